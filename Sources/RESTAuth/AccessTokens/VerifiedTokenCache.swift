@@ -1,0 +1,66 @@
+import Crypto
+import Synchronization
+
+/// The SHA-256 of a token: what is remembered instead of the token itself.
+struct TokenDigest: Sendable, Hashable {
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    init(of token: [UInt8]) {
+        words = SHA256.hash(data: token).withUnsafeBytes { bytes in
+            let words = bytes.bindMemory(to: UInt64.self)
+            return (words[0], words[1], words[2], words[3])
+        }
+    }
+
+    static func == (left: Self, right: Self) -> Bool { left.words == right.words }
+
+    /// One word is enough: a digest is spread evenly already, and only tokens that we signed are ever stored.
+    func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+}
+
+struct VerifiedToken: Sendable {
+    let identity: Identity
+    let claims: AccessTokenClaims
+}
+
+/// Tokens whose signature was found good, so that it is checked once.
+///
+/// Bounded by generations: new and used entries are kept in the young half; when that is full it becomes the old half, and what was
+/// in the old half and not used since is forgotten. Nothing is ever searched.
+final class VerifiedTokenCache: Sendable {
+    private struct State {
+        var young: [TokenDigest: VerifiedToken] = [:]
+        var old: [TokenDigest: VerifiedToken] = [:]
+    }
+
+    private let state = Mutex(State())
+    private let generation: Int
+
+    init(capacity: Int) {
+        generation = capacity / 2
+    }
+
+    func token(_ digest: TokenDigest) -> VerifiedToken? {
+        state.withLock { state in
+            if let token = state.young[digest] { return token }
+            guard let token = state.old[digest] else { return nil }
+            insert(token, as: digest, into: &state)
+            return token
+        }
+    }
+
+    func remember(_ token: VerifiedToken, as digest: TokenDigest) {
+        state.withLock { insert(token, as: digest, into: &$0) }
+    }
+
+    private func insert(_ token: VerifiedToken, as digest: TokenDigest, into state: inout State) {
+        guard generation > 0 else { return }
+        if state.young.count >= generation {
+            state.old = state.young
+            state.young = [:]
+        }
+        state.young[digest] = token
+    }
+
+    var count: Int { state.withLock { $0.young.count + $0.old.count } }
+}

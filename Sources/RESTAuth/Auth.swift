@@ -1,0 +1,55 @@
+import Foundation
+public import ServiceLifecycle
+
+/// The front desk: every door of the core, put together over one storage.
+///
+///     let auth = try await Auth(storage: SQLiteStorage(path: "rest-auth.sqlite"))
+///     let user = try await auth.users.register("miguel", password: "python")
+///     let token = try auth.accessTokens.issue(for: await auth.login.attempt("miguel", password: "python"))
+///
+/// Run ``services`` as long as it is used: without them everything still holds, but each verified token costs a look into the
+/// database, because nothing tells this process what others have refused.
+public struct Auth: Sendable {
+    public let users: Users
+    public let passwords: Passwords
+    public let login: Login
+    public let accessTokens: AccessTokens
+    /// Background work, for a `ServiceGroup` or an application's list of services.
+    public let services: [any Service]
+    /// What the doors were built from.
+    public let configuration: AuthConfiguration
+    private let storage: any Storage
+
+    /// Checks the configuration, opens the secret, loads or makes the signing keys.
+    /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage throws.
+    public init(storage: any Storage, configuration: AuthConfiguration = .init()) async throws {
+        try configuration.validate()
+        guard let secret = try configuration.secret ?? storage.instanceSecret() else {
+            throw AuthError(.misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
+        }
+        let now = configuration.now
+        let revocations = Revocations()
+        let passwords = try Passwords(storage: storage, configuration: configuration)
+        let accessTokens = AccessTokens(
+            storage: storage, keys: try await SigningKeys(storage: storage, secret: secret, now: now()),
+            revocations: revocations, cache: VerifiedTokenCache(capacity: configuration.verifiedTokenCapacity),
+            issuer: configuration.issuer, duration: configuration.tokenDuration, renewal: configuration.tokenRenewal, now: now)
+        self.passwords = passwords
+        self.accessTokens = accessTokens
+        users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
+        login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, now: now)
+        services = [
+            RevocationFeed(
+                storage: storage, revocations: revocations,
+                retention: TimeInterval(AuthConfiguration.maximumTokenDuration + AccessTokenClaims.clockSlack), now: now)
+        ]
+        self.configuration = configuration
+        self.storage = storage
+    }
+
+    /// Whether the storage answers.
+    /// - Throws: what the storage throws when it does not.
+    public func checkStorage() async throws {
+        _ = try await storage.users(after: 0, limit: 1)
+    }
+}

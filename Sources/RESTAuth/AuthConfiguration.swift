@@ -1,0 +1,70 @@
+public import Foundation
+public import PasswordHashing
+
+/// Every setting of the core, its default, and why that default is safe.
+public struct AuthConfiguration: Sendable {
+    /// Encrypts the signing keys in the storage. `nil` takes the secret that the storage keeps beside its data.
+    public var secret: InstanceSecret?
+
+    /// `iss` and `aud` of every token: the URL that clients know this service by. A token with another one is refused, so two
+    /// services that share a secret by mistake still do not take each other's tokens.
+    public var issuer = "rest-auth"
+
+    /// Life of an access token in seconds, 1 to ``maximumTokenDuration``. 600 is the ancestor's.
+    public var tokenDuration = 600
+
+    /// A day, in seconds.
+    public static let maximumTokenDuration = 86400
+
+    /// Whether a live token may be traded for a fresh one.
+    public var tokenRenewal = TokenRenewal.always
+
+    /// How many verified tokens are remembered. One takes about 200 bytes.
+    public var verifiedTokenCapacity = 100_000
+
+    /// What a new password must be. ``PasswordPolicy/open`` is the ancestor's.
+    public var passwordPolicy = PasswordPolicy.open
+
+    /// The cost of a new hash: by default the least that is safe, so that a small machine signs in many.
+    public var passwordCost = Argon2id.standard
+
+    /// Passwords hashed at once; each takes ``passwordCost``'s memory.
+    public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
+
+    /// Passwords that may wait to be hashed. Beyond, a sign-in is answered `overloaded`.
+    public var hashingQueue = 256
+
+    /// Seconds that a password may wait to be hashed.
+    public var hashingPatience = 5
+
+    /// The clock. Everything that depends on the time asks this.
+    public var now: @Sendable () -> Date = { Date() }
+
+    public init() {}
+
+    /// - Throws: ``AuthError/Code/misconfigured`` naming the setting and its range.
+    func validate() throws(AuthError) {
+        try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
+        try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
+        try Self.require(hashingThreads, in: 1...1024, "hashing threads")
+        try Self.require(hashingQueue, in: 0...1_000_000, "hashing queue")
+        try Self.require(hashingPatience, in: 1...600, "hashing patience")
+        guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
+    }
+
+    private static func require(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(AuthError) {
+        guard range.contains(value) else {
+            throw AuthError(.misconfigured, "\(name) is \(value) and must be \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+}
+
+/// Whether a live token may be traded for a fresh one (row 6 of the ancestor's contract).
+public enum TokenRenewal: Sendable, Hashable {
+    /// Over and over: the ancestor's side effect, kept.
+    case always
+    /// Until that many seconds after the password was given.
+    case until(Int)
+    /// Only a password gives a token.
+    case never
+}

@@ -1,0 +1,88 @@
+/// Strict base64 (RFC 4648): one spelling for each value, so a list keyed by the text cannot be passed by.
+///
+/// Foreign alphabets, wrong or missing padding, blanks and non-zero spare bits are all refused.
+package struct Base64: Sendable {
+    /// The ordinary alphabet with padding, as HTTP Basic uses it.
+    package static let padded = Base64(digits: "+/", isPadded: true)
+    /// The URL-safe alphabet without padding, as JOSE uses it (RFC 7515 section 2).
+    package static let url = Base64(digits: "-_", isPadded: false)
+
+    private let alphabet: [UInt8]
+    private let values: [UInt8]
+    private let isPadded: Bool
+    private static let invalid: UInt8 = 0xFF
+
+    private init(digits lastTwo: String, isPadded: Bool) {
+        alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8) + Array(lastTwo.utf8)
+        var values = [UInt8](repeating: Self.invalid, count: 256)
+        for (value, digit) in alphabet.enumerated() { values[Int(digit)] = UInt8(value) }
+        self.values = values
+        self.isPadded = isPadded
+    }
+
+    package func encode(_ bytes: some Collection<UInt8>) -> String {
+        let bytes = Array(bytes)
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        var index = 0
+        while index < bytes.count {
+            let taken = min(3, bytes.count - index)
+            var group = 0
+            for offset in 0..<3 { group = group << 8 | (offset < taken ? Int(bytes[index + offset]) : 0) }
+            for digit in 0...taken { text.append(alphabet[group >> (18 - 6 * digit) & 0x3F]) }
+            if isPadded { text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: 3 - taken)) }
+            index += 3
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The bytes that `text` spells, or `nil` when it is not their one canonical spelling.
+    package func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        text.withContiguousStorageIfAvailable(decode(buffer:)) ?? Array(text).withUnsafeBufferPointer(decode(buffer:))
+    }
+
+    private func decode(buffer text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        var count = text.count
+        if isPadded {
+            guard count % 4 == 0 else { return nil }
+            if count > 0, text[count - 1] == UInt8(ascii: "=") { count -= 1 }
+            if count < text.count, text[count - 1] == UInt8(ascii: "=") { count -= 1 }
+        }
+        let spare = count % 4
+        guard spare != 1 else { return nil }
+        let length = count / 4 * 3 + max(0, spare - 1)
+        var refused = false
+        let bytes = values.withUnsafeBufferPointer { values in
+            [UInt8](unsafeUninitializedCapacity: length) { output, written in
+                var seen: UInt8 = 0
+                var accumulator: UInt32 = 0
+                for index in 0..<count {
+                    let value = values[Int(text[index])]
+                    seen |= value
+                    accumulator = accumulator << 6 | UInt32(value & 0x3F)
+                    if index & 3 == 3 {
+                        output[written] = UInt8(truncatingIfNeeded: accumulator >> 16)
+                        output[written + 1] = UInt8(truncatingIfNeeded: accumulator >> 8)
+                        output[written + 2] = UInt8(truncatingIfNeeded: accumulator)
+                        written += 3
+                    }
+                }
+                switch spare {
+                case 2:
+                    output[written] = UInt8(truncatingIfNeeded: accumulator >> 4)
+                    refused = accumulator & 0x0F != 0
+                    written += 1
+                case 3:
+                    output[written] = UInt8(truncatingIfNeeded: accumulator >> 10)
+                    output[written + 1] = UInt8(truncatingIfNeeded: accumulator >> 2)
+                    refused = accumulator & 0x03 != 0
+                    written += 2
+                default: break
+                }
+                // A digit's value is at most 63, so the high bit can only come from the mark of a foreign byte.
+                refused = refused || seen & 0x80 != 0
+            }
+        }
+        return refused ? nil : bytes
+    }
+}

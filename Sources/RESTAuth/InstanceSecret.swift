@@ -1,0 +1,136 @@
+import Crypto
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The one secret of an instance: whoever has it can read the signing keys in the database.
+///
+/// It is never stored in the database, never printed, and every use of it derives a key of its own (HKDF, RFC 5869),
+/// so that what one purpose leaks says nothing about another.
+public struct InstanceSecret: Sendable {
+    /// The least that is accepted, in bytes.
+    public static let minimumLength = 32
+
+    private let bytes: SymmetricKey
+
+    /// Takes the bytes of `text` as they are.
+    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength`` bytes, when they are too regular to be
+    ///   random, or when the secret has been published (the ancestor's article, common documentation).
+    public init(_ text: String) throws(AuthError) {
+        let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard text.utf8.count >= Self.minimumLength else {
+            throw AuthError(
+                .misconfigured,
+                "the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: openssl rand -base64 32"
+            )
+        }
+        guard Set(text.utf8).count >= 8, !Self.published.contains(where: text.lowercased().contains) else {
+            throw AuthError(
+                .misconfigured, "the secret key is published or easy to guess; make one with: openssl rand -base64 32")
+        }
+        bytes = SymmetricKey(data: Data(text.utf8))
+    }
+
+    /// A new random secret of 256 bits that lives as long as this process.
+    public init() {
+        bytes = SymmetricKey(size: .bits256)
+    }
+
+    private static let published = [
+        "quick brown fox", "change me", "changeme", "change-me", "change_me", "your-secret", "your_secret", "secret-key-goes",
+        "super-secret", "supersecret", "top-secret", "0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz",
+    ]
+
+    /// A 256-bit key for one purpose.
+    func key(for purpose: String) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(inputKeyMaterial: bytes, info: Data("rest-auth \(purpose)".utf8), outputByteCount: 32)
+    }
+}
+
+extension InstanceSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "redacted" }
+    public var debugDescription: String { "redacted" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+// MARK: - The file
+
+extension InstanceSecret {
+    /// Reads the secret from `file`; when there is none yet, makes one of 256 random bits.
+    ///
+    /// The file appears whole or not at all, with mode 0600, and of two processes that start at once both end up with the same one.
+    /// - Throws: ``AuthError/Code/misconfigured`` when others than its owner may read the file, or it cannot be read or made.
+    public init(file: String) throws(AuthError) {
+        if let text = try Self.read(file) {
+            try self.init(text)
+            return
+        }
+        try Self.create(file)
+        guard let text = try Self.read(file) else {
+            throw AuthError(.misconfigured, "the secret file \(file) vanished while it was made")
+        }
+        try self.init(text)
+    }
+
+    private static func read(_ file: String) throws(AuthError) -> String? {
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw unusable(file, "cannot be read")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw unusable(file, "cannot be read") }
+        guard status.st_mode & 0o077 == 0 else {
+            throw AuthError(
+                .misconfigured, "the secret file \(file) can be read by others; take that away with: chmod 600 \(file)")
+        }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = readBytes(descriptor, &buffer)
+        guard count >= 0, let text = String(validating: buffer.prefix(count), as: UTF8.self) else {
+            throw unusable(file, "cannot be read")
+        }
+        return text
+    }
+
+    private static func create(_ file: String) throws(AuthError) {
+        var template = Array("\(file).XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw unusable(file, "cannot be made") }
+        defer {
+            close(descriptor)
+            unlink(template)
+        }
+        let random = SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) }
+        let text = Array((random + "\n").utf8)
+        guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
+            throw unusable(file, "cannot be written")
+        }
+        // A link fails where a rename would replace: the first of two starting processes wins, and both read its secret.
+        guard link(template, file) == 0 || errno == EEXIST else { throw unusable(file, "cannot be made") }
+        let directory = open((file as NSString).deletingLastPathComponent.nonEmpty ?? ".", O_RDONLY | O_CLOEXEC)
+        if directory >= 0 {
+            fsync(directory)
+            close(directory)
+        }
+    }
+
+    private static func unusable(_ file: String, _ what: String) -> AuthError {
+        AuthError(.misconfigured, "the secret file \(file) \(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+extension String {
+    fileprivate var nonEmpty: String? { isEmpty ? nil : self }
+}
+
+/// The system's `read`, which inside the type is hidden by the method of that name.
+private func readBytes(_ descriptor: Int32, _ buffer: inout [UInt8]) -> Int {
+    read(descriptor, &buffer, buffer.count)
+}

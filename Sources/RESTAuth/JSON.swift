@@ -1,0 +1,280 @@
+/// A JSON text, read strictly (RFC 8259) and written compactly.
+///
+/// Strict where lenient readers are attacked: names are unique within an object, the input is UTF-8 and wholly consumed,
+/// surrogates come in pairs, and nesting ends at ``maximumDepth``. Where two readers could disagree about a text, this one refuses it.
+package enum JSON: Sendable, Equatable {
+    case object([Member])
+    case array([JSON])
+    case string(String)
+    /// A number that is spelled as an integer and fits one.
+    case integer(Int)
+    /// Any other number; never infinite and never NaN.
+    case number(Double)
+    case bool(Bool)
+    case null
+
+    package struct Member: Sendable, Equatable {
+        package let name: String
+        package let value: JSON
+
+        package init(name: String, value: JSON) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package static let maximumDepth = 32
+
+    package init?(_ bytes: some Collection<UInt8>) {
+        let bytes = Array(bytes)
+        guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
+        var reader = JSONReader(bytes: bytes)
+        guard let value = reader.document() else { return nil }
+        self = value
+    }
+
+    /// The value of that member when this is an object that has it.
+    package subscript(name: String) -> JSON? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name == name }?.value
+    }
+
+    package var string: String? {
+        if case .string(let value) = self { value } else { nil }
+    }
+
+    package var integer: Int? {
+        if case .integer(let value) = self { value } else { nil }
+    }
+}
+
+extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByArrayLiteral
+{
+    package init(dictionaryLiteral elements: (String, JSON)...) {
+        self = .object(elements.map { Member(name: $0.0, value: $0.1) })
+    }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(integerLiteral value: Int) { self = .integer(value) }
+    package init(arrayLiteral elements: JSON...) { self = .array(elements) }
+}
+
+// MARK: - Writing
+
+extension JSON {
+    /// The text as UTF-8 bytes.
+    package var bytes: [UInt8] {
+        var output: [UInt8] = []
+        write(to: &output)
+        return output
+    }
+
+    private func write(to output: inout [UInt8]) {
+        switch self {
+        case .object(let members):
+            output.append(UInt8(ascii: "{"))
+            for (index, member) in members.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                Self.write(member.name, to: &output)
+                output.append(UInt8(ascii: ":"))
+                member.value.write(to: &output)
+            }
+            output.append(UInt8(ascii: "}"))
+        case .array(let elements):
+            output.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                element.write(to: &output)
+            }
+            output.append(UInt8(ascii: "]"))
+        case .string(let value): Self.write(value, to: &output)
+        case .integer(let value): output.append(contentsOf: String(value).utf8)
+        case .number(let value): output.append(contentsOf: value.description.utf8)
+        case .bool(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
+        case .null: output.append(contentsOf: "null".utf8)
+        }
+    }
+
+    private static func write(_ string: String, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "\""))
+        for byte in string.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                output.append(UInt8(ascii: "\\"))
+                output.append(byte)
+            case 0..<0x20, 0x7F:
+                let hex = Array("0123456789abcdef".utf8)
+                output.append(contentsOf: "\\u00".utf8)
+                output.append(hex[Int(byte >> 4)])
+                output.append(hex[Int(byte & 0xF)])
+            default: output.append(byte)
+            }
+        }
+        output.append(UInt8(ascii: "\""))
+    }
+}
+
+// MARK: - Reading
+
+private struct JSONReader {
+    let bytes: [UInt8]
+    private var position = 0
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    mutating func document() -> JSON? {
+        guard let value = value(depth: 1) else { return nil }
+        skipBlanks()
+        return position == bytes.count ? value : nil
+    }
+
+    private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    private mutating func skipBlanks() {
+        while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { position += 1 }
+    }
+
+    /// Consumes `character` with the blanks before it.
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        skipBlanks()
+        guard next == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
+    }
+
+    private mutating func value(depth: Int) -> JSON? {
+        guard depth <= JSON.maximumDepth else { return nil }
+        skipBlanks()
+        switch next {
+        case UInt8(ascii: "{"): return object(depth: depth)
+        case UInt8(ascii: "["): return array(depth: depth)
+        case UInt8(ascii: "\""): return string().map(JSON.string)
+        case UInt8(ascii: "t"): return literal("true", .bool(true))
+        case UInt8(ascii: "f"): return literal("false", .bool(false))
+        case UInt8(ascii: "n"): return literal("null", .null)
+        default: return number()
+        }
+    }
+
+    private mutating func literal(_ word: StaticString, _ value: JSON) -> JSON? {
+        let end = position + word.utf8CodeUnitCount
+        guard end <= bytes.count else { return nil }
+        let isEqual = word.withUTF8Buffer { bytes[position..<end].elementsEqual($0) }
+        position = end
+        return isEqual ? value : nil
+    }
+
+    private mutating func object(depth: Int) -> JSON? {
+        position += 1
+        if take("}") { return .object([]) }
+        var members: [JSON.Member] = []
+        var names: Set<[UInt8]> = []
+        repeat {
+            skipBlanks()
+            guard next == UInt8(ascii: "\""), let name = string(), names.insert(Array(name.utf8)).inserted,
+                take(":"), let value = value(depth: depth + 1)
+            else { return nil }
+            members.append(.init(name: name, value: value))
+        } while take(",")
+        return take("}") ? .object(members) : nil
+    }
+
+    private mutating func array(depth: Int) -> JSON? {
+        position += 1
+        if take("]") { return .array([]) }
+        var elements: [JSON] = []
+        repeat {
+            guard let element = value(depth: depth + 1) else { return nil }
+            elements.append(element)
+        } while take(",")
+        return take("]") ? .array(elements) : nil
+    }
+
+    private mutating func string() -> String? {
+        position += 1
+        var text: [UInt8] = []
+        while let byte = next {
+            position += 1
+            switch byte {
+            case UInt8(ascii: "\""): return String(validating: text, as: UTF8.self)
+            case UInt8(ascii: "\\"):
+                guard let scalar = escape() else { return nil }
+                text.append(contentsOf: Character(scalar).utf8)
+            case 0..<0x20: return nil
+            default: text.append(byte)
+            }
+        }
+        return nil
+    }
+
+    private mutating func escape() -> Unicode.Scalar? {
+        guard let byte = next else { return nil }
+        position += 1
+        switch byte {
+        case UInt8(ascii: "\""): return "\""
+        case UInt8(ascii: "\\"): return "\\"
+        case UInt8(ascii: "/"): return "/"
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{C}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "u"): return unicodeEscape()
+        default: return nil
+        }
+    }
+
+    private mutating func unicodeEscape() -> Unicode.Scalar? {
+        guard let unit = fourHexDigits() else { return nil }
+        guard UTF16.isLeadSurrogate(unit) else { return Unicode.Scalar(unit) }
+        guard position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"), bytes[position + 1] == UInt8(ascii: "u")
+        else { return nil }
+        position += 2
+        guard let trail = fourHexDigits(), UTF16.isTrailSurrogate(trail) else { return nil }
+        return Unicode.Scalar(0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(trail) - 0xDC00))
+    }
+
+    private mutating func fourHexDigits() -> UInt16? {
+        guard position + 4 <= bytes.count else { return nil }
+        var value: UInt16 = 0
+        for byte in bytes[position..<position + 4] {
+            guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, byte < 0x80 else { return nil }
+            value = value << 4 | UInt16(digit)
+        }
+        position += 4
+        return value
+    }
+
+    private mutating func number() -> JSON? {
+        let start = position
+        if next == UInt8(ascii: "-") { position += 1 }
+        guard let first = next, isDigit(first) else { return nil }
+        position += 1
+        if first != UInt8(ascii: "0") { skipDigits() }
+        var isInteger = true
+        if next == UInt8(ascii: ".") {
+            isInteger = false
+            position += 1
+            guard skipDigits() > 0 else { return nil }
+        }
+        if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
+            isInteger = false
+            position += 1
+            if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") { position += 1 }
+            guard skipDigits() > 0 else { return nil }
+        }
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        if isInteger, let integer = Int(text) { return .integer(integer) }
+        guard let double = Double(text), double.isFinite else { return nil }
+        return .number(double)
+    }
+
+    private func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+
+    @discardableResult
+    private mutating func skipDigits() -> Int {
+        let start = position
+        while let byte = next, isDigit(byte) { position += 1 }
+        return position - start
+    }
+}

@@ -1,0 +1,27 @@
+/// What a client presented.
+public enum Credentials: Sendable {
+    case password(username: String, password: String)
+    /// The bytes of a token in compact form.
+    case token([UInt8])
+
+    /// The user name and password of HTTP Basic. A user name that has the outline of a token is one, and the password beside
+    /// it is not looked at.
+    public init(username: [UInt8], password: [UInt8]) {
+        if Username.looksLikeToken(username) {
+            self = .token(username)
+        } else {
+            self = .password(username: Self.text(username), password: Self.text(password))
+        }
+    }
+
+    /// UTF-8 (RFC 7617 section 2.1), or Latin-1 from a client that does not know better.
+    private static func text(_ bytes: [UInt8]) -> String {
+        String(validating: bytes, as: UTF8.self) ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+    }
+}
+
+extension Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "redacted" }
+    public var debugDescription: String { "redacted" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,92 @@
+/// Passwords that a guesser tries first, recognised by how they are made.
+///
+/// Under a rule of 15 characters the common passwords are short ones lengthened: a word said twice, a word and digits, a run along the
+/// keyboard, one piece repeated. So instead of a list of finished passwords this takes a password apart and refuses it when
+/// nothing is left that a guesser would not have.
+enum CommonPasswords {
+    /// - Parameter text: in lower case.
+    static func contain(_ text: String) -> Bool {
+        let letters = Array(text.unicodeScalars.map { $0.value < 0x80 ? spelledOut[Character($0)] ?? Character($0) : Character($0) })
+        let plain = Array(text)
+        return isRepetition(plain) || isMadeOfCommonPieces(plain) || isMadeOfCommonPieces(letters)
+    }
+
+    /// At most 8 characters said over and over, the last time perhaps in part.
+    private static func isRepetition(_ text: [Character]) -> Bool {
+        (1...8).contains { period in
+            text.count >= 2 * period && text.indices.dropFirst(period).allSatisfy { text[$0] == text[$0 - period] }
+        }
+    }
+
+    /// Whether words, runs, digits and marks account for the whole text, as far as more than four characters.
+    private static func isMadeOfCommonPieces(_ text: [Character]) -> Bool {
+        var unexplained = 0
+        var index = 0
+        while index < text.count {
+            let length = longestPiece(text[index...])
+            if length == 0 { unexplained += 1 }
+            index += max(length, 1)
+        }
+        return unexplained <= 4
+    }
+
+    private static func longestPiece(_ text: ArraySlice<Character>) -> Int {
+        for length in stride(from: min(longestWord, text.count), through: 3, by: -1) where words.contains(String(text.prefix(length))) {
+            return length
+        }
+        let run = longestRun(text)
+        if run >= 3 { return run }
+        guard let first = text.first else { return 0 }
+        return first.isNumber || !first.isLetter && first != " " ? 1 : 0
+    }
+
+    /// How far the text follows a row of the keyboard, the alphabet or the digits, either way, or stays on one character.
+    private static func longestRun(_ text: ArraySlice<Character>) -> Int {
+        guard let first = text.first else { return 0 }
+        let still = text.prefix { $0 == first }.count
+        return rows.reduce(still) { longest, row in
+            guard let start = row.firstIndex(of: first) else { return longest }
+            return max(longest, zip(text, row[start...]).prefix { $0 == $1 }.count)
+        }
+    }
+
+    private static let rows: [[Character]] = {
+        let forward = [
+            "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm",
+            "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgbyhnujmikolp",
+        ]
+        return (forward + forward.map { String($0.reversed()) }).map(Array.init)
+    }()
+
+    /// Marks and digits that stand for the letter they look like.
+    private static let spelledOut: [Character: Character] = [
+        "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i",
+    ]
+
+    private static let longestWord = words.reduce(0) { max($0, $1.count) }
+
+    private static let words = Set(
+        """
+        password passwort passwd pass passw0rd passphrase contraseña senha parola heslo motdepasse wachtwoord kennwort secret \
+        secure security private admin administrator root user username login logon signin welcome hello letmein let me in open \
+        sesame access account default guest test testing tester temp temporary change changeme please master manager system server \
+        service computer internet network database windows linux ubuntu debian google facebook twitter amazon apple microsoft \
+        samsung android iphone youtube gmail hotmail yahoo office company business work home house family mother father brother \
+        sister daughter friend friends forever always never love lover loveyou iloveyou loveme baby angel angels heart sweet sweetie \
+        princess prince queen king royal dragon monkey tiger lion wolf eagle falcon bear horse dolphin kitten kitty puppy chicken \
+        bunny butterfly spider shadow ghost magic wizard merlin ninja samurai warrior hunter killer soldier ranger knight phoenix \
+        batman superman spiderman ironman starwars startrek pokemon naruto matrix gandalf hobbit harry potter hogwarts mickey minnie \
+        donald snoopy garfield football baseball basketball soccer hockey tennis golf cricket chelsea arsenal liverpool manchester \
+        barcelona realmadrid madrid juventus yankees cowboys lakers steelers eagles packers ferrari porsche mercedes mustang corvette \
+        camaro harley yamaha honda toyota jordan michael jennifer jessica ashley amanda nicole daniel joshua matthew andrew robert \
+        thomas william charlie george jasper hannah maggie ginger pepper cookie cheese banana orange cherry chocolate coffee \
+        peanut summer winter spring autumn january february march april may june july august september october november december \
+        monday tuesday wednesday thursday friday saturday sunday morning night sunshine sunny rainbow flower flowers rose daisy \
+        purple yellow silver golden diamond crystal black white green blue red pink money dollar rich lucky happy smile peace \
+        freedom liberty america england london france paris germany berlin canada mexico brazil india china japan jesus christ \
+        heaven blessed faith hope music guitar rock metal metallica nirvana blink slipknot player gamer gaming game games xbox \
+        playstation nintendo minecraft fortnite trustno trust nothing whatever fuck fucking fuckyou shit bitch asshole pussy \
+        cocacola pepsi qwerty qwertz azerty asdf zxcv abcd abc xyz correct horsebatterystaple one two three four five six seven \
+        eight nine ten zero hundred thousand million first second third the and you for my is your this that
+        """.split(separator: " ").map(String.init))
+}

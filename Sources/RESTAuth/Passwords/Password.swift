@@ -1,0 +1,50 @@
+import Foundation
+
+/// A password as it is hashed: normalised once, never printed.
+///
+/// Prepared by the OpaqueString profile (RFC 8265 section 4.2): every blank becomes U+0020, then NFC. Case, length and
+/// everything else stay as typed.
+public struct Password: Sendable {
+    /// The longest password in bytes of UTF-8, so that a long one cannot be used to keep the server busy.
+    public static let maximumBytes = 1024
+
+    let bytes: [UInt8]
+    /// Code points, for the policy.
+    let length: Int
+
+    /// - Throws: ``AuthError/Code/validationFailed`` for an empty password, one of more than ``maximumBytes``, and one with control
+    ///   characters: HTTP Basic cannot carry them (RFC 7617 section 2), and some hash functions end at a NUL.
+    public init(_ text: String) throws(AuthError) {
+        guard !text.isEmpty else { throw Self.refused("missing argument: password is empty") }
+        guard text.utf8.count <= Self.maximumBytes else {
+            throw Self.refused("password is longer than \(Self.maximumBytes) bytes")
+        }
+        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw Self.refused("password has a control character")
+        }
+        let prepared = text.utf8.allSatisfy { $0 < 0x80 } ? text : Self.prepare(text)
+        bytes = Array(prepared.utf8)
+        length = prepared.unicodeScalars.count
+    }
+
+    private static func prepare(_ text: String) -> String {
+        var mapped = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            mapped.append(scalar.properties.generalCategory == .spaceSeparator ? " " : scalar)
+        }
+        return String(mapped).precomposedStringWithCanonicalMapping
+    }
+
+    private static func refused(_ reason: String) -> AuthError {
+        AuthError(.validationFailed, reason, field: "password")
+    }
+
+    /// Only for rules that must read the text.
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+extension Password: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "redacted" }
+    public var debugDescription: String { "redacted" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

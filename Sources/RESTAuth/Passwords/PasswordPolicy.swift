@@ -1,0 +1,29 @@
+/// Which passwords a registration or a change may set.
+public enum PasswordPolicy: String, Sendable, CaseIterable {
+    /// Anything that is not empty: what the ancestor's clients send, `python` included.
+    case open
+    /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15 characters, not common, not the user's
+    /// name. No rules of composition, no expiry.
+    case nist
+
+    public static let nistMinimumLength = 15
+
+    /// - Throws: ``AuthError/Code/weakPassword`` with the rule that was broken.
+    func check(_ password: Password, for name: Username) throws(AuthError) {
+        guard self == .nist else { return }
+        guard password.length >= Self.nistMinimumLength else {
+            throw Self.weak("password is shorter than \(Self.nistMinimumLength) characters")
+        }
+        let text = password.text.lowercased()
+        guard !text.contains(name.canonical) || name.canonical.count < 4 && text != name.canonical else {
+            throw Self.weak("password contains the user name")
+        }
+        guard !CommonPasswords.contain(text) else {
+            throw Self.weak("password is one of those that are tried first")
+        }
+    }
+
+    private static func weak(_ reason: String) -> AuthError {
+        AuthError(.weakPassword, reason, field: "password")
+    }
+}

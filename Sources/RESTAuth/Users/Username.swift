@@ -1,0 +1,104 @@
+import Foundation
+
+/// A user name, parsed once: what was typed, and the one form that it is compared by.
+///
+/// The form is that of the UsernameCaseMapped profile (RFC 8265 section 3.3): full-width and half-width characters folded, lower case,
+/// NFC. It is applied until nothing changes any more, so no name has two forms.
+///
+/// Refused, beyond what the profile refuses: a colon (it ends the name in HTTP Basic, RFC 7617), what looks like a token (it would
+/// never be looked up as a name), and the marks that end a string or a statement in other people's SQL, HTML and shells: double quote,
+/// backquote, backslash, angle brackets, semicolon, and an apostrophe that does not stand between two letters.
+public struct Username: Sendable, Hashable {
+    /// As typed: 1 to 64 code points.
+    public let text: String
+    /// The form under which the name is unique and found.
+    public let canonical: String
+
+    public static let maximumLength = 64
+
+    /// - Throws: ``AuthError/Code/validationFailed`` with the reason.
+    public init(_ text: String) throws(AuthError) {
+        guard !text.isEmpty else { throw Self.refused("missing argument: username is empty") }
+        guard text.unicodeScalars.count <= Self.maximumLength else {
+            throw Self.refused("username is longer than \(Self.maximumLength) characters")
+        }
+        guard let canonical = Self.canonicalForm(of: text) else {
+            throw Self.refused("username has no stable lower-case form")
+        }
+        self.text = text
+        self.canonical = canonical
+        try Self.check(canonical)
+    }
+
+    private static func refused(_ reason: String) -> AuthError {
+        AuthError(.validationFailed, reason, field: "username")
+    }
+
+    // MARK: Form
+
+    private static func canonicalForm(of text: String) -> String? {
+        var form = text
+        // A second round settles everything known; a name that still moves after a few has no form (RFC 8264 section 7).
+        for _ in 0..<4 {
+            let next = form.unicodeScalars.map(foldWidth).joined().lowercased().precomposedStringWithCanonicalMapping
+            if next.unicodeScalars.elementsEqual(form.unicodeScalars) { return form }
+            form = next
+        }
+        return nil
+    }
+
+    /// The width mapping rule: only the full-width and half-width forms (U+FF01 to U+FFEE) are decomposed.
+    private static func foldWidth(_ scalar: Unicode.Scalar) -> String {
+        (0xFF01...0xFFEE).contains(scalar.value)
+            ? String(Character(scalar)).precomposedStringWithCompatibilityMapping : String(Character(scalar))
+    }
+
+    // MARK: Rules
+
+    private static func check(_ name: String) throws(AuthError) {
+        guard !looksLikeToken(name.utf8) else { throw refused("username looks like a token") }
+        let scalars = Array(name.unicodeScalars)
+        for (index, scalar) in scalars.enumerated() {
+            if scalar == "'" {
+                let isBetweenLetters =
+                    index > 0 && index + 1 < scalars.count && scalars[index - 1].properties.isAlphabetic
+                    && scalars[index + 1].properties.isAlphabetic
+                guard isBetweenLetters else { throw refused("username has an apostrophe that is not between two letters") }
+            }
+            guard isAllowed(scalar) else { throw refused("username has a character that is not allowed") }
+        }
+        guard scalars.first != " ", scalars.last != " " else { throw refused("username starts or ends with a blank") }
+        guard BidiRule.allows(scalars) else { throw refused("username mixes writing directions") }
+    }
+
+    private static let refusedMarks = Set<Unicode.Scalar>([":", "\"", "`", "\\", "<", ">", ";"])
+
+    /// The IdentifierClass of RFC 8264 section 4.2 with a blank between the parts of a name. What depends on context there
+    /// (joiners, middle dots) is refused.
+    private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7F && !refusedMarks.contains(scalar) }
+        let isLetterDigit =
+            switch scalar.properties.generalCategory {
+            case .lowercaseLetter, .uppercaseLetter, .otherLetter, .modifierLetter, .decimalNumber, .nonspacingMark, .spacingMark:
+                true
+            default: false
+            }
+        guard isLetterDigit, !scalar.properties.isDefaultIgnorableCodePoint, !isOldHangulJamo(scalar) else { return false }
+        // HasCompat: a character with a compatibility form would be a second spelling of another name.
+        let text = String(Character(scalar))
+        return text.precomposedStringWithCompatibilityMapping.unicodeScalars
+            .elementsEqual(text.precomposedStringWithCanonicalMapping.unicodeScalars)
+    }
+
+    private static func isOldHangulJamo(_ scalar: Unicode.Scalar) -> Bool {
+        (0x1100...0x11FF).contains(scalar.value) || (0xA960...0xA97C).contains(scalar.value)
+            || (0xD7B0...0xD7FB).contains(scalar.value)
+    }
+
+    /// Whether `text` has the outline of a compact JWS or JWE: base64url of `{"` and at least two dots. The case of the `J` does not
+    /// matter, because names are compared without case.
+    package static func looksLikeToken(_ text: some Collection<UInt8>) -> Bool {
+        (text.starts(with: "eyJ".utf8) || text.starts(with: "eyj".utf8))
+            && text.count(where: { $0 == UInt8(ascii: ".") }) >= 2
+    }
+}

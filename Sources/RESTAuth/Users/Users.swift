@@ -1,0 +1,71 @@
+import Foundation
+import Logging
+
+/// The door to users: register, find, list, disable, enable, delete.
+public struct Users: Sendable {
+    let storage: any Storage
+    let passwords: Passwords
+    let revocations: Revocations
+    let now: @Sendable () -> Date
+
+    /// Registers a user.
+    ///
+    /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored: the name as typed, its canonical
+    /// form, and the Argon2id hash. The user is on disk when this returns.
+    /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`.
+    public func register(_ username: String, password: String) async throws -> User {
+        let name = try Username(username)
+        let hash = try await passwords.hash(Password(password), for: name)
+        let user = try await storage.insertUser(name, passwordHash: hash, at: now())
+        AuthEvent.registered(userID: user.id).record()
+        return user
+    }
+
+    /// - Throws: `user_not_found`.
+    public func find(_ id: User.ID) async throws -> User {
+        guard let user = try await storage.user(id: id) else { throw AuthError.userNotFound }
+        return user
+    }
+
+    /// Finds a user by name, whatever its case.
+    /// - Throws: `user_not_found`, also for what could not be a name.
+    public func find(named username: String) async throws -> User {
+        guard let name = try? Username(username),
+            let stored = try await storage.credentials(canonicalUsername: name.canonical)
+        else { throw AuthError.userNotFound }
+        return stored.user
+    }
+
+    /// At most `limit` users (1 to 1000) with an id greater than `id`, in ascending order of id.
+    public func list(after id: User.ID = 0, limit: Int = 100) async throws -> [User] {
+        try await storage.users(after: id, limit: min(max(limit, 1), 1000))
+    }
+
+    /// Refuses the user from now on: passwords and live tokens alike.
+    ///
+    /// In this process the next request is refused; in others that share the storage within ``Revocations/bound``.
+    /// - Throws: `user_not_found`.
+    public func disable(_ id: User.ID) async throws {
+        try apply(await storage.disableUser(id: id, at: now()))
+        AuthEvent.userDisabled(userID: id).record()
+    }
+
+    /// Lets a disabled user sign in again. Tokens that have not expired work again too.
+    /// - Throws: `user_not_found`.
+    public func enable(_ id: User.ID) async throws {
+        try apply(await storage.enableUser(id: id, at: now()))
+        AuthEvent.userEnabled(userID: id).record()
+    }
+
+    /// Deletes the user for good and refuses the live tokens, as ``disable(_:)`` does.
+    /// - Throws: `user_not_found`.
+    public func delete(_ id: User.ID) async throws {
+        try apply(await storage.deleteUser(id: id, at: now()))
+        AuthEvent.userDeleted(userID: id).record()
+    }
+
+    private func apply(_ revocation: Revocation?) throws(AuthError) {
+        guard let revocation else { throw .userNotFound }
+        revocations.apply([revocation])
+    }
+}

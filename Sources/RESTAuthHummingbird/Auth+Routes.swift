@@ -1,0 +1,40 @@
+public import Hummingbird
+public import RESTAuth
+
+/// What the routes need to know beyond the core.
+public struct AuthRoutesConfiguration: Sendable {
+    /// The URL that clients reach the routes' prefix by, without a slash at the end; `nil` takes scheme and host from the request.
+    public var publicURL: String?
+
+    /// The scheme of a request when neither the public URL nor a proxy tells.
+    public var scheme = "http"
+
+    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Only with a ``TrustedProxies`` middleware in front, which takes
+    /// away what others than the proxies have sent.
+    public var believesForwardedFields = false
+
+    /// The largest body that is read, in bytes.
+    public var bodyLimit = 65536
+
+    public init() {}
+}
+
+extension Auth {
+    /// Adds the routes of the wire contract below `routes`: users, token, resource.
+    ///
+    ///     auth.addRoutes(to: router)                       // /api/users ...
+    ///     auth.addRoutes(to: router.group("accounts"))     // /accounts/api/users ...
+    public func addRoutes<Context: RequestContext>(
+        to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
+    ) {
+        let group = routes.group("api").add(middleware: ProblemResponses())
+        UserRoutes(auth: self, configuration: configuration).add(to: group)
+        TokenRoutes(auth: self).add(to: group)
+        ResourceRoutes(auth: self).add(to: group)
+    }
+
+    /// Adds `/health/live` and `/health/ready`.
+    public func addHealthRoutes<Context: RequestContext>(to routes: some RouterMethods<Context>) {
+        HealthRoutes(auth: self).add(to: routes.group("health").add(middleware: ProblemResponses()))
+    }
+}

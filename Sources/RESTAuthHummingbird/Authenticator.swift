@@ -1,0 +1,89 @@
+public import Hummingbird
+public import RESTAuth
+
+/// Which credentials a route takes.
+public struct AcceptedCredentials: OptionSet, Sendable {
+    public let rawValue: Int
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// A user name and password by HTTP Basic.
+    public static let password = AcceptedCredentials(rawValue: 1)
+    /// An access token, as Bearer or as the user name of HTTP Basic.
+    public static let token = AcceptedCredentials(rawValue: 2)
+    public static let any: AcceptedCredentials = [.password, .token]
+}
+
+/// Protects the routes after it: reads the `Authorization` field, asks the door, and puts the identity into the context.
+///
+///     router.group("notes")
+///         .add(middleware: auth.authenticator())
+///         .group(context: SignedInContext<AppContext>.self)
+///         .get { _, context in "Hello, \(context.identity.username)!" }
+public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
+    /// Answers a refusal in the adopter's own words. The challenges of a 401 are added when the answer has none.
+    public typealias Refusal = @Sendable (AuthError, Request, Context) async throws -> Response
+
+    let auth: Auth
+    let accepted: AcceptedCredentials
+    let isRequired: Bool
+    let refusal: Refusal?
+
+    public func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        do {
+            context.identity = try await auth.authenticate(request, accepting: accepted)
+            guard context.identity != nil || !isRequired else { throw AuthError.credentialsRequired }
+        } catch let error as AuthError {
+            return try await refuse(error, request, context)
+        }
+        return try await next(request, context)
+    }
+
+    private func refuse(_ error: AuthError, _ request: Request, _ context: Context) async throws -> Response {
+        let problem = Problem(error, request: request)
+        guard let refusal else { return problem.response(from: request, context: context) }
+        var response = try await refusal(error, request, context)
+        if response.status == .unauthorized, !response.headers.contains(.wwwAuthenticate) {
+            response.headers.append(contentsOf: problem.headers)
+        }
+        return response
+    }
+}
+
+extension Auth {
+    /// A middleware that protects the routes after it.
+    /// - Parameters:
+    ///   - accepted: which credentials are taken; others are refused with 401.
+    ///   - isRequired: `false` lets a request without credentials through, with no identity in its context. Wrong credentials are
+    ///     refused all the same.
+    ///   - refusal: answers a refusal in place of the problem document.
+    public func authenticator<Context: AuthRequestContext>(
+        accepting accepted: AcceptedCredentials = .any, isRequired: Bool = true, context: Context.Type = Context.self,
+        refusal: Authenticator<Context>.Refusal? = nil
+    ) -> Authenticator<Context> {
+        Authenticator(auth: self, accepted: accepted, isRequired: isRequired, refusal: refusal)
+    }
+
+    /// Who makes this request; `nil` when it carries no credentials.
+    /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required` when the credentials are of a kind
+    ///   that is not accepted here, `overloaded`.
+    public func authenticate(_ request: Request, accepting accepted: AcceptedCredentials = .any) async throws -> Identity? {
+        guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
+        switch credentials {
+        case .password where !accepted.contains(.password), .token where !accepted.contains(.token):
+            throw AuthError.credentialsRequired
+        default: return try await login.attempt(credentials)
+        }
+    }
+
+    func requireIdentity(_ request: Request) async throws -> Identity {
+        guard let identity = try await authenticate(request) else { throw AuthError.credentialsRequired }
+        return identity
+    }
+}
+
+extension AuthError {
+    static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
+}

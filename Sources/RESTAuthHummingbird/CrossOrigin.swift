@@ -1,0 +1,35 @@
+import HTTPTypes
+public import Hummingbird
+
+/// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch standard).
+///
+/// A preflight is answered here, without credentials, because browsers send none with it. Credentials go in the `Authorization` field,
+/// so cookies are never allowed across origins.
+public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
+    private let origins: Set<String>
+
+    /// - Parameter origins: exact origins such as `https://app.example.com`, or `*` for all.
+    public init(origins: [String]) {
+        self.origins = Set(origins)
+    }
+
+    public func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard let origin = request.headers[.origin] else { return try await next(request, context) }
+        let isAllowed = origins.contains("*") || origins.contains(origin)
+        let isPreflight = request.method == .options && request.headers.contains(.accessControlRequestMethod)
+        var response = isPreflight ? Response(status: .noContent) : try await next(request, context)
+        response.headers.append(HTTPField(name: .vary, value: "Origin"))
+        guard isAllowed else { return response }
+        response.headers[.accessControlAllowOrigin] = origin
+        if isPreflight {
+            response.headers[.accessControlAllowMethods] = "GET, HEAD, POST, PUT, PATCH, DELETE"
+            response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"
+            response.headers[.accessControlMaxAge] = "600"
+        } else {
+            response.headers[.accessControlExposeHeaders] = "Location, Retry-After, WWW-Authenticate"
+        }
+        return response
+    }
+}

@@ -1,0 +1,148 @@
+public import HTTPTypes
+public import Hummingbird
+import Logging
+import RESTAuth
+
+/// A refusal as it leaves the server: `application/problem+json` (RFC 9457) with a stable `code`.
+///
+/// This is the one table from error to status, body and challenge. What is not in it becomes a 500 that says nothing.
+public struct Problem: Error, Sendable {
+    public let status: HTTPResponse.Status
+    /// A stable name in snake_case.
+    public let code: String
+    /// What is the same for every problem with this code.
+    public let title: String
+    /// What is particular to this one; may be shown to whoever made the request.
+    public let detail: String
+    /// The input field that was refused.
+    public let field: String?
+    public var headers: HTTPFields
+
+    public init(
+        _ status: HTTPResponse.Status, code: String, title: String? = nil, detail: String, field: String? = nil,
+        headers: HTTPFields = [:]
+    ) {
+        self.status = status
+        self.code = code
+        self.title = title ?? status.reasonPhrase
+        self.detail = detail
+        self.field = field
+        self.headers = headers
+    }
+
+    /// The problem behind any error that a route throws.
+    /// - Parameter request: decides which challenges a 401 carries.
+    public init(_ error: any Error, request: Request) {
+        switch error {
+        case let problem as Problem: self = problem
+        case let error as AuthError: self.init(error, request: request)
+        case let error as HTTPError:
+            self.init(error.status, code: Self.code(of: error.status), detail: error.body ?? error.status.reasonPhrase)
+        default: self = .internalError
+        }
+    }
+
+    static let internalError = Problem(
+        .internalServerError, code: "internal_error", detail: "Something went wrong here; the log says what.")
+
+    static let notFound = Problem(.notFound, code: "not_found", detail: "There is nothing here.")
+
+    /// The status phrase in snake_case, for what only HTTP has a name for.
+    private static func code(of status: HTTPResponse.Status) -> String {
+        String(status.reasonPhrase.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+    }
+}
+
+// MARK: - From the core's errors
+
+extension Problem {
+    private init(_ error: AuthError, request: Request) {
+        let status = Self.status(of: error.code)
+        self.init(
+            status, code: error.code.rawValue, title: Self.title(of: error.code),
+            detail: status == .internalServerError ? Self.internalError.detail : error.detail, field: error.field)
+        if status == .unauthorized || error.code == .invalidRequest {
+            headers = AuthorizationHeader.challenges(for: error.code, request: request)
+        }
+        if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
+    }
+
+    private static func status(of code: AuthError.Code) -> HTTPResponse.Status {
+        switch code {
+        case .validationFailed, .weakPassword, .userAlreadyExists, .userNotFound, .invalidRequest: .badRequest
+        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication: .unauthorized
+        case .overloaded, .storageUnavailable: .serviceUnavailable
+        default: .internalServerError
+        }
+    }
+
+    private static func title(of code: AuthError.Code) -> String? {
+        switch code {
+        case .validationFailed: "The input is not acceptable"
+        case .weakPassword: "The password is too weak"
+        case .userAlreadyExists: "The user name is taken"
+        case .userNotFound: "There is no such user"
+        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication: "Unauthorized Access"
+        case .overloaded, .storageUnavailable: "Try again later"
+        default: nil
+        }
+    }
+}
+
+// MARK: - To HTTP
+
+extension Problem: HTTPResponseError {
+    public static let mediaType = "application/problem+json"
+
+    /// The JSON text of the document.
+    package func document(requestID: String?) -> [UInt8] {
+        var members: [(String, JSON)] = [
+            ("type", .string("urn:problem-type:rest-auth:\(code)")), ("title", .string(title)), ("status", .integer(status.code)),
+            ("detail", .string(detail)), ("code", .string(code)),
+        ]
+        if let field {
+            members.append(("errors", [["pointer": .string("/\(field)"), "detail": .string(detail), "code": .string(code)]]))
+        }
+        if let requestID { members.append(("request_id", .string(requestID))) }
+        return JSON.object(members.map(JSON.Member.init)).bytes
+    }
+
+    public func response(from request: Request, context: some RequestContext) -> Response {
+        let requestID = context.logger[metadataKey: "hb.request.id"].map { "\($0)" }
+        var response = Response(
+            status: status,
+            headers: [.contentType: Self.mediaType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: document(requestID: requestID))))
+        response.headers.append(contentsOf: headers)
+        return request.method == .head ? response.createHeadResponse() : response
+    }
+}
+
+/// Turns whatever a handler throws into its problem document, so that no error leaves in another form.
+public struct ProblemResponses<Context: RequestContext>: RouterMiddleware {
+    public init() {}
+
+    public func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch {
+            let problem = Problem(error, request: request)
+            if problem.status.kind == .serverError {
+                context.logger.error("request failed", metadata: ["error": "\(error)"])
+            }
+            return problem.response(from: request, context: context)
+        }
+    }
+}
+
+extension Response {
+    /// A JSON answer.
+    static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+}

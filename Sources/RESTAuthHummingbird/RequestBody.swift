@@ -1,0 +1,62 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import RESTAuth
+
+/// Reads the JSON object of a request, strictly and within a limit.
+struct RequestBody: Sendable {
+    /// In bytes.
+    let limit: Int
+
+    /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what is not one JSON object.
+    func object(_ request: Request) async throws -> JSON {
+        guard Self.isJSON(request.headers[.contentType]) else {
+            throw Problem(
+                .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the fields as application/json.",
+                headers: [.accept: "application/json"])
+        }
+        guard request.headers[.contentEncoding] == nil else {
+            throw Problem(
+                .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the body without a content coding.",
+                headers: [.acceptEncoding: "identity"])
+        }
+        let bytes = try await collect(request)
+        guard let json = JSON(bytes), case .object = json else {
+            throw Problem(
+                .badRequest, code: "invalid_json",
+                detail: bytes.isEmpty ? "missing argument: the body is empty" : "The body is not one JSON object.")
+        }
+        return json
+    }
+
+    private func collect(_ request: Request) async throws -> [UInt8] {
+        let tooLarge = Problem(
+            .contentTooLarge, code: "content_too_large", detail: "The body is larger than \(limit) bytes.",
+            headers: [.connection: "close"])
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        do {
+            return Array(buffer: try await request.body.collect(upTo: limit))
+        } catch is NIOTooManyBytesError {
+            throw tooLarge
+        }
+    }
+
+    /// A body without a type is taken for JSON, as the ancestor's careless clients expect.
+    private static func isJSON(_ contentType: String?) -> Bool {
+        guard let contentType else { return true }
+        let type = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
+        return type == "application/json" || type.hasPrefix("application/") && type.hasSuffix("+json")
+    }
+}
+
+extension JSON {
+    /// The string field of that name.
+    /// - Throws: `validation_failed` when it is missing, `null` or of another type.
+    func requiredString(_ name: String) throws(AuthError) -> String {
+        switch self[name] {
+        case .string(let value): return value
+        case nil, .null: throw AuthError(.validationFailed, "missing argument: \(name)", field: name)
+        default: throw AuthError(.validationFailed, "\(name) must be a string", field: name)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+public import Hummingbird
+public import RESTAuth
+
+/// A request context with room for who is signed in. Give your own context this property, or use ``BasicAuthRequestContext``.
+public protocol AuthRequestContext: RequestContext {
+    /// Set by ``Authenticator``.
+    var identity: Identity? { get set }
+}
+
+/// The context for an application that needs nothing more.
+public struct BasicAuthRequestContext: AuthRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public var identity: Identity?
+
+    public init(source: Source) {
+        coreContext = .init(source: source)
+    }
+}
+
+/// The context of routes that only someone signed in can reach: the identity is certain.
+///
+/// Making one without an identity is refused, so a route that forgot its ``Authenticator`` answers 401 and not as nobody.
+public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let identity: Identity
+    /// The context it was made from.
+    public let parent: Parent
+
+    public init(context: Parent) throws {
+        guard let identity = context.identity else { throw AuthError.credentialsRequired }
+        coreContext = context.coreContext
+        self.identity = identity
+        parent = context
+    }
+}

@@ -1,0 +1,87 @@
+import HTTPTypes
+public import Hummingbird
+public import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A request context that knows the other end of the connection.
+public protocol PeerAddressContext: RequestContext {
+    /// The address at the other end of the socket.
+    var peerAddress: SocketAddress? { get }
+    /// The client's address as far as the proxies in front can be believed; set by ``TrustedProxies``.
+    var clientAddress: String? { get set }
+}
+
+/// Believes `X-Forwarded-For`, `-Proto` and `-Host` from the configured proxies and takes them away from requests of anyone else.
+///
+/// The client is the rightmost hop that is not one of the proxies: what stands to its left, the client may have written itself.
+public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
+    let networks: [Network]
+
+    public init(_ networks: [Network]) {
+        self.networks = networks
+    }
+
+    public func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        var (request, context) = (request, context)
+        let peer = context.peerAddress?.ipAddress
+        if let peer, isTrusted(peer) {
+            let hops = request.headers[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)
+            context.clientAddress = hops.last { !isTrusted($0) } ?? hops.first ?? peer
+        } else {
+            context.clientAddress = peer
+            var head = request.head
+            for name in [HTTPField.Name.xForwardedFor, .xForwardedProto, .xForwardedHost] { head.headerFields[name] = nil }
+            request = Request(head: head, body: request.body)
+        }
+        return try await next(request, context)
+    }
+
+    private func isTrusted(_ address: String) -> Bool {
+        networks.contains { $0.contains(address) }
+    }
+
+    private static func trim(_ hop: Substring) -> String {
+        String(hop.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+}
+
+/// A range of IP addresses in CIDR notation, for example `10.0.0.0/8`, `::1` or `fd00::/8`.
+public struct Network: Sendable, Hashable {
+    private let prefix: [UInt8]
+    private let length: Int
+
+    /// `nil` when `text` is neither an address nor a range.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let bytes = Self.bytes(of: String(parts[0])) else { return nil }
+        let bits = parts.count == 2 ? Int(parts[1]) : bytes.count * 8
+        guard let bits, (0...bytes.count * 8).contains(bits) else { return nil }
+        prefix = bytes
+        length = bits
+    }
+
+    func contains(_ address: String) -> Bool {
+        guard let bytes = Self.bytes(of: address), bytes.count == prefix.count else { return false }
+        return (0..<length).allSatisfy { bit in
+            (bytes[bit / 8] ^ prefix[bit / 8]) & (0x80 >> UInt8(bit % 8)) == 0
+        }
+    }
+
+    /// The 4 or 16 bytes; an IPv4 address inside IPv6 counts as IPv4.
+    private static func bytes(of address: String) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if inet_pton(AF_INET, address, &bytes) == 1 { return Array(bytes[..<4]) }
+        guard inet_pton(AF_INET6, address, &bytes) == 1 else { return nil }
+        let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        return isMapped ? Array(bytes[12...]) : bytes
+    }
+}

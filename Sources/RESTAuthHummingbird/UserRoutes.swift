@@ -1,0 +1,42 @@
+import HTTPTypes
+import Hummingbird
+import RESTAuth
+
+/// `POST /api/users` registers; `GET /api/users/{id}` and `GET /api/user/{id}` show a user's public field.
+struct UserRoutes: Sendable {
+    let auth: Auth
+    let configuration: AuthRoutesConfiguration
+
+    func add(to routes: some RouterMethods<some RequestContext>) {
+        routes.resource("users", [.post: { request, _ in try await register(request) }])
+        for path: RouterPath in ["users/{id}", "user/{id}"] {
+            routes.resource(path, [.get: { _, context in try await show(context.parameters.require("id")) }])
+        }
+    }
+
+    private func register(_ request: Request) async throws -> Response {
+        let body = try await RequestBody(limit: configuration.bodyLimit).object(request)
+        let location = try RequestOrigin(request, configuration: configuration)
+        let user = try await auth.users.register(body.requiredString("username"), password: body.requiredString("password"))
+        var response = Response.json(["username": .string(user.username)], status: .created)
+        response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
+        return response
+    }
+
+    private func show(_ segment: String) async throws -> Response {
+        guard !segment.isEmpty, segment.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else {
+            throw Problem.notFound
+        }
+        // A number too large for an id is the id of nobody.
+        let user = try await auth.users.find(User.ID(segment) ?? 0)
+        return .json(["username": .string(user.username)])
+    }
+}
+
+extension String {
+    fileprivate var trimmingSlashes: Substring {
+        var path = self[...]
+        while path.last == "/" { path.removeLast() }
+        return path
+    }
+}

@@ -1,0 +1,164 @@
+import Foundation
+import GRDB
+public import RESTAuth
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The storage in one SQLite file, for one machine.
+///
+/// Write-ahead log, `synchronous = FULL`: what was acknowledged survives a crash and a loss of power. Several processes on the machine may
+/// use the file at once. The file is made with mode 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
+public struct SQLiteStorage: Storage {
+    let database: any DatabaseWriter
+    private let secretFile: String?
+
+    /// Opens the file at `path` and brings its schema up to date.
+    /// - Parameter createsMissing: whether to make the file when there is none.
+    /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer version, or cannot be opened.
+    public init(path: String, createsMissing: Bool = true) async throws {
+        guard createsMissing || access(path, F_OK) == 0 else {
+            throw AuthError(.misconfigured, "there is no database \(path)")
+        }
+        let isNew = try Self.createFile(path)
+        do {
+            let pool = try DatabasePool(path: path, configuration: Self.configuration)
+            try await Self.checkIdentity(of: pool, path: path)
+            // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
+            try await pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            try await Self.migrate(pool, path: path)
+            database = pool
+        } catch {
+            if isNew { Self.deleteFile(path) }
+            throw Self.unusable(path, error)
+        }
+        secretFile = Self.secretFile(beside: path)
+    }
+
+    /// A database in memory that ends with this value: for tests and trials.
+    public init() async throws {
+        let queue = try DatabaseQueue(configuration: Self.configuration)
+        try await Self.migrate(queue, path: "in memory")
+        database = queue
+        secretFile = nil
+    }
+
+    public func instanceSecret() throws -> InstanceSecret? {
+        guard let secretFile else { return InstanceSecret() }
+        return try InstanceSecret(file: secretFile)
+    }
+
+    /// `rest-auth.sqlite` keeps its secret in `rest-auth.secret`.
+    private static func secretFile(beside path: String) -> String {
+        path.hasSuffix(".sqlite") ? path.dropLast(7) + ".secret" : path + ".secret"
+    }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = true
+        // Another process holds the write lock for milliseconds; five seconds is a fault.
+        configuration.busyMode = .timeout(5)
+        configuration.label = "rest-auth"
+        return configuration
+    }
+
+    // MARK: The file
+
+    /// Makes an empty file that only its owner can read, unless there is a file. SQLite gives its side files the same mode.
+    /// - Returns: whether it was made.
+    private static func createFile(_ path: String) throws(AuthError) -> Bool {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            close(descriptor)
+            return true
+        }
+        guard errno == EEXIST else {
+            throw AuthError(.misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
+        }
+        guard access(path, R_OK | W_OK) == 0 else {
+            throw AuthError(.misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        return false
+    }
+
+    private static func deleteFile(_ path: String) {
+        for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
+    }
+
+    /// Refuses a file that belongs to another program, before anything is written to it.
+    private static func checkIdentity(of database: any DatabaseWriter, path: String) async throws {
+        let isForeign = try await database.read { database in
+            let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
+            let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
+            return identity != Migrations.applicationID && !isEmpty
+        }
+        guard !isForeign else {
+            throw AuthError(.misconfigured, "\(path) is a database of another program; it was left untouched")
+        }
+    }
+
+    private static func migrate(_ database: any DatabaseWriter, path: String) async throws {
+        let migrator = Migrations.migrator
+        guard try await !database.read(migrator.hasBeenSuperseded) else {
+            throw AuthError(
+                .misconfigured, "the database \(path) was made by a newer version of rest-auth; use that version or a later one")
+        }
+        try migrator.migrate(database)
+    }
+
+    private static func unusable(_ path: String, _ error: any Error) -> any Error {
+        guard let error = error as? DatabaseError else { return error }
+        return AuthError(.misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
+    }
+}
+
+// MARK: - Statements
+
+extension SQLiteStorage {
+    /// Reads on the calling thread: a look-up takes microseconds, less than handing it to another thread would.
+    func read<Value>(_ value: (Database) throws -> Value) throws -> Value {
+        do {
+            return try database.read(value)
+        } catch let error as DatabaseError {
+            throw Self.unavailable(error)
+        }
+    }
+
+    /// Writes in one transaction, on the one thread that writes; on disk when it returns.
+    func write<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await database.write(updates)
+        } catch let error as DatabaseError {
+            throw Self.unavailable(error)
+        }
+    }
+
+    private static func unavailable(_ error: DatabaseError) -> AuthError {
+        // The message stays inside: it can name files and columns.
+        AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+    }
+}
+
+extension Database {
+    /// Runs a statement that is prepared once per connection.
+    func run(_ sql: String, _ arguments: StatementArguments = StatementArguments()) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    /// The first row of a statement that is prepared once per connection.
+    func row<Value>(_ sql: String, _ arguments: StatementArguments, _ value: (Row) throws -> Value) throws -> Value? {
+        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments).map(value)
+    }
+
+    /// The rows of a statement that is prepared once per connection.
+    func rows<Value>(_ sql: String, _ arguments: StatementArguments = StatementArguments(), _ value: (Row) throws -> Value) throws
+        -> [Value]
+    {
+        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(value)
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import RESTAuth
+
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Look at the settings.", subcommands: [Check.self])
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check the settings without starting, and say where each comes from.",
+            discussion: """
+                Exit status 0 when serve would accept them, 1 with the reason when not. Nothing is made or changed.
+
+                  rest-auth config check --config rest-auth.yaml
+                """)
+
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let source = try await options.source()
+            _ = try Settings(source)
+            for setting in Setting.allCases {
+                guard let found = source[setting] else { continue }
+                print("\(setting.rawValue) = \(setting.isSecret ? "(secret)" : found.value)  (\(found.place))")
+            }
+            print("The settings are good.")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+
+@main
+struct RESTAuthCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rest-auth",
+        abstract: "Users, passwords and tokens for your API.",
+        discussion: """
+            Start it with nothing but:
+
+              rest-auth serve
+
+            Every setting is a flag, an environment variable (--token-duration is REST_AUTH_TOKEN_DURATION) or a line in a file \
+            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file.
+            """,
+        version: "rest-auth \(version)",
+        subcommands: [ServeCommand.self, UsersCommand.self, ConfigCommand.self])
+
+    static let version = "0.1.0"
+
+    static func main() async {
+        // Nothing that this program makes is for other users' eyes.
+        umask(0o077)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as AuthError {
+            exitWithMessage(error.detail)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// One clear line on standard error, and exit status 1.
+func exitWithMessage(_ message: String) -> Never {
+    FileHandle.standardError.write(Data("rest-auth: \(message)\n".utf8))
+    exit(1)
+}
+
+extension SettingsOptions {
+    /// The settings in force for a command.
+    func load() async throws -> Settings {
+        try Settings(await source())
+    }
+
+    func source() async throws -> SettingsSource {
+        try await SettingsSource(flags: given, environment: ProcessInfo.processInfo.environment, file: config)
+    }
+}

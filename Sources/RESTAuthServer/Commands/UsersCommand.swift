@@ -1,0 +1,200 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+import RESTAuthSQLite
+
+struct UsersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "users",
+        abstract: "Look after users, also while the server runs.",
+        discussion: """
+              rest-auth users add susan
+              echo "$PASSWORD" | rest-auth users add susan --password-stdin
+              rest-auth users list --json
+              rest-auth users disable susan
+
+            A user is named by user name, or by --id. What is refused here is refused by a running server within a second.
+            """,
+        subcommands: [Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self])
+}
+
+// MARK: - Commands
+
+extension UsersCommand {
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Register a user.")
+
+        @Argument(help: "The user name.") var username: String
+        @OptionGroup var password: PasswordOptions
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let settings = try await options.load()
+            let user = try await settings.openAuth(createsMissing: true).users.register(username, password: password.read())
+            print("Added \(user.username) with id \(user.id).")
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the users in the order of their ids.")
+
+        @Flag(help: "Print one JSON object a line.") var json = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let users = try await options.load().openAuth().users
+            var last: User.ID = 0
+            while true {
+                let page = try await users.list(after: last, limit: 1000)
+                for user in page { print(json ? user.jsonLine : user.textLine) }
+                guard let end = page.last else { return }
+                last = end.id
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show one user.")
+
+        @OptionGroup var reference: UserReference
+        @Flag(help: "Print a JSON object.") var json = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let user = try await reference.find(in: options.load().openAuth().users)
+            print(json ? user.jsonLine : user.textLine)
+        }
+    }
+
+    struct SetPassword: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-password", abstract: "Give a user another password.")
+
+        @OptionGroup var reference: UserReference
+        @OptionGroup var password: PasswordOptions
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let auth = try await options.load().openAuth()
+            let user = try await reference.find(in: auth.users)
+            try await auth.passwords.set(password.read(), for: user)
+            print("Set the password of \(user.username).")
+        }
+    }
+
+    struct Disable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Refuse a user's password and tokens from now on.")
+
+        @OptionGroup var reference: UserReference
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let users = try await options.load().openAuth().users
+            let user = try await reference.find(in: users)
+            try await users.disable(user.id)
+            print("Disabled \(user.username).")
+        }
+    }
+
+    struct Enable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let a disabled user sign in again.")
+
+        @OptionGroup var reference: UserReference
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let users = try await options.load().openAuth().users
+            let user = try await reference.find(in: users)
+            try await users.enable(user.id)
+            print("Enabled \(user.username).")
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Delete a user for good. The id is never given again.")
+
+        @OptionGroup var reference: UserReference
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let users = try await options.load().openAuth().users
+            let user = try await reference.find(in: users)
+            try await users.delete(user.id)
+            print("Deleted \(user.username).")
+        }
+    }
+}
+
+// MARK: - What they share
+
+/// A user, named on the command line.
+struct UserReference: ParsableArguments {
+    @Argument(help: "The user name.") var username: String?
+    @Option(help: "The user's id, in place of the name.") var id: User.ID?
+
+    func validate() throws {
+        guard (username == nil) != (id == nil) else { throw ValidationError("Name one user, by user name or by --id.") }
+    }
+
+    func find(in users: Users) async throws -> User {
+        do {
+            return if let id { try await users.find(id) } else { try await users.find(named: username ?? "") }
+        } catch let error as AuthError where error.code == .userNotFound {
+            throw AuthError(.userNotFound, "there is no user \(username ?? id.map { "with id \($0)" } ?? "")")
+        }
+    }
+}
+
+/// Where a new password is read from: never from the command line, which other users can see.
+struct PasswordOptions: ParsableArguments {
+    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+
+    func read() throws -> String {
+        if passwordStdin {
+            guard let line = readLine() else { throw AuthError(.validationFailed, "standard input has no password") }
+            return line
+        }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw AuthError(.validationFailed, "no terminal to ask for a password on; use --password-stdin")
+        }
+        let password = Self.ask("Password: ")
+        guard password == Self.ask("Again: ") else { throw AuthError(.validationFailed, "the two passwords differ") }
+        return password
+    }
+
+    /// Asks on the terminal without echo.
+    private static func ask(_ prompt: String) -> String {
+        FileHandle.standardError.write(Data(prompt.utf8))
+        var before = termios()
+        tcgetattr(STDIN_FILENO, &before)
+        var quiet = before
+        quiet.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet)
+        defer {
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+            FileHandle.standardError.write(Data("\n".utf8))
+        }
+        return readLine() ?? ""
+    }
+}
+
+extension Settings {
+    /// The core over the configured database, without a server.
+    func openAuth(createsMissing: Bool = false) async throws -> Auth {
+        try await Auth(storage: SQLiteStorage(path: databasePath, createsMissing: createsMissing), configuration: authConfiguration)
+    }
+}
+
+extension User {
+    fileprivate var textLine: String {
+        "\(id)\t\(username)\t\(createdAt.ISO8601Format())\(disabledAt.map { "\tdisabled \($0.ISO8601Format())" } ?? "")"
+    }
+
+    fileprivate var jsonLine: String {
+        let json: JSON = [
+            "id": .integer(Int(id)), "username": .string(username), "created_at": .string(createdAt.ISO8601Format()),
+            "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
+        ]
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+}

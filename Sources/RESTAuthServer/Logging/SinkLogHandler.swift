@@ -1,0 +1,28 @@
+import Logging
+
+/// Hands what is logged through swift-log to the sink.
+struct SinkLogHandler: LogHandler {
+    let sink: LogSink
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(sink: LogSink, level: Logger.Level) {
+        self.sink = sink
+        logLevel = level
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        sink.write(event.level, event.message.description) { line in
+            for (name, value) in all.sorted(by: { $0.key < $1.key }) {
+                line.field(name == "hb.request.id" ? "request_id" : name, value.description)
+            }
+        }
+    }
+}

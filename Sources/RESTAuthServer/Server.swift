@@ -1,0 +1,170 @@
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import HummingbirdHTTP2
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import RESTAuth
+import RESTAuthHummingbird
+import RESTAuthSQLite
+import ServiceLifecycle
+import UnixSignals
+
+/// The place where things are put together: settings in, a running server out.
+struct Server {
+    let settings: Settings
+
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// What can be wrong is looked at before anything is made: settings, certificate, port, then the database.
+    func run() async throws {
+        let sink = LogSink(format: settings.logFormat)
+        defer { sink.flush() }
+        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: settings.logLevel) }
+        let logger = Logger(label: "rest-auth")
+
+        let builder = try serverBuilder()
+        try await checkPort()
+        let auth = try await Auth(storage: SQLiteStorage(path: settings.databasePath), configuration: settings.authConfiguration)
+        raiseFileLimit()
+        warn(logger)
+
+        let app = Application(
+            router: router(auth, sink: sink), server: builder,
+            configuration: .init(
+                address: .hostname(settings.hostname, port: settings.port), backlog: 1024,
+                availableConnectionsDelegate: MaximumAvailableConnections(settings.maxConnections)),
+            services: auth.services,
+            onServerRunning: { channel in Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show() },
+            logger: logger)
+        var group = ServiceGroupConfiguration(services: [app], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as IOError {
+            throw cannotListen(error)
+        }
+        logger.info("stopped")
+    }
+
+    private func router(_ auth: Auth, sink: LogSink) -> Router<ServerContext> {
+        let router = Router(context: ServerContext.self)
+        if settings.tls != nil { router.add(middleware: StrictTransport()) }
+        if !settings.trustedProxies.isEmpty { router.add(middleware: TrustedProxies(settings.trustedProxies)) }
+        router.add(middleware: RequestLog(sink: sink, level: settings.logLevel))
+        router.add(middleware: ProblemResponses())
+        if !settings.corsOrigins.isEmpty { router.add(middleware: CrossOrigin(origins: settings.corsOrigins)) }
+        auth.addRoutes(to: router, configuration: settings.routesConfiguration)
+        auth.addHealthRoutes(to: router)
+        return router
+    }
+
+    // MARK: Listening
+
+    private func serverBuilder() throws -> HTTPServerBuilder {
+        let (request, idle) = (TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout)))
+        let http = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionGuard(requestTimeout: request, idleTimeout: idle)],
+            httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100))
+        guard let tls = settings.tls else { return .http1(configuration: http) }
+        return try .http2Upgrade(
+            tlsConfiguration: tlsConfiguration(tls),
+            configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
+    }
+
+    private func tlsConfiguration(_ files: (certificate: String, key: String)) throws -> TLSConfiguration {
+        do {
+            var configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map { .certificate($0) },
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
+            configuration.minimumTLSVersion = .tlsv12
+            _ = try NIOSSLContext(configuration: configuration)
+            return configuration
+        } catch {
+            throw AuthError(
+                .misconfigured,
+                "the certificate \(files.certificate) and key \(files.key) cannot be used: they must be PEM files that belong together")
+        }
+    }
+
+    /// Binds and lets go again, so that a port in use is found before a database is made.
+    private func checkPort() async throws {
+        do {
+            let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(host: settings.hostname, port: settings.port).get()
+            try await channel.close()
+        } catch let error as IOError {
+            throw cannotListen(error)
+        } catch {
+            throw AuthError(.misconfigured, "\(settings.hostname) is not an address of this machine")
+        }
+    }
+
+    private func cannotListen(_ error: IOError) -> AuthError {
+        let reason =
+            switch error.errnoCode {
+            case EADDRINUSE: "is in use; stop what listens there or choose another with --port"
+            case EACCES: "needs privileges; choose one above 1023 with --port"
+            case EADDRNOTAVAIL: "cannot be used: \(settings.hostname) is not an address of this machine"
+            default: "cannot be used: \(String(cString: strerror(error.errnoCode)))"
+            }
+        return AuthError(.misconfigured, "port \(settings.port) on \(settings.hostname) \(reason)")
+    }
+
+    /// One connection is one file; the soft limit is often 1024.
+    private func raiseFileLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, rlim_t(settings.maxConnections + 256))
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
+    // MARK: Warnings
+
+    private func warn(_ logger: Logger) {
+        logger.notice("password policy \(settings.passwordPolicy.rawValue)")
+        guard !settings.isLoopback else { return }
+        if settings.passwordPolicy == .open {
+            logger.warning(
+                "the open password policy takes any password, and \(settings.hostname) can be reached from other machines; consider --password-policy nist"
+            )
+        }
+        if settings.tls == nil, settings.trustedProxies.isEmpty {
+            logger.warning(
+                "passwords travel in the clear to \(settings.hostname); set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
+            )
+        }
+    }
+}
+
+/// What a newcomer reads when the server is up.
+private struct Banner {
+    let settings: Settings
+    let port: Int
+
+    func show() {
+        let host = settings.hostname.contains(":") ? "[\(settings.hostname)]" : settings.hostname
+        let url = settings.publicURL ?? "\(settings.scheme)://\(host):\(port)"
+        let policy =
+            switch settings.passwordPolicy {
+            case .open: "open: any password that is not empty (--password-policy nist is stricter)"
+            case .nist: "nist: 15 characters or more, not a common one, not the user name"
+            }
+        let text = """
+            rest-auth \(RESTAuthCommand.version) listens on \(settings.scheme)://\(host):\(port)
+            data      \(URL(fileURLWithPath: settings.databasePath).path)
+            passwords \(policy)
+
+            Try it:
+              curl -i -X POST -H 'Content-Type: application/json' -d '{"username":"miguel","password":"python"}' \(url)/api/users
+              curl -u miguel:python -i \(url)/api/token
+              curl -u miguel:python -i \(url)/api/resource
+
+
+            """
+        FileHandle.standardOutput.write(Data(text.utf8))
+    }
+}

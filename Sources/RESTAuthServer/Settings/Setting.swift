@@ -1,0 +1,59 @@
+/// A setting's name and meaning: the one list that flags, environment, file, documentation and errors agree on.
+///
+/// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the environment and
+/// `token_duration:` in the file.
+enum Setting: String, CaseIterable {
+    case hostname
+    case port
+    case databaseURL = "database_url"
+    case publicURL = "public_url"
+    case secretKey = "secret_key"
+    case secretKeyFile = "secret_key_file"
+    case tokenDuration = "token_duration"
+    case tokenRenewal = "token_renewal"
+    case tokenRenewalLimit = "token_renewal_limit"
+    case tokenCache = "token_cache"
+    case passwordPolicy = "password_policy"
+    case passwordMemory = "password_memory"
+    case passwordPasses = "password_passes"
+    case hashingThreads = "hashing_threads"
+    case hashingQueue = "hashing_queue"
+    case hashingPatience = "hashing_patience"
+    case bodyLimit = "body_limit"
+    case requestTimeout = "request_timeout"
+    case idleTimeout = "idle_timeout"
+    case shutdownTimeout = "shutdown_timeout"
+    case maxConnections = "max_connections"
+    case logLevel = "log_level"
+    case logFormat = "log_format"
+    case corsOrigins = "cors_origins"
+    case trustedProxies = "trusted_proxies"
+    case tlsCertificate = "tls_certificate"
+    case tlsKey = "tls_key"
+
+    /// The name that hosting platforms set without a prefix, when there is one.
+    var platformName: String? {
+        switch self {
+        case .port: "PORT"
+        case .databaseURL: "DATABASE_URL"
+        case .secretKey: "SECRET_KEY"
+        case .secretKeyFile: "SECRET_KEY_FILE"
+        case .logLevel: "LOG_LEVEL"
+        default: nil
+        }
+    }
+
+    static let environmentPrefix = "REST_AUTH_"
+
+    var environmentName: String { Self.environmentPrefix + rawValue.uppercased() }
+
+    /// `--database` is shorter than what the platforms' name would give.
+    var flag: String {
+        switch self {
+        case .databaseURL: "--database"
+        default: "--" + rawValue.replacing("_", with: "-")
+        }
+    }
+
+    var isSecret: Bool { self == .secretKey }
+}

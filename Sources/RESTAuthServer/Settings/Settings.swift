@@ -1,0 +1,195 @@
+import Foundation
+import Logging
+import PasswordHashing
+import RESTAuth
+import RESTAuthHummingbird
+
+/// Every setting with its value, checked: what the server is started from.
+struct Settings {
+    let hostname: String
+    let port: Int
+    let databasePath: String
+    let publicURL: String?
+    let secret: InstanceSecret?
+    let tokenDuration: Int
+    let tokenRenewal: TokenRenewal
+    let tokenCache: Int
+    let passwordPolicy: PasswordPolicy
+    let passwordCost: Argon2id
+    let hashingThreads: Int
+    let hashingQueue: Int
+    let hashingPatience: Int
+    let bodyLimit: Int
+    let requestTimeout: Int
+    let idleTimeout: Int
+    let shutdownTimeout: Int
+    let maxConnections: Int
+    let logLevel: Logger.Level
+    let logFormat: LogSink.Format
+    let corsOrigins: [String]
+    let trustedProxies: [Network]
+    /// The PEM files of the certificate chain and its key.
+    let tls: (certificate: String, key: String)?
+
+    /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
+    init(_ source: SettingsSource) throws {
+        let read = SettingsReader(source: source)
+        hostname = read.text(.hostname) ?? "127.0.0.1"
+        port = try read.number(.port, in: 0...65535) ?? 5000
+        databasePath = try read.databasePath()
+        publicURL = try read.publicURL()
+        secret = try read.secret()
+        tokenDuration = try read.number(.tokenDuration, in: 1...AuthConfiguration.maximumTokenDuration) ?? 600
+        tokenRenewal = try read.tokenRenewal()
+        tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
+        passwordPolicy = try read.choice(.passwordPolicy) ?? .open
+        passwordCost = try read.passwordCost()
+        hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
+        hashingQueue = try read.number(.hashingQueue, in: 0...1_000_000) ?? 256
+        hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
+        bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
+        requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30
+        idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
+        shutdownTimeout = try read.number(.shutdownTimeout, in: 1...3600) ?? 10
+        maxConnections = try read.number(.maxConnections, in: 1...1_000_000) ?? 10_000
+        logLevel = try read.choice(.logLevel) ?? .info
+        logFormat = try read.choice(.logFormat) ?? .text
+        corsOrigins = try read.corsOrigins()
+        trustedProxies = try read.trustedProxies()
+        tls = try read.tls()
+    }
+
+    var authConfiguration: AuthConfiguration {
+        var configuration = AuthConfiguration()
+        configuration.secret = secret
+        configuration.issuer = publicURL ?? configuration.issuer
+        configuration.tokenDuration = tokenDuration
+        configuration.tokenRenewal = tokenRenewal
+        configuration.verifiedTokenCapacity = tokenCache
+        configuration.passwordPolicy = passwordPolicy
+        configuration.passwordCost = passwordCost
+        configuration.hashingThreads = hashingThreads
+        configuration.hashingQueue = hashingQueue
+        configuration.hashingPatience = hashingPatience
+        return configuration
+    }
+
+    var routesConfiguration: AuthRoutesConfiguration {
+        var configuration = AuthRoutesConfiguration()
+        configuration.publicURL = publicURL
+        configuration.scheme = scheme
+        configuration.believesForwardedFields = !trustedProxies.isEmpty
+        configuration.bodyLimit = bodyLimit
+        return configuration
+    }
+
+    var scheme: String { tls == nil ? "http" : "https" }
+
+    var isLoopback: Bool { hostname == "localhost" || hostname == "::1" || hostname.hasPrefix("127.") }
+}
+
+/// Reads single settings and says what is wrong with them.
+private struct SettingsReader {
+    let source: SettingsSource
+
+    func text(_ setting: Setting) -> String? { source[setting]?.value }
+
+    func number(_ setting: Setting, in range: ClosedRange<Int>) throws -> Int? {
+        guard let found = source[setting] else { return nil }
+        guard let number = Int(found.value), range.contains(number) else {
+            throw wrong(found, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) throws -> Choice? where Choice.RawValue == String {
+        guard let found = source[setting] else { return nil }
+        guard let choice = Choice(rawValue: found.value.lowercased()) else {
+            throw wrong(found, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
+    private func list(_ setting: Setting) -> [String] {
+        (text(setting) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    private func wrong(_ found: SettingsSource.Found, _ rule: String) -> AuthError {
+        AuthError(.misconfigured, "\(found.place) is \"\(found.value)\" and \(rule)")
+    }
+
+    // MARK: Settings with rules of their own
+
+    func databasePath() throws -> String {
+        guard let found = source[.databaseURL] else { return "rest-auth.sqlite" }
+        let path = found.value.replacing(/^sqlite:(\/\/)?/, with: "")
+        guard path != found.value, !path.isEmpty else {
+            throw wrong(found, "must look like sqlite:rest-auth.sqlite or sqlite:/var/lib/rest-auth/rest-auth.sqlite")
+        }
+        return path
+    }
+
+    func publicURL() throws -> String? {
+        guard let found = source[.publicURL] else { return nil }
+        guard let url = URLComponents(string: found.value), url.scheme == "http" || url.scheme == "https",
+            url.host?.isEmpty == false, url.query == nil, url.fragment == nil, url.user == nil
+        else { throw wrong(found, "must be an http or https URL such as https://auth.example.com") }
+        return found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
+    }
+
+    func secret() throws -> InstanceSecret? {
+        if let path = text(.secretKeyFile) { return try InstanceSecret(file: path) }
+        guard let found = source[.secretKey] else { return nil }
+        do {
+            return try InstanceSecret(found.value)
+        } catch {
+            throw AuthError(.misconfigured, "\(found.place): \(error.detail)")
+        }
+    }
+
+    func tokenRenewal() throws -> TokenRenewal {
+        enum Name: String, CaseIterable { case always, until, never }
+        let limit = try number(.tokenRenewalLimit, in: 1...(366 * 86400)) ?? 43200
+        let name: Name = try choice(.tokenRenewal) ?? .always
+        return switch name {
+        case .always: .always
+        case .until: .until(limit)
+        case .never: .never
+        }
+    }
+
+    func passwordCost() throws -> Argon2id {
+        let memory = try number(.passwordMemory, in: Argon2id.minimumMemory...(4 << 20)) ?? Argon2id.minimumMemory
+        let passes = try number(.passwordPasses, in: Argon2id.minimumPasses...64) ?? Argon2id.minimumPasses
+        return Argon2id(memoryKiB: memory, passes: passes) ?? .standard
+    }
+
+    func corsOrigins() throws -> [String] {
+        let origins = list(.corsOrigins)
+        for origin in origins where origin != "*" && origin.wholeMatch(of: /https?:\/\/[^\/\s?#@]+/) == nil {
+            throw AuthError(
+                .misconfigured, "\(source[.corsOrigins]?.place ?? "") has \"\(origin)\", which is no origin such as https://app.example.com"
+            )
+        }
+        return origins
+    }
+
+    func trustedProxies() throws -> [Network] {
+        try list(.trustedProxies).map { text in
+            guard let network = Network(text) else {
+                throw AuthError(
+                    .misconfigured,
+                    "\(source[.trustedProxies]?.place ?? "") has \"\(text)\", which is no address or range such as 10.0.0.0/8")
+            }
+            return network
+        }
+    }
+
+    func tls() throws -> (certificate: String, key: String)? {
+        switch (source[.tlsCertificate], source[.tlsKey]) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return (certificate.value, key.value)
+        default: throw AuthError(.misconfigured, "tls_certificate and tls_key go together: set both or none")
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+
+/// The flags of every command that reads settings. A flag wins over the environment, the environment over the file.
+struct SettingsOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Read settings from this YAML or JSON file.", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("Address to listen on (127.0.0.1).", valueName: "address"))
+    var hostname: String?
+
+    @Option(help: ArgumentHelp("Port to listen on (5000).", valueName: "port"))
+    var port: String?
+
+    @Option(help: ArgumentHelp("Where users are kept (sqlite:rest-auth.sqlite).", valueName: "url"))
+    var database: String?
+
+    @Option(help: ArgumentHelp("URL that clients reach this server by; taken from the request when absent.", valueName: "url"))
+    var publicURL: String?
+
+    @Option(help: ArgumentHelp("File with the secret key, mode 0600; made beside the database when absent.", valueName: "file"))
+    var secretKeyFile: String?
+
+    @Option(help: ArgumentHelp("Life of a token (600).", valueName: "seconds"))
+    var tokenDuration: String?
+
+    @Option(help: ArgumentHelp("Whether a token gives a fresh token (always).", valueName: "always|until|never"))
+    var tokenRenewal: String?
+
+    @Option(help: ArgumentHelp("With --token-renewal until: how long after the password (43200).", valueName: "seconds"))
+    var tokenRenewalLimit: String?
+
+    @Option(help: ArgumentHelp("How many verified tokens are remembered (100000).", valueName: "count"))
+    var tokenCache: String?
+
+    @Option(help: ArgumentHelp("What a new password must be (open).", valueName: "open|nist"))
+    var passwordPolicy: String?
+
+    @Option(help: ArgumentHelp("Argon2id memory for a new hash (19456, the least).", valueName: "KiB"))
+    var passwordMemory: String?
+
+    @Option(help: ArgumentHelp("Argon2id passes for a new hash (2, the least).", valueName: "count"))
+    var passwordPasses: String?
+
+    @Option(help: ArgumentHelp("Passwords hashed at once (one for each core).", valueName: "count"))
+    var hashingThreads: String?
+
+    @Option(help: ArgumentHelp("Passwords that may wait to be hashed (256).", valueName: "count"))
+    var hashingQueue: String?
+
+    @Option(help: ArgumentHelp("How long a password may wait to be hashed (5).", valueName: "seconds"))
+    var hashingPatience: String?
+
+    @Option(help: ArgumentHelp("Largest request body (65536).", valueName: "bytes"))
+    var bodyLimit: String?
+
+    @Option(help: ArgumentHelp("Time for a request to arrive whole (30).", valueName: "seconds"))
+    var requestTimeout: String?
+
+    @Option(help: ArgumentHelp("Time before an idle connection is closed (60).", valueName: "seconds"))
+    var idleTimeout: String?
+
+    @Option(help: ArgumentHelp("Time to finish requests in flight when told to stop (10).", valueName: "seconds"))
+    var shutdownTimeout: String?
+
+    @Option(help: ArgumentHelp("Connections open at once (10000).", valueName: "count"))
+    var maxConnections: String?
+
+    @Option(help: ArgumentHelp("Least level that is logged (info).", valueName: "trace|debug|info|notice|warning|error|critical"))
+    var logLevel: String?
+
+    @Option(help: ArgumentHelp("Form of the log (text).", valueName: "text|json"))
+    var logFormat: String?
+
+    @Option(help: ArgumentHelp("Origins whose pages may call this server, with commas between; * for all (none).", valueName: "origins"))
+    var corsOrigins: String?
+
+    @Option(help: ArgumentHelp("Addresses or CIDR ranges whose X-Forwarded fields count, with commas between (none).", valueName: "list"))
+    var trustedProxies: String?
+
+    @Option(help: ArgumentHelp("PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.", valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(help: ArgumentHelp("PEM file with the certificate's private key.", valueName: "file"))
+    var tlsKey: String?
+
+    /// What was given, by setting. There is no flag for the secret key itself: a command line is seen by other users.
+    var given: [Setting: String] {
+        let values: [Setting: String?] = [
+            .hostname: hostname, .port: port, .databaseURL: database, .publicURL: publicURL, .secretKeyFile: secretKeyFile,
+            .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
+            .tokenCache: tokenCache, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
+            .passwordPasses: passwordPasses, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
+            .hashingPatience: hashingPatience, .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
+            .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
+            .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,
+            .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
+        ]
+        return values.compactMapValues { $0 }
+    }
+}
