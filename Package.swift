@@ -16,6 +16,7 @@ let package = Package(
         .library(name: "RESTAuthSQLite", targets: ["RESTAuthSQLite"]),
         .library(name: "RESTAuthHummingbird", targets: ["RESTAuthHummingbird"]),
         .library(name: "RESTAuthTesting", targets: ["RESTAuthTesting"]),
+        .library(name: "PasswordHashing", targets: ["PasswordHashing"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
@@ -90,12 +91,37 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings),
+        .target(name: "Support", path: "Tests/Support", swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
+        .testTarget(
+            name: "RESTAuthTests",
+            dependencies: [
+                "RESTAuth", "RESTAuthSQLite", "RESTAuthTesting", "PasswordHashing", "Support",
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: [
+                "RESTAuth", "RESTAuthSQLite", "RESTAuthTesting", "Support", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+        .testTarget(
+            name: "HTTPTests",
+            dependencies: [
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthServer", "Support",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: ["RESTAuthServer", "Support"]),
     ],
     swiftLanguageModes: [.v6]
 )

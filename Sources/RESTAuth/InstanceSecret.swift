@@ -79,22 +79,14 @@ extension InstanceSecret {
     }
 
     private static func read(_ file: String) throws(AuthError) -> String? {
-        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return nil }
-            throw unusable(file, "cannot be read")
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw unusable(file, "cannot be read") }
-        guard status.st_mode & 0o077 == 0 else {
+        guard access(file, F_OK) == 0 else { return nil }
+        let permissions = try? FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        guard let permissions, let data = FileManager.default.contents(atPath: file), data.count <= 4096,
+            let text = String(validating: data, as: UTF8.self)
+        else { throw AuthError(.misconfigured, "the secret file \(file) cannot be read") }
+        guard permissions & 0o077 == 0 else {
             throw AuthError(
                 .misconfigured, "the secret file \(file) can be read by others; take that away with: chmod 600 \(file)")
-        }
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = readBytes(descriptor, &buffer)
-        guard count >= 0, let text = String(validating: buffer.prefix(count), as: UTF8.self) else {
-            throw unusable(file, "cannot be read")
         }
         return text
     }
@@ -128,9 +120,4 @@ extension InstanceSecret {
 
 extension String {
     fileprivate var nonEmpty: String? { isEmpty ? nil : self }
-}
-
-/// The system's `read`, which inside the type is hidden by the method of that name.
-private func readBytes(_ descriptor: Int32, _ buffer: inout [UInt8]) -> Int {
-    read(descriptor, &buffer, buffer.count)
 }

@@ -27,7 +27,7 @@ extension Auth {
     public func addRoutes<Context: RequestContext>(
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
     ) {
-        let group = routes.group("api").add(middleware: ProblemResponses())
+        let group = routes.group("api")
         UserRoutes(auth: self, configuration: configuration).add(to: group)
         TokenRoutes(auth: self).add(to: group)
         ResourceRoutes(auth: self).add(to: group)
@@ -35,6 +35,6 @@ extension Auth {
 
     /// Adds `/health/live` and `/health/ready`.
     public func addHealthRoutes<Context: RequestContext>(to routes: some RouterMethods<Context>) {
-        HealthRoutes(auth: self).add(to: routes.group("health").add(middleware: ProblemResponses()))
+        HealthRoutes(auth: self).add(to: routes.group("health"))
     }
 }

@@ -58,6 +58,7 @@ extension Auth {
     ///   - accepted: which credentials are taken; others are refused with 401.
     ///   - isRequired: `false` lets a request without credentials through, with no identity in its context. Wrong credentials are
     ///     refused all the same.
+    ///   - context: the context of the routes after it.
     ///   - refusal: answers a refusal in place of the problem document.
     public func authenticator<Context: AuthRequestContext>(
         accepting accepted: AcceptedCredentials = .any, isRequired: Bool = true, context: Context.Type = Context.self,

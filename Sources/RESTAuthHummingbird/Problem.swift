@@ -1,7 +1,7 @@
 public import HTTPTypes
 public import Hummingbird
 import Logging
-import RESTAuth
+public import RESTAuth
 
 /// A refusal as it leaves the server: `application/problem+json` (RFC 9457) with a stable `code`.
 ///
@@ -67,7 +67,7 @@ extension Problem {
         if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
     }
 
-    private static func status(of code: AuthError.Code) -> HTTPResponse.Status {
+    fileprivate static func status(of code: AuthError.Code) -> HTTPResponse.Status {
         switch code {
         case .validationFailed, .weakPassword, .userAlreadyExists, .userNotFound, .invalidRequest: .badRequest
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication: .unauthorized
@@ -107,6 +107,15 @@ extension Problem: HTTPResponseError {
         return JSON.object(members.map(JSON.Member.init)).bytes
     }
 
+    /// The answer to a request that failed with `error`. What is our own fault is logged, because the answer does not say it.
+    package static func response(to error: any Error, request: Request, context: some RequestContext) -> Response {
+        let problem = Problem(error, request: request)
+        if problem.status.kind == .serverError {
+            context.logger.error("request failed", metadata: ["error": "\(error)"])
+        }
+        return problem.response(from: request, context: context)
+    }
+
     public func response(from request: Request, context: some RequestContext) -> Response {
         let requestID = context.logger[metadataKey: "hb.request.id"].map { "\($0)" }
         var response = Response(
@@ -118,7 +127,16 @@ extension Problem: HTTPResponseError {
     }
 }
 
-/// Turns whatever a handler throws into its problem document, so that no error leaves in another form.
+/// The core's errors, thrown from an adopter's own handlers, are answered as from ours.
+extension AuthError: HTTPResponseError {
+    public var status: HTTPResponse.Status { Problem.status(of: code) }
+
+    public func response(from request: Request, context: some RequestContext) -> Response {
+        Problem.response(to: self, request: request, context: context)
+    }
+}
+
+/// Turns whatever is thrown after it into its problem document; put it around routes of your own.
 public struct ProblemResponses<Context: RequestContext>: RouterMiddleware {
     public init() {}
 
@@ -128,11 +146,7 @@ public struct ProblemResponses<Context: RequestContext>: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch {
-            let problem = Problem(error, request: request)
-            if problem.status.kind == .serverError {
-                context.logger.error("request failed", metadata: ["error": "\(error)"])
-            }
-            return problem.response(from: request, context: context)
+            return Problem.response(to: error, request: request, context: context)
         }
     }
 }

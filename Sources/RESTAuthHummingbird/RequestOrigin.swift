@@ -44,6 +44,5 @@ extension HTTPField.Name {
     static let xForwardedFor = Self("X-Forwarded-For")!
     static let xForwardedProto = Self("X-Forwarded-Proto")!
     static let xForwardedHost = Self("X-Forwarded-Host")!
-    static let xForwardedPrefix = Self("X-Forwarded-Prefix")!
     static let pragma = Self("Pragma")!
 }

@@ -21,12 +21,24 @@ extension RouterMethods {
             }
         }
         for (method, handler) in handlers {
-            on(path, method: method, use: handler)
+            on(path, method: method) { request, context in
+                // Here and not in a middleware: whatever stands around these routes, no error of theirs leaves in another form.
+                do {
+                    return try await handler(request, context)
+                } catch {
+                    return Problem.response(to: error, request: request, context: context)
+                }
+            }
         }
     }
 }
 
 extension HTTPRequest.Method {
-    /// The methods of RFC 9110 section 9.3 and RFC 5789.
-    fileprivate static let known: [Self] = [.get, .head, .post, .put, .patch, .delete, .options, .trace, .connect]
+    /// The registered methods (RFC 9110 section 16.1). A router answers a method that it was not told of as if the path did not exist.
+    fileprivate static let known =
+        [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND", "CHECKOUT", "COPY",
+            "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "REBIND", "REPORT", "SEARCH",
+            "UNBIND", "UNLINK", "UNLOCK",
+        ].compactMap { Self($0) }
 }

@@ -19,34 +19,47 @@ public protocol PeerAddressContext: RequestContext {
 }
 
 /// Believes `X-Forwarded-For`, `-Proto` and `-Host` from the configured proxies and takes them away from requests of anyone else.
-///
-/// The client is the rightmost hop that is not one of the proxies: what stands to its left, the client may have written itself.
 public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
-    let networks: [Network]
+    private let proxies: ForwardedFields
 
     public init(_ networks: [Network]) {
-        self.networks = networks
+        proxies = ForwardedFields(trusted: networks)
     }
 
     public func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        var (request, context) = (request, context)
-        let peer = context.peerAddress?.ipAddress
+        var context = context
+        let (request, client) = proxies.believe(request, from: context.peerAddress)
+        context.clientAddress = client
+        return try await next(request, context)
+    }
+}
+
+/// Which proxies are believed, and what of a request is.
+package struct ForwardedFields: Sendable {
+    private let trusted: [Network]
+
+    package init(trusted: [Network]) {
+        self.trusted = trusted
+    }
+
+    /// The request without the fields that are not to be believed, and the client's address.
+    ///
+    /// The client is the rightmost hop that is not one of the proxies: what stands to its left, the client may have written itself.
+    package func believe(_ request: Request, from peer: SocketAddress?) -> (request: Request, client: String?) {
+        let peer = peer?.ipAddress
         if let peer, isTrusted(peer) {
             let hops = request.headers[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)
-            context.clientAddress = hops.last { !isTrusted($0) } ?? hops.first ?? peer
-        } else {
-            context.clientAddress = peer
-            var head = request.head
-            for name in [HTTPField.Name.xForwardedFor, .xForwardedProto, .xForwardedHost] { head.headerFields[name] = nil }
-            request = Request(head: head, body: request.body)
+            return (request, hops.last { !isTrusted($0) } ?? hops.first ?? peer)
         }
-        return try await next(request, context)
+        var head = request.head
+        for name in [HTTPField.Name.xForwardedFor, .xForwardedProto, .xForwardedHost] { head.headerFields[name] = nil }
+        return (Request(head: head, body: request.body), peer)
     }
 
     private func isTrusted(_ address: String) -> Bool {
-        networks.contains { $0.contains(address) }
+        trusted.contains { $0.contains(address) }
     }
 
     private static func trim(_ hop: Substring) -> String {

@@ -19,7 +19,9 @@ public struct SQLiteStorage: Storage {
     private let secretFile: String?
 
     /// Opens the file at `path` and brings its schema up to date.
-    /// - Parameter createsMissing: whether to make the file when there is none.
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - createsMissing: whether to make the file when there is none.
     /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer version, or cannot be opened.
     public init(path: String, createsMissing: Bool = true) async throws {
         guard createsMissing || access(path, F_OK) == 0 else {
@@ -27,8 +29,8 @@ public struct SQLiteStorage: Storage {
         }
         let isNew = try Self.createFile(path)
         do {
+            if !isNew { try await Self.checkIdentity(of: path) }
             let pool = try DatabasePool(path: path, configuration: Self.configuration)
-            try await Self.checkIdentity(of: pool, path: path)
             // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
             try await pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try await Self.migrate(pool, path: path)
@@ -90,9 +92,11 @@ public struct SQLiteStorage: Storage {
         for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
     }
 
-    /// Refuses a file that belongs to another program, before anything is written to it.
-    private static func checkIdentity(of database: any DatabaseWriter, path: String) async throws {
-        let isForeign = try await database.read { database in
+    /// Refuses a file that belongs to another program, before anything is written to it: opening a pool already writes.
+    private static func checkIdentity(of path: String) async throws {
+        var configuration = Self.configuration
+        configuration.readonly = true
+        let isForeign = try await DatabaseQueue(path: path, configuration: configuration).read { database in
             let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
             let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
             return identity != Migrations.applicationID && !isEmpty

@@ -5,10 +5,8 @@ import HummingbirdHTTP2
 import Logging
 import NIOCore
 import NIOPosix
-import NIOSSL
 import RESTAuth
 import RESTAuthHummingbird
-import RESTAuthSQLite
 import ServiceLifecycle
 import UnixSignals
 
@@ -20,26 +18,26 @@ struct Server {
     ///
     /// What can be wrong is looked at before anything is made: settings, certificate, port, then the database.
     func run() async throws {
-        let sink = LogSink(format: settings.logFormat)
+        let sink = settings.startLogging(level: settings.logLevel ?? .info)
         defer { sink.flush() }
-        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: settings.logLevel) }
         let logger = Logger(label: "rest-auth")
-
         let builder = try serverBuilder()
         try await checkPort()
-        let auth = try await Auth(storage: SQLiteStorage(path: settings.databasePath), configuration: settings.authConfiguration)
+        let auth = try await settings.openAuth(createsMissing: true)
         raiseFileLimit()
         warn(logger)
 
-        let app = Application(
-            router: router(auth, sink: sink), server: builder,
-            configuration: .init(
+        let service = HTTPService(
+            builder: builder,
+            configuration: ServerConfiguration(
                 address: .hostname(settings.hostname, port: settings.port), backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(settings.maxConnections)),
-            services: auth.services,
-            onServerRunning: { channel in Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show() },
-            logger: logger)
-        var group = ServiceGroupConfiguration(services: [app], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            router: router(auth).buildResponder(),
+            proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies),
+            isSecure: settings.tls != nil, log: RequestLog(sink: sink, level: settings.logLevel ?? .info), logger: logger,
+            onServerRunning: { channel in Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show() })
+        var group = ServiceGroupConfiguration(
+            services: auth.services + [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
         do {
             try await ServiceGroup(configuration: group).run()
@@ -49,13 +47,13 @@ struct Server {
         logger.info("stopped")
     }
 
-    private func router(_ auth: Auth, sink: LogSink) -> Router<ServerContext> {
+    private func router(_ auth: Auth) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
-        if settings.tls != nil { router.add(middleware: StrictTransport()) }
-        if !settings.trustedProxies.isEmpty { router.add(middleware: TrustedProxies(settings.trustedProxies)) }
-        router.add(middleware: RequestLog(sink: sink, level: settings.logLevel))
-        router.add(middleware: ProblemResponses())
-        if !settings.corsOrigins.isEmpty { router.add(middleware: CrossOrigin(origins: settings.corsOrigins)) }
+        if !settings.corsOrigins.isEmpty {
+            router.add(middleware: CrossOrigin(origins: settings.corsOrigins))
+            // Within, so that refusals too say who may read them.
+            router.add(middleware: ProblemResponses())
+        }
         auth.addRoutes(to: router, configuration: settings.routesConfiguration)
         auth.addHealthRoutes(to: router)
         return router
@@ -66,27 +64,12 @@ struct Server {
     private func serverBuilder() throws -> HTTPServerBuilder {
         let (request, idle) = (TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout)))
         let http = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(requestTimeout: request, idleTimeout: idle)],
+            additionalChannelHandlers: [ConnectionGuard(requestTimeout: request, idleTimeout: idle, bodyLimit: settings.bodyLimit)],
             httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100))
         guard let tls = settings.tls else { return .http1(configuration: http) }
         return try .http2Upgrade(
-            tlsConfiguration: tlsConfiguration(tls),
+            tlsConfiguration: tls.configuration(),
             configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
-    }
-
-    private func tlsConfiguration(_ files: (certificate: String, key: String)) throws -> TLSConfiguration {
-        do {
-            var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map { .certificate($0) },
-                privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
-            configuration.minimumTLSVersion = .tlsv12
-            _ = try NIOSSLContext(configuration: configuration)
-            return configuration
-        } catch {
-            throw AuthError(
-                .misconfigured,
-                "the certificate \(files.certificate) and key \(files.key) cannot be used: they must be PEM files that belong together")
-        }
     }
 
     /// Binds and lets go again, so that a port in use is found before a database is made.
@@ -147,7 +130,9 @@ private struct Banner {
 
     func show() {
         let host = settings.hostname.contains(":") ? "[\(settings.hostname)]" : settings.hostname
-        let url = settings.publicURL ?? "\(settings.scheme)://\(host):\(port)"
+        // Every address of the machine is none to connect to.
+        let reachable = ["0.0.0.0", "[::]"].contains(host) ? "127.0.0.1" : host
+        let url = settings.publicURL ?? "\(settings.scheme)://\(reachable):\(port)"
         let policy =
             switch settings.passwordPolicy {
             case .open: "open: any password that is not empty (--password-policy nist is stricter)"

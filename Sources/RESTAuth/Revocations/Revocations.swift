@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The set is filled by this process's own writes at once, and by those of other processes through the numbered log that
 /// ``RevocationFeed`` reads. It is believed only while the log was read within ``bound``; otherwise, as when no feed runs,
-/// ``standing(of:)`` says so and the caller asks the database.
+/// a token's user is looked up in the database.
 public final class Revocations: Sendable {
     /// No refusal takes longer than this to reach a process that shares the storage, in seconds.
     public static let bound: Duration = .seconds(1)

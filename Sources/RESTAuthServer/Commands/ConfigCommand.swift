@@ -18,7 +18,8 @@ struct ConfigCommand: AsyncParsableCommand {
 
         func run() async throws {
             let source = try await options.source()
-            _ = try Settings(source)
+            let settings = try Settings(source)
+            _ = try settings.tls?.configuration()
             for setting in Setting.allCases {
                 guard let found = source[setting] else { continue }
                 print("\(setting.rawValue) = \(setting.isSecret ? "(secret)" : found.value)  (\(found.place))")

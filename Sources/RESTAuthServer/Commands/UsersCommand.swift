@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import Logging
 import RESTAuth
-import RESTAuthSQLite
 
 struct UsersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,9 +29,10 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let settings = try await options.load()
-            let user = try await settings.openAuth(createsMissing: true).users.register(username, password: password.read())
-            print("Added \(user.username) with id \(user.id).")
+            try await options.withAuth(createsMissing: true) { auth in
+                let user = try await auth.users.register(username, password: password.read())
+                print("Added \(user.username) with id \(user.id).")
+            }
         }
     }
 
@@ -42,13 +43,12 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let users = try await options.load().openAuth().users
-            var last: User.ID = 0
-            while true {
-                let page = try await users.list(after: last, limit: 1000)
-                for user in page { print(json ? user.jsonLine : user.textLine) }
-                guard let end = page.last else { return }
-                last = end.id
+            try await options.withAuth { auth in
+                var last: User.ID = 0
+                while case let page = try await auth.users.list(after: last, limit: 1000), let end = page.last {
+                    for user in page { print(json ? user.jsonLine : user.textLine) }
+                    last = end.id
+                }
             }
         }
     }
@@ -61,8 +61,10 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let user = try await reference.find(in: options.load().openAuth().users)
-            print(json ? user.jsonLine : user.textLine)
+            try await options.withAuth { auth in
+                let user = try await reference.find(in: auth.users)
+                print(json ? user.jsonLine : user.textLine)
+            }
         }
     }
 
@@ -75,10 +77,11 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let auth = try await options.load().openAuth()
-            let user = try await reference.find(in: auth.users)
-            try await auth.passwords.set(password.read(), for: user)
-            print("Set the password of \(user.username).")
+            try await options.withAuth { auth in
+                let user = try await reference.find(in: auth.users)
+                try await auth.passwords.set(password.read(), for: user)
+                print("Set the password of \(user.username).")
+            }
         }
     }
 
@@ -89,10 +92,11 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let users = try await options.load().openAuth().users
-            let user = try await reference.find(in: users)
-            try await users.disable(user.id)
-            print("Disabled \(user.username).")
+            try await options.withAuth { auth in
+                let user = try await reference.find(in: auth.users)
+                try await auth.users.disable(user.id)
+                print("Disabled \(user.username).")
+            }
         }
     }
 
@@ -103,10 +107,11 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let users = try await options.load().openAuth().users
-            let user = try await reference.find(in: users)
-            try await users.enable(user.id)
-            print("Enabled \(user.username).")
+            try await options.withAuth { auth in
+                let user = try await reference.find(in: auth.users)
+                try await auth.users.enable(user.id)
+                print("Enabled \(user.username).")
+            }
         }
     }
 
@@ -117,10 +122,11 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let users = try await options.load().openAuth().users
-            let user = try await reference.find(in: users)
-            try await users.delete(user.id)
-            print("Deleted \(user.username).")
+            try await options.withAuth { auth in
+                let user = try await reference.find(in: auth.users)
+                try await auth.users.delete(user.id)
+                print("Deleted \(user.username).")
+            }
         }
     }
 }
@@ -178,10 +184,13 @@ struct PasswordOptions: ParsableArguments {
     }
 }
 
-extension Settings {
-    /// The core over the configured database, without a server.
-    func openAuth(createsMissing: Bool = false) async throws -> Auth {
-        try await Auth(storage: SQLiteStorage(path: databasePath, createsMissing: createsMissing), configuration: authConfiguration)
+extension SettingsOptions {
+    /// Runs a command over the core. What the core logs is for a server's log: here only warnings are shown, unless asked for.
+    fileprivate func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
+        let settings = try await load()
+        let sink = settings.startLogging(level: settings.logLevel ?? .warning)
+        defer { sink.flush() }
+        try await body(settings.openAuth(createsMissing: createsMissing))
     }
 }
 

@@ -2,12 +2,15 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 
-/// Watches one connection, in front of everything else: its time, its end, and what is not HTTP.
+/// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end, and what is not HTTP.
 ///
 /// - A request must arrive whole within `requestTimeout`, whatever it drips; a connection without one is closed after `idleTimeout`.
 /// - What the parser refuses is answered with a problem document, where an answer is still possible, and the connection closed.
 /// - `Connection: close` on a response is kept: what the client still sends is thrown away, for a while, so that it can read the answer.
+///   HTTP/2 has no such field; there the stream ends by itself.
+/// - `Expect: 100-continue` is answered when the body would be read.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -16,6 +19,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let requestTimeout: TimeAmount
     private let idleTimeout: TimeAmount
+    private let bodyLimit: Int
+    private var isHTTP1 = false
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
@@ -30,12 +35,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private static let lingerTime = TimeAmount.seconds(2)
 
-    init(requestTimeout: TimeAmount, idleTimeout: TimeAmount) {
+    init(requestTimeout: TimeAmount, idleTimeout: TimeAmount, bodyLimit: Int) {
+        self.bodyLimit = bodyLimit
         self.requestTimeout = requestTimeout
         self.idleTimeout = idleTimeout
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        // Only HTTP/1 has this codec, and only before it are the fields as they were sent.
+        let pipeline = context.pipeline.syncOperations
+        if let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) {
+            isHTTP1 = (try? pipeline.addHandler(HeadCheck(), position: .before(codec))) != nil
+        }
         deadline = .now() + requestTimeout
         schedule(context, at: .now() + requestTimeout)
     }
@@ -58,10 +69,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         switch part {
-        case .head:
+        case .head(let head):
             openRequests += 1
             isReceiving = true
             deadline = .now() + requestTimeout
+            if head.headerFields[.expect] != nil { invite(context, head) }
         case .body: break
         case .end:
             isReceiving = false
@@ -90,10 +102,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         switch unwrapOutboundIn(data) {
-        case .head(let head):
-            isResponding = head.status.kind != .informational
-            closesAfterResponse = closesAfterResponse || head.headerFields[.connection] == "close"
-            context.write(data, promise: promise)
+        case .head(var head):
+            isResponding = true
+            if head.headerFields[.connection] == "close" {
+                closesAfterResponse = isHTTP1
+                if !isHTTP1 { head.headerFields[.connection] = nil }
+            }
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
@@ -105,6 +120,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Says that a body is welcome (RFC 9110 section 10.1.1), unless it is known to be refused.
+    private func invite(_ context: ChannelHandlerContext, _ head: HTTPRequest) {
+        guard canAnswer, (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= bodyLimit else { return }
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+    }
+
     /// Ends our half; the other half ends when the client has sent its request, or after a while.
     private func linger(_ context: ChannelHandlerContext) {
         context.flush()
@@ -113,6 +134,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             context.close(promise: nil)
             return
         }
+        context.close(mode: .output, promise: nil)
         deadline = .now() + Self.lingerTime
         schedule(context, at: .now() + Self.lingerTime)
     }

@@ -1,29 +1,27 @@
 import HTTPTypes
 import Hummingbird
 import Logging
-import RESTAuthHummingbird
+import NIOCore
 
 /// One log line a request: the route's pattern, never the path or the query as they were sent, and no field of the request.
-struct RequestLog: RouterMiddleware {
+struct RequestLog: Sendable {
     let sink: LogSink
     let level: Logger.Level
 
-    func handle(
-        _ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response
-    ) async throws -> Response {
-        let start = ContinuousClock.now
-        let response = try await next(request, context)
+    /// - Parameters:
+    ///   - client: the address that a trusted proxy named, in place of the peer's.
+    func write(
+        _ request: Request, _ response: Response, _ context: ServerContext, client: String?, peer: SocketAddress?, took time: TimeAmount
+    ) {
         let outcome: Logger.Level = response.status.kind == .serverError ? .error : .info
-        guard outcome >= level else { return response }
-        let duration = (ContinuousClock.now - start).components
+        guard outcome >= level else { return }
         sink.write(outcome, "request") { line in
             line.field("method", request.method.rawValue)
             line.field("route", context.endpointPath ?? "-")
             line.field("status", response.status.code)
-            line.field("duration_us", Int(duration.seconds) * 1_000_000 + Int(duration.attoseconds / 1_000_000_000_000))
-            line.field("address", context.clientAddress ?? context.peerAddress?.ipAddress ?? "-")
-            line.field("request_id", context.id)
+            line.field("duration_us", Int(time.nanoseconds / 1000))
+            line.field("address", client ?? peer?.ipAddress ?? "-")
+            line.field("request_id", ascii: context.requestID.digits)
         }
-        return response
     }
 }

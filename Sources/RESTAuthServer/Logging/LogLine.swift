@@ -5,24 +5,23 @@ import Logging
 /// Control characters are escaped in both, so nothing that a client sent can begin a line of its own.
 struct LogLine {
     let format: LogSink.Format
-    private(set) var buffer: [UInt8]
+    fileprivate(set) var buffer: [UInt8]
 
     init(format: LogSink.Format, buffer: [UInt8]) {
         self.format = format
         self.buffer = buffer
     }
 
-    mutating func begin(time: [UInt8], level: Logger.Level, message: String) {
+    mutating func begin(_ clock: inout LogClock, level: Logger.Level, message: String) {
+        if format == .json { append("{\"time\":\"") }
+        clock.append(to: &buffer)
         switch format {
         case .text:
-            buffer.append(contentsOf: time)
             append(" ")
             append(level.rawValue)
             append(" ")
             appendEscaped(message)
         case .json:
-            append("{\"time\":\"")
-            buffer.append(contentsOf: time)
             append("\"")
             field("level", level.rawValue)
             field("message", message)
@@ -30,40 +29,46 @@ struct LogLine {
     }
 
     mutating func field(_ name: String, _ value: String) {
-        switch format {
-        case .text:
-            append(" ")
-            append(name)
-            append("=")
-            let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7F }
-            if !isPlain { append("\"") }
-            appendEscaped(value)
-            if !isPlain { append("\"") }
-        case .json:
-            append(",\"")
-            append(name)
-            append("\":\"")
-            appendEscaped(value)
-            append("\"")
-        }
+        begin(name)
+        let isQuoted = format == .json || value.isEmpty || value.utf8.contains(where: Self.needsQuotes)
+        if isQuoted { append("\"") }
+        appendEscaped(value)
+        if isQuoted { append("\"") }
+    }
+
+    /// A value of letters and digits only.
+    mutating func field(_ name: String, ascii value: some Sequence<UInt8>) {
+        begin(name)
+        if format == .json { append("\"") }
+        buffer.append(contentsOf: value)
+        if format == .json { append("\"") }
     }
 
     mutating func field(_ name: String, _ value: Int) {
-        append(format == .text ? " " : ",\"")
-        append(name)
-        append(format == .text ? "=" : "\":")
-        append(String(value))
+        begin(name)
+        append(value.description)
     }
 
     mutating func end() {
         append(format == .text ? "\n" : "}\n")
     }
 
+    private mutating func begin(_ name: String) {
+        append(format == .text ? " " : ",\"")
+        append(name)
+        append(format == .text ? "=" : "\":")
+    }
+
     private mutating func append(_ text: String) {
         buffer.append(contentsOf: text.utf8)
     }
 
+    private static func needsQuotes(_ byte: UInt8) -> Bool {
+        byte <= 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
     private mutating func appendEscaped(_ text: String) {
+        guard text.utf8.contains(where: { $0 != 0x20 && Self.needsQuotes($0) }) else { return append(text) }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):

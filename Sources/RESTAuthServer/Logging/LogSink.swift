@@ -17,9 +17,7 @@ final class LogSink: Sendable {
     private struct State {
         var buffer: [UInt8] = []
         var dropped = 0
-        /// The clock's text, made once a second.
-        var second = 0
-        var secondText: [UInt8] = []
+        var clock = LogClock()
     }
 
     private static let capacity = 8 << 20
@@ -67,31 +65,13 @@ final class LogSink: Sendable {
             let wasEmpty = state.buffer.isEmpty
             var line = LogLine(format: format, buffer: state.buffer)
             state.buffer = []
-            line.begin(time: Self.timestamp(&state), level: level, message: message)
+            line.begin(&state.clock, level: level, message: message)
             fields(&line)
             line.end()
             state.buffer = line.buffer
             return wasEmpty
         }
         if wasEmpty { isFilled.signal() }
-    }
-
-    /// RFC 3339, UTC, milliseconds.
-    private static func timestamp(_ state: inout State) -> [UInt8] {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        if now.tv_sec != state.second {
-            var parts = tm()
-            var seconds = now.tv_sec
-            gmtime_r(&seconds, &parts)
-            var text = [CChar](repeating: 0, count: 20)
-            strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S", &parts)
-            state.second = now.tv_sec
-            state.secondText = text.dropLast().map { UInt8(bitPattern: $0) }
-        }
-        let milliseconds = now.tv_nsec / 1_000_000
-        let digits = [milliseconds / 100, milliseconds / 10 % 10, milliseconds % 10].map { UInt8(ascii: "0") + UInt8($0) }
-        return state.secondText + [UInt8(ascii: ".")] + digits + [UInt8(ascii: "Z")]
     }
 
     private func writeFully(_ bytes: [UInt8]) {

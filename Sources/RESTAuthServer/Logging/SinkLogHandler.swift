@@ -1,6 +1,6 @@
 import Logging
 
-/// Hands what is logged through swift-log to the sink.
+/// Hands what is logged through swift-log to the sink, with the id of the request that it happened in.
 struct SinkLogHandler: LogHandler {
     let sink: LogSink
     var logLevel: Logger.Level
@@ -20,9 +20,10 @@ struct SinkLogHandler: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         sink.write(event.level, event.message.description) { line in
-            for (name, value) in all.sorted(by: { $0.key < $1.key }) {
-                line.field(name == "hb.request.id" ? "request_id" : name, value.description)
+            for (name, value) in all.sorted(by: { $0.key < $1.key }) where name != "hb.request.id" {
+                line.field(name, value.description)
             }
+            if let requestID = RequestID.current { line.field("request_id", ascii: requestID.digits) }
         }
     }
 }

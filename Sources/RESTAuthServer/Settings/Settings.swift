@@ -3,6 +3,7 @@ import Logging
 import PasswordHashing
 import RESTAuth
 import RESTAuthHummingbird
+import RESTAuthSQLite
 
 /// Every setting with its value, checked: what the server is started from.
 struct Settings {
@@ -11,6 +12,8 @@ struct Settings {
     let databasePath: String
     let publicURL: String?
     let secret: InstanceSecret?
+    /// Where the secret lies, when it is neither given nor beside the database.
+    let secretFile: String?
     let tokenDuration: Int
     let tokenRenewal: TokenRenewal
     let tokenCache: Int
@@ -24,12 +27,12 @@ struct Settings {
     let idleTimeout: Int
     let shutdownTimeout: Int
     let maxConnections: Int
-    let logLevel: Logger.Level
+    /// `nil` when nobody said: a server and a command differ in what they say unasked.
+    let logLevel: Logger.Level?
     let logFormat: LogSink.Format
     let corsOrigins: [String]
     let trustedProxies: [Network]
-    /// The PEM files of the certificate chain and its key.
-    let tls: (certificate: String, key: String)?
+    let tls: TLSFiles?
 
     /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
     init(_ source: SettingsSource) throws {
@@ -39,6 +42,7 @@ struct Settings {
         databasePath = try read.databasePath()
         publicURL = try read.publicURL()
         secret = try read.secret()
+        secretFile = read.text(.secretKeyFile)
         tokenDuration = try read.number(.tokenDuration, in: 1...AuthConfiguration.maximumTokenDuration) ?? 600
         tokenRenewal = try read.tokenRenewal()
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
@@ -52,14 +56,23 @@ struct Settings {
         idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
         shutdownTimeout = try read.number(.shutdownTimeout, in: 1...3600) ?? 10
         maxConnections = try read.number(.maxConnections, in: 1...1_000_000) ?? 10_000
-        logLevel = try read.choice(.logLevel) ?? .info
+        logLevel = try read.choice(.logLevel)
         logFormat = try read.choice(.logFormat) ?? .text
         corsOrigins = try read.corsOrigins()
         trustedProxies = try read.trustedProxies()
         tls = try read.tls()
     }
 
-    var authConfiguration: AuthConfiguration {
+    /// The core over the configured database. The only place that opens or makes files.
+    /// - Parameter createsMissing: whether to make the database when there is none.
+    func openAuth(createsMissing: Bool = false) async throws -> Auth {
+        var configuration = authConfiguration
+        if let secretFile { configuration.secret = try InstanceSecret(file: secretFile) }
+        return try await Auth(
+            storage: SQLiteStorage(path: databasePath, createsMissing: createsMissing), configuration: configuration)
+    }
+
+    private var authConfiguration: AuthConfiguration {
         var configuration = AuthConfiguration()
         configuration.secret = secret
         configuration.issuer = publicURL ?? configuration.issuer
@@ -81,6 +94,14 @@ struct Settings {
         configuration.believesForwardedFields = !trustedProxies.isEmpty
         configuration.bodyLimit = bodyLimit
         return configuration
+    }
+
+    /// Sends what is logged to standard error, in the configured form.
+    /// - Parameter level: the least that is written.
+    func startLogging(level: Logger.Level) -> LogSink {
+        let sink = LogSink(format: logFormat)
+        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: level) }
+        return sink
     }
 
     var scheme: String { tls == nil ? "http" : "https" }
@@ -138,7 +159,9 @@ private struct SettingsReader {
     }
 
     func secret() throws -> InstanceSecret? {
-        if let path = text(.secretKeyFile) { return try InstanceSecret(file: path) }
+        guard source[.secretKey] == nil || source[.secretKeyFile] == nil else {
+            throw AuthError(.misconfigured, "secret_key and secret_key_file say the same thing twice: set one of them")
+        }
         guard let found = source[.secretKey] else { return nil }
         do {
             return try InstanceSecret(found.value)
@@ -185,10 +208,10 @@ private struct SettingsReader {
         }
     }
 
-    func tls() throws -> (certificate: String, key: String)? {
+    func tls() throws -> TLSFiles? {
         switch (source[.tlsCertificate], source[.tlsKey]) {
         case (nil, nil): return nil
-        case (let certificate?, let key?): return (certificate.value, key.value)
+        case (let certificate?, let key?): return TLSFiles(certificate: certificate.value, key: key.value)
         default: throw AuthError(.misconfigured, "tls_certificate and tls_key go together: set both or none")
         }
     }

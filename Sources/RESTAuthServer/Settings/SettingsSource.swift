@@ -33,7 +33,7 @@ struct SettingsSource {
         }
         environmentNames = Dictionary(
             uniqueKeysWithValues: Setting.allCases.compactMap { setting in
-                [setting.environmentName, setting.platformName].compactMap { $0 }.first { environment[$0] != nil }.map { (setting, $0) }
+                [setting.environmentName, setting.platformName].compactMap { $0 }.first { environment[$0]?.isEmpty == false }.map { (setting, $0) }
             })
         let values = environmentNames.map { ($0.rawValue.uppercased(), environment[$1] ?? "") }
         self.environment = ConfigReader(
@@ -78,10 +78,13 @@ struct SettingsSource {
         guard let mapping = root.mapping else {
             throw AuthError(.misconfigured, "the settings file \(path) is not a list of \"name: value\"")
         }
-        for key in mapping.keys {
+        for (key, value) in mapping {
             let name = key.string ?? "?"
             guard Setting(rawValue: name) != nil else {
                 throw unknown(name, known: Setting.allCases.map(\.rawValue), place: path)
+            }
+            guard value.mapping == nil else {
+                throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
         }
     }

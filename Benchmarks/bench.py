@@ -1,0 +1,55 @@
+"""Measures rest-auth against its peers. Run by `make bench`, which builds and installs what this needs.
+
+Writes RESULTS.md and results.svg beside this file, prints the table, and ends with status 1 if a target is missed.
+"""
+
+import argparse
+import signal
+import sys
+
+from harness import chart, machine, report
+from harness.chapters import CHAPTERS, Effort
+
+FULL = Effort(rounds=5, seconds=3, launches=10)
+QUICK = Effort(rounds=1, seconds=2, launches=3)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="dev/bench", description="Measures rest-auth against its peers.")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that everything works")
+    parser.add_argument("--only", nargs="+", choices=CHAPTERS, metavar="CHAPTER",
+                        help="measure only " + ", ".join(CHAPTERS))
+    options = parser.parse_args()
+    effort = QUICK if options.quick else FULL
+    # The servers are stopped and their files removed on the way out, so leave by an exception.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+
+    machine.check()
+    busy = machine.busy_percent()
+    if busy > 5:
+        print(f"warning: the machine is {busy:.0f} % busy with other work; expect noise", file=sys.stderr)
+    figures = []
+    for name, chapter in CHAPTERS.items():
+        if not options.only or name in options.only:
+            print(f"measuring: {name}", file=sys.stderr)
+            figures += chapter(effort)
+
+    # The published results are those of a whole, full run.
+    is_whole = not options.quick and not options.only
+    directory = machine.BENCHMARKS if is_whole else machine.SCRATCH
+    (directory / "RESULTS.md").write_text(report.document(figures, machine.description(busy), effort))
+    (directory / "results.svg").write_text(chart.svg(figures))
+    print(report.table(figures))
+
+    missed = [figure for figure in figures if figure.is_missed]
+    for figure in missed:
+        print(f"missed: {figure.subject}: {report.number(figure.ours)} {figure.unit}, "
+              f"{report.number(figure.ratio)} of {figure.peer} (target {figure.target.text})", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except machine.BenchmarkError as error:
+        sys.exit(f"bench: {error}")

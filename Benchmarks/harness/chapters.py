@@ -1,0 +1,211 @@
+"""The measurements. A chapter starts the servers it needs, measures, and returns figures.
+
+Where a chapter says one core, server and client have one each; otherwise they share two, as on a small machine.
+"""
+
+import contextlib
+import dataclasses
+import secrets
+import time
+from pathlib import Path
+
+from . import client, servers
+from .filler import fill_users
+from .figures import Figure, at_most, compare, interleaved, ratio_at_least, ratio_at_most
+from .load import argon2_loop, finish_wrk, start_wrk, steady_load, wrk
+from .machine import BOTH_CORES, CLIENT_CORE, SERVER_CORE
+
+CORES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    rounds: int
+    seconds: int
+    launches: int
+    many_users: int = 1_000_000
+
+
+def token_route(effort):
+    """`GET /api/resource` by token on one core, against the same bytes from servers that check nothing."""
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(servers.rest_auth(cores=SERVER_CORE))
+        flask = stack.enter_context(servers.flask(workers=1, cores=SERVER_CORE))
+        bare = stack.enter_context(servers.bare_hummingbird(cores=SERVER_CORE))
+        nginx = stack.enter_context(servers.nginx(cores=SERVER_CORE))
+        for server in (ours, flask):
+            client.register(server.port)
+
+        def measure(server, authorization):
+            client.expect_greeting(server.port, authorization)
+            load = dict(cores=CLIENT_CORE, authorization=authorization)
+            wrk(server, "/api/resource", seconds=1, **load)  # warm
+            return wrk(server, "/api/resource", seconds=effort.seconds, **load)["per_second"]
+
+        def by_token(server):
+            # A token for each round: the runs of all peers together can outlast one.
+            return lambda: measure(server, client.token_authorization(server.port))
+
+        # The peers that check nothing get a header of the same length.
+        same_length = client.token_authorization(ours.port)
+        measured = interleaved(effort.rounds, {
+            "rest-auth": by_token(ours),
+            "bare Hummingbird": lambda: measure(bare, same_length),
+            "nginx": lambda: measure(nginx, same_length),
+            "Flask": by_token(flask),
+        })
+    return compare("Token route, one core", "requests/s", measured, targets={
+        "bare Hummingbird": ratio_at_least(0.90), "Flask": ratio_at_least(22)})
+
+
+def passwords(effort):
+    """Logins and registrations on two cores: nothing but the hash should count."""
+    # What wrk leaves unfinished it does not count; with few answers in a second, a short run would make that felt.
+    effort = dataclasses.replace(effort, seconds=2 * effort.seconds)
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(servers.rest_auth())
+        flask = stack.enter_context(servers.flask(workers=CORES))
+        for server in (ours, flask):
+            client.register(server.port)
+
+        logins = interleaved(effort.rounds, {
+            "rest-auth": lambda: logins_per_second(ours, effort),
+            "Argon2id loop": lambda: argon2_loop(CORES, effort.seconds),
+            "Flask": lambda: logins_per_second(flask, effort),
+        })
+        registrations = interleaved(effort.rounds, {
+            "rest-auth": lambda: registrations_per_second(ours, effort),
+            "Argon2id loop": lambda: argon2_loop(CORES, effort.seconds),
+            "Flask": lambda: registrations_per_second(flask, effort),
+        })
+    return (compare("Logins, two cores", "logins/s", logins, targets={"Argon2id loop": ratio_at_least(0.90)})
+            + compare("Registrations, two cores", "registrations/s", registrations))
+
+
+def login_storm(effort):
+    """What a client with a token notices while eight others sign in without a pause."""
+    rate = 800
+    with servers.rest_auth() as server:
+        client.register(server.port)
+
+        def quiet():
+            authorization = client.token_authorization(server.port)
+            return steady_load(server, "/api/resource", rate, effort.seconds, authorization)["p99_ms"]
+
+        def storm():
+            authorization = client.token_authorization(server.port)
+            # The storm begins before the measurement and ends after it.
+            logins = start_wrk(server, "/api/token", effort.seconds + 2, connections=8, authorization=client.LOGIN)
+            time.sleep(1)
+            p99 = steady_load(server, "/api/resource", rate, effort.seconds, authorization)["p99_ms"]
+            finish_wrk(logins)
+            return p99
+
+        p99 = interleaved(effort.rounds, {"quiet": quiet, "storm": storm})
+    return [Figure(f"p99 of the token route in a login storm, {rate} requests/s on two cores", "ms",
+                   p99["storm"], "no storm", p99["quiet"], at_most(10, "ms"), label="storm")]
+
+
+def memory(effort):
+    """Resident memory at rest, and the most that was ever resident under load."""
+    at_rest, peak = {}, {}
+    for start in (servers.rest_auth, lambda: servers.flask(workers=CORES)):
+        with start() as server:
+            time.sleep(2)  # what is only needed to start has been given back
+            at_rest[server.name] = [server.memory("VmRSS")]
+            client.register(server.port)
+            wrk(server, "/api/resource", effort.seconds, authorization=client.token_authorization(server.port))
+            logins_per_second(server, effort)
+            registrations_per_second(server, effort)
+            peak[server.name] = [server.memory("VmHWM")]
+    return (compare("Resident memory, idle", "MB", at_rest, targets={"Flask": at_most(48, "MB")})
+            + compare("Resident memory, peak under load", "MB", peak))
+
+
+def first_answer(effort):
+    """From exec to the first answer, in an empty directory."""
+    def milliseconds(start):
+        with start() as server:
+            return server.seconds_to_ready * 1000
+
+    measured = interleaved(effort.launches, {
+        "rest-auth": lambda: milliseconds(servers.rest_auth),
+        "Flask": lambda: milliseconds(lambda: servers.flask(workers=CORES)),
+    })
+    return compare("First answer after exec", "ms", measured, targets={"Flask": at_most(150, "ms")})
+
+
+def database_size(effort):
+    """What the same work costs with many users instead of few. Signing in and registering are also taken without the
+    hash, which would hide everything else: as the processor time of all threads but those that hash."""
+    few, many = 1_000, effort.many_users
+    with contextlib.ExitStack() as stack:
+        directories = {}
+        for users in (few, many):
+            directory = directories[users] = Path(stack.enter_context(servers.scratch_directory()))
+            with servers.rest_auth(directory=directory) as server:  # it makes the database
+                client.register(server.port)
+            names = fill_users(directory / servers.DATABASE, users)
+            (directory / LOGINS).write_text("\n".join(client.basic(name, client.PASSWORD) for name in names))
+
+        def compare_sizes(subject, unit, cost, cores=BOTH_CORES):
+            with servers.rest_auth(directory=directories[few], cores=cores) as small, \
+                    servers.rest_auth(directory=directories[many], cores=cores) as large:
+                for server, users in ((small, few), (large, many)):
+                    cost(server, users, dataclasses.replace(effort, seconds=1))  # warm
+                measured = interleaved(effort.rounds, {
+                    "few": lambda: cost(small, few, effort), "many": lambda: cost(large, many, effort)})
+            return Figure(f"{subject}, {many:,} users", unit, measured["many"], f"{few:,} users", measured["few"],
+                          ratio_at_most(1.2), label=f"{many:,} users")
+
+        return [  # registrations last, for they add users
+            compare_sizes("A user by id", "µs", user_by_id_microseconds, cores=SERVER_CORE),
+            compare_sizes("Sign-in less the hash", "µs", sign_in_microseconds),
+            compare_sizes("Registration less the hash", "µs", registration_microseconds),
+            compare_sizes("Registration, whole", "ms", registration_milliseconds),
+        ]
+
+
+# The file in a database's directory with the header values of users whose password is known.
+LOGINS = "logins"
+
+
+def user_by_id_microseconds(server, users, effort):
+    load = wrk(server, "/", effort.seconds, cores=CLIENT_CORE, script="random_user", argument=users)
+    return 1e6 / load["per_second"]
+
+
+def sign_in_microseconds(server, users, effort):
+    return microseconds_beside_hashing(server, lambda: wrk(
+        server, "/api/token", effort.seconds, connections=1, script="random_login", argument=server.directory / LOGINS))
+
+
+def registration_microseconds(server, users, effort):
+    return microseconds_beside_hashing(server, lambda: register(server, effort.seconds, connections=1))
+
+
+def registration_milliseconds(server, users, effort):
+    return register(server, effort.seconds, connections=1)["p50_ms"]
+
+
+def microseconds_beside_hashing(server, load):
+    before = server.seconds_beside_hashing()
+    requests = load()["requests"]
+    return (server.seconds_beside_hashing() - before) * 1e6 / requests
+
+
+def logins_per_second(server, effort):
+    return wrk(server, "/api/token", effort.seconds, connections=8, authorization=client.LOGIN)["per_second"]
+
+
+def registrations_per_second(server, effort):
+    return register(server, effort.seconds, connections=8)["per_second"]
+
+
+def register(server, seconds, connections):
+    prefix = secrets.token_hex(8)  # no run repeats the names of another
+    return wrk(server, "/api/users", seconds, connections=connections, script="register", argument=prefix)
+
+
+CHAPTERS = {chapter.__name__.replace("_", "-"): chapter
+            for chapter in (token_route, passwords, login_storm, memory, first_answer, database_size)}

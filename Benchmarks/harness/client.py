@@ -1,0 +1,56 @@
+"""A client that prepares what the load generators then repeat: users, tokens, header values."""
+
+import base64
+import http.client
+import json
+
+from .machine import BenchmarkError
+
+USERNAME, PASSWORD = "miguel", "python"
+GREETING = {"data": "Hello, miguel!"}
+
+
+def basic(username, password):
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+LOGIN = basic(USERNAME, PASSWORD)
+
+
+def ask(port, path, method="GET", authorization=None, document=None, timeout=10):
+    """Status and body of one request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    headers = {"Authorization": authorization} if authorization else {}
+    body = None
+    if document is not None:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(document)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def register(port):
+    expect(201, *ask(port, "/api/users", "POST", document={"username": USERNAME, "password": PASSWORD}))
+
+
+def token_authorization(port):
+    """The header value of a token just signed in for; no peer looks at the password beside it."""
+    token = expect(200, *ask(port, "/api/token", authorization=LOGIN))["token"]
+    return basic(token, "x")
+
+
+def expect_greeting(port, authorization):
+    """Peers are compared on equal work only if they give equal answers."""
+    greeting = expect(200, *ask(port, "/api/resource", authorization=authorization))
+    if greeting != GREETING:
+        raise BenchmarkError(f"/api/resource answered {greeting}")
+
+
+def expect(wanted, status, body):
+    if status != wanted:
+        raise BenchmarkError(f"expected status {wanted}, got {status}: {body[:200]!r}")
+    return json.loads(body)

@@ -1,0 +1,32 @@
+import Foundation
+
+/// The time of log lines, RFC 3339 in UTC with milliseconds; the text is made once a second.
+struct LogClock {
+    private var second = 0
+    private var prefix: [UInt8] = []
+
+    /// Appends the time.
+    mutating func append(to buffer: inout [UInt8]) {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        if now.tv_sec != second {
+            second = now.tv_sec
+            prefix = Self.text(of: second)
+        }
+        buffer.append(contentsOf: prefix)
+        let milliseconds = now.tv_nsec / 1_000_000
+        for digit in [milliseconds / 100, milliseconds / 10 % 10, milliseconds % 10] {
+            buffer.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
+        }
+        buffer.append(UInt8(ascii: "Z"))
+    }
+
+    private static func text(of second: Int) -> [UInt8] {
+        var second = second
+        var parts = tm()
+        gmtime_r(&second, &parts)
+        var text = [CChar](repeating: 0, count: 32)
+        let count = strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S.", &parts)
+        return text.prefix(count).map { UInt8(bitPattern: $0) }
+    }
+}

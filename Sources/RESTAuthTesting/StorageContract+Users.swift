@@ -1,0 +1,96 @@
+import Foundation
+import RESTAuth
+import Testing
+
+extension StorageContract {
+    static let users = [
+        Promise("a user is found by id and by canonical name, as typed") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("Miguel"), passwordHash: "hash", at: now)
+            #expect(user == User(id: user.id, username: "Miguel", createdAt: now, disabledAt: nil))
+            #expect(try await storage.user(id: user.id) == user)
+            let stored = try await storage.credentials(canonicalUsername: "miguel")
+            #expect(stored?.user == user)
+            #expect(stored?.passwordHash == "hash")
+        },
+        Promise("ids count up from 1") { storage async throws in
+            let now = TestClock().now
+            for (index, name) in ["a", "b", "c"].enumerated() {
+                #expect(try await storage.insertUser(Username(name), passwordHash: "h", at: now).id == User.ID(index + 1))
+            }
+        },
+        Promise("an unknown user is nobody") { storage async throws in
+            #expect(try await storage.user(id: 1) == nil)
+            #expect(try await storage.credentials(canonicalUsername: "nobody") == nil)
+            #expect(try await storage.setPasswordHash("h", user: 1, at: TestClock().now) == false)
+            #expect(try await storage.disableUser(id: 1, at: TestClock().now) == nil)
+            #expect(try await storage.enableUser(id: 1, at: TestClock().now) == nil)
+            #expect(try await storage.deleteUser(id: 1, at: TestClock().now) == nil)
+            #expect(try await storage.revocations(after: 0, limit: 10).isEmpty)
+        },
+        Promise("a name is taken whatever its case, and the first user keeps it") { storage async throws in
+            let now = TestClock().now
+            let first = try await storage.insertUser(Username("miguel"), passwordHash: "first", at: now)
+            let error = await #expect(throws: AuthError.self) {
+                try await storage.insertUser(Username("MIGUEL"), passwordHash: "second", at: now)
+            }
+            #expect(error?.code == .userAlreadyExists)
+            #expect(try await storage.credentials(canonicalUsername: "miguel")?.user == first)
+            #expect(try await storage.credentials(canonicalUsername: "miguel")?.passwordHash == "first")
+        },
+        Promise("of fifty racing insertions of one name, one succeeds") { storage async throws in
+            let now = TestClock().now
+            let succeeded = await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<50 {
+                    group.addTask { (try? await storage.insertUser(Username("race"), passwordHash: "h", at: now)) != nil }
+                }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(succeeded == 1)
+            #expect(try await storage.users(after: 0, limit: 10).count == 1)
+        },
+        Promise("users are listed by id, a page at a time") { storage async throws in
+            for name in ["d", "a", "c", "b"] {
+                _ = try await storage.insertUser(Username(name), passwordHash: "h", at: TestClock().now)
+            }
+            #expect(try await storage.users(after: 0, limit: 3).map(\.username) == ["d", "a", "c"])
+            #expect(try await storage.users(after: 3, limit: 3).map(\.username) == ["b"])
+            #expect(try await storage.users(after: 4, limit: 3).isEmpty)
+        },
+        Promise("another password hash replaces the first, for that user only") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
+            _ = try await storage.insertUser(Username("b"), passwordHash: "other", at: now)
+            #expect(try await storage.setPasswordHash("new", user: user.id, at: now))
+            #expect(try await storage.credentials(canonicalUsername: "a")?.passwordHash == "new")
+            #expect(try await storage.credentials(canonicalUsername: "b")?.passwordHash == "other")
+        },
+        Promise("a disabled user stays disabled since the first time, until enabled") { storage async throws in
+            let clock = TestClock()
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now)
+            let disabledAt = clock.now
+            #expect(try await storage.disableUser(id: user.id, at: disabledAt)?.isRefused == true)
+            clock.advance(by: 60)
+            #expect(try await storage.disableUser(id: user.id, at: clock.now)?.isRefused == true)
+            #expect(try await storage.user(id: user.id)?.disabledAt == disabledAt)
+            #expect(try await storage.enableUser(id: user.id, at: clock.now)?.isRefused == false)
+            #expect(try await storage.user(id: user.id)?.disabledAt == nil)
+        },
+        Promise("a deleted user's id is never given again, the name is free") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now)
+            #expect(try await storage.deleteUser(id: user.id, at: now)?.isRefused == true)
+            #expect(try await storage.user(id: user.id) == nil)
+            #expect(try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id > user.id)
+        },
+        Promise("names and hashes of any script and SQL's own marks come back unchanged") { storage async throws in
+            for name in ["日本語", "jürgen", "o'brien", "a--b", "100%", "a_b"] {
+                let user = try await storage.insertUser(Username(name), passwordHash: "'; DROP TABLE users; --", at: TestClock().now)
+                let stored = try await storage.credentials(canonicalUsername: Username(name).canonical)
+                #expect(stored?.user.username == name)
+                #expect(stored?.user.id == user.id)
+                #expect(stored?.passwordHash == "'; DROP TABLE users; --")
+            }
+        },
+    ]
+}

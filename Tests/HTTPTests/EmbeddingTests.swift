@@ -1,0 +1,123 @@
+import Foundation
+import Hummingbird
+import HummingbirdTesting
+import RESTAuth
+import RESTAuthHummingbird
+import RESTAuthSQLite
+import Support
+import Testing
+
+/// The routes and the middleware inside an adopter's own application.
+@Suite struct EmbeddingTests {
+    let auth: Auth
+
+    init() async throws {
+        auth = try await Auth(storage: SQLiteStorage())
+        _ = try await auth.users.register("miguel", password: "python")
+    }
+
+    private func token() async throws -> String {
+        try auth.accessTokens.issue(for: await auth.login.attempt("miguel", password: "python")).value
+    }
+
+    private func field(_ header: String) -> HTTPFields {
+        [.authorization: header.replacing("Authorization: ", with: "")]
+    }
+
+    /// The status and body of a GET of `/mine` behind the middleware.
+    private func get(
+        _ authenticator: Authenticator<BasicAuthRequestContext>, headers: HTTPFields = [:]
+    ) async throws -> (response: TestResponse, body: String) {
+        let router = Router(context: BasicAuthRequestContext.self)
+        router.group("mine").add(middleware: authenticator).get { _, context in
+            context.identity.map { "\($0.username) by \($0.method)" } ?? "nobody"
+        }
+        return try await Application(router: router).test(.live) { client in
+            try await client.execute(uri: "/mine", method: .get, headers: headers) { ($0, String(buffer: $0.body)) }
+        }
+    }
+
+    @Test(arguments: ["", "v1", "a/b"])
+    func theRoutesAreMountedUnderAnyPrefix(prefix: String) async throws {
+        let router = Router(context: BasicRequestContext.self)
+        if prefix.isEmpty { auth.addRoutes(to: router) } else { auth.addRoutes(to: router.group("\(prefix)")) }
+        let base = prefix.isEmpty ? "" : "/" + prefix
+        try await Application(router: router).test(.live) { client in
+            try await client.execute(
+                uri: "\(base)/api/users", method: .post, headers: [.contentType: "application/json"],
+                body: ByteBuffer(string: #"{"username":"susan","password":"cat"}"#)
+            ) {
+                #expect($0.status == .created)
+                #expect($0.headers[.location]?.hasSuffix("\(base)/api/users/2") == true)
+            }
+            try await client.execute(uri: "\(base)/api/users/99", method: .get) {
+                #expect($0.status == .badRequest)
+                #expect($0.headers[.contentType] == "application/problem+json")
+            }
+            try await client.execute(uri: "\(base)/api/resource", method: .get, headers: field(basic("miguel", "python"))) {
+                #expect(String(buffer: $0.body) == #"{"data":"Hello, miguel!"}"#)
+            }
+            try await client.execute(uri: "\(base)/api/token", method: .delete) {
+                #expect($0.status == .methodNotAllowed)
+                #expect($0.headers[.allow] == "GET, HEAD, OPTIONS")
+            }
+        }
+    }
+
+    @Test func aProtectedRouteKnowsWhoCameAndHow() async throws {
+        #expect(try await get(auth.authenticator(), headers: field(basic("miguel", "python"))).body == "miguel by password")
+        #expect(try await get(auth.authenticator(), headers: field(basic(token(), "x"))).body == "miguel by token")
+        #expect(try await get(auth.authenticator(), headers: field(bearer(token()))).body == "miguel by token")
+    }
+
+    @Test func aProtectedRouteRefusesEveryoneElse() async throws {
+        for headers in [[:], field(basic("miguel", "wrong")), field(bearer("nonsense")), field("Digest x")] as [HTTPFields] {
+            let (response, _) = try await get(auth.authenticator(), headers: headers)
+            #expect(response.status == .unauthorized)
+            #expect(response.headers[.wwwAuthenticate]?.hasPrefix(#"Basic realm="Authentication Required""#) == true)
+        }
+    }
+
+    @Test func aRouteMayTakePasswordsOnlyOrTokensOnly() async throws {
+        let (password, token) = (field(basic("miguel", "python")), field(bearer(try await token())))
+        #expect(try await get(auth.authenticator(accepting: .password), headers: password).response.status == .ok)
+        #expect(try await get(auth.authenticator(accepting: .password), headers: token).response.status == .unauthorized)
+        #expect(try await get(auth.authenticator(accepting: .token), headers: token).response.status == .ok)
+        #expect(try await get(auth.authenticator(accepting: .token), headers: password).response.status == .unauthorized)
+    }
+
+    @Test func whereItIsOptionalNobodyIsLetInButWrongCredentialsAreNot() async throws {
+        let optional = auth.authenticator(isRequired: false, context: BasicAuthRequestContext.self)
+        #expect(try await get(optional).body == "nobody")
+        #expect(try await get(optional, headers: field(basic("miguel", "python"))).body == "miguel by password")
+        #expect(try await get(optional, headers: field(basic("miguel", "wrong"))).response.status == .unauthorized)
+    }
+
+    @Test func anAdoptersOwnWordsCarryTheChallengeAllTheSame() async throws {
+        let authenticator = auth.authenticator(context: BasicAuthRequestContext.self) { error, _, _ in
+            Response(status: .unauthorized, body: .init(byteBuffer: ByteBuffer(string: "Who goes there? \(error.code.rawValue)")))
+        }
+        let (response, body) = try await get(authenticator)
+        #expect(body == "Who goes there? credentials_required")
+        #expect(response.headers[.wwwAuthenticate] == #"Basic realm="Authentication Required""#)
+    }
+
+    @Test func aSignedInContextIsNeverMadeForNobody() async throws {
+        let router = Router(context: BasicAuthRequestContext.self)
+        // An adopter who forgot the authenticator.
+        router.group("mine").add(middleware: ProblemResponses()).group(context: SignedInContext<BasicAuthRequestContext>.self)
+            .get { _, context in context.identity.username }
+        try await Application(router: router).test(.live) { client in
+            try await client.execute(uri: "/mine", method: .get, headers: field(basic("miguel", "python"))) {
+                #expect($0.status == .unauthorized)
+            }
+        }
+    }
+
+    @Test func aDisabledUserIsRefusedWithoutAnyServiceRunning() async throws {
+        let header = field(bearer(try await token()))
+        #expect(try await get(auth.authenticator(), headers: header).response.status == .ok)
+        try await auth.users.disable(1)
+        #expect(try await get(auth.authenticator(), headers: header).response.status == .unauthorized)
+    }
+}

@@ -1,0 +1,213 @@
+import Foundation
+import RESTAuthSQLite
+import RESTAuthTesting
+import Testing
+
+@testable import RESTAuth
+
+@Suite struct AccessTokensTests {
+    @Test func aTokenSaysWhatTheFieldExpects() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        let jws = try #require(CompactJWS(token))
+        #expect(jws.header["alg"] == "ES256")
+        #expect(jws.header["typ"] == "at+jwt")
+        let payload = try #require(jws.payload)
+        let now = Int(test.clock.now.timeIntervalSince1970)
+        #expect(payload["sub"] == "1")
+        #expect(payload["iat"] == .integer(now))
+        #expect(payload["exp"] == .integer(now + 600))
+        #expect(payload["auth_time"] == .integer(now))
+        #expect(payload["iss"] == "rest-auth")
+        #expect(payload["aud"] == "rest-auth")
+    }
+
+    @Test func twoTokensOfOneSecondDiffer() async throws {
+        let test = try await TestAuth()
+        _ = try await test.auth.users.register("miguel", password: "python")
+        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        #expect(try test.auth.accessTokens.issue(for: identity).value != test.auth.accessTokens.issue(for: identity).value)
+    }
+
+    @Test func aTokenStandsForItsUserUntilItsLastSecond() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        for _ in 0..<2 {
+            let identity = try await test.auth.accessTokens.verify(token)
+            #expect(identity.username == "miguel")
+            #expect(identity.method == .token)
+        }
+        test.clock.advance(by: 599.9)
+        _ = try await test.auth.accessTokens.verify(token)
+        test.clock.advance(by: 0.1)
+        await expectInvalid(test, token)
+    }
+
+    @Test func anExpiredTokenIsRefusedByOneThatNeverSawIt() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        test.clock.advance(by: 600)
+        await expectInvalid(test, token)
+    }
+
+    @Test func aClockSetBackDoesNotHelpATokenFromTheFuture() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        test.clock.advance(by: -3600)
+        await expectInvalid(test, token)
+    }
+
+    @Test func anotherIssuerOrAnotherSecretsKeyIsForeign() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let token = try await test.token()
+        let sameKeys = try await TestAuth(over: test.storage, secret: secret) { $0.issuer = "https://other.example" }
+        await expectInvalid(sameKeys, token)
+        await expectInvalid(try await TestAuth(), token)
+    }
+
+    @Test func tokensOutliveARestart() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let token = try await test.token()
+        let restarted = try await TestAuth(over: test.storage, secret: secret, clock: test.clock)
+        #expect(try await restarted.auth.accessTokens.verify(token).username == "miguel")
+    }
+
+    @Test func theKeysCannotBeReadUnderAnotherSecret() async throws {
+        let test = try await TestAuth()
+        let error = await #expect(throws: AuthError.self) { try await TestAuth(over: test.storage, secret: InstanceSecret()) }
+        #expect(error?.code == .misconfigured)
+        let sealed = try #require(await test.storage.signingKeys().first).sealed
+        #expect(sealed.count == 12 + 32 + 16)
+    }
+
+    @Test(arguments: [AuthConfiguration.maximumTokenDuration + 1, 0, -1])
+    func anImpossibleDurationIsRefusedAtStart(seconds: Int) async throws {
+        let error = await #expect(throws: AuthError.self) { try await TestAuth { $0.tokenDuration = seconds } }
+        #expect(error?.code == .misconfigured)
+    }
+
+    // MARK: Renewal
+
+    @Test func byDefaultATokenGivesAFreshTokenForEver() async throws {
+        let test = try await TestAuth()
+        var token = try await test.token()
+        for _ in 0..<100 {
+            test.clock.advance(by: 599)
+            token = try await renewed(test, token)
+        }
+    }
+
+    @Test func neverMeansThatOnlyAPasswordGivesAToken() async throws {
+        let test = try await TestAuth { $0.tokenRenewal = .never }
+        let token = try await test.token()
+        let error = await #expect(throws: AuthError.self) { try await renewed(test, token) }
+        #expect(error?.code == .insufficientUserAuthentication)
+    }
+
+    @Test func untilEndsAtItsLimitAfterThePassword() async throws {
+        let test = try await TestAuth { $0.tokenRenewal = .until(1000) }
+        let first = try await test.token()
+        test.clock.advance(by: 599)
+        let second = try await renewed(test, first)
+        // 599 s after the password 401 are left: the second token ends with them.
+        test.clock.advance(by: 400)
+        _ = try await test.auth.accessTokens.verify(second)
+        test.clock.advance(by: 1)
+        await expectInvalid(test, second)
+    }
+
+    private func renewed(_ test: TestAuth, _ token: [UInt8]) async throws -> [UInt8] {
+        Array(try test.auth.accessTokens.issue(for: await test.auth.accessTokens.verify(token)).value.utf8)
+    }
+
+    // MARK: Users who are gone
+
+    @Test func aDisabledUsersTokenIsRefusedAtOnceAndAnEnabledOnesWorksAgain() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        try await test.readFeed()
+        _ = try await test.auth.accessTokens.verify(token)
+        try await test.auth.users.disable(1)
+        await expectInvalid(test, token)
+        try await test.auth.users.enable(1)
+        _ = try await test.auth.accessTokens.verify(token)
+    }
+
+    @Test func aDeletedUsersTokenIsRefusedAtOnce() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        try await test.readFeed()
+        _ = try await test.auth.accessTokens.verify(token)
+        try await test.auth.users.delete(1)
+        await expectInvalid(test, token)
+    }
+
+    @Test func whatAnotherProcessRefusedIsRefusedOnceTheLogIsRead() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let token = try await test.token()
+        try await test.readFeed()
+        _ = try await test.auth.accessTokens.verify(token)
+        try await TestAuth(over: test.storage, secret: secret).auth.users.disable(1)
+        try await test.readFeed()
+        await expectInvalid(test, token)
+    }
+
+    @Test func withoutAFeedEveryUseAsksTheDatabase() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let token = try await test.token()
+        _ = try await test.auth.accessTokens.verify(token)
+        try await TestAuth(over: test.storage, secret: secret).auth.users.disable(1)
+        await expectInvalid(test, token)
+    }
+
+    // MARK: Cost
+
+    @Test func aRepeatedTokenReadsNothingFromTheDatabase() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        try await test.readFeed()
+        _ = try await test.auth.accessTokens.verify(token)
+        let statements = try await test.storage.countingStatements {
+            for _ in 0..<100 { _ = try await test.auth.accessTokens.verify(token) }
+        }
+        #expect(statements == 0)
+        // The counter works: a token that was not seen yet is looked up.
+        let other = try await test.token("susan")
+        #expect(try await test.storage.countingStatements { _ = try await test.auth.accessTokens.verify(other) } == 1)
+    }
+
+    private func expectInvalid(_ test: TestAuth, _ token: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) async {
+        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) { try await test.auth.accessTokens.verify(token) }
+        #expect(error?.code == .invalidToken, sourceLocation: sourceLocation)
+    }
+}
+
+@Suite struct VerifiedTokenCacheTests {
+    @Test func itNeverHoldsMoreThanItsCapacityAndKeepsWhatIsUsed() {
+        let cache = VerifiedTokenCache(capacity: 100)
+        let used = TokenDigest(of: [0])
+        cache.remember(.sample, as: used)
+        for number in 1...10_000 {
+            cache.remember(.sample, as: TokenDigest(of: Array("\(number)".utf8)))
+            #expect(cache.count <= 101)
+            #expect(cache.token(used) != nil)
+        }
+        #expect(cache.token(TokenDigest(of: Array("1".utf8))) == nil)
+    }
+
+    @Test func withoutCapacityItHoldsNothing() {
+        let cache = VerifiedTokenCache(capacity: 0)
+        cache.remember(.sample, as: TokenDigest(of: [1]))
+        #expect(cache.token(TokenDigest(of: [1])) == nil)
+    }
+}
+
+extension VerifiedToken {
+    fileprivate static let sample = VerifiedToken(
+        identity: Identity(userID: 1, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0)),
+        claims: AccessTokenClaims(issuer: "i", subject: 1, tokenID: "t", issuedAt: 1, expiresAt: 2, authenticatedAt: 1))
+}

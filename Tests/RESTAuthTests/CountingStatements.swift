@@ -1,0 +1,22 @@
+import GRDB
+import Synchronization
+
+@testable import RESTAuthSQLite
+
+extension SQLiteStorage {
+    /// How many SQL statements this storage ran during `work`.
+    func countingStatements(_ work: () async throws -> Void) async throws -> Int {
+        let counter = Counter()
+        try await database.writeWithoutTransaction { $0.trace { _ in counter.increment() } }
+        try await work()
+        let count = counter.value
+        try await database.writeWithoutTransaction { $0.trace(options: []) }
+        return count
+    }
+}
+
+private final class Counter: Sendable {
+    private let count = Mutex(0)
+    var value: Int { count.withLock { $0 } }
+    func increment() { count.withLock { $0 += 1 } }
+}

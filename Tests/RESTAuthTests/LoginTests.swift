@@ -1,0 +1,58 @@
+import Testing
+
+@testable import RESTAuth
+
+@Suite struct LoginTests {
+    @Test func theRightPasswordSignsIn() async throws {
+        let test = try await TestAuth()
+        let user = try await test.auth.users.register("Miguel", password: "python")
+        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        #expect(identity == Identity(userID: user.id, username: "Miguel", method: .password, authenticatedAt: test.clock.now))
+    }
+
+    @Test(arguments: [
+        ("miguel", "Python"), ("miguel", ""), ("miguel", "python\0"), ("nobody", "python"), ("", "python"), ("", ""), ("a\0b", "python"),
+        ("disabled", "python"), ("miguel", String(repeating: "x", count: 5000)), (String(repeating: "x", count: 5000), "python"),
+    ])
+    func everyOtherAttemptGetsTheSameRefusal(username: String, password: String) async throws {
+        let test = try await TestAuth()
+        _ = try await test.auth.users.register("miguel", password: "python")
+        let disabled = try await test.auth.users.register("disabled", password: "python")
+        try await test.auth.users.disable(disabled.id)
+        let error = await #expect(throws: AuthError.self) { try await test.auth.login.attempt(username, password: password) }
+        #expect(error == AuthError(.invalidCredentials, "Unauthorized Access"))
+    }
+
+    @Test func anotherPasswordReplacesTheFirst() async throws {
+        let test = try await TestAuth()
+        let user = try await test.auth.users.register("miguel", password: "python")
+        try await test.auth.passwords.set("monty", for: user)
+        _ = try await test.auth.login.attempt("miguel", password: "monty")
+        await #expect(throws: AuthError.self) { try await test.auth.login.attempt("miguel", password: "python") }
+    }
+
+    @Test func theHashIsStoredAndThePasswordIsNot() async throws {
+        let test = try await TestAuth()
+        _ = try await test.auth.users.register("miguel", password: "correct-horse")
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")).passwordHash
+        #expect(hash.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"))
+        #expect(!hash.contains("correct-horse"))
+    }
+
+    @Test func anEnabledUserSignsInAgain() async throws {
+        let test = try await TestAuth()
+        let user = try await test.auth.users.register("miguel", password: "python")
+        try await test.auth.users.disable(user.id)
+        try await test.auth.users.enable(user.id)
+        _ = try await test.auth.login.attempt("miguel", password: "python")
+    }
+
+    @Test(arguments: [1, 99, -1, 0])
+    func whoDoesNotExistCannotBeChanged(id: User.ID) async throws {
+        let test = try await TestAuth()
+        for change in [test.auth.users.disable, test.auth.users.enable, test.auth.users.delete] {
+            let error = await #expect(throws: AuthError.self) { try await change(id) }
+            #expect(error?.code == .userNotFound)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import RESTAuthSQLite
+import RESTAuthTesting
+import Testing
+
+@testable import RESTAuth
+
+/// The core over SQLite in memory, with a clock that the test moves.
+struct TestAuth {
+    let auth: Auth
+    let storage: SQLiteStorage
+    let clock: TestClock
+
+    init(_ configure: (inout AuthConfiguration) -> Void = { _ in }) async throws {
+        try await self.init(over: SQLiteStorage(), secret: InstanceSecret(), configure)
+    }
+
+    /// Another process over the same storage.
+    init(
+        over storage: SQLiteStorage, secret: InstanceSecret, clock: TestClock = TestClock(),
+        _ configure: (inout AuthConfiguration) -> Void = { _ in }
+    ) async throws {
+        var configuration = AuthConfiguration()
+        configuration.secret = secret
+        configuration.now = { clock.now }
+        configure(&configuration)
+        self.storage = storage
+        self.clock = clock
+        auth = try await Auth(storage: storage, configuration: configuration)
+    }
+
+    /// A token for a new user.
+    func token(_ username: String = "miguel", password: String = "python") async throws -> [UInt8] {
+        _ = try await auth.users.register(username, password: password)
+        return Array(try auth.accessTokens.issue(for: await auth.login.attempt(username, password: password)).value.utf8)
+    }
+
+    /// Makes the set of revocations believed, as a running feed does.
+    func readFeed() async throws {
+        let start = ContinuousClock.now
+        let feed = try #require(auth.services.first as? RevocationFeed)
+        _ = try await feed.read(after: 0)
+        feed.revocations.confirm(at: start)
+    }
+}

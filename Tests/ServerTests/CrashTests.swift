@@ -1,0 +1,55 @@
+import Foundation
+import Support
+import Synchronization
+import Testing
+
+/// What was acknowledged is there after `kill -9`.
+@Suite struct CrashTests {
+    /// Each round: registrations from several clients, the process killed in their midst, started again over the same data.
+    @Test func aHundredKillsUnderRegistrationsLoseNobody() async throws {
+        let directory = try TemporaryDirectory()
+        let acknowledged = Acknowledged()
+        for round in 0..<100 {
+            let server = try await RunningServer(directory: directory)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for client in 0..<4 {
+                    group.addTask {
+                        for number in 0... {
+                            let name = "user-\(round)-\(client)-\(number)"
+                            guard let answer = try? server.register(name, "python"), answer.status == 201 else { return }
+                            acknowledged.add(name, at: answer["Location"])
+                            // The socket's calls block a thread; the one who kills needs one too.
+                            await Task.yield()
+                        }
+                    }
+                }
+                let before = acknowledged.users.count
+                try await wait(seconds: 20, for: "some registrations") { acknowledged.users.count >= before + 3 + round % 5 }
+                try await server.kill()
+                try await group.waitForAll()
+            }
+        }
+        let server = try await RunningServer(directory: directory)
+        let users = acknowledged.users
+        #expect(users.count >= 300)
+        #expect(Set(users.values).count == users.count)
+        let connection = try server.connect()
+        for (name, location) in users {
+            let path = location.replacing("http://127.0.0.1", with: "")
+            #expect(try connection.send("GET", path).json as? [String: String] == ["username": name])
+        }
+        let sample = try #require(users.keys.sorted().last)
+        #expect(try connection.send("GET", "/api/resource", headers: [basic(sample, "python")]).status == 200)
+    }
+}
+
+/// Who was answered 201, with the location in the answer.
+private final class Acknowledged: Sendable {
+    private let locations = Mutex<[String: String]>([:])
+
+    var users: [String: String] { locations.withLock { $0 } }
+
+    func add(_ name: String, at location: String?) {
+        locations.withLock { $0[name] = location }
+    }
+}

@@ -1,0 +1,162 @@
+import Foundation
+
+/// A connection that sends exactly the bytes it is told to: what a well-behaved client library would never send is what tests are for.
+public final class HTTPConnection {
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+
+    public init(port: Int) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in.loopback(port: UInt16(port))
+        guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
+            close(descriptor)
+            throw POSIXError(.ECONNREFUSED)
+        }
+        setTimeout(seconds: 20)
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    /// How long a read or write may take before it fails.
+    public func setTimeout(seconds: Int) {
+        var time = timeval(tv_sec: seconds, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
+
+    /// Sends a well-formed request and reads its answer.
+    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
+        var head = "\(method) \(path) HTTP/1.1\r\n"
+        if !headers.contains(where: { $0.lowercased().hasPrefix("host:") }) { head += "Host: 127.0.0.1\r\n" }
+        for header in headers { head += header + "\r\n" }
+        if let body { head += "Content-Length: \(body.utf8.count)\r\n" }
+        try write(Array((head + "\r\n" + (body ?? "")).utf8))
+        return try readAnswer(isHead: method == "HEAD")
+    }
+
+    /// Sends these bytes. An end of the connection while sending is no error: the answer may be there to read.
+    public func write(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    public func write(_ text: String) throws { try write(Array(text.utf8)) }
+
+    /// Says that nothing more will be sent.
+    public func finishWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// Reads one answer.
+    /// - Throws: ``ConnectionEnded`` when the connection ends before it is complete.
+    public func readAnswer(isHead: Bool = false) throws -> HTTPAnswer {
+        while true {
+            if let end = buffer.firstRange(of: Array("\r\n\r\n".utf8)) {
+                let head = String(decoding: buffer[..<end.lowerBound], as: UTF8.self)
+                var answer = HTTPAnswer(head: head)
+                buffer.removeFirst(end.upperBound)
+                if answer.status == 100 { continue }
+                let length = isHead || answer.status == 204 ? 0 : Int(answer["Content-Length"] ?? "") ?? 0
+                while buffer.count < length { try fill() }
+                answer.bodyBytes = Array(buffer.prefix(length))
+                buffer.removeFirst(length)
+                return answer
+            }
+            try fill()
+        }
+    }
+
+    /// Whether the other side has ended the connection; reads and forgets what it still sent.
+    public func isEnded() -> Bool {
+        do {
+            while true {
+                try fill()
+                buffer = []
+            }
+        } catch { return error is ConnectionEnded }
+    }
+
+    private func fill() throws {
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        if count > 0 {
+            buffer += bytes.prefix(count)
+        } else if count == 0 || errno == ECONNRESET {
+            throw ConnectionEnded()
+        } else {
+            throw POSIXError(.ETIMEDOUT)
+        }
+    }
+}
+
+public struct ConnectionEnded: Error {}
+
+/// An answer as it was read.
+public struct HTTPAnswer: Sendable {
+    public let status: Int
+    /// Names in lower case, in the order of the wire.
+    public let headers: [(name: String, value: String)]
+    public fileprivate(set) var bodyBytes: [UInt8] = []
+
+    fileprivate init(head: String) {
+        let lines = head.components(separatedBy: "\r\n")
+        status = Int(lines[0].split(separator: " ").dropFirst().first ?? "") ?? 0
+        headers = lines.dropFirst().map { line in
+            let colon = line.firstIndex(of: ":") ?? line.endIndex
+            return (line[..<colon].lowercased(), line[colon...].dropFirst().trimmingCharacters(in: .whitespaces))
+        }
+    }
+
+    /// The first field of that name.
+    public subscript(name: String) -> String? { all(name).first }
+
+    public func all(_ name: String) -> [String] {
+        headers.filter { $0.name == name.lowercased() }.map(\.value)
+    }
+
+    public var body: String { String(decoding: bodyBytes, as: UTF8.self) }
+
+    public var json: [String: Any] {
+        (try? JSONSerialization.jsonObject(with: Data(bodyBytes))) as? [String: Any] ?? [:]
+    }
+
+    /// The stable code of a problem document; `nil` when this is none.
+    public var code: String? {
+        guard self["Content-Type"] == "application/problem+json", json["status"] as? Int == status else { return nil }
+        return json["code"] as? String
+    }
+}
+
+/// The header line of HTTP Basic.
+public func basic(_ username: String, _ password: String) -> String {
+    "Authorization: Basic " + Data("\(username):\(password)".utf8).base64EncodedString()
+}
+
+public func bearer(_ token: String) -> String { "Authorization: Bearer \(token)" }
+
+/// The JSON text of a flat object.
+public func json(_ members: [String: Any]) -> String {
+    let data = try? JSONSerialization.data(withJSONObject: members, options: [.sortedKeys])
+    return String(decoding: data ?? Data(), as: UTF8.self)
+}
+
+extension sockaddr_in {
+    static func loopback(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+
+    mutating func withSocketAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+        withUnsafePointer(to: &self) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Foundation
+import Synchronization
+
+/// The real binary, serving from a directory of its own that vanishes with it.
+public final class RunningServer: Sendable {
+    public let directory: TemporaryDirectory
+    public let port: Int
+    private let process: ServerProcess
+
+    /// Starts `rest-auth serve` and waits until it answers.
+    /// - Parameters:
+    ///   - arguments: flags after `serve`; hostname, port and database are given already.
+    ///   - directory: an existing one, to start again over the same data.
+    public init(
+        _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil, scheme: String = "http"
+    ) async throws {
+        self.directory = try directory ?? TemporaryDirectory()
+        port = try FreePort.next()
+        process = try ServerProcess(
+            ["serve", "--port", "\(port)", "--database", "sqlite:\(self.directory.path)/rest-auth.sqlite"] + arguments,
+            environment: environment, directory: self.directory)
+        let (process, port) = (process, port)
+        try await wait(seconds: 20, for: "the server to answer") {
+            guard process.isRunning else { throw ServerEnded(log: process.errorText) }
+            if scheme == "https" { return process.outputText.contains("listens on") }
+            return (try? HTTPConnection(port: port).send("GET", "/health/live"))?.status == 200
+        }
+    }
+
+    deinit { process.kill() }
+
+    public var processID: Int32 { process.id }
+    public var isRunning: Bool { process.isRunning }
+    /// What it has written to standard error.
+    public var log: String { process.errorText }
+    public var output: String { process.outputText }
+    public var databasePath: String { "\(directory.path)/rest-auth.sqlite" }
+
+    /// A new connection.
+    public func connect() throws -> HTTPConnection { try HTTPConnection(port: port) }
+
+    /// One request on a connection of its own.
+    @discardableResult
+    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
+        try connect().send(method, path, headers: headers, body: body)
+    }
+
+    public func register(_ username: String, _ password: String) throws -> HTTPAnswer {
+        try send("POST", "/api/users", headers: ["Content-Type: application/json"], body: json(["username": username, "password": password]))
+    }
+
+    /// A token for that user.
+    public func token(_ username: String, _ password: String) throws -> String {
+        let answer = try send("GET", "/api/token", headers: [basic(username, password)])
+        guard let token = answer.json["token"] as? String else { throw UnexpectedAnswer(answer: answer) }
+        return token
+    }
+
+    /// Asks it to stop and returns the exit status.
+    public func stop(_ signal: Int32 = SIGTERM) async throws -> Int32 {
+        process.send(signal)
+        return try await process.exitStatus()
+    }
+
+    public func kill() async throws {
+        process.kill()
+        _ = try await process.exitStatus()
+    }
+}
+
+/// The binary run as a command to its end.
+public struct CommandOutcome: Sendable {
+    public let status: Int32
+    public let output: String
+    public let error: String
+}
+
+/// Runs `rest-auth` with these arguments in `directory`.
+public func runCommand(
+    _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil
+) async throws -> CommandOutcome {
+    let process = try ServerProcess(arguments, environment: environment, directory: directory, input: input)
+    let status = try await process.exitStatus()
+    return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
+}
+
+public struct ServerEnded: Error, CustomStringConvertible {
+    let log: String
+    public var description: String { "the server ended: \(log)" }
+}
+
+public struct UnexpectedAnswer: Error {
+    public let answer: HTTPAnswer
+}
+
+/// A process of the binary with its output in files.
+final class ServerProcess: Sendable {
+    private let process: Process
+    private let outputFile: String
+    private let errorFile: String
+
+    init(_ arguments: [String], environment: [String: String], directory: TemporaryDirectory, input: String? = nil) throws {
+        let name = "\(directory.path)/process-\(UUID().uuidString.prefix(8))"
+        (outputFile, errorFile) = (name + ".out", name + ".err")
+        process = Process()
+        process.executableURL = Self.binary
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
+        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        process.standardOutput = try Self.file(outputFile)
+        process.standardError = try Self.file(errorFile)
+        if let input {
+            try Data(input.utf8).write(to: URL(fileURLWithPath: name + ".in"))
+            process.standardInput = FileHandle(forReadingAtPath: name + ".in")
+        } else {
+            process.standardInput = FileHandle.nullDevice
+        }
+        try process.run()
+    }
+
+    /// The binary lies beside the test bundle.
+    private static let binary: URL = {
+        let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+        return own.deletingLastPathComponent().appendingPathComponent("rest-auth")
+    }()
+
+    private static func file(_ path: String) throws -> FileHandle {
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    }
+
+    var id: Int32 { process.processIdentifier }
+    var isRunning: Bool { process.isRunning }
+    var outputText: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
+    var errorText: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
+
+    func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
+    func kill() { send(SIGKILL) }
+
+    func exitStatus() async throws -> Int32 {
+        try await wait(seconds: 60, for: "the process to end") { !self.process.isRunning }
+        return process.terminationStatus
+    }
+}
+
+/// A directory that is removed with the last reference to it.
+public final class TemporaryDirectory: Sendable {
+    public let path: String
+
+    public init() throws {
+        var template = Array("/tmp/rest-auth-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The names of what lies in it, sorted, without the tests' own files.
+    public var contents: [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { !$0.hasPrefix("process-") }.sorted()
+    }
+}
+
+/// Waits for a condition, not for a time.
+public func wait(seconds: Double, for what: String, until condition: () async throws -> Bool) async throws {
+    let limit = ContinuousClock.now + .seconds(seconds)
+    while try await !condition() {
+        guard ContinuousClock.now < limit else { throw TimedOut(what: what) }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+public struct TimedOut: Error, CustomStringConvertible {
+    let what: String
+    public var description: String { "waited in vain for \(what)" }
+}
+
+enum FreePort {
+    /// A port that nothing listens on; each is given once.
+    static func next() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in.loopback(port: 0)
+        guard address.withSocketAddress({ bind(descriptor, $0, $1) }) == 0 else { throw POSIXError(.EADDRINUSE) }
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
