@@ -97,6 +97,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
+            resources: [.embedInCode("Resources/openapi.yaml")],
             swiftSettings: swiftSettings),
         .target(name: "Support", path: "Tests/Support", swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
         .testTarget(
@@ -117,7 +118,8 @@ let package = Package(
             dependencies: [
                 "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthServer", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Yams", package: "Yams"),
             ]),
         .testTarget(
             name: "ServerTests",

@@ -33,7 +33,7 @@ struct RequestBody: Sendable {
         let tooLarge = Problem(
             .contentTooLarge, code: "content_too_large", detail: "The body is larger than \(limit) bytes.",
             headers: [.connection: "close"])
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        if let length = request.headers[.contentLength], (Int(length) ?? .max) > limit { throw tooLarge }
         do {
             return Array(buffer: try await request.body.collect(upTo: limit))
         } catch is NIOTooManyBytesError {
@@ -44,7 +44,8 @@ struct RequestBody: Sendable {
     /// A body without a type is taken for JSON, as the ancestor's careless clients expect.
     private static func isJSON(_ contentType: String?) -> Bool {
         guard let contentType else { return true }
-        let type = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
+        var type = contentType.prefix { $0 != ";" }.lowercased()[...]
+        while type.last == " " || type.last == "\t" { type.removeLast() }
         return type == "application/json" || type.hasPrefix("application/") && type.hasSuffix("+json")
     }
 }

@@ -17,7 +17,7 @@ struct RequestOrigin {
             if let proto = request.headers[.xForwardedProto]?.lowercased(), proto == "http" || proto == "https" { scheme = proto }
             if let forwarded = request.headers[.xForwardedHost] { host = forwarded }
         }
-        guard let host, Self.isHost(host) else {
+        guard let host, HostName.isValid(host) else {
             throw Problem(.badRequest, code: "invalid_host", detail: "The Host field is missing or is not a host name.")
         }
         base = "\(scheme)://\(host)"
@@ -25,19 +25,6 @@ struct RequestOrigin {
 
     /// The absolute URL of a path that starts with a slash.
     func url(of path: some StringProtocol) -> String { base + path }
-
-    /// Letters of a registered name, an address or a port (RFC 3986 section 3.2.2): nothing that could start a path or a header.
-    private static func isHost(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.count <= 255
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                    UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"):
-                    true
-                default: false
-                }
-            }
-    }
 }
 
 extension HTTPField.Name {

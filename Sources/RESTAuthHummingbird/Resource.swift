@@ -1,13 +1,13 @@
-import HTTPTypes
-import Hummingbird
+package import HTTPTypes
+package import Hummingbird
 
 /// One path and what it does for each method; what HTTP itself asks of a path comes with it.
 ///
 /// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets 405 with `Allow`.
 extension RouterMethods {
-    typealias Handler = @Sendable (Request, Context) async throws -> Response
+    package typealias Handler = @Sendable (Request, Context) async throws -> Response
 
-    func resource(_ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler]) {
+    package func resource(_ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler]) {
         var handlers = handlers
         if let get = handlers[.get] {
             handlers[.head] = { request, context in try await get(request, context).createHeadResponse() }

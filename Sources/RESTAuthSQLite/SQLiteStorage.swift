@@ -31,6 +31,8 @@ public struct SQLiteStorage: Storage {
         do {
             if !isNew { try await Self.checkIdentity(of: path) }
             let pool = try DatabasePool(path: path, configuration: Self.configuration)
+            let lock = DirectoryLock(of: path)
+            defer { lock.release() }
             // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
             try await pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try await Self.migrate(pool, path: path)
@@ -164,5 +166,22 @@ extension Database {
         -> [Value]
     {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(value)
+    }
+}
+
+/// Held by the one process that brings the schema up to date; others that start at once wait for it.
+///
+/// On the directory, not on the file: closing a second descriptor of the file would drop SQLite's own locks.
+private struct DirectoryLock {
+    private let descriptor: Int32
+
+    init(of path: String) {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor >= 0 { flock(descriptor, LOCK_EX) }
+    }
+
+    func release() {
+        if descriptor >= 0 { close(descriptor) }
     }
 }

@@ -4,7 +4,6 @@ import HummingbirdCore
 import HummingbirdHTTP2
 import Logging
 import NIOCore
-import NIOPosix
 import RESTAuth
 import RESTAuthHummingbird
 import ServiceLifecycle
@@ -22,7 +21,7 @@ struct Server {
         defer { sink.flush() }
         let logger = Logger(label: "rest-auth")
         let builder = try serverBuilder()
-        try await checkPort()
+        try checkPort()
         let auth = try await settings.openAuth(createsMissing: true)
         raiseFileLimit()
         warn(logger)
@@ -49,13 +48,12 @@ struct Server {
 
     private func router(_ auth: Auth) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
-        if !settings.corsOrigins.isEmpty {
-            router.add(middleware: CrossOrigin(origins: settings.corsOrigins))
-            // Within, so that refusals too say who may read them.
-            router.add(middleware: ProblemResponses())
-        }
+        if !settings.corsOrigins.isEmpty { router.add(middleware: CrossOrigin(origins: settings.corsOrigins)) }
         auth.addRoutes(to: router, configuration: settings.routesConfiguration)
         auth.addHealthRoutes(to: router)
+        DescriptionRoutes().add(to: router)
+        // Last: a middleware stands around what is added after it, and after the routes there is only what no route answers.
+        router.add(middleware: ProblemResponses())
         return router
     }
 
@@ -65,24 +63,27 @@ struct Server {
         let (request, idle) = (TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout)))
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [ConnectionGuard(requestTimeout: request, idleTimeout: idle, bodyLimit: settings.bodyLimit)],
-            httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100))
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: 8 << 10, maxHeaderListSize: ConnectionGuard.headLimit, maxHeaderFieldCount: 100))
         guard let tls = settings.tls else { return .http1(configuration: http) }
         return try .http2Upgrade(
             tlsConfiguration: tls.configuration(),
             configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
     }
 
-    /// Binds and lets go again, so that a port in use is found before a database is made.
-    private func checkPort() async throws {
-        do {
-            let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(host: settings.hostname, port: settings.port).get()
-            try await channel.close()
-        } catch let error as IOError {
-            throw cannotListen(error)
-        } catch {
+    /// Binds and lets go again, so that a port in use is found before a database is made. It never listens: a client that came in
+    /// between would wait for an answer for ever.
+    private func checkPort() throws {
+        guard let address = try? SocketAddress.makeAddressResolvingHost(settings.hostname, port: settings.port) else {
             throw AuthError(.misconfigured, "\(settings.hostname) is not an address of this machine")
+        }
+        let descriptor = socket(
+            address.protocol.rawValue == NIOBSDSocket.ProtocolFamily.inet6.rawValue ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        guard address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 else {
+            throw cannotListen(IOError(errnoCode: errno, reason: "bind"))
         }
     }
 

@@ -61,7 +61,9 @@ import Testing
         #expect(answer.code == "user_not_found")
     }
 
-    @Test(arguments: ["/api/users/abc", "/api/users/1x", "/api/users/-1", "/api/users/+1", "/api/users/%31", "/api/users/1.0", "/api/user/x"])
+    @Test(arguments: [
+        "/api/users/abc", "/api/users/1x", "/api/users/-1", "/api/users/+1", "/api/users/%31", "/api/users/1.0", "/api/user/x",
+    ])
     func whatIsNoIntegerIsNoRoute(path: String) throws {
         #expect(try server.send("GET", path).status == 404)
     }
@@ -91,7 +93,10 @@ import Testing
 
     @Test func theResourceGreetsWhoBroughtATokenWhateverThePassword() throws {
         let token = try server.token("miguel", "python")
-        for header in [basic(token, "x"), basic(token, ""), basic(token, "a:b"), bearer(token), "authorization: bearer \(token)", "Authorization: BEARER  \(token)"] {
+        for header in [
+            basic(token, "x"), basic(token, ""), basic(token, "a:b"), bearer(token), "authorization: bearer \(token)",
+            "Authorization: BEARER  \(token)",
+        ] {
             let answer = try server.send("GET", "/api/resource", headers: [header])
             #expect(answer.status == 200)
             #expect(answer.json as? [String: String] == ["data": "Hello, miguel!"])

@@ -177,7 +177,7 @@ import Testing
         #expect(statements == 0)
         // The counter works: a token that was not seen yet is looked up.
         let other = try await test.token("susan")
-        #expect(try await test.storage.countingStatements { _ = try await test.auth.accessTokens.verify(other) } == 1)
+        #expect(try await test.storage.countingStatements { _ = try await test.auth.accessTokens.verify(other) } > 0)
     }
 
     private func expectInvalid(_ test: TestAuth, _ token: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) async {

@@ -16,7 +16,10 @@ import Testing
         #expect(Base64.url.decode(unpadded.utf8) == Array(text.utf8))
     }
 
-    @Test(arguments: ["Zh==", "Zm9=", "Zg", "Zg=", "Zg===", "Z", "Zm9v=", "Zm9v\n", "Zm 9v", "Zm9v-_==", "Zg=A", "====", "=", "Z===", "Zg==Zg==", "Zm\u{F6}v"])
+    @Test(arguments: [
+        "Zh==", "Zm9=", "Zg", "Zg=", "Zg===", "Z", "Zm9v=", "Zm9v\n", "Zm 9v", "Zm9v-_==", "Zg=A", "====", "=", "Z===", "Zg==Zg==",
+        "Zm\u{F6}v",
+    ])
     func anotherSpellingIsRefusedWithPadding(text: String) {
         #expect(Base64.padded.decode(text.utf8) == nil)
     }

@@ -14,7 +14,9 @@ import Testing
         #expect(!dumped.contains("112"))
     }
 
-    @Test(arguments: ["", "a\u{0}b", "\u{0}", "a\nb", "a\u{7f}", "a\u{85}", String(repeating: "x", count: 1025), String(repeating: "é", count: 513)])
+    @Test(arguments: [
+        "", "a\u{0}b", "\u{0}", "a\nb", "a\u{7f}", "a\u{85}", String(repeating: "x", count: 1025), String(repeating: "é", count: 513),
+    ])
     func whatCannotBeAPasswordIsRefused(text: String) {
         let error = #expect(throws: AuthError.self) { try Password(text) }
         #expect(error?.code == .validationFailed)
@@ -40,8 +42,10 @@ import Testing
 
 @Suite struct PasswordPolicyTests {
     @Test(arguments: [
-        "fourteen chars", "passwordpassword", "password12345678", "PASSWORD12345678", "p@ssw0rdp@ssw0rd", "123456789012345", "111111111111111",
-        "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "qwertyuiopasdfgh", "qwertyuiop12345", "iloveyou1234567", "letmeinletmein!", "1q2w3e4r5t6y7u8i",
+        "fourteen chars", "passwordpassword", "password12345678", "PASSWORD12345678", "p@ssw0rdp@ssw0rd", "123456789012345",
+        "111111111111111",
+        "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "qwertyuiopasdfgh", "qwertyuiop12345", "iloveyou1234567", "letmeinletmein!",
+        "1q2w3e4r5t6y7u8i",
         "welcome2024!!!!", "zyxwvutsrqponmlk", "miguelgrinberg1!", "my name is MiguelGrinberg",
     ])
     func theNISTRulesRefuse(text: String) throws {

@@ -49,7 +49,8 @@ import Testing
             let answer = try server.send(
                 "POST", "/api/users",
                 headers: [
-                    "Content-Type: application/json", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example", "X-Forwarded-For: 1.2.3.4",
+                    "Content-Type: application/json", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example",
+                    "X-Forwarded-For: 1.2.3.4",
                 ], body: Self.registration)
             #expect(answer["Location"] == "http://127.0.0.1/api/users/1")
             try await wait(seconds: 5, for: "the line") { server.log.contains("status=201") }
@@ -113,10 +114,19 @@ import Testing
 
     @Test func overTLSItSpeaksHTTP2AndHTTP1AndTellsBrowsersToComeBack() async throws {
         let directory = try TemporaryDirectory()
-        try run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "\(directory.path)/process-key.pem", "-out", "\(directory.path)/process-cert.pem"])
+        try run(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+                "-addext", "subjectAltName=DNS:localhost", "-keyout", "\(directory.path)/process-key.pem", "-out",
+                "\(directory.path)/process-cert.pem",
+            ])
         let server = try await RunningServer(
             ["--tls-certificate", "process-cert.pem", "--tls-key", "process-key.pem"], directory: directory, scheme: "https")
-        let common = ["-sS", "--cacert", "\(directory.path)/process-cert.pem", "https://localhost:\(server.port)/api/users", "--resolve", "localhost:\(server.port):127.0.0.1", "-H", "Content-Type: application/json"]
+        let common = [
+            "-sS", "--cacert", "\(directory.path)/process-cert.pem", "https://localhost:\(server.port)/api/users", "--resolve",
+            "localhost:\(server.port):127.0.0.1", "-H", "Content-Type: application/json",
+        ]
         let two = try run("curl", common + ["-i", "--http2", "-d", #"{"username":"miguel","password":"python"}"#])
         #expect(two.hasPrefix("HTTP/2 201"))
         #expect(two.lowercased().contains("strict-transport-security: max-age="))

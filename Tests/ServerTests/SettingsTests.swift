@@ -8,7 +8,8 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private func check(_ arguments: [String] = [], environment: [String: String] = [:], file: String? = nil) async throws -> CommandOutcome {
+    private func check(_ arguments: [String] = [], environment: [String: String] = [:], file: String? = nil) async throws -> CommandOutcome
+    {
         var arguments = ["config", "check"] + arguments
         if let file {
             try Data(file.utf8).write(to: URL(fileURLWithPath: directory.path + "/process-settings.yaml"))
@@ -49,7 +50,8 @@ import Testing
     }
 
     @Test func aFileMayBeYAMLOrJSONAndAListMayBeAList() async throws {
-        let yaml = "cors_origins:\n  - https://a.example\n  - https://b.example\ntrusted_proxies: 10.0.0.0/8,::1\nlog_format: json # a comment\n"
+        let yaml =
+            "cors_origins:\n  - https://a.example\n  - https://b.example\ntrusted_proxies: 10.0.0.0/8,::1\nlog_format: json # a comment\n"
         let outcome = try await check(file: yaml)
         #expect(outcome.output.contains("cors_origins = https://a.example,https://b.example"))
         #expect(outcome.output.contains("log_format = json"))
@@ -58,7 +60,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("token_duraton: 600", "token_duration"), ("Port: 1", "port"), ("databse_url: x", "database_url"), ("cors_origin: x", "cors_origins"),
+        ("token_duraton: 600", "token_duration"), ("Port: 1", "port"), ("databse_url: x", "database_url"),
+        ("cors_origin: x", "cors_origins"),
     ])
     func anUnknownKeyInTheFileNamesTheNearest(file: String, nearest: String) async throws {
         let outcome = try await check(file: file)

@@ -27,7 +27,9 @@ import Testing
         let loose = try await storage.database.read { database in
             try String.fetchAll(
                 database,
-                sql: "SELECT name FROM pragma_table_list WHERE strict = 0 AND schema = 'main' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'grdb%'")
+                sql:
+                    "SELECT name FROM pragma_table_list WHERE strict = 0 AND schema = 'main' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'grdb%'"
+            )
         }
         #expect(loose.isEmpty)
     }
@@ -42,7 +44,8 @@ import Testing
 
     @Test func theDatabaseItselfRefusesASecondCanonicalName() async throws {
         let storage = try await SQLiteStorage(path: path)
-        let insert = "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at) VALUES ('a', 'a', 'h', 0, 0)"
+        let insert =
+            "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at) VALUES ('a', 'a', 'h', 0, 0)"
         try await storage.database.write { try $0.execute(sql: insert) }
         await #expect(throws: DatabaseError.self) { try await storage.database.write { try $0.execute(sql: insert) } }
     }
@@ -53,7 +56,8 @@ import Testing
         await #expect(throws: DatabaseError.self) {
             try await storage.database.write { database in
                 try database.execute(
-                    sql: "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at) VALUES (?, ?, 'h', 0, 0)",
+                    sql:
+                        "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at) VALUES (?, ?, 'h', 0, 0)",
                     arguments: [name, name])
             }
         }

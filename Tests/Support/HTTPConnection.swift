@@ -6,7 +6,8 @@ public final class HTTPConnection {
     private var buffer: [UInt8] = []
 
     public init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // Closed in child processes, so that a server that is started later does not hold it open.
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in.loopback(port: UInt16(port))
         guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
             close(descriptor)

@@ -46,7 +46,8 @@ public final class RunningServer: Sendable {
     }
 
     public func register(_ username: String, _ password: String) throws -> HTTPAnswer {
-        try send("POST", "/api/users", headers: ["Content-Type: application/json"], body: json(["username": username, "password": password]))
+        try send(
+            "POST", "/api/users", headers: ["Content-Type: application/json"], body: json(["username": username, "password": password]))
     }
 
     /// A token for that user.

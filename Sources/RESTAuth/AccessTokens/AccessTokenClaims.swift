@@ -44,7 +44,9 @@ extension AccessTokenClaims {
             let issuedAt = payload["iat"]?.integer, let expiresAt = payload["exp"]?.integer,
             let authenticatedAt = payload["auth_time"]?.integer,
             authenticatedAt <= issuedAt, issuedAt < expiresAt, issuedAt > 0,
-            expiresAt - issuedAt <= AuthConfiguration.maximumTokenDuration
+            expiresAt - issuedAt <= AuthConfiguration.maximumTokenDuration,
+            // We never make one, so whatever it says, it is not ours.
+            payload["nbf"] == nil
         else { return nil }
         self.init(
             issuer: issuer, subject: id, tokenID: tokenID, issuedAt: issuedAt, expiresAt: expiresAt,

@@ -7,9 +7,9 @@ import NIOHTTPTypesHTTP1
 /// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end, and what is not HTTP.
 ///
 /// - A request must arrive whole within `requestTimeout`, whatever it drips; a connection without one is closed after `idleTimeout`.
-/// - What the parser refuses is answered with a problem document, where an answer is still possible, and the connection closed.
-/// - `Connection: close` on a response is kept: what the client still sends is thrown away, for a while, so that it can read the answer.
-///   HTTP/2 has no such field; there the stream ends by itself.
+/// - What the parser refuses is answered with a problem document, after the requests before it, and the connection closed.
+/// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for a while, so that it can read the
+///   answer. HTTP/2 has no such field; there the stream ends by itself.
 /// - `Expect: 100-continue` is answered when the body would be read.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
@@ -24,31 +24,48 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
+    /// The head of a request has come and its end has not.
     private var isReceiving = false
+    /// The head of a response has been written and its end has not.
     private var isResponding = false
-    private var closesAfterResponse = false
+    /// How many responses there are still to write; `nil` as long as nobody has asked to close.
+    private var responsesUntilClose: Int?
+    /// The answer to what could not be parsed, while requests before it are still open.
+    private var refusal: Refusal?
     /// After the last response: nothing that arrives matters any more.
     private var isLingering = false
     /// When to give up waiting for the client; `nil` while it waits for us.
     private var deadline: NIODeadline?
+    /// When to give up on a client that does not read; `nil` while it does.
+    private var readingDeadline: NIODeadline?
     private var timer: Scheduled<Void>?
 
     private static let lingerTime = TimeAmount.seconds(2)
+    /// The largest head that is parsed, in bytes.
+    static let headLimit = 16 << 10
 
     init(requestTimeout: TimeAmount, idleTimeout: TimeAmount, bodyLimit: Int) {
-        self.bodyLimit = bodyLimit
         self.requestTimeout = requestTimeout
         self.idleTimeout = idleTimeout
+        self.bodyLimit = bodyLimit
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        // Only HTTP/1 has this codec, and only before it are the fields as they were sent.
-        let pipeline = context.pipeline.syncOperations
-        if let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) {
-            isHTTP1 = (try? pipeline.addHandler(HeadCheck(), position: .before(codec))) != nil
-        }
+        watchHTTP1(context.pipeline.syncOperations)
         deadline = .now() + requestTimeout
         schedule(context, at: .now() + requestTimeout)
+    }
+
+    /// On a connection of HTTP/1, sets guards where the bytes and the fields are still as they were sent.
+    private func watchHTTP1(_ pipeline: ChannelPipeline.SynchronousOperations) {
+        guard let parser = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self),
+            let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
+        else { return }
+        // A body in chunks of a few bytes is several times its size.
+        let budget = RequestBudget(limit: Self.headLimit + 8 * bodyLimit)
+        isHTTP1 =
+            (try? pipeline.addHandler(budget, position: .before(parser))) != nil
+            && (try? pipeline.addHandler(HeadCheck(), position: .before(codec))) != nil
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -70,9 +87,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch part {
         case .head(let head):
+            guard responsesUntilClose == nil else { return }
             openRequests += 1
             isReceiving = true
             deadline = .now() + requestTimeout
+            if isHTTP1, head.headerFields[.connection] == "close" { responsesUntilClose = openRequests }
             if head.headerFields[.expect] != nil { invite(context, head) }
         case .body: break
         case .end:
@@ -83,18 +102,32 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError else {
+        guard let refusal = Refusal(error) else {
             context.fireErrorCaught(error)
             return
         }
         if canAnswer {
-            answer(context, Refusal(error))
-        } else {
-            context.close(promise: nil)
+            answer(context, refusal)
+        } else if isResponding, openRequests == 1, isReceiving {
+            // What could not be parsed is the rest of what is being answered.
+            responsesUntilClose = 1
+        } else if responsesUntilClose == nil {
+            self.refusal = refusal
         }
     }
 
+    /// Says that a body is welcome (RFC 9110 section 10.1.1), unless it is known to be refused.
+    private func invite(_ context: ChannelHandlerContext, _ head: HTTPRequest) {
+        guard canAnswer, (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= bodyLimit else { return }
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+    }
+
     // MARK: Out
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readingDeadline = context.channel.isWritable ? nil : .now() + requestTimeout
+        context.fireChannelWritabilityChanged()
+    }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard !isLingering else {
@@ -105,25 +138,27 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .head(var head):
             isResponding = true
             if head.headerFields[.connection] == "close" {
-                closesAfterResponse = isHTTP1
-                if !isHTTP1 { head.headerFields[.connection] = nil }
+                if isHTTP1 { responsesUntilClose = 1 } else { head.headerFields[.connection] = nil }
             }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
-            openRequests -= 1
-            isResponding = false
-            if openRequests == 0, !isReceiving { deadline = .now() + idleTimeout }
             context.write(data, promise: promise)
-            if closesAfterResponse { linger(context) }
+            responseEnded(context)
         }
     }
 
-    /// Says that a body is welcome (RFC 9110 section 10.1.1), unless it is known to be refused.
-    private func invite(_ context: ChannelHandlerContext, _ head: HTTPRequest) {
-        guard canAnswer, (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= bodyLimit else { return }
-        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+    private func responseEnded(_ context: ChannelHandlerContext) {
+        openRequests -= 1
+        isResponding = false
+        if openRequests == 0, !isReceiving { deadline = .now() + idleTimeout }
+        if let count = responsesUntilClose {
+            responsesUntilClose = count - 1
+            if count == 1 { linger(context) }
+        } else if let refusal, canAnswer {
+            answer(context, refusal)
+        }
     }
 
     /// Ends our half; the other half ends when the client has sent its request, or after a while.
@@ -147,9 +182,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func answer(_ context: ChannelHandlerContext, _ refusal: Refusal) {
         isReceiving = true
         openRequests = 1
-        write(context: context, data: wrapOutboundOut(.head(refusal.head)), promise: nil)
-        write(context: context, data: wrapOutboundOut(.body(refusal.body)), promise: nil)
-        write(context: context, data: wrapOutboundOut(.end(nil)), promise: nil)
+        for part in [HTTPResponsePart.head(refusal.head), .body(refusal.body), .end(nil)] {
+            write(context: context, data: wrapOutboundOut(part), promise: nil)
+        }
+        // The stream ends with the answer; there is no field that would say so.
+        if !isHTTP1 { context.close(promise: nil) }
     }
 
     // MARK: Time
@@ -165,11 +202,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func check(_ context: ChannelHandlerContext) {
-        guard let deadline, deadline <= .now() else {
-            schedule(context, at: deadline ?? .now() + requestTimeout)
+        let next = [deadline, readingDeadline].compactMap { $0 }.min() ?? .now() + requestTimeout
+        guard next <= .now() else {
+            schedule(context, at: min(next, .now() + requestTimeout))
             return
         }
-        if isReceiving, canAnswer {
+        if isReceiving, canAnswer, readingDeadline == nil {
             answer(context, .timeout)
         } else {
             context.close(promise: nil)

@@ -2,13 +2,13 @@ import Foundation
 import Synchronization
 
 /// The text of the `Date` field (RFC 9110 section 5.6.7), made once a second.
-final class HTTPDate: Sendable {
-    private let cached = Mutex((second: 0, text: ""))
+enum HTTPDate {
+    private static let cached = Mutex((second: 0, text: ""))
 
-    var text: String {
+    static var text: String {
         let second = time(nil)
         return cached.withLock { cached in
-            if cached.second != second { cached = (second, Self.text(of: second)) }
+            if cached.second != second { cached = (second, text(of: second)) }
             return cached.text
         }
     }

@@ -21,8 +21,6 @@ struct HTTPService: Service {
     let logger: Logger
     let onServerRunning: @Sendable (any Channel) async -> Void
 
-    private let date = HTTPDate()
-
     init(
         builder: HTTPServerBuilder, configuration: ServerConfiguration, router: RouterResponder<ServerContext>,
         proxies: ForwardedFields?, isSecure: Bool, log: RequestLog, logger: Logger,
@@ -61,7 +59,7 @@ struct HTTPService: Service {
                 return Problem.response(to: error, request: request, context: context)
             }
         }
-        response.headers[.date] = date.text
+        response.headers[.date] = HTTPDate.text
         if isSecure { response.headers[.strictTransportSecurity] = "max-age=31536000" }
         log.write(request, response, context, client: client, peer: channel.remoteAddress, took: .now() - start)
         do {

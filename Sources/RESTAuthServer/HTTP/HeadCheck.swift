@@ -1,12 +1,21 @@
 import NIOCore
 import NIOHTTP1
+import RESTAuthHummingbird
 
 /// Refuses what the parser lets through and HTTP/1.1 does not, while the fields are still as they were sent (RFC 9112).
 ///
-/// An HTTP/1.1 request names exactly one host; a body's length is said in one way only. HTTP/1.0 ends with its answer.
+/// An HTTP/1.1 request names exactly one host, and the length of its body in one way only. A client that will not or cannot keep the
+/// connection says `Connection: close` from here on, in just these words.
 final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
+
+    enum Violation: Error {
+        case malformed, tunnel
+    }
+
+    /// In bytes.
+    private static let maximumURI = 8192
 
     private var isRefused = false
 
@@ -16,22 +25,27 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
             context.fireChannelRead(data)
             return
         }
-        guard Self.isAcceptable(head) else {
+        if let violation = Self.violation(in: head) {
             isRefused = true
-            context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
+            context.fireErrorCaught(violation)
             return
         }
-        if head.version != .http1_1 { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        // After a request to change the protocol, which is not offered, the parser reads no other.
+        if head.version != .http1_1 || !head.isKeepAlive || head.headers.contains(name: "Upgrade") {
+            head.headers.replaceOrAdd(name: "Connection", value: "close")
+        }
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
-    private static func isAcceptable(_ head: HTTPRequestHead) -> Bool {
+    private static func violation(in head: HTTPRequestHead) -> Violation? {
+        if head.method == .CONNECT { return .tunnel }
         let hosts = head.headers["Host"]
-        let isHostNamed = hosts.count == 1 || hosts.isEmpty && head.version != .http1_1
+        let isHostNamed = hosts.count == 1 ? HostName.isValid(hosts[0]) : hosts.isEmpty && head.version != .http1_1
         let lengths = head.headers["Content-Length"]
         let codings = head.headers["Transfer-Encoding"]
-        let isLengthClear = lengths.count + codings.count <= 1 && codings.allSatisfy { $0.lowercased() == "chunked" }
-        let isDigitsOnly = lengths.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
-        return isHostNamed && isLengthClear && isDigitsOnly && head.uri.utf8.count <= 8192
+        let isLengthClear =
+            lengths.count + codings.count <= 1 && codings.allSatisfy { $0.lowercased() == "chunked" }
+            && lengths.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+        return isHostNamed && isLengthClear && head.uri.utf8.count <= maximumURI ? nil : .malformed
     }
 }

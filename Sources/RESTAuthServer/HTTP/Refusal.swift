@@ -5,28 +5,37 @@ import RESTAuthHummingbird
 
 /// The answer to what is not a request: made without one, before any route.
 struct Refusal {
-    let head: HTTPResponse
+    private let problem: Problem
     let body: ByteBuffer
 
-    init(_ problem: Problem) {
+    private init(_ problem: Problem) {
+        self.problem = problem
         body = ByteBuffer(bytes: problem.document(requestID: nil))
-        head = HTTPResponse(
-            status: problem.status,
-            headerFields: [
-                .contentType: Problem.mediaType, .contentLength: String(body.readableBytes), .connection: "close",
-                .xContentTypeOptions: "nosniff",
-            ])
     }
 
-    init(_ error: HTTPParserError) {
+    var head: HTTPResponse {
+        var fields: HTTPFields = [
+            .contentType: Problem.mediaType, .contentLength: String(body.readableBytes), .connection: "close",
+            .cacheControl: "no-store", .xContentTypeOptions: "nosniff", .date: HTTPDate.text,
+        ]
+        fields.append(contentsOf: problem.headers)
+        return HTTPResponse(status: problem.status, headerFields: fields)
+    }
+
+    /// `nil` for an error that says nothing about what the client sent.
+    init?(_ error: any Error) {
         switch error {
-        case .headerOverflow:
+        case HTTPParserError.headerOverflow:
             self.init(
                 Problem(
                     .requestHeaderFieldsTooLarge, code: "request_header_fields_too_large",
-                    detail: "The head of the request is larger than this server reads."))
-        default:
+                    detail: "The request has more around its body than this server reads."))
+        case HeadCheck.Violation.tunnel:
+            self.init(
+                Problem(.methodNotAllowed, code: "method_not_allowed", detail: "This is no proxy.", headers: [.allow: ""]))
+        case is HTTPParserError, is HeadCheck.Violation:
             self.init(Problem(.badRequest, code: "bad_request", detail: "This is not an HTTP request."))
+        default: return nil
         }
     }
 

@@ -33,7 +33,9 @@ struct SettingsSource {
         }
         environmentNames = Dictionary(
             uniqueKeysWithValues: Setting.allCases.compactMap { setting in
-                [setting.environmentName, setting.platformName].compactMap { $0 }.first { environment[$0]?.isEmpty == false }.map { (setting, $0) }
+                [setting.environmentName, setting.platformName].compactMap { $0 }.first { environment[$0]?.isEmpty == false }.map {
+                    (setting, $0)
+                }
             })
         let values = environmentNames.map { ($0.rawValue.uppercased(), environment[$1] ?? "") }
         self.environment = ConfigReader(
@@ -42,8 +44,7 @@ struct SettingsSource {
                 secretsSpecifier: .specific([Setting.secretKey.rawValue.uppercased()])))
 
         fileName = path
-        if let path {
-            try Self.checkKeys(ofFile: path)
+        if let path, try Self.hasSettings(file: path) {
             file = try await ConfigReader(provider: FileProvider<YAMLSnapshot>(filePath: FilePath(path)))
         } else {
             file = nil
@@ -64,7 +65,8 @@ struct SettingsSource {
 
     // MARK: The file
 
-    private static func checkKeys(ofFile path: String) throws {
+    /// Whether there is anything in the file.
+    private static func hasSettings(file path: String) throws -> Bool {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw AuthError(.misconfigured, "the settings file \(path) cannot be read")
         }
@@ -74,7 +76,7 @@ struct SettingsSource {
         } catch {
             throw AuthError(.misconfigured, "the settings file \(path) is not YAML: \(error)")
         }
-        guard let root else { return }
+        guard let root else { return false }
         guard let mapping = root.mapping else {
             throw AuthError(.misconfigured, "the settings file \(path) is not a list of \"name: value\"")
         }
@@ -87,6 +89,7 @@ struct SettingsSource {
                 throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
         }
+        return true
     }
 
     private static func unknown(_ name: String, known: [String], place: String) -> AuthError {

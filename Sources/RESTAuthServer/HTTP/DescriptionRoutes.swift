@@ -1,0 +1,14 @@
+import HTTPTypes
+import Hummingbird
+import RESTAuthHummingbird
+
+/// `GET /openapi.yaml`: the description of the wire contract, kept inside the binary.
+struct DescriptionRoutes {
+    func add(to routes: some RouterMethods<some RequestContext>) {
+        routes.resource("openapi.yaml", [.get: { _, _ in Self.description }])
+    }
+
+    private static let description = Response(
+        status: .ok, headers: [.contentType: "application/yaml", .xContentTypeOptions: "nosniff"],
+        body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_yaml)))
+}
