@@ -31,9 +31,8 @@ public struct Auth: Sendable {
         let revocations = Revocations()
         let passwords = try Passwords(storage: storage, configuration: configuration)
         let accessTokens = AccessTokens(
-            storage: storage, keys: try await SigningKeys(storage: storage, secret: secret, now: now()),
-            revocations: revocations, cache: VerifiedTokenCache(capacity: configuration.verifiedTokenCapacity),
-            issuer: configuration.issuer, duration: configuration.tokenDuration, renewal: configuration.tokenRenewal, now: now)
+            storage: storage, keys: try await SigningKeys(storage: storage, secret: secret, now: now()), revocations: revocations,
+            configuration: configuration)
         self.passwords = passwords
         self.accessTokens = accessTokens
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)

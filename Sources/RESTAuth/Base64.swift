@@ -56,16 +56,26 @@ package struct Base64: Sendable {
             [UInt8](unsafeUninitializedCapacity: length) { output, written in
                 var seen: UInt8 = 0
                 var accumulator: UInt32 = 0
-                for index in 0..<count {
+                func take(_ index: Int) {
                     let value = values[Int(text[index])]
                     seen |= value
                     accumulator = accumulator << 6 | UInt32(value & 0x3F)
-                    if index & 3 == 3 {
-                        output[written] = UInt8(truncatingIfNeeded: accumulator >> 16)
-                        output[written + 1] = UInt8(truncatingIfNeeded: accumulator >> 8)
-                        output[written + 2] = UInt8(truncatingIfNeeded: accumulator)
-                        written += 3
-                    }
+                }
+                var index = 0
+                while index + 4 <= count {
+                    take(index)
+                    take(index + 1)
+                    take(index + 2)
+                    take(index + 3)
+                    output[written] = UInt8(truncatingIfNeeded: accumulator >> 16)
+                    output[written + 1] = UInt8(truncatingIfNeeded: accumulator >> 8)
+                    output[written + 2] = UInt8(truncatingIfNeeded: accumulator)
+                    written += 3
+                    index += 4
+                }
+                while index < count {
+                    take(index)
+                    index += 1
                 }
                 switch spare {
                 case 2:

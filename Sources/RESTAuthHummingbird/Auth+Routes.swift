@@ -28,9 +28,9 @@ extension Auth {
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
     ) {
         let group = routes.group("api")
-        UserRoutes(auth: self, configuration: configuration).add(to: group)
-        TokenRoutes(auth: self).add(to: group)
-        ResourceRoutes(auth: self).add(to: group)
+        UserRoutes(users: users, configuration: configuration).add(to: group)
+        TokenRoutes(login: login, accessTokens: accessTokens).add(to: group)
+        ResourceRoutes(login: login).add(to: group)
     }
 
     /// Adds `/health/live` and `/health/ready`.

@@ -23,7 +23,7 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     /// Answers a refusal in the adopter's own words. The challenges of a 401 are added when the answer has none.
     public typealias Refusal = @Sendable (AuthError, Request, Context) async throws -> Response
 
-    let auth: Auth
+    let login: Login
     let accepted: AcceptedCredentials
     let isRequired: Bool
     let refusal: Refusal?
@@ -33,7 +33,7 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         do {
-            context.identity = try await auth.authenticate(request, accepting: accepted)
+            context.identity = try await login.identity(of: request, accepting: accepted)
             guard context.identity != nil || !isRequired else { throw AuthError.credentialsRequired }
         } catch let error as AuthError {
             return try await refuse(error, request, context)
@@ -64,24 +64,34 @@ extension Auth {
         accepting accepted: AcceptedCredentials = .any, isRequired: Bool = true, context: Context.Type = Context.self,
         refusal: Authenticator<Context>.Refusal? = nil
     ) -> Authenticator<Context> {
-        Authenticator(auth: self, accepted: accepted, isRequired: isRequired, refusal: refusal)
+        Authenticator(login: login, accepted: accepted, isRequired: isRequired, refusal: refusal)
     }
 
     /// Who makes this request; `nil` when it carries no credentials.
     /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required` when the credentials are of a kind
     ///   that is not accepted here, `overloaded`.
     public func authenticate(_ request: Request, accepting accepted: AcceptedCredentials = .any) async throws -> Identity? {
+        try await login.identity(of: request, accepting: accepted)
+    }
+}
+
+extension Login {
+    fileprivate func identity(of request: Request, accepting accepted: AcceptedCredentials) async throws -> Identity? {
         guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
         switch credentials {
         case .password where !accepted.contains(.password), .token where !accepted.contains(.token):
             throw AuthError.credentialsRequired
-        default: return try await login.attempt(credentials)
+        default: return try await attempt(credentials)
         }
     }
 
-    func requireIdentity(_ request: Request) async throws -> Identity {
-        guard let identity = try await authenticate(request) else { throw AuthError.credentialsRequired }
-        return identity
+    /// Who makes this request, by whatever credentials.
+    /// - Throws: `credentials_required` when there are none; what ``attempt(_:)`` throws.
+    func identity(of request: Request) async throws -> Identity {
+        guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else {
+            throw AuthError.credentialsRequired
+        }
+        return try await attempt(credentials)
     }
 }
 

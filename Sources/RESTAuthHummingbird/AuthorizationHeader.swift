@@ -30,10 +30,11 @@ enum AuthorizationHeader {
     private static let unreadable = AuthError(.invalidCredentials, "Unauthorized Access")
 
     private static func basic(_ parameter: Substring.UTF8View) throws(AuthError) -> Credentials {
-        guard let pair = Base64.padded.decode(parameter), let colon = pair.firstIndex(of: UInt8(ascii: ":")),
-            colon > 0, !pair.contains(where: { $0 < 0x20 || $0 == 0x7F })
-        else { throw unreadable }
-        return Credentials(username: Array(pair[..<colon]), password: Array(pair[(colon + 1)...]))
+        guard let pair = Base64.padded.decode(parameter), let colon = pair.firstIndex(of: UInt8(ascii: ":")), colon > 0 else {
+            throw unreadable
+        }
+        guard let credentials = Credentials(username: pair[..<colon], password: pair[(colon + 1)...]) else { throw unreadable }
+        return credentials
     }
 
     // MARK: Schemes

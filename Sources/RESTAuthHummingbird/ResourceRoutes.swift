@@ -4,14 +4,17 @@ import RESTAuth
 
 /// `GET /api/resource`: what only someone signed in may see.
 struct ResourceRoutes: Sendable {
-    let auth: Auth
+    let login: Login
 
     func add(to routes: some RouterMethods<some RequestContext>) {
         routes.resource("resource", [.get: { request, _ in try await show(request) }])
     }
 
     private func show(_ request: Request) async throws -> Response {
-        let identity = try await auth.requireIdentity(request)
-        return .json(["data": .string("Hello, \(identity.username)!")])
+        .json(Self.greeting(for: try await login.identity(of: request)))
+    }
+
+    static func greeting(for identity: Identity) -> JSON {
+        ["data": .string("Hello, \(identity.username)!")]
     }
 }

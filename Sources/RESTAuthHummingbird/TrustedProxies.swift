@@ -1,4 +1,4 @@
-import HTTPTypes
+package import HTTPTypes
 public import Hummingbird
 public import NIOCore
 
@@ -30,9 +30,8 @@ public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         var context = context
-        let (request, client) = proxies.believe(request, from: context.peerAddress)
-        context.clientAddress = client
-        return try await next(request, context)
+        context.clientAddress = proxies.client(request.headers, peer: context.peerAddress)
+        return try await next(proxies.believe(request, from: context.peerAddress), context)
     }
 }
 
@@ -44,18 +43,20 @@ package struct ForwardedFields: Sendable {
         self.trusted = trusted
     }
 
-    /// The request without the fields that are not to be believed, and the client's address.
-    ///
-    /// The client is the rightmost hop that is not one of the proxies: what stands to its left, the client may have written itself.
-    package func believe(_ request: Request, from peer: SocketAddress?) -> (request: Request, client: String?) {
-        let peer = peer?.ipAddress
-        if let peer, isTrusted(peer) {
-            let hops = request.headers[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)
-            return (request, hops.last { !isTrusted($0) } ?? hops.first ?? peer)
-        }
+    /// The client's address: the rightmost hop that is not one of the proxies. What stands to its left, the client may have written
+    /// itself.
+    package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
+        guard let peer = peer?.ipAddress, isTrusted(peer) else { return peer?.ipAddress }
+        let hops = fields[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)
+        return hops.last { !isTrusted($0) } ?? hops.first ?? peer
+    }
+
+    /// The request without the fields that are not to be believed.
+    package func believe(_ request: Request, from peer: SocketAddress?) -> Request {
+        if let peer = peer?.ipAddress, isTrusted(peer) { return request }
         var head = request.head
         for name in [HTTPField.Name.xForwardedFor, .xForwardedProto, .xForwardedHost] { head.headerFields[name] = nil }
-        return (Request(head: head, body: request.body), peer)
+        return Request(head: head, body: request.body)
     }
 
     private func isTrusted(_ address: String) -> Bool {

@@ -4,7 +4,7 @@ import RESTAuth
 
 /// `POST /api/users` registers; `GET /api/users/{id}` and `GET /api/user/{id}` show a user's public field.
 struct UserRoutes: Sendable {
-    let auth: Auth
+    let users: Users
     let configuration: AuthRoutesConfiguration
 
     func add(to routes: some RouterMethods<some RequestContext>) {
@@ -17,7 +17,7 @@ struct UserRoutes: Sendable {
     private func register(_ request: Request) async throws -> Response {
         let body = try await RequestBody(limit: configuration.bodyLimit).object(request)
         let location = try RequestOrigin(request, configuration: configuration)
-        let user = try await auth.users.register(body.requiredString("username"), password: body.requiredString("password"))
+        let user = try await users.register(body.requiredString("username"), password: body.requiredString("password"))
         var response = Response.json(["username": .string(user.username)], status: .created)
         response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
         return response
@@ -28,7 +28,7 @@ struct UserRoutes: Sendable {
             throw Problem.notFound
         }
         // A number too large for an id is the id of nobody.
-        let user = try await auth.users.find(User.ID(segment) ?? 0)
+        let user = try await users.find(User.ID(segment) ?? 0)
         return .json(["username": .string(user.username)])
     }
 }

@@ -4,6 +4,7 @@ import HummingbirdCore
 import HummingbirdHTTP2
 import Logging
 import NIOCore
+import NIOSSL
 import RESTAuth
 import RESTAuthHummingbird
 import ServiceLifecycle
@@ -20,20 +21,21 @@ struct Server {
         let sink = settings.startLogging(level: settings.logLevel ?? .info)
         defer { sink.flush() }
         let logger = Logger(label: "rest-auth")
-        let builder = try serverBuilder()
+        let tls = try settings.tls?.configuration()
         try checkPort()
         let auth = try await settings.openAuth(createsMissing: true)
         raiseFileLimit()
         warn(logger)
 
+        let completion = Completion(
+            log: RequestLog(sink: sink, level: settings.logLevel ?? .info),
+            proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies), isSecure: tls != nil)
         let service = HTTPService(
-            builder: builder,
+            builder: try serverBuilder(tls, immediate: ImmediateRoutes(auth: auth), completion),
             configuration: ServerConfiguration(
                 address: .hostname(settings.hostname, port: settings.port), backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(settings.maxConnections)),
-            router: router(auth).buildResponder(),
-            proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies),
-            isSecure: settings.tls != nil, log: RequestLog(sink: sink, level: settings.logLevel ?? .info), logger: logger,
+            router: router(auth).buildResponder(), completion: completion, logger: logger,
             onServerRunning: { channel in Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show() })
         var group = ServiceGroupConfiguration(
             services: auth.services + [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -59,16 +61,20 @@ struct Server {
 
     // MARK: Listening
 
-    private func serverBuilder() throws -> HTTPServerBuilder {
+    private func serverBuilder(
+        _ tls: TLSConfiguration?, immediate: ImmediateRoutes, _ completion: Completion
+    ) throws -> HTTPServerBuilder {
         let (request, idle) = (TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout)))
         let http = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(requestTimeout: request, idleTimeout: idle, bodyLimit: settings.bodyLimit)],
+            additionalChannelHandlers: [
+                ConnectionGuard(requestTimeout: request, idleTimeout: idle, bodyLimit: settings.bodyLimit),
+                ImmediateAnswers(routes: immediate, completion: completion),
+            ],
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 8 << 10, maxHeaderListSize: ConnectionGuard.headLimit, maxHeaderFieldCount: 100))
-        guard let tls = settings.tls else { return .http1(configuration: http) }
+        guard let tls else { return .http1(configuration: http) }
         return try .http2Upgrade(
-            tlsConfiguration: tls.configuration(),
-            configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
+            tlsConfiguration: tls, configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
     }
 
     /// Binds and lets go again, so that a port in use is found before a database is made. It never listens: a client that came in

@@ -5,17 +5,18 @@ public enum Credentials: Sendable {
     case token([UInt8])
 
     /// The user name and password of HTTP Basic. A user name that has the outline of a token is one, and the password beside
-    /// it is not looked at.
-    public init(username: [UInt8], password: [UInt8]) {
+    /// it is not looked at. `nil` when either has a control character, which HTTP Basic cannot carry.
+    public init?(username: ArraySlice<UInt8>, password: ArraySlice<UInt8>) {
         if Username.looksLikeToken(username) {
-            self = .token(username)
-        } else {
-            self = .password(username: Self.text(username), password: Self.text(password))
+            self = .token(Array(username))
+            return
         }
+        guard !(username + password).contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return nil }
+        self = .password(username: Self.text(username), password: Self.text(password))
     }
 
     /// UTF-8 (RFC 7617 section 2.1), or Latin-1 from a client that does not know better.
-    private static func text(_ bytes: [UInt8]) -> String {
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
         String(validating: bytes, as: UTF8.self) ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
     }
 }

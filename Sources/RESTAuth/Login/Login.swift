@@ -1,11 +1,18 @@
 import Foundation
 
 /// The door for credentials: the one place that decides whether they sign someone in.
-public struct Login: Sendable {
+public final class Login: Sendable {
     let storage: any Storage
     let passwords: Passwords
     let accessTokens: AccessTokens
     let now: @Sendable () -> Date
+
+    init(storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, now: @escaping @Sendable () -> Date) {
+        self.storage = storage
+        self.passwords = passwords
+        self.accessTokens = accessTokens
+        self.now = now
+    }
 
     /// Checks a user name and a password.
     ///

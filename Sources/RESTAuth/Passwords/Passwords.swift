@@ -2,7 +2,7 @@ import Foundation
 import PasswordHashing
 
 /// The door to passwords: hash a new one, verify one that was presented, set another.
-public struct Passwords: Sendable {
+public final class Passwords: Sendable {
     let storage: any Storage
     let policy: PasswordPolicy
     let cost: Argon2id

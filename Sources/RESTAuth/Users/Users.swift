@@ -2,11 +2,18 @@ import Foundation
 import Logging
 
 /// The door to users: register, find, list, disable, enable, delete.
-public struct Users: Sendable {
+public final class Users: Sendable {
     let storage: any Storage
     let passwords: Passwords
     let revocations: Revocations
     let now: @Sendable () -> Date
+
+    init(storage: any Storage, passwords: Passwords, revocations: Revocations, now: @escaping @Sendable () -> Date) {
+        self.storage = storage
+        self.passwords = passwords
+        self.revocations = revocations
+        self.now = now
+    }
 
     /// Registers a user.
     ///

@@ -21,6 +21,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let idleTimeout: TimeAmount
     private let bodyLimit: Int
     private var isHTTP1 = false
+    private var budget: RequestBudget?
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
@@ -63,6 +64,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         else { return }
         // A body in chunks of a few bytes is several times its size.
         let budget = RequestBudget(limit: Self.headLimit + 8 * bodyLimit)
+        self.budget = budget
         isHTTP1 =
             (try? pipeline.addHandler(budget, position: .before(parser))) != nil
             && (try? pipeline.addHandler(HeadCheck(), position: .before(codec))) != nil
@@ -135,12 +137,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         switch unwrapOutboundIn(data) {
-        case .head(var head):
+        case .head(let head):
             isResponding = true
-            if head.headerFields[.connection] == "close" {
-                if isHTTP1 { responsesUntilClose = 1 } else { head.headerFields[.connection] = nil }
-            }
-            context.write(wrapOutboundOut(.head(head)), promise: promise)
+            write(head, as: data, context, promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
@@ -149,9 +148,24 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    private func write(
+        _ head: HTTPResponse, as data: NIOAny, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) {
+        let closes = head.headerFields[.connection] == "close"
+        if closes, isHTTP1 { responsesUntilClose = 1 }
+        guard closes, !isHTTP1 else {
+            context.write(data, promise: promise)
+            return
+        }
+        var head = head
+        head.headerFields[.connection] = nil
+        context.write(wrapOutboundOut(.head(head)), promise: promise)
+    }
+
     private func responseEnded(_ context: ChannelHandlerContext) {
         openRequests -= 1
         isResponding = false
+        budget?.renew()
         if openRequests == 0, !isReceiving { deadline = .now() + idleTimeout }
         if let count = responsesUntilClose {
             responsesUntilClose = count - 1

@@ -15,26 +15,9 @@ struct HTTPService: Service {
     let builder: HTTPServerBuilder
     let configuration: ServerConfiguration
     let router: RouterResponder<ServerContext>
-    let proxies: ForwardedFields?
-    let isSecure: Bool
-    let log: RequestLog
+    let completion: Completion
     let logger: Logger
     let onServerRunning: @Sendable (any Channel) async -> Void
-
-    init(
-        builder: HTTPServerBuilder, configuration: ServerConfiguration, router: RouterResponder<ServerContext>,
-        proxies: ForwardedFields?, isSecure: Bool, log: RequestLog, logger: Logger,
-        onServerRunning: @escaping @Sendable (any Channel) async -> Void
-    ) {
-        self.builder = builder
-        self.configuration = configuration
-        self.router = router
-        self.proxies = proxies
-        self.isSecure = isSecure
-        self.log = log
-        self.logger = logger
-        self.onServerRunning = onServerRunning
-    }
 
     /// Serves until graceful shutdown, and then until the requests in flight are answered.
     func run() async throws {
@@ -48,10 +31,10 @@ struct HTTPService: Service {
     private func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let start = NIODeadline.now()
         let context = ServerContext(source: .init(channel: channel, logger: logger))
-        let (request, client) = proxies?.believe(request, from: channel.remoteAddress) ?? (request, nil)
-        var response = try await RequestID.$current.withValue(context.requestID) {
+        let believed = completion.proxies?.believe(request, from: channel.remoteAddress) ?? request
+        let response = try await RequestID.$current.withValue(context.requestID) {
             do {
-                return try await router.respond(to: request, context: context)
+                return try await router.respond(to: believed, context: context)
             } catch let error as HTTPParserError {
                 // The connection has been answered and closed already.
                 throw error
@@ -59,11 +42,11 @@ struct HTTPService: Service {
                 return Problem.response(to: error, request: request, context: context)
             }
         }
-        response.headers[.date] = HTTPDate.text
-        if isSecure { response.headers[.strictTransportSecurity] = "max-age=31536000" }
-        log.write(request, response, context, client: client, peer: channel.remoteAddress, took: .now() - start)
+        var head = response.head
+        completion.complete(
+            &head, to: request.head, route: context.endpointPath ?? "-", id: context.requestID, peer: channel.remoteAddress, since: start)
         do {
-            try await writer.write(response: response.head, body: response.body)
+            try await writer.write(response: head, body: response.body)
         } catch is HTTPParserError {
             // Not the same error again: that would be answered a second time.
             throw ChannelError.ioOnClosedChannel

@@ -31,21 +31,38 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
             return
         }
         // After a request to change the protocol, which is not offered, the parser reads no other.
-        if head.version != .http1_1 || !head.isKeepAlive || head.headers.contains(name: "Upgrade") {
+        guard head.version == .http1_1, head.isKeepAlive, !head.headers.contains(name: "Upgrade") else {
             head.headers.replaceOrAdd(name: "Connection", value: "close")
+            context.fireChannelRead(wrapInboundOut(.head(head)))
+            return
         }
-        context.fireChannelRead(wrapInboundOut(.head(head)))
+        context.fireChannelRead(data)
     }
 
     private static func violation(in head: HTTPRequestHead) -> Violation? {
         if head.method == .CONNECT { return .tunnel }
-        let hosts = head.headers["Host"]
-        let isHostNamed = hosts.count == 1 ? HostName.isValid(hosts[0]) : hosts.isEmpty && head.version != .http1_1
-        let lengths = head.headers["Content-Length"]
-        let codings = head.headers["Transfer-Encoding"]
-        let isLengthClear =
-            lengths.count + codings.count <= 1 && codings.allSatisfy { $0.lowercased() == "chunked" }
-            && lengths.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }
-        return isHostNamed && isLengthClear && head.uri.utf8.count <= maximumURI ? nil : .malformed
+        var (hosts, lengths) = (0, 0)
+        for (name, value) in head.headers {
+            // Most fields are none of these, which their length tells.
+            switch name.utf8.count {
+            case 4 where isEqual(name, "host"):
+                hosts += 1
+                if !HostName.isValid(value) { return .malformed }
+            case 14 where isEqual(name, "content-length"):
+                lengths += 1
+                if value.isEmpty || !value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return .malformed }
+            case 17 where isEqual(name, "transfer-encoding"):
+                lengths += 1
+                if !isEqual(value, "chunked") { return .malformed }
+            default: break
+            }
+        }
+        let isHostNamed = hosts == 1 || hosts == 0 && head.version != .http1_1
+        return isHostNamed && lengths <= 1 && head.uri.utf8.count <= maximumURI ? nil : .malformed
+    }
+
+    /// Compares without case.
+    private static func isEqual(_ text: String, _ lowercased: StaticString) -> Bool {
+        lowercased.withUTF8Buffer { text.utf8.elementsEqual($0) { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 == $1 : $0 == $1 } }
     }
 }

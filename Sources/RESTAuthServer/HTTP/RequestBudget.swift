@@ -4,12 +4,10 @@ import NIOHTTP1
 /// Bounds the bytes of one request as they come from the network, before anything is parsed.
 ///
 /// The parser bounds the head and the routes bound the body; between them a client could send chunk extensions, leading zeros and
-/// trailers without end. Every turn from reading to answering starts the count anew.
-final class RequestBudget: ChannelDuplexHandler, RemovableChannelHandler {
+/// trailers without end.
+final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
-    typealias OutboundIn = IOData
-    typealias OutboundOut = IOData
 
     private let limit: Int
     private var count = 0
@@ -27,8 +25,8 @@ final class RequestBudget: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    /// The request has been answered; the next one has a budget of its own.
+    func renew() {
         count = 0
-        context.write(data, promise: promise)
     }
 }

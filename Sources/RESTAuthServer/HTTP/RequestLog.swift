@@ -1,5 +1,4 @@
 import HTTPTypes
-import Hummingbird
 import Logging
 import NIOCore
 
@@ -8,20 +7,18 @@ struct RequestLog: Sendable {
     let sink: LogSink
     let level: Logger.Level
 
-    /// - Parameters:
-    ///   - client: the address that a trusted proxy named, in place of the peer's.
     func write(
-        _ request: Request, _ response: Response, _ context: ServerContext, client: String?, peer: SocketAddress?, took time: TimeAmount
+        method: HTTPRequest.Method, route: String, status: HTTPResponse.Status, took time: TimeAmount, address: String?, id: RequestID
     ) {
-        let outcome: Logger.Level = response.status.kind == .serverError ? .error : .info
+        let outcome: Logger.Level = status.kind == .serverError ? .error : .info
         guard outcome >= level else { return }
         sink.write(outcome, "request") { line in
-            line.field("method", request.method.rawValue)
-            line.field("route", context.endpointPath ?? "-")
-            line.field("status", response.status.code)
+            line.field("method", method.rawValue)
+            line.field("route", route)
+            line.field("status", status.code)
             line.field("duration_us", Int(time.nanoseconds / 1000))
-            line.field("address", client ?? peer?.ipAddress ?? "-")
-            line.field("request_id", ascii: context.requestID.digits)
+            line.field("address", address ?? "-")
+            line.field("request_id", ascii: id.digits)
         }
     }
 }

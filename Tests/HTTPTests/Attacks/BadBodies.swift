@@ -212,6 +212,19 @@ import Testing
         try expectRefusal(413, Self.good + String(repeating: " ", count: 65537 - Self.good.utf8.count))
     }
 
+    /// The answer comes before the body has been read. The rest of it may end the connection, but not make it mute.
+    @Test(arguments: ["POST /nothing", "PUT /api/users", "GET /api/token", "GET /health/live"])
+    func aLargeBodyThatNobodyReadsDoesNotMakeTheConnectionMute(line: String) throws {
+        let connection = try server.connect()
+        connection.setTimeout(seconds: 5)
+        try connection.write(
+            "\(line) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10485760\r\n\r\n" + String(repeating: "x", count: 10 << 20))
+        #expect(try connection.readAnswer().status < 500)
+        do {
+            #expect(try connection.send("GET", "/api/users/1").code == "user_not_found")
+        } catch is ConnectionEnded {}
+    }
+
     // MARK: Type and coding
 
     @Test(arguments: [
