@@ -8,14 +8,17 @@ struct Completion: Sendable {
     let proxies: ForwardedFields?
     let isSecure: Bool
 
+    /// What the log lines of a request say of it.
+    func mark(_ request: HTTPRequest, _ id: RequestID, from peer: SocketAddress?) -> RequestMark {
+        RequestMark(id: id, address: proxies.map { $0.client(request.headerFields, peer: peer) } ?? peer?.ipAddress)
+    }
+
     func complete(
-        _ response: inout HTTPResponse, to request: HTTPRequest, route: String, id: RequestID, peer: SocketAddress?, since start: NIODeadline
+        _ response: inout HTTPResponse, to request: HTTPRequest, route: String, _ mark: RequestMark, since start: NIODeadline
     ) {
         response.headerFields[.date] = HTTPDate.text
         // Browsers come back over TLS only (RFC 6797).
         if isSecure { response.headerFields[.strictTransportSecurity] = "max-age=31536000" }
-        log.write(
-            method: request.method, route: route, status: response.status, took: .now() - start,
-            address: proxies.map { $0.client(request.headerFields, peer: peer) } ?? peer?.ipAddress, id: id)
+        log.write(method: request.method, route: route, status: response.status, took: .now() - start, mark)
     }
 }

@@ -113,6 +113,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         } else if isResponding, openRequests == 1, isReceiving {
             // What could not be parsed is the rest of what is being answered.
             responsesUntilClose = 1
+        } else if openRequests == 0, isReceiving, !isLingering {
+            // The rest of what has been answered already.
+            linger(context)
         } else if responsesUntilClose == nil {
             self.refusal = refusal
         }

@@ -31,8 +31,9 @@ struct HTTPService: Service {
     private func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let start = NIODeadline.now()
         let context = ServerContext(source: .init(channel: channel, logger: logger))
+        let mark = completion.mark(request.head, context.requestID, from: channel.remoteAddress)
         let believed = completion.proxies?.believe(request, from: channel.remoteAddress) ?? request
-        let response = try await RequestID.$current.withValue(context.requestID) {
+        let response = try await RequestMark.$current.withValue(mark) {
             do {
                 return try await router.respond(to: believed, context: context)
             } catch let error as HTTPParserError {
@@ -43,8 +44,7 @@ struct HTTPService: Service {
             }
         }
         var head = response.head
-        completion.complete(
-            &head, to: request.head, route: context.endpointPath ?? "-", id: context.requestID, peer: channel.remoteAddress, since: start)
+        completion.complete(&head, to: request.head, route: context.endpointPath ?? "-", mark, since: start)
         do {
             try await writer.write(response: head, body: response.body)
         } catch is HTTPParserError {

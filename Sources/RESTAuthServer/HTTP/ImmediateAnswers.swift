@@ -76,7 +76,8 @@ final class ImmediateAnswers: ChannelDuplexHandler, RemovableChannelHandler {
             headerFields: [
                 .contentType: "application/json", .xContentTypeOptions: "nosniff", .contentLength: String(body.readableBytes),
             ])
-        completion.complete(&head, to: request, route: route, id: .next(), peer: channel.remoteAddress, since: start)
+        let mark = completion.mark(request, .next(), from: channel.remoteAddress)
+        completion.complete(&head, to: request, route: route, mark, since: start)
         return (head, body)
     }
 }

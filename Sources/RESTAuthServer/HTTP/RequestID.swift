@@ -1,9 +1,16 @@
 import Synchronization
 
+/// What every log line that is written in the course of a request says of it.
+struct RequestMark: Sendable {
+    @TaskLocal static var current: RequestMark?
+
+    let id: RequestID
+    /// The client's.
+    let address: String?
+}
+
 /// What ties a request's log lines, its problem document and its audit events together: 64 bits that differ for each request.
 struct RequestID: Sendable, CustomStringConvertible {
-    @TaskLocal static var current: RequestID?
-
     private let bits: UInt64
 
     private static let counter = Atomic<UInt64>(0)

@@ -8,7 +8,7 @@ struct RequestLog: Sendable {
     let level: Logger.Level
 
     func write(
-        method: HTTPRequest.Method, route: String, status: HTTPResponse.Status, took time: TimeAmount, address: String?, id: RequestID
+        method: HTTPRequest.Method, route: String, status: HTTPResponse.Status, took time: TimeAmount, _ mark: RequestMark
     ) {
         let outcome: Logger.Level = status.kind == .serverError ? .error : .info
         guard outcome >= level else { return }
@@ -17,8 +17,8 @@ struct RequestLog: Sendable {
             line.field("route", route)
             line.field("status", status.code)
             line.field("duration_us", Int(time.nanoseconds / 1000))
-            line.field("address", address ?? "-")
-            line.field("request_id", ascii: id.digits)
+            line.field("address", mark.address ?? "-")
+            line.field("request_id", ascii: mark.id.digits)
         }
     }
 }

@@ -1,6 +1,6 @@
 import Logging
 
-/// Hands what is logged through swift-log to the sink, with the id of the request that it happened in.
+/// Hands what is logged through swift-log to the sink, with the request that it happened in.
 struct SinkLogHandler: LogHandler {
     let sink: LogSink
     var logLevel: Logger.Level
@@ -23,7 +23,9 @@ struct SinkLogHandler: LogHandler {
             for (name, value) in all.sorted(by: { $0.key < $1.key }) where name != "hb.request.id" {
                 line.field(name, value.description)
             }
-            if let requestID = RequestID.current { line.field("request_id", ascii: requestID.digits) }
+            guard let mark = RequestMark.current else { return }
+            line.field("address", mark.address ?? "-")
+            line.field("request_id", ascii: mark.id.digits)
         }
     }
 }
