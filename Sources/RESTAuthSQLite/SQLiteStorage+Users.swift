@@ -4,19 +4,19 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
-        let id = try await write { database -> User.ID? in
-            try database.row(
-                """
-                INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
-                VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT (canonical_username) DO NOTHING
-                RETURNING id
-                """,
-                [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970]
-            ) { $0[0] }
-        }
-        guard let id else {
-            throw AuthError(.userAlreadyExists, "existing user", field: "username")
+        let id = try await write { database in
+            do {
+                try database.run(
+                    """
+                    INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                    VALUES (?, ?, ?, ?, ?)
+                    """,
+                    [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970])
+                return database.lastInsertedRowID
+            } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
+                // Thrown, so that all is rolled back: ON CONFLICT DO NOTHING would use an id up.
+                throw AuthError(.userAlreadyExists, "existing user", field: "username")
+            }
         }
         return User(id: id, username: name.text, createdAt: now, disabledAt: nil)
     }

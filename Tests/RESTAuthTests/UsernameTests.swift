@@ -17,7 +17,8 @@ import Testing
     @Test(arguments: [
         "", " ", " miguel", "miguel ", "a\u{0}b", "a\nb", "a\tb", "a\u{7f}b", "a\u{85}b", "a:b", "\u{200B}", "mi\u{200D}guel",
         "mi\u{AD}guel",
-        "\u{FEFF}miguel", "a\u{A0}b", "a\u{3000}b", "\u{202E}leugim", "😀", "a\u{E000}b", "a\u{FFFE}b", "a\u{10FFFF}", "ﬁ", "①", "Ⅷ", "a²",
+        "\u{FEFF}miguel", "a\u{A0}b", "a\u{3000}b", "\u{202E}leugim", "😀", "a\u{E000}b", "a\u{FFFE}b", "a\u{10FFFF}", "ﬁ", "\u{212A}",
+        "\u{212B}", "①", "Ⅷ", "a²",
         "ｍｉｇｕｅｌ：", "a\u{378}b", "“miguel”", "a—b", "№1",
     ])
     func whatHasNoPlaceInANameIsRefused(text: String) {

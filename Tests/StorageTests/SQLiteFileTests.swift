@@ -63,6 +63,15 @@ import Testing
         }
     }
 
+    @Test func aRefusedNameUsesNoIdUp() async throws {
+        let storage = try await SQLiteStorage(path: path)
+        _ = try await storage.insertUser(Username("alice"), passwordHash: "h", at: TestClock().now)
+        await #expect(throws: AuthError.self) {
+            try await storage.insertUser(Username("ALICE"), passwordHash: "h", at: TestClock().now)
+        }
+        #expect(try await storage.insertUser(Username("bob"), passwordHash: "h", at: TestClock().now).id == 2)
+    }
+
     @Test func usersOutliveTheProcess() async throws {
         let user = try await SQLiteStorage(path: path).insertUser(Username("miguel"), passwordHash: "h", at: TestClock().now)
         #expect(try await SQLiteStorage(path: path).user(id: user.id) == user)

@@ -6,13 +6,15 @@ public final class HTTPConnection {
     private var buffer: [UInt8] = []
 
     public init(port: Int) throws {
+        // Not a property before it is connected: an object that was never made must not close it once more.
         // Closed in child processes, so that a server that is started later does not hold it open.
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in.loopback(port: UInt16(port))
         guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
             close(descriptor)
             throw POSIXError(.ECONNREFUSED)
         }
+        self.descriptor = descriptor
         setTimeout(seconds: 20)
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
@@ -89,8 +91,20 @@ public final class HTTPConnection {
             buffer += bytes.prefix(count)
         } else if count == 0 || errno == ECONNRESET {
             throw ConnectionEnded()
-        } else {
-            throw POSIXError(.ETIMEDOUT)
+        } else if errno != EINTR {
+            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+        }
+    }
+
+    /// Reads until `text` has come and returns everything up to its end.
+    public func read(until text: String) throws -> String {
+        while true {
+            if let end = buffer.firstRange(of: Array(text.utf8)) {
+                let read = String(decoding: buffer[..<end.upperBound], as: UTF8.self)
+                buffer.removeFirst(end.upperBound)
+                return read
+            }
+            try fill()
         }
     }
 }

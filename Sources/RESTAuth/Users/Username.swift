@@ -22,6 +22,8 @@ public struct Username: Sendable, Hashable {
         guard text.unicodeScalars.count <= Self.maximumLength else {
             throw Self.refused("username is longer than \(Self.maximumLength) characters")
         }
+        // As typed, before lower case can hide what it was (RFC 8265 section 3.3.1).
+        try Self.checkCharacters(text.unicodeScalars.map(Self.foldWidth).joined())
         guard let canonical = Self.canonicalForm(of: text) else {
             throw Self.refused("username has no stable lower-case form")
         }
@@ -57,6 +59,13 @@ public struct Username: Sendable, Hashable {
 
     private static func check(_ name: String) throws(AuthError) {
         guard !looksLikeToken(name.utf8) else { throw refused("username looks like a token") }
+        try checkCharacters(name)
+        let scalars = Array(name.unicodeScalars)
+        guard scalars.first != " ", scalars.last != " " else { throw refused("username starts or ends with a blank") }
+        guard BidiRule.allows(scalars) else { throw refused("username mixes writing directions") }
+    }
+
+    private static func checkCharacters(_ name: String) throws(AuthError) {
         let scalars = Array(name.unicodeScalars)
         for (index, scalar) in scalars.enumerated() {
             if scalar == "'" {
@@ -67,8 +76,6 @@ public struct Username: Sendable, Hashable {
             }
             guard isAllowed(scalar) else { throw refused("username has a character that is not allowed") }
         }
-        guard scalars.first != " ", scalars.last != " " else { throw refused("username starts or ends with a blank") }
-        guard BidiRule.allows(scalars) else { throw refused("username mixes writing directions") }
     }
 
     private static let refusedMarks = Set<Unicode.Scalar>([":", "\"", "`", "\\", "<", ">", ";"])
@@ -85,9 +92,7 @@ public struct Username: Sendable, Hashable {
             }
         guard isLetterDigit, !scalar.properties.isDefaultIgnorableCodePoint, !isOldHangulJamo(scalar) else { return false }
         // HasCompat: a character with a compatibility form would be a second spelling of another name.
-        let text = String(Character(scalar))
-        return text.precomposedStringWithCompatibilityMapping.unicodeScalars
-            .elementsEqual(text.precomposedStringWithCanonicalMapping.unicodeScalars)
+        return String(Character(scalar)).precomposedStringWithCompatibilityMapping.unicodeScalars.elementsEqual([scalar])
     }
 
     private static func isOldHangulJamo(_ scalar: Unicode.Scalar) -> Bool {

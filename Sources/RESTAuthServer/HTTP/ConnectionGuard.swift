@@ -94,7 +94,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             isReceiving = true
             deadline = .now() + requestTimeout
             if isHTTP1, head.headerFields[.connection] == "close" { responsesUntilClose = openRequests }
-            if head.headerFields[.expect] != nil { invite(context, head) }
+            if head.headerFields[.expect]?.lowercased() == "100-continue" { invite(context, head) }
         case .body: break
         case .end:
             isReceiving = false

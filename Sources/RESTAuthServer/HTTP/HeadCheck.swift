@@ -33,6 +33,8 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
         // After a request to change the protocol, which is not offered, the parser reads no other.
         guard head.version == .http1_1, head.isKeepAlive, !head.headers.contains(name: "Upgrade") else {
             head.headers.replaceOrAdd(name: "Connection", value: "close")
+            // HTTP/1.0 knows no answer before the answer.
+            if head.version != .http1_1 { head.headers.remove(name: "Expect") }
             context.fireChannelRead(wrapInboundOut(.head(head)))
             return
         }

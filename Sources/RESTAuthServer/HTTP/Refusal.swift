@@ -29,7 +29,12 @@ struct Refusal {
             self.init(
                 Problem(
                     .requestHeaderFieldsTooLarge, code: "request_header_fields_too_large",
-                    detail: "The request has more around its body than this server reads."))
+                    detail: "The head of the request is larger than this server reads."))
+        case is RequestBudget.Exceeded:
+            self.init(
+                Problem(
+                    .contentTooLarge, code: "content_too_large",
+                    detail: "The request has more in and around its body than this server reads."))
         case HeadCheck.Violation.tunnel:
             self.init(
                 Problem(.methodNotAllowed, code: "method_not_allowed", detail: "This is no proxy.", headers: [.allow: ""]))

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOHTTP1
 
 /// Bounds the bytes of one request as they come from the network, before anything is parsed.
 ///
@@ -8,6 +7,8 @@ import NIOHTTP1
 final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
+
+    struct Exceeded: Error {}
 
     private let limit: Int
     private var count = 0
@@ -19,7 +20,7 @@ final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         count += unwrapInboundIn(data).readableBytes
         if count > limit {
-            context.fireErrorCaught(HTTPParserError.headerOverflow)
+            context.fireErrorCaught(Exceeded())
         } else {
             context.fireChannelRead(data)
         }

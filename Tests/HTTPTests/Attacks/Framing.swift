@@ -247,6 +247,35 @@ import Testing
         #expect(connection.isEnded())
     }
 
+    @Test func aBodyIsInvitedWhenItWouldBeRead() throws {
+        let body = #"{"username":"invited","password":"python"}"#
+        func head(_ version: String, _ expectation: String, length: Int) -> String {
+            "POST /api/users HTTP/\(version)\r\nHost: a\r\nContent-Type: application/json\r\nExpect: \(expectation)\r\nContent-Length: \(length)\r\n\r\n"
+        }
+        let invited = try server.connect()
+        try invited.write(head("1.1", "100-Continue", length: body.utf8.count))
+        #expect(try invited.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))
+        try invited.write(body)
+        #expect(try invited.readAnswer().status == 201)
+        // Nobody is invited to send what will be refused, in words we do not know, or before HTTP/1.1.
+        for (version, expectation, length, status) in [
+            ("1.1", "100-continue", 10 << 20, 413), ("1.1", "fish", body.utf8.count, 400), ("1.0", "100-continue", body.utf8.count, 400),
+        ] {
+            let connection = try server.connect()
+            try connection.write(head(version, expectation, length: length) + (length < 1000 ? body : ""))
+            #expect(try connection.read(until: "\r\n").hasPrefix("HTTP/1.1 \(status) "))
+        }
+    }
+
+    /// Who reads to the end must not wait for our patience with who does not.
+    @Test func aRefusalEndsOurHalfAtOnce() throws {
+        let connection = try server.connect()
+        try connection.write("garbage\r\n\r\n")
+        _ = try connection.readAnswer()
+        connection.setTimeout(seconds: 1)
+        #expect(connection.isEnded())
+    }
+
     @Test func aTunnelIsRefusedAndTheConnectionIsNotLeftMute() throws {
         let connection = try server.connect()
         connection.setTimeout(seconds: 5)
