@@ -47,7 +47,7 @@ public struct AuthConfiguration: Sendable {
         try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
         try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
         try Self.require(hashingThreads, in: 1...1024, "hashing threads")
-        try Self.require(hashingQueue, in: 0...1_000_000, "hashing queue")
+        try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")
         try Self.require(hashingPatience, in: 1...600, "hashing patience")
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
     }

@@ -27,27 +27,14 @@ public struct SQLiteStorage: Storage {
         guard createsMissing || access(path, F_OK) == 0 else {
             throw AuthError(.misconfigured, "there is no database \(path)")
         }
-        let isNew = try Self.createFile(path)
-        do {
-            if !isNew { try await Self.checkIdentity(of: path) }
-            let pool = try DatabasePool(path: path, configuration: Self.configuration)
-            let lock = DirectoryLock(of: path)
-            defer { lock.release() }
-            // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
-            try await pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try await Self.migrate(pool, path: path)
-            database = pool
-        } catch {
-            if isNew { Self.deleteFile(path) }
-            throw Self.unusable(path, error)
-        }
+        database = try Self.openFile(path)
         secretFile = Self.secretFile(beside: path)
     }
 
     /// A database in memory that ends with this value: for tests and trials.
     public init() async throws {
         let queue = try DatabaseQueue(configuration: Self.configuration)
-        try await Self.migrate(queue, path: "in memory")
+        try Self.migrate(queue, path: "in memory")
         database = queue
         secretFile = nil
     }
@@ -75,6 +62,24 @@ public struct SQLiteStorage: Storage {
 
     // MARK: The file
 
+    /// Without a pause from the lock to its release: who waits for the lock holds a thread, and whoever has it must not need one more.
+    private static func openFile(_ path: String) throws -> DatabasePool {
+        let lock = DirectoryLock(of: path)
+        defer { lock.release() }
+        let isNew = try createFile(path)
+        do {
+            if !isNew { try checkIdentity(of: path) }
+            let pool = try DatabasePool(path: path, configuration: configuration)
+            // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            try migrate(pool, path: path)
+            return pool
+        } catch {
+            if isNew { deleteFile(path) }
+            throw unusable(path, error)
+        }
+    }
+
     /// Makes an empty file that only its owner can read, unless there is a file. SQLite gives its side files the same mode.
     /// - Returns: whether it was made.
     private static func createFile(_ path: String) throws(AuthError) -> Bool {
@@ -97,10 +102,10 @@ public struct SQLiteStorage: Storage {
     }
 
     /// Refuses a file that belongs to another program, before anything is written to it: opening a pool already writes.
-    private static func checkIdentity(of path: String) async throws {
+    private static func checkIdentity(of path: String) throws {
         var configuration = Self.configuration
         configuration.readonly = true
-        let isForeign = try await DatabaseQueue(path: path, configuration: configuration).read { database in
+        let isForeign = try DatabaseQueue(path: path, configuration: configuration).read { database in
             let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
             let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
             return identity != Migrations.applicationID && !isEmpty
@@ -110,9 +115,9 @@ public struct SQLiteStorage: Storage {
         }
     }
 
-    private static func migrate(_ database: any DatabaseWriter, path: String) async throws {
+    private static func migrate(_ database: any DatabaseWriter, path: String) throws {
         let migrator = Migrations.migrator
-        guard try await !database.read(migrator.hasBeenSuperseded) else {
+        guard try !database.read(migrator.hasBeenSuperseded) else {
             throw AuthError(
                 .misconfigured, "the database \(path) was made by a newer version of rest-auth; use that version or a later one")
         }
@@ -173,7 +178,7 @@ extension Database {
     }
 }
 
-/// Held by the one process that brings the schema up to date; others that start at once wait for it.
+/// Held by the one process that makes the file and brings its schema up to date; others that start at once wait for it.
 ///
 /// On the directory, not on the file: closing a second descriptor of the file would drop SQLite's own locks.
 private struct DirectoryLock {

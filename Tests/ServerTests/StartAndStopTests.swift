@@ -69,7 +69,7 @@ import Testing
         (["--token-duration", "0"], "--token-duration"), (["--token-duration", "86401"], "--token-duration"),
         (["--token-renewal", "sometimes"], "always, until, never"), (["--password-policy", "strong"], "open, nist"),
         (["--password-memory", "8"], "--password-memory"), (["--password-passes", "1"], "--password-passes"),
-        (["--log-level", "loud"], "--log-level"), (["--log-format", "xml"], "text, json"),
+        (["--hashing-queue", "0"], "--hashing-queue"), (["--log-level", "loud"], "--log-level"), (["--log-format", "xml"], "text, json"),
         (["--public-url", "example.com"], "--public-url"),
         (["--trusted-proxies", "10.0.0.0/33"], "--trusted-proxies"), (["--cors-origins", "example.com"], "--cors-origins"),
         (["--tls-certificate", "cert.pem"], "tls_key"), (["--tls-certificate", "no.pem", "--tls-key", "no.pem"], "no.pem"),

@@ -156,12 +156,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     ) {
         let closes = head.headerFields[.connection] == "close"
         if closes, isHTTP1 { responsesUntilClose = 1 }
-        guard closes, !isHTTP1 else {
+        // Whoever asked to close is told that it will be so (RFC 9112 section 9.6).
+        let willClose = isHTTP1 && responsesUntilClose == 1
+        guard closes != willClose else {
             context.write(data, promise: promise)
             return
         }
         var head = head
-        head.headerFields[.connection] = nil
+        head.headerFields[.connection] = willClose ? "close" : nil
         context.write(wrapOutboundOut(.head(head)), promise: promise)
     }
 

@@ -49,7 +49,7 @@ struct Settings {
         passwordPolicy = try read.choice(.passwordPolicy) ?? .open
         passwordCost = try read.passwordCost()
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
-        hashingQueue = try read.number(.hashingQueue, in: 0...1_000_000) ?? 256
+        hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
         hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
         bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
         requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30

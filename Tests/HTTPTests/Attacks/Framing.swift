@@ -315,7 +315,9 @@ import Testing
             let connection = try server.connect()
             connection.setTimeout(seconds: 5)
             try connection.write(request + behind)
-            #expect(try statuses.contains(connection.readAnswer().status), sourceLocation: sourceLocation)
+            let answer = try connection.readAnswer()
+            #expect(statuses.contains(answer.status), sourceLocation: sourceLocation)
+            #expect(answer["Connection"] == "close", sourceLocation: sourceLocation)
             #expect(throws: ConnectionEnded.self, sourceLocation: sourceLocation) { try connection.readAnswer() }
         }
     }
