@@ -5,7 +5,8 @@ public import ServiceLifecycle
 ///
 ///     let auth = try await Auth(storage: SQLiteStorage(path: "rest-auth.sqlite"))
 ///     let user = try await auth.users.register("miguel", password: "python")
-///     let token = try auth.accessTokens.issue(for: await auth.login.attempt("miguel", password: "python"))
+///     let identity = try await auth.login.attempt("miguel", password: "python")
+///     let tokens = try await auth.sessions.start(for: identity)
 ///
 /// Run ``services`` as long as it is used: without them everything still holds, but each verified token costs a look into the
 /// database, because nothing tells this process what others have refused.
@@ -14,6 +15,9 @@ public struct Auth: Sendable {
     public let passwords: Passwords
     public let login: Login
     public let accessTokens: AccessTokens
+    public let sessions: Sessions
+    public let signingKeys: SigningKeys
+    public let clients: Clients
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public let services: [any Service]
     /// What the doors were built from.
@@ -29,21 +33,28 @@ public struct Auth: Sendable {
         }
         let now = configuration.now
         let revocations = Revocations()
-        let passwords = try Passwords(storage: storage, configuration: configuration)
-        let accessTokens = AccessTokens(
-            storage: storage, keys: try await SigningKeys(storage: storage, secret: secret, now: now()), revocations: revocations,
+        signingKeys = try await SigningKeys(storage: storage, secret: secret, configuration: configuration)
+        passwords = try Passwords(storage: storage, revocations: revocations, configuration: configuration)
+        accessTokens = AccessTokens(storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
+        sessions = Sessions(
+            storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secret: secret), revocations: revocations,
             configuration: configuration)
-        self.passwords = passwords
-        self.accessTokens = accessTokens
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
         login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, now: now)
+        clients = Clients(storage: storage, secret: secret, now: now)
         services = [
-            RevocationFeed(
-                storage: storage, revocations: revocations,
-                retention: TimeInterval(AuthConfiguration.maximumTokenDuration + AccessTokenClaims.clockSlack), now: now)
+            RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
+            ExpirySweeper(storage: storage, revocations: revocations, now: now),
         ]
         self.configuration = configuration
         self.storage = storage
+    }
+
+    package static let revocationPageSize = 1000
+
+    /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere.
+    package func revocations(after number: Int64) async throws -> [Revocation] {
+        try await storage.revocations(after: number, limit: Self.revocationPageSize)
     }
 
     /// Whether the storage answers.

@@ -16,8 +16,30 @@ public struct AuthConfiguration: Sendable {
     /// A day, in seconds.
     public static let maximumTokenDuration = 86400
 
+    /// Ten years, in seconds.
+    package static let longestSession = 3650 * 86400
+    /// Twice the time for which a key is published before it signs, in seconds.
+    package static let shortestRotation = 7200
+    /// Ten years, in seconds.
+    package static let longestRotation = 3650 * 86400
+
     /// Whether a live token may be traded for a fresh one.
     public var tokenRenewal = TokenRenewal.always
+
+    /// Seconds that a session lives without being renewed. A week: who comes back on the same weekday stays signed in.
+    public var sessionInactivityTimeout = 7 * 86400
+
+    /// Seconds that a session lives at most, however often it is renewed.
+    public var sessionTimebox = 30 * 86400
+
+    /// How many sessions a user may have; a new one ends the oldest beyond. Large, because the ancestor's route starts one for each token.
+    public var sessionLimit = 10_000
+
+    /// How new signing keys sign. When it differs from the present key's, the next key is made at once.
+    public var signingAlgorithm = SigningAlgorithm.es256
+
+    /// Seconds that a key signs before the next takes its place.
+    public var keyRotationInterval = 30 * 86400
 
     /// How many verified tokens are remembered. One takes about 200 bytes.
     public var verifiedTokenCapacity = 100_000
@@ -45,6 +67,10 @@ public struct AuthConfiguration: Sendable {
     /// - Throws: ``AuthError/Code/misconfigured`` naming the setting and its range.
     func validate() throws(AuthError) {
         try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
+        try Self.require(sessionInactivityTimeout, in: 1...Self.longestSession, "session inactivity timeout")
+        try Self.require(sessionTimebox, in: 1...Self.longestSession, "session timebox")
+        try Self.require(sessionLimit, in: 1...1_000_000, "session limit")
+        try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
         try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
         try Self.require(hashingThreads, in: 1...1024, "hashing threads")
         try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")

@@ -23,6 +23,26 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let invalidToken = Code(rawValue: "invalid_token")
         /// The token is good but a password given long ago, or any token, is not enough here (RFC 9470).
         public static let insufficientUserAuthentication = Code(rawValue: "insufficient_user_authentication")
+        /// The refresh token is malformed, of another instance, or of a session that has ended (RFC 6749 section 5.2).
+        public static let invalidGrant = Code(rawValue: "invalid_grant")
+        /// A refresh token whose successor has been used came back; its session has been ended.
+        public static let refreshTokenReused = Code(rawValue: "refresh_token_reused")
+        /// The session was not renewed in time, or has lived as long as any may.
+        public static let sessionExpired = Code(rawValue: "session_expired")
+        /// The user has no session of that id.
+        public static let sessionNotFound = Code(rawValue: "session_not_found")
+        /// Signed in, but without a role that this needs.
+        public static let forbidden = Code(rawValue: "forbidden")
+        /// What was given as the present password is not.
+        public static let currentPasswordInvalid = Code(rawValue: "current_password_invalid")
+        /// The client's id or secret is wrong (RFC 6749 section 5.2).
+        public static let invalidClient = Code(rawValue: "invalid_client")
+        /// There is a client of that id already.
+        public static let clientAlreadyExists = Code(rawValue: "client_already_exists")
+        /// There is no client of that id.
+        public static let clientNotFound = Code(rawValue: "client_not_found")
+        /// A new signing key has been made already and has not begun to sign.
+        public static let keyPending = Code(rawValue: "key_pending")
         /// The credentials could not be parsed (RFC 6750 section 3.1).
         public static let invalidRequest = Code(rawValue: "invalid_request")
         /// More passwords are waiting to be hashed than the queue holds. ``AuthError/retryAfter`` says when to come back.
@@ -40,12 +60,15 @@ public struct AuthError: Error, Sendable, Hashable {
     public let field: String?
     /// Seconds to wait before another try, when waiting helps.
     public let retryAfter: Int?
+    /// Seconds that the last sign-in may be ago, when it is too long ago (RFC 9470 section 3).
+    public let maxAge: Int?
 
-    public init(_ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil) {
+    public init(_ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil) {
         self.code = code
         self.detail = detail
         self.field = field
         self.retryAfter = retryAfter
+        self.maxAge = maxAge
     }
 }
 
@@ -56,5 +79,7 @@ extension AuthError: CustomStringConvertible {
 extension AuthError {
     static let invalidCredentials = AuthError(.invalidCredentials, "Unauthorized Access")
     static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
+    package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
+    static let invalidGrant = AuthError(.invalidGrant, "this refresh token is not good, or not any more: sign in again")
     static let userNotFound = AuthError(.userNotFound, "user not found")
 }

@@ -11,6 +11,18 @@ public enum AuthEvent: Sendable {
     case loginFailed(username: String?)
     case tokenIssued(userID: User.ID)
     case passwordSet(userID: User.ID)
+    case sessionStarted(userID: User.ID, Session.ID)
+    /// A session was ended before its time.
+    case sessionEnded(Session.ID)
+    /// A refresh token whose successor had been used came back: it was stolen, or the successor was.
+    case refreshTokenReused(userID: User.ID, Session.ID)
+    case roleGranted(String, userID: User.ID)
+    case roleRevoked(String, userID: User.ID)
+    case clientAdded(id: String)
+    case clientRemoved(id: String)
+    /// A caller's client credential was refused. `id` is what was sent, escaped by the log's own format.
+    case clientRefused(id: String)
+    case signingKeyMade(id: String)
     case userDisabled(userID: User.ID)
     case userEnabled(userID: User.ID)
     case userDeleted(userID: User.ID)
@@ -25,7 +37,8 @@ public enum AuthEvent: Sendable {
 
     private var level: Logger.Level {
         switch self {
-        case .loginFailed, .hashingOverloaded: .notice
+        case .loginFailed, .clientRefused, .hashingOverloaded: .notice
+        case .refreshTokenReused: .warning
         default: .info
         }
     }
@@ -37,12 +50,23 @@ public enum AuthEvent: Sendable {
         case .loginFailed(let username): ("login_failed", username.map { ["username": .string($0)] } ?? [:])
         case .tokenIssued(let id): ("token_issued", Self.user(id))
         case .passwordSet(let id): ("password_set", Self.user(id))
+        case .sessionStarted(let id, let session): ("session_started", Self.user(id).merging(Self.session(session)) { $1 })
+        case .sessionEnded(let session): ("session_ended", Self.session(session))
+        case .refreshTokenReused(let id, let session): ("refresh_token_reused", Self.user(id).merging(Self.session(session)) { $1 })
+        case .roleGranted(let role, let id): ("role_granted", Self.user(id).merging(["role": .string(role)]) { $1 })
+        case .roleRevoked(let role, let id): ("role_revoked", Self.user(id).merging(["role": .string(role)]) { $1 })
+        case .clientAdded(let id): ("client_added", ["client_id": .string(id)])
+        case .clientRemoved(let id): ("client_removed", ["client_id": .string(id)])
+        case .clientRefused(let id): ("client_refused", ["client_id": .string(id)])
+        case .signingKeyMade(let id): ("signing_key_made", ["kid": .string(id)])
         case .userDisabled(let id): ("user_disabled", Self.user(id))
         case .userEnabled(let id): ("user_enabled", Self.user(id))
         case .userDeleted(let id): ("user_deleted", Self.user(id))
         case .hashingOverloaded: ("hashing_overloaded", [:])
         }
     }
+
+    private static func session(_ id: Session.ID) -> Logger.Metadata { ["session_id": .stringConvertible(id)] }
 
     private static func user(_ id: User.ID) -> Logger.Metadata { ["user_id": .stringConvertible(id)] }
 }

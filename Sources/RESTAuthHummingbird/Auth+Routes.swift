@@ -13,6 +13,15 @@ public struct AuthRoutesConfiguration: Sendable {
     /// away what others than the proxies have sent.
     public var believesForwardedFields = false
 
+    /// Whether the refresh token is given and taken as a cookie, for browsers.
+    public var refreshTokenInCookie = false
+
+    /// Whether the refresh token is given in the body of the answer.
+    public var refreshTokenInBody = true
+
+    /// Origins beside the routes' own whose pages may use the cookie, of the same site.
+    public var trustedOrigins: Set<String> = []
+
     /// The largest body that is read, in bytes.
     public var bodyLimit = 65536
 
@@ -20,7 +29,7 @@ public struct AuthRoutesConfiguration: Sendable {
 }
 
 extension Auth {
-    /// Adds the routes of the wire contract below `routes`: users, token, resource.
+    /// Adds the routes of the wire contract below `routes`: users, tokens, sessions, keys, and what other services ask.
     ///
     ///     auth.addRoutes(to: router)                       // /api/users ...
     ///     auth.addRoutes(to: router.group("accounts"))     // /accounts/api/users ...
@@ -28,9 +37,18 @@ extension Auth {
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
     ) {
         let group = routes.group("api")
-        UserRoutes(users: users, configuration: configuration).add(to: group)
-        TokenRoutes(login: login, accessTokens: accessTokens).add(to: group)
+        UserRoutes(users: users, login: login, configuration: configuration).add(to: group)
+        TokenRoutes(login: login, sessions: sessions).add(to: group)
+        SessionRoutes(
+            login: login, sessions: sessions, configuration: configuration,
+            cookieLifetime: self.configuration.sessionInactivityTimeout
+        ).add(to: group)
+        MeRoutes(auth: self, configuration: configuration).add(to: group)
         ResourceRoutes(login: login).add(to: group)
+        VerifyRoutes(login: login).add(to: group)
+        RevocationRoutes(auth: self).add(to: group)
+        OAuthRoutes(auth: self, configuration: configuration).add(to: routes)
+        WellKnownRoutes(auth: self, configuration: configuration).add(to: routes)
     }
 
     /// Adds `/health/live` and `/health/ready`.

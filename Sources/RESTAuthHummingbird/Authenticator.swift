@@ -1,3 +1,4 @@
+import Foundation
 public import Hummingbird
 public import RESTAuth
 
@@ -23,9 +24,10 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     /// Answers a refusal in the adopter's own words. The challenges of a 401 are added when the answer has none.
     public typealias Refusal = @Sendable (AuthError, Request, Context) async throws -> Response
 
-    let login: Login
+    let verifier: any CredentialVerifier
     let accepted: AcceptedCredentials
-    let isRequired: Bool
+    let requirements: [Requirement]
+    let now: @Sendable () -> Date
     let refusal: Refusal?
 
     public func handle(
@@ -33,8 +35,8 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         do {
-            context.identity = try await login.identity(of: request, accepting: accepted)
-            guard context.identity != nil || !isRequired else { throw AuthError.credentialsRequired }
+            context.identity = try await verifier.identity(of: request, accepting: accepted)
+            for requirement in requirements { try requirement.check(context.identity, at: now()) }
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
@@ -45,7 +47,7 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         let problem = Problem(error, request: request)
         guard let refusal else { return problem.response(from: request, context: context) }
         var response = try await refusal(error, request, context)
-        if response.status == .unauthorized, !response.headers.contains(.wwwAuthenticate) {
+        if response.status == .unauthorized || response.status == .forbidden, !response.headers.contains(.wwwAuthenticate) {
             response.headers.append(contentsOf: problem.headers)
         }
         return response
@@ -56,15 +58,16 @@ extension Auth {
     /// A middleware that protects the routes after it.
     /// - Parameters:
     ///   - accepted: which credentials are taken; others are refused with 401.
-    ///   - isRequired: `false` lets a request without credentials through, with no identity in its context. Wrong credentials are
-    ///     refused all the same.
+    ///   - requirements: what must hold of whoever comes, all of them; ``Requirement/optional`` lets a request without credentials
+    ///     through, with no identity in its context.
     ///   - context: the context of the routes after it.
     ///   - refusal: answers a refusal in place of the problem document.
     public func authenticator<Context: AuthRequestContext>(
-        accepting accepted: AcceptedCredentials = .any, isRequired: Bool = true, context: Context.Type = Context.self,
-        refusal: Authenticator<Context>.Refusal? = nil
+        accepting accepted: AcceptedCredentials = .any, requiring requirements: [Requirement] = [.signedIn],
+        context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil
     ) -> Authenticator<Context> {
-        Authenticator(login: login, accepted: accepted, isRequired: isRequired, refusal: refusal)
+        Authenticator(
+            verifier: login, accepted: accepted, requirements: requirements, now: configuration.now, refusal: refusal)
     }
 
     /// Who makes this request; `nil` when it carries no credentials.
@@ -75,7 +78,15 @@ extension Auth {
     }
 }
 
-extension Login {
+extension CredentialVerifier {
+    /// A middleware that protects the routes after it, by whatever this verifier knows; see ``RESTAuth/Auth``'s.
+    public func authenticator<Context: AuthRequestContext>(
+        accepting accepted: AcceptedCredentials = .any, requiring requirements: [Requirement] = [.signedIn],
+        context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil
+    ) -> Authenticator<Context> {
+        Authenticator(verifier: self, accepted: accepted, requirements: requirements, now: { Date() }, refusal: refusal)
+    }
+
     fileprivate func identity(of request: Request, accepting accepted: AcceptedCredentials) async throws -> Identity? {
         guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
         switch credentials {
@@ -95,6 +106,3 @@ extension Login {
     }
 }
 
-extension AuthError {
-    static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
-}

@@ -21,7 +21,11 @@ enum AuthorizationHeader {
         guard let blank = value.firstIndex(of: UInt8(ascii: " ")) else { throw Self.unreadable }
         let parameter = value[blank...].drop { $0 == UInt8(ascii: " ") }
         switch scheme(value[..<blank]) {
-        case .basic: return try basic(parameter)
+        case .basic:
+            guard let pair = basic(parameter), !pair.username.isEmpty,
+                let credentials = Credentials(username: pair.username, password: pair.password)
+            else { throw unreadable }
+            return credentials
         case .bearer: return .token(Array(parameter))
         case nil: throw AuthError(.credentialsRequired, "Unauthorized Access: only Basic and Bearer are understood")
         }
@@ -29,12 +33,24 @@ enum AuthorizationHeader {
 
     private static let unreadable = AuthError(.invalidCredentials, "Unauthorized Access")
 
-    private static func basic(_ parameter: Substring.UTF8View) throws(AuthError) -> Credentials {
-        guard let pair = Base64.padded.decode(parameter), let colon = pair.firstIndex(of: UInt8(ascii: ":")), colon > 0 else {
-            throw unreadable
-        }
-        guard let credentials = Credentials(username: pair[..<colon], password: pair[(colon + 1)...]) else { throw unreadable }
-        return credentials
+    private static func basic(
+        _ parameter: Substring.UTF8View
+    ) -> (username: ArraySlice<UInt8>, password: ArraySlice<UInt8>)? {
+        guard let pair = Base64.padded.decode(parameter), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        return (pair[..<colon], pair[(colon + 1)...])
+    }
+
+    /// The id and secret of an OAuth client that uses HTTP Basic, each form-encoded first (RFC 6749 section 2.3.1); `nil` when there is no
+    /// `Authorization` field.
+    /// - Throws: `invalid_client` for any other field.
+    static func clientCredentials(in headers: HTTPFields) throws(AuthError) -> (id: String, secret: String)? {
+        let fields = headers[fields: .authorization]
+        guard let value = fields.first?.value.utf8 else { return nil }
+        guard fields.count == 1, let blank = value.firstIndex(of: UInt8(ascii: " ")), scheme(value[..<blank]) == .basic,
+            let pair = basic(value[blank...].drop { $0 == UInt8(ascii: " ") }),
+            let id = FormBody.decode(pair.username), let secret = FormBody.decode(pair.password)
+        else { throw AuthError(.invalidClient, "a client signs in with HTTP Basic") }
+        return (id, secret)
     }
 
     // MARK: Schemes
@@ -54,16 +70,19 @@ enum AuthorizationHeader {
     // MARK: Challenges
 
     /// What a refusal asks for: always Basic; for who came with Bearer, that scheme's challenge as well (RFC 6750 section 3).
-    static func challenges(for code: AuthError.Code, request: Request) -> HTTPFields {
+    static func challenges(for error: AuthError, request: Request) -> HTTPFields {
         var fields = HTTPFields()
-        if code != .invalidRequest { fields.append(HTTPField(name: .wwwAuthenticate, value: basicChallenge)) }
+        if error.code != .invalidRequest, error.code != .forbidden { fields.append(HTTPField(name: .wwwAuthenticate, value: basicChallenge)) }
         let isBearer = request.headers[fields: .authorization].contains { field in
             field.value.utf8.firstIndex(of: UInt8(ascii: " ")).map { scheme(field.value.utf8[..<$0]) == .bearer }
                 ?? (scheme(field.value.utf8[...]) == .bearer)
         }
-        if isBearer {
+        if isBearer, error.code != .invalidClient {
+            let maxAge = error.maxAge.map { #", max_age="\#($0)""# } ?? ""
             fields.append(
-                HTTPField(name: .wwwAuthenticate, value: #"Bearer realm="Authentication Required", error="\#(bearerError(code))""#))
+                HTTPField(
+                    name: .wwwAuthenticate,
+                    value: #"Bearer realm="Authentication Required", error="\#(bearerError(error.code))"\#(maxAge)"#))
         }
         return fields
     }
@@ -71,6 +90,7 @@ enum AuthorizationHeader {
     private static func bearerError(_ code: AuthError.Code) -> String {
         switch code {
         case .invalidRequest: "invalid_request"
+        case .forbidden: "insufficient_scope"
         case .insufficientUserAuthentication: "insufficient_user_authentication"
         default: "invalid_token"
         }

@@ -3,14 +3,19 @@ public import Hummingbird
 
 /// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch standard).
 ///
-/// A preflight is answered here, without credentials, because browsers send none with it. Credentials go in the `Authorization` field,
-/// so cookies are never allowed across origins.
+/// A preflight is answered here, without credentials, because browsers send none with it. Credentials go in the `Authorization` field;
+/// cookies are allowed only where asked for, and only to origins that are named.
 public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
     private let origins: Set<String>
 
-    /// - Parameter origins: exact origins such as `https://app.example.com`, or `*` for all.
-    public init(origins: [String]) {
+    private let allowsCookies: Bool
+
+    /// - Parameters:
+    ///   - origins: exact origins such as `https://app.example.com`, or `*` for all.
+    ///   - allowsCookies: whether pages of the named origins may send cookies. Never of those that only the star allows.
+    public init(origins: [String], allowsCookies: Bool = false) {
         self.origins = Set(origins)
+        self.allowsCookies = allowsCookies
     }
 
     public func handle(
@@ -23,6 +28,7 @@ public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
         response.headers.append(HTTPField(name: .vary, value: "Origin"))
         guard isAllowed else { return response }
         response.headers[.accessControlAllowOrigin] = origin
+        if allowsCookies, origins.contains(origin) { response.headers[.accessControlAllowCredentials] = "true" }
         if isPreflight {
             response.headers[.accessControlAllowMethods] = "GET, HEAD, POST, PUT, PATCH, DELETE"
             response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"

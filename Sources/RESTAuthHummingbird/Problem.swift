@@ -61,16 +61,20 @@ extension Problem {
         self.init(
             status, code: error.code.rawValue, title: Self.title(of: error.code),
             detail: status == .internalServerError ? Self.internalError.detail : error.detail, field: error.field)
-        if status == .unauthorized || error.code == .invalidRequest {
-            headers = AuthorizationHeader.challenges(for: error.code, request: request)
+        if status == .unauthorized || error.code == .invalidRequest || error.code == .forbidden {
+            headers = AuthorizationHeader.challenges(for: error, request: request)
         }
         if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
     }
 
     fileprivate static func status(of code: AuthError.Code) -> HTTPResponse.Status {
         switch code {
-        case .validationFailed, .weakPassword, .userAlreadyExists, .userNotFound, .invalidRequest: .badRequest
-        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication: .unauthorized
+        case .validationFailed, .weakPassword, .userAlreadyExists, .userNotFound, .invalidRequest, .invalidGrant,
+            .refreshTokenReused, .sessionExpired:
+            .badRequest
+        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication, .invalidClient: .unauthorized
+        case .forbidden, .currentPasswordInvalid: .forbidden
+        case .sessionNotFound: .notFound
         case .overloaded, .storageUnavailable: .serviceUnavailable
         default: .internalServerError
         }
@@ -83,6 +87,11 @@ extension Problem {
         case .userAlreadyExists: "The user name is taken"
         case .userNotFound: "There is no such user"
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication: "Unauthorized Access"
+        case .invalidGrant, .refreshTokenReused, .sessionExpired: "The session cannot be renewed"
+        case .sessionNotFound: "There is no such session"
+        case .forbidden: "Not allowed"
+        case .currentPasswordInvalid: "The present password is wrong"
+        case .invalidClient: "The client is not known"
         case .overloaded, .storageUnavailable: "Try again later"
         default: nil
         }
@@ -94,6 +103,16 @@ extension Problem {
 extension Problem: HTTPResponseError {
     public static let mediaType = "application/problem+json"
 
+    /// What OAuth calls this, for clients that read only that (RFC 6749 section 5.2).
+    private var oauthError: String? {
+        switch AuthError.Code(rawValue: code) {
+        case .invalidGrant, .refreshTokenReused, .sessionExpired: "invalid_grant"
+        case .invalidClient: "invalid_client"
+        case .invalidRequest: "invalid_request"
+        default: nil
+        }
+    }
+
     /// The JSON text of the document.
     package func document(requestID: String?) -> [UInt8] {
         var members: [(String, JSON)] = [
@@ -102,6 +121,9 @@ extension Problem: HTTPResponseError {
         ]
         if let field {
             members.append(("errors", [["pointer": .string("/\(field)"), "detail": .string(detail), "code": .string(code)]]))
+        }
+        if let error = oauthError {
+            members += [("error", .string(error)), ("error_description", .string(detail))]
         }
         if let requestID { members.append(("request_id", .string(requestID))) }
         return JSON.object(members.map(JSON.Member.init)).bytes
@@ -158,5 +180,18 @@ extension Response {
             status: status,
             headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+
+    /// An answer without a body.
+    static func empty(_ status: HTTPResponse.Status = .noContent) -> Response {
+        Response(status: status, headers: [.xContentTypeOptions: "nosniff"])
+    }
+
+    /// The answer marked as one that nobody may keep (RFC 6749 section 5.1).
+    func notStored() -> Response {
+        var response = self
+        response.headers[.cacheControl] = "no-store"
+        response.headers[.pragma] = "no-cache"
+        return response
     }
 }

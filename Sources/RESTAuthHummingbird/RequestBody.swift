@@ -29,6 +29,26 @@ struct RequestBody: Sendable {
         return json
     }
 
+    /// The same where a body may be left out: then there are no fields.
+    func objectIfPresent(_ request: Request) async throws -> JSON {
+        let isEmpty = request.headers[.contentLength].map { $0 == "0" } ?? !request.headers.contains(.transferEncoding)
+        return isEmpty ? .object([]) : try await object(request)
+    }
+
+    /// The fields of a form (RFC 6749 appendix B).
+    /// - Throws: 415, 413; `invalid_request` for what is no form or names a field twice.
+    func form(_ request: Request) async throws -> FormBody {
+        guard Self.mediaType(request.headers[.contentType]) == FormBody.mediaType, request.headers[.contentEncoding] == nil else {
+            throw Problem(
+                .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the fields as \(FormBody.mediaType).",
+                headers: [.accept: FormBody.mediaType])
+        }
+        guard let form = FormBody(try await collect(request)) else {
+            throw AuthError(.invalidRequest, "The body is no form, or has a field twice.")
+        }
+        return form
+    }
+
     private func collect(_ request: Request) async throws -> [UInt8] {
         let tooLarge = Problem(
             .contentTooLarge, code: "content_too_large", detail: "The body is larger than \(limit) bytes.",
@@ -41,11 +61,16 @@ struct RequestBody: Sendable {
         }
     }
 
+    /// The type without its parameters.
+    private static func mediaType(_ contentType: String?) -> String? {
+        guard var type = contentType?.prefix(while: { $0 != ";" }).lowercased()[...] else { return nil }
+        while type.last == " " || type.last == "\t" { type.removeLast() }
+        return String(type)
+    }
+
     /// A body without a type is taken for JSON, as the ancestor's careless clients expect.
     private static func isJSON(_ contentType: String?) -> Bool {
-        guard let contentType else { return true }
-        var type = contentType.prefix { $0 != ";" }.lowercased()[...]
-        while type.last == " " || type.last == "\t" { type.removeLast() }
+        guard let type = mediaType(contentType) else { return true }
         return type == "application/json" || type.hasPrefix("application/") && type.hasSuffix("+json")
     }
 }
@@ -54,9 +79,16 @@ extension JSON {
     /// The string field of that name.
     /// - Throws: `validation_failed` when it is missing, `null` or of another type.
     func requiredString(_ name: String) throws(AuthError) -> String {
+        guard let value = try optionalString(name) else { throw AuthError(.validationFailed, "missing argument: \(name)", field: name) }
+        return value
+    }
+
+    /// The string field of that name, `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type.
+    func optionalString(_ name: String) throws(AuthError) -> String? {
         switch self[name] {
         case .string(let value): return value
-        case nil, .null: throw AuthError(.validationFailed, "missing argument: \(name)", field: name)
+        case nil, .null: return nil
         default: throw AuthError(.validationFailed, "\(name) must be a string", field: name)
         }
     }

@@ -23,8 +23,31 @@ struct RequestOrigin {
         base = "\(scheme)://\(host)"
     }
 
+    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454).
+    func isOrigin(_ origin: String) -> Bool {
+        let afterScheme = base.firstRange(of: "://")?.upperBound ?? base.startIndex
+        return base[..<(base[afterScheme...].firstIndex(of: "/") ?? base.endIndex)].lowercased() == origin.lowercased()
+    }
+
+    /// The path of a request as its client sees it, without a slash at the end.
+    static func path(of request: Request, configuration: AuthRoutesConfiguration) -> String {
+        let prefix = configuration.publicURL.flatMap { url in
+            url.firstRange(of: "://").flatMap { url[$0.upperBound...].firstIndex(of: "/") }.map { String(url[$0...]) }
+        }
+        return (prefix ?? "") + request.uri.path.trimmingSlashes
+    }
+
     /// The absolute URL of a path that starts with a slash.
     func url(of path: some StringProtocol) -> String { base + path }
+}
+
+extension String {
+    /// Without slashes at the end.
+    var trimmingSlashes: Substring {
+        var path = self[...]
+        while path.last == "/" { path.removeLast() }
+        return path
+    }
 }
 
 extension HTTPField.Name {

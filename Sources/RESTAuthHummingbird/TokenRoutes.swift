@@ -5,17 +5,22 @@ import RESTAuth
 /// `GET /api/token` trades a password, or a live token where the renewal policy allows it, for a fresh token.
 struct TokenRoutes: Sendable {
     let login: Login
-    let accessTokens: AccessTokens
+    let sessions: Sessions
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("token", [.get: { request, _ in try await issue(request) }])
+        routes.resource("token", [.get: { request, context in try await issue(request, SessionOrigin(request, context)) }])
     }
 
-    private func issue(_ request: Request) async throws -> Response {
-        let token = try accessTokens.issue(for: await login.identity(of: request))
-        var response = Response.json(["token": .string(token.value), "duration": .integer(token.duration)])
-        response.headers[.cacheControl] = "no-store"
-        response.headers[.pragma] = "no-cache"
-        return response
+    private func issue(_ request: Request, _ origin: SessionOrigin) async throws -> Response {
+        let token = try await sessions.token(for: login.identity(of: request), from: origin)
+        return Response.json(["token": .string(token.value), "duration": .integer(token.duration)]).notStored()
+    }
+}
+
+extension SessionOrigin {
+    /// The client's address is known where the context knows it.
+    init(_ request: Request, _ context: some RequestContext) {
+        let peer = context as? any PeerAddressContext
+        self.init(address: peer?.clientAddress ?? peer?.peerAddress?.ipAddress, userAgent: request.headers[.userAgent])
     }
 }

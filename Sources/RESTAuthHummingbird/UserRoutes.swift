@@ -2,13 +2,14 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `POST /api/users` registers; `GET /api/users/{id}` and `GET /api/user/{id}` show a user's public field.
+/// `POST /api/users` registers; `GET /api/users` lists for who is signed in; `GET /api/users/{id}` and `GET /api/user/{id}` show a user's public field.
 struct UserRoutes: Sendable {
     let users: Users
+    let login: Login
     let configuration: AuthRoutesConfiguration
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("users", [.post: { request, _ in try await register(request) }])
+        routes.resource("users", [.post: { request, _ in try await register(request) }, .get: { request, _ in try await list(request) }])
         for path: RouterPath in ["users/{id}", "user/{id}"] {
             routes.resource(path, [.get: { _, context in try await show(context.parameters.require("id")) }])
         }
@@ -23,6 +24,13 @@ struct UserRoutes: Sendable {
         return response
     }
 
+    private func list(_ request: Request) async throws -> Response {
+        _ = try await login.identity(of: request)
+        let page = try Page(request) { User.ID($0) }
+        let users = try await users.list(after: page.after ?? 0, limit: page.limit)
+        return page.answer(users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)
+    }
+
     private func show(_ segment: String) async throws -> Response {
         guard !segment.isEmpty, segment.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else {
             throw Problem.notFound
@@ -30,13 +38,5 @@ struct UserRoutes: Sendable {
         // A number too large for an id is the id of nobody.
         let user = try await users.find(User.ID(segment) ?? 0)
         return .json(["username": .string(user.username)])
-    }
-}
-
-extension String {
-    fileprivate var trimmingSlashes: Substring {
-        var path = self[...]
-        while path.last == "/" { path.removeLast() }
-        return path
     }
 }

@@ -39,6 +39,67 @@ enum Migrations {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("2 sessions, roles, clients, key rotation") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE sessions (
+                        id TEXT PRIMARY KEY NOT NULL CHECK (length(id) = 36),
+                        user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+                        created_at REAL NOT NULL,
+                        last_used_at REAL NOT NULL,
+                        expires_at REAL NOT NULL,
+                        address TEXT,
+                        user_agent TEXT,
+                        generation INTEGER NOT NULL DEFAULT 0,
+                        refresh_digest BLOB,
+                        previous_digest BLOB
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX sessions_of_user ON sessions (user_id, id);
+                    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+                    CREATE TABLE user_roles (
+                        user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+                        role TEXT NOT NULL CHECK (length(role) BETWEEN 1 AND 64 AND role NOT LIKE '% %'),
+                        PRIMARY KEY (user_id, role)
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE clients (
+                        id TEXT PRIMARY KEY NOT NULL,
+                        secret_digest BLOB NOT NULL,
+                        created_at REAL NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    -- A line is about a user, a session, or a role of a user.
+                    ALTER TABLE revocations RENAME TO revocations_1;
+                    CREATE TABLE revocations (
+                        number INTEGER PRIMARY KEY AUTOINCREMENT,
+                        user_id INTEGER,
+                        session_id TEXT,
+                        role TEXT,
+                        is_refused INTEGER NOT NULL CHECK (is_refused IN (0, 1)),
+                        at REAL NOT NULL,
+                        CHECK ((user_id IS NULL) <> (session_id IS NULL) AND (role IS NULL OR user_id IS NOT NULL))
+                    ) STRICT;
+                    INSERT INTO revocations (number, user_id, is_refused, at) SELECT number, user_id, is_refused, at FROM revocations_1;
+                    -- No number is given twice, also when the last lines have been swept.
+                    DELETE FROM sqlite_sequence WHERE name = 'revocations';
+                    UPDATE sqlite_sequence SET name = 'revocations' WHERE name = 'revocations_1';
+                    DROP TABLE revocations_1;
+
+                    -- Each key follows one other, and no two the same.
+                    ALTER TABLE signing_keys RENAME TO signing_keys_1;
+                    CREATE TABLE signing_keys (
+                        id TEXT PRIMARY KEY NOT NULL,
+                        algorithm TEXT NOT NULL,
+                        sealed BLOB NOT NULL,
+                        created_at REAL NOT NULL,
+                        signs_from REAL NOT NULL,
+                        follows TEXT NOT NULL UNIQUE
+                    ) STRICT, WITHOUT ROWID;
+                    INSERT INTO signing_keys SELECT id, algorithm, sealed, created_at, created_at, '' FROM signing_keys_1;
+                    DROP TABLE signing_keys_1;
+                    """)
+        }
         return migrator
     }
 }

@@ -6,12 +6,9 @@ extension SQLiteStorage {
     public func revocations(after number: Int64, limit: Int) async throws -> [Revocation] {
         try read { database in
             try database.rows(
-                "SELECT number, user_id, is_refused, at FROM revocations WHERE number > ? ORDER BY number LIMIT ?", [number, limit]
-            ) { row in
-                Revocation(
-                    number: row["number"], userID: row["user_id"], isRefused: row["is_refused"],
-                    at: Date(timeIntervalSince1970: row["at"]))
-            }
+                """
+                SELECT number, user_id, session_id, role, is_refused, at FROM revocations WHERE number > ? ORDER BY number LIMIT ?
+                """, [number, limit], Revocation.init)
         }
     }
 
@@ -28,8 +25,31 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    func appendRevocation(of id: User.ID, isRefused: Bool, at now: Date) throws -> Revocation {
-        try run("INSERT INTO revocations (user_id, is_refused, at) VALUES (?, ?, ?)", [id, isRefused, now.timeIntervalSince1970])
-        return Revocation(number: lastInsertedRowID, userID: id, isRefused: isRefused, at: now)
+    func appendRevocation(of subject: Revocation.Subject, isRefused: Bool = true, at now: Date) throws -> Revocation {
+        let (user, session, role): (User.ID?, String?, String?) =
+            switch subject {
+            case .user(let id): (id, nil, nil)
+            case .session(let id): (nil, id.description, nil)
+            case .role(let role, let id): (id, nil, role)
+            }
+        try run(
+            "INSERT INTO revocations (user_id, session_id, role, is_refused, at) VALUES (?, ?, ?, ?, ?)",
+            [user, session, role, isRefused, now.timeIntervalSince1970])
+        return Revocation(number: lastInsertedRowID, subject: subject, isRefused: isRefused, at: now)
+    }
+}
+
+extension Revocation {
+    init(_ row: Row) {
+        let subject: Subject =
+            if let session = row.sessionID("session_id") {
+                .session(session)
+            } else if let role = row["role"] as String? {
+                .role(role, of: row["user_id"])
+            } else {
+                .user(row["user_id"])
+            }
+        self.init(
+            number: row["number"], subject: subject, isRefused: row["is_refused"], at: Date(timeIntervalSince1970: row["at"]))
     }
 }

@@ -1,25 +1,41 @@
-import Foundation
+public import Foundation
 import GRDB
 public import RESTAuth
 
 extension SQLiteStorage {
     public func signingKeys() async throws -> [StoredSigningKey] {
         try read { database in
-            try database.rows("SELECT id, algorithm, sealed, created_at FROM signing_keys ORDER BY created_at") { row in
+            try database.rows(
+                "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+            ) { row in
                 StoredSigningKey(
                     id: row["id"], algorithm: row["algorithm"], sealed: Array(row["sealed"] as Data),
-                    createdAt: Date(timeIntervalSince1970: row["created_at"]))
+                    createdAt: Date(timeIntervalSince1970: row["created_at"]),
+                    signsFrom: Date(timeIntervalSince1970: row["signs_from"]), follows: row["follows"])
             }
         }
     }
 
-    public func insertFirstSigningKey(_ key: StoredSigningKey) async throws {
+    public func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool {
         try await write { database in
             try database.run(
                 """
-                INSERT INTO signing_keys (id, algorithm, sealed, created_at)
-                SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM signing_keys)
-                """, [key.id, key.algorithm, Data(key.sealed), key.createdAt.timeIntervalSince1970])
+                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (follows) DO NOTHING
+                """,
+                [
+                    key.id, key.algorithm, Data(key.sealed), key.createdAt.timeIntervalSince1970, key.signsFrom.timeIntervalSince1970,
+                    key.follows,
+                ])
+            return database.changesCount == 1
+        }
+    }
+
+    public func deleteSigningKeys(replacedBefore date: Date) async throws {
+        try await write { database in
+            try database.run(
+                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < ?)",
+                [date.timeIntervalSince1970])
         }
     }
 }

@@ -22,31 +22,56 @@ extension SQLiteStorage {
     }
 
     public func user(id: User.ID) async throws -> User? {
-        try read { try $0.row("SELECT id, username, created_at, disabled_at FROM users WHERE id = ?", [id], User.init) }
+        try read { try $0.row("SELECT \(User.columns) FROM users WHERE id = ?", [id]) { User($0) } }
     }
 
     public func credentials(canonicalUsername: String) async throws -> StoredCredentials? {
+        try credentials("canonical_username = ?", canonicalUsername)
+    }
+
+    public func credentials(user id: User.ID) async throws -> StoredCredentials? {
+        try credentials("id = ?", id)
+    }
+
+    private func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
         try read { database in
-            try database.row(
-                """
-                SELECT id, username, created_at, disabled_at, password_hash FROM users WHERE canonical_username = ?
-                """, [canonicalUsername]
-            ) { StoredCredentials(user: User($0), passwordHash: $0["password_hash"]) }
+            try database.row("SELECT \(User.columns), password_hash FROM users WHERE \(condition)", [argument]) { row in
+                StoredCredentials(user: User(row), passwordHash: row["password_hash"])
+            }
         }
     }
 
     public func users(after id: User.ID, limit: Int) async throws -> [User] {
         try read { database in
-            try database.rows(
-                "SELECT id, username, created_at, disabled_at FROM users WHERE id > ? ORDER BY id LIMIT ?", [id, limit], User.init)
+            try database.rows("SELECT \(User.columns) FROM users WHERE id > ? ORDER BY id LIMIT ?", [id, limit]) { User($0) }
         }
     }
 
-    public func setPasswordHash(_ hash: String, user id: User.ID, at now: Date) async throws -> Bool {
+    public func setPasswordHash(
+        _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
+    ) async throws -> [Revocation]? {
         try await write { database in
             try database.run(
-                "UPDATE users SET password_hash = ?, password_changed_at = ? WHERE id = ?", [hash, now.timeIntervalSince1970, id])
-            return database.changesCount == 1
+                """
+                UPDATE users SET password_hash = ?, password_changed_at = ?
+                WHERE id = ? AND password_hash = coalesce(?, password_hash)
+                """, [hash, now.timeIntervalSince1970, id, present])
+            guard database.changesCount == 1 else { return nil }
+            return try database.endSessions(of: id, except: kept, at: now)
+        }
+    }
+
+    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
+        try await write { database in
+            try database.run("INSERT INTO user_roles SELECT id, ? FROM users WHERE id = ? ON CONFLICT DO NOTHING", [role, id])
+            return try database.appendRevocation(of: role, user: id, isRefused: false, at: now)
+        }
+    }
+
+    public func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
+        try await write { database in
+            try database.run("DELETE FROM user_roles WHERE user_id = ? AND role = ?", [id, role])
+            return try database.appendRevocation(of: role, user: id, isRefused: true, at: now)
         }
     }
 
@@ -71,15 +96,28 @@ extension SQLiteStorage {
         try await write { database in
             try database.run(sql, arguments)
             guard database.changesCount == 1 else { return nil }
-            return try database.appendRevocation(of: id, isRefused: isRefused, at: now)
+            return try database.appendRevocation(of: .user(id), isRefused: isRefused, at: now)
         }
     }
 }
 
+extension Database {
+    /// `nil` when there is no such user.
+    fileprivate func appendRevocation(of role: String, user id: User.ID, isRefused: Bool, at now: Date) throws -> Revocation? {
+        guard try row("SELECT 1 FROM users WHERE id = ?", [id], { _ in true }) == true else { return nil }
+        return try appendRevocation(of: .role(role, of: id), isRefused: isRefused, at: now)
+    }
+}
+
 extension User {
-    init(_ row: Row) {
+    /// All roles in one value, with blanks between.
+    static let rolesColumn = "(SELECT group_concat(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles"
+    static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
+
+    init(_ row: Row, id: String = "id", createdAt: String = "created_at") {
+        let roles = (row["roles"] as String? ?? "").split(separator: " ").map(String.init)
         self.init(
-            id: row["id"], username: row["username"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
-            disabledAt: (row["disabled_at"] as Double?).map(Date.init(timeIntervalSince1970:)))
+            id: row[id], username: row["username"], createdAt: Date(timeIntervalSince1970: row[createdAt]),
+            disabledAt: (row["disabled_at"] as Double?).map(Date.init(timeIntervalSince1970:)), roles: Set(roles))
     }
 }

@@ -1,12 +1,10 @@
-import Crypto
 import Foundation
 
-/// The door to access tokens: issue one for an identity, verify one that was presented.
+/// The door to access tokens: verify one that was presented. ``Sessions`` gives them out.
 public final class AccessTokens: Sendable {
     let storage: any Storage
     let keys: SigningKeys
-    let revocations: Revocations
-    let cache: VerifiedTokenCache
+    let verifier: TokenVerifier
     let issuer: String
     let duration: Int
     let renewal: TokenRenewal
@@ -15,8 +13,9 @@ public final class AccessTokens: Sendable {
     init(storage: any Storage, keys: SigningKeys, revocations: Revocations, configuration: AuthConfiguration) {
         self.storage = storage
         self.keys = keys
-        self.revocations = revocations
-        cache = VerifiedTokenCache(capacity: configuration.verifiedTokenCapacity)
+        verifier = TokenVerifier(
+            keys: keys.verification, revocations: revocations, issuer: configuration.issuer,
+            capacity: configuration.verifiedTokenCapacity, now: configuration.now)
         issuer = configuration.issuer
         duration = configuration.tokenDuration
         renewal = configuration.tokenRenewal
@@ -24,81 +23,69 @@ public final class AccessTokens: Sendable {
     }
 
     /// The longest token that is looked at, in bytes.
-    public static let maximumBytes = 4096
+    public static let maximumBytes = TokenVerifier.maximumBytes
 
-    /// Signs a fresh token (JWT access token, RFC 9068) for who was just authenticated.
+    // MARK: Verifying
+
+    /// Who `token` stands for.
     ///
-    /// Checked: the renewal policy, when the identity came by a token. Nothing is stored.
-    /// - Throws: `insufficient_user_authentication` when only a password will do.
-    public func issue(for identity: Identity) throws -> AccessToken {
+    /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC 8725 section 3.1), the signature, the
+    /// claims, and that neither session, user nor role has been taken away. A token seen before costs a digest and look-ups in memory:
+    /// no signature check, no database.
+    /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
+    public func verify(_ token: [UInt8]) async throws -> Identity {
+        try await verifier.verify(token) { [storage] claims, identity in
+            guard let stored = try await storage.session(id: claims.sessionID), stored.user.id == claims.subject,
+                !stored.user.isDisabled, identity.roles.isSubset(of: stored.user.roles)
+            else { throw AuthError.invalidToken }
+        }
+    }
+
+    /// Who `token` stands for, when that can be told without waiting: it was verified before, is live, and its session is known to be
+    /// admitted. `nil` says nothing about the token, only that ``verify(_:)`` has to tell.
+    public func remembered(_ token: [UInt8]) -> Identity? {
+        verifier.remembered(token)
+    }
+
+    /// What a live token says of itself.
+    package func claims(of token: [UInt8]) async throws -> AccessTokenClaims {
+        _ = try await verify(token)
+        return try verifier.signedClaims(token)
+    }
+
+    /// The session of a token that we signed, live or not.
+    func session(ofSigned token: [UInt8]) -> Session.ID? {
+        try? verifier.signedClaims(token).sessionID
+    }
+
+    // MARK: Issuing
+
+    /// Signs a fresh token (JWT access token, RFC 9068) of a session for its user, with the ``Identity/roles`` of `identity`.
+    /// - Parameter permitted: seconds that it may live; it ends when the session does, if not before.
+    func issue(for identity: Identity, in session: Session, duration permitted: Int) throws -> AccessToken {
         let issuedAt = Int(now().timeIntervalSince1970)
-        let authenticatedAt = Int(identity.authenticatedAt.timeIntervalSince1970)
-        let duration = try permittedDuration(identity.method, secondsSincePassword: issuedAt - authenticatedAt)
+        // A clock that was set back since the session began must not make a token that came before its password.
+        let authenticatedAt = min(Int(session.createdAt.timeIntervalSince1970), issuedAt)
+        let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
-            issuer: issuer, subject: identity.userID, tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt,
-            expiresAt: issuedAt + duration, authenticatedAt: authenticatedAt)
+            issuer: issuer, subject: identity.userID, username: identity.username, sessionID: session.id, roles: identity.roles.sorted(),
+            tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration, authenticatedAt: authenticatedAt)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
         AuthEvent.tokenIssued(userID: identity.userID).record()
         return token
     }
 
-    private func permittedDuration(_ method: Identity.Method, secondsSincePassword age: Int) throws -> Int {
-        switch (method, renewal) {
+    /// Seconds that a token may live that is traded for these credentials, a password or another token.
+    /// - Throws: `insufficient_user_authentication` when the renewal policy wants a password.
+    func permittedDuration(for identity: Identity) throws -> Int {
+        let age = Int(now().timeIntervalSince1970) - Int(identity.authenticatedAt.timeIntervalSince1970)
+        switch (identity.method, renewal) {
         case (.password, .until(let limit)): return min(duration, limit)
         case (.password, _), (.token, .always): return duration
         case (.token, .until(let limit)) where age < limit: return min(duration, limit - age)
         case (.token, _):
             throw AuthError(.insufficientUserAuthentication, "Unauthorized Access: a token is given for a password only")
         }
-    }
-
-    /// Who `token` stands for.
-    ///
-    /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC 8725 section 3.1), the signature, the
-    /// claims, and that the user still exists and is not disabled. A token seen before costs a digest and two look-ups in memory:
-    /// no signature check, no database.
-    /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
-    public func verify(_ token: [UInt8]) async throws -> Identity {
-        guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
-        let digest = TokenDigest(of: token)
-        let now = now().timeIntervalSince1970
-        guard let known = cache.token(digest) else {
-            return try await admit(verifiedClaims(token, now: now), as: digest)
-        }
-        guard known.claims.isLive(at: now) else { throw AuthError.invalidToken }
-        switch revocations.standing(of: known.identity.userID) {
-        case .admitted: return known.identity
-        case .refused: throw AuthError.invalidToken
-        case .unknown: return try await admit(known.claims, as: digest)
-        }
-    }
-
-    /// Who `token` stands for, when that can be told without waiting: it was verified before, is live, and its user is known to be
-    /// admitted. `nil` says nothing about the token, only that ``verify(_:)`` has to tell.
-    public func remembered(_ token: [UInt8]) -> Identity? {
-        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token)),
-            known.claims.isLive(at: now().timeIntervalSince1970),
-            revocations.standing(of: known.identity.userID) == .admitted
-        else { return nil }
-        return known.identity
-    }
-
-    private func verifiedClaims(_ token: [UInt8], now: Double) throws(AuthError) -> AccessTokenClaims {
-        guard let payload = keys.verifiedPayload(of: token), let claims = AccessTokenClaims(payload, issuer: issuer),
-            claims.isLive(at: now)
-        else { throw .invalidToken }
-        return claims
-    }
-
-    private func admit(_ claims: AccessTokenClaims, as digest: TokenDigest) async throws -> Identity {
-        guard let user = try await storage.user(id: claims.subject), !user.isDisabled,
-            revocations.standing(of: user.id) != .refused
-        else { throw AuthError.invalidToken }
-        let identity = Identity(
-            userID: user.id, username: user.username, method: .token,
-            authenticatedAt: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt)))
-        cache.remember(VerifiedToken(identity: identity, claims: claims), as: digest)
-        return identity
     }
 }
 

@@ -1,107 +1,156 @@
-import Crypto
-import Foundation
-import JWTKit
+public import Foundation
+import Synchronization
 
-/// The keys that sign and verify access tokens.
+/// The door to the ring of signing keys: publish, rotate, list.
 ///
-/// Each key has one algorithm, fixed when it was made; a token's header must name both exactly. An unknown `kid` is refused: there is
-/// no default to fall back to.
-struct SigningKeys: Sendable {
-    private struct Key: Sendable {
-        let algorithm: any JWTAlgorithm
-        /// What stands before the payload of every token of this key.
-        let header: JSON
+/// The keys form a row: each follows one other, is published some time before it signs, and stays for verification until no token of it can be
+/// live. At any time the last one whose time has come signs.
+public final class SigningKeys: Sendable {
+    /// What an operator sees of a key.
+    public struct Description: Sendable, Hashable {
+        public enum State: String, Sendable, Hashable {
+            /// Published, to sign later.
+            case next
+            case signing
+            /// Replaced; its tokens are still good.
+            case verifying
+        }
+
+        public let id: String
+        public let algorithm: String
+        public let createdAt: Date
+        public let signsFrom: Date
+        public let state: State
     }
 
-    private let keys: [String: Key]
-    private let signing: Key
+    /// Seconds between a key's publication and its first token: longer than anyone keeps the published set.
+    public static let publicationLead: TimeInterval = 3600
+    /// The same when there is no time to lose: enough for the processes that share the storage.
+    public static let shortestLead: TimeInterval = 5
+    /// Seconds for which the published set may be kept.
+    package static let publicationLifetime = 300
+
+    private struct Loaded: Sendable {
+        let key: SigningKey
+        let stored: StoredSigningKey
+    }
+
+    let verification = VerificationKeys()
+    private let ring = Mutex<[Loaded]>([])
+    private let storage: any Storage
+    private let secret: InstanceSecret
+    private let algorithm: SigningAlgorithm
+    private let rotationInterval: TimeInterval
+    private let now: @Sendable () -> Date
 
     /// Loads the keys from the storage; makes the first one when there is none.
-    /// - Throws: ``AuthError/Code/misconfigured`` when `secret` is not the one they were encrypted under.
-    init(storage: any Storage, secret: InstanceSecret, now: Date) async throws {
-        var stored = try await storage.signingKeys()
-        if stored.isEmpty {
-            try await storage.insertFirstSigningKey(SigningKey().sealed(under: secret, at: now))
-            // Read again: another process may have been first.
-            stored = try await storage.signingKeys()
+    /// - Throws: `misconfigured` when `secret` is not the one they were encrypted under.
+    init(storage: any Storage, secret: InstanceSecret, configuration: AuthConfiguration) async throws {
+        self.storage = storage
+        self.secret = secret
+        algorithm = configuration.signingAlgorithm
+        rotationInterval = TimeInterval(configuration.keyRotationInterval)
+        now = configuration.now
+        try await load()
+        if ring.withLock({ $0.isEmpty }) {
+            // Another process may be first: then its key is loaded.
+            _ = try await insert(after: nil, signsFrom: now())
+            try await load()
         }
-        var keys: [String: Key] = [:]
-        for key in stored {
-            let opened = try SigningKey(key, secret: secret)
-            keys[key.id] = Key(
-                algorithm: try await opened.algorithm(),
-                header: ["alg": .string(key.algorithm), "kid": .string(key.id), "typ": "at+jwt"])
-        }
-        guard let newest = stored.max(by: { $0.createdAt < $1.createdAt }), let signing = keys[newest.id] else {
-            throw AuthError(.misconfigured, "the storage kept no signing key")
-        }
-        self.keys = keys
-        self.signing = signing
     }
+
+    // MARK: Signing
 
     /// The token in compact form.
     func sign(_ claims: AccessTokenClaims) throws -> String {
-        let signingInput = Base64.url.encode(signing.header.bytes) + "." + Base64.url.encode(claims.json.bytes)
-        return signingInput + "." + Base64.url.encode(try signing.algorithm.sign(Array(signingInput.utf8)))
-    }
-
-    /// The payload of a token that one of these keys signed, else `nil`.
-    ///
-    /// The header must hold exactly what ours holds, so nothing in it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
-    func verifiedPayload(of token: [UInt8]) -> JSON? {
-        guard let jws = CompactJWS(token), case .object(let parameters) = jws.header, parameters.count == 3,
-            let id = jws.header["kid"]?.string, let key = keys[id],
-            jws.header["alg"] == key.header["alg"], jws.header["typ"] == key.header["typ"],
-            (try? key.algorithm.verify(jws.signature, signs: jws.signingInput)) == true
-        else { return nil }
-        return jws.payload
-    }
-}
-
-/// A key pair in the clear: ES256 (RFC 7518 section 3.4).
-private struct SigningKey {
-    static let es256 = "ES256"
-
-    let privateKey: P256.Signing.PrivateKey
-
-    init() {
-        privateKey = P256.Signing.PrivateKey()
-    }
-
-    /// The JWK thumbprint of the public key (RFC 7638).
-    var id: String {
-        let point = privateKey.publicKey.rawRepresentation
-        let (x, y) = (Base64.url.encode(point.prefix(32)), Base64.url.encode(point.suffix(32)))
-        let canonical = #"{"crv":"P-256","kty":"EC","x":"\#(x)","y":"\#(y)"}"#
-        return Base64.url.encode(Array(SHA256.hash(data: Data(canonical.utf8))))
-    }
-
-    func algorithm() async throws -> any JWTAlgorithm {
-        let collection = try await JWTKeyCollection().add(ecdsa: ES256PrivateKey(backing: privateKey))
-        return try await collection.getKey()
-    }
-
-    // MARK: At rest: AES-256-GCM under a key derived from the instance's secret, bound to the id
-
-    func sealed(under secret: InstanceSecret, at now: Date) throws -> StoredSigningKey {
-        let box = try AES.GCM.seal(
-            privateKey.rawRepresentation, using: secret.key(for: "signing keys"), authenticating: Data(id.utf8))
-        guard let sealed = box.combined else { throw CryptoKitError.incorrectParameterSize }
-        return StoredSigningKey(id: id, algorithm: Self.es256, sealed: Array(sealed), createdAt: now)
-    }
-
-    init(_ stored: StoredSigningKey, secret: InstanceSecret) throws {
-        guard stored.algorithm == Self.es256 else {
-            throw AuthError(.misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
+        guard let signing = ring.withLock({ Self.signing($0, at: now()) }) else {
+            throw AuthError(.misconfigured, "the storage kept no signing key")
         }
-        guard let box = try? AES.GCM.SealedBox(combined: stored.sealed),
-            let raw = try? AES.GCM.open(box, using: secret.key(for: "signing keys"), authenticating: Data(stored.id.utf8)),
-            let key = try? P256.Signing.PrivateKey(rawRepresentation: raw)
+        return try signing.key.sign(claims)
+    }
+
+    /// The last one whose time has come. A clock set back to before the first key's time still finds that one.
+    private static func signing(_ ring: [Loaded], at now: Date) -> Loaded? {
+        ring.last { $0.stored.signsFrom <= now } ?? ring.first
+    }
+
+    /// The published set (RFC 7517 section 5): every key that has a live token or will have one.
+    public var jwks: String {
+        String(decoding: publishedSet.bytes, as: UTF8.self)
+    }
+
+    package var publishedSet: JSON {
+        ["keys": .array(ring.withLock { $0.map(\.key.publicKey.jwk) })]
+    }
+
+    /// In the order in which they begin to sign.
+    public func list() -> [Description] {
+        let now = now()
+        return ring.withLock { ring in
+            let signing = Self.signing(ring, at: now)
+            return ring.map { key in
+                Description(
+                    id: key.stored.id, algorithm: key.stored.algorithm, createdAt: key.stored.createdAt,
+                    signsFrom: key.stored.signsFrom,
+                    state: key.stored.id == signing?.stored.id ? .signing : key.stored.signsFrom > now ? .next : .verifying)
+            }
+        }
+    }
+
+    // MARK: Rotating
+
+    /// Makes the key that will sign next. The present one signs on until then, and its tokens stay good until they expire.
+    /// - Parameter lead: seconds until it signs, at least ``shortestLead``. With less than ``publicationLead``, verifiers that keep the
+    ///   published set refuse the new key's tokens until they ask again.
+    /// - Throws: `key_pending` when there is one already that has not begun to sign.
+    @discardableResult
+    public func rotate(lead: TimeInterval = SigningKeys.publicationLead) async throws -> Description {
+        try await load()
+        guard let newest = ring.withLock({ $0.last }), newest.stored.signsFrom <= now(),
+            let id = try await insert(after: newest.stored.id, signsFrom: now().addingTimeInterval(max(lead, Self.shortestLead)))
         else {
-            throw AuthError(
-                .misconfigured,
-                "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before")
+            throw AuthError(.keyPending, "there is a new key already that has not begun to sign; see: rest-auth keys list")
         }
-        privateKey = key
+        try await load()
+        guard let made = list().first(where: { $0.id == id }) else { throw AuthError(.misconfigured, "the storage lost a new signing key") }
+        return made
+    }
+
+    /// Makes the next key when the newest has signed nearly as long as it should, or is of another kind than is configured.
+    func rotateOnSchedule() async throws {
+        guard let newest = ring.withLock({ $0.last?.stored }) else { return }
+        let end = newest.signsFrom.addingTimeInterval(rotationInterval)
+        let isDue = end.addingTimeInterval(-Self.publicationLead) <= now()
+        guard isDue || newest.algorithm != algorithm.rawValue, newest.signsFrom <= now() else { return }
+        _ = try await insert(after: newest.id, signsFrom: max(isDue ? end : now(), now().addingTimeInterval(Self.publicationLead)))
+        try await load()
+    }
+
+    /// - Returns: the new key's id, or `nil` when another process was first.
+    private func insert(after predecessor: String?, signsFrom: Date) async throws -> String? {
+        let key = try await SigningKey(algorithm)
+        let stored = StoredSigningKey(
+            id: key.publicKey.id, algorithm: algorithm.rawValue, sealed: try key.sealed(under: secret), createdAt: now(),
+            signsFrom: signsFrom, follows: predecessor ?? "")
+        guard try await storage.insertSigningKey(stored) else { return nil }
+        AuthEvent.signingKeyMade(id: stored.id).record()
+        return stored.id
+    }
+
+    /// Takes over what the storage has: keys that other processes made, and without those that were deleted.
+    func load() async throws {
+        let stored = try await storage.signingKeys()
+        let known = ring.withLock { ring in Dictionary(uniqueKeysWithValues: ring.map { ($0.stored.id, $0) }) }
+        guard stored != ring.withLock({ $0.map(\.stored) }) else { return }
+        var loaded: [Loaded] = []
+        for key in stored {
+            if let present = known[key.id], present.stored == key {
+                loaded.append(present)
+            } else {
+                loaded.append(Loaded(key: try await SigningKey(key, secret: secret), stored: key))
+            }
+        }
+        ring.withLock { $0 = loaded }
+        verification.replace(with: loaded.map(\.key.publicKey))
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The door for credentials: the one place that decides whether they sign someone in.
-public final class Login: Sendable {
+public final class Login: CredentialVerifier {
     let storage: any Storage
     let passwords: Passwords
     let accessTokens: AccessTokens
@@ -19,6 +19,8 @@ public final class Login: Sendable {
     /// Unknown, impossible and disabled users cost the same hash as a wrong password and get the same answer.
     /// - Throws: `invalid_credentials`, `overloaded`.
     public func attempt(_ username: String, password: String) async throws -> Identity {
+        // Before the hash is read: whoever changes the password from here on ends what this sign-in starts.
+        let start = now()
         let name = try? Username(username)
         let stored: StoredCredentials? =
             if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
@@ -28,7 +30,7 @@ public final class Login: Sendable {
             throw AuthError.invalidCredentials
         }
         AuthEvent.loginSucceeded(userID: user.id).record()
-        return Identity(userID: user.id, username: user.username, method: .password, authenticatedAt: now())
+        return Identity(user: user, method: .password, authenticatedAt: start)
     }
 
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else as a name and a password.

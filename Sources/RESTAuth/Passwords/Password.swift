@@ -12,15 +12,16 @@ public struct Password: Sendable {
     /// Code points, for the policy.
     let length: Int
 
+    /// - Parameter field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/validationFailed`` for an empty password, one of more than ``maximumBytes``, and one with control
     ///   characters: HTTP Basic cannot carry them (RFC 7617 section 2), and some hash functions end at a NUL.
-    public init(_ text: String) throws(AuthError) {
-        guard !text.isEmpty else { throw Self.refused("missing argument: password is empty") }
+    public init(_ text: String, field: String = "password") throws(AuthError) {
+        guard !text.isEmpty else { throw Self.refused("missing argument: password is empty", field) }
         guard text.utf8.count <= Self.maximumBytes else {
-            throw Self.refused("password is longer than \(Self.maximumBytes) bytes")
+            throw Self.refused("password is longer than \(Self.maximumBytes) bytes", field)
         }
         guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
-            throw Self.refused("password has a control character")
+            throw Self.refused("password has a control character", field)
         }
         let prepared = text.utf8.allSatisfy { $0 < 0x80 } ? text : Self.prepare(text)
         bytes = Array(prepared.utf8)
@@ -35,8 +36,8 @@ public struct Password: Sendable {
         return String(mapped).precomposedStringWithCanonicalMapping
     }
 
-    private static func refused(_ reason: String) -> AuthError {
-        AuthError(.validationFailed, reason, field: "password")
+    private static func refused(_ reason: String, _ field: String) -> AuthError {
+        AuthError(.validationFailed, reason, field: field)
     }
 
     /// Only for rules that must read the text.

@@ -1,19 +1,21 @@
 package import Foundation
 import Synchronization
 
-/// The users whose live tokens are refused, in memory, so that a verified token costs no look into the database.
+/// Which live tokens are refused, in memory, so that a verified token costs no look into the database.
 ///
-/// The set is filled by this process's own writes at once, and by those of other processes through the numbered log that
-/// ``RevocationFeed`` reads. It is believed only while the log was read within ``bound``; otherwise, as when no feed runs,
-/// a token's user is looked up in the database.
+/// The set is filled by this process's own writes at once, and by those of other processes through the numbered log that a feed reads. It is
+/// believed only while the log was read within the bound; otherwise, as when no feed runs, whoever knows better is asked.
 public final class Revocations: Sendable {
     /// No refusal takes longer than this to reach a process that shares the storage, in seconds.
     public static let bound: Duration = .seconds(1)
 
+    /// How long a line matters, in seconds: the longest life of a token, and an hour by which a clock may be set back.
+    package static let retention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
+
     package enum Standing: Sendable {
         case admitted
         case refused
-        /// The log has not been read for too long: only the database knows.
+        /// The log has not been read for too long.
         case unknown
     }
 
@@ -24,31 +26,47 @@ public final class Revocations: Sendable {
     }
 
     private struct State {
-        var entries: [User.ID: Entry] = [:]
+        var entries: [Revocation.Subject: Entry] = [:]
         var confirmedAt: ContinuousClock.Instant?
+
+        func refuses(_ subject: Revocation.Subject) -> Bool { entries[subject]?.isRefused == true }
     }
 
     private let state = Mutex(State())
+    private let bound: Duration
 
-    package init() {}
+    package init(bound: Duration = Revocations.bound) {
+        self.bound = bound
+    }
 
-    package func standing(of id: User.ID) -> Standing {
+    /// Whether a token of that identity is refused.
+    package func standing(of identity: Identity) -> Standing {
         let now = ContinuousClock.now
         return state.withLock { state in
-            if state.entries[id]?.isRefused == true { return .refused }
-            guard let confirmedAt = state.confirmedAt, now - confirmedAt <= Self.bound else { return .unknown }
+            if !state.entries.isEmpty {
+                if state.refuses(.user(identity.userID)) { return .refused }
+                if let session = identity.sessionID, state.refuses(.session(session)) { return .refused }
+                if identity.roles.contains(where: { state.refuses(.role($0, of: identity.userID)) }) { return .refused }
+            }
+            guard let confirmedAt = state.confirmedAt, now - confirmedAt <= bound else { return .unknown }
             return .admitted
         }
     }
 
-    /// Takes lines of the log in any order: for each user the highest number counts.
+    /// Takes lines of the log in any order: for each subject the highest number counts.
     package func apply(_ lines: [Revocation]) {
         guard !lines.isEmpty else { return }
         state.withLock { state in
-            for line in lines where line.number > state.entries[line.userID]?.number ?? .min {
-                state.entries[line.userID] = Entry(number: line.number, isRefused: line.isRefused, at: line.at)
+            for line in lines where line.number > state.entries[line.subject]?.number ?? .min {
+                state.entries[line.subject] = Entry(number: line.number, isRefused: line.isRefused, at: line.at)
             }
         }
+    }
+
+    /// Takes the lines of sessions that this process has just ended, and records each end.
+    func applyEnded(_ lines: [Revocation]) {
+        apply(lines)
+        for case .session(let id) in lines.map(\.subject) { AuthEvent.sessionEnded(id).record() }
     }
 
     /// Notes that every line committed before `instant` has been applied.

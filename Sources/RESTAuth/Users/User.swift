@@ -12,12 +12,16 @@ public struct User: Sendable, Hashable, Identifiable {
     /// When the user was disabled; `nil` for a user who may sign in.
     public let disabledAt: Date?
 
+    /// What the user may do beyond being signed in, in words of the adopter's (see ``Role``).
+    public let roles: Set<String>
+
     public var isDisabled: Bool { disabledAt != nil }
 
-    public init(id: ID, username: String, createdAt: Date, disabledAt: Date?) {
+    public init(id: ID, username: String, createdAt: Date, disabledAt: Date?, roles: Set<String> = []) {
         self.id = id
         self.username = username
         self.createdAt = createdAt
         self.disabledAt = disabledAt
+        self.roles = roles
     }
 }

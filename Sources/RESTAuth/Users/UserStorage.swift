@@ -25,8 +25,23 @@ public protocol UserStorage: Sendable {
     /// At most `limit` users with an id greater than `id`, in ascending order of id.
     func users(after id: User.ID, limit: Int) async throws -> [User]
 
-    /// - Returns: whether there was such a user.
-    func setPasswordHash(_ hash: String, user id: User.ID, at now: Date) async throws -> Bool
+    /// Replaces the password and ends the user's sessions but one, in one transaction.
+    /// - Parameters:
+    ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces any.
+    ///   - kept: the session that asked for it.
+    /// - Returns: the lines for the sessions that were ended; `nil` when there is no such user or the hash is another one by now.
+    func setPasswordHash(
+        _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
+    ) async throws -> [Revocation]?
+
+    func credentials(user id: User.ID) async throws -> StoredCredentials?
+
+    /// Gives the user a role, also one that the user has, and writes that tokens with it are admitted, in one transaction.
+    /// - Returns: the line, or `nil` when there is no such user.
+    func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation?
+
+    /// Takes a role away, also one that the user has not, and writes that tokens with it are refused, in one transaction.
+    func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation?
 
     /// Disables the user and writes the revocation, in one transaction. A user who was disabled before stays so since then.
     /// - Returns: the revocation, or `nil` when there is no such user.

@@ -71,6 +71,24 @@ public final class Users: Sendable {
         AuthEvent.userDeleted(userID: id).record()
     }
 
+    // MARK: Roles
+
+    /// Gives the user a role. Tokens carry it from the next one on.
+    /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
+    public func grant(_ role: String, to id: User.ID) async throws {
+        try Role.check(role)
+        try apply(await storage.grantRole(role, user: id, at: now()))
+        AuthEvent.roleGranted(role, userID: id).record()
+    }
+
+    /// Takes a role away. Tokens that carry it are refused, as those of a disabled user are; the session's next one is without it.
+    /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
+    public func revoke(_ role: String, from id: User.ID) async throws {
+        try Role.check(role)
+        try apply(await storage.revokeRole(role, user: id, at: now()))
+        AuthEvent.roleRevoked(role, userID: id).record()
+    }
+
     private func apply(_ revocation: Revocation?) throws(AuthError) {
         guard let revocation else { throw .userNotFound }
         revocations.apply([revocation])

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import RESTAuth
 
 @main
@@ -16,7 +17,9 @@ struct RESTAuthCommand: AsyncParsableCommand {
             (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file.
             """,
         version: "rest-auth \(version)",
-        subcommands: [ServeCommand.self, UsersCommand.self, ConfigCommand.self])
+        subcommands: [
+            ServeCommand.self, UsersCommand.self, SessionsCommand.self, KeysCommand.self, ClientsCommand.self, ConfigCommand.self,
+        ])
 
     static let version = "0.1.0"
 
@@ -45,6 +48,14 @@ func exitWithMessage(_ message: String) -> Never {
 }
 
 extension SettingsOptions {
+    /// Runs a command over the core. What the core logs is for a server's log: here only warnings are shown, unless asked for.
+    func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
+        let settings = try await load()
+        let sink = settings.startLogging(level: settings.logLevel ?? .warning)
+        defer { sink.flush() }
+        try await body(settings.openAuth(createsMissing: createsMissing))
+    }
+
     /// The settings in force for a command.
     func load() async throws -> Settings {
         try Settings(await source())

@@ -12,10 +12,11 @@ struct UsersCommand: AsyncParsableCommand {
               echo "$PASSWORD" | rest-auth users add susan --password-stdin
               rest-auth users list --json
               rest-auth users disable susan
+              rest-auth users grant susan admin
 
             A user is named by user name, or by --id. What is refused here is refused by a running server within a second.
             """,
-        subcommands: [Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self])
+        subcommands: [Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self, Revoke.self])
 }
 
 // MARK: - Commands
@@ -131,7 +132,61 @@ extension UsersCommand {
     }
 }
 
+extension UsersCommand {
+    struct Grant: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a user roles.", discussion: "  rest-auth users grant susan admin auditor")
+
+        @OptionGroup var arguments: UserAndRoles
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                let user = try await arguments.user.find(in: auth.users)
+                for role in arguments.roles { try await auth.users.grant(role, to: user.id) }
+                print("\(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one on.")
+            }
+        }
+    }
+
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take roles from a user, and refuse live tokens that carry them.",
+            discussion: "  rest-auth users revoke susan admin")
+
+        @OptionGroup var arguments: UserAndRoles
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                let user = try await arguments.user.find(in: auth.users)
+                for role in arguments.roles { try await auth.users.revoke(role, from: user.id) }
+                print("\(user.username) has \(arguments.roles.joined(separator: ", ")) no more.")
+            }
+        }
+    }
+}
+
 // MARK: - What they share
+
+/// A user and some roles: the first word is the user name, unless the user is named by id.
+struct UserAndRoles: ParsableArguments {
+    @Argument(help: ArgumentHelp("The user name, and the roles.", valueName: "username> <role")) var words: [String]
+    @Option(help: "The user's id, in place of the name.") var id: User.ID?
+
+    func validate() throws {
+        guard !roles.isEmpty else { throw ValidationError("Name a user and at least one role.") }
+    }
+
+    var roles: ArraySlice<String> { id == nil ? words.dropFirst() : words[...] }
+
+    var user: UserReference {
+        var reference = UserReference()
+        reference.id = id
+        reference.username = id == nil ? words.first : nil
+        return reference
+    }
+}
 
 /// A user, named on the command line.
 struct UserReference: ParsableArguments {
@@ -184,25 +239,16 @@ struct PasswordOptions: ParsableArguments {
     }
 }
 
-extension SettingsOptions {
-    /// Runs a command over the core. What the core logs is for a server's log: here only warnings are shown, unless asked for.
-    fileprivate func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
-        let settings = try await load()
-        let sink = settings.startLogging(level: settings.logLevel ?? .warning)
-        defer { sink.flush() }
-        try await body(settings.openAuth(createsMissing: createsMissing))
-    }
-}
-
 extension User {
     fileprivate var textLine: String {
         "\(id)\t\(username)\t\(createdAt.ISO8601Format())\(disabledAt.map { "\tdisabled \($0.ISO8601Format())" } ?? "")"
+            + (roles.isEmpty ? "" : "\troles \(roles.sorted().joined(separator: ","))")
     }
 
     fileprivate var jsonLine: String {
         let json: JSON = [
             "id": .integer(Int(id)), "username": .string(username), "created_at": .string(createdAt.ISO8601Format()),
-            "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
+            "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null, "roles": .array(roles.sorted().map(JSON.string)),
         ]
         return String(decoding: json.bytes, as: UTF8.self)
     }

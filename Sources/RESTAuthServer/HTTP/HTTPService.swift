@@ -30,10 +30,11 @@ struct HTTPService: Service {
 
     private func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let start = NIODeadline.now()
-        let context = ServerContext(source: .init(channel: channel, logger: logger))
-        let mark = completion.mark(request.head, context.requestID, from: channel.remoteAddress)
-        let believed = completion.proxies?.believe(request, from: channel.remoteAddress) ?? request
-        let response = try await RequestMark.$current.withValue(mark) {
+        var context = ServerContext(source: .init(channel: channel, logger: logger))
+        let mark = completion.mark(request.head, context.requestID, from: context.peerAddress)
+        context.clientAddress = mark.address
+        let believed = completion.proxies?.believe(request, from: context.peerAddress) ?? request
+        let response = try await RequestMark.$current.withValue(mark) { [context] in
             do {
                 return try await router.respond(to: believed, context: context)
             } catch let error as HTTPParserError {

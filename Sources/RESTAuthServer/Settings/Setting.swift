@@ -12,6 +12,13 @@ enum Setting: String, CaseIterable {
     case tokenDuration = "token_duration"
     case tokenRenewal = "token_renewal"
     case tokenRenewalLimit = "token_renewal_limit"
+    case sessionInactivityTimeout = "session_inactivity_timeout"
+    case sessionTimebox = "session_timebox"
+    case sessionLimit = "session_limit"
+    case refreshTokenInCookie = "refresh_token_in_cookie"
+    case refreshTokenInBody = "refresh_token_in_body"
+    case signingAlgorithm = "signing_algorithm"
+    case keyRotation = "key_rotation"
     case tokenCache = "token_cache"
     case passwordPolicy = "password_policy"
     case passwordMemory = "password_memory"
@@ -38,6 +45,8 @@ enum Setting: String, CaseIterable {
         case .databaseURL: "DATABASE_URL"
         case .secretKey: "SECRET_KEY"
         case .secretKeyFile: "SECRET_KEY_FILE"
+        case .refreshTokenInCookie: "REFRESH_TOKEN_IN_COOKIE"
+        case .refreshTokenInBody: "REFRESH_TOKEN_IN_BODY"
         case .logLevel: "LOG_LEVEL"
         default: nil
         }

@@ -16,6 +16,13 @@ struct Settings {
     let secretFile: String?
     let tokenDuration: Int
     let tokenRenewal: TokenRenewal
+    let sessionInactivityTimeout: Int
+    let sessionTimebox: Int
+    let sessionLimit: Int
+    let refreshTokenInCookie: Bool
+    let refreshTokenInBody: Bool
+    let signingAlgorithm: SigningAlgorithm
+    let keyRotation: Int
     let tokenCache: Int
     let passwordPolicy: PasswordPolicy
     let passwordCost: Argon2id
@@ -45,6 +52,19 @@ struct Settings {
         secretFile = read.text(.secretKeyFile)
         tokenDuration = try read.number(.tokenDuration, in: 1...AuthConfiguration.maximumTokenDuration) ?? 600
         tokenRenewal = try read.tokenRenewal()
+        let longest = AuthConfiguration.longestSession
+        sessionInactivityTimeout = try read.number(.sessionInactivityTimeout, in: 1...longest) ?? 7 * 86400
+        sessionTimebox = try read.number(.sessionTimebox, in: 1...longest) ?? 30 * 86400
+        sessionLimit = try read.number(.sessionLimit, in: 1...1_000_000) ?? 10_000
+        refreshTokenInCookie = try read.flag(.refreshTokenInCookie) ?? false
+        refreshTokenInBody = try read.flag(.refreshTokenInBody) ?? true
+        guard refreshTokenInCookie || refreshTokenInBody else {
+            throw AuthError(
+                .misconfigured, "refresh_token_in_cookie and refresh_token_in_body are both off, so no client could renew its session")
+        }
+        signingAlgorithm = try read.choice(.signingAlgorithm) ?? .es256
+        keyRotation =
+            try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation) ?? 30 * 86400
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
         passwordPolicy = try read.choice(.passwordPolicy) ?? .open
         passwordCost = try read.passwordCost()
@@ -78,6 +98,11 @@ struct Settings {
         configuration.issuer = publicURL ?? configuration.issuer
         configuration.tokenDuration = tokenDuration
         configuration.tokenRenewal = tokenRenewal
+        configuration.sessionInactivityTimeout = sessionInactivityTimeout
+        configuration.sessionTimebox = sessionTimebox
+        configuration.sessionLimit = sessionLimit
+        configuration.signingAlgorithm = signingAlgorithm
+        configuration.keyRotationInterval = keyRotation
         configuration.verifiedTokenCapacity = tokenCache
         configuration.passwordPolicy = passwordPolicy
         configuration.passwordCost = passwordCost
@@ -93,6 +118,10 @@ struct Settings {
         configuration.scheme = scheme
         configuration.believesForwardedFields = !trustedProxies.isEmpty
         configuration.bodyLimit = bodyLimit
+        configuration.refreshTokenInCookie = refreshTokenInCookie
+        configuration.refreshTokenInBody = refreshTokenInBody
+        // A star allows every page to call, not to call as whoever sits before it.
+        configuration.trustedOrigins = Set(corsOrigins).subtracting(["*"])
         return configuration
     }
 
@@ -125,10 +154,19 @@ private struct SettingsReader {
 
     func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) throws -> Choice? where Choice.RawValue == String {
         guard let found = source[setting] else { return nil }
-        guard let choice = Choice(rawValue: found.value.lowercased()) else {
+        guard let choice = Choice.allCases.first(where: { $0.rawValue.lowercased() == found.value.lowercased() }) else {
             throw wrong(found, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
+    }
+
+    func flag(_ setting: Setting) throws -> Bool? {
+        guard let found = source[setting] else { return nil }
+        switch found.value.lowercased() {
+        case "yes", "true", "on", "1": return true
+        case "no", "false", "off", "0": return false
+        default: throw wrong(found, "must be yes or no")
+        }
     }
 
     private func list(_ setting: Setting) -> [String] {

@@ -29,6 +29,27 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("With --token-renewal until: how long after the password (43200).", valueName: "seconds"))
     var tokenRenewalLimit: String?
 
+    @Option(help: ArgumentHelp("How long a session lives without being renewed (604800).", valueName: "seconds"))
+    var sessionInactivityTimeout: String?
+
+    @Option(help: ArgumentHelp("How long a session lives at most (2592000).", valueName: "seconds"))
+    var sessionTimebox: String?
+
+    @Option(help: ArgumentHelp("How many sessions a user may have; the oldest go (10000).", valueName: "count"))
+    var sessionLimit: String?
+
+    @Option(help: ArgumentHelp("Give and take the refresh token as a cookie, for browsers (no).", valueName: "yes|no"))
+    var refreshTokenInCookie: String?
+
+    @Option(help: ArgumentHelp("Give the refresh token in the answer's body (yes).", valueName: "yes|no"))
+    var refreshTokenInBody: String?
+
+    @Option(help: ArgumentHelp("How new keys sign tokens (ES256).", valueName: "ES256|EdDSA|RS256"))
+    var signingAlgorithm: String?
+
+    @Option(help: ArgumentHelp("How long a key signs before the next one does (2592000).", valueName: "seconds"))
+    var keyRotation: String?
+
     @Option(help: ArgumentHelp("How many verified tokens are remembered (100000).", valueName: "count"))
     var tokenCache: String?
 
@@ -88,6 +109,9 @@ struct SettingsOptions: ParsableArguments {
         let values: [Setting: String?] = [
             .hostname: hostname, .port: port, .databaseURL: database, .publicURL: publicURL, .secretKeyFile: secretKeyFile,
             .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
+            .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox, .sessionLimit: sessionLimit,
+            .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
+            .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .tokenCache: tokenCache, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
             .passwordPasses: passwordPasses, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
             .hashingPatience: hashingPatience, .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,

@@ -1,0 +1,17 @@
+public import ServiceLifecycle
+
+/// Keeps the ring of signing keys: sees what other processes made, and makes the next key when it is time.
+public struct KeyRotation: Service {
+    let keys: SigningKeys
+
+    /// Shorter than ``SigningKeys/shortestLead``, so that every process has a key before its first token comes.
+    static let interval: Duration = .seconds(1)
+
+    /// Runs until graceful shutdown.
+    public func run() async throws {
+        try await every(Self.interval, "signing keys could not be read") {
+            try await keys.load()
+            try await keys.rotateOnSchedule()
+        }
+    }
+}

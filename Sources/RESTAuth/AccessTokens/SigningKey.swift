@@ -1,0 +1,110 @@
+import Crypto
+import CryptoExtras
+import Foundation
+import JWTKit
+
+/// A key pair in the clear.
+struct SigningKey: Sendable {
+    private enum Material: Sendable {
+        case p256(P256.Signing.PrivateKey)
+        case ed25519(Curve25519.Signing.PrivateKey)
+        case rsa(_RSA.Signing.PrivateKey)
+    }
+
+    let algorithm: SigningAlgorithm
+    let publicKey: VerificationKey
+    private let material: Material
+    private let signer: any JWTAlgorithm
+
+    /// A new one.
+    init(_ algorithm: SigningAlgorithm) async throws {
+        let material: Material =
+            switch algorithm {
+            case .es256: .p256(.init())
+            case .edDSA: .ed25519(.init())
+            case .rs256: .rsa(try .init(keySize: .bits3072))
+            }
+        try await self.init(algorithm, material)
+    }
+
+    private init(_ algorithm: SigningAlgorithm, _ material: Material) async throws {
+        self.algorithm = algorithm
+        self.material = material
+        let keys = JWTKeyCollection()
+        switch material {
+        case .p256(let key): await keys.add(ecdsa: try ES256PrivateKey(backing: key))
+        case .ed25519(let key): await keys.add(eddsa: EdDSA.PrivateKey(backing: key))
+        case .rsa(let key): await keys.add(rsa: try Insecure.RSA.PrivateKey(backing: key), digestAlgorithm: .sha256)
+        }
+        signer = try await keys.getKey()
+        publicKey = VerificationKey(algorithm, parameters: try Self.parameters(of: material), verifier: signer)
+    }
+
+    /// The required members of the public JWK, in the order of their names (RFC 7638 section 3.2).
+    private static func parameters(of material: Material) throws -> [(String, String)] {
+        switch material {
+        case .p256(let key):
+            let point = key.publicKey.rawRepresentation
+            return [
+                ("crv", "P-256"), ("kty", "EC"), ("x", Base64.url.encode(point.prefix(32))), ("y", Base64.url.encode(point.suffix(32))),
+            ]
+        case .ed25519(let key):
+            return [("crv", "Ed25519"), ("kty", "OKP"), ("x", Base64.url.encode(key.publicKey.rawRepresentation))]
+        case .rsa(let key):
+            let numbers = try key.publicKey.getKeyPrimitives()
+            return [
+                ("e", Base64.url.encode(numbers.publicExponent)), ("kty", "RSA"), ("n", Base64.url.encode(numbers.modulus)),
+            ]
+        }
+    }
+
+    /// The token in compact form.
+    func sign(_ claims: AccessTokenClaims) throws -> String {
+        let signingInput = Base64.url.encode(publicKey.header.bytes) + "." + Base64.url.encode(claims.json.bytes)
+        return signingInput + "." + Base64.url.encode(try signer.sign(Array(signingInput.utf8)))
+    }
+}
+
+// MARK: - At rest: AES-256-GCM under a key derived from the instance's secret, bound to the id
+
+extension SigningKey {
+    private static let purpose = "signing keys"
+
+    private var privateBytes: Data {
+        switch material {
+        case .p256(let key): key.rawRepresentation
+        case .ed25519(let key): key.rawRepresentation
+        case .rsa(let key): key.derRepresentation
+        }
+    }
+
+    func sealed(under secret: InstanceSecret) throws -> [UInt8] {
+        let box = try AES.GCM.seal(privateBytes, using: secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
+        guard let sealed = box.combined else { throw CryptoKitError.incorrectParameterSize }
+        return Array(sealed)
+    }
+
+    /// - Throws: `misconfigured` when `secret` is not the one it was sealed under.
+    init(_ stored: StoredSigningKey, secret: InstanceSecret) async throws {
+        guard let algorithm = SigningAlgorithm(rawValue: stored.algorithm) else {
+            throw AuthError(.misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
+        }
+        guard let box = try? AES.GCM.SealedBox(combined: stored.sealed),
+            let raw = try? AES.GCM.open(box, using: secret.key(for: Self.purpose), authenticating: Data(stored.id.utf8)),
+            let material = try? Self.material(algorithm, raw)
+        else {
+            throw AuthError(
+                .misconfigured,
+                "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before")
+        }
+        try await self.init(algorithm, material)
+    }
+
+    private static func material(_ algorithm: SigningAlgorithm, _ raw: Data) throws -> Material {
+        switch algorithm {
+        case .es256: .p256(try .init(rawRepresentation: raw))
+        case .edDSA: .ed25519(try .init(rawRepresentation: raw))
+        case .rs256: .rsa(try .init(derRepresentation: raw))
+        }
+    }
+}

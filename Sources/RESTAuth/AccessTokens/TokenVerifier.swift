@@ -1,0 +1,73 @@
+package import Foundation
+
+/// What makes an access token good wherever it is checked: a signature by one of the keys, claims, and that nothing revoked it.
+package final class TokenVerifier: Sendable {
+    /// The longest token that is looked at, in bytes.
+    package static let maximumBytes = 4096
+
+    package let keys: VerificationKeys
+    package let revocations: Revocations
+    private let cache: VerifiedTokenCache
+    private let issuer: String
+    private let now: @Sendable () -> Date
+
+    package init(
+        keys: VerificationKeys, revocations: Revocations, issuer: String, capacity: Int, now: @escaping @Sendable () -> Date
+    ) {
+        self.keys = keys
+        self.revocations = revocations
+        self.issuer = issuer
+        self.now = now
+        cache = VerifiedTokenCache(capacity: capacity)
+    }
+
+    /// Who `token` stands for.
+    ///
+    /// Checked, in this order: length and outline, the header (algorithm pinned to the key, RFC 8725 section 3.1), the signature, the claims,
+    /// the revocations. A token seen before costs a digest and look-ups in memory.
+    /// - Parameter confirm: asked when a token is new here and when the revocations are not up to date; throws to refuse.
+    /// - Throws: `invalid_token`; what `confirm` throws.
+    package func verify(
+        _ token: [UInt8], confirm: (AccessTokenClaims, Identity) async throws -> Void
+    ) async throws -> Identity {
+        guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
+        let digest = TokenDigest(of: token)
+        let known = cache.token(digest)
+        let claims = try known?.claims ?? signedClaims(token)
+        guard claims.isLive(at: now().timeIntervalSince1970) else { throw AuthError.invalidToken }
+        let identity = known?.identity ?? Identity(claims)
+        if known != nil, revocations.standing(of: identity) == .admitted { return identity }
+        guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
+        try await confirm(claims, identity)
+        // Once more: what was refused during the wait is refused.
+        guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
+        if known == nil { cache.remember(VerifiedToken(identity: identity, claims: claims), as: digest) }
+        return identity
+    }
+
+    /// Who `token` stands for, when that can be told without waiting: it was verified before, is live, and is known to be admitted. `nil` says
+    /// nothing about the token, only that ``verify(_:confirm:)`` has to tell.
+    package func remembered(_ token: [UInt8]) -> Identity? {
+        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token)),
+            known.claims.isLive(at: now().timeIntervalSince1970), revocations.standing(of: known.identity) == .admitted
+        else { return nil }
+        return known.identity
+    }
+
+    /// The claims of a token with a good signature, live or not.
+    func signedClaims(_ token: [UInt8]) throws(AuthError) -> AccessTokenClaims {
+        guard token.count <= Self.maximumBytes, let payload = keys.verifiedPayload(of: token),
+            let claims = AccessTokenClaims(payload, issuer: issuer)
+        else { throw .invalidToken }
+        return claims
+    }
+}
+
+extension Identity {
+    init(_ claims: AccessTokenClaims) {
+        self.init(
+            userID: claims.subject, username: claims.username, method: .token,
+            authenticatedAt: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt)), sessionID: claims.sessionID,
+            roles: Set(claims.roles))
+    }
+}

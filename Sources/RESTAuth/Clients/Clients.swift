@@ -1,0 +1,54 @@
+import Crypto
+import Foundation
+
+/// The door to clients: add, authenticate, list, remove.
+public final class Clients: Sendable {
+    let storage: any Storage
+    let digestKey: SymmetricKey
+    let now: @Sendable () -> Date
+
+    init(storage: any Storage, secret: InstanceSecret, now: @escaping @Sendable () -> Date) {
+        self.storage = storage
+        self.now = now
+        digestKey = secret.key(for: "client secret digests")
+    }
+
+    /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
+    /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of ASCII, `client_already_exists`.
+    public func add(_ id: String) async throws -> ClientSecret {
+        guard id.wholeMatch(of: /[A-Za-z0-9._-]{1,64}/) != nil else {
+            throw AuthError(.validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
+        }
+        let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
+        try await storage.insertClient(Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value))
+        AuthEvent.clientAdded(id: id).record()
+        return secret
+    }
+
+    /// Makes sure that a caller is the client it says it is. The same work is done for a client that does not exist.
+    /// - Throws: `invalid_client`.
+    public func authenticate(_ id: String, secret: String) async throws {
+        let stored = try await storage.clientSecretDigest(id: id)
+        let isEqual = isEqualInConstantTime(digest(of: secret), stored ?? digest(of: ""))
+        guard isEqual, stored != nil else {
+            AuthEvent.clientRefused(id: id).record()
+            throw AuthError(.invalidClient, "the client's id or secret is wrong")
+        }
+    }
+
+    /// In the order of their ids.
+    public func list() async throws -> [Client] {
+        try await storage.clients()
+    }
+
+    /// Refuses the client from the next request on.
+    /// - Throws: `client_not_found`.
+    public func remove(_ id: String) async throws {
+        guard try await storage.deleteClient(id: id) else { throw AuthError(.clientNotFound, "there is no client \(id)") }
+        AuthEvent.clientRemoved(id: id).record()
+    }
+
+    private func digest(of secret: String) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Data(secret.utf8), using: digestKey))
+    }
+}

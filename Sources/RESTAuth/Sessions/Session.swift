@@ -1,0 +1,91 @@
+public import Foundation
+
+/// One sign-in, from the password to its end: what all tokens that came of it belong to.
+public struct Session: Sendable, Hashable, Identifiable {
+    /// The `sid` of its tokens. Names the session and opens nothing.
+    public let id: ID
+    public let userID: User.ID
+    /// When the password was given.
+    public let createdAt: Date
+    /// When a token was last given for it. A token's own use leaves no trace: nothing is written then.
+    public let lastUsedAt: Date
+    /// When it ends unless it is renewed before. No access token of it lives longer.
+    public let expiresAt: Date
+    public let origin: SessionOrigin
+    /// Whether it has a refresh token. One that the ancestor's route started has none and ends with its access token.
+    public let isRenewable: Bool
+
+    public init(
+        id: ID, userID: User.ID, createdAt: Date, lastUsedAt: Date, expiresAt: Date, origin: SessionOrigin, isRenewable: Bool
+    ) {
+        self.id = id
+        self.userID = userID
+        self.createdAt = createdAt
+        self.lastUsedAt = lastUsedAt
+        self.expiresAt = expiresAt
+        self.origin = origin
+        self.isRenewable = isRenewable
+    }
+}
+
+/// Where a sign-in came from, as far as anyone can tell: for its owner to recognise it, never to decide anything by.
+public struct SessionOrigin: Sendable, Hashable {
+    /// The client's IP address.
+    public let address: String?
+    /// The `User-Agent` field, at most ``maximumLength`` characters of it.
+    public let userAgent: String?
+
+    public static let maximumLength = 256
+
+    public init(address: String? = nil, userAgent: String? = nil) {
+        self.address = address
+        self.userAgent = userAgent.map { String($0.prefix(Self.maximumLength)) }
+    }
+}
+
+extension Session {
+    /// A UUID of version 7 (RFC 9562 section 5.7): in the order of creation, so that a session's row lies beside its like in the index
+    /// and a user's oldest session is the one with the least id.
+    public struct ID: Sendable, Hashable {
+        private let uuid: UUID
+
+        /// A new one: the time to a quarter of a microsecond, then 62 random bits.
+        init(at date: Date) {
+            let milliseconds = max(0, date.timeIntervalSince1970) * 1000
+            let time = UInt64(milliseconds)
+            let fraction = UInt64((milliseconds - Double(time)) * 4096) & 0xFFF
+            let high = time << 16 | 0x7000 | fraction
+            let low = UInt64.random(in: .min ... .max) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+            self.init(high: high, low: low)
+        }
+
+        private init(high: UInt64, low: UInt64) {
+            var bytes: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            withUnsafeMutableBytes(of: &bytes) { buffer in
+                buffer.storeBytes(of: high.bigEndian, as: UInt64.self)
+                buffer.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+            }
+            uuid = UUID(uuid: bytes)
+        }
+
+        /// The 16 bytes of one.
+        init(bytes: some Collection<UInt8>) {
+            var words: [UInt64] = [0, 0]
+            for (index, byte) in bytes.prefix(16).enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
+            self.init(high: words[0], low: words[1])
+        }
+
+        var bytes: [UInt8] { withUnsafeBytes(of: uuid.uuid, Array.init) }
+    }
+}
+
+extension Session.ID: LosslessStringConvertible {
+    /// 36 characters in lower case, and no other spelling.
+    public init?(_ text: String) {
+        guard text.utf8.count == 36, let uuid = UUID(uuidString: text) else { return nil }
+        self.uuid = uuid
+        guard description == text else { return nil }
+    }
+
+    public var description: String { uuid.uuidString.lowercased() }
+}

@@ -1,0 +1,56 @@
+public import Foundation
+
+/// What a session's row looks like to the door.
+public struct StoredSession: Sendable {
+    public let session: Session
+    public let user: User
+    public let refresh: RefreshState
+
+    public init(session: Session, user: User, refresh: RefreshState) {
+        self.session = session
+        self.user = user
+        self.refresh = refresh
+    }
+}
+
+/// The promises about sessions' rows.
+///
+/// A session is a row. It ends by being deleted, and whoever deletes it before it expires writes the line of the revocation log in the same
+/// transaction.
+public protocol SessionStorage: Sendable {
+    /// Stores a new session and, in the same transaction, ends the user's oldest ones beyond `limit`.
+    ///
+    /// Nothing is stored when there is no such user any more, or when the password was changed after the session's `createdAt`: whoever signed
+    /// in with the old one is too late.
+    /// - Returns: the lines for the sessions that had to go; `nil` when nothing was stored.
+    func insertSession(_ session: Session, refreshDigest: [UInt8]?, limit: Int) async throws -> [Revocation]?
+
+    /// A session that has not been ended, with its user, who may be disabled.
+    func session(id: Session.ID) async throws -> StoredSession?
+
+    /// At most `limit` sessions of the user that are live at `now`, newest first, older than `id` when one is given.
+    func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session]
+
+    /// Notes that a token was given for the session. One without a refresh token is kept until `expiresAt` at least; one that has one is
+    /// prolonged by that alone.
+    /// - Returns: the session as it is now; `nil` when there is none.
+    func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> Session?
+
+    /// Trades a refresh token for its successor, or ends the session when an earlier one comes back.
+    ///
+    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no other rotation of
+    /// this session can interleave with.
+    func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
+
+    /// Deletes the session and writes the line of the log, in one transaction.
+    /// - Parameter user: whose it must be; `nil` for an operator, who may end anyone's.
+    /// - Returns: the line, or `nil` when there is no such session.
+    func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation?
+
+    /// Deletes all sessions of the user but one and writes their lines, in one transaction.
+    func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation]
+
+    /// Deletes at most `limit` sessions that expired before `date`. No line is written: their tokens have expired with them.
+    /// - Returns: how many were deleted.
+    func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int
+}

@@ -1,0 +1,39 @@
+import Hummingbird
+import RESTAuth
+
+/// Which part of a list is asked for: at most `limit` entries after one that the client has seen.
+///
+/// Pages are found by key, not by counting, so the last costs no more than the first, and nothing is shown twice when the list grows.
+struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
+    let after: Key?
+    let limit: Int
+
+    private static var limits: ClosedRange<Int> { 1...100 }
+
+    /// From the query: `after` and `limit`, which is 25 unless given and 100 at most.
+    /// - Throws: `validation_failed`.
+    init(_ request: Request, key: (String) -> Key?) throws(AuthError) {
+        let query = request.uri.queryParameters
+        limit = try Self.value(query.get("limit"), "limit", "must be a number from 1 to 100") { text in
+            Int(text).flatMap { Self.limits.contains($0) ? $0 : nil }
+        } ?? 25
+        after = try Self.value(query.get("after"), "after", "is no id of this list", key)
+    }
+
+    private static func value<Value>(
+        _ text: String?, _ name: String, _ rule: String, _ value: (String) -> Value?
+    ) throws(AuthError) -> Value? {
+        guard let text else { return nil }
+        guard let value = value(text) else { throw AuthError(.validationFailed, "\(name) \(rule)", field: name) }
+        return value
+    }
+
+    /// The entries and what to ask for next: `after` is the key of the last one shown, `null` at the end of the list.
+    func answer(_ entries: [JSON], last: Key?) -> Response {
+        let next: JSON = entries.count < limit ? .null : last.map { .string($0.description) } ?? .null
+        return .json([
+            "data": .array(entries),
+            "pagination": ["limit": .integer(limit), "count": .integer(entries.count), "after": next],
+        ])
+    }
+}

@@ -1,0 +1,104 @@
+import HTTPTypes
+import Hummingbird
+import RESTAuth
+
+/// `POST /api/tokens` starts a session, `PUT` renews it, `DELETE` signs out.
+struct SessionRoutes: Sendable {
+    let login: Login
+    let sessions: Sessions
+    let configuration: AuthRoutesConfiguration
+    let cookieLifetime: Int
+
+    func add(to routes: some RouterMethods<some RequestContext>) {
+        routes.resource(
+            "tokens",
+            [
+                .post: { request, context in try await start(request, SessionOrigin(request, context)) },
+                .put: { request, _ in try await renew(request) },
+                .delete: { request, _ in try await end(request) },
+            ])
+    }
+
+    private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
+
+    private func start(_ request: Request, _ origin: SessionOrigin) async throws -> Response {
+        try refuseOtherSites(request)
+        let identity: Identity
+        if request.headers.contains(.authorization) {
+            identity = try await login.identity(of: request)
+        } else {
+            let fields = try await body.object(request)
+            identity = try await login.attempt(fields.requiredString("username"), password: fields.requiredString("password"))
+        }
+        return answer(try await sessions.start(for: identity, from: origin), to: request)
+    }
+
+    private func renew(_ request: Request) async throws -> Response {
+        try refuseOtherSites(request)
+        let fields = try await body.objectIfPresent(request)
+        guard let token = try fields.optionalString("refresh_token") ?? cookie(of: request) else {
+            throw AuthError(.validationFailed, "missing argument: refresh_token", field: "refresh_token")
+        }
+        return answer(try await sessions.refresh(token), to: request)
+    }
+
+    private func end(_ request: Request) async throws -> Response {
+        try refuseOtherSites(request)
+        var tokens: [String] = []
+        switch try AuthorizationHeader.credentials(in: request.headers) {
+        case .token(let token)?: tokens.append(String(decoding: token, as: UTF8.self))
+        case .password?: throw AuthError.credentialsRequired
+        case nil: break
+        }
+        let fields = try await body.objectIfPresent(request)
+        tokens += [try fields.optionalString("refresh_token"), cookie(of: request)].compactMap(\.self)
+        guard !tokens.isEmpty else { throw AuthError.credentialsRequired }
+        for token in tokens { try await sessions.end(presenting: token) }
+        var response = Response.empty()
+        if configuration.refreshTokenInCookie { response.headers[.setCookie] = cookie("", lifetime: 0, for: request) }
+        return response
+    }
+
+    private func answer(_ tokens: SessionTokens, to request: Request) -> Response {
+        var members: [(String, JSON)] = [
+            ("access_token", .string(tokens.access.value)), ("token_type", "Bearer"), ("expires_in", .integer(tokens.access.duration)),
+        ]
+        if configuration.refreshTokenInBody { members.append(("refresh_token", .string(tokens.refresh.value))) }
+        var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
+        if configuration.refreshTokenInCookie {
+            response.headers[.setCookie] = cookie(tokens.refresh.value, lifetime: cookieLifetime, for: request)
+        }
+        return response
+    }
+
+    // MARK: The cookie
+
+    private static let cookieName = "refresh_token"
+
+    private func cookie(of request: Request) -> String? {
+        configuration.refreshTokenInCookie ? request.cookies[Self.cookieName].flatMap { $0.value.isEmpty ? nil : $0.value } : nil
+    }
+
+    /// Sent back to this path only, never to a script, never in the clear, never from another site.
+    private func cookie(_ value: String, lifetime: Int, for request: Request) -> String {
+        let path = RequestOrigin.path(of: request, configuration: configuration)
+        return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly; Secure; SameSite=Strict"
+    }
+
+    /// A browser says where a request comes from; what does not say it is no browser and carries no cookie of anyone's. Only where cookies are
+    /// in use: otherwise a request carries its own credentials, and another site has none.
+    private func refuseOtherSites(_ request: Request) throws {
+        guard configuration.refreshTokenInCookie else { return }
+        var isAllowed = request.headers[.secFetchSite].map { $0 != "cross-site" } ?? true
+        if let origin = request.headers[.origin], !configuration.trustedOrigins.contains(origin) {
+            isAllowed = try isAllowed && RequestOrigin(request, configuration: configuration).isOrigin(origin)
+        }
+        guard isAllowed else {
+            throw Problem(.forbidden, code: "cross_site_request", detail: "Pages of other sites may not use the cookie.")
+        }
+    }
+}
+
+extension HTTPField.Name {
+    static let secFetchSite = Self("Sec-Fetch-Site")!
+}

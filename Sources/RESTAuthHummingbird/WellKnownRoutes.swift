@@ -1,0 +1,39 @@
+import HTTPTypes
+import Hummingbird
+import RESTAuth
+
+/// `/.well-known/jwks.json`: the keys that tokens are verified with (RFC 7517). `/.well-known/oauth-authorization-server`: what there is
+/// (RFC 8414).
+struct WellKnownRoutes: Sendable {
+    let auth: Auth
+    let configuration: AuthRoutesConfiguration
+
+    func add(to routes: some RouterMethods<some RequestContext>) {
+        let routes = routes.group(".well-known")
+        routes.resource("jwks.json", [.get: { _, _ in keys() }])
+        routes.resource("oauth-authorization-server", [.get: { request, _ in try metadata(request) }])
+    }
+
+    private func keys() -> Response {
+        var response = Response.json(auth.signingKeys.publishedSet)
+        response.headers[.cacheControl] = "public, max-age=\(SigningKeys.publicationLifetime)"
+        return response
+    }
+
+    private func metadata(_ request: Request) throws -> Response {
+        let origin = try RequestOrigin(request, configuration: configuration)
+        let prefix = request.uri.path.trimmingSlashes.dropLast("/.well-known/oauth-authorization-server".count)
+        func url(_ path: String) -> JSON { .string(origin.url(of: prefix + path)) }
+        let methods: JSON = ["client_secret_basic", "client_secret_post"]
+        var response = Response.json([
+            "issuer": .string(auth.configuration.issuer),
+            "jwks_uri": url("/.well-known/jwks.json"),
+            "introspection_endpoint": url("/oauth/introspect"), "introspection_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint": url("/oauth/revoke"), "revocation_endpoint_auth_methods_supported": methods,
+            // There is no authorization endpoint: a password gives tokens at /api/tokens, which is no grant of OAuth.
+            "response_types_supported": [], "grant_types_supported": [],
+        ])
+        response.headers[.cacheControl] = "public, max-age=\(SigningKeys.publicationLifetime)"
+        return response
+    }
+}

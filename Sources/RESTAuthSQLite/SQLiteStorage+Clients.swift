@@ -1,0 +1,36 @@
+import Foundation
+import GRDB
+public import RESTAuth
+
+extension SQLiteStorage {
+    public func insertClient(_ client: Client, secretDigest: [UInt8]) async throws {
+        try await write { database in
+            do {
+                try database.run(
+                    "INSERT INTO clients (id, secret_digest, created_at) VALUES (?, ?, ?)",
+                    [client.id, Data(secretDigest), client.createdAt.timeIntervalSince1970])
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
+                throw AuthError(.clientAlreadyExists, "there is a client \(client.id) already", field: "client_id")
+            }
+        }
+    }
+
+    public func clientSecretDigest(id: String) async throws -> [UInt8]? {
+        try read { try $0.row("SELECT secret_digest FROM clients WHERE id = ?", [id]) { Array($0["secret_digest"] as Data) } }
+    }
+
+    public func clients() async throws -> [Client] {
+        try read { database in
+            try database.rows("SELECT id, created_at FROM clients ORDER BY id") { row in
+                Client(id: row["id"], createdAt: Date(timeIntervalSince1970: row["created_at"]))
+            }
+        }
+    }
+
+    public func deleteClient(id: String) async throws -> Bool {
+        try await write { database in
+            try database.run("DELETE FROM clients WHERE id = ?", [id])
+            return database.changesCount == 1
+        }
+    }
+}

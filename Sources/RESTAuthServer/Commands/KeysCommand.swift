@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+
+struct KeysCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys",
+        abstract: "Look after the keys that sign tokens, also while the server runs.",
+        discussion: """
+              rest-auth keys list
+              rest-auth keys rotate
+
+            A server rotates them by itself, every --key-rotation seconds. A new key is published for an hour before it signs, and an old \
+            one is kept until none of its tokens can be live.
+            """,
+        subcommands: [List.self, Rotate.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the keys in the order in which they sign.")
+
+        @Flag(help: "Print one JSON object a line.") var json = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                for key in auth.signingKeys.list() { print(json ? key.jsonLine : key.textLine) }
+            }
+        }
+    }
+
+    struct Rotate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make the next key.",
+            discussion: """
+                It signs in an hour, when everyone who keeps the published keys has seen it. With --now it signs in 5 seconds: servers on \
+                this database are ready by then, but verifiers elsewhere may refuse tokens until they fetch the keys again.
+                """)
+
+        @Flag(help: "Let it sign in 5 seconds, not in an hour.") var now = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                let key = try await auth.signingKeys.rotate(lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
+                print("Made the key \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
+            }
+        }
+    }
+}
+
+extension SigningKeys.Description {
+    fileprivate var textLine: String { [id, algorithm, state.rawValue, "signs from \(signsFrom.ISO8601Format())"].joined(separator: "\t") }
+
+    fileprivate var jsonLine: String {
+        let json: JSON = [
+            "kid": .string(id), "alg": .string(algorithm), "state": .string(state.rawValue),
+            "created_at": .string(createdAt.ISO8601Format()), "signs_from": .string(signsFrom.ISO8601Format()),
+        ]
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+}
