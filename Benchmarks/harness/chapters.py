@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from . import client, servers
-from .filler import fill_users
+from .filler import fill_revocations, fill_users
 from .figures import Figure, at_most, compare, interleaved, ratio_at_least, ratio_at_most
-from .load import argon2_loop, finish_wrk, start_wrk, steady_load, wrk
+from .load import argon2_loop, commit_loop, finish_wrk, start_wrk, steady_load, wrk
 from .machine import BOTH_CORES, CLIENT_CORE, SERVER_CORE
 
 CORES = 2
@@ -36,26 +36,72 @@ def token_route(effort):
         for server in (ours, flask):
             client.register(server.port)
 
-        def measure(server, authorization):
-            client.expect_greeting(server.port, authorization)
-            load = dict(cores=CLIENT_CORE, authorization=authorization)
-            wrk(server, "/api/resource", seconds=1, **load)  # warm
-            return wrk(server, "/api/resource", seconds=effort.seconds, **load)["per_second"]
-
-        def by_token(server):
-            # A token for each round: the runs of all peers together can outlast one.
-            return lambda: measure(server, client.token_authorization(server.port))
-
         # The peers that check nothing get a header of the same length.
         same_length = client.token_authorization(ours.port)
         measured = interleaved(effort.rounds, {
-            "rest-auth": by_token(ours),
-            "bare Hummingbird": lambda: measure(bare, same_length),
-            "nginx": lambda: measure(nginx, same_length),
-            "Flask": by_token(flask),
+            "rest-auth": lambda: greetings_by_token(ours, effort),
+            "bare Hummingbird": lambda: greetings_per_second(bare, same_length, effort),
+            "nginx": lambda: greetings_per_second(nginx, same_length, effort),
+            "Flask": lambda: greetings_by_token(flask, effort),
         })
     return compare("Token route, one core", "requests/s", measured, targets={
         "bare Hummingbird": ratio_at_least(0.90), "Flask": ratio_at_least(22)})
+
+
+def greetings_by_token(server, effort):
+    # A token for each round: the runs of all peers together can outlast one.
+    return greetings_per_second(server, client.token_authorization(server.port), effort)
+
+
+def greetings_per_second(server, authorization, effort):
+    client.expect_greeting(server.port, authorization)
+    return per_second(server, "/api/resource", authorization, effort, cores=CLIENT_CORE)
+
+
+def per_second(server, path, authorization, effort, cores):
+    load = dict(cores=cores, authorization=authorization)
+    wrk(server, path, seconds=1, **load)  # warm
+    return wrk(server, path, seconds=effort.seconds, **load)["per_second"]
+
+
+def revocations(effort):
+    """What the token route costs when many sessions have been ended whose tokens could still be live."""
+    lines = 100_000
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(servers.scratch_directory()))
+        with servers.rest_auth(directory=directory) as server:  # it makes the database
+            client.register(server.port)
+            ended = client.token_authorization(server.port)
+        fill_revocations(directory / servers.DATABASE, lines)
+
+        many = stack.enter_context(servers.rest_auth(directory=directory, cores=SERVER_CORE))
+        none = stack.enter_context(servers.rest_auth(cores=SERVER_CORE))
+        client.register(none.port)
+        client.wait_until_refused(many.port, ended)  # it has read them all, for the last line ends that token's session
+
+        measured = interleaved(effort.rounds, {
+            "many": lambda: greetings_by_token(many, effort), "none": lambda: greetings_by_token(none, effort)})
+    return [Figure(f"Token route, one core, {lines:,} sessions ended", "requests/s", measured["many"],
+                   "none ended", measured["none"], ratio_at_least(0.97), label=f"{lines:,} ended")]
+
+
+def verify(effort):
+    """Requests that nginx lets through after it has asked rest-auth, on two cores."""
+    with servers.rest_auth() as ours, servers.asking_nginx(ours) as nginx:
+        client.register(ours.port)
+
+        def measure(server, path, is_guarded=True):
+            authorization = client.token_authorization(ours.port)
+            client.expect_status(server.port, path, 200, authorization)
+            client.expect_status(server.port, path, 401 if is_guarded else 200)
+            return per_second(server, path, authorization, effort, cores=BOTH_CORES)
+
+        measured = interleaved(effort.rounds, {
+            "rest-auth": lambda: measure(nginx, "/guarded"),
+            "nginx alone": lambda: measure(nginx, "/open", is_guarded=False),
+            "verify asked directly": lambda: measure(ours, "/api/verify"),
+        })
+    return compare("Requests behind nginx auth_request, two cores", "requests/s", measured)
 
 
 def passwords(effort):
@@ -80,6 +126,29 @@ def passwords(effort):
         })
     return (compare("Logins, two cores", "logins/s", logins, targets={"Argon2id loop": ratio_at_least(0.90)})
             + compare("Registrations, two cores", "registrations/s", registrations))
+
+
+def refreshes(effort):
+    """Sessions renewed without a pause on two cores. Each renewal is a durable commit; the peer does only that."""
+    with servers.rest_auth() as server:
+        client.register(server.port)
+        measured = interleaved(effort.rounds, {
+            "rest-auth": lambda: refresh(server, effort.seconds, sessions=8),
+            "bare SQLite commits": lambda: commit_loop(server.directory / "commits.sqlite", effort.seconds),
+        })
+
+    def rounds_of(field):
+        return {name: [figures[field] for figures in rounds] for name, rounds in measured.items()}
+
+    return (compare("Refreshes, two cores", "refreshes/s", rounds_of("per_second"))
+            + compare("p99 of a refresh among eight, two cores", "ms", rounds_of("p99_ms")))
+
+
+def refresh(server, seconds, sessions):
+    """Each session has a connection of its own, on which every request presents the token of the answer before."""
+    tokens = server.directory / "refresh_tokens"
+    tokens.write_text("\n".join(client.refresh_token(server.port) for _ in range(sessions)))
+    return wrk(server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", argument=tokens)
 
 
 def login_storm(effort):
@@ -208,4 +277,5 @@ def register(server, seconds, connections):
 
 
 CHAPTERS = {chapter.__name__.replace("_", "-"): chapter
-            for chapter in (token_route, passwords, login_storm, memory, first_answer, database_size)}
+            for chapter in (token_route, revocations, verify, passwords, refreshes, login_storm, memory, first_answer,
+                            database_size)}

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import time
 
 from .machine import BenchmarkError
 
@@ -43,6 +44,20 @@ def token_authorization(port):
     return basic(token, "x")
 
 
+def refresh_token(port):
+    """The first of a session just started."""
+    return expect(200, *ask(port, "/api/tokens", "POST", authorization=LOGIN))["refresh_token"]
+
+
+def wait_until_refused(port, authorization, seconds=60):
+    """Returns when the server refuses what it has taken so far."""
+    deadline = time.monotonic() + seconds
+    while (status := ask(port, "/api/resource", authorization=authorization)[0]) != 401:
+        if status != 200 or time.monotonic() > deadline:
+            raise BenchmarkError(f"what should be refused by now was answered with status {status}")
+        time.sleep(0.1)
+
+
 def expect_greeting(port, authorization):
     """Peers are compared on equal work only if they give equal answers."""
     greeting = expect(200, *ask(port, "/api/resource", authorization=authorization))
@@ -50,7 +65,15 @@ def expect_greeting(port, authorization):
         raise BenchmarkError(f"/api/resource answered {greeting}")
 
 
+def expect_status(port, path, wanted, authorization=None):
+    check_status(wanted, *ask(port, path, authorization=authorization))
+
+
 def expect(wanted, status, body):
+    check_status(wanted, status, body)
+    return json.loads(body)
+
+
+def check_status(wanted, status, body):
     if status != wanted:
         raise BenchmarkError(f"expected status {wanted}, got {status}: {body[:200]!r}")
-    return json.loads(body)

@@ -1,9 +1,10 @@
-"""Fills a database with users, faster than anyone could register."""
+"""Fills a database with users and revocations, faster than anyone could register or sign out."""
 
 import contextlib
 import random
 import sqlite3
 import time
+import uuid
 
 
 def fill_users(database, count):
@@ -23,3 +24,18 @@ def fill_users(database, count):
                 " VALUES (?, ?, ?, ?, ?)",
                 ((name, name, password_hash, now, now) for name in names))
     return chance.sample(names, min(len(names), 10_000))
+
+
+def fill_revocations(database, count):
+    """Adds `count` live lines of ended sessions, the last of them for the one session that there is. No server may run.
+
+    That session keeps its row, so its tokens are good until a server has read the log to the end.
+    """
+    chance = random.Random(1)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        ((session,),) = connection.execute("SELECT id FROM sessions")
+        ended = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(count - 1)] + [session]
+        now = time.time()
+        with connection:
+            connection.executemany(
+                "INSERT INTO revocations (session_id, is_refused, at) VALUES (?, 1, ?)", ((id, now) for id in ended))

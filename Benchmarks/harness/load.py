@@ -2,8 +2,10 @@
 
 import json
 import subprocess
+import sys
 
-from .machine import ARGON2_LOOP, BENCHMARKS, BOTH_CORES, STEADY_LOAD, BenchmarkError, on_cores, program
+from .machine import (ARGON2_LOOP, BENCHMARKS, BOTH_CORES, COMMIT_LOOP, STEADY_LOAD, BenchmarkError, on_cores,
+                      program)
 
 
 def wrk(server, path, seconds, **options):
@@ -11,9 +13,10 @@ def wrk(server, path, seconds, **options):
     return finish_wrk(start_wrk(server, path, seconds, **options))
 
 
-def start_wrk(server, path, seconds, connections=64, cores=BOTH_CORES, authorization=None, script="report", argument=None):
+def start_wrk(server, path, seconds, connections=64, threads=1, cores=BOTH_CORES, authorization=None, script="report",
+              argument=None):
     """`script` is one of wrk/*.lua, `argument` what it asks for."""
-    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{script}.lua"]
+    command = [program("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{script}.lua"]
     if authorization:
         command += ["-H", f"Authorization: {authorization}"]
     command.append(f"http://127.0.0.1:{server.port}{path}")
@@ -49,8 +52,13 @@ def argon2_loop(threads, seconds):
     return _json(ARGON2_LOOP, threads, seconds)["per_second"]
 
 
-def _json(*command):
-    result = subprocess.run(on_cores(BOTH_CORES, command), stdout=subprocess.PIPE, text=True)
+def commit_loop(database, seconds):
+    """Durable commits on that file: per_second and p99_ms."""
+    return _json(COMMIT_LOOP, database, seconds, interpreter=[sys.executable])
+
+
+def _json(*command, interpreter=()):
+    result = subprocess.run(on_cores(BOTH_CORES, [*interpreter, *command]), stdout=subprocess.PIPE, text=True)
     if result.returncode:
         raise BenchmarkError(f"{command[0].name} ended with status {result.returncode}")
     return json.loads(result.stdout)

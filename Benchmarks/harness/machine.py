@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ SCRATCH = BENCHMARKS / ".build"
 REST_AUTH = ROOT / ".build" / "release" / "rest-auth"
 BARE_HUMMINGBIRD, ARGON2_LOOP, STEADY_LOAD = (
     BENCHMARKS / ".build" / "release" / name for name in ("bare-hummingbird", "argon2-loop", "steady-load"))
+COMMIT_LOOP = BENCHMARKS / "commit_loop.py"
 
 # Debian keeps nginx where only root's PATH leads.
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -78,6 +80,7 @@ def description(busy):
         f"nginx {_output(program('nginx'), '-v').split('/')[-1]}",
         packages,
         _output(python, "--version"),
+        f"SQLite {sqlite3.sqlite_version}",
         f"wrk {_output(program('wrk'), '-v').split()[1]}",
         f"Linux {platform.release()}",
         f"{_cpu_model()}, 2 cores of {os.cpu_count()}",

@@ -101,7 +101,13 @@ def bare_hummingbird(**options):
 
 
 def nginx(**options):
-    return Server("nginx", _nginx_command, **options)
+    return Server("nginx", _nginx_command("nginx.conf"), **options)
+
+
+def asking_nginx(server, **options):
+    """An nginx that asks that server before it answers."""
+    command = _nginx_command("nginx-verify.conf", ASKED=f"127.0.0.1:{server.port}")
+    return Server("nginx", command, ready_path="/open", **options)
 
 
 def flask(workers, **options):
@@ -127,10 +133,15 @@ def _rest_auth_command(port, directory):
 DATABASE = "bench.sqlite"
 
 
-def _nginx_command(port, directory):
-    configuration = (BENCHMARKS / "nginx.conf").read_text().replace("PORT", str(port))
-    (directory / "nginx.conf").write_text(configuration)
-    return [program("nginx"), "-p", directory, "-e", "stderr", "-c", "nginx.conf"], {}
+def _nginx_command(file, **values):
+    """PORT in the file, and each further name in `values`, stands for what is known only now."""
+    def command(port, directory):
+        configuration = (BENCHMARKS / file).read_text()
+        for name, value in {"PORT": str(port), **values}.items():
+            configuration = configuration.replace(name, value)
+        (directory / "nginx.conf").write_text(configuration)
+        return [program("nginx"), "-p", directory, "-e", "stderr", "-c", "nginx.conf"], {}
+    return command
 
 
 def _free_port():

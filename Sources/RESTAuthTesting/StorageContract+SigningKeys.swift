@@ -1,3 +1,4 @@
+import Foundation
 import RESTAuth
 import Testing
 
@@ -6,20 +7,46 @@ extension StorageContract {
         Promise("there is no signing key at first") { storage async throws in
             #expect(try await storage.signingKeys().isEmpty)
         },
-        Promise("the first signing key comes back unchanged") { storage async throws in
-            let key = Samples.signingKey(at: TestClock().now)
-            try await storage.insertFirstSigningKey(key)
-            #expect(try await storage.signingKeys() == [key])
+        Promise("signing keys come back unchanged, in the order in which they sign") { storage async throws in
+            let clock = TestClock()
+            let first = Samples.signingKey("b", at: clock.now)
+            clock.advance(by: 60)
+            let second = Samples.signingKey("a", at: clock.now, follows: "b")
+            #expect(try await storage.insertSigningKey(first))
+            #expect(try await storage.insertSigningKey(second))
+            #expect(try await storage.signingKeys() == [first, second])
         },
-        Promise("of twenty racing first keys, one is kept") { storage async throws in
+        Promise("of twenty keys that follow the same one, one is kept") { storage async throws in
             let now = TestClock().now
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for number in 0..<20 {
-                    group.addTask { try await storage.insertFirstSigningKey(Samples.signingKey("key \(number)", at: now)) }
+            for predecessor in ["", "first"] {
+                let kept = try await withThrowingTaskGroup(of: Bool.self) { group in
+                    for number in 0..<20 {
+                        group.addTask {
+                            try await storage.insertSigningKey(
+                                Samples.signingKey(predecessor + "key \(number)", at: now, follows: predecessor))
+                        }
+                    }
+                    return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
                 }
-                try await group.waitForAll()
+                #expect(kept == 1)
             }
-            #expect(try await storage.signingKeys().count == 1)
+            #expect(try await storage.signingKeys().count == 2)
+        },
+        Promise("a key goes once its successor has signed long enough, the newest never") { storage async throws in
+            let clock = TestClock()
+            var last = ""
+            for id in ["a", "b", "c"] {
+                _ = try await storage.insertSigningKey(Samples.signingKey(id, at: clock.now, follows: last))
+                last = id
+                clock.advance(by: 60)
+            }
+            let started = clock.now.addingTimeInterval(-120)  // when "b" began to sign
+            try await storage.deleteSigningKeys(replacedBefore: started)
+            #expect(try await storage.signingKeys().map(\.id) == ["a", "b", "c"])
+            try await storage.deleteSigningKeys(replacedBefore: started.addingTimeInterval(1))
+            #expect(try await storage.signingKeys().map(\.id) == ["b", "c"])
+            try await storage.deleteSigningKeys(replacedBefore: clock.now.addingTimeInterval(1_000_000))
+            #expect(try await storage.signingKeys().map(\.id) == ["c"])
         },
     ]
 }

@@ -22,7 +22,11 @@ extension StorageContract {
         Promise("an unknown user is nobody") { storage async throws in
             #expect(try await storage.user(id: 1) == nil)
             #expect(try await storage.credentials(canonicalUsername: "nobody") == nil)
-            #expect(try await storage.setPasswordHash("h", user: 1, at: TestClock().now) == false)
+            #expect(
+                try await storage.setPasswordHash("h", user: 1, replacing: nil, keeping: nil, at: TestClock().now) == nil)
+            #expect(try await storage.credentials(user: 1) == nil)
+            #expect(try await storage.grantRole("admin", user: 1, at: TestClock().now) == nil)
+            #expect(try await storage.revokeRole("admin", user: 1, at: TestClock().now) == nil)
             #expect(try await storage.disableUser(id: 1, at: TestClock().now) == nil)
             #expect(try await storage.enableUser(id: 1, at: TestClock().now) == nil)
             #expect(try await storage.deleteUser(id: 1, at: TestClock().now) == nil)
@@ -61,9 +65,42 @@ extension StorageContract {
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
             _ = try await storage.insertUser(Username("b"), passwordHash: "other", at: now)
-            #expect(try await storage.setPasswordHash("new", user: user.id, at: now))
+            #expect(try await storage.setPasswordHash("new", user: user.id, replacing: nil, keeping: nil, at: now)?.isEmpty == true)
             #expect(try await storage.credentials(canonicalUsername: "a")?.passwordHash == "new")
+            #expect(try await storage.credentials(user: user.id)?.passwordHash == "new")
             #expect(try await storage.credentials(canonicalUsername: "b")?.passwordHash == "other")
+        },
+        Promise("a password hash is replaced only while it is the one that was seen") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
+            #expect(try await storage.setPasswordHash("new", user: user.id, replacing: "other", keeping: nil, at: now) == nil)
+            #expect(try await storage.credentials(user: user.id)?.passwordHash == "old")
+            let changed = await withTaskGroup(of: Bool.self) { group in
+                for number in 0..<20 {
+                    group.addTask {
+                        (try? await storage.setPasswordHash("\(number)", user: user.id, replacing: "old", keeping: nil, at: now)) != nil
+                    }
+                }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(changed == 1)
+        },
+        Promise("roles are granted and taken away one by one, each time with a line of the log") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now)
+            for _ in 0..<2 {
+                let line = try await storage.grantRole("admin", user: user.id, at: now)
+                #expect(line?.subject == .role("admin", of: user.id))
+                #expect(line?.isRefused == false)
+            }
+            _ = try await storage.grantRole("auditor", user: user.id, at: now)
+            #expect(try await storage.user(id: user.id)?.roles == ["admin", "auditor"])
+            #expect(try await storage.credentials(canonicalUsername: "a")?.user.roles == ["admin", "auditor"])
+            #expect(try await storage.users(after: 0, limit: 1).first?.roles == ["admin", "auditor"])
+            #expect(try await storage.revokeRole("admin", user: user.id, at: now)?.isRefused == true)
+            #expect(try await storage.revokeRole("admin", user: user.id, at: now)?.isRefused == true)
+            #expect(try await storage.user(id: user.id)?.roles == ["auditor"])
+            #expect(try await storage.revocations(after: 0, limit: 10).count == 5)
         },
         Promise("a disabled user stays disabled since the first time, until enabled") { storage async throws in
             let clock = TestClock()

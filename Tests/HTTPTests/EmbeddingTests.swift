@@ -17,7 +17,7 @@ import Testing
     }
 
     private func token() async throws -> String {
-        try auth.accessTokens.issue(for: await auth.login.attempt("miguel", password: "python")).value
+        try await auth.sessions.token(for: auth.login.attempt("miguel", password: "python")).value
     }
 
     private func field(_ header: String) -> HTTPFields {
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func whereItIsOptionalNobodyIsLetInButWrongCredentialsAreNot() async throws {
-        let optional = auth.authenticator(isRequired: false, context: BasicAuthRequestContext.self)
+        let optional = auth.authenticator(requiring: [.optional], context: BasicAuthRequestContext.self)
         #expect(try await get(optional).body == "nobody")
         #expect(try await get(optional, headers: field(basic("miguel", "python"))).body == "miguel by password")
         #expect(try await get(optional, headers: field(basic("miguel", "wrong"))).response.status == .unauthorized)

@@ -8,7 +8,8 @@ import Testing
     /// Every claim as JSON text; `nil` leaves it out.
     private static func payload(_ changes: (name: String, value: String?)...) -> String {
         var claims: [(name: String, value: String?)] = [
-            ("iss", "\"rest-auth\""), ("aud", "\"rest-auth\""), ("sub", "\"7\""), ("jti", "\"id\""), ("iat", "1800000000"),
+            ("iss", "\"rest-auth\""), ("aud", "\"rest-auth\""), ("sub", "\"7\""),
+            ("preferred_username", "\"miguel\""), ("sid", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819\""), ("jti", "\"id\""), ("iat", "1800000000"),
             ("exp", "1800000600"),
             ("auth_time", "1800000000"), ("amr", "[\"pwd\"]"),
         ]
@@ -31,7 +32,7 @@ import Testing
     }
 
     @Test(
-        arguments: ["iss", "aud", "sub", "jti", "iat", "exp", "auth_time"],
+        arguments: ["iss", "aud", "sub", "preferred_username", "sid", "jti", "iat", "exp", "auth_time"],
         [nil, "null", "true", "false", "[]", "{}", "1.5", "[1]"] as [String?])
     func aClaimThatIsMissingOrOfAnotherTypeIsRefused(name: String, value: String?) {
         #expect(Self.read(Self.payload((name, value))) == nil)
@@ -67,6 +68,24 @@ import Testing
     ])
     func aSubjectThatIsNotTheOneSpellingOfAnIdIsRefused(sub: String) {
         #expect(Self.read(Self.payload(("sub", sub))) == nil)
+    }
+
+    @Test(arguments: [
+        "\"\"", "\"01A1FDF3-D3A2-7E37-8317-3196EDB0E819\"", "\"01a1fdf3d3a27e3783173196edb0e819\"",
+        "\"{01a1fdf3-d3a2-7e37-8317-3196edb0e819}\"", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e81\"", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819 \"",
+        "\"g1a1fdf3-d3a2-7e37-8317-3196edb0e819\"",
+    ])
+    func aSessionThatIsNotTheOneSpellingOfAnIdIsRefused(sid: String) {
+        #expect(Self.read(Self.payload(("sid", sid))) == nil)
+    }
+
+    @Test(arguments: ["null", "\"admin\"", "[]", "{}", "[1]", "[\"admin\",null]", "[[\"admin\"]]", "true"])
+    func rolesThatAreNoListOfWordsAreRefused(roles: String) {
+        #expect(Self.read(Self.payload(("roles", roles))) == nil)
+    }
+
+    @Test func rolesAreRead() throws {
+        #expect(try #require(Self.read(Self.payload(("roles", "[\"admin\",\"auditor\"]")))).roles == ["admin", "auditor"])
     }
 
     @Test(

@@ -20,13 +20,18 @@ import Testing
         #expect(payload["auth_time"] == .integer(now))
         #expect(payload["iss"] == "rest-auth")
         #expect(payload["aud"] == "rest-auth")
+        #expect(payload["preferred_username"] == "miguel")
+        let session = try #require(await test.auth.sessions.list(of: 1).first)
+        #expect(payload["sid"] == .string(session.id.description))
+        #expect(payload["roles"] == nil)
     }
 
     @Test func twoTokensOfOneSecondDiffer() async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "python")
         let identity = try await test.auth.login.attempt("miguel", password: "python")
-        #expect(try test.auth.accessTokens.issue(for: identity).value != test.auth.accessTokens.issue(for: identity).value)
+        let (one, other) = (try await test.auth.sessions.token(for: identity), try await test.auth.sessions.token(for: identity))
+        #expect(one.value != other.value)
     }
 
     @Test func aTokenStandsForItsUserUntilItsLastSecond() async throws {
@@ -119,7 +124,7 @@ import Testing
     }
 
     private func renewed(_ test: TestAuth, _ token: [UInt8]) async throws -> [UInt8] {
-        Array(try test.auth.accessTokens.issue(for: await test.auth.accessTokens.verify(token)).value.utf8)
+        Array(try await test.auth.sessions.token(for: test.auth.accessTokens.verify(token)).value.utf8)
     }
 
     // MARK: Users who are gone
@@ -171,10 +176,23 @@ import Testing
         let token = try await test.token()
         try await test.readFeed()
         _ = try await test.auth.accessTokens.verify(token)
-        let statements = try await test.storage.countingStatements {
-            for _ in 0..<100 { _ = try await test.auth.accessTokens.verify(token) }
+        func statements() async throws -> Int {
+            try await test.storage.countingStatements {
+                for _ in 0..<100 { _ = try await test.auth.accessTokens.verify(token) }
+            }
         }
-        #expect(statements == 0)
+        #expect(try await statements() == 0)
+        // Nor with sessions ended, users refused and roles taken away around it.
+        for name in ["a", "b", "c"] {
+            let tokens = try await test.session(name)
+            let identity = try await test.verify(tokens.access)
+            try await test.auth.users.grant("admin", to: identity.userID)
+            try await test.auth.users.revoke("admin", from: identity.userID)
+            try await test.auth.sessions.end(presenting: tokens.refresh.value)
+            if name == "c" { try await test.auth.users.disable(identity.userID) }
+        }
+        try await test.readFeed()
+        #expect(try await statements() == 0)
         // The counter works: a token that was not seen yet is looked up.
         let other = try await test.token("susan")
         #expect(try await test.storage.countingStatements { _ = try await test.auth.accessTokens.verify(other) } > 0)
@@ -209,5 +227,7 @@ import Testing
 extension VerifiedToken {
     fileprivate static let sample = VerifiedToken(
         identity: Identity(userID: 1, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0)),
-        claims: AccessTokenClaims(issuer: "i", subject: 1, tokenID: "t", issuedAt: 1, expiresAt: 2, authenticatedAt: 1))
+        claims: AccessTokenClaims(
+            issuer: "i", subject: 1, username: "a", sessionID: Session.ID(at: Date(timeIntervalSince1970: 0)), roles: [], tokenID: "t",
+            issuedAt: 1, expiresAt: 2, authenticatedAt: 1))
 }

@@ -32,7 +32,29 @@ struct TestAuth {
     /// A token for a new user.
     func token(_ username: String = "miguel", password: String = "python") async throws -> [UInt8] {
         _ = try await auth.users.register(username, password: password)
-        return Array(try auth.accessTokens.issue(for: await auth.login.attempt(username, password: password)).value.utf8)
+        return Array(try await auth.sessions.token(for: auth.login.attempt(username, password: password)).value.utf8)
+    }
+
+    /// The tokens of a session for a new user.
+    func session(_ username: String = "miguel", from origin: SessionOrigin = .init()) async throws -> SessionTokens {
+        _ = try await auth.users.register(username, password: "python")
+        return try await signIn(username, from: origin)
+    }
+
+    func signIn(_ username: String = "miguel", from origin: SessionOrigin = .init()) async throws -> SessionTokens {
+        try await auth.sessions.start(for: auth.login.attempt(username, password: "python"), from: origin)
+    }
+
+    func verify(_ token: AccessToken) async throws -> Identity {
+        try await auth.accessTokens.verify(Array(token.value.utf8))
+    }
+
+    /// Expects a door to refuse with that code.
+    func expect(
+        _ code: AuthError.Code, sourceLocation: SourceLocation = #_sourceLocation, from door: () async throws -> some Any
+    ) async {
+        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) { _ = try await door() }
+        #expect(error?.code == code, sourceLocation: sourceLocation)
     }
 
     /// Makes the set of revocations believed, as a running feed does.

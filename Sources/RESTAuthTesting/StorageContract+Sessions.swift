@@ -1,0 +1,219 @@
+import Foundation
+import RESTAuth
+import Testing
+
+extension StorageContract {
+    /// A storage with one user and the sessions that a test wants.
+    private static func user(_ storage: any Storage, name: String = "a", at now: Date) async throws -> User.ID {
+        try await storage.insertUser(Username(name), passwordHash: "h", at: now).id
+    }
+
+    private static func rotation(
+        _ session: Session, _ generation: Int, _ digest: String, to successor: String, at now: Date, timeout: TimeInterval = 7 * 86400
+    ) -> RefreshRotation {
+        RefreshRotation(
+            sessionID: session.id, generation: generation, digest: Array(digest.utf8), successorDigest: Array(successor.utf8), now: now,
+            inactivityTimeout: timeout, timebox: 30 * 86400)
+    }
+
+    private static func isRenewed(_ outcome: RefreshOutcome) -> Bool {
+        if case .renewed = outcome { true } else { false }
+    }
+
+    static let sessions = [
+        Promise("a session comes back unchanged, with its user") { storage async throws in
+            let now = TestClock().now
+            let session = Samples.session(of: try await user(storage, at: now), at: now)
+            #expect(try await storage.session(id: session.id) == nil)
+            #expect(try await storage.insertSession(session, refreshDigest: [1], limit: 10)?.isEmpty == true)
+            let stored = try #require(await storage.session(id: session.id))
+            #expect(stored.session == session)
+            #expect(stored.user.username == "a")
+            #expect(stored.refresh.digest == [1])
+            #expect(stored.refresh.previousDigest == nil)
+            #expect(stored.refresh.generation == 0)
+        },
+        Promise("no session is stored for who does not exist or has another password by now") { storage async throws in
+            let clock = TestClock()
+            #expect(try await storage.insertSession(Samples.session(at: clock.now), refreshDigest: nil, limit: 10) == nil)
+            let id = try await user(storage, at: clock.now)
+            let early = Samples.session(of: id, at: clock.now)
+            clock.advance(by: 1)
+            _ = try await storage.setPasswordHash("new", user: id, replacing: nil, keeping: nil, at: clock.now)
+            #expect(try await storage.insertSession(early, refreshDigest: nil, limit: 10) == nil)
+            #expect(try await storage.insertSession(Samples.session(of: id, at: clock.now), refreshDigest: nil, limit: 10) != nil)
+        },
+        Promise("beyond the limit the user's oldest sessions end, with a line each") { storage async throws in
+            let now = TestClock().now
+            let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
+            _ = try await storage.insertSession(Samples.session(100, of: other, at: now), refreshDigest: nil, limit: 3)
+            for number in 0..<5 {
+                let lines = try await storage.insertSession(Samples.session(number, of: id, at: now), refreshDigest: nil, limit: 3)
+                #expect(lines?.map(\.subject) == (number < 3 ? [] : [.session(Samples.session(number - 3, at: now).id)]))
+            }
+            #expect(
+                try await storage.sessions(of: id, before: nil, limit: 10, at: now).map(\.id)
+                    == [4, 3, 2].map { Samples.session($0, at: now).id })
+            #expect(try await storage.sessions(of: other, before: nil, limit: 10, at: now).count == 1)
+            #expect(try await storage.revocations(after: 0, limit: 10).count == 2)
+        },
+        Promise("a user's live sessions are listed newest first, a page at a time") { storage async throws in
+            let clock = TestClock()
+            let (id, other) = (try await user(storage, at: clock.now), try await user(storage, name: "b", at: clock.now))
+            for number in 0..<5 {
+                let owner = number == 2 ? other : id
+                _ = try await storage.insertSession(Samples.session(number, of: owner, at: clock.now), refreshDigest: [1], limit: 10)
+            }
+            func page(before number: Int?, at now: Date) async throws -> [Session.ID] {
+                let last = number.map { Samples.session($0, at: now).id }
+                return try await storage.sessions(of: id, before: last, limit: 2, at: now).map(\.id)
+            }
+            #expect(try await page(before: nil, at: clock.now) == [4, 3].map { Samples.session($0, at: clock.now).id })
+            #expect(try await page(before: 3, at: clock.now) == [1, 0].map { Samples.session($0, at: clock.now).id })
+            #expect(try await page(before: 0, at: clock.now).isEmpty)
+            clock.advance(by: 7 * 86400)
+            #expect(try await page(before: nil, at: clock.now).isEmpty)
+        },
+        Promise("a session without a refresh token is prolonged, one that has one is not") { storage async throws in
+            let clock = TestClock()
+            let id = try await user(storage, at: clock.now)
+            let (plain, renewable) = (
+                Samples.session(1, of: id, at: clock.now, isRenewable: false), Samples.session(2, of: id, at: clock.now)
+            )
+            _ = try await storage.insertSession(plain, refreshDigest: nil, limit: 10)
+            _ = try await storage.insertSession(renewable, refreshDigest: [1], limit: 10)
+            clock.advance(by: 60)
+            let later = plain.expiresAt.addingTimeInterval(60)
+            let prolonged = try await storage.prolongSession(id: plain.id, until: later, at: clock.now)
+            #expect(prolonged?.expiresAt == later)
+            #expect(prolonged?.lastUsedAt == clock.now)
+            // Never shortened.
+            #expect(try await storage.prolongSession(id: plain.id, until: clock.now, at: clock.now)?.expiresAt == later)
+            #expect(try await storage.prolongSession(id: renewable.id, until: later, at: clock.now)?.expiresAt == renewable.expiresAt)
+            #expect(try await storage.prolongSession(id: Samples.session(3, at: clock.now).id, until: later, at: clock.now) == nil)
+        },
+        Promise("a refresh token is traded once, and again until its successor is used") { storage async throws in
+            let clock = TestClock()
+            let session = Samples.session(of: try await user(storage, at: clock.now), at: clock.now)
+            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            clock.advance(by: 60)
+            for _ in 0..<3 {
+                guard case .renewed(let renewed, let user) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now))
+                else { throw Unexpected() }
+                #expect(renewed.lastUsedAt == clock.now)
+                #expect(renewed.expiresAt == clock.now.addingTimeInterval(7 * 86400))
+                #expect(user.username == "a")
+            }
+            #expect(isRenewed(try await storage.rotate(rotation(session, 1, "1", to: "2", at: clock.now))))
+            let state = try #require(await storage.session(id: session.id)).refresh
+            #expect(state.generation == 2)
+            #expect(state.digest == Array("2".utf8))
+            #expect(state.previousDigest == Array("1".utf8))
+        },
+        Promise("a token whose successor was used ends the session, with a line") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            let session = Samples.session(of: id, at: now)
+            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))
+            _ = try await storage.rotate(rotation(session, 1, "1", to: "2", at: now))
+            guard case .reused(id, let line) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now)) else {
+                throw Unexpected()
+            }
+            #expect(try await storage.revocations(after: 0, limit: 10) == [line])
+            #expect(line.subject == .session(session.id))
+            #expect(try await storage.session(id: session.id) == nil)
+            guard case .refused = try await storage.rotate(rotation(session, 2, "2", to: "3", at: now)) else { throw Unexpected() }
+        },
+        Promise("of fifty racing rotations one advances, all are answered") { storage async throws in
+            let now = TestClock().now
+            let session = Samples.session(of: try await user(storage, at: now), at: now)
+            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            let renewed = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<50 {
+                    group.addTask { isRenewed(try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))) }
+                }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(renewed == 50)
+            #expect(try await storage.session(id: session.id)?.refresh.generation == 1)
+        },
+        Promise("an unknown token, an expired session and a disabled user are refused and change nothing") { storage async throws in
+            let clock = TestClock()
+            let id = try await user(storage, at: clock.now)
+            let session = Samples.session(of: id, at: clock.now)
+            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            guard case .refused = try await storage.rotate(rotation(session, 5, "x", to: "y", at: clock.now)) else { throw Unexpected() }
+            _ = try await storage.disableUser(id: id, at: clock.now)
+            guard case .refused = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else { throw Unexpected() }
+            _ = try await storage.enableUser(id: id, at: clock.now)
+            clock.advance(by: 7 * 86400)
+            guard case .expired = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else { throw Unexpected() }
+            #expect(try await storage.session(id: session.id)?.refresh.digest == Array("0".utf8))
+        },
+        Promise("no renewal goes beyond the timebox") { storage async throws in
+            let clock = TestClock()
+            let start = clock.now
+            let session = Samples.session(of: try await user(storage, at: start), at: start)
+            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            for number in 0..<5 {
+                clock.advance(by: 6 * 86400)
+                let outcome = try await storage.rotate(rotation(session, number, "\(number)", to: "\(number + 1)", at: clock.now))
+                if number < 4 {
+                    guard case .renewed(let renewed, _) = outcome else { throw Unexpected() }
+                    #expect(renewed.expiresAt == min(clock.now.addingTimeInterval(7 * 86400), start.addingTimeInterval(30 * 86400)))
+                } else {
+                    guard case .expired = outcome else { throw Unexpected() }
+                }
+            }
+        },
+        Promise("a session is ended once, by its owner or an operator, with a line") { storage async throws in
+            let now = TestClock().now
+            let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
+            let session = Samples.session(of: id, at: now)
+            _ = try await storage.insertSession(session, refreshDigest: nil, limit: 10)
+            #expect(try await storage.endSession(id: session.id, of: other, at: now) == nil)
+            #expect(try await storage.session(id: session.id) != nil)
+            let line = try #require(await storage.endSession(id: session.id, of: id, at: now))
+            #expect(line.subject == .session(session.id))
+            #expect(line.isRefused)
+            #expect(try await storage.endSession(id: session.id, of: nil, at: now) == nil)
+            #expect(try await storage.revocations(after: 0, limit: 10) == [line])
+        },
+        Promise("all of a user's sessions end but one, also with another password") { storage async throws in
+            let now = TestClock().now
+            let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
+            for number in 0..<3 { _ = try await storage.insertSession(Samples.session(number, of: id, at: now), refreshDigest: nil, limit: 9) }
+            _ = try await storage.insertSession(Samples.session(9, of: other, at: now), refreshDigest: nil, limit: 9)
+            let kept = Samples.session(1, at: now).id
+            #expect(try await storage.endSessions(of: id, except: kept, at: now).count == 2)
+            #expect(try await storage.endSessions(of: id, except: kept, at: now).isEmpty)
+            let lines = try await storage.setPasswordHash("new", user: id, replacing: "h", keeping: nil, at: now)
+            #expect(lines?.map(\.subject) == [.session(kept)])
+            #expect(try await storage.sessions(of: other, before: nil, limit: 9, at: now).count == 1)
+        },
+        Promise("a deleted user's sessions go with the user") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            let session = Samples.session(of: id, at: now)
+            _ = try await storage.insertSession(session, refreshDigest: [1], limit: 9)
+            _ = try await storage.deleteUser(id: id, at: now)
+            #expect(try await storage.session(id: session.id) == nil)
+        },
+        Promise("expired sessions are deleted in batches, without a line") { storage async throws in
+            let clock = TestClock()
+            let id = try await user(storage, at: clock.now)
+            for number in 0..<3 {
+                _ = try await storage.insertSession(Samples.session(number, of: id, at: clock.now), refreshDigest: nil, limit: 9)
+            }
+            clock.advance(by: 7 * 86400)
+            #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 0)
+            clock.advance(by: 1)
+            #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 2)
+            #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 1)
+            #expect(try await storage.revocations(after: 0, limit: 10).isEmpty)
+        },
+    ]
+
+    private struct Unexpected: Error {}
+}
