@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "RESTAuth", targets: ["RESTAuth"]),
         .library(name: "RESTAuthSQLite", targets: ["RESTAuthSQLite"]),
         .library(name: "RESTAuthHummingbird", targets: ["RESTAuthHummingbird"]),
+        .library(name: "RESTAuthVerifier", targets: ["RESTAuthVerifier"]),
         .library(name: "RESTAuthTesting", targets: ["RESTAuthTesting"]),
         .library(name: "PasswordHashing", targets: ["PasswordHashing"]),
     ],
@@ -35,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
@@ -70,6 +72,16 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "RESTAuthVerifier",
+            dependencies: [
+                "RESTAuth",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -117,9 +129,10 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthServer", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthServer", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         .testTarget(

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """What durable commits cost by themselves: SQLite, one thread, one row updated by its key in each transaction.
 
 Arguments: the database (made when missing) and how many seconds. Prints one line of JSON.
@@ -12,7 +13,8 @@ import time
 
 
 def main(database, seconds):
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:  # a statement is a transaction
+    # Without an isolation level, each statement is a transaction.
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, digest BLOB NOT NULL)")

@@ -148,7 +148,8 @@ def refresh(server, seconds, sessions):
     """Each session has a connection of its own, on which every request presents the token of the answer before."""
     tokens = server.directory / "refresh_tokens"
     tokens.write_text("\n".join(client.refresh_token(server.port) for _ in range(sessions)))
-    return wrk(server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", argument=tokens)
+    return wrk(
+        server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", argument=tokens)
 
 
 def login_storm(effort):

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 from .machine import (ARGON2_LOOP, BENCHMARKS, BOTH_CORES, COMMIT_LOOP, STEADY_LOAD, BenchmarkError, on_cores,
                       program)
@@ -54,11 +53,11 @@ def argon2_loop(threads, seconds):
 
 def commit_loop(database, seconds):
     """Durable commits on that file: per_second and p99_ms."""
-    return _json(COMMIT_LOOP, database, seconds, interpreter=[sys.executable])
+    return _json(COMMIT_LOOP, database, seconds)
 
 
-def _json(*command, interpreter=()):
-    result = subprocess.run(on_cores(BOTH_CORES, [*interpreter, *command]), stdout=subprocess.PIPE, text=True)
+def _json(*command):
+    result = subprocess.run(on_cores(BOTH_CORES, command), stdout=subprocess.PIPE, text=True)
     if result.returncode:
         raise BenchmarkError(f"{command[0].name} ended with status {result.returncode}")
     return json.loads(result.stdout)

@@ -71,3 +71,11 @@ extension Identity {
             roles: Set(claims.roles))
     }
 }
+
+extension TokenVerifier {
+    /// The `kid` that a token names, whether it is good or not.
+    package static func keyID(of token: [UInt8]) -> String? {
+        guard token.count <= maximumBytes else { return nil }
+        return CompactJWS(token)?.header["kid"]?.string
+    }
+}

@@ -1,0 +1,70 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import RESTAuth
+
+/// What a verifier asks a server for.
+final class RemoteServer: Sendable {
+    struct Page: Sendable {
+        let lines: [Revocation]
+        let last: Int64
+        let isMore: Bool
+    }
+
+    /// Without a slash at the end.
+    let url: String
+
+    /// A page of a thousand lines has about 120 kB, a set of keys less than one for each key.
+    private static let bodyLimit = 1 << 20
+    private static let patience: TimeAmount = .seconds(2)
+
+    init(_ url: String, allowsPlaintext: Bool) throws(AuthError) {
+        guard let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty, parts.query == nil, parts.fragment == nil,
+            parts.scheme == "https" || parts.scheme == "http"
+        else { throw AuthError(.misconfigured, "\(url) is no URL such as https://auth.example.com") }
+        guard parts.scheme == "https" || allowsPlaintext || Self.isLoopback(host) else {
+            throw AuthError(.misconfigured, "\(url) is in the clear: use https, or allow plaintext inside a network that you trust")
+        }
+        self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
+    }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        host == "localhost" || host == "::1" || host == "[::1]" || host.wholeMatch(of: /127(\.[0-9]{1,3}){3}/) != nil
+    }
+
+    /// The published keys that are of a kind that is known here.
+    func keys() async throws -> [VerificationKey] {
+        guard case .array(let published)? = try await get("/.well-known/jwks.json")["keys"] else { throw Self.unexpected }
+        var keys: [VerificationKey] = []
+        for jwk in published {
+            if let key = await VerificationKey(jwk: jwk) { keys.append(key) }
+        }
+        guard !keys.isEmpty else { throw Self.unexpected }
+        return keys
+    }
+
+    func revocations(after number: Int64) async throws -> Page {
+        let page = try await get("/api/revocations?since=\(number)")
+        guard case .array(let elements)? = page["revocations"], let last = page["last"]?.integer, case .bool(let isMore)? = page["more"],
+            case let lines = elements.compactMap(Revocation.init), lines.count == elements.count
+        else { throw Self.unexpected }
+        return Page(lines: lines, last: Int64(last), isMore: isMore && !lines.isEmpty)
+    }
+
+    private func get(_ path: String) async throws -> JSON {
+        let response: HTTPClientResponse
+        let body: ByteBuffer
+        do {
+            response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + path), timeout: Self.patience)
+            body = try await response.body.collect(upTo: Self.bodyLimit)
+        } catch {
+            throw AuthError(.storageUnavailable, "the auth server does not answer", retryAfter: 1)
+        }
+        // Not from where it was sent on to: that may be another machine, and in the clear.
+        guard response.status.code == 200, response.history.count <= 1, let json = JSON(body.readableBytesView) else { throw Self.unexpected }
+        return json
+    }
+
+    private static let unexpected = AuthError(.storageUnavailable, "the auth server's answer is not what a rest-auth server says")
+}

@@ -1,0 +1,106 @@
+import Foundation
+public import RESTAuth
+public import ServiceLifecycle
+import Synchronization
+
+/// Verifies the access tokens of a rest-auth server elsewhere, without a database and without asking it about each.
+///
+///     let verifier = try Verifier(at: "https://auth.example.com")
+///     router.group("notes").add(middleware: verifier.authenticator())
+///     Application(router: router, services: [verifier])
+///
+/// It keeps the server's public keys and its list of revocations. Run it as a service: until it has both, and whenever the list is older than
+/// ``VerifierConfiguration/bound``, every token is refused.
+public final class Verifier: CredentialVerifier, Service {
+    private let server: RemoteServer
+    private let tokens: TokenVerifier
+    private let configuration: VerifierConfiguration
+    private let progress = Mutex(Progress())
+
+    private struct Progress {
+        /// The number of the last line that was applied.
+        var last: Int64 = 0
+        var keysFetchedAt: ContinuousClock.Instant?
+        var keysTriedAt: ContinuousClock.Instant?
+    }
+
+    /// Who failed to get the keys is not the last to try, but one at a time is enough.
+    private static let retryInterval: Duration = .seconds(1)
+
+    /// How often an unknown `kid` may make it ask for the keys: whoever sends invented ones must not make it ask for each.
+    private static let keyPatience: Duration = .seconds(5)
+
+    /// - Parameter url: of the server, without the paths that it serves.
+    /// - Throws: `misconfigured` for what is no URL, and for one in the clear to another machine unless that is allowed.
+    public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
+        server = try RemoteServer(url, allowsPlaintext: configuration.allowsPlaintext)
+        tokens = TokenVerifier(
+            keys: VerificationKeys(), revocations: Revocations(bound: configuration.bound), issuer: configuration.issuer ?? server.url,
+            capacity: configuration.verifiedTokenCapacity, now: { Date() })
+        self.configuration = configuration
+    }
+
+    /// Keeps keys and revocations up to date until graceful shutdown.
+    public func run() async throws {
+        try await every(configuration.revocationInterval, "the auth server could not be asked") { try await update() }
+    }
+
+    /// Brings keys and revocations up to date once; ``run()`` does so over and over.
+    /// - Throws: `storage_unavailable` when the server does not answer as it should.
+    public func update() async throws {
+        try await updateKeys(ifOlderThan: configuration.keyInterval)
+        try await updateRevocations()
+    }
+
+    // MARK: Verifying
+
+    /// Who `token` stands for: as ``RESTAuth/AccessTokens/verify(_:)`` on the server, but for what happened since the list was read.
+    /// - Throws: `invalid_token`; `storage_unavailable` while the list is too old.
+    public func verify(_ token: [UInt8]) async throws -> Identity {
+        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {
+            // Perhaps a key that is newer than ours. When it cannot be had, the token is none that is known.
+            try? await updateKeys(ifOlderThan: Self.keyPatience)
+        }
+        return try await tokens.verify(token) { _, identity in
+            guard tokens.revocations.standing(of: identity) == .admitted else {
+                throw AuthError(.storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
+            }
+        }
+    }
+
+    /// Who is behind these credentials. A password is for the server alone.
+    /// - Throws: what ``verify(_:)`` throws; `credentials_required` for a password.
+    public func attempt(_ credentials: Credentials) async throws -> Identity {
+        guard case .token(let token) = credentials else { throw AuthError.credentialsRequired }
+        return try await verify(token)
+    }
+
+    // MARK: Updating
+
+    private func updateKeys(ifOlderThan age: Duration) async throws {
+        let start = ContinuousClock.now
+        let isDue = progress.withLock { progress in
+            let isRecent = { (instant: ContinuousClock.Instant?, age: Duration) in instant.map { start - $0 < age } ?? false }
+            guard !isRecent(progress.keysFetchedAt, age), !isRecent(progress.keysTriedAt, Self.retryInterval) else { return false }
+            progress.keysTriedAt = start
+            return true
+        }
+        guard isDue else { return }
+        tokens.keys.replace(with: try await server.keys())
+        progress.withLock { $0.keysFetchedAt = start }
+    }
+
+    private func updateRevocations() async throws {
+        while true {
+            let start = ContinuousClock.now
+            let page = try await server.revocations(after: progress.withLock { $0.last })
+            tokens.revocations.apply(page.lines)
+            progress.withLock { $0.last = max($0.last, page.last) }
+            guard page.isMore else {
+                tokens.revocations.confirm(at: start)
+                break
+            }
+        }
+        tokens.revocations.forget(before: Date().addingTimeInterval(-Revocations.retention))
+    }
+}
