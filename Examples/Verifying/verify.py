@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Verifies rest-auth's access tokens without asking for each: with its published keys and its list of revocations.
+
+    pip install 'PyJWT[crypto]>=2.15'
+    verify.py https://auth.example.com < tokens
+
+reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all were
+good, 1 when one was not.
+"""
+
+import argparse
+import functools
+import json
+import sys
+import threading
+import time
+import urllib.request
+
+import jwt
+
+ALGORITHMS = {"ES256", "EdDSA", "RS256"}
+TIMEOUT = 2  # seconds for one request to the server
+
+
+class Undecided(Exception):
+    """Nobody can tell just now whether the token is good. To a client this is 503, not 401."""
+
+
+class Revocations:
+    """Which live tokens are refused: the server's numbered list, read on every INTERVAL seconds."""
+
+    INTERVAL = 1
+    BOUND = 10  # seconds for which it is believed when it cannot be read
+    RETENTION = 25 * 3600  # seconds for which a line matters: no token lives longer than a day
+
+    def __init__(self, base_url):
+        self.url = f"{base_url}/api/revocations"
+        self.last = 0
+        self.refused = {}
+        self.read_at = None
+        self.try_to_read()
+        threading.Thread(target=self.follow, daemon=True).start()
+
+    def follow(self):
+        while True:
+            time.sleep(self.INTERVAL)
+            self.try_to_read()
+
+    def try_to_read(self):
+        try:
+            # The beginning counts: a line that came in the meantime may have been missed.
+            start = time.monotonic()
+            while self.read_page():
+                pass
+            self.read_at = start
+        except Exception as error:
+            # Nothing to undo: what was read grows too old by itself.
+            print(f"the revocations could not be read: {error}", file=sys.stderr)
+
+    def read_page(self):
+        page = get(f"{self.url}?since={self.last}")
+        for line in page["revocations"]:
+            subject = self.subject(line)
+            self.refused.pop(subject, None)
+            if line["refused"]:
+                self.refused[subject] = line["at"]
+        self.last = page["last"]
+        horizon = time.time() - self.RETENTION
+        while self.refused and next(iter(self.refused.values())) < horizon:
+            del self.refused[next(iter(self.refused))]
+        return page["more"]
+
+    @staticmethod
+    def subject(line):
+        if "sid" in line:
+            return ("session", line["sid"])
+        return ("role", line["sub"], line["role"]) if "role" in line else ("user", line["sub"])
+
+    def check_age(self):
+        if self.read_at is None or time.monotonic() - self.read_at > self.BOUND:
+            raise Undecided("the revocations have not been read for too long")
+
+    def refuse(self, claims):
+        user = claims["sub"]
+        subjects = [("user", user), ("session", claims["sid"])] + [("role", user, role) for role in claims.get("roles", [])]
+        return any(subject in self.refused for subject in subjects)
+
+
+class Verifier:
+    MAXIMUM_LENGTH = 4096
+    CLOCK_SLACK = 60  # seconds by which the server's clock may be ahead
+
+    def __init__(self, base_url):
+        self.base_url = base_url.rstrip("/")
+        # An unknown key has them fetched again, at most every few seconds: anyone can name one.
+        self.keys = jwt.PyJWKClient(
+            f"{self.base_url}/.well-known/jwks.json", lifespan=300, cooldown_duration=3, timeout=TIMEOUT
+        )
+        self.revocations = Revocations(self.base_url)
+
+    @functools.cached_property
+    def issuer(self):
+        return get(f"{self.base_url}/.well-known/oauth-authorization-server")["issuer"]
+
+    def verify(self, token):
+        """The claims of a good token.
+
+        Raises jwt.InvalidTokenError when it is not good, Undecided when that cannot be told.
+        """
+        self.revocations.check_age()
+        if len(token) > self.MAXIMUM_LENGTH:
+            raise jwt.InvalidTokenError("too long")
+        header = jwt.get_unverified_header(token)
+        if set(header) != {"alg", "kid", "typ"} or header["typ"] != "at+jwt":
+            raise jwt.InvalidTokenError("not the header of an access token")
+        try:
+            issuer = self.issuer
+            key = self.keys.get_signing_key(header["kid"])
+        except Exception as error:
+            if type(error) is jwt.PyJWKClientError:
+                raise jwt.InvalidTokenError("signed by an unknown key") from error
+            raise Undecided("the keys could not be read") from error
+        if key.algorithm_name not in ALGORITHMS:
+            raise jwt.InvalidTokenError("not an algorithm for tokens")
+        claims = jwt.decode(
+            token,
+            key,
+            # What the key is for, not what the token says.
+            algorithms=[key.algorithm_name],
+            issuer=issuer,
+            audience=issuer,
+            options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "verify_iat": False},
+        )
+        if not isinstance(claims["sid"], str) or not isinstance(claims["iat"], int):
+            raise jwt.InvalidTokenError("not the claims of an access token")
+        if claims["iat"] > time.time() + self.CLOCK_SLACK:
+            raise jwt.InvalidTokenError("from the future")
+        if self.revocations.refuse(claims):
+            raise jwt.InvalidTokenError("revoked")
+        return claims
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        return json.load(answer)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Verifies the tokens that standard input has, one a line.")
+    parser.add_argument("base_url", help="where rest-auth is, for example https://auth.example.com")
+    verifier = Verifier(parser.parse_args().base_url)
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    status = 0
+    for line in sys.stdin:
+        try:
+            answer = verifier.verify(line.strip())
+        except (jwt.InvalidTokenError, Undecided) as error:
+            answer = {"error": str(error)}
+            status = 1
+        print(json.dumps(answer), flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,394 @@
+import Foundation
+import RESTAuthSQLite
+import RESTAuthTesting
+import Testing
+
+@testable import RESTAuth
+
+@Suite struct SessionsTests {
+    // MARK: Starting
+
+    @Test func aPasswordStartsASessionThatIsListed() async throws {
+        let test = try await TestAuth()
+        let origin = SessionOrigin(address: "192.0.2.1", userAgent: String(repeating: "x", count: 1000))
+        let identity = try await test.verify(test.session(from: origin).access)
+        let session = try #require(await test.auth.sessions.list(of: identity.userID).first)
+        #expect(session.id == identity.sessionID)
+        #expect(session.createdAt == test.clock.now)
+        #expect(session.expiresAt == test.clock.now.addingTimeInterval(7 * 86400))
+        #expect(session.origin.address == "192.0.2.1")
+        #expect(session.origin.userAgent?.count == 256)
+        #expect(session.isRenewable)
+    }
+
+    @Test func aTokenStartsNoSession() async throws {
+        let test = try await TestAuth()
+        let identity = try await test.verify(test.session().access)
+        await test.expect(.insufficientUserAuthentication) { try await test.auth.sessions.start(for: identity) }
+    }
+
+    @Test func whoSignedInWithThePasswordOfBeforeIsTooLate() async throws {
+        let test = try await TestAuth()
+        let user = try await test.auth.users.register("miguel", password: "python")
+        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        test.clock.advance(by: 1)
+        try await test.auth.passwords.set("monty", for: user)
+        await test.expect(.invalidCredentials) { try await test.auth.sessions.start(for: identity) }
+        await test.expect(.invalidCredentials) { try await test.auth.sessions.token(for: identity) }
+        try await test.auth.users.delete(user.id)
+        await test.expect(.invalidCredentials) { try await test.auth.sessions.start(for: identity) }
+    }
+
+    @Test func theAncestorsTokenBelongsToASessionThatEndsWithIt() async throws {
+        let test = try await TestAuth()
+        let token = try await test.token()
+        let session = try #require(await test.auth.sessions.list(of: 1).first)
+        #expect(!session.isRenewable)
+        #expect(session.expiresAt == test.clock.now.addingTimeInterval(600))
+        test.clock.advance(by: 300)
+        let renewed = try await test.auth.sessions.token(for: test.auth.accessTokens.verify(token))
+        #expect(try await test.verify(renewed).sessionID == session.id)
+        let prolonged = try #require(await test.auth.sessions.list(of: 1).first)
+        #expect(prolonged.expiresAt == test.clock.now.addingTimeInterval(600))
+        #expect(try await test.auth.sessions.list(of: 1).count == 1)
+    }
+
+    @Test func aTokenTradedForATokenDoesNotOutliveARenewableSession() async throws {
+        let test = try await TestAuth { $0.sessionInactivityTimeout = 700 }
+        let token = try await test.session().access
+        test.clock.advance(by: 500)
+        let second = try await test.auth.sessions.token(for: test.verify(token))
+        #expect(second.duration == 200)
+    }
+
+    @Test func beyondTheLimitTheOldestGoes() async throws {
+        let test = try await TestAuth { $0.sessionLimit = 2 }
+        let first = try await test.session()
+        var others: [SessionTokens] = []
+        for _ in 0..<2 {
+            test.clock.advance(by: 1)
+            others.append(try await test.signIn())
+        }
+        await test.expect(.invalidToken) { try await test.verify(first.access) }
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(first.refresh.value) }
+        for tokens in others { _ = try await test.verify(tokens.access) }
+    }
+
+    // MARK: Renewing
+
+    @Test func aRefreshTokenGivesItsSuccessorAndASlidingExpiry() async throws {
+        let test = try await TestAuth()
+        var tokens = try await test.session()
+        for _ in 0..<4 {
+            test.clock.advance(by: 6 * 86400)
+            tokens = try await test.auth.sessions.refresh(tokens.refresh.value)
+            _ = try await test.verify(tokens.access)
+        }
+        // 24 days in; the limit of 30 is nearer than another 7.
+        let session = try #require(await test.auth.sessions.list(of: 1).first)
+        #expect(session.expiresAt == session.createdAt.addingTimeInterval(30 * 86400))
+        test.clock.advance(by: 6 * 86400 - 60)
+        tokens = try await test.auth.sessions.refresh(tokens.refresh.value)
+        #expect(tokens.access.duration == 60)
+        test.clock.advance(by: 60)
+        await test.expect(.sessionExpired) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+    }
+
+    @Test func whoDoesNotComeBackForAWeekIsSignedOut() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        test.clock.advance(by: 7 * 86400)
+        await test.expect(.sessionExpired) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+    }
+
+    @Test func aLostAnswerIsGivenAgainHoweverLate() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        let second = try await test.auth.sessions.refresh(first.refresh.value)
+        test.clock.advance(by: 3 * 86400)
+        let again = try await test.auth.sessions.refresh(first.refresh.value)
+        #expect(again.refresh.value == second.refresh.value)
+        #expect(second.refresh.value != first.refresh.value)
+        _ = try await test.verify(again.access)
+        let third = try await test.auth.sessions.refresh(second.refresh.value)
+        #expect(third.refresh.value != second.refresh.value)
+    }
+
+    @Test func fiftyAtOnceGetTheSameSuccessorAndNobodyIsSignedOut() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        let successors = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<50 {
+                group.addTask { try await test.auth.sessions.refresh(first.refresh.value).refresh.value }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(successors.count == 1)
+        _ = try await test.auth.sessions.refresh(#require(successors.first))
+    }
+
+    @Test(arguments: [0, 1, 5])
+    func anEarlierTokenAfterItsSuccessorWasUsedEndsTheSession(generation: Int) async throws {
+        let test = try await TestAuth()
+        var tokens = [try await test.session()]
+        for _ in 0..<7 { tokens.append(try await test.auth.sessions.refresh(#require(tokens.last).refresh.value)) }
+        await test.expect(.refreshTokenReused) { try await test.auth.sessions.refresh(tokens[generation].refresh.value) }
+        // Whoever holds the newest is out as well, and so are all access tokens.
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens[7].refresh.value) }
+        for token in tokens { await test.expect(.invalidToken) { try await test.verify(token.access) } }
+        #expect(try await test.auth.sessions.list(of: 1).isEmpty)
+    }
+
+    @Test func lookingAtARefreshTokenDoesNotUseIt() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        let second = try await test.auth.sessions.refresh(first.refresh.value)
+        for token in [first, second, second] {
+            #expect(try await test.auth.sessions.session(ofRefreshToken: token.refresh.value)?.user.username == "miguel")
+        }
+        let third = try await test.auth.sessions.refresh(second.refresh.value)
+        #expect(try await test.auth.sessions.session(ofRefreshToken: first.refresh.value) == nil)
+        // A look at a token that was used long ago ends nothing.
+        _ = try await test.auth.sessions.refresh(third.refresh.value)
+    }
+
+    @Test func onlyItsOwnSpellingIsARefreshToken() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        let value = tokens.refresh.value
+        let other = try await TestAuth().session().refresh.value
+        let forgeries =
+            [
+                "", "x", value + "A", value + "=", " " + value, String(value.dropLast()), String(value.dropFirst()), value.uppercased(),
+                tokens.access.value, other, value.replacing("-", with: "+").replacing("_", with: "/") + "=",
+            ] + (0..<112).map { flipped(value, at: $0) }
+        for forgery in forgeries {
+            await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(forgery) }
+        }
+        // None of it has made the session look stolen.
+        _ = try await test.auth.sessions.refresh(value)
+    }
+
+    private func flipped(_ text: String, at index: Int) -> String {
+        var bytes = Array(text.utf8)
+        bytes[index] = bytes[index] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    @Test func aRefreshTokenIsNoAccessToken() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(Array(tokens.refresh.value.utf8)) }
+    }
+
+    @Test func aDisabledUsersSessionIsNotRenewedUntilTheUserIsEnabled() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        try await test.auth.users.disable(1)
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+        try await test.auth.users.enable(1)
+        _ = try await test.auth.sessions.refresh(tokens.refresh.value)
+    }
+
+    @Test func aClockSetBackAnHourLosesNoSession() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        test.clock.advance(by: -3600)
+        let second = try await test.auth.sessions.refresh(first.refresh.value)
+        _ = try await test.verify(second.access)
+        test.clock.advance(by: 3600)
+        let third = try await test.auth.sessions.refresh(second.refresh.value)
+        #expect(try await test.verify(third.access).authenticatedAt == test.clock.now)
+    }
+
+    @Test func aClockSetBackAnHourRevivesNothing() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        _ = try await test.verify(tokens.access)
+        try await test.readFeed()
+        try await test.auth.sessions.end(presenting: tokens.refresh.value)
+        test.clock.advance(by: 601)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        test.clock.advance(by: -3600 + 3000)
+        try await test.readFeed()
+        await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+    }
+
+    @Test func onlyDigestsAreStored() async throws {
+        let directory = try TemporaryFile()
+        let test = try await TestAuth(over: SQLiteStorage(path: directory.path), secret: InstanceSecret())
+        let first = try await test.session()
+        let second = try await test.auth.sessions.refresh(first.refresh.value)
+        let bytes = try directory.everything()
+        for token in [first, second] {
+            let raw = try #require(Base64.url.decode(token.refresh.value.utf8))
+            for secret in [Array(token.refresh.value.utf8), raw, Array(raw[20..<52])] {
+                #expect(bytes.firstRange(of: secret) == nil)
+            }
+            #expect("\(token.refresh) \(token.refresh.debugDescription)" == "redacted redacted")
+        }
+    }
+
+    // MARK: Ending
+
+    @Test func signingOutEndsAllTokensOfTheSessionAtOnce() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        let second = try await test.auth.sessions.refresh(first.refresh.value)
+        let other = try await test.signIn()
+        try await test.readFeed()
+        for tokens in [first, second, other] { _ = try await test.verify(tokens.access) }
+        #expect(try await test.auth.sessions.end(presenting: second.refresh.value))
+        for tokens in [first, second] {
+            await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+            await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+        }
+        _ = try await test.verify(other.access)
+        // Again, and with whatever is of it: nothing happens.
+        for token in [first.refresh.value, first.access.value, second.refresh.value, "nonsense", ""] {
+            #expect(try await !test.auth.sessions.end(presenting: token))
+        }
+    }
+
+    @Test func anExpiredAccessTokenSignsOut() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        test.clock.advance(by: 3600)
+        #expect(try await test.auth.sessions.end(presenting: tokens.access.value))
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+    }
+
+    @Test func anotherProcessRefusesAnEndedSessionOnceTheLogIsRead() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let tokens = try await test.session()
+        let other = try await TestAuth(over: test.storage, secret: secret, clock: test.clock)
+        try await other.readFeed()
+        _ = try await other.verify(tokens.access)
+        try await test.auth.sessions.end(presenting: tokens.access.value)
+        try await other.readFeed()
+        await test.expect(.invalidToken) { try await other.verify(tokens.access) }
+    }
+
+    @Test func nobodyEndsTheSessionOfAnother() async throws {
+        let test = try await TestAuth()
+        let (mine, yours) = (try await test.session("miguel"), try await test.session("susan"))
+        let (me, you) = (try await test.verify(mine.access), try await test.verify(yours.access))
+        let session = try #require(you.sessionID)
+        await test.expect(.sessionNotFound) { try await test.auth.sessions.end(session, of: me.userID) }
+        _ = try await test.verify(yours.access)
+        try await test.auth.sessions.end(session, of: you.userID)
+        await test.expect(.sessionNotFound) { try await test.auth.sessions.end(session) }
+    }
+
+    @Test func anotherPasswordEndsEveryOtherSession() async throws {
+        let test = try await TestAuth()
+        let (mine, other) = (try await test.session(), try await test.signIn())
+        try await test.readFeed()
+        let identity = try await test.verify(mine.access)
+        _ = try await test.verify(other.access)
+        await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.change(from: "Python", to: "monty", for: identity) }
+        _ = try await test.verify(other.access)
+        try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+        _ = try await test.verify(mine.access)
+        await test.expect(.invalidToken) { try await test.verify(other.access) }
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(other.refresh.value) }
+        _ = try await test.auth.sessions.refresh(mine.refresh.value)
+        await test.expect(.invalidCredentials) { try await test.auth.login.attempt("miguel", password: "python") }
+    }
+
+    @Test func ofTenPasswordChangesAtOnceOneSucceeds() async throws {
+        let test = try await TestAuth()
+        let identity = try await test.verify(test.session().access)
+        let changed = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<10 {
+                group.addTask { (try? await test.auth.passwords.change(from: "python", to: "\(number)", for: identity)) != nil }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(changed == 1)
+    }
+
+    @Test func anOperatorsPasswordEndsAllSessions() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        try await test.auth.passwords.set("monty", for: test.auth.users.find(1))
+        await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+    }
+
+    @Test func signOutAndRefreshAtOnceLeaveNothingOpen() async throws {
+        let test = try await TestAuth()
+        for round in 0..<20 {
+            let tokens = round == 0 ? try await test.session() : try await test.signIn()
+            async let ended = test.auth.sessions.end(presenting: tokens.access.value)
+            async let refreshed = try? test.auth.sessions.refresh(tokens.refresh.value)
+            #expect(try await ended)
+            if let refreshed = await refreshed {
+                await test.expect(.invalidToken) { try await test.verify(refreshed.access) }
+                await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(refreshed.refresh.value) }
+            }
+        }
+        #expect(try await test.auth.sessions.list(of: 1).isEmpty)
+    }
+
+    @Test func tenThousandSessionsArePagedAndTheOldestGoes() async throws {
+        let test = try await TestAuth()
+        let user = try await test.auth.users.register("miguel", password: "python")
+        for number in 0..<10_000 {
+            let session = Samples.session(number, of: user.id, at: test.clock.now)
+            _ = try await test.storage.insertSession(session, refreshDigest: nil, limit: 10_000)
+        }
+        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        _ = try await test.auth.sessions.start(for: identity)
+        var seen: [Session.ID] = []
+        while case let page = try await test.auth.sessions.list(of: user.id, after: seen.last, limit: 1000), !page.isEmpty {
+            seen += page.map(\.id)
+        }
+        #expect(seen.count == 10_000)
+        #expect(Set(seen).count == 10_000)
+        #expect(!seen.contains(Samples.session(0, at: test.clock.now).id))
+        #expect(seen.contains(Samples.session(1, at: test.clock.now).id))
+        #expect(try await test.auth.sessions.endAll(of: user.id) == 10_000)
+    }
+
+    @Test func whatHasExpiredIsSwept() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        test.clock.advance(by: 7 * 86400 + 61)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+    }
+}
+
+@Suite struct SessionIDTests {
+    @Test func itIsAUUIDOfVersion7() throws {
+        let id = Session.ID(at: Date(timeIntervalSince1970: 1_645_557_742))
+        #expect(id.description.hasPrefix("017f22e2-79b0-7"))
+        #expect("89ab".contains(id.description.dropFirst(19).prefix(1)))
+        #expect(Session.ID(id.description) == id)
+        #expect(Session.ID(bytes: id.bytes) == id)
+    }
+
+    @Test func laterIsGreater() {
+        let start = Date(timeIntervalSince1970: 1_800_000_000)
+        let ids = (0..<1000).map { Session.ID(at: start.addingTimeInterval(Double($0) / 1000)).description }
+        #expect(ids == ids.sorted())
+        #expect(Set((0..<1000).map { _ in Session.ID(at: start) }).count == 1000)
+    }
+}
+
+/// A database file and its side files, to look for what must not be in them.
+private struct TemporaryFile {
+    private let directory = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(UUID().uuidString)
+
+    init() throws {
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    }
+
+    var path: String { directory.appendingPathComponent("a.sqlite").path }
+
+    func everything() throws -> [UInt8] {
+        defer { try? FileManager.default.removeItem(at: directory) }
+        return try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).flatMap { Array(try Data(contentsOf: $0)) }
+    }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import RESTAuthSQLite
+import RESTAuthTesting
+import ServiceLifecycle
+import Support
+import Testing
+
+@testable import RESTAuth
+
+@Suite struct SigningKeysTests {
+    @Test(arguments: SigningAlgorithm.allCases)
+    func everyAlgorithmSignsAndVerifiesAlsoAfterARestart(algorithm: SigningAlgorithm) async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret) { $0.signingAlgorithm = algorithm }
+        let tokens = try await test.session()
+        let jws = try #require(CompactJWS(Array(tokens.access.value.utf8)))
+        #expect(jws.header["alg"] == .string(algorithm.rawValue))
+        let restarted = try await TestAuth(over: test.storage, secret: secret, clock: test.clock) { $0.signingAlgorithm = algorithm }
+        #expect(try await restarted.verify(tokens.access).username == "miguel")
+        #expect(restarted.auth.signingKeys.jwks == test.auth.signingKeys.jwks)
+    }
+
+    @Test(arguments: SigningAlgorithm.allCases)
+    func thePublishedKeyVerifiesAndHoldsNothingPrivate(algorithm: SigningAlgorithm) async throws {
+        let test = try await TestAuth { $0.signingAlgorithm = algorithm }
+        let token = Array(try await test.session().access.value.utf8)
+        guard case .array(let published)? = test.auth.signingKeys.publishedSet["keys"], published.count == 1 else {
+            throw AuthError(.misconfigured, "no key")
+        }
+        for name in ["d", "p", "q", "dp", "dq", "qi", "k"] { #expect(published[0][name] == nil) }
+        let keys = VerificationKeys()
+        keys.replace(with: [try #require(await VerificationKey(jwk: published[0]))])
+        #expect(keys.verifiedPayload(of: token) != nil)
+        #expect(keys.verifiedPayload(of: Array(token.dropLast(4)) + Array("AAAA".utf8)) == nil)
+    }
+
+    @Test(arguments: [
+        ("\"kty\":\"EC\"", "\"kty\":\"oct\""), ("\"crv\":\"P-256\"", "\"crv\":\"P-384\""), ("\"alg\":\"ES256\"", "\"alg\":\"HS256\""),
+        ("\"use\":\"sig\"", "\"use\":\"enc\""), ("\"kid\":\"", "\"kid\":\"x"), ("\"x\":\"", "\"x\":\"AAAA"), ("\"x\":", "\"z\":"),
+        ("\"y\":\"", "\"y\":\"="),
+    ])
+    func aPublishedKeyThatIsNotWhatItSaysIsForSomeoneElse(part: String, other: String) async throws {
+        let text = try await TestAuth().auth.signingKeys.jwks.replacing("{\"keys\":[", with: "").replacing("]}", with: "")
+        let good = try #require(JSON(Array(text.utf8)))
+        #expect(await VerificationKey(jwk: good) != nil)
+        let changed = text.replacing(part, with: other)
+        try #require(changed != text)
+        let jwk = try #require(JSON(Array(changed.utf8)))
+        #expect(await VerificationKey(jwk: jwk) == nil)
+    }
+
+    @Test func aNewKeyIsPublishedBeforeItSignsAndTheOldOneStaysUntilItsTokensAreDead() async throws {
+        let test = try await TestAuth()
+        let old = try #require(test.auth.signingKeys.list().first).id
+        let made = try await test.auth.signingKeys.rotate()
+        #expect(made.state == .next)
+        #expect(test.auth.signingKeys.jwks.contains(made.id))
+        #expect(try await kid(test) == old)
+        test.clock.advance(by: 3599)
+        let last = try await test.auth.sessions.start(for: test.auth.login.attempt("miguel", password: "python"))
+        #expect(kid(of: last) == old)
+        test.clock.advance(by: 1)
+        #expect(try await kid(test) == made.id)
+        #expect(test.auth.signingKeys.list().map(\.state) == [.verifying, .signing])
+        _ = try await test.verify(last.access)
+        // A day and an hour later nothing that the old key signed can be live.
+        test.clock.advance(by: 86400 + 3600)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        try await test.auth.signingKeys.load()
+        #expect(test.auth.signingKeys.list().count == 2)
+        test.clock.advance(by: 1)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        try await test.auth.signingKeys.load()
+        #expect(test.auth.signingKeys.list().map(\.id) == [made.id])
+    }
+
+    @Test func thereIsOneNextKeyAtATime() async throws {
+        let test = try await TestAuth()
+        _ = try await test.auth.signingKeys.rotate()
+        await test.expect(.keyPending) { try await test.auth.signingKeys.rotate() }
+        test.clock.advance(by: 3600)
+        _ = try await test.auth.signingKeys.rotate()
+    }
+
+    @Test func ofTenProcessesThatRotateAtOnceOneMakesTheKey() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        var others: [TestAuth] = []
+        for _ in 0..<10 { others.append(try await TestAuth(over: test.storage, secret: secret, clock: test.clock)) }
+        test.clock.advance(by: 30 * 86400)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for other in others { group.addTask { try await other.auth.signingKeys.rotateOnSchedule() } }
+            try await group.waitForAll()
+        }
+        #expect(try await test.storage.signingKeys().count == 2)
+    }
+
+    @Test func onScheduleTheNextKeyIsMadeAnHourBeforeItIsDue() async throws {
+        let test = try await TestAuth { $0.keyRotationInterval = 7200 }
+        test.clock.advance(by: 3599)
+        try await test.auth.signingKeys.rotateOnSchedule()
+        #expect(test.auth.signingKeys.list().count == 1)
+        test.clock.advance(by: 1)
+        for _ in 0..<3 { try await test.auth.signingKeys.rotateOnSchedule() }
+        let keys = test.auth.signingKeys.list()
+        #expect(keys.map(\.state) == [.signing, .next])
+        #expect(keys[1].signsFrom == test.clock.now.addingTimeInterval(3600))
+    }
+
+    @Test func anotherAlgorithmMakesTheNextKeyAtOnce() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let changed = try await TestAuth(over: test.storage, secret: secret, clock: test.clock) { $0.signingAlgorithm = .edDSA }
+        for _ in 0..<3 { try await changed.auth.signingKeys.rotateOnSchedule() }
+        #expect(changed.auth.signingKeys.list().map(\.algorithm) == ["ES256", "EdDSA"])
+        #expect(changed.auth.signingKeys.list().map(\.state) == [.signing, .next])
+    }
+
+    @Test func aRunningProcessSeesTheKeyThatAnotherMadeBeforeItsFirstToken() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let other = try await TestAuth(over: test.storage, secret: secret, clock: test.clock)
+        let group = ServiceGroup(services: other.auth.services, logger: .init(label: "test"))
+        async let running: Void = group.run()
+        let made = try await test.auth.signingKeys.rotate(lead: 0)
+        #expect(made.signsFrom == test.clock.now.addingTimeInterval(5))
+        try await wait(seconds: 5, for: "the key") { other.auth.signingKeys.jwks.contains(made.id) }
+        await group.triggerGracefulShutdown()
+        try await running
+        test.clock.advance(by: 5)
+        let tokens = try await test.session()
+        #expect(kid(of: tokens) == made.id)
+        _ = try await other.verify(tokens.access)
+    }
+
+    @Test func aClockSetBackBeforeTheFirstKeyStillSigns() async throws {
+        let test = try await TestAuth()
+        test.clock.advance(by: -86400)
+        _ = try await test.verify(test.session().access)
+    }
+
+    private func kid(_ test: TestAuth) async throws -> String? {
+        if (try? await test.auth.users.find(named: "miguel")) == nil { _ = try await test.auth.users.register("miguel", password: "python") }
+        return kid(of: try await test.signIn())
+    }
+
+    private func kid(of tokens: SessionTokens) -> String? {
+        TokenVerifier.keyID(of: Array(tokens.access.value.utf8))
+    }
+}
