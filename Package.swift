@@ -132,6 +132,7 @@ let package = Package(
                 "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthServer", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ]),

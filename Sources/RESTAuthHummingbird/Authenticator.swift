@@ -105,4 +105,3 @@ extension CredentialVerifier {
         return try await attempt(credentials)
     }
 }
-

@@ -72,7 +72,9 @@ enum AuthorizationHeader {
     /// What a refusal asks for: always Basic; for who came with Bearer, that scheme's challenge as well (RFC 6750 section 3).
     static func challenges(for error: AuthError, request: Request) -> HTTPFields {
         var fields = HTTPFields()
-        if error.code != .invalidRequest, error.code != .forbidden { fields.append(HTTPField(name: .wwwAuthenticate, value: basicChallenge)) }
+        if error.code != .invalidRequest, error.code != .forbidden {
+            fields.append(HTTPField(name: .wwwAuthenticate, value: basicChallenge))
+        }
         let isBearer = request.headers[fields: .authorization].contains { field in
             field.value.utf8.firstIndex(of: UInt8(ascii: " ")).map { scheme(field.value.utf8[..<$0]) == .bearer }
                 ?? (scheme(field.value.utf8[...]) == .bearer)

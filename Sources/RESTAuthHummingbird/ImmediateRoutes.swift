@@ -11,12 +11,21 @@ package struct ImmediateRoutes: Sendable {
         accessTokens = auth.accessTokens
     }
 
-    /// The route's pattern and the body of a 200.
-    package func answer(to request: HTTPRequest) -> (route: String, json: JSON)? {
-        guard request.method == .get, request.path == "/api/resource",
+    /// A 200, without the fields that all answers have.
+    package struct Answer: Sendable {
+        /// The route's pattern.
+        package let route: String
+        package var fields: HTTPFields
+        package var body: [UInt8] = []
+    }
+
+    package func answer(to request: HTTPRequest) -> Answer? {
+        guard request.method == .get, request.path == "/api/resource" || request.path == "/api/verify",
             case .token(let token)? = try? AuthorizationHeader.credentials(in: request.headerFields),
             let identity = accessTokens.remembered(token)
         else { return nil }
-        return ("/api/resource", ResourceRoutes.greeting(for: identity))
+        if request.path == "/api/verify" { return Answer(route: "/api/verify", fields: VerifyRoutes.fields(for: identity)) }
+        return Answer(
+            route: "/api/resource", fields: [.contentType: "application/json"], body: ResourceRoutes.greeting(for: identity).bytes)
     }
 }

@@ -14,9 +14,10 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
     /// - Throws: `validation_failed`.
     init(_ request: Request, key: (String) -> Key?) throws(AuthError) {
         let query = request.uri.queryParameters
-        limit = try Self.value(query.get("limit"), "limit", "must be a number from 1 to 100") { text in
-            Int(text).flatMap { Self.limits.contains($0) ? $0 : nil }
-        } ?? 25
+        limit =
+            try Self.value(query.get("limit"), "limit", "must be a number from 1 to 100") { text in
+                Int(text).flatMap { Self.limits.contains($0) ? $0 : nil }
+            } ?? 25
         after = try Self.value(query.get("after"), "after", "is no id of this list", key)
     }
 

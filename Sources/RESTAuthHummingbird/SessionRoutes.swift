@@ -89,10 +89,16 @@ struct SessionRoutes: Sendable {
     /// in use: otherwise a request carries its own credentials, and another site has none.
     private func refuseOtherSites(_ request: Request) throws {
         guard configuration.refreshTokenInCookie else { return }
-        var isAllowed = request.headers[.secFetchSite].map { $0 != "cross-site" } ?? true
-        if let origin = request.headers[.origin], !configuration.trustedOrigins.contains(origin) {
-            isAllowed = try isAllowed && RequestOrigin(request, configuration: configuration).isOrigin(origin)
+        let origin = request.headers[.origin]
+        let isOurs = try origin.map {
+            try configuration.trustedOrigins.contains($0) || RequestOrigin(request, configuration: configuration).isOrigin($0)
         }
+        let isAllowed =
+            switch request.headers[.secFetchSite]?.lowercased() {
+            case nil, "same-origin", "none": isOurs ?? true
+            case "same-site": isOurs ?? false
+            default: false
+            }
         guard isAllowed else {
             throw Problem(.forbidden, code: "cross_site_request", detail: "Pages of other sites may not use the cookie.")
         }

@@ -12,7 +12,7 @@ struct VerifyRoutes: Sendable {
     }
 
     private func show(_ request: Request) async throws -> Response {
-        var response = Response.empty(.ok).notStored()
+        var response = Response.empty(.ok)
         response.headers.append(contentsOf: Self.fields(for: try await login.identity(of: request)))
         return response
     }
@@ -21,7 +21,7 @@ struct VerifyRoutes: Sendable {
     static func fields(for identity: Identity) -> HTTPFields {
         [
             .remoteUser: identity.username, .remoteUserID: String(identity.userID),
-            .remoteGroups: identity.roles.sorted().joined(separator: ","),
+            .remoteGroups: identity.roles.sorted().joined(separator: ","), .cacheControl: "no-store",
         ]
     }
 }

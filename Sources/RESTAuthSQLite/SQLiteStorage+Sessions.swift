@@ -12,7 +12,8 @@ extension SQLiteStorage {
                 """,
                 [
                     session.id.description, session.createdAt.timeIntervalSince1970, session.lastUsedAt.timeIntervalSince1970,
-                    session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent, refreshDigest.map { Data($0) },
+                    session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
+                    refreshDigest.map { Data($0) },
                     session.userID, session.createdAt.timeIntervalSince1970,
                 ])
             guard database.changesCount == 1 else { return nil }
@@ -70,7 +71,8 @@ extension SQLiteStorage {
                 return .renewed(session, stored.user)
             case .repeatAnswer: return .renewed(stored.session, stored.user)
             case .endSession:
-                let lines = try database.endSessions("SELECT id FROM sessions WHERE id = ?", [rotation.sessionID.description], at: rotation.now)
+                let lines = try database.endSessions(
+                    "SELECT id FROM sessions WHERE id = ?", [rotation.sessionID.description], at: rotation.now)
                 return lines.first.map { .reused(stored.user.id, $0) } ?? .refused
             case .refuseExpired: return .expired
             case .refuse: return .refused
@@ -80,7 +82,9 @@ extension SQLiteStorage {
 
     public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
         try await write { database in
-            try database.endSessions("SELECT id FROM sessions WHERE id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now).first
+            try database.endSessions(
+                "SELECT id FROM sessions WHERE id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now
+            ).first
         }
     }
 

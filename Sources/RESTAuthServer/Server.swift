@@ -50,7 +50,9 @@ struct Server {
 
     private func router(_ auth: Auth) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
-        if !settings.corsOrigins.isEmpty { router.add(middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie)) }
+        if !settings.corsOrigins.isEmpty {
+            router.add(middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie))
+        }
         auth.addRoutes(to: router, configuration: settings.routesConfiguration)
         auth.addHealthRoutes(to: router)
         DescriptionRoutes().add(to: router)

@@ -183,7 +183,9 @@ extension StorageContract {
         Promise("all of a user's sessions end but one, also with another password") { storage async throws in
             let now = TestClock().now
             let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
-            for number in 0..<3 { _ = try await storage.insertSession(Samples.session(number, of: id, at: now), refreshDigest: nil, limit: 9) }
+            for number in 0..<3 {
+                _ = try await storage.insertSession(Samples.session(number, of: id, at: now), refreshDigest: nil, limit: 9)
+            }
             _ = try await storage.insertSession(Samples.session(9, of: other, at: now), refreshDigest: nil, limit: 9)
             let kept = Samples.session(1, at: now).id
             #expect(try await storage.endSessions(of: id, except: kept, at: now).count == 2)

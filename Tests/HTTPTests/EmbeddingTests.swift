@@ -1,6 +1,7 @@
 import Foundation
 import Hummingbird
 import HummingbirdTesting
+import NIOCore
 import RESTAuth
 import RESTAuthHummingbird
 import RESTAuthSQLite
@@ -91,6 +92,56 @@ import Testing
         #expect(try await get(optional).body == "nobody")
         #expect(try await get(optional, headers: field(basic("miguel", "python"))).body == "miguel by password")
         #expect(try await get(optional, headers: field(basic("miguel", "wrong"))).response.status == .unauthorized)
+    }
+
+    @Test func aRouteMayAskForARoleAndSaysSoInTheChallenge() async throws {
+        let editors = auth.authenticator(requiring: [.anyRole("editor", "admin")], context: BasicAuthRequestContext.self)
+        for header in [basic("miguel", "python"), bearer(try await token())] {
+            let refused = try await get(editors, headers: field(header)).response
+            #expect(refused.status == .forbidden)
+            let challenges = refused.headers[values: .wwwAuthenticate]
+            #expect(challenges.contains { $0.contains(#"error="insufficient_scope""#) } == header.contains("Bearer"))
+        }
+        try await auth.users.grant("editor", to: 1)
+        #expect(try await get(editors, headers: field(basic("miguel", "python"))).body == "miguel by password")
+        #expect(try await get(editors, headers: field(bearer(token()))).body == "miguel by token")
+        #expect(try await get(editors).response.status == .unauthorized)
+        let both = auth.authenticator(requiring: [.signedIn, .allRoles("editor", "admin")], context: BasicAuthRequestContext.self)
+        #expect(try await get(both, headers: field(bearer(token()))).response.status == .forbidden)
+    }
+
+    @Test func aRouteMayAskForARecentPassword() async throws {
+        let header = field(bearer(try await token()))
+        let recent = auth.authenticator(requiring: [.signedIn(within: 300)], context: BasicAuthRequestContext.self)
+        #expect(try await get(recent, headers: header).response.status == .ok)
+        let atOnce = auth.authenticator(requiring: [.signedIn(within: -1)], context: BasicAuthRequestContext.self)
+        let refused = try await get(atOnce, headers: header).response
+        #expect(refused.status == .unauthorized)
+        #expect(
+            refused.headers[values: .wwwAuthenticate].contains {
+                $0.contains(#"error="insufficient_user_authentication", max_age="-1""#)
+            })
+    }
+
+    @Test func theRoutesKnowTheAddressWhereTheContextDoes() async throws {
+        struct Context: PeerAddressContext {
+            var coreContext: CoreRequestContextStorage
+            let peerAddress: SocketAddress?
+            var clientAddress: String?
+            init(source: Source) {
+                coreContext = .init(source: source)
+                peerAddress = source.channel.remoteAddress
+            }
+        }
+        let router = Router(context: Context.self)
+        router.add(middleware: TrustedProxies([try #require(Network("127.0.0.1"))]))
+        auth.addRoutes(to: router)
+        try await Application(router: router).test(.live) { client in
+            var headers = field(basic("miguel", "python"))
+            headers[.init("X-Forwarded-For")!] = "203.0.113.5, 192.0.2.7"
+            try await client.execute(uri: "/api/tokens", method: .post, headers: headers) { #expect($0.status == .ok) }
+        }
+        #expect(try await auth.sessions.list(of: 1).first?.origin.address == "192.0.2.7")
     }
 
     @Test func anAdoptersOwnWordsCarryTheChallengeAllTheSame() async throws {

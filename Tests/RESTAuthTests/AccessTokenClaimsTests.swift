@@ -9,7 +9,8 @@ import Testing
     private static func payload(_ changes: (name: String, value: String?)...) -> String {
         var claims: [(name: String, value: String?)] = [
             ("iss", "\"rest-auth\""), ("aud", "\"rest-auth\""), ("sub", "\"7\""),
-            ("preferred_username", "\"miguel\""), ("sid", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819\""), ("jti", "\"id\""), ("iat", "1800000000"),
+            ("preferred_username", "\"miguel\""), ("sid", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819\""), ("jti", "\"id\""),
+            ("iat", "1800000000"),
             ("exp", "1800000600"),
             ("auth_time", "1800000000"), ("amr", "[\"pwd\"]"),
         ]
@@ -72,7 +73,8 @@ import Testing
 
     @Test(arguments: [
         "\"\"", "\"01A1FDF3-D3A2-7E37-8317-3196EDB0E819\"", "\"01a1fdf3d3a27e3783173196edb0e819\"",
-        "\"{01a1fdf3-d3a2-7e37-8317-3196edb0e819}\"", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e81\"", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819 \"",
+        "\"{01a1fdf3-d3a2-7e37-8317-3196edb0e819}\"", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e81\"",
+        "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819 \"",
         "\"g1a1fdf3-d3a2-7e37-8317-3196edb0e819\"",
     ])
     func aSessionThatIsNotTheOneSpellingOfAnIdIsRefused(sid: String) {

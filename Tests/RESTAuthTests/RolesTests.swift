@@ -87,7 +87,8 @@ import Testing
         try await test.auth.clients.authenticate("gateway", secret: secret.value)
         #expect(secret.value.count == 43)
         #expect("\(secret)" == "redacted")
-        for (id, value) in [("gateway", "x"), ("gateway", ""), ("Gateway", secret.value), ("", ""), ("other", ""), ("other", secret.value)] {
+        for (id, value) in [("gateway", "x"), ("gateway", ""), ("Gateway", secret.value), ("", ""), ("other", ""), ("other", secret.value)]
+        {
             await test.expect(.invalidClient) { try await test.auth.clients.authenticate(id, secret: value) }
         }
         let stored = try #require(await test.storage.clientSecretDigest(id: "gateway"))

@@ -389,6 +389,8 @@ private struct TemporaryFile {
 
     func everything() throws -> [UInt8] {
         defer { try? FileManager.default.removeItem(at: directory) }
-        return try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).flatMap { Array(try Data(contentsOf: $0)) }
+        return try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).flatMap {
+            Array(try Data(contentsOf: $0))
+        }
     }
 }

@@ -140,7 +140,9 @@ import Testing
     }
 
     private func kid(_ test: TestAuth) async throws -> String? {
-        if (try? await test.auth.users.find(named: "miguel")) == nil { _ = try await test.auth.users.register("miguel", password: "python") }
+        if (try? await test.auth.users.find(named: "miguel")) == nil {
+            _ = try await test.auth.users.register("miguel", password: "python")
+        }
         return kid(of: try await test.signIn())
     }
 

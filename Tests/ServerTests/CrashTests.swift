@@ -41,6 +41,30 @@ import Testing
         let sample = try #require(users.keys.sorted().last)
         #expect(try connection.send("GET", "/api/resource", headers: [basic(sample, "python")]).status == 200)
     }
+
+    /// Each round: a renewal sent and its answer not read, the process killed somewhere about its commit. Whoever asks again with the same
+    /// token gets an answer, and goes on with what it says.
+    @Test func killsBetweenCommitAndAnswerOfARenewalLoseNoSession() async throws {
+        let directory = try TemporaryDirectory()
+        var server = try await RunningServer(directory: directory)
+        _ = try server.register("miguel", "python")
+        var token = try server.signIn().refresh
+        for round in 0..<40 {
+            let body = json(["refresh_token": token])
+            let connection = try server.connect()
+            try connection.write(
+                "PUT /api/tokens HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            )
+            // From at once to some time after the answer.
+            usleep(UInt32(round * 150))
+            try await server.kill()
+            server = try await RunningServer(directory: directory)
+            let answer = try server.refresh(token)
+            #expect(answer.status == 200, "\(answer.body)")
+            token = try #require(answer.json["refresh_token"] as? String)
+        }
+        #expect(try server.refresh(token).status == 200)
+    }
 }
 
 /// Who was answered 201, with the location in the answer.

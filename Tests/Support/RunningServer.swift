@@ -5,7 +5,7 @@ import Synchronization
 public final class RunningServer: Sendable {
     public let directory: TemporaryDirectory
     public let port: Int
-    private let process: ServerProcess
+    private let process: ExternalProcess
 
     /// Starts `rest-auth serve` and waits until it answers.
     /// - Parameters:
@@ -16,7 +16,8 @@ public final class RunningServer: Sendable {
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
         port = try FreePort.next()
-        process = try ServerProcess(
+        process = try ExternalProcess(
+            ExternalProcess.restAuth,
             ["serve", "--port", "\(port)", "--database", "sqlite:\(self.directory.path)/rest-auth.sqlite"] + arguments,
             environment: environment, directory: self.directory)
         let (process, port) = (process, port)
@@ -63,6 +64,10 @@ public final class RunningServer: Sendable {
         return try await process.exitStatus()
     }
 
+    /// Stops it in the middle of whatever it does: it is there and does not answer.
+    public func pause() { process.send(SIGSTOP) }
+    public func resume() { process.send(SIGCONT) }
+
     public func kill() async throws {
         process.kill()
         _ = try await process.exitStatus()
@@ -80,68 +85,14 @@ public struct CommandOutcome: Sendable {
 public func runCommand(
     _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil
 ) async throws -> CommandOutcome {
-    let process = try ServerProcess(arguments, environment: environment, directory: directory, input: input)
+    let process = try ExternalProcess(
+        ExternalProcess.restAuth, arguments, environment: environment, directory: directory, input: input.map { .text($0) } ?? .nothing)
     let status = try await process.exitStatus()
     return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
 }
 
-public struct ServerEnded: Error, CustomStringConvertible {
-    let log: String
-    public var description: String { "the server ended: \(log)" }
-}
-
 public struct UnexpectedAnswer: Error {
     public let answer: HTTPAnswer
-}
-
-/// A process of the binary with its output in files.
-final class ServerProcess: Sendable {
-    private let process: Process
-    private let outputFile: String
-    private let errorFile: String
-
-    init(_ arguments: [String], environment: [String: String], directory: TemporaryDirectory, input: String? = nil) throws {
-        let name = "\(directory.path)/process-\(UUID().uuidString.prefix(8))"
-        (outputFile, errorFile) = (name + ".out", name + ".err")
-        process = Process()
-        process.executableURL = Self.binary
-        process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
-        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
-        process.standardOutput = try Self.file(outputFile)
-        process.standardError = try Self.file(errorFile)
-        if let input {
-            try Data(input.utf8).write(to: URL(fileURLWithPath: name + ".in"))
-            process.standardInput = FileHandle(forReadingAtPath: name + ".in")
-        } else {
-            process.standardInput = FileHandle.nullDevice
-        }
-        try process.run()
-    }
-
-    /// The binary lies beside the test bundle.
-    private static let binary: URL = {
-        let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        return own.deletingLastPathComponent().appendingPathComponent("rest-auth")
-    }()
-
-    private static func file(_ path: String) throws -> FileHandle {
-        _ = FileManager.default.createFile(atPath: path, contents: nil)
-        return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-    }
-
-    var id: Int32 { process.processIdentifier }
-    var isRunning: Bool { process.isRunning }
-    var outputText: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
-    var errorText: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
-
-    func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
-    func kill() { send(SIGKILL) }
-
-    func exitStatus() async throws -> Int32 {
-        try await wait(seconds: 60, for: "the process to end") { !self.process.isRunning }
-        return process.terminationStatus
-    }
 }
 
 /// A directory that is removed with the last reference to it.
@@ -176,9 +127,9 @@ public struct TimedOut: Error, CustomStringConvertible {
     public var description: String { "waited in vain for \(what)" }
 }
 
-enum FreePort {
+public enum FreePort {
     /// A port that nothing listens on; each is given once.
-    static func next() throws -> Int {
+    public static func next() throws -> Int {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in.loopback(port: 0)

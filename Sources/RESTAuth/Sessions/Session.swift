@@ -32,14 +32,17 @@ public struct Session: Sendable, Hashable, Identifiable {
 public struct SessionOrigin: Sendable, Hashable {
     /// The client's IP address.
     public let address: String?
-    /// The `User-Agent` field, at most ``maximumLength`` characters of it.
+    /// The `User-Agent` field, at most ``maximumLength`` characters of it and none that could steer a terminal or turn the text around.
     public let userAgent: String?
 
     public static let maximumLength = 256
 
     public init(address: String? = nil, userAgent: String? = nil) {
         self.address = address
-        self.userAgent = userAgent.map { String($0.prefix(Self.maximumLength)) }
+        self.userAgent = userAgent.map { text in
+            let visible = text.unicodeScalars.filter { ![.control, .format, .lineSeparator].contains($0.properties.generalCategory) }
+            return String(String(String.UnicodeScalarView(visible)).prefix(Self.maximumLength))
+        }
     }
 }
 

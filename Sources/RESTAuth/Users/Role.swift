@@ -3,14 +3,16 @@ public enum Role {
     /// 1 to 64 of the letters, digits and marks `. _ : -` of ASCII, so that a role stands in a header, a claim and a list unchanged.
     /// - Throws: `validation_failed`.
     public static func check(_ name: String) throws(AuthError) {
-        let isValid = (1...64).contains(name.utf8.count) && name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "-"):
-                true
-            default: false
+        let isValid =
+            (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
             }
-        }
         guard isValid else {
             throw AuthError(.validationFailed, "a role is 1 to 64 letters, digits and . _ : - of ASCII", field: "role")
         }

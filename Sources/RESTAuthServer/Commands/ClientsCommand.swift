@@ -28,7 +28,8 @@ struct ClientsCommand: AsyncParsableCommand {
                     let json: JSON = ["client_id": .string(id), "client_secret": .string(secret.value)]
                     print(String(decoding: json.bytes, as: UTF8.self))
                 } else {
-                    print("client_id      \(id)\nclient_secret  \(secret.value)\nThe secret is shown this once: only a digest of it is kept.")
+                    print(
+                        "client_id      \(id)\nclient_secret  \(secret.value)\nThe secret is shown this once: only a digest of it is kept.")
                 }
             }
         }

@@ -52,9 +52,7 @@ struct SessionsCommand: AsyncParsableCommand {
             }
             try await options.withAuth { auth in
                 if let user {
-                    var reference = UserReference()
-                    reference.username = user
-                    let count = try await auth.sessions.endAll(of: reference.find(in: auth.users).id)
+                    let count = try await auth.sessions.endAll(of: UserReference(username: user).find(in: auth.users).id)
                     print("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
                 }
                 for id in sessions {

@@ -180,12 +180,7 @@ struct UserAndRoles: ParsableArguments {
 
     var roles: ArraySlice<String> { id == nil ? words.dropFirst() : words[...] }
 
-    var user: UserReference {
-        var reference = UserReference()
-        reference.id = id
-        reference.username = id == nil ? words.first : nil
-        return reference
-    }
+    var user: UserReference { UserReference(username: id == nil ? words.first : nil, id: id) }
 }
 
 /// A user, named on the command line.
@@ -195,6 +190,13 @@ struct UserReference: ParsableArguments {
 
     func validate() throws {
         guard (username == nil) != (id == nil) else { throw ValidationError("Name one user, by user name or by --id.") }
+    }
+
+    init() {}
+
+    init(username: String?, id: User.ID? = nil) {
+        self.username = username
+        self.id = id
     }
 
     func find(in users: Users) async throws -> User {

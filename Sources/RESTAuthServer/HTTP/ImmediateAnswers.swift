@@ -69,15 +69,13 @@ final class ImmediateAnswers: ChannelDuplexHandler, RemovableChannelHandler {
         // Who may read it is for the router's middleware to say.
         guard !request.headerFields.contains(.origin) else { return nil }
         let start = NIODeadline.now()
-        guard let (route, json) = routes.answer(to: request) else { return nil }
-        let body = ByteBuffer(bytes: json.bytes)
-        var head = HTTPResponse(
-            status: .ok,
-            headerFields: [
-                .contentType: "application/json", .xContentTypeOptions: "nosniff", .contentLength: String(body.readableBytes),
-            ])
+        guard let answer = routes.answer(to: request) else { return nil }
+        let body = ByteBuffer(bytes: answer.body)
+        var head = HTTPResponse(status: .ok, headerFields: answer.fields)
+        head.headerFields[.xContentTypeOptions] = "nosniff"
+        head.headerFields[.contentLength] = String(body.readableBytes)
         let mark = completion.mark(request, .next(), from: channel.remoteAddress)
-        completion.complete(&head, to: request, route: route, mark, since: start)
+        completion.complete(&head, to: request, route: answer.route, mark, since: start)
         return (head, body)
     }
 }

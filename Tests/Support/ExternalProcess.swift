@@ -1,0 +1,145 @@
+import Foundation
+
+/// A program that runs in a directory of the test's, with its output in files there.
+public final class ExternalProcess: Sendable {
+    /// Where its standard input comes from.
+    public enum Input: Sendable {
+        case nothing
+        case text(String)
+        /// From ``ExternalProcess/send(line:)``.
+        case lines
+    }
+
+    private let process: Process
+    private let outputFile: String
+    private let errorFile: String
+    /// Our end of its standard input.
+    private let input: Int32?
+
+    public init(
+        _ executable: URL, _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory,
+        input: Input = .nothing
+    ) throws {
+        let name = "\(directory.path)/process-\(UUID().uuidString.prefix(8))"
+        (outputFile, errorFile) = (name + ".out", name + ".err")
+        process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
+        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        process.standardOutput = try Self.file(outputFile)
+        process.standardError = try Self.file(errorFile)
+        switch input {
+        case .nothing:
+            process.standardInput = FileHandle.nullDevice
+            self.input = nil
+        case .text(let text):
+            try Data(text.utf8).write(to: URL(fileURLWithPath: name + ".in"))
+            process.standardInput = FileHandle(forReadingAtPath: name + ".in")
+            self.input = nil
+        case .lines:
+            // Sockets and not a pipe: writing to a process that has ended is an error then, and no signal.
+            var ends: [Int32] = [-1, -1]
+            guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+                throw POSIXError(.EMFILE)
+            }
+            process.standardInput = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
+            self.input = ends[0]
+        }
+        try process.run()
+    }
+
+    deinit { if let input { close(input) } }
+
+    // MARK: Programs
+
+    /// Our own binary, which lies beside the test bundle.
+    public static let restAuth: URL = {
+        let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+        return own.deletingLastPathComponent().appendingPathComponent("rest-auth")
+    }()
+
+    /// A program of the system.
+    public static func program(_ name: String) throws -> URL {
+        let places = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        // Where Debian keeps nginx.
+        for place in places + ["/usr/bin", "/usr/sbin"] where FileManager.default.isExecutableFile(atPath: "\(place)/\(name)") {
+            return URL(fileURLWithPath: "\(place)/\(name)")
+        }
+        throw MissingProgram(name: name)
+    }
+
+    /// The Python that has what `Tests/requirements.txt` names.
+    public static func testPython() throws -> URL {
+        let python = repository.appendingPathComponent(".build/test-venv/bin/python3")
+        guard FileManager.default.isExecutableFile(atPath: python.path) else { throw MissingProgram(name: python.path) }
+        return python
+    }
+
+    /// The directory of `Package.swift`.
+    public static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../..").standardizedFileURL
+
+    // MARK: Running
+
+    public var id: Int32 { process.processIdentifier }
+    public var isRunning: Bool { process.isRunning }
+    public var outputText: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
+    public var errorText: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
+    /// The lines of its output that are complete.
+    public var outputLines: [String] { Array(outputText.components(separatedBy: "\n").dropLast()) }
+
+    public func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
+    public func kill() { send(SIGKILL) }
+
+    /// Asks it to end and waits until it has: for one that has processes and files of its own to clear away.
+    public func end() {
+        send(SIGTERM)
+        for _ in 0..<400 where process.isRunning { usleep(5000) }
+        kill()
+    }
+
+    public func exitStatus() async throws -> Int32 {
+        try await wait(seconds: 60, for: "the process to end") { !self.process.isRunning }
+        return process.terminationStatus
+    }
+
+    /// Waits until an HTTP server answers on that port, whatever it says.
+    public func answers(on port: Int, path: String = "/ready") async throws {
+        try await wait(seconds: 20, for: "\(process.executableURL?.lastPathComponent ?? "the process") to answer") {
+            guard self.isRunning else { throw ServerEnded(log: self.errorText) }
+            return (try? HTTPConnection(port: port).send("GET", path))?.status ?? 0 > 0
+        }
+    }
+
+    // MARK: Standard input
+
+    /// Writes a line to it, when it was started with ``Input/lines``.
+    public func send(line: String) {
+        guard let input else { return }
+        var rest = Array((line + "\n").utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Foundation.send(input, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Says that no more lines will come.
+    public func finishLines() { if let input { shutdown(input, Int32(SHUT_WR)) } }
+
+    private static func file(_ path: String) throws -> FileHandle {
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    }
+}
+
+public struct MissingProgram: Error, CustomStringConvertible {
+    let name: String
+    public var description: String { "there is no \(name), which these tests need; dev/test installs it" }
+}
+
+public struct ServerEnded: Error, CustomStringConvertible {
+    let log: String
+    public var description: String { "the server ended: \(log)" }
+}
