@@ -13,12 +13,6 @@ import Testing
         return (server, try ForeignVerifier.Kind.allCases.map { try ForeignVerifier($0, server: server) })
     }
 
-    private static func command(_ arguments: String..., on server: RunningServer) async throws {
-        let outcome = try await runCommand(
-            arguments + ["--database", "sqlite:\(server.databasePath)"], directory: server.directory)
-        #expect(outcome.status == 0, "\(outcome.error)")
-    }
-
     // MARK: Signatures
 
     @Test(arguments: algorithms) func aTokenIsGoodAsItWasSignedAndInNoOtherForm(algorithm: String) async throws {
@@ -56,7 +50,7 @@ import Testing
         let (server, verifiers) = try await Self.start(["--signing-algorithm", algorithm])
         let old = try server.token("miguel", "python")
         for verifier in verifiers { #expect(try await verifier.verify(old)["sub"] as? String == "1") }
-        try await Self.command("keys", "rotate", "--now", "--signing-algorithm", algorithm, on: server)
+        try await server.command("keys", "rotate", "--now", "--signing-algorithm", algorithm)
         var new = old
         try await wait(seconds: 20, for: "the new key to sign") {
             new = try server.send("GET", "/api/token", headers: [bearer(old)]).json["token"] as? String ?? old
@@ -118,8 +112,8 @@ import Testing
         let (server, verifiers) = try await Self.start()
         _ = try server.register("susan", "python")
         let plain = try server.token("miguel", "python")
-        try await Self.command("users", "grant", "miguel", "admin", on: server)
-        try await Self.command("users", "grant", "susan", "admin", on: server)
+        try await server.command("users", "grant", "miguel", "admin")
+        try await server.command("users", "grant", "susan", "admin")
         let (admin, susan) = (try server.token("miguel", "python"), try server.token("susan", "python"))
         for verifier in verifiers where verifier.kind.readsRevocations {
             func isRefused(_ token: String) async throws -> Bool {
@@ -128,15 +122,15 @@ import Testing
                 return answer["error"] != nil
             }
             #expect(try await verifier.verify(admin)["roles"] as? [String] == ["admin"])
-            try await Self.command("users", "revoke", "miguel", "admin", on: server)
+            try await server.command("users", "revoke", "miguel", "admin")
             try await wait(seconds: Self.bound, for: "the role's end") { try await isRefused(admin) }
             #expect(try await !isRefused(plain))
-            try await Self.command("users", "disable", "miguel", on: server)
+            try await server.command("users", "disable", "miguel")
             try await wait(seconds: Self.bound, for: "the user's refusal") { try await isRefused(plain) }
-            try await Self.command("users", "enable", "miguel", on: server)
+            try await server.command("users", "enable", "miguel")
             try await wait(seconds: Self.bound, for: "the user's return") { try await !isRefused(plain) }
             #expect(try await isRefused(admin))
-            try await Self.command("users", "grant", "miguel", "admin", on: server)
+            try await server.command("users", "grant", "miguel", "admin")
             try await wait(seconds: Self.bound, for: "the role's return") { try await !isRefused(admin) }
             #expect(try await !isRefused(susan))
         }

@@ -42,6 +42,65 @@ import Testing
         withExtendedLifetime(storage) {}
     }
 
+    @Test(arguments: [true, false])
+    func aDatabaseOfTheFirstVersionIsBroughtUpToDateWithAllThatIsInIt(hasLines: Bool) async throws {
+        do {
+            let first = try DatabaseQueue(path: path)
+            try Migrations.migrator.migrate(first, upTo: "1 users, signing keys, revocations")
+            try await first.write { database in
+                try database.execute(
+                    sql: """
+                        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                        VALUES ('Miguel', 'miguel', 'h', 1, 1);
+                        INSERT INTO signing_keys VALUES ('k', 'ES256', x'01', 5);
+                        INSERT INTO revocations (number, user_id, is_refused, at) VALUES (7, 1, 1, 6), (8, 1, 0, 7);
+                        """)
+                if !hasLines { try database.execute(sql: "DELETE FROM revocations") }
+            }
+        }
+        let storage = try await SQLiteStorage(path: path)
+        #expect(try await storage.credentials(canonicalUsername: "miguel")?.user.username == "Miguel")
+        let key = try #require(await storage.signingKeys().first)
+        #expect((key.id, key.sealed, key.follows) == ("k", [1], ""))
+        #expect(key.signsFrom == Date(timeIntervalSince1970: 5))
+        let lines = try await storage.revocations(after: 0, limit: 10)
+        #expect(lines.map(\.number) == (hasLines ? [7, 8] : []))
+        #expect(lines.map(\.subject) == (hasLines ? [.user(1), .user(1)] : []))
+        // Numbers go on, also when the last lines had been deleted.
+        #expect(try await storage.disableUser(id: 1, at: .now)?.number == 9)
+    }
+
+    @Test(arguments: [
+        "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) VALUES ('01a1fdf3-d3a2-7e37-8317-3196edb0e819', 9, 0, 0, 0)",
+        "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) VALUES ('x', 1, 0, 0, 0)",
+        "INSERT INTO user_roles VALUES (9, 'admin')", "INSERT INTO user_roles VALUES (1, '')", "INSERT INTO user_roles VALUES (1, 'a b')",
+        "INSERT INTO revocations (user_id, session_id, is_refused, at) VALUES (1, 'x', 1, 0)",
+        "INSERT INTO revocations (is_refused, at) VALUES (1, 0)",
+        "INSERT INTO revocations (session_id, role, is_refused, at) VALUES ('x', 'admin', 1, 0)",
+        "INSERT INTO signing_keys VALUES ('a', 'ES256', x'', 0, 0, ''), ('b', 'ES256', x'', 0, 0, '')",
+    ])
+    func theDatabaseItselfRefusesWhatCannotBe(statement: String) async throws {
+        let storage = try await SQLiteStorage(path: path)
+        _ = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: .now)
+        await #expect(throws: DatabaseError.self) { try await storage.database.write { try $0.execute(sql: statement) } }
+    }
+
+    @Test(arguments: [
+        "SELECT id FROM sessions WHERE user_id = 1 ORDER BY id DESC LIMIT -1 OFFSET 5",
+        "SELECT id FROM sessions WHERE user_id = 1 AND id < 'g' AND expires_at > 0 ORDER BY id DESC LIMIT 5",
+        "SELECT id FROM sessions WHERE expires_at < 5 LIMIT 5",
+        "SELECT 1 FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = 'x'",
+        "SELECT number FROM revocations WHERE number > 5 ORDER BY number LIMIT 5",
+        "SELECT \(User.columns) FROM users WHERE id = 1",
+    ])
+    func noQueryReadsAWholeTableOrSortsIt(query: String) async throws {
+        let storage = try await SQLiteStorage(path: path)
+        let plan = try await storage.database.read {
+            try Row.fetchAll($0, sql: "EXPLAIN QUERY PLAN " + query).map { $0["detail"] as String }
+        }
+        #expect(!plan.contains { $0.hasPrefix("SCAN") && !$0.contains("SUBQUERY") || $0.contains("TEMP B-TREE") }, "\(plan)")
+    }
+
     @Test func theDatabaseItselfRefusesASecondCanonicalName() async throws {
         let storage = try await SQLiteStorage(path: path)
         let insert =
