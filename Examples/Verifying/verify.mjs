@@ -15,7 +15,7 @@ const requestTimeout = 2_000 // milliseconds, as all times here but those in tok
 const keysLifetime = 300_000
 const keysPause = 3_000 // between two fetches on behalf of unknown keys: anyone can name one
 const revocationsInterval = 1_000
-const revocationsBound = 10_000 // for how long they are believed when they cannot be read
+const revocationsBound = 5_000 // for how long they are believed when they cannot be read
 const revocationsRetention = 25 * 3600 // seconds for which a line matters: no token lives longer than a day
 const clockSlack = 60 // seconds by which the server's clock may be ahead
 const maximumLength = 4096
@@ -183,4 +183,4 @@ async function main([baseURL, ...rest]) {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2))
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2))

@@ -30,7 +30,7 @@ class Revocations:
     """Which live tokens are refused: the server's numbered list, read on every INTERVAL seconds."""
 
     INTERVAL = 1
-    BOUND = 10  # seconds for which it is believed when it cannot be read
+    BOUND = 5  # seconds for which it is believed when it cannot be read
     RETENTION = 25 * 3600  # seconds for which a line matters: no token lives longer than a day
 
     def __init__(self, base_url):

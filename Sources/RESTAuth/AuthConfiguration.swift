@@ -35,8 +35,9 @@ public struct AuthConfiguration: Sendable {
     /// How many sessions a user may have; a new one ends the oldest beyond. Large, because the ancestor's route starts one for each token.
     public var sessionLimit = 10_000
 
-    /// How new signing keys sign. When it differs from the present key's, the next key is made at once.
-    public var signingAlgorithm = SigningAlgorithm.es256
+    /// How new signing keys sign. `nil` stays with what the newest key does; the first is ES256. When it differs from the newest key's, the next
+    /// key is made at once.
+    public var signingAlgorithm: SigningAlgorithm?
 
     /// Seconds that a key signs before the next takes its place.
     public var keyRotationInterval = 30 * 86400

@@ -56,7 +56,7 @@ public struct AuthError: Error, Sendable, Hashable {
     public let code: Code
     /// A sentence that may be shown to whoever made the request.
     public let detail: String
-    /// The input field that was refused, `username` or `password`, when there is one.
+    /// The input field that was refused, as `username` or `new_password`, when there is one.
     public let field: String?
     /// Seconds to wait before another try, when waiting helps.
     public let retryAfter: Int?

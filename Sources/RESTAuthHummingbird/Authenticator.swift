@@ -58,7 +58,7 @@ extension Auth {
     /// A middleware that protects the routes after it.
     /// - Parameters:
     ///   - accepted: which credentials are taken; others are refused with 401.
-    ///   - requirements: what must hold of whoever comes, all of them; ``Requirement/optional`` lets a request without credentials
+    ///   - requirements: what must hold of whoever comes, all of them; `Requirement.optional` lets a request without credentials
     ///     through, with no identity in its context.
     ///   - context: the context of the routes after it.
     ///   - refusal: answers a refusal in place of the problem document.
@@ -79,7 +79,7 @@ extension Auth {
 }
 
 extension CredentialVerifier {
-    /// A middleware that protects the routes after it, by whatever this verifier knows; see ``RESTAuth/Auth``'s.
+    /// A middleware that protects the routes after it, by whatever this verifier knows; as `Auth` has one.
     public func authenticator<Context: AuthRequestContext>(
         accepting accepted: AcceptedCredentials = .any, requiring requirements: [Requirement] = [.signedIn],
         context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil

@@ -58,9 +58,11 @@ public struct Problem: Error, Sendable {
 extension Problem {
     private init(_ error: AuthError, request: Request) {
         let status = Self.status(of: error.code)
-        self.init(
-            status, code: error.code.rawValue, title: Self.title(of: error.code),
-            detail: status == .internalServerError ? Self.internalError.detail : error.detail, field: error.field)
+        guard status != .internalServerError else {
+            self = .internalError
+            return
+        }
+        self.init(status, code: error.code.rawValue, title: Self.title(of: error.code), detail: error.detail, field: error.field)
         if status == .unauthorized || error.code == .invalidRequest || error.code == .forbidden {
             headers = AuthorizationHeader.challenges(for: error, request: request)
         }

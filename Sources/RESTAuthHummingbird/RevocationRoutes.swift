@@ -15,7 +15,7 @@ struct RevocationRoutes: Sendable {
 
     private func list(_ request: Request) async throws -> Response {
         let since = request.uri.queryParameters.get("since") ?? "0"
-        guard let number = Int64(since), number >= 0 else {
+        guard let number = decimalNumber(since) else {
             throw AuthError(.validationFailed, "since must be a number from 0 on", field: "since")
         }
         let page = try await auth.revocations(after: number)

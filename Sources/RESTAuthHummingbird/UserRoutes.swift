@@ -26,7 +26,7 @@ struct UserRoutes: Sendable {
 
     private func list(_ request: Request) async throws -> Response {
         _ = try await login.identity(of: request)
-        let page = try Page(request) { User.ID($0) }
+        let page = try Page(request) { decimalNumber($0) }
         let users = try await users.list(after: page.after ?? 0, limit: page.limit)
         return page.answer(users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)
     }

@@ -80,6 +80,7 @@ enum Migrations {
                         at REAL NOT NULL,
                         CHECK ((user_id IS NULL) <> (session_id IS NULL) AND (role IS NULL OR user_id IS NOT NULL))
                     ) STRICT;
+                    CREATE INDEX revocations_of_roles ON revocations (user_id, role, number) WHERE role IS NOT NULL;
                     INSERT INTO revocations (number, user_id, is_refused, at) SELECT number, user_id, is_refused, at FROM revocations_1;
                     -- No number is given twice, also when the last lines have been swept.
                     DELETE FROM sqlite_sequence WHERE name = 'revocations';

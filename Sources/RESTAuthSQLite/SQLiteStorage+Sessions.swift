@@ -40,7 +40,7 @@ extension SQLiteStorage {
         }
     }
 
-    public func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> Session? {
+    public func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession? {
         try await write { database in
             try database.run(
                 """
@@ -48,7 +48,7 @@ extension SQLiteStorage {
                 SET last_used_at = ?, expires_at = iif(refresh_digest IS NULL, max(expires_at, ?), expires_at)
                 WHERE id = ?
                 """, [now.timeIntervalSince1970, expiresAt.timeIntervalSince1970, id.description])
-            return try database.session(id: id)?.session
+            return try database.session(id: id)
         }
     }
 

@@ -61,17 +61,23 @@ extension SQLiteStorage {
         }
     }
 
-    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
+    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
         try await write { database in
-            try database.run("INSERT INTO user_roles SELECT id, ? FROM users WHERE id = ? ON CONFLICT DO NOTHING", [role, id])
-            return try database.appendRevocation(of: role, user: id, isRefused: false, at: now)
+            guard try database.hasUser(id) else { return (false, nil) }
+            try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?) ON CONFLICT DO NOTHING", [id, role])
+            let isRefused = try database.row(
+                "SELECT is_refused FROM revocations WHERE user_id = ? AND role = ? ORDER BY number DESC LIMIT 1", [id, role]
+            ) { $0["is_refused"] as Bool }
+            guard isRefused == true else { return (true, nil) }
+            return (true, try database.appendRevocation(of: .role(role, of: id), isRefused: false, at: now))
         }
     }
 
     public func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
         try await write { database in
+            guard try database.hasUser(id) else { return nil }
             try database.run("DELETE FROM user_roles WHERE user_id = ? AND role = ?", [id, role])
-            return try database.appendRevocation(of: role, user: id, isRefused: true, at: now)
+            return try database.appendRevocation(of: .role(role, of: id), at: now)
         }
     }
 
@@ -102,10 +108,8 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    /// `nil` when there is no such user.
-    fileprivate func appendRevocation(of role: String, user id: User.ID, isRefused: Bool, at now: Date) throws -> Revocation? {
-        guard try row("SELECT 1 FROM users WHERE id = ?", [id], { _ in true }) == true else { return nil }
-        return try appendRevocation(of: .role(role, of: id), isRefused: isRefused, at: now)
+    fileprivate func hasUser(_ id: User.ID) throws -> Bool {
+        try row("SELECT 1 FROM users WHERE id = ?", [id]) { _ in true } ?? false
     }
 }
 

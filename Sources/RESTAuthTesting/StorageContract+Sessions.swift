@@ -85,11 +85,13 @@ extension StorageContract {
             clock.advance(by: 60)
             let later = plain.expiresAt.addingTimeInterval(60)
             let prolonged = try await storage.prolongSession(id: plain.id, until: later, at: clock.now)
-            #expect(prolonged?.expiresAt == later)
-            #expect(prolonged?.lastUsedAt == clock.now)
+            #expect(prolonged?.session.expiresAt == later)
+            #expect(prolonged?.session.lastUsedAt == clock.now)
+            #expect(prolonged?.user.username == "a")
             // Never shortened.
-            #expect(try await storage.prolongSession(id: plain.id, until: clock.now, at: clock.now)?.expiresAt == later)
-            #expect(try await storage.prolongSession(id: renewable.id, until: later, at: clock.now)?.expiresAt == renewable.expiresAt)
+            #expect(try await storage.prolongSession(id: plain.id, until: clock.now, at: clock.now)?.session.expiresAt == later)
+            #expect(
+                try await storage.prolongSession(id: renewable.id, until: later, at: clock.now)?.session.expiresAt == renewable.expiresAt)
             #expect(try await storage.prolongSession(id: Samples.session(3, at: clock.now).id, until: later, at: clock.now) == nil)
         },
         Promise("a refresh token is traded once, and again until its successor is used") { storage async throws in

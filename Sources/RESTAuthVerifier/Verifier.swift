@@ -28,9 +28,11 @@ public final class Verifier: CredentialVerifier, Service {
     private static let retryInterval: Duration = .seconds(1)
 
     /// How often an unknown `kid` may make it ask for the keys: whoever sends invented ones must not make it ask for each.
-    private static let keyPatience: Duration = .seconds(5)
+    private static let keyPatience: Duration = .seconds(2)
 
-    /// - Parameter url: of the server, without the paths that it serves.
+    /// - Parameters:
+    ///   - url: of the server, without the paths that it serves.
+    ///   - configuration: what is not given stays at its default.
     /// - Throws: `misconfigured` for what is no URL, and for one in the clear to another machine unless that is allowed.
     public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
         server = try RemoteServer(url, allowsPlaintext: configuration.allowsPlaintext)
@@ -54,7 +56,7 @@ public final class Verifier: CredentialVerifier, Service {
 
     // MARK: Verifying
 
-    /// Who `token` stands for: as ``RESTAuth/AccessTokens/verify(_:)`` on the server, but for what happened since the list was read.
+    /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since the list was read.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list is too old.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {

@@ -3,7 +3,7 @@ public struct VerifierConfiguration: Sendable {
     /// `iss` and `aud` that a token must have. `nil` takes the server's URL, which is what a server with `public_url` writes.
     public var issuer: String?
 
-    /// How often the list of revocations is asked for. Unchanged, it is answered without a body.
+    /// How often the list of revocations is asked for: for its new lines only, so mostly for none.
     public var revocationInterval: Duration = .seconds(1)
 
     /// How old the list may be. Beyond, every token is answered `storage_unavailable`: nobody knows whether it was revoked.

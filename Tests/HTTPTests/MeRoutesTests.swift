@@ -87,6 +87,7 @@ import Testing
             "PUT", "/api/me/password", headers: [basic("miguel", "rutabaga quiver lamp"), "Content-Type: application/json"], body: change)
         #expect(answer.status == 400)
         #expect(answer.code == "weak_password")
+        #expect((answer.json["errors"] as? [[String: Any]] ?? [answer.json["errors"] as? [String: Any] ?? [:]]).first?["pointer"] as? String == "/new_password")
     }
 
     // MARK: The account

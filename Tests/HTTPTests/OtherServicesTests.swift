@@ -175,7 +175,7 @@ import Testing
         #expect((third.json["revocations"] as? [Any])?.count == 2)
     }
 
-    @Test(arguments: ["-1", "x", "", "1.5", "99999999999999999999", "%00"])
+    @Test(arguments: ["-1", "%2B1", "x", "", "1.5", "99999999999999999999", "%00"])
     func anImpossibleNumberIsABadRequest(since: String) throws {
         #expect(try server.send("GET", "/api/revocations?since=\(since)").code == "validation_failed")
     }

@@ -20,8 +20,12 @@ import Testing
         _ = try await test.verify(plain.access)
         let after = try await test.auth.sessions.refresh(admin.refresh.value)
         #expect(try await test.verify(after.access).roles.isEmpty)
+        // A token traded for a token has the roles of now, too.
+        let traded = try await test.auth.sessions.token(for: test.verify(after.access))
+        #expect(try await test.verify(traded).roles.isEmpty)
         try await test.auth.users.grant("admin", to: 1)
         _ = try await test.verify(admin.access)
+        #expect(try await test.verify(test.auth.sessions.token(for: test.verify(after.access))).roles == ["admin"])
     }
 
     @Test func aTokenWithARoleThatWasTakenAwayElsewhereIsRefusedByTheDatabaseToo() async throws {

@@ -90,6 +90,7 @@ import Testing
         "SELECT id FROM sessions WHERE user_id = 1 AND id < 'g' AND expires_at > 0 ORDER BY id DESC LIMIT 5",
         "SELECT id FROM sessions WHERE expires_at < 5 LIMIT 5",
         "SELECT 1 FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = 'x'",
+        "SELECT is_refused FROM revocations WHERE user_id = 1 AND role = 'a' ORDER BY number DESC LIMIT 1",
         "SELECT number FROM revocations WHERE number > 5 ORDER BY number LIMIT 5",
         "SELECT \(User.columns) FROM users WHERE id = 1",
     ])

@@ -39,7 +39,8 @@ public final class SigningKeys: Sendable {
     private let ring = Mutex<[Loaded]>([])
     private let storage: any Storage
     private let secret: InstanceSecret
-    private let algorithm: SigningAlgorithm
+    /// `nil` for that of the newest key.
+    private let algorithm: SigningAlgorithm?
     private let rotationInterval: TimeInterval
     private let now: @Sendable () -> Date
 
@@ -52,11 +53,14 @@ public final class SigningKeys: Sendable {
         rotationInterval = TimeInterval(configuration.keyRotationInterval)
         now = configuration.now
         try await load()
-        if ring.withLock({ $0.isEmpty }) {
-            // Another process may be first: then its key is loaded.
-            _ = try await insert(after: nil, signsFrom: now())
-            try await load()
-        }
+        try await insertFirst()
+    }
+
+    /// Where there is no key. Another process may be first: then its key is loaded.
+    private func insertFirst() async throws {
+        guard ring.withLock({ $0.isEmpty }) else { return }
+        _ = try await insert(after: nil, signsFrom: now())
+        try await load()
     }
 
     // MARK: Signing
@@ -118,19 +122,21 @@ public final class SigningKeys: Sendable {
 
     /// Makes the next key when the newest has signed nearly as long as it should, or is of another kind than is configured.
     func rotateOnSchedule() async throws {
+        try await insertFirst()
         guard let newest = ring.withLock({ $0.last?.stored }) else { return }
         let end = newest.signsFrom.addingTimeInterval(rotationInterval)
         let isDue = end.addingTimeInterval(-Self.publicationLead) <= now()
-        guard isDue || newest.algorithm != algorithm.rawValue, newest.signsFrom <= now() else { return }
+        guard isDue || newest.algorithm != algorithm?.rawValue ?? newest.algorithm, newest.signsFrom <= now() else { return }
         _ = try await insert(after: newest.id, signsFrom: max(isDue ? end : now(), now().addingTimeInterval(Self.publicationLead)))
         try await load()
     }
 
     /// - Returns: the new key's id, or `nil` when another process was first.
     private func insert(after predecessor: String?, signsFrom: Date) async throws -> String? {
-        let key = try await SigningKey(algorithm)
+        let present = ring.withLock { $0.last?.key.algorithm }
+        let key = try await SigningKey(algorithm ?? present ?? .es256)
         let stored = StoredSigningKey(
-            id: key.publicKey.id, algorithm: algorithm.rawValue, sealed: try key.sealed(under: secret), createdAt: now(),
+            id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(under: secret), createdAt: now(),
             signsFrom: signsFrom, follows: predecessor ?? "")
         guard try await storage.insertSigningKey(stored) else { return nil }
         AuthEvent.signingKeyMade(id: stored.id).record()

@@ -12,7 +12,9 @@ public struct Password: Sendable {
     /// Code points, for the policy.
     let length: Int
 
-    /// - Parameter field: the name of the input field, for the error.
+    /// - Parameters:
+    ///   - text: as it was typed.
+    ///   - field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/validationFailed`` for an empty password, one of more than ``maximumBytes``, and one with control
     ///   characters: HTTP Basic cannot carry them (RFC 7617 section 2), and some hash functions end at a NUL.
     public init(_ text: String, field: String = "password") throws(AuthError) {

@@ -8,22 +8,20 @@ public enum PasswordPolicy: String, Sendable, CaseIterable {
 
     public static let nistMinimumLength = 15
 
+    /// - Parameter field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/weakPassword`` with the rule that was broken.
-    func check(_ password: Password, for name: Username) throws(AuthError) {
+    func check(_ password: Password, for name: Username, field: String = "password") throws(AuthError) {
         guard self == .nist else { return }
+        func weak(_ reason: String) -> AuthError { AuthError(.weakPassword, reason, field: field) }
         guard password.length >= Self.nistMinimumLength else {
-            throw Self.weak("password is shorter than \(Self.nistMinimumLength) characters")
+            throw weak("password is shorter than \(Self.nistMinimumLength) characters")
         }
         let text = password.text.lowercased()
         guard !text.contains(name.canonical) || name.canonical.count < 4 && text != name.canonical else {
-            throw Self.weak("password contains the user name")
+            throw weak("password contains the user name")
         }
         guard !CommonPasswords.contain(text) else {
-            throw Self.weak("password is one of those that are tried first")
+            throw weak("password is one of those that are tried first")
         }
-    }
-
-    private static func weak(_ reason: String) -> AuthError {
-        AuthError(.weakPassword, reason, field: "password")
     }
 }

@@ -25,8 +25,8 @@ public final class Passwords: Sendable {
 
     /// The PHC string of a new password for that user.
     /// - Throws: `weak_password`, `overloaded`.
-    func hash(_ password: Password, for name: Username) async throws -> String {
-        try policy.check(password, for: name)
+    func hash(_ password: Password, for name: Username, field: String = "password") async throws -> String {
+        try policy.check(password, for: name, field: field)
         return try await pool.run { [cost] in try cost.hash(password.bytes) }
     }
 
@@ -52,7 +52,8 @@ public final class Passwords: Sendable {
     /// - Throws: `current_password_invalid`, `validation_failed`, `weak_password`, `overloaded`.
     public func change(from present: String, to new: String, for identity: Identity) async throws {
         let (user, presentHash) = try await confirm(present, of: identity)
-        let hash = try await hash(Password(new, field: "new_password"), for: Username(user.username))
+        let field = "new_password"
+        let hash = try await hash(Password(new, field: field), for: Username(user.username), field: field)
         guard try await replace(with: hash, of: user, replacing: presentHash, keeping: identity.sessionID) else {
             throw Self.currentPasswordInvalid
         }

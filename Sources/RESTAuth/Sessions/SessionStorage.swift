@@ -33,8 +33,8 @@ public protocol SessionStorage: Sendable {
 
     /// Notes that a token was given for the session. One without a refresh token is kept until `expiresAt` at least; one that has one is
     /// prolonged by that alone.
-    /// - Returns: the session as it is now; `nil` when there is none.
-    func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> Session?
+    /// - Returns: the session and its user as they are now; `nil` when there is none.
+    func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession?
 
     /// Trades a refresh token for its successor, or ends the session when an earlier one comes back.
     ///
@@ -43,7 +43,10 @@ public protocol SessionStorage: Sendable {
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
     /// Deletes the session and writes the line of the log, in one transaction.
-    /// - Parameter user: whose it must be; `nil` for an operator, who may end anyone's.
+    /// - Parameters:
+    ///   - id: of the session.
+    ///   - user: whose it must be; `nil` for an operator, who may end anyone's.
+    ///   - now: the line's time.
     /// - Returns: the line, or `nil` when there is no such session.
     func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation?
 

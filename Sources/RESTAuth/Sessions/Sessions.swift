@@ -57,8 +57,10 @@ public final class Sessions: Sendable {
         let duration = try accessTokens.permittedDuration(for: identity)
         let expiresAt = now.addingTimeInterval(TimeInterval(duration))
         if let id = identity.sessionID {
-            guard let session = try await storage.prolongSession(id: id, until: expiresAt, at: now) else { throw AuthError.invalidToken }
-            return try accessTokens.issue(for: identity, in: session, duration: duration)
+            guard let stored = try await storage.prolongSession(id: id, until: expiresAt, at: now), !stored.user.isDisabled else {
+                throw AuthError.invalidToken
+            }
+            return try accessToken(for: stored.user, in: stored.session, duration: duration)
         }
         let session = Session(
             id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
@@ -86,9 +88,8 @@ public final class Sessions: Sendable {
         guard let token = refreshTokens.token(presented) else { throw AuthError.invalidGrant }
         switch try await storage.rotate(rotation(of: token)) {
         case .renewed(let session, let user):
-            let identity = Identity(user: user, method: .token, authenticatedAt: session.createdAt, sessionID: session.id)
             return SessionTokens(
-                access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
+                access: try accessToken(for: user, in: session, duration: accessTokens.duration),
                 refresh: refreshTokens.successor(of: token))
         case .reused(let user, let line):
             AuthEvent.refreshTokenReused(userID: user, token.sessionID).record()
@@ -97,6 +98,12 @@ public final class Sessions: Sendable {
         case .expired: throw AuthError(.sessionExpired, "the session has expired: sign in again")
         case .refused: throw AuthError.invalidGrant
         }
+    }
+
+    /// With the roles that the user has now.
+    private func accessToken(for user: User, in session: Session, duration: Int) throws -> AccessToken {
+        let identity = Identity(user: user, method: .token, authenticatedAt: session.createdAt, sessionID: session.id)
+        return try accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
     private func rotation(of token: RefreshToken) -> RefreshRotation {

@@ -27,8 +27,11 @@ public protocol UserStorage: Sendable {
 
     /// Replaces the password and ends the user's sessions but one, in one transaction.
     /// - Parameters:
+    ///   - hash: of the new password.
+    ///   - id: of the user.
     ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces any.
     ///   - kept: the session that asked for it.
+    ///   - now: the time of the change and of the lines.
     /// - Returns: the lines for the sessions that were ended; `nil` when there is no such user or the hash is another one by now.
     func setPasswordHash(
         _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
@@ -36,11 +39,13 @@ public protocol UserStorage: Sendable {
 
     func credentials(user id: User.ID) async throws -> StoredCredentials?
 
-    /// Gives the user a role, also one that the user has, and writes that tokens with it are admitted, in one transaction.
-    /// - Returns: the line, or `nil` when there is no such user.
-    func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation?
+    /// Gives the user a role, also one that the user has. Where the log has a line by which tokens with it are refused, one that lifts it is
+    /// written in the same transaction; otherwise none, because the log can be read by everyone.
+    /// - Returns: whether there is such a user, and the line.
+    func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?)
 
     /// Takes a role away, also one that the user has not, and writes that tokens with it are refused, in one transaction.
+    /// - Returns: the line, or `nil` when there is no such user.
     func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation?
 
     /// Disables the user and writes the revocation, in one transaction. A user who was disabled before stays so since then.

@@ -77,7 +77,9 @@ public final class Users: Sendable {
     /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
     public func grant(_ role: String, to id: User.ID) async throws {
         try Role.check(role)
-        try apply(await storage.grantRole(role, user: id, at: now()))
+        let outcome = try await storage.grantRole(role, user: id, at: now())
+        guard outcome.exists else { throw AuthError.userNotFound }
+        revocations.apply(outcome.lifted.map { [$0] } ?? [])
         AuthEvent.roleGranted(role, userID: id).record()
     }
 

@@ -21,7 +21,7 @@ struct RESTAuthCommand: AsyncParsableCommand {
             ServeCommand.self, UsersCommand.self, SessionsCommand.self, KeysCommand.self, ClientsCommand.self, ConfigCommand.self,
         ])
 
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 
     static func main() async {
         // Nothing that this program makes is for other users' eyes.

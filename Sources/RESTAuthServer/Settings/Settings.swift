@@ -21,7 +21,8 @@ struct Settings {
     let sessionLimit: Int
     let refreshTokenInCookie: Bool
     let refreshTokenInBody: Bool
-    let signingAlgorithm: SigningAlgorithm
+    /// `nil` for that of the newest key.
+    let signingAlgorithm: SigningAlgorithm?
     let keyRotation: Int
     let tokenCache: Int
     let passwordPolicy: PasswordPolicy
@@ -62,7 +63,7 @@ struct Settings {
             throw AuthError(
                 .misconfigured, "refresh_token_in_cookie and refresh_token_in_body are both off, so no client could renew its session")
         }
-        signingAlgorithm = try read.choice(.signingAlgorithm) ?? .es256
+        signingAlgorithm = try read.choice(.signingAlgorithm)
         keyRotation =
             try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation) ?? 30 * 86400
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000

@@ -44,7 +44,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Give the refresh token in the answer's body (yes).", valueName: "yes|no"))
     var refreshTokenInBody: String?
 
-    @Option(help: ArgumentHelp("How new keys sign tokens (ES256).", valueName: "ES256|EdDSA|RS256"))
+    @Option(help: ArgumentHelp("How new keys sign tokens (as the newest does; ES256).", valueName: "ES256|EdDSA|RS256"))
     var signingAlgorithm: String?
 
     @Option(help: ArgumentHelp("How long a key signs before the next one does (2592000).", valueName: "seconds"))
