@@ -62,7 +62,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "RESTAuthSQLite",
-            dependencies: ["RESTAuth", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "RESTAuth", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "RESTAuthHummingbird",

@@ -111,6 +111,10 @@ export class Verifier {
 
   async #readRevocations() {
     const page = await this.#get(`/api/revocations?since=${this.#last}`)
+    if (page.last < this.#last) {
+      this.#last = 0 // another list: the server's database was restored from a backup
+      return true
+    }
     for (const line of page.revocations) {
       this.#refused.delete(subject(line))
       if (line.refused) this.#refused.set(subject(line), line.at)

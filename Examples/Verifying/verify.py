@@ -59,6 +59,9 @@ class Revocations:
 
     def read_page(self):
         page = get(f"{self.url}?since={self.last}")
+        if page["last"] < self.last:
+            self.last = 0  # another list: the server's database was restored from a backup
+            return True
         for line in page["revocations"]:
             subject = self.subject(line)
             self.refused.pop(subject, None)

@@ -44,7 +44,7 @@ public struct Auth: Sendable {
         clients = Clients(storage: storage, secret: secret, now: now)
         services = [
             RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
-            ExpirySweeper(storage: storage, revocations: revocations, now: now),
+            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now),
         ]
         self.configuration = configuration
         self.storage = storage
@@ -52,9 +52,12 @@ public struct Auth: Sendable {
 
     package static let revocationPageSize = 1000
 
-    /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere.
-    package func revocations(after number: Int64) async throws -> [Revocation] {
-        try await storage.revocations(after: number, limit: Self.revocationPageSize)
+    /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere, and the number to go on from. It is less
+    /// than `number` when that was never given: then a backup has been put back, and the verifier starts over.
+    package func revocations(after number: Int64) async throws -> (lines: [Revocation], last: Int64) {
+        let lines = try await storage.revocations(after: number, limit: Self.revocationPageSize)
+        if let last = lines.last?.number { return (lines, last) }
+        return ([], min(number, try await storage.lastRevocationNumber()))
     }
 
     /// Whether the storage answers.

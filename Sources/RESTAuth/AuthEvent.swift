@@ -20,8 +20,8 @@ public enum AuthEvent: Sendable {
     case roleRevoked(String, userID: User.ID)
     case clientAdded(id: String)
     case clientRemoved(id: String)
-    /// A caller's client credential was refused. `id` is what was sent, escaped by the log's own format.
-    case clientRefused(id: String)
+    /// A caller's client credential was refused. `id` is what was sent, `nil` when it could not be one at all.
+    case clientRefused(id: String?)
     case signingKeyMade(id: String)
     case userDisabled(userID: User.ID)
     case userEnabled(userID: User.ID)
@@ -57,7 +57,7 @@ public enum AuthEvent: Sendable {
         case .roleRevoked(let role, let id): ("role_revoked", Self.user(id).merging(["role": .string(role)]) { $1 })
         case .clientAdded(let id): ("client_added", ["client_id": .string(id)])
         case .clientRemoved(let id): ("client_removed", ["client_id": .string(id)])
-        case .clientRefused(let id): ("client_refused", ["client_id": .string(id)])
+        case .clientRefused(let id): ("client_refused", id.map { ["client_id": .string($0)] } ?? [:])
         case .signingKeyMade(let id): ("signing_key_made", ["kid": .string(id)])
         case .userDisabled(let id): ("user_disabled", Self.user(id))
         case .userEnabled(let id): ("user_enabled", Self.user(id))

@@ -4,7 +4,7 @@ public import ServiceLifecycle
 /// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys.
 public struct ExpirySweeper: Service {
     let storage: any Storage
-    let revocations: Revocations
+    let verifier: TokenVerifier
     let now: @Sendable () -> Date
 
     private static let batch = 1000
@@ -15,11 +15,11 @@ public struct ExpirySweeper: Service {
     }
 
     func sweep() async throws {
+        verifier.forgetRevocations()
         // A clock that is a little behind must still find the session of a token that is live by it.
         let expired = now().addingTimeInterval(-TimeInterval(AccessTokenClaims.clockSlack))
         while try await storage.deleteSessions(expiredBefore: expired, limit: Self.batch) == Self.batch {}
         let irrelevant = now().addingTimeInterval(-Revocations.retention)
-        revocations.forget(before: irrelevant)
         while try await storage.deleteRevocations(before: irrelevant, limit: Self.batch) == Self.batch {}
         try await storage.deleteSigningKeys(replacedBefore: irrelevant)
     }

@@ -54,7 +54,8 @@ struct OAuthRoutes: Sendable {
         do {
             let claims = try await auth.accessTokens.claims(of: Array(token.utf8))
             return [
-                "active": true, "token_type": "Bearer", "iss": .string(claims.issuer), "aud": .string(claims.issuer),
+                "active": true, "token_type": "Bearer", "token_use": "access_token", "iss": .string(claims.issuer),
+                "aud": .string(claims.issuer),
                 "sub": .string(String(claims.subject)), "username": .string(claims.username),
                 "sid": .string(claims.sessionID.description), "roles": .array(claims.roles.map(JSON.string)),
                 "jti": .string(claims.tokenID), "iat": .integer(claims.issuedAt), "exp": .integer(claims.expiresAt),
@@ -69,7 +70,8 @@ struct OAuthRoutes: Sendable {
         guard let stored = try await auth.sessions.session(ofRefreshToken: token) else { return nil }
         let session = stored.session
         return [
-            "active": true, "iss": .string(auth.configuration.issuer), "sub": .string(String(session.userID)),
+            // No `token_type`: it opens nothing by itself.
+            "active": true, "token_use": "refresh_token", "iss": .string(auth.configuration.issuer), "sub": .string(String(session.userID)),
             "username": .string(stored.user.username), "sid": .string(session.id.description),
             "iat": .integer(Int(session.lastUsedAt.timeIntervalSince1970)),
             "exp": .integer(Int(session.expiresAt.timeIntervalSince1970)),

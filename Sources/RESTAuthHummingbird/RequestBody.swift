@@ -10,6 +10,21 @@ struct RequestBody: Sendable {
 
     /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what is not one JSON object.
     func object(_ request: Request) async throws -> JSON {
+        try checkType(request)
+        return try parse(await collect(request))
+    }
+
+    /// The same where a body may be left out: then there are no fields.
+    ///
+    /// Whether there is a body, only reading tells: HTTP/2 has no field that must announce one.
+    func objectIfPresent(_ request: Request) async throws -> JSON {
+        let bytes = try await collect(request)
+        guard !bytes.isEmpty else { return .object([]) }
+        try checkType(request)
+        return try parse(bytes)
+    }
+
+    private func checkType(_ request: Request) throws {
         guard Self.isJSON(request.headers[.contentType]) else {
             throw Problem(
                 .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the fields as application/json.",
@@ -20,19 +35,15 @@ struct RequestBody: Sendable {
                 .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the body without a content coding.",
                 headers: [.acceptEncoding: "identity"])
         }
-        let bytes = try await collect(request)
+    }
+
+    private func parse(_ bytes: [UInt8]) throws -> JSON {
         guard let json = JSON(bytes), case .object = json else {
             throw Problem(
                 .badRequest, code: "invalid_json",
                 detail: bytes.isEmpty ? "missing argument: the body is empty" : "The body is not one JSON object.")
         }
         return json
-    }
-
-    /// The same where a body may be left out: then there are no fields.
-    func objectIfPresent(_ request: Request) async throws -> JSON {
-        let isEmpty = request.headers[.contentLength].map { $0 == "0" } ?? !request.headers.contains(.transferEncoding)
-        return isEmpty ? .object([]) : try await object(request)
     }
 
     /// The fields of a form (RFC 6749 appendix B).

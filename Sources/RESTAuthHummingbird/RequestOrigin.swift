@@ -23,10 +23,12 @@ struct RequestOrigin {
         base = "\(scheme)://\(host)"
     }
 
-    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454).
+    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a scheme's own port out.
     func isOrigin(_ origin: String) -> Bool {
         let afterScheme = base.firstRange(of: "://")?.upperBound ?? base.startIndex
-        return base[..<(base[afterScheme...].firstIndex(of: "/") ?? base.endIndex)].lowercased() == origin.lowercased()
+        let own = base[..<(base[afterScheme...].firstIndex(of: "/") ?? base.endIndex)].lowercased()
+        let ownPort = own.hasPrefix("https:") ? ":443" : ":80"
+        return (own.hasSuffix(ownPort) ? String(own.dropLast(ownPort.count)) : own) == origin.lowercased()
     }
 
     /// The path of a request as its client sees it, without a slash at the end.

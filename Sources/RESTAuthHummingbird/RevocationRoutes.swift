@@ -18,8 +18,7 @@ struct RevocationRoutes: Sendable {
         guard let number = decimalNumber(since) else {
             throw AuthError(.validationFailed, "since must be a number from 0 on", field: "since")
         }
-        let page = try await auth.revocations(after: number)
-        let last = page.last?.number ?? number
+        let (page, last) = try await auth.revocations(after: number)
         // A line is never changed, so first, last and number of them tell one page from another.
         let tag = "\"\(page.first?.number ?? number)-\(last)-\(page.count)\""
         let headers: HTTPFields = [.eTag: tag, .cacheControl: "no-cache"]

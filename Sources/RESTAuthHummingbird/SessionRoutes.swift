@@ -36,10 +36,20 @@ struct SessionRoutes: Sendable {
     private func renew(_ request: Request) async throws -> Response {
         try refuseOtherSites(request)
         let fields = try await body.objectIfPresent(request)
-        guard let token = try fields.optionalString("refresh_token") ?? cookie(of: request) else {
+        if let token = try fields.optionalString("refresh_token") { return answer(try await sessions.refresh(token), to: request) }
+        let cookies = cookies(of: request)
+        guard let token = cookies.first else {
             throw AuthError(.validationFailed, "missing argument: refresh_token", field: "refresh_token")
         }
-        return answer(try await sessions.refresh(token), to: request)
+        // Another page of the site may have put one beside ours, to be renewed as someone else.
+        guard cookies.count == 1 else { throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).") }
+        do {
+            return answer(try await sessions.refresh(token), to: request)
+        } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code) {
+            var problem = Problem(error, request: request)
+            problem.headers[.setCookie] = cookie("", lifetime: 0, for: request)
+            throw problem
+        }
     }
 
     private func end(_ request: Request) async throws -> Response {
@@ -51,7 +61,7 @@ struct SessionRoutes: Sendable {
         case nil: break
         }
         let fields = try await body.objectIfPresent(request)
-        tokens += [try fields.optionalString("refresh_token"), cookie(of: request)].compactMap(\.self)
+        tokens += try [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
         guard !tokens.isEmpty else { throw AuthError.credentialsRequired }
         for token in tokens { try await sessions.end(presenting: token) }
         var response = Response.empty()
@@ -75,8 +85,14 @@ struct SessionRoutes: Sendable {
 
     private static let cookieName = "refresh_token"
 
-    private func cookie(of request: Request) -> String? {
-        configuration.refreshTokenInCookie ? request.cookies[Self.cookieName].flatMap { $0.value.isEmpty ? nil : $0.value } : nil
+    /// All that came under the name, in the order in which they came.
+    private func cookies(of request: Request) -> [String] {
+        guard configuration.refreshTokenInCookie else { return [] }
+        return request.headers[values: .cookie].flatMap { $0.split(separator: ";") }.compactMap { pair in
+            let pair = pair.drop { $0 == " " }
+            let prefix = Self.cookieName + "="
+            return pair.hasPrefix(prefix) && pair.count > prefix.count ? String(pair.dropFirst(prefix.count)) : nil
+        }
     }
 
     /// Sent back to this path only, never to a script, never in the clear, never from another site.

@@ -48,7 +48,9 @@ package struct ForwardedFields: Sendable {
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
         guard let peer = peer?.ipAddress, isTrusted(peer) else { return peer?.ipAddress }
         let hops = fields[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)
-        return hops.last { !isTrusted($0) } ?? hops.first ?? peer
+        guard let hop = hops.last(where: { !isTrusted($0) }) ?? hops.first else { return peer }
+        // What is no address was written by someone else than a proxy.
+        return Network.isAddress(hop) ? hop : peer
     }
 
     /// The request without the fields that are not to be believed.
@@ -82,6 +84,8 @@ public struct Network: Sendable, Hashable {
         prefix = bytes
         length = bits
     }
+
+    static func isAddress(_ text: String) -> Bool { bytes(of: text) != nil }
 
     func contains(_ address: String) -> Bool {
         guard let bytes = Self.bytes(of: address), bytes.count == prefix.count else { return false }

@@ -33,7 +33,9 @@ struct WellKnownRoutes: Sendable {
             // There is no authorization endpoint: a password gives tokens at /api/tokens, which is no grant of OAuth.
             "response_types_supported": [], "grant_types_supported": [],
         ])
-        response.headers[.cacheControl] = "public, max-age=\(SigningKeys.publicationLifetime)"
+        // Without a public URL the host is the one that this request named: nothing for a cache to give to others.
+        let isForAll = configuration.publicURL != nil
+        response.headers[.cacheControl] = isForAll ? "public, max-age=\(SigningKeys.publicationLifetime)" : "no-store"
         return response
     }
 }

@@ -42,6 +42,8 @@ enum Migrations {
         migrator.registerMigration("2 sessions, roles, clients, key rotation") { database in
             try database.execute(
                 sql: """
+                    ALTER TABLE users ADD COLUMN password_version INTEGER NOT NULL DEFAULT 1;
+
                     CREATE TABLE sessions (
                         id TEXT PRIMARY KEY NOT NULL CHECK (length(id) = 36),
                         user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -80,6 +82,7 @@ enum Migrations {
                         at REAL NOT NULL,
                         CHECK ((user_id IS NULL) <> (session_id IS NULL) AND (role IS NULL OR user_id IS NOT NULL))
                     ) STRICT;
+                    CREATE INDEX revocations_by_time ON revocations (at);
                     CREATE INDEX revocations_of_roles ON revocations (user_id, role, number) WHERE role IS NOT NULL;
                     INSERT INTO revocations (number, user_id, is_refused, at) SELECT number, user_id, is_refused, at FROM revocations_1;
                     -- No number is given twice, also when the last lines have been swept.

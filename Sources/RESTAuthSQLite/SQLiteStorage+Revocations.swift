@@ -12,12 +12,16 @@ extension SQLiteStorage {
         }
     }
 
+    public func lastRevocationNumber() async throws -> Int64 {
+        try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'", []) { $0["seq"] } ?? 0 }
+    }
+
     public func deleteRevocations(before date: Date, limit: Int) async throws -> Int {
         try await write { database in
             try database.run(
                 """
                 DELETE FROM revocations
-                WHERE number IN (SELECT number FROM revocations WHERE at < ? ORDER BY number LIMIT ?)
+                WHERE number IN (SELECT number FROM revocations WHERE at < ? LIMIT ?)
                 """, [date.timeIntervalSince1970, limit])
             return database.changesCount
         }
@@ -40,9 +44,9 @@ extension Database {
 }
 
 extension Revocation {
-    init(_ row: Row) {
+    init(_ row: Row) throws {
         let subject: Subject =
-            if let session = row.sessionID("session_id") {
+            if let session = try row.sessionID("session_id") {
                 .session(session)
             } else if let role = row["role"] as String? {
                 .role(role, of: row["user_id"])

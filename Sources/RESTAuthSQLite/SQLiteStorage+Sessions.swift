@@ -3,23 +3,27 @@ import GRDB
 public import RESTAuth
 
 extension SQLiteStorage {
-    public func insertSession(_ session: Session, refreshDigest: [UInt8]?, limit: Int) async throws -> [Revocation]? {
+    public func insertSession(
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+    ) async throws -> [Revocation]? {
         try await write { database in
             try database.run(
                 """
                 INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest)
-                SELECT ?, id, ?, ?, ?, ?, ?, ? FROM users WHERE id = ? AND password_changed_at <= ?
+                SELECT ?, id, ?, ?, ?, ?, ?, ? FROM users
+                WHERE id = ? AND disabled_at IS NULL AND password_version = coalesce(?, password_version)
                 """,
                 [
                     session.id.description, session.createdAt.timeIntervalSince1970, session.lastUsedAt.timeIntervalSince1970,
                     session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
                     refreshDigest.map { Data($0) },
-                    session.userID, session.createdAt.timeIntervalSince1970,
+                    session.userID, passwordVersion,
                 ])
             guard database.changesCount == 1 else { return nil }
+            // Ids are in the order of creation, but for a clock that was set back: the new one stays in any case.
             return try database.endSessions(
-                "SELECT id FROM sessions WHERE user_id = ? ORDER BY id DESC LIMIT -1 OFFSET ?", [session.userID, limit],
-                at: session.lastUsedAt)
+                "SELECT id FROM sessions WHERE user_id = ? AND id <> ? ORDER BY id DESC LIMIT -1 OFFSET ?",
+                [session.userID, session.id.description, limit - 1], at: session.lastUsedAt)
         }
     }
 
@@ -119,7 +123,7 @@ extension Database {
 
     /// Deletes the sessions that `selection` names and writes a line for each.
     fileprivate func endSessions(_ selection: String, _ arguments: StatementArguments, at now: Date) throws -> [Revocation] {
-        try rows(selection, arguments) { $0.sessionID("id") }.compactMap(\.self).map { id in
+        try rows(selection, arguments) { try $0.sessionID("id") }.compactMap(\.self).map { id in
             try run("DELETE FROM sessions WHERE id = ?", [id.description])
             return try appendRevocation(of: .session(id), at: now)
         }
@@ -129,8 +133,8 @@ extension Database {
 // MARK: - Rows
 
 extension Session {
-    init?(_ row: Row) {
-        guard let id = row.sessionID("id") else { return nil }
+    init?(_ row: Row) throws {
+        guard let id = try row.sessionID("id") else { return nil }
         self.init(
             id: id, userID: row["user_id"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
             lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]), expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
@@ -140,8 +144,8 @@ extension Session {
 }
 
 extension StoredSession {
-    init?(_ row: Row) {
-        guard let session = Session(row) else { return nil }
+    init?(_ row: Row) throws {
+        guard let session = try Session(row) else { return nil }
         self.init(
             session: session, user: User(row, id: "user_id", createdAt: "user_created_at"),
             refresh: RefreshState(
@@ -152,9 +156,9 @@ extension StoredSession {
 
 extension Row {
     /// The session's id in that column; `nil` for NULL.
-    func sessionID(_ column: String) -> Session.ID? {
+    func sessionID(_ column: String) throws -> Session.ID? {
         guard let text = self[column] as String? else { return nil }
-        guard let id = Session.ID(text) else { preconditionFailure("\(column) is no id of a session: \(text)") }
+        guard let id = Session.ID(text) else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "no id of a session: \(text)") }
         return id
     }
 }

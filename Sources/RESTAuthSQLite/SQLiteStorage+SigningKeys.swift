@@ -31,6 +31,13 @@ extension SQLiteStorage {
         }
     }
 
+    public func hastenSigningKey(id: String, to date: Date) async throws {
+        try await write { database in
+            try database.run(
+                "UPDATE signing_keys SET signs_from = min(signs_from, ?) WHERE id = ?", [date.timeIntervalSince1970, id])
+        }
+    }
+
     public func deleteSigningKeys(replacedBefore date: Date) async throws {
         try await write { database in
             try database.run(

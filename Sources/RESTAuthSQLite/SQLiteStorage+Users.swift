@@ -35,8 +35,8 @@ extension SQLiteStorage {
 
     private func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
         try read { database in
-            try database.row("SELECT \(User.columns), password_hash FROM users WHERE \(condition)", [argument]) { row in
-                StoredCredentials(user: User(row), passwordHash: row["password_hash"])
+            try database.row("SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [argument]) { row in
+                StoredCredentials(user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
             }
         }
     }
@@ -53,7 +53,7 @@ extension SQLiteStorage {
         try await write { database in
             try database.run(
                 """
-                UPDATE users SET password_hash = ?, password_changed_at = ?
+                UPDATE users SET password_hash = ?, password_changed_at = ?, password_version = password_version + 1
                 WHERE id = ? AND password_hash = coalesce(?, password_hash)
                 """, [hash, now.timeIntervalSince1970, id, present])
             guard database.changesCount == 1 else { return nil }
@@ -65,6 +65,10 @@ extension SQLiteStorage {
         try await write { database in
             guard try database.hasUser(id) else { return (false, nil) }
             try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?) ON CONFLICT DO NOTHING", [id, role])
+            let length = try database.row("SELECT sum(length(role)) AS length FROM user_roles WHERE user_id = ?", [id]) {
+                $0["length"] as Int
+            }
+            try Role.check(totalLength: length ?? 0)
             let isRefused = try database.row(
                 "SELECT is_refused FROM revocations WHERE user_id = ? AND role = ? ORDER BY number DESC LIMIT 1", [id, role]
             ) { $0["is_refused"] as Bool }

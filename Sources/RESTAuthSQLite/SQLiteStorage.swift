@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 public import RESTAuth
 
 #if canImport(Glibc)
@@ -154,8 +155,10 @@ extension SQLiteStorage {
     }
 
     private static func unavailable(_ error: DatabaseError) -> AuthError {
-        // The message stays inside: it can name files and columns.
-        AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+        // The message stays here: it can name files and columns.
+        Logger.current.error(
+            "the database failed", metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
+        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
     }
 }
 

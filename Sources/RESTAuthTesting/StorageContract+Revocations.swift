@@ -29,11 +29,13 @@ extension StorageContract {
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now)
             for _ in 0..<3 { _ = try await storage.disableUser(id: user.id, at: clock.now) }
             let last = try await storage.revocations(after: 0, limit: 10).last?.number ?? 0
+            #expect(try await storage.lastRevocationNumber() == last)
             #expect(try await storage.deleteRevocations(before: clock.now, limit: 10) == 0)
             clock.advance(by: 1)
             #expect(try await storage.deleteRevocations(before: clock.now, limit: 2) == 2)
             #expect(try await storage.deleteRevocations(before: clock.now, limit: 2) == 1)
             #expect(try await storage.revocations(after: 0, limit: 10).isEmpty)
+            #expect(try await storage.lastRevocationNumber() == last)
             #expect(try #require(await storage.enableUser(id: user.id, at: clock.now)).number > last)
         },
     ]

@@ -25,7 +25,7 @@ extension StorageContract {
             let now = TestClock().now
             let session = Samples.session(of: try await user(storage, at: now), at: now)
             #expect(try await storage.session(id: session.id) == nil)
-            #expect(try await storage.insertSession(session, refreshDigest: [1], limit: 10)?.isEmpty == true)
+            #expect(try await storage.insertSession(session, passwordVersion: nil, refreshDigest: [1], limit: 10)?.isEmpty == true)
             let stored = try #require(await storage.session(id: session.id))
             #expect(stored.session == session)
             #expect(stored.user.username == "a")
@@ -33,22 +33,47 @@ extension StorageContract {
             #expect(stored.refresh.previousDigest == nil)
             #expect(stored.refresh.generation == 0)
         },
-        Promise("no session is stored for who does not exist or has another password by now") { storage async throws in
-            let clock = TestClock()
-            #expect(try await storage.insertSession(Samples.session(at: clock.now), refreshDigest: nil, limit: 10) == nil)
-            let id = try await user(storage, at: clock.now)
-            let early = Samples.session(of: id, at: clock.now)
-            clock.advance(by: 1)
-            _ = try await storage.setPasswordHash("new", user: id, replacing: nil, keeping: nil, at: clock.now)
-            #expect(try await storage.insertSession(early, refreshDigest: nil, limit: 10) == nil)
-            #expect(try await storage.insertSession(Samples.session(of: id, at: clock.now), refreshDigest: nil, limit: 10) != nil)
+        Promise("no session is stored for who is gone, disabled, or has another password by now") { storage async throws in
+            let now = TestClock().now
+            func insert(_ number: Int, of user: User.ID, version: Int?) async throws -> Bool {
+                try await storage.insertSession(
+                    Samples.session(number, of: user, at: now), passwordVersion: version, refreshDigest: nil, limit: 10) != nil
+            }
+            #expect(try await !insert(1, of: 1, version: nil))
+            let id = try await user(storage, at: now)
+            let first = try #require(await storage.credentials(user: id)).passwordVersion
+            _ = try await storage.setPasswordHash("new", user: id, replacing: nil, keeping: nil, at: now)
+            let second = try #require(await storage.credentials(canonicalUsername: "a")).passwordVersion
+            #expect(second > first)
+            #expect(try await !insert(1, of: id, version: first))
+            #expect(try await insert(1, of: id, version: second))
+            #expect(try await insert(2, of: id, version: nil))
+            _ = try await storage.disableUser(id: id, at: now)
+            #expect(try await !insert(3, of: id, version: second))
+            _ = try await storage.deleteUser(id: id, at: now)
+            #expect(try await !insert(4, of: id, version: nil))
+        },
+        Promise("a new session is never the one that goes, whatever its id") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            for number in [7, 8] {
+                _ = try await storage.insertSession(
+                    Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 2)
+            }
+            // As after a clock was set back.
+            let early = Samples.session(1, of: id, at: now)
+            let lines = try await storage.insertSession(early, passwordVersion: nil, refreshDigest: nil, limit: 2)
+            #expect(lines?.map(\.subject) == [.session(Samples.session(7, at: now).id)])
+            #expect(try await storage.session(id: early.id) != nil)
         },
         Promise("beyond the limit the user's oldest sessions end, with a line each") { storage async throws in
             let now = TestClock().now
             let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
-            _ = try await storage.insertSession(Samples.session(100, of: other, at: now), refreshDigest: nil, limit: 3)
+            _ = try await storage.insertSession(
+                Samples.session(100, of: other, at: now), passwordVersion: nil, refreshDigest: nil, limit: 3)
             for number in 0..<5 {
-                let lines = try await storage.insertSession(Samples.session(number, of: id, at: now), refreshDigest: nil, limit: 3)
+                let lines = try await storage.insertSession(
+                    Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 3)
                 #expect(lines?.map(\.subject) == (number < 3 ? [] : [.session(Samples.session(number - 3, at: now).id)]))
             }
             #expect(
@@ -62,7 +87,8 @@ extension StorageContract {
             let (id, other) = (try await user(storage, at: clock.now), try await user(storage, name: "b", at: clock.now))
             for number in 0..<5 {
                 let owner = number == 2 ? other : id
-                _ = try await storage.insertSession(Samples.session(number, of: owner, at: clock.now), refreshDigest: [1], limit: 10)
+                _ = try await storage.insertSession(
+                    Samples.session(number, of: owner, at: clock.now), passwordVersion: nil, refreshDigest: [1], limit: 10)
             }
             func page(before number: Int?, at now: Date) async throws -> [Session.ID] {
                 let last = number.map { Samples.session($0, at: now).id }
@@ -80,8 +106,8 @@ extension StorageContract {
             let (plain, renewable) = (
                 Samples.session(1, of: id, at: clock.now, isRenewable: false), Samples.session(2, of: id, at: clock.now)
             )
-            _ = try await storage.insertSession(plain, refreshDigest: nil, limit: 10)
-            _ = try await storage.insertSession(renewable, refreshDigest: [1], limit: 10)
+            _ = try await storage.insertSession(plain, passwordVersion: nil, refreshDigest: nil, limit: 10)
+            _ = try await storage.insertSession(renewable, passwordVersion: nil, refreshDigest: [1], limit: 10)
             clock.advance(by: 60)
             let later = plain.expiresAt.addingTimeInterval(60)
             let prolonged = try await storage.prolongSession(id: plain.id, until: later, at: clock.now)
@@ -97,7 +123,7 @@ extension StorageContract {
         Promise("a refresh token is traded once, and again until its successor is used") { storage async throws in
             let clock = TestClock()
             let session = Samples.session(of: try await user(storage, at: clock.now), at: clock.now)
-            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             clock.advance(by: 60)
             for _ in 0..<3 {
                 guard case .renewed(let renewed, let user) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now))
@@ -116,7 +142,7 @@ extension StorageContract {
             let now = TestClock().now
             let id = try await user(storage, at: now)
             let session = Samples.session(of: id, at: now)
-            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             _ = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))
             _ = try await storage.rotate(rotation(session, 1, "1", to: "2", at: now))
             guard case .reused(id, let line) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now)) else {
@@ -130,7 +156,7 @@ extension StorageContract {
         Promise("of fifty racing rotations one advances, all are answered") { storage async throws in
             let now = TestClock().now
             let session = Samples.session(of: try await user(storage, at: now), at: now)
-            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             let renewed = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for _ in 0..<50 {
                     group.addTask { isRenewed(try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))) }
@@ -144,7 +170,7 @@ extension StorageContract {
             let clock = TestClock()
             let id = try await user(storage, at: clock.now)
             let session = Samples.session(of: id, at: clock.now)
-            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             guard case .refused = try await storage.rotate(rotation(session, 5, "x", to: "y", at: clock.now)) else { throw Unexpected() }
             _ = try await storage.disableUser(id: id, at: clock.now)
             guard case .refused = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else { throw Unexpected() }
@@ -157,7 +183,7 @@ extension StorageContract {
             let clock = TestClock()
             let start = clock.now
             let session = Samples.session(of: try await user(storage, at: start), at: start)
-            _ = try await storage.insertSession(session, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             for number in 0..<5 {
                 clock.advance(by: 6 * 86400)
                 let outcome = try await storage.rotate(rotation(session, number, "\(number)", to: "\(number + 1)", at: clock.now))
@@ -173,7 +199,7 @@ extension StorageContract {
             let now = TestClock().now
             let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
             let session = Samples.session(of: id, at: now)
-            _ = try await storage.insertSession(session, refreshDigest: nil, limit: 10)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10)
             #expect(try await storage.endSession(id: session.id, of: other, at: now) == nil)
             #expect(try await storage.session(id: session.id) != nil)
             let line = try #require(await storage.endSession(id: session.id, of: id, at: now))
@@ -186,9 +212,10 @@ extension StorageContract {
             let now = TestClock().now
             let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
             for number in 0..<3 {
-                _ = try await storage.insertSession(Samples.session(number, of: id, at: now), refreshDigest: nil, limit: 9)
+                _ = try await storage.insertSession(
+                    Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 9)
             }
-            _ = try await storage.insertSession(Samples.session(9, of: other, at: now), refreshDigest: nil, limit: 9)
+            _ = try await storage.insertSession(Samples.session(9, of: other, at: now), passwordVersion: nil, refreshDigest: nil, limit: 9)
             let kept = Samples.session(1, at: now).id
             #expect(try await storage.endSessions(of: id, except: kept, at: now).count == 2)
             #expect(try await storage.endSessions(of: id, except: kept, at: now).isEmpty)
@@ -200,7 +227,7 @@ extension StorageContract {
             let now = TestClock().now
             let id = try await user(storage, at: now)
             let session = Samples.session(of: id, at: now)
-            _ = try await storage.insertSession(session, refreshDigest: [1], limit: 9)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: [1], limit: 9)
             _ = try await storage.deleteUser(id: id, at: now)
             #expect(try await storage.session(id: session.id) == nil)
         },
@@ -208,7 +235,8 @@ extension StorageContract {
             let clock = TestClock()
             let id = try await user(storage, at: clock.now)
             for number in 0..<3 {
-                _ = try await storage.insertSession(Samples.session(number, of: id, at: clock.now), refreshDigest: nil, limit: 9)
+                _ = try await storage.insertSession(
+                    Samples.session(number, of: id, at: clock.now), passwordVersion: nil, refreshDigest: nil, limit: 9)
             }
             clock.advance(by: 7 * 86400)
             #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 0)

@@ -32,6 +32,15 @@ extension StorageContract {
             }
             #expect(try await storage.signingKeys().count == 2)
         },
+        Promise("a key is brought forward, never put off") { storage async throws in
+            let now = TestClock().now
+            _ = try await storage.insertSigningKey(Samples.signingKey("a", at: now))
+            try await storage.hastenSigningKey(id: "a", to: now.addingTimeInterval(60))
+            #expect(try await storage.signingKeys().map(\.signsFrom) == [now])
+            try await storage.hastenSigningKey(id: "a", to: now.addingTimeInterval(-60))
+            try await storage.hastenSigningKey(id: "b", to: now.addingTimeInterval(-60))
+            #expect(try await storage.signingKeys().map(\.signsFrom) == [now.addingTimeInterval(-60)])
+        },
         Promise("a key goes once its successor has signed long enough, the newest never") { storage async throws in
             let clock = TestClock()
             var last = ""

@@ -93,6 +93,16 @@ extension StorageContract {
                 #expect(outcome.exists)
                 #expect(outcome.lifted == nil)
             }
+            let error = await #expect(throws: AuthError.self) {
+                for number in 0..<20 {
+                    _ = try await storage.grantRole(String(repeating: "x", count: 50) + "\(number)", user: user.id, at: now)
+                }
+            }
+            #expect(error?.code == .validationFailed)
+            for role in try #require(await storage.user(id: user.id)).roles where role.hasPrefix("x") {
+                _ = try await storage.revokeRole(role, user: user.id, at: now)
+            }
+            _ = try await storage.deleteRevocations(before: now.addingTimeInterval(1), limit: 100)
             #expect(try await storage.user(id: user.id)?.roles == ["admin", "auditor"])
             #expect(try await storage.credentials(canonicalUsername: "a")?.user.roles == ["admin", "auditor"])
             #expect(try await storage.users(after: 0, limit: 1).first?.roles == ["admin", "auditor"])

@@ -21,10 +21,12 @@ public final class Verifier: CredentialVerifier, Service {
         /// The number of the last line that was applied.
         var last: Int64 = 0
         var keysFetchedAt: ContinuousClock.Instant?
-        var keysTriedAt: ContinuousClock.Instant?
+        var keysFailedAt: ContinuousClock.Instant?
+        /// The fetch that is under way, for all who wait for it.
+        var keyFetch: Task<Void, any Error>?
     }
 
-    /// Who failed to get the keys is not the last to try, but one at a time is enough.
+    /// Who failed to get the keys is not the last to try, but once in that time is enough.
     private static let retryInterval: Duration = .seconds(1)
 
     /// How often an unknown `kid` may make it ask for the keys: whoever sends invented ones must not make it ask for each.
@@ -59,10 +61,8 @@ public final class Verifier: CredentialVerifier, Service {
     /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since the list was read.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list is too old.
     public func verify(_ token: [UInt8]) async throws -> Identity {
-        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {
-            // Perhaps a key that is newer than ours. When it cannot be had, the token is none that is known.
-            try? await updateKeys(ifOlderThan: Self.keyPatience)
-        }
+        // Perhaps a key that is newer than ours.
+        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) { try await updateKeys(ifOlderThan: Self.keyPatience) }
         return try await tokens.verify(token) { _, identity in
             guard tokens.revocations.standing(of: identity) == .admitted else {
                 throw AuthError(.storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
@@ -79,30 +79,47 @@ public final class Verifier: CredentialVerifier, Service {
 
     // MARK: Updating
 
+    /// One fetch at a time, whoever asks. While the keys cannot be had, nobody knows what a token with another `kid` is worth.
     private func updateKeys(ifOlderThan age: Duration) async throws {
         let start = ContinuousClock.now
-        let isDue = progress.withLock { progress in
-            let isRecent = { (instant: ContinuousClock.Instant?, age: Duration) in instant.map { start - $0 < age } ?? false }
-            guard !isRecent(progress.keysFetchedAt, age), !isRecent(progress.keysTriedAt, Self.retryInterval) else { return false }
-            progress.keysTriedAt = start
-            return true
+        let fetch = try progress.withLock { progress throws(AuthError) -> Task<Void, any Error>? in
+            if let fetch = progress.keyFetch { return fetch }
+            if let fetchedAt = progress.keysFetchedAt, start - fetchedAt < age { return nil }
+            if let failedAt = progress.keysFailedAt, start - failedAt < Self.retryInterval {
+                throw AuthError(.storageUnavailable, "the auth server's keys cannot be had at the moment", retryAfter: 1)
+            }
+            let fetch = Task { try await fetchKeys(at: start) }
+            progress.keyFetch = fetch
+            return fetch
         }
-        guard isDue else { return }
-        tokens.keys.replace(with: try await server.keys())
-        progress.withLock { $0.keysFetchedAt = start }
+        try await fetch?.value
+    }
+
+    private func fetchKeys(at start: ContinuousClock.Instant) async throws {
+        do {
+            tokens.keys.replace(with: try await server.keys())
+            progress.withLock { ($0.keysFetchedAt, $0.keysFailedAt, $0.keyFetch) = (start, nil, nil) }
+        } catch {
+            progress.withLock { ($0.keysFailedAt, $0.keyFetch) = (start, nil) }
+            throw error
+        }
     }
 
     private func updateRevocations() async throws {
         while true {
             let start = ContinuousClock.now
-            let page = try await server.revocations(after: progress.withLock { $0.last })
+            let since = progress.withLock { $0.last }
+            let page = try await server.revocations(after: since)
             tokens.revocations.apply(page.lines)
-            progress.withLock { $0.last = max($0.last, page.last) }
-            guard page.isMore else {
+            // A list that ends before what was read of it is another: the server's database was restored from a backup.
+            let isAnother = page.last < since
+            if isAnother { tokens.revocations.startOver() }
+            progress.withLock { $0.last = isAnother ? 0 : page.last }
+            guard page.isMore || isAnother else {
                 tokens.revocations.confirm(at: start)
                 break
             }
         }
-        tokens.revocations.forget(before: Date().addingTimeInterval(-Revocations.retention))
+        tokens.forgetRevocations()
     }
 }

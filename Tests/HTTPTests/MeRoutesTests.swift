@@ -87,7 +87,9 @@ import Testing
             "PUT", "/api/me/password", headers: [basic("miguel", "rutabaga quiver lamp"), "Content-Type: application/json"], body: change)
         #expect(answer.status == 400)
         #expect(answer.code == "weak_password")
-        #expect((answer.json["errors"] as? [[String: Any]] ?? [answer.json["errors"] as? [String: Any] ?? [:]]).first?["pointer"] as? String == "/new_password")
+        #expect(
+            (answer.json["errors"] as? [[String: Any]] ?? [answer.json["errors"] as? [String: Any] ?? [:]]).first?["pointer"] as? String
+                == "/new_password")
     }
 
     // MARK: The account
@@ -141,6 +143,11 @@ import Testing
         let forwarded = ["X-Forwarded-For: 192.0.2.7"]
         #expect(try proxied.sessions(bearer(proxied.signIn(headers: forwarded).access))[0]["address"] as? String == "192.0.2.7")
         #expect(try server.sessions(bearer(server.signIn(headers: forwarded).access))[0]["address"] as? String == "127.0.0.1")
+        // What is no address did not come from a proxy.
+        for hop in ["<script>", "192.0.2.7/8", "192.0.2.777", "a\u{9b}31m", ""] {
+            let access = try proxied.signIn(headers: ["X-Forwarded-For: \(hop)"]).access
+            #expect(try proxied.sessions(bearer(access))[0]["address"] as? String == "127.0.0.1")
+        }
     }
 
     @Test func sessionsComeInPages() throws {

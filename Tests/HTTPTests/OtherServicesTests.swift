@@ -38,6 +38,7 @@ import Testing
         let access = try introspect(tokens.access, hint: hint)
         #expect(access["active"] as? Bool == true)
         #expect(access["token_type"] as? String == "Bearer")
+        #expect(access["token_use"] as? String == "access_token")
         #expect(access["sub"] as? String == "1")
         #expect(access["username"] as? String == "miguel")
         #expect(access["iss"] as? String == "rest-auth")
@@ -47,6 +48,7 @@ import Testing
         #expect(refresh["active"] as? Bool == true)
         #expect(refresh["sid"] as? String == access["sid"] as? String)
         #expect(refresh["token_type"] == nil)
+        #expect(refresh["token_use"] as? String == "refresh_token")
         // Asking is not using.
         #expect(try server.refresh(tokens.refresh).status == 200)
     }
@@ -90,6 +92,14 @@ import Testing
         #expect(try server.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
         _ = try await server.command("clients", "remove", "gateway")
         #expect(try post(path, "token=\(token)", [client]).status == 401)
+    }
+
+    @Test func whatIsNoClientsIdIsNotInTheLog() async throws {
+        let id = String(repeating: "x", count: 10_000)
+        _ = try post("/oauth/introspect", "token=x&client_id=\(id)&client_secret=x", [])
+        _ = try post("/oauth/introspect", "token=x&client_id=other&client_secret=x", [])
+        try await wait(seconds: 5, for: "the line") { server.log.contains("client_refused client_id=other") }
+        #expect(!server.log.contains("xxxxx"))
     }
 
     @Test(arguments: ["/oauth/introspect", "/oauth/revoke"])
@@ -175,6 +185,14 @@ import Testing
         #expect((third.json["revocations"] as? [Any])?.count == 2)
     }
 
+    @Test func aNumberThatWasNeverGivenIsAnsweredWithTheLastThatWas() async throws {
+        let tokens = try server.signIn()
+        #expect(try server.send("GET", "/api/revocations?since=99").json["last"] as? Int == 0)
+        _ = try server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
+        #expect(try server.send("GET", "/api/revocations?since=99").json["last"] as? Int == 1)
+        #expect(try server.send("GET", "/api/revocations?since=1").json["last"] as? Int == 1)
+    }
+
     @Test(arguments: ["-1", "%2B1", "x", "", "1.5", "99999999999999999999", "%00"])
     func anImpossibleNumberIsABadRequest(since: String) throws {
         #expect(try server.send("GET", "/api/revocations?since=\(since)").code == "validation_failed")
@@ -199,6 +217,11 @@ import Testing
         #expect(keys["Cache-Control"] == "public, max-age=300")
         let key = try #require((keys.json["keys"] as? [[String: String]])?.first)
         #expect(Set(key.keys) == ["kty", "crv", "x", "y", "alg", "use", "kid"])
+    }
+
+    @Test func metadataThatNameTheRequestsHostAreForNoCache() throws {
+        let answer = try server.send("GET", "/.well-known/oauth-authorization-server", headers: ["Host: evil.example"])
+        #expect(answer["Cache-Control"] == "no-store")
     }
 
     // MARK: Verification for a proxy

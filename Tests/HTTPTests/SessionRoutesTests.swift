@@ -180,6 +180,27 @@ import Testing
         }
     }
 
+    /// The sign-in has read the old hash and waits for the one who writes; then the password changes.
+    @Test func aPasswordChangeIsNotOvertakenBySignInsWithTheOldOne() async throws {
+        for round in 0..<5 {
+            let (old, new) = ("python\(round == 0 ? "" : "\(round)")", "python\(round + 1)")
+            async let signIns = withTaskGroup(of: SignedIn?.self) { group in
+                for _ in 0..<12 {
+                    group.addTask { try? server.signIn("miguel", old) }
+                }
+                return await group.reduce(into: [SignedIn?]()) { $0.append($1) }
+            }
+            let body = json(["current_password": old, "new_password": new])
+            let change = try server.send(
+                "PUT", "/api/me/password", headers: [basic("miguel", old), "Content-Type: application/json"], body: body)
+            #expect(change.status == 204)
+            for tokens in await signIns.compactMap({ $0 }) {
+                #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 401)
+                #expect(try server.refresh(tokens.refresh).status == 400)
+            }
+        }
+    }
+
     // MARK: Signing out
 
     @Test func signingOutWithEitherTokenEndsBothAtOnce() throws {
@@ -296,6 +317,38 @@ import Testing
         }
         // What was refused has changed nothing.
         if !isAllowed { #expect(try server.send("PUT", "/api/tokens", headers: [cookie]).status == 200) }
+    }
+
+    @Test func aCookieBesideOursIsNotRenewedAndSigningOutEndsBoth() throws {
+        _ = try server.register("mallory", "python")
+        let mine = try cookie(server.send("POST", "/api/tokens", headers: [basic("miguel", "python")]))
+        let other = try cookie(server.send("POST", "/api/tokens", headers: [basic("mallory", "python")])).replacing("Cookie: ", with: "")
+        let both = mine.replacing("Cookie: ", with: "Cookie: \(other); ")
+        let refused = try server.send("PUT", "/api/tokens", headers: [both])
+        #expect(refused.status == 400)
+        #expect(refused.code == "invalid_request")
+        #expect(try server.send("PUT", "/api/tokens", headers: [mine]).status == 200)
+        #expect(
+            try server.send("DELETE", "/api/tokens", headers: ["Cookie: refresh_token=tossed; a=b; " + mine.dropFirst(8)]).status == 204)
+        #expect(try server.send("PUT", "/api/tokens", headers: [mine]).code == "invalid_grant")
+    }
+
+    @Test func aCookieThatIsNoGoodIsTakenAway() throws {
+        let answer = try server.send("PUT", "/api/tokens", headers: ["Cookie: refresh_token=x"])
+        #expect(answer.code == "invalid_grant")
+        #expect(try cookie(answer) == "Cookie: refresh_token=")
+        #expect(answer["Set-Cookie"]?.contains("Max-Age=0") == true)
+    }
+
+    @Test func theOwnOriginIsKnownWithItsPort() async throws {
+        let server = try await RunningServer(["--refresh-token-in-cookie", "yes", "--public-url", "https://auth.example.com:443/base"])
+        _ = try server.register("miguel", "python")
+        let answer = try server.send("POST", "/api/tokens", headers: [basic("miguel", "python"), "Origin: https://auth.example.com"])
+        #expect(answer.status == 200)
+        #expect(answer["Set-Cookie"]?.contains("; Path=/base/api/tokens; ") == true)
+        for origin in ["http://auth.example.com", "https://auth.example.com:8443", "https://auth.example.com.evil.example"] {
+            #expect(try server.send("POST", "/api/tokens", headers: [basic("miguel", "python"), "Origin: \(origin)"]).status == 403)
+        }
     }
 
     @Test func onlyNamedOriginsMaySendTheCookie() throws {

@@ -93,14 +93,40 @@ import Testing
         let verifier = try verifier { $0.bound = .seconds(1) }
         let token = try server.signIn().access
         await expect(.invalidToken, verifier, "x")
-        // The key is fetched on demand, the list is not.
-        await expect(.storageUnavailable, verifier, token)
+        // The key is fetched on demand, once for all who ask at once; the list is not.
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<20 { group.addTask { await expect(.storageUnavailable, verifier, token) } }
+        }
         try await verifier.update()
         _ = try await verify(verifier, token)
         try await server.kill()
         await #expect(throws: AuthError.self) { try await verifier.update() }
         try await wait(seconds: 5, for: "the list to grow old") { (try? await verify(verifier, token)) == nil }
         await expect(.storageUnavailable, verifier, token)
+        // One that never had keys cannot tell a good token from a bad one.
+        let late = try self.verifier()
+        for _ in 0..<2 { await expect(.storageUnavailable, late, token) }
+    }
+
+    @Test func aListThatWasReplacedByABackupIsReadAnew() async throws {
+        let directory = server.directory
+        let verifier = try verifier()
+        let (first, second) = (try server.signIn(), try server.signIn())
+        try await server.kill()
+        let backup = try Data(contentsOf: URL(fileURLWithPath: server.databasePath))
+        let wal = try? Data(contentsOf: URL(fileURLWithPath: server.databasePath + "-wal"))
+        var running = try await RunningServer(directory: directory, port: server.port)
+        for _ in 0..<3 { _ = try running.send("DELETE", "/api/tokens", headers: [bearer(running.signIn().access)]) }
+        try await verifier.update()
+        try await running.kill()
+        try backup.write(to: URL(fileURLWithPath: server.databasePath))
+        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: server.databasePath + suffix) }
+        try wal?.write(to: URL(fileURLWithPath: server.databasePath + "-wal"))
+        running = try await RunningServer(directory: directory, port: server.port)
+        _ = try running.send("DELETE", "/api/tokens", headers: [bearer(first.access)])
+        try await verifier.update()
+        await expect(.invalidToken, verifier, first.access)
+        _ = try await verify(verifier, second.access)
     }
 
     @Test func aNewKeyIsFetchedWhenItsFirstTokenComes() async throws {

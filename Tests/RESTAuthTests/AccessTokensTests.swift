@@ -212,15 +212,15 @@ import Testing
         for number in 1...10_000 {
             cache.remember(.sample, as: TokenDigest(of: Array("\(number)".utf8)))
             #expect(cache.count <= 101)
-            #expect(cache.token(used) != nil)
+            #expect(cache.token(used, at: 0) != nil)
         }
-        #expect(cache.token(TokenDigest(of: Array("1".utf8))) == nil)
+        #expect(cache.token(TokenDigest(of: Array("1".utf8)), at: 0) == nil)
     }
 
     @Test func withoutCapacityItHoldsNothing() {
         let cache = VerifiedTokenCache(capacity: 0)
         cache.remember(.sample, as: TokenDigest(of: [1]))
-        #expect(cache.token(TokenDigest(of: [1])) == nil)
+        #expect(cache.token(TokenDigest(of: [1]), at: 0) == nil)
     }
 }
 

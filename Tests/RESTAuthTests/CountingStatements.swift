@@ -4,6 +4,11 @@ import Synchronization
 @testable import RESTAuthSQLite
 
 extension SQLiteStorage {
+    /// What an operator can do by hand.
+    func deleteAllSigningKeys() async throws {
+        try await database.write { try $0.execute(sql: "DELETE FROM signing_keys") }
+    }
+
     /// How many SQL statements this storage ran during `work`.
     func countingStatements(_ work: () async throws -> Void) async throws -> Int {
         let counter = Counter()

@@ -10,14 +10,16 @@ import Testing
 
     @Test func aPasswordStartsASessionThatIsListed() async throws {
         let test = try await TestAuth()
-        let origin = SessionOrigin(address: "192.0.2.1", userAgent: String(repeating: "x", count: 1000))
+        let origin = SessionOrigin(
+            address: "192.0.2.1", userAgent: "a\u{9b}\u{202e}\u{2029}\u{7}" + String(repeating: "\u{301}", count: 1000))
         let identity = try await test.verify(test.session(from: origin).access)
         let session = try #require(await test.auth.sessions.list(of: identity.userID).first)
         #expect(session.id == identity.sessionID)
         #expect(session.createdAt == test.clock.now)
         #expect(session.expiresAt == test.clock.now.addingTimeInterval(7 * 86400))
         #expect(session.origin.address == "192.0.2.1")
-        #expect(session.origin.userAgent?.count == 256)
+        #expect(session.origin.userAgent?.utf8.count == 255)
+        #expect(session.origin.userAgent?.unicodeScalars.prefix(2).map(\.value) == [0x61, 0x301])
         #expect(session.isRenewable)
     }
 
@@ -31,7 +33,6 @@ import Testing
         let test = try await TestAuth()
         let user = try await test.auth.users.register("miguel", password: "python")
         let identity = try await test.auth.login.attempt("miguel", password: "python")
-        test.clock.advance(by: 1)
         try await test.auth.passwords.set("monty", for: user)
         await test.expect(.invalidCredentials) { try await test.auth.sessions.start(for: identity) }
         await test.expect(.invalidCredentials) { try await test.auth.sessions.token(for: identity) }
@@ -201,6 +202,29 @@ import Testing
         #expect(try await test.verify(third.access).authenticatedAt == test.clock.now)
     }
 
+    @Test func aClockSetBackLetsEveryoneSignIn() async throws {
+        let test = try await TestAuth()
+        _ = try await test.session()
+        test.clock.advance(by: -3600)
+        _ = try await test.verify(test.signIn().access)
+        _ = try await test.auth.sessions.token(for: test.auth.login.attempt("miguel", password: "python"))
+    }
+
+    @Test func aClockThatWasAheadRevivesNothing() async throws {
+        let test = try await TestAuth()
+        let (ended, swept) = (try await test.session(), try await test.token("susan"))
+        _ = try await test.verify(ended.access)
+        _ = try await test.auth.accessTokens.verify(swept)
+        try await test.auth.sessions.end(presenting: ended.refresh.value)
+        // For a minute the clock says that it is tomorrow, and what has expired by then is swept.
+        test.clock.advance(by: 26 * 3600)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        test.clock.advance(by: -26 * 3600)
+        try await test.readFeed()
+        await test.expect(.invalidToken) { try await test.verify(ended.access) }
+        await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(swept) }
+    }
+
     @Test func aClockSetBackAnHourRevivesNothing() async throws {
         let test = try await TestAuth()
         let tokens = try await test.session()
@@ -336,7 +360,7 @@ import Testing
         let user = try await test.auth.users.register("miguel", password: "python")
         for number in 0..<10_000 {
             let session = Samples.session(number, of: user.id, at: test.clock.now)
-            _ = try await test.storage.insertSession(session, refreshDigest: nil, limit: 10_000)
+            _ = try await test.storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10_000)
         }
         let identity = try await test.auth.login.attempt("miguel", password: "python")
         _ = try await test.auth.sessions.start(for: identity)

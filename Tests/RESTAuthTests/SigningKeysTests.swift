@@ -78,6 +78,11 @@ import Testing
         let test = try await TestAuth()
         _ = try await test.auth.signingKeys.rotate()
         await test.expect(.keyPending) { try await test.auth.signingKeys.rotate() }
+        // In a hurry, the one that waits is brought forward.
+        let next = try await test.auth.signingKeys.rotate(lead: 60)
+        #expect(next.signsFrom == test.clock.now.addingTimeInterval(60))
+        #expect(test.auth.signingKeys.list().map(\.state) == [.signing, .next])
+        await test.expect(.keyPending) { try await test.auth.signingKeys.rotate(lead: 60) }
         test.clock.advance(by: 3600)
         _ = try await test.auth.signingKeys.rotate()
     }
@@ -131,6 +136,16 @@ import Testing
         let tokens = try await test.session()
         #expect(kid(of: tokens) == made.id)
         _ = try await other.verify(tokens.access)
+    }
+
+    @Test func aRingThatWasEmptiedGetsAFirstKeyAgain() async throws {
+        let test = try await TestAuth()
+        test.clock.advance(by: 1)
+        try await test.storage.deleteAllSigningKeys()
+        try await test.auth.signingKeys.load()
+        #expect(test.auth.signingKeys.list().isEmpty)
+        try await test.auth.signingKeys.rotateOnSchedule()
+        _ = try await test.verify(test.session().access)
     }
 
     @Test func aClockSetBackBeforeTheFirstKeyStillSigns() async throws {

@@ -11,16 +11,18 @@ public final class RunningServer: Sendable {
     /// - Parameters:
     ///   - arguments: flags after `serve`; hostname, port and database are given already.
     ///   - directory: an existing one, to start again over the same data.
+    ///   - port: that of one that has ended, for who goes on asking there.
     public init(
-        _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil, scheme: String = "http"
+        _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil, port: Int? = nil,
+        scheme: String = "http"
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
-        port = try FreePort.next()
+        self.port = try port ?? FreePort.next()
         process = try ExternalProcess(
             ExternalProcess.restAuth,
-            ["serve", "--port", "\(port)", "--database", "sqlite:\(self.directory.path)/rest-auth.sqlite"] + arguments,
+            ["serve", "--port", "\(self.port)", "--database", "sqlite:\(self.directory.path)/rest-auth.sqlite"] + arguments,
             environment: environment, directory: self.directory)
-        let (process, port) = (process, port)
+        let (process, port) = (process, self.port)
         try await wait(seconds: 20, for: "the server to answer") {
             guard process.isRunning else { throw ServerEnded(log: process.errorText) }
             if scheme == "https" { return process.outputText.contains("listens on") }

@@ -71,6 +71,9 @@ public final class AccessTokens: Sendable {
             issuer: issuer, subject: identity.userID, username: identity.username, sessionID: session.id, roles: identity.roles.sorted(),
             tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration, authenticatedAt: authenticatedAt)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
+        guard token.value.utf8.count <= Self.maximumBytes else {
+            throw AuthError(.misconfigured, "a token with this issuer and these roles is longer than \(Self.maximumBytes) bytes")
+        }
         AuthEvent.tokenIssued(userID: identity.userID).record()
         return token
     }

@@ -32,6 +32,9 @@ public protocol SigningKeyStorage: Sendable {
     /// - Returns: whether it was stored.
     func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool
 
+    /// Lets the key sign from `date` on, if it would have begun later.
+    func hastenSigningKey(id: String, to date: Date) async throws
+
     /// Deletes the keys whose successor has been signing since before `date`: no token of theirs can still be live.
     func deleteSigningKeys(replacedBefore date: Date) async throws
 }

@@ -104,20 +104,29 @@ public final class SigningKeys: Sendable {
     // MARK: Rotating
 
     /// Makes the key that will sign next. The present one signs on until then, and its tokens stay good until they expire.
+    ///
+    /// Where there is a next key already, it is brought forward.
     /// - Parameter lead: seconds until it signs, at least ``shortestLead``. With less than ``publicationLead``, verifiers that keep the
     ///   published set refuse the new key's tokens until they ask again.
-    /// - Throws: `key_pending` when there is one already that has not begun to sign.
+    /// - Throws: `key_pending` when there is a next key that signs no later than that.
     @discardableResult
     public func rotate(lead: TimeInterval = SigningKeys.publicationLead) async throws -> Description {
         try await load()
-        guard let newest = ring.withLock({ $0.last }), newest.stored.signsFrom <= now(),
-            let id = try await insert(after: newest.stored.id, signsFrom: now().addingTimeInterval(max(lead, Self.shortestLead)))
-        else {
-            throw AuthError(.keyPending, "there is a new key already that has not begun to sign; see: rest-auth keys list")
+        let signsFrom = now().addingTimeInterval(max(lead, Self.shortestLead))
+        guard let newest = ring.withLock({ $0.last?.stored }) else { throw AuthError(.misconfigured, "the storage kept no signing key") }
+        var id: String? = newest.id
+        if newest.signsFrom <= now() {
+            id = try await insert(after: newest.id, signsFrom: signsFrom)
+        } else if newest.signsFrom > signsFrom {
+            try await storage.hastenSigningKey(id: newest.id, to: signsFrom)
+        } else {
+            id = nil
         }
         try await load()
-        guard let made = list().first(where: { $0.id == id }) else { throw AuthError(.misconfigured, "the storage lost a new signing key") }
-        return made
+        guard let next = list().first(where: { $0.id == id }) else {
+            throw AuthError(.keyPending, "there is a new key already that has not begun to sign; see: rest-auth keys list")
+        }
+        return next
     }
 
     /// Makes the next key when the newest has signed nearly as long as it should, or is of another kind than is configured.

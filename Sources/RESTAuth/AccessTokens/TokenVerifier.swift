@@ -32,9 +32,10 @@ package final class TokenVerifier: Sendable {
     ) async throws -> Identity {
         guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
         let digest = TokenDigest(of: token)
-        let known = cache.token(digest)
+        let now = now().timeIntervalSince1970
+        let known = cache.token(digest, at: now)
         let claims = try known?.claims ?? signedClaims(token)
-        guard claims.isLive(at: now().timeIntervalSince1970) else { throw AuthError.invalidToken }
+        guard claims.isLive(at: now) else { throw AuthError.invalidToken }
         let identity = known?.identity ?? Identity(claims)
         if known != nil, revocations.standing(of: identity) == .admitted { return identity }
         guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
@@ -48,10 +49,18 @@ package final class TokenVerifier: Sendable {
     /// Who `token` stands for, when that can be told without waiting: it was verified before, is live, and is known to be admitted. `nil` says
     /// nothing about the token, only that ``verify(_:confirm:)`` has to tell.
     package func remembered(_ token: [UInt8]) -> Identity? {
-        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token)),
-            known.claims.isLive(at: now().timeIntervalSince1970), revocations.standing(of: known.identity) == .admitted
+        let now = now().timeIntervalSince1970
+        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now), known.claims.isLive(at: now),
+            revocations.standing(of: known.identity) == .admitted
         else { return nil }
         return known.identity
+    }
+
+    /// Forgets the lines by which no live token can be refused. The time is noted: a clock that is set back afterwards is recognised.
+    package func forgetRevocations() {
+        let now = now()
+        cache.observe(now.timeIntervalSince1970)
+        revocations.forget(before: now.addingTimeInterval(-Revocations.retention))
     }
 
     /// The claims of a token with a good signature, live or not.

@@ -31,6 +31,8 @@ final class VerifiedTokenCache: Sendable {
     private struct State {
         var young: [TokenDigest: VerifiedToken] = [:]
         var old: [TokenDigest: VerifiedToken] = [:]
+        /// The latest time that anyone has seen.
+        var latest = -Double.infinity
     }
 
     private let state = Mutex(State())
@@ -40,12 +42,27 @@ final class VerifiedTokenCache: Sendable {
         generation = capacity / 2
     }
 
-    func token(_ digest: TokenDigest) -> VerifiedToken? {
+    /// - Parameter now: seconds since 1970.
+    func token(_ digest: TokenDigest, at now: Double) -> VerifiedToken? {
         state.withLock { state in
+            Self.observe(now, in: &state)
             if let token = state.young[digest] { return token }
             guard let token = state.old[digest] else { return nil }
             insert(token, as: digest, into: &state)
             return token
+        }
+    }
+
+    /// Notes the time. When it has gone back, all is forgotten: what was swept in a future that did not come is not remembered as good.
+    func observe(_ now: Double) {
+        state.withLock { Self.observe(now, in: &$0) }
+    }
+
+    private static func observe(_ now: Double, in state: inout State) {
+        if now < state.latest - Double(AccessTokenClaims.clockSlack) {
+            (state.young, state.old, state.latest) = ([:], [:], now)
+        } else if now > state.latest {
+            state.latest = now
         }
     }
 

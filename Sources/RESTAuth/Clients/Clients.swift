@@ -16,7 +16,7 @@ public final class Clients: Sendable {
     /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
     /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of ASCII, `client_already_exists`.
     public func add(_ id: String) async throws -> ClientSecret {
-        guard id.wholeMatch(of: /[A-Za-z0-9._-]{1,64}/) != nil else {
+        guard Self.isID(id) else {
             throw AuthError(.validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
         }
         let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
@@ -31,7 +31,7 @@ public final class Clients: Sendable {
         let stored = try await storage.clientSecretDigest(id: id)
         let isEqual = isEqualInConstantTime(digest(of: secret), stored ?? digest(of: ""))
         guard isEqual, stored != nil else {
-            AuthEvent.clientRefused(id: id).record()
+            AuthEvent.clientRefused(id: Self.isID(id) ? id : nil).record()
             throw AuthError(.invalidClient, "the client's id or secret is wrong")
         }
     }
@@ -46,6 +46,10 @@ public final class Clients: Sendable {
     public func remove(_ id: String) async throws {
         guard try await storage.deleteClient(id: id) else { throw AuthError(.clientNotFound, "there is no client \(id)") }
         AuthEvent.clientRemoved(id: id).record()
+    }
+
+    private static func isID(_ text: String) -> Bool {
+        text.wholeMatch(of: /[A-Za-z0-9._-]{1,64}/) != nil
     }
 
     private func digest(of secret: String) -> [UInt8] {

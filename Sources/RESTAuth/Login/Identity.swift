@@ -19,8 +19,20 @@ public struct Identity: Sendable, Hashable {
     /// As the token carries them, or as they were when the password was given.
     public let roles: Set<String>
 
+    /// Which of the user's passwords was given, counted from 1; `nil` for a token, and for an identity that an adopter vouches for.
+    package let passwordVersion: Int?
+
     public init(
         userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil, roles: Set<String> = []
+    ) {
+        self.init(
+            userID: userID, username: username, method: method, authenticatedAt: authenticatedAt, sessionID: sessionID, roles: roles,
+            passwordVersion: nil)
+    }
+
+    private init(
+        userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID?, roles: Set<String>,
+        passwordVersion: Int?
     ) {
         self.userID = userID
         self.username = username
@@ -28,11 +40,20 @@ public struct Identity: Sendable, Hashable {
         self.authenticatedAt = authenticatedAt
         self.sessionID = sessionID
         self.roles = roles
+        self.passwordVersion = passwordVersion
     }
 
-    init(user: User, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil) {
+    /// Who gave that password.
+    init(_ stored: StoredCredentials, authenticatedAt: Date) {
         self.init(
-            userID: user.id, username: user.username, method: method, authenticatedAt: authenticatedAt, sessionID: sessionID,
+            userID: stored.user.id, username: stored.user.username, method: .password, authenticatedAt: authenticatedAt, sessionID: nil,
+            roles: stored.user.roles, passwordVersion: stored.passwordVersion)
+    }
+
+    /// Who holds a token of that session.
+    init(_ user: User, in session: Session) {
+        self.init(
+            userID: user.id, username: user.username, method: .token, authenticatedAt: session.createdAt, sessionID: session.id,
             roles: user.roles)
     }
 }

@@ -19,18 +19,16 @@ public final class Login: CredentialVerifier {
     /// Unknown, impossible and disabled users cost the same hash as a wrong password and get the same answer.
     /// - Throws: `invalid_credentials`, `overloaded`.
     public func attempt(_ username: String, password: String) async throws -> Identity {
-        // Before the hash is read: whoever changes the password from here on ends what this sign-in starts.
-        let start = now()
         let name = try? Username(username)
         let stored: StoredCredentials? =
             if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
         let isVerified = try await passwords.verify(try? Password(password), against: stored?.passwordHash)
-        guard isVerified, let user = stored?.user, !user.isDisabled else {
+        guard isVerified, let stored, !stored.user.isDisabled else {
             AuthEvent.loginFailed(username: name?.canonical).record()
             throw AuthError.invalidCredentials
         }
-        AuthEvent.loginSucceeded(userID: user.id).record()
-        return Identity(user: user, method: .password, authenticatedAt: start)
+        AuthEvent.loginSucceeded(userID: stored.user.id).record()
+        return Identity(stored, authenticatedAt: now())
     }
 
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else as a name and a password.

@@ -32,6 +32,9 @@ public protocol RevocationStorage: Sendable {
     /// At most `limit` lines with a number greater than `number`, in ascending order.
     func revocations(after number: Int64, limit: Int) async throws -> [Revocation]
 
+    /// The highest number that a line was ever given, also when it has been deleted; 0 for none.
+    func lastRevocationNumber() async throws -> Int64
+
     /// Deletes at most `limit` lines older than `date`: no token that they concern can still be live.
     /// - Returns: how many were deleted.
     func deleteRevocations(before date: Date, limit: Int) async throws -> Int

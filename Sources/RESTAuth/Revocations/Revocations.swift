@@ -69,6 +69,13 @@ public final class Revocations: Sendable {
         for case .session(let id) in lines.map(\.subject) { AuthEvent.sessionEnded(id).record() }
     }
 
+    /// Keeps what is refused, and lets lines of any number count from now on: the log has been replaced by another.
+    package func startOver() {
+        state.withLock { state in
+            for subject in state.entries.keys { state.entries[subject]?.number = 0 }
+        }
+    }
+
     /// Notes that every line committed before `instant` has been applied.
     package func confirm(at instant: ContinuousClock.Instant) {
         state.withLock { $0.confirmedAt = instant }

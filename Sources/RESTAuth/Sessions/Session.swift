@@ -32,16 +32,25 @@ public struct Session: Sendable, Hashable, Identifiable {
 public struct SessionOrigin: Sendable, Hashable {
     /// The client's IP address.
     public let address: String?
-    /// The `User-Agent` field, at most ``maximumLength`` characters of it and none that could steer a terminal or turn the text around.
+    /// The `User-Agent` field: its first ``maximumLength`` bytes, without characters that could steer a terminal or turn the text around.
     public let userAgent: String?
 
+    /// In bytes of UTF-8.
     public static let maximumLength = 256
+
+    private static let invisible: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
 
     public init(address: String? = nil, userAgent: String? = nil) {
         self.address = address
         self.userAgent = userAgent.map { text in
-            let visible = text.unicodeScalars.filter { ![.control, .format, .lineSeparator].contains($0.properties.generalCategory) }
-            return String(String(String.UnicodeScalarView(visible)).prefix(Self.maximumLength))
+            var visible = String.UnicodeScalarView()
+            var length = 0
+            for scalar in text.unicodeScalars where !Self.invisible.contains(scalar.properties.generalCategory) {
+                length += UTF8.width(scalar)
+                if length > Self.maximumLength { break }
+                visible.append(scalar)
+            }
+            return String(visible)
         }
     }
 }

@@ -20,10 +20,17 @@ public struct StoredSession: Sendable {
 public protocol SessionStorage: Sendable {
     /// Stores a new session and, in the same transaction, ends the user's oldest ones beyond `limit`.
     ///
-    /// Nothing is stored when there is no such user any more, or when the password was changed after the session's `createdAt`: whoever signed
-    /// in with the old one is too late.
+    /// Nothing is stored when there is no such user any more, the user is disabled, or has another password by now: whoever signed in with the one
+    /// before is too late.
+    /// - Parameters:
+    ///   - session: the new one, which is never one of those that have to go.
+    ///   - passwordVersion: the one that must still be the user's; `nil` for any.
+    ///   - refreshDigest: of the first refresh token; `nil` for a session without.
+    ///   - limit: how many sessions the user may have, this one included.
     /// - Returns: the lines for the sessions that had to go; `nil` when nothing was stored.
-    func insertSession(_ session: Session, refreshDigest: [UInt8]?, limit: Int) async throws -> [Revocation]?
+    func insertSession(
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+    ) async throws -> [Revocation]?
 
     /// A session that has not been ended, with its user, who may be disabled.
     func session(id: Session.ID) async throws -> StoredSession?

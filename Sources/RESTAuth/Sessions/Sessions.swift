@@ -45,7 +45,7 @@ public final class Sessions: Sendable {
             id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
             expiresAt: min(now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox)),
             origin: origin, isRenewable: true)
-        try await insert(session, refreshDigest: refreshTokens.digest(of: refresh))
+        try await insert(session, of: identity, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration), refresh: refresh)
     }
 
@@ -65,14 +65,15 @@ public final class Sessions: Sendable {
         let session = Session(
             id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
             origin: origin, isRenewable: false)
-        try await insert(session, refreshDigest: nil)
+        try await insert(session, of: identity, refreshDigest: nil)
         return try accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
-    private func insert(_ session: Session, refreshDigest: [UInt8]?) async throws {
-        guard let ended = try await storage.insertSession(session, refreshDigest: refreshDigest, limit: limit) else {
-            throw AuthError.invalidCredentials
-        }
+    private func insert(_ session: Session, of identity: Identity, refreshDigest: [UInt8]?) async throws {
+        guard
+            let ended = try await storage.insertSession(
+                session, passwordVersion: identity.passwordVersion, refreshDigest: refreshDigest, limit: limit)
+        else { throw AuthError.invalidCredentials }
         AuthEvent.sessionStarted(userID: session.userID, session.id).record()
         revocations.applyEnded(ended)
     }
@@ -102,8 +103,7 @@ public final class Sessions: Sendable {
 
     /// With the roles that the user has now.
     private func accessToken(for user: User, in session: Session, duration: Int) throws -> AccessToken {
-        let identity = Identity(user: user, method: .token, authenticatedAt: session.createdAt, sessionID: session.id)
-        return try accessTokens.issue(for: identity, in: session, duration: duration)
+        try accessTokens.issue(for: Identity(user, in: session), in: session, duration: duration)
     }
 
     private func rotation(of token: RefreshToken) -> RefreshRotation {

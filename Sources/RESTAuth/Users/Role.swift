@@ -17,4 +17,17 @@ public enum Role {
             throw AuthError(.validationFailed, "a role is 1 to 64 letters, digits and . _ : - of ASCII", field: "role")
         }
     }
+
+    /// The most that all roles of a user may have together, in characters: with more, no token could carry them.
+    public static let maximumTotalLength = 512
+
+    /// - Throws: `validation_failed` for more than ``maximumTotalLength``.
+    public static func check(totalLength: Int) throws(AuthError) {
+        guard totalLength <= maximumTotalLength else {
+            throw AuthError(
+                .validationFailed,
+                "all roles of a user have \(maximumTotalLength) characters at most together, so that tokens can carry them",
+                field: "role")
+        }
+    }
 }

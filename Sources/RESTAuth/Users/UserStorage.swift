@@ -5,10 +5,13 @@ public struct StoredCredentials: Sendable {
     public let user: User
     /// A PHC string.
     public let passwordHash: String
+    /// Counts the passwords that the user has had, from 1.
+    public let passwordVersion: Int
 
-    public init(user: User, passwordHash: String) {
+    public init(user: User, passwordHash: String, passwordVersion: Int) {
         self.user = user
         self.passwordHash = passwordHash
+        self.passwordVersion = passwordVersion
     }
 }
 
@@ -42,6 +45,7 @@ public protocol UserStorage: Sendable {
     /// Gives the user a role, also one that the user has. Where the log has a line by which tokens with it are refused, one that lifts it is
     /// written in the same transaction; otherwise none, because the log can be read by everyone.
     /// - Returns: whether there is such a user, and the line.
+    /// - Throws: `validation_failed` when ``Role/check(totalLength:)`` does of all roles together; then nothing is stored.
     func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?)
 
     /// Takes a role away, also one that the user has not, and writes that tokens with it are refused, in one transaction.

@@ -74,7 +74,7 @@ public final class Users: Sendable {
     // MARK: Roles
 
     /// Gives the user a role. Tokens carry it from the next one on.
-    /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
+    /// - Throws: `validation_failed` for what is no ``Role`` and for too many of them, `user_not_found`.
     public func grant(_ role: String, to id: User.ID) async throws {
         try Role.check(role)
         let outcome = try await storage.grantRole(role, user: id, at: now())

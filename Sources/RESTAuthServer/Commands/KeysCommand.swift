@@ -30,7 +30,7 @@ struct KeysCommand: AsyncParsableCommand {
 
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make the next key.",
+            abstract: "Make the next key, or bring the one that waits forward.",
             discussion: """
                 It signs in an hour, when everyone who keeps the published keys has seen it. With --now it signs in 5 seconds: servers on \
                 this database are ready by then, but verifiers elsewhere may refuse tokens until they fetch the keys again.
@@ -42,7 +42,7 @@ struct KeysCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let key = try await auth.signingKeys.rotate(lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
-                print("Made the key \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
+                print("The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
             }
         }
     }

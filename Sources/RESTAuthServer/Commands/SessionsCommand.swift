@@ -55,13 +55,17 @@ struct SessionsCommand: AsyncParsableCommand {
                     let count = try await auth.sessions.endAll(of: UserReference(username: user).find(in: auth.users).id)
                     print("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
                 }
+                var unknown: [String] = []
                 for id in sessions {
                     do {
                         try await auth.sessions.end(id)
+                        print("Ended \(id).")
                     } catch let error as AuthError where error.code == .sessionNotFound {
-                        throw AuthError(.sessionNotFound, "there is no session \(id)")
+                        unknown.append(id.description)
                     }
-                    print("Ended \(id).")
+                }
+                guard unknown.isEmpty else {
+                    throw AuthError(.sessionNotFound, "there is no session \(unknown.joined(separator: ", "))")
                 }
             }
         }

@@ -68,17 +68,26 @@ struct LogLine {
     }
 
     private mutating func appendEscaped(_ text: String) {
-        guard text.utf8.contains(where: { $0 != 0x20 && Self.needsQuotes($0) }) else { return append(text) }
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                buffer.append(UInt8(ascii: "\\"))
-                buffer.append(byte)
-            case 0..<0x20, 0x7F:
-                let hex = String(byte, radix: 16)
-                append("\\u00" + (hex.utf8.count == 1 ? "0" : "") + hex)
-            default: buffer.append(byte)
+        guard text.utf8.contains(where: { $0 >= 0x80 || $0 != 0x20 && Self.needsQuotes($0) }) else { return append(text) }
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\":
+                append("\\" + String(scalar))
+            case _ where Self.steersTerminals(scalar):
+                let hex = String(scalar.value, radix: 16)
+                append("\\u" + String(repeating: "0", count: max(0, 4 - hex.utf8.count)) + hex)
+            default: append(String(scalar))
             }
+        }
+    }
+
+    /// Control characters, and those that turn text around or end a line without being one. What lies beyond the plane that four digits name
+    /// does neither.
+    private static func steersTerminals(_ scalar: Unicode.Scalar) -> Bool {
+        guard scalar.value <= 0xFFFF else { return false }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return false
         }
     }
 }
