@@ -43,6 +43,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let clientNotFound = Code(rawValue: "client_not_found")
         /// A new signing key has been made already and has not begun to sign.
         public static let keyPending = Code(rawValue: "key_pending")
+        /// There is no signing key of that id.
+        public static let keyNotFound = Code(rawValue: "key_not_found")
         /// The credentials could not be parsed (RFC 6750 section 3.1).
         public static let invalidRequest = Code(rawValue: "invalid_request")
         /// More passwords are waiting to be hashed than the queue holds. ``AuthError/retryAfter`` says when to come back.

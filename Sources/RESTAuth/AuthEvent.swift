@@ -23,6 +23,8 @@ public enum AuthEvent: Sendable {
     /// A caller's client credential was refused. `id` is what was sent, `nil` when it could not be one at all.
     case clientRefused(id: String?)
     case signingKeyMade(id: String)
+    /// A key was taken away before its time, and all its tokens with it.
+    case signingKeyRevoked(id: String)
     case userDisabled(userID: User.ID)
     case userEnabled(userID: User.ID)
     case userDeleted(userID: User.ID)
@@ -37,7 +39,7 @@ public enum AuthEvent: Sendable {
 
     private var level: Logger.Level {
         switch self {
-        case .loginFailed, .clientRefused, .hashingOverloaded: .notice
+        case .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded: .notice
         case .refreshTokenReused: .warning
         default: .info
         }
@@ -58,6 +60,7 @@ public enum AuthEvent: Sendable {
         case .clientAdded(let id): ("client_added", ["client_id": .string(id)])
         case .clientRemoved(let id): ("client_removed", ["client_id": .string(id)])
         case .clientRefused(let id): ("client_refused", id.map { ["client_id": .string($0)] } ?? [:])
+        case .signingKeyRevoked(let id): ("signing_key_revoked", ["kid": .string(id)])
         case .signingKeyMade(let id): ("signing_key_made", ["kid": .string(id)])
         case .userDisabled(let id): ("user_disabled", Self.user(id))
         case .userEnabled(let id): ("user_enabled", Self.user(id))

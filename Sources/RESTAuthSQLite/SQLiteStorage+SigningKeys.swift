@@ -38,6 +38,13 @@ extension SQLiteStorage {
         }
     }
 
+    public func deleteSigningKey(id: String) async throws -> Bool {
+        try await write { database in
+            try database.run("DELETE FROM signing_keys WHERE id = ?", [id])
+            return database.changesCount == 1
+        }
+    }
+
     public func deleteSigningKeys(replacedBefore date: Date) async throws {
         try await write { database in
             try database.run(

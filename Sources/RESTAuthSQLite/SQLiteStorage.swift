@@ -17,6 +17,7 @@ public import RESTAuth
 /// use the file at once. The file is made with mode 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
 public struct SQLiteStorage: Storage {
     let database: any DatabaseWriter
+    private let writer: GroupCommit
     private let secretFile: String?
 
     /// Opens the file at `path` and brings its schema up to date.
@@ -28,7 +29,9 @@ public struct SQLiteStorage: Storage {
         guard createsMissing || access(path, F_OK) == 0 else {
             throw AuthError(.misconfigured, "there is no database \(path)")
         }
-        database = try Self.openFile(path)
+        let pool = try Self.openFile(path)
+        database = pool
+        writer = GroupCommit(database: pool)
         secretFile = Self.secretFile(beside: path)
     }
 
@@ -37,6 +40,7 @@ public struct SQLiteStorage: Storage {
         let queue = try DatabaseQueue(configuration: Self.configuration)
         try Self.migrate(queue, path: "in memory")
         database = queue
+        writer = GroupCommit(database: queue)
         secretFile = nil
     }
 
@@ -145,10 +149,10 @@ extension SQLiteStorage {
         }
     }
 
-    /// Writes in one transaction, on the one thread that writes; on disk when it returns.
+    /// Writes all or nothing, on the one thread that writes; on disk when it returns.
     func write<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
-            return try await database.write(updates)
+            return try await writer.write(updates)
         } catch let error as DatabaseError {
             throw Self.unavailable(error)
         }

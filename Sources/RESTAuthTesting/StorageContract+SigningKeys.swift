@@ -41,6 +41,16 @@ extension StorageContract {
             try await storage.hastenSigningKey(id: "b", to: now.addingTimeInterval(-60))
             #expect(try await storage.signingKeys().map(\.signsFrom) == [now.addingTimeInterval(-60)])
         },
+        Promise("a key that is deleted leaves its place in the row to another") { storage async throws in
+            let now = TestClock().now
+            _ = try await storage.insertSigningKey(Samples.signingKey("a", at: now))
+            _ = try await storage.insertSigningKey(Samples.signingKey("b", at: now, follows: "a"))
+            #expect(try await !storage.deleteSigningKey(id: "c"))
+            #expect(try await storage.deleteSigningKey(id: "b"))
+            #expect(try await !storage.deleteSigningKey(id: "b"))
+            #expect(try await storage.insertSigningKey(Samples.signingKey("c", at: now, follows: "a")))
+            #expect(try await storage.signingKeys().map(\.id) == ["a", "c"])
+        },
         Promise("a key goes once its successor has signed long enough, the newest never") { storage async throws in
             let clock = TestClock()
             var last = ""

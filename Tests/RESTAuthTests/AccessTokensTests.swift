@@ -229,5 +229,5 @@ extension VerifiedToken {
         identity: Identity(userID: 1, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0)),
         claims: AccessTokenClaims(
             issuer: "i", subject: 1, username: "a", sessionID: Session.ID(at: Date(timeIntervalSince1970: 0)), roles: [], tokenID: "t",
-            issuedAt: 1, expiresAt: 2, authenticatedAt: 1))
+            issuedAt: 1, expiresAt: 2, authenticatedAt: 1), epoch: 0)
 }

@@ -138,14 +138,46 @@ import Testing
         _ = try await other.verify(tokens.access)
     }
 
+    @Test func theTokensOfARevokedKeyAreRefusedAtOnceAndSessionsGoOn() async throws {
+        let secret = InstanceSecret()
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
+        let other = try await TestAuth(over: test.storage, secret: secret, clock: test.clock)
+        let tokens = try await test.session()
+        try await test.readFeed()
+        try await other.readFeed()
+        for process in [test, other] { _ = try await process.verify(tokens.access) }
+        let leaked = try #require(test.auth.signingKeys.list().first).id
+        await test.expect(.keyNotFound) { try await test.auth.signingKeys.revoke("x") }
+        try await test.auth.signingKeys.revoke(leaked)
+        await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+        try await other.auth.signingKeys.load()
+        await test.expect(.invalidToken) { try await other.verify(tokens.access) }
+        let renewed = try await test.auth.sessions.refresh(tokens.refresh.value)
+        #expect(kid(of: renewed) != leaked)
+        for process in [test, other] {
+            try await process.auth.signingKeys.load()
+            _ = try await process.verify(renewed.access)
+        }
+        // With a next key waiting, that one signs before its time.
+        let next = try await test.auth.signingKeys.rotate()
+        try await test.auth.signingKeys.revoke(#require(kid(of: renewed)))
+        #expect(kid(of: try await test.signIn()) == next.id)
+    }
+
     @Test func aRingThatWasEmptiedGetsAFirstKeyAgain() async throws {
         let test = try await TestAuth()
+        let tokens = try await test.session()
+        try await test.readFeed()
+        _ = try await test.verify(tokens.access)
         test.clock.advance(by: 1)
         try await test.storage.deleteAllSigningKeys()
         try await test.auth.signingKeys.load()
         #expect(test.auth.signingKeys.list().isEmpty)
+        // Also a token that is remembered as good is good no more.
+        await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+        #expect(test.auth.accessTokens.remembered(Array(tokens.access.value.utf8)) == nil)
         try await test.auth.signingKeys.rotateOnSchedule()
-        _ = try await test.verify(test.session().access)
+        _ = try await test.verify(test.signIn().access)
     }
 
     @Test func aClockSetBackBeforeTheFirstKeyStillSigns() async throws {

@@ -44,7 +44,7 @@ import Testing
         ["sessions", "list"], ["sessions", "list", "nobody"], ["sessions", "revoke"], ["sessions", "revoke", "x"],
         ["sessions", "revoke", "--user", "nobody"], ["users", "grant", "miguel"], ["users", "grant", "miguel", "a b"],
         ["users", "grant", "nobody", "admin"], ["users", "revoke", "--id", "1"], ["clients", "add"], ["clients", "add", "a b"],
-        ["clients", "remove", "nobody"], ["keys"], ["keys", "rotate", "x"],
+        ["clients", "remove", "nobody"], ["keys"], ["keys", "rotate", "x"], ["keys", "revoke"], ["keys", "revoke", "x"],
     ])
     func whatCannotBeIsAnErrorInAFewWords(arguments: [String]) async throws {
         let outcome = try await runCommand(
@@ -101,6 +101,11 @@ import Testing
         let states = try await run("keys", "list", "--json").output
         #expect(states.contains(#""alg":"ES256","state":"verifying""#))
         #expect(states.contains(#""alg":"EdDSA","state":"signing""#))
+        let kid = try #require(states.firstMatch(of: /"kid":"([^"]+)"/)?.1)
+        #expect(try await run("keys", "revoke", String(kid)).output == "Revoked the key \(kid).\n")
+        try await wait(seconds: 2, for: "its tokens to be refused") {
+            try server.send("GET", "/api/resource", headers: [bearer(first)]).status == 401
+        }
     }
 
     @Test(arguments: [

@@ -3,6 +3,7 @@ import GRDB
 import RESTAuth
 import RESTAuthTesting
 import Support
+import Synchronization
 import Testing
 
 @testable import RESTAuthSQLite
@@ -20,6 +21,30 @@ import Testing
         #expect(try await storage.database.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") } == 2)
         #expect(try await storage.database.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
         #expect(try await storage.database.read { try Bool.fetchOne($0, sql: "PRAGMA foreign_keys") } == true)
+    }
+
+    @Test func whatComesAtOnceIsCommittedTogetherAndWhoFailsUndoesNothingOfAnother() async throws {
+        let storage = try await SQLiteStorage(path: path)
+        _ = try await storage.insertUser(Username("taken"), passwordHash: "h", at: .now)
+        let commits = Mutex(0)
+        try await storage.database.writeWithoutTransaction { database in
+            database.trace { event in if event.description.hasPrefix("COMMIT") { commits.withLock { $0 += 1 } } }
+        }
+        let succeeded = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<300 {
+                group.addTask {
+                    let name = number.isMultiple(of: 3) ? "taken" : "user-\(number)"
+                    return (try? await storage.insertUser(Username(name), passwordHash: "h", at: .now)) != nil
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(succeeded == 200)
+        let users = try await storage.users(after: 0, limit: 1000)
+        #expect(Set(users.map(\.username)).count == 201)
+        // Who failed has used no id up.
+        #expect(users.map(\.id) == Array(1...201))
+        #expect(commits.withLock { (1..<300).contains($0) })
     }
 
     @Test func everyTableIsStrict() async throws {

@@ -35,6 +35,10 @@ public protocol SigningKeyStorage: Sendable {
     /// Lets the key sign from `date` on, if it would have begun later.
     func hastenSigningKey(id: String, to date: Date) async throws
 
+    /// Deletes a key, whichever it is.
+    /// - Returns: whether there was such a key.
+    func deleteSigningKey(id: String) async throws -> Bool
+
     /// Deletes the keys whose successor has been signing since before `date`: no token of theirs can still be live.
     func deleteSigningKeys(replacedBefore date: Date) async throws
 }

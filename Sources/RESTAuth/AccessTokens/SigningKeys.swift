@@ -129,6 +129,16 @@ public final class SigningKeys: Sendable {
         return next
     }
 
+    /// Refuses every token of a key from now on, here at once and in other processes within ``Revocations/bound`` and a little: for a key that
+    /// leaked. The next one in the row signs, or a new one when there is none. Sessions go on: their clients renew.
+    /// - Throws: `key_not_found`.
+    public func revoke(_ id: String) async throws {
+        guard try await storage.deleteSigningKey(id: id) else { throw AuthError(.keyNotFound, "there is no key \(id)") }
+        AuthEvent.signingKeyRevoked(id: id).record()
+        try await load()
+        try await insertFirst()
+    }
+
     /// Makes the next key when the newest has signed nearly as long as it should, or is of another kind than is configured.
     func rotateOnSchedule() async throws {
         try await insertFirst()

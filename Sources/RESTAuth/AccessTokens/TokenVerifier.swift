@@ -33,7 +33,8 @@ package final class TokenVerifier: Sendable {
         guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
         let digest = TokenDigest(of: token)
         let now = now().timeIntervalSince1970
-        let known = cache.token(digest, at: now)
+        let epoch = keys.epoch
+        let known = cache.token(digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
         let claims = try known?.claims ?? signedClaims(token)
         guard claims.isLive(at: now) else { throw AuthError.invalidToken }
         let identity = known?.identity ?? Identity(claims)
@@ -42,7 +43,7 @@ package final class TokenVerifier: Sendable {
         try await confirm(claims, identity)
         // Once more: what was refused during the wait is refused.
         guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
-        if known == nil { cache.remember(VerifiedToken(identity: identity, claims: claims), as: digest) }
+        if known == nil { cache.remember(VerifiedToken(identity: identity, claims: claims, epoch: epoch), as: digest) }
         return identity
     }
 
@@ -50,8 +51,8 @@ package final class TokenVerifier: Sendable {
     /// nothing about the token, only that ``verify(_:confirm:)`` has to tell.
     package func remembered(_ token: [UInt8]) -> Identity? {
         let now = now().timeIntervalSince1970
-        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now), known.claims.isLive(at: now),
-            revocations.standing(of: known.identity) == .admitted
+        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now),
+            known.epoch == keys.epoch, known.claims.isLive(at: now), revocations.standing(of: known.identity) == .admitted
         else { return nil }
         return known.identity
     }

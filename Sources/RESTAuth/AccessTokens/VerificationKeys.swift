@@ -74,11 +74,20 @@ package struct VerificationKey: Sendable {
 /// no default to fall back to.
 package final class VerificationKeys: Sendable {
     private let keys = Mutex<[String: VerificationKey]>([:])
+    private let removals = Atomic(0)
+
+    /// Differs from what it was when a key has been taken away since.
+    var epoch: Int { removals.load(ordering: .acquiring) }
 
     package init() {}
 
     package func replace(with keys: [VerificationKey]) {
-        self.keys.withLock { $0 = Dictionary(keys.map { ($0.id, $0) }) { first, _ in first } }
+        let new = Dictionary(keys.map { ($0.id, $0) }) { first, _ in first }
+        let isAnyRemoved = self.keys.withLock { keys in
+            defer { keys = new }
+            return keys.keys.contains { new[$0] == nil }
+        }
+        if isAnyRemoved { removals.add(1, ordering: .releasing) }
     }
 
     package func contains(_ id: String) -> Bool { keys.withLock { $0[id] != nil } }

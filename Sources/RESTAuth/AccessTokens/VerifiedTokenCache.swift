@@ -21,6 +21,8 @@ struct TokenDigest: Sendable, Hashable {
 struct VerifiedToken: Sendable {
     let identity: Identity
     let claims: AccessTokenClaims
+    /// That of the keys when the signature was checked.
+    let epoch: Int
 }
 
 /// Tokens whose signature was found good, so that it is checked once.

@@ -9,11 +9,12 @@ struct KeysCommand: AsyncParsableCommand {
         discussion: """
               rest-auth keys list
               rest-auth keys rotate
+              rest-auth keys revoke sK1YIrV8HuzXDb2CNxfiyWvL9qJa84MeRZsn5NZSfgI
 
             A server rotates them by itself, every --key-rotation seconds. A new key is published for an hour before it signs, and an old \
             one is kept until none of its tokens can be live.
             """,
-        subcommands: [List.self, Rotate.self])
+        subcommands: [List.self, Rotate.self, Revoke.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the keys in the order in which they sign.")
@@ -43,6 +44,27 @@ struct KeysCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 let key = try await auth.signingKeys.rotate(lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
                 print("The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
+            }
+        }
+    }
+}
+
+extension KeysCommand {
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Refuse every token of a key, because it leaked.",
+            discussion: """
+                Running servers refuse them within two seconds, verifiers elsewhere once they fetch the keys again, 5 minutes later at most. Nobody \
+                is signed out: clients renew with their refresh tokens.
+                """)
+
+        @Argument(help: "The key's id.") var id: String
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                try await auth.signingKeys.revoke(id)
+                print("Revoked the key \(id).")
             }
         }
     }
