@@ -105,7 +105,7 @@ def verify(effort):
 
 
 def passwords(effort):
-    """Logins and registrations on two cores: nothing but the hash should count."""
+    """Logins and registrations on two cores: the hash should count, and one durable commit beside it, for a session or a user."""
     # What wrk leaves unfinished it does not count; with few answers in a second, a short run would make that felt.
     effort = dataclasses.replace(effort, seconds=2 * effort.seconds)
     with contextlib.ExitStack() as stack:

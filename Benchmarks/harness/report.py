@@ -34,7 +34,7 @@ before it answers with a picture of 43 bytes. *nginx alone* answers without aski
 rest-auth without nginx.
 - *Refreshes*: eight connections, each with a session of its own, present the token of the answer before. *Bare SQLite \
 commits* is a loop in Python, one thread, that updates one row by its key in each transaction (write-ahead log, \
-`synchronous = FULL`, on the same disk): its p99 is of one commit, that of a refresh includes the wait for seven others.
+`synchronous = FULL`, on the same disk): its p99 is of one commit, that of a refresh includes the wait for the commit before.
 - The login storm: requests with a token leave at a steady rate whatever the answers do, and count from the moment \
 they were due, while eight clients sign in without a pause.
 - *Less the hash* is the processor time of all threads of the server but those that hash.

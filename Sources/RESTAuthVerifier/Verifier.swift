@@ -61,6 +61,7 @@ public final class Verifier: CredentialVerifier, Service {
     /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since the list was read.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list is too old.
     public func verify(_ token: [UInt8]) async throws -> Identity {
+        if let identity = tokens.remembered(token) { return identity }
         // Perhaps a key that is newer than ours.
         if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) { try await updateKeys(ifOlderThan: Self.keyPatience) }
         return try await tokens.verify(token) { _, identity in

@@ -113,6 +113,37 @@ import Testing
     // MARK: TLS
 
     @Test func overTLSItSpeaksHTTP2AndHTTP1AndTellsBrowsersToComeBack() async throws {
+        let server = try await secureServer()
+        let two = try curl(server, "/api/users", "--http2", "-d", #"{"username":"miguel","password":"python"}"#)
+        #expect(two.hasPrefix("HTTP/2 201"))
+        #expect(two.lowercased().contains("strict-transport-security: max-age="))
+        #expect(two.contains("https://localhost:\(server.port)/api/users/1"))
+        let one = try curl(server, "/api/users", "--http1.1", "-d", #"{"username":"susan","password":"python"}"#)
+        #expect(one.hasPrefix("HTTP/1.1 201"))
+        #expect(one.contains("https://localhost:\(server.port)/api/users/2"))
+        let old = try run("openssl", ["s_client", "-connect", "127.0.0.1:\(server.port)", "-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
+        #expect(old.contains("Cipher is (NONE)"))
+    }
+
+    /// HTTP/2 needs no field that says how long a body is, or that there is one.
+    @Test(arguments: ["--http2", "--http1.1"])
+    func aBodyWhoseLengthNobodyAnnouncedIsRead(version: String) async throws {
+        let server = try await secureServer()
+        _ = try curl(server, "/api/users", version, "-d", #"{"username":"miguel","password":"python"}"#)
+        func refreshToken(_ answer: String) throws -> String {
+            String(try #require(answer.firstMatch(of: /"refresh_token":"([^"]+)"/)?.1))
+        }
+        func stream(_ method: String, _ token: String) throws -> String {
+            try curl(server, "/api/tokens", version, "-X", method, "-T", "-", input: json(["refresh_token": token]))
+        }
+        let first = try refreshToken(curl(server, "/api/tokens", version, "-d", #"{"username":"miguel","password":"python"}"#))
+        let second = try refreshToken(stream("PUT", first))
+        #expect(second != first)
+        #expect(try stream("DELETE", second).contains(" 204"))
+        #expect(try stream("PUT", second).contains("invalid_grant"))
+    }
+
+    private func secureServer() async throws -> RunningServer {
         let directory = try TemporaryDirectory()
         try run(
             "openssl",
@@ -121,34 +152,33 @@ import Testing
                 "-addext", "subjectAltName=DNS:localhost", "-keyout", "\(directory.path)/process-key.pem", "-out",
                 "\(directory.path)/process-cert.pem",
             ])
-        let server = try await RunningServer(
+        return try await RunningServer(
             ["--tls-certificate", "process-cert.pem", "--tls-key", "process-key.pem"], directory: directory, scheme: "https")
+    }
+
+    /// Head and body of the answer to a request that curl makes.
+    private func curl(_ server: RunningServer, _ path: String, _ options: String..., input: String? = nil) throws -> String {
         let common = [
-            "-sS", "--cacert", "\(directory.path)/process-cert.pem", "https://localhost:\(server.port)/api/users", "--resolve",
-            "localhost:\(server.port):127.0.0.1", "-H", "Content-Type: application/json",
+            "-sS", "-i", "--cacert", "\(server.directory.path)/process-cert.pem", "--resolve", "localhost:\(server.port):127.0.0.1", "-H",
+            "Content-Type: application/json", "https://localhost:\(server.port)\(path)",
         ]
-        let two = try run("curl", common + ["-i", "--http2", "-d", #"{"username":"miguel","password":"python"}"#])
-        #expect(two.hasPrefix("HTTP/2 201"))
-        #expect(two.lowercased().contains("strict-transport-security: max-age="))
-        #expect(two.contains("https://localhost:\(server.port)/api/users/1"))
-        let one = try run("curl", common + ["-i", "--http1.1", "-d", #"{"username":"susan","password":"python"}"#])
-        #expect(one.hasPrefix("HTTP/1.1 201"))
-        #expect(one.contains("https://localhost:\(server.port)/api/users/2"))
-        let old = try run("openssl", ["s_client", "-connect", "127.0.0.1:\(server.port)", "-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
-        #expect(old.contains("Cipher is (NONE)"))
+        return try run("curl", common + options, input: input)
     }
 
     /// The output of a command of the system.
     @discardableResult
-    private func run(_ command: String, _ arguments: [String]) throws -> String {
+    private func run(_ command: String, _ arguments: [String], input: String? = nil) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [command] + arguments
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output
-        process.standardInput = FileHandle.nullDevice
+        let source = Pipe()
+        process.standardInput = source
         try process.run()
+        try source.fileHandleForWriting.write(contentsOf: Data((input ?? "").utf8))
+        try source.fileHandleForWriting.close()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return String(decoding: data, as: UTF8.self)
