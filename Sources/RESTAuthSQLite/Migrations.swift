@@ -43,6 +43,8 @@ enum Migrations {
             try database.execute(
                 sql: """
                     ALTER TABLE users ADD COLUMN password_version INTEGER NOT NULL DEFAULT 1;
+                    -- Kept by the triggers below, so that a sign-in need not count.
+                    ALTER TABLE users ADD COLUMN session_count INTEGER NOT NULL DEFAULT 0 CHECK (session_count >= 0);
 
                     CREATE TABLE sessions (
                         id TEXT PRIMARY KEY NOT NULL CHECK (length(id) = 36),
@@ -58,6 +60,13 @@ enum Migrations {
                     ) STRICT, WITHOUT ROWID;
                     CREATE INDEX sessions_of_user ON sessions (user_id, id);
                     CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+                    CREATE TRIGGER session_begins AFTER INSERT ON sessions BEGIN
+                        UPDATE users SET session_count = session_count + 1 WHERE id = NEW.user_id;
+                    END;
+                    CREATE TRIGGER session_ends AFTER DELETE ON sessions BEGIN
+                        UPDATE users SET session_count = session_count - 1 WHERE id = OLD.user_id;
+                    END;
 
                     CREATE TABLE user_roles (
                         user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,

@@ -20,10 +20,12 @@ extension SQLiteStorage {
                     session.userID, passwordVersion,
                 ])
             guard database.changesCount == 1 else { return nil }
+            let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) { $0["session_count"] as Int }
+            guard let count, count > limit else { return [] }
             // Ids are in the order of creation, but for a clock that was set back: the new one stays in any case.
             return try database.endSessions(
-                "SELECT id FROM sessions WHERE user_id = ? AND id <> ? ORDER BY id DESC LIMIT -1 OFFSET ?",
-                [session.userID, session.id.description, limit - 1], at: session.lastUsedAt)
+                "SELECT id FROM sessions WHERE user_id = ? AND id <> ? ORDER BY id LIMIT ?",
+                [session.userID, session.id.description, count - limit], at: session.lastUsedAt)
         }
     }
 

@@ -47,6 +47,30 @@ import Testing
         #expect(commits.withLock { (1..<300).contains($0) })
     }
 
+    @Test func sessionsAreCountedHoweverTheyEnd() async throws {
+        let storage = try await SQLiteStorage(path: path)
+        let clock = TestClock()
+        let id = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: clock.now).id
+        func count() async throws -> Int? {
+            try await storage.database.read { try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = ?", arguments: [id]) }
+        }
+        for number in 0..<7 {
+            let session = Samples.session(number, of: id, at: clock.now)
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 6)
+        }
+        #expect(try await count() == 6)
+        _ = try await storage.endSession(id: Samples.session(6, at: clock.now).id, of: id, at: clock.now)
+        #expect(try await count() == 5)
+        clock.advance(by: 8 * 86400)
+        #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 2)
+        #expect(try await count() == 3)
+        #expect(try await storage.endSessions(of: id, except: nil, at: clock.now).count == 3)
+        #expect(try await count() == 0)
+        _ = try await storage.insertSession(Samples.session(9, of: id, at: clock.now), passwordVersion: nil, refreshDigest: nil, limit: 6)
+        _ = try await storage.deleteUser(id: id, at: clock.now)
+        #expect(try await count() == nil)
+    }
+
     @Test func everyTableIsStrict() async throws {
         let storage = try await SQLiteStorage(path: path)
         let loose = try await storage.database.read { database in
@@ -111,7 +135,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "SELECT id FROM sessions WHERE user_id = 1 ORDER BY id DESC LIMIT -1 OFFSET 5",
+        "SELECT id FROM sessions WHERE user_id = 1 AND id <> 'a' ORDER BY id LIMIT 5",
         "SELECT id FROM sessions WHERE user_id = 1 AND id < 'g' AND expires_at > 0 ORDER BY id DESC LIMIT 5",
         "SELECT id FROM sessions WHERE expires_at < 5 LIMIT 5",
         "SELECT 1 FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = 'x'",
