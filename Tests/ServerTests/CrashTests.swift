@@ -52,11 +52,16 @@ import Testing
         for round in 0..<40 {
             let body = json(["refresh_token": token])
             let connection = try server.connect()
+            let log = server.databasePath + "-wal"
+            let before = lastWrite(to: log)
             try connection.write(
                 "PUT /api/tokens HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
             )
-            // From at once to some time after the answer.
-            usleep(UInt32(round * 150))
+            switch round % 3 {
+            case 0: break  // at once
+            case 1: try waitForWrite(to: log, since: before)  // at the commit, before the answer
+            default: #expect(try connection.readAnswer().status == 200)  // after the answer, which is lost
+            }
             try await server.kill()
             server = try await RunningServer(directory: directory)
             let answer = try server.refresh(token)
@@ -65,6 +70,16 @@ import Testing
         }
         #expect(try server.refresh(token).status == 200)
     }
+}
+
+private func lastWrite(to file: String) -> Date? {
+    try? FileManager.default.attributesOfItem(atPath: file)[.modificationDate] as? Date
+}
+
+/// Without a pause: an answer follows its commit in less than a millisecond.
+private func waitForWrite(to file: String, since before: Date?) throws {
+    let limit = ContinuousClock.now + .seconds(10)
+    while lastWrite(to: file) == before { try #require(ContinuousClock.now < limit) }
 }
 
 /// Who was answered 201, with the location in the answer.

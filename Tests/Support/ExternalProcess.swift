@@ -11,6 +11,7 @@ public final class ExternalProcess: Sendable {
     }
 
     private let process: Process
+    private let hasEnded = DispatchSemaphore(value: 0)
     private let outputFile: String
     private let errorFile: String
     /// Our end of its standard input.
@@ -46,6 +47,7 @@ public final class ExternalProcess: Sendable {
             process.standardInput = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
             self.input = ends[0]
         }
+        process.terminationHandler = { [hasEnded] _ in hasEnded.signal() }
         try process.run()
     }
 
@@ -95,7 +97,7 @@ public final class ExternalProcess: Sendable {
     /// Asks it to end and waits until it has: for one that has processes and files of its own to clear away.
     public func end() {
         send(SIGTERM)
-        for _ in 0..<400 where process.isRunning { usleep(5000) }
+        _ = hasEnded.wait(timeout: .now() + 2)
         kill()
     }
 
