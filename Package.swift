@@ -14,6 +14,7 @@ let package = Package(
         .executable(name: "rest-auth", targets: ["RESTAuthServer"]),
         .library(name: "RESTAuth", targets: ["RESTAuth"]),
         .library(name: "RESTAuthSQLite", targets: ["RESTAuthSQLite"]),
+        .library(name: "RESTAuthPostgres", targets: ["RESTAuthPostgres"]),
         .library(name: "RESTAuthHummingbird", targets: ["RESTAuthHummingbird"]),
         .library(name: "RESTAuthVerifier", targets: ["RESTAuthVerifier"]),
         .library(name: "RESTAuthTesting", targets: ["RESTAuthTesting"]),
@@ -43,6 +44,9 @@ let package = Package(
         .systemLibrary(
             name: "CSodium", pkgConfig: "libsodium",
             providers: [.apt(["libsodium-dev"]), .brew(["libsodium"])]),
+        .systemLibrary(
+            name: "CLibpq", pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .target(
             name: "PasswordHashing",
             dependencies: ["CSodium"],
@@ -64,6 +68,13 @@ let package = Package(
             name: "RESTAuthSQLite",
             dependencies: [
                 "RESTAuth", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "RESTAuthPostgres",
+            dependencies: [
+                "RESTAuth", "CLibpq", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -93,7 +104,7 @@ let package = Package(
         .executableTarget(
             name: "RESTAuthServer",
             dependencies: [
-                "RESTAuth", "RESTAuthSQLite", "RESTAuthHummingbird", "PasswordHashing",
+                "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),
@@ -126,7 +137,8 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: [
-                "RESTAuth", "RESTAuthSQLite", "RESTAuthTesting", "Support", .product(name: "GRDB", package: "GRDB.swift"),
+                "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthTesting", "Support",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
             name: "HTTPTests",

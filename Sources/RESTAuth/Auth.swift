@@ -32,7 +32,7 @@ public struct Auth: Sendable {
             throw AuthError(.misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
         }
         let now = configuration.now
-        let revocations = Revocations()
+        let revocations = Revocations(bound: .seconds(configuration.revocationBound))
         signingKeys = try await SigningKeys(storage: storage, secret: secret, configuration: configuration)
         passwords = try Passwords(storage: storage, revocations: revocations, configuration: configuration)
         accessTokens = AccessTokens(storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)

@@ -42,6 +42,13 @@ public struct AuthConfiguration: Sendable {
     /// Seconds that a key signs before the next takes its place.
     public var keyRotationInterval = 30 * 86400
 
+    /// Seconds within which a refusal reaches every process that shares the storage, 1 to ``longestRevocationBound``. A process that has not been
+    /// able to read the log for longer asks the storage about each token, and refuses when that does not answer.
+    public var revocationBound = 1
+
+    /// A minute, in seconds.
+    public static let longestRevocationBound = 60
+
     /// How many verified tokens are remembered. One takes about 200 bytes.
     public var verifiedTokenCapacity = 100_000
 
@@ -72,6 +79,7 @@ public struct AuthConfiguration: Sendable {
         try Self.require(sessionTimebox, in: 1...Self.longestSession, "session timebox")
         try Self.require(sessionLimit, in: 1...1_000_000, "session limit")
         try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
+        try Self.require(revocationBound, in: 1...Self.longestRevocationBound, "revocation bound")
         try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
         try Self.require(hashingThreads, in: 1...1024, "hashing threads")
         try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")

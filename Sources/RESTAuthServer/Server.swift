@@ -149,7 +149,7 @@ private struct Banner {
             }
         let text = """
             rest-auth \(RESTAuthCommand.version) listens on \(settings.scheme)://\(host):\(port)
-            data      \(URL(fileURLWithPath: settings.databasePath).path)
+            data      \(settings.database)
             passwords \(policy)
 
             Try it:

@@ -2,6 +2,13 @@ import RESTAuth
 import Testing
 
 extension StorageContract {
+    /// The log, read on from the last number over and over, up to the line about `subject`.
+    private static func log(of storage: any Storage, until subject: Revocation.Subject) async throws -> [Revocation] {
+        var lines: [Revocation] = []
+        while lines.last?.subject != subject { lines += try await storage.revocations(after: lines.last?.number ?? 0, limit: 7) }
+        return lines
+    }
+
     static let revocations = [
         Promise("what refuses or admits a user is a line of the log, in the order of commits") { storage async throws in
             let clock = TestClock()
@@ -23,6 +30,27 @@ extension StorageContract {
             #expect(all.count == 3)
             #expect(try await storage.revocations(after: all[0].number, limit: 1) == [all[1]])
             #expect(try await storage.revocations(after: all[2].number, limit: 10).isEmpty)
+        },
+        Promise("who reads on from the last number misses no line, however many write at once") { storage async throws in
+            let now = TestClock().now
+            var users: [User.ID] = []
+            for number in 0..<8 {
+                users.append(try await storage.insertUser(Username("user-\(number)"), passwordHash: "h", at: now).id)
+            }
+            let last = try await storage.insertUser(Username("last"), passwordHash: "h", at: now).id
+            async let read = log(of: storage, until: .user(last))
+            let written = try await withThrowingTaskGroup(of: [Revocation].self) { group in
+                for user in users {
+                    group.addTask {
+                        var lines: [Revocation] = []
+                        for _ in 0..<25 { lines.append(try #require(await storage.disableUser(id: user, at: now))) }
+                        return lines
+                    }
+                }
+                return try await group.reduce([], +)
+            }
+            let end = try #require(await storage.deleteUser(id: last, at: now))
+            #expect(try await read == written.sorted { $0.number < $1.number } + [end])
         },
         Promise("old lines are deleted in batches, and their numbers are never given again") { storage async throws in
             let clock = TestClock()

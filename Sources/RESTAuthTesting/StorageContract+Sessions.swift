@@ -82,6 +82,43 @@ extension StorageContract {
             #expect(try await storage.sessions(of: other, before: nil, limit: 10, at: now).count == 1)
             #expect(try await storage.revocations(after: 0, limit: 10).count == 2)
         },
+        Promise("the limit holds also when fifty sign-ins race") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            let ended = try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<50 {
+                    group.addTask {
+                        try await storage.insertSession(
+                            Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 3)?.count ?? 0
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(ended == 47)
+            #expect(try await storage.sessions(of: id, before: nil, limit: 50, at: now).count == 3)
+        },
+        Promise("no session of the password before outlives a change that comes while many sign in") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            for round in 0..<10 {
+                let version = try #require(await storage.credentials(user: id)).passwordVersion
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<20 {
+                        group.addTask {
+                            if number == 10 {
+                                _ = try await storage.setPasswordHash("h\(round)", user: id, replacing: nil, keeping: nil, at: now)
+                            } else {
+                                _ = try await storage.insertSession(
+                                    Samples.session(round * 100 + number, of: id, at: now), passwordVersion: version, refreshDigest: nil,
+                                    limit: 100)
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await storage.sessions(of: id, before: nil, limit: 50, at: now).isEmpty)
+            }
+        },
         Promise("a user's live sessions are listed newest first, a page at a time") { storage async throws in
             let clock = TestClock()
             let (id, other) = (try await user(storage, at: clock.now), try await user(storage, name: "b", at: clock.now))

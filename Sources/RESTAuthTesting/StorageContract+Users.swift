@@ -45,8 +45,8 @@ extension StorageContract {
         Promise("of fifty racing insertions of one name, one succeeds") { storage async throws in
             let now = TestClock().now
             let succeeded = await withTaskGroup(of: Bool.self) { group in
-                for _ in 0..<50 {
-                    group.addTask { (try? await storage.insertUser(Username("race"), passwordHash: "h", at: now)) != nil }
+                for number in 0..<50 {
+                    group.addTask { (try? await storage.insertUser(Username("race"), passwordHash: "h\(number)", at: now)) != nil }
                 }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }

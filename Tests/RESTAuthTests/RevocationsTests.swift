@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func whatIsNotConfirmedIsUnknown() {
-        let revocations = Revocations()
+        let revocations = Revocations(bound: .seconds(1))
         #expect(revocations.standing(of: identity(1)) == .unknown)
         revocations.confirm(at: .now - .seconds(2))
         #expect(revocations.standing(of: identity(1)) == .unknown)
@@ -27,14 +27,14 @@ import Testing
     }
 
     @Test func aRefusalHoldsWithoutConfirmation() {
-        let revocations = Revocations()
+        let revocations = Revocations(bound: .seconds(1))
         revocations.apply([line(1, 1, true)])
         #expect(revocations.standing(of: identity(1)) == .refused)
         #expect(revocations.standing(of: identity(2)) == .unknown)
     }
 
     @Test func aRefusalConcernsItsSessionOrRoleOnly() {
-        let revocations = Revocations()
+        let revocations = Revocations(bound: .seconds(1))
         revocations.confirm(at: .now)
         let (ended, other) = (Session.ID(at: .now), Session.ID(at: .now))
         revocations.apply([
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func theHighestNumberCountsInWhateverOrderLinesCome() {
-        let revocations = Revocations()
+        let revocations = Revocations(bound: .seconds(1))
         revocations.confirm(at: .now)
         revocations.apply([line(3, 1, true)])
         revocations.apply([line(1, 1, true), line(2, 1, false)])
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func whatNoTokenCanConcernAnyMoreIsForgotten() {
-        let revocations = Revocations()
+        let revocations = Revocations(bound: .seconds(1))
         revocations.confirm(at: .now)
         revocations.apply([line(1, 1, true, at: 10), line(2, 2, true, at: 20)])
         revocations.forget(before: Date(timeIntervalSince1970: 15))

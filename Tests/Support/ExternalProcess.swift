@@ -101,6 +101,12 @@ public final class ExternalProcess: Sendable {
         kill()
     }
 
+    /// Waits on the calling thread until it has ended, and returns the exit status.
+    public func waitForEnd() -> Int32 {
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
     public func exitStatus() async throws -> Int32 {
         try await wait(seconds: 60, for: "the process to end") { !self.process.isRunning }
         return process.terminationStatus

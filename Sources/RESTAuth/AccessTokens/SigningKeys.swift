@@ -129,7 +129,7 @@ public final class SigningKeys: Sendable {
         return next
     }
 
-    /// Refuses every token of a key from now on, here at once and in other processes within ``Revocations/bound`` and a little: for a key that
+    /// Refuses every token of a key from now on, here at once and in other processes within ``AuthConfiguration/revocationBound`` and a little: for a key that
     /// leaked. The next one in the row signs, or a new one when there is none. Sessions go on: their clients renew.
     /// - Throws: `key_not_found`.
     public func revoke(_ id: String) async throws {

@@ -38,6 +38,16 @@ public protocol RevocationStorage: Sendable {
     /// Deletes at most `limit` lines older than `date`: no token that they concern can still be live.
     /// - Returns: how many were deleted.
     func deleteRevocations(before date: Date, limit: Int) async throws -> Int
+
+    /// Waits until another process may have written lines, and no longer than `duration`: a hint when to look, where the database gives one.
+    func news(within duration: Duration) async throws
+}
+
+extension RevocationStorage {
+    /// Without a hint there is only the time.
+    public func news(within duration: Duration) async throws {
+        try await Task.sleep(for: duration)
+    }
 }
 
 // MARK: - On the wire

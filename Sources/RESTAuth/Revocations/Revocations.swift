@@ -6,9 +6,6 @@ import Synchronization
 /// The set is filled by this process's own writes at once, and by those of other processes through the numbered log that a feed reads. It is
 /// believed only while the log was read within the bound; otherwise, as when no feed runs, whoever knows better is asked.
 public final class Revocations: Sendable {
-    /// No refusal takes longer than this to reach a process that shares the storage, in seconds.
-    public static let bound: Duration = .seconds(1)
-
     /// How long a line matters, in seconds: the longest life of a token, and an hour by which a clock may be set back.
     package static let retention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
 
@@ -30,13 +27,24 @@ public final class Revocations: Sendable {
         var confirmedAt: ContinuousClock.Instant?
 
         func refuses(_ subject: Revocation.Subject) -> Bool { entries[subject]?.isRefused == true }
+
+        func isConfirmed(at now: ContinuousClock.Instant, within bound: Duration) -> Bool {
+            confirmedAt.map { now - $0 <= bound } ?? false
+        }
     }
 
     private let state = Mutex(State())
-    private let bound: Duration
+    /// For how long after a look at the log the set is believed.
+    package let bound: Duration
 
-    package init(bound: Duration = Revocations.bound) {
+    package init(bound: Duration) {
         self.bound = bound
+    }
+
+    /// Whether the log was read within the bound.
+    package var isConfirmed: Bool {
+        let now = ContinuousClock.now
+        return state.withLock { $0.isConfirmed(at: now, within: bound) }
     }
 
     /// Whether a token of that identity is refused.
@@ -48,8 +56,7 @@ public final class Revocations: Sendable {
                 if let session = identity.sessionID, state.refuses(.session(session)) { return .refused }
                 if identity.roles.contains(where: { state.refuses(.role($0, of: identity.userID)) }) { return .refused }
             }
-            guard let confirmedAt = state.confirmedAt, now - confirmedAt <= bound else { return .unknown }
-            return .admitted
+            return state.isConfirmed(at: now, within: bound) ? .admitted : .unknown
         }
     }
 

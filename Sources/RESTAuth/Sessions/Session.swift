@@ -81,13 +81,13 @@ extension Session {
         }
 
         /// The 16 bytes of one.
-        init(bytes: some Collection<UInt8>) {
+        package init(bytes: some Collection<UInt8>) {
             var words: [UInt64] = [0, 0]
             for (index, byte) in bytes.prefix(16).enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
             self.init(high: words[0], low: words[1])
         }
 
-        var bytes: [UInt8] { withUnsafeBytes(of: uuid.uuid, Array.init) }
+        package var bytes: [UInt8] { withUnsafeBytes(of: uuid.uuid, Array.init) }
     }
 }
 

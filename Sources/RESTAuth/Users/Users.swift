@@ -50,7 +50,7 @@ public final class Users: Sendable {
 
     /// Refuses the user from now on: passwords and live tokens alike.
     ///
-    /// In this process the next request is refused; in others that share the storage within ``Revocations/bound``.
+    /// In this process the next request is refused; in others that share the storage within ``AuthConfiguration/revocationBound``.
     /// - Throws: `user_not_found`.
     public func disable(_ id: User.ID) async throws {
         try apply(await storage.disableUser(id: id, at: now()))

@@ -22,7 +22,7 @@ struct ConfigCommand: AsyncParsableCommand {
             _ = try settings.tls?.configuration()
             for setting in Setting.allCases {
                 guard let found = source[setting] else { continue }
-                print("\(setting.rawValue) = \(setting.isSecret ? "(secret)" : found.value)  (\(found.place))")
+                print("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
             }
             print("The settings are good.")
         }

@@ -6,6 +6,10 @@ enum Setting: String, CaseIterable {
     case hostname
     case port
     case databaseURL = "database_url"
+    case databaseSchema = "database_schema"
+    case databaseConnections = "database_connections"
+    case databaseTimeout = "database_timeout"
+    case databasePooler = "database_pooler"
     case publicURL = "public_url"
     case secretKey = "secret_key"
     case secretKeyFile = "secret_key_file"
@@ -19,6 +23,7 @@ enum Setting: String, CaseIterable {
     case refreshTokenInBody = "refresh_token_in_body"
     case signingAlgorithm = "signing_algorithm"
     case keyRotation = "key_rotation"
+    case revocationBound = "revocation_bound"
     case tokenCache = "token_cache"
     case passwordPolicy = "password_policy"
     case passwordMemory = "password_memory"
@@ -65,4 +70,13 @@ enum Setting: String, CaseIterable {
     }
 
     var isSecret: Bool { self == .secretKey }
+
+    /// A value of it as it may be shown.
+    func shown(_ value: String) -> String {
+        switch self {
+        case .secretKey: "(secret)"
+        case .databaseURL: DatabaseURL.withoutPassword(value)
+        default: value
+        }
+    }
 }

@@ -3,13 +3,18 @@ import Logging
 import PasswordHashing
 import RESTAuth
 import RESTAuthHummingbird
+import RESTAuthPostgres
 import RESTAuthSQLite
 
 /// Every setting with its value, checked: what the server is started from.
 struct Settings {
     let hostname: String
     let port: Int
-    let databasePath: String
+    let database: DatabaseURL
+    let databaseSchema: String?
+    let databaseConnections: Int
+    let databaseTimeout: Int
+    let isBehindPooler: Bool
     let publicURL: String?
     let secret: InstanceSecret?
     /// Where the secret lies, when it is neither given nor beside the database.
@@ -24,6 +29,7 @@ struct Settings {
     /// `nil` for that of the newest key.
     let signingAlgorithm: SigningAlgorithm?
     let keyRotation: Int
+    let revocationBound: Int
     let tokenCache: Int
     let passwordPolicy: PasswordPolicy
     let passwordCost: Argon2id
@@ -47,7 +53,11 @@ struct Settings {
         let read = SettingsReader(source: source)
         hostname = read.text(.hostname) ?? "127.0.0.1"
         port = try read.number(.port, in: 0...65535) ?? 5000
-        databasePath = try read.databasePath()
+        database = try read.database()
+        databaseSchema = read.text(.databaseSchema)
+        databaseConnections = try read.number(.databaseConnections, in: 3...1000) ?? 6
+        databaseTimeout = try read.number(.databaseTimeout, in: 1...600) ?? 3
+        isBehindPooler = try read.flag(.databasePooler) ?? false
         publicURL = try read.publicURL()
         secret = try read.secret()
         secretFile = read.text(.secretKeyFile)
@@ -66,6 +76,7 @@ struct Settings {
         signingAlgorithm = try read.choice(.signingAlgorithm)
         keyRotation =
             try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation) ?? 30 * 86400
+        revocationBound = try read.number(.revocationBound, in: 1...AuthConfiguration.longestRevocationBound) ?? 1
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
         passwordPolicy = try read.choice(.passwordPolicy) ?? .open
         passwordCost = try read.passwordCost()
@@ -89,8 +100,33 @@ struct Settings {
     func openAuth(createsMissing: Bool = false) async throws -> Auth {
         var configuration = authConfiguration
         if let secretFile { configuration.secret = try InstanceSecret(file: secretFile) }
-        return try await Auth(
-            storage: SQLiteStorage(path: databasePath, createsMissing: createsMissing), configuration: configuration)
+        return try await Auth(storage: openStorage(createsMissing: createsMissing), configuration: configuration)
+    }
+
+    private func openStorage(createsMissing: Bool) async throws -> any Storage {
+        switch database {
+        case .sqlite(let path): return try await SQLiteStorage(path: path, createsMissing: createsMissing)
+        case .postgres(let url):
+            guard secret != nil || secretFile != nil else {
+                throw AuthError(
+                    .misconfigured,
+                    """
+                    with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere \
+                    (openssl rand -base64 32 makes one)
+                    """)
+            }
+            return try await PostgresStorage(postgresConfiguration(url))
+        }
+    }
+
+    func postgresConfiguration(_ url: String) -> PostgresConfiguration {
+        var configuration = PostgresConfiguration(url: url)
+        configuration.schema = databaseSchema
+        // One reads and one listens.
+        configuration.writers = databaseConnections - 2
+        configuration.timeout = databaseTimeout
+        configuration.isBehindPooler = isBehindPooler
+        return configuration
     }
 
     private var authConfiguration: AuthConfiguration {
@@ -104,6 +140,7 @@ struct Settings {
         configuration.sessionLimit = sessionLimit
         configuration.signingAlgorithm = signingAlgorithm
         configuration.keyRotationInterval = keyRotation
+        configuration.revocationBound = revocationBound
         configuration.verifiedTokenCapacity = tokenCache
         configuration.passwordPolicy = passwordPolicy
         configuration.passwordCost = passwordCost
@@ -180,13 +217,9 @@ private struct SettingsReader {
 
     // MARK: Settings with rules of their own
 
-    func databasePath() throws -> String {
-        guard let found = source[.databaseURL] else { return "rest-auth.sqlite" }
-        let path = found.value.replacing(/^sqlite:(\/\/)?/, with: "")
-        guard path != found.value, !path.isEmpty else {
-            throw wrong(found, "must look like sqlite:rest-auth.sqlite or sqlite:/var/lib/rest-auth/rest-auth.sqlite")
-        }
-        return path
+    func database() throws -> DatabaseURL {
+        guard let found = source[.databaseURL] else { return .sqlite(path: "rest-auth.sqlite") }
+        return try DatabaseURL(found.value, place: found.place)
     }
 
     func publicURL() throws -> String? {

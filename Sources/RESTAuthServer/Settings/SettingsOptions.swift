@@ -11,8 +11,20 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Port to listen on (5000).", valueName: "port"))
     var port: String?
 
-    @Option(help: ArgumentHelp("Where users are kept (sqlite:rest-auth.sqlite).", valueName: "url"))
+    @Option(help: ArgumentHelp("Where users are kept: sqlite:PATH or postgres://... (sqlite:rest-auth.sqlite).", valueName: "url"))
     var database: String?
+
+    @Option(help: ArgumentHelp("PostgreSQL: schema of the tables (the role's first).", valueName: "name"))
+    var databaseSchema: String?
+
+    @Option(help: ArgumentHelp("PostgreSQL: connections of this node; one reads, one listens, the others write (6).", valueName: "count"))
+    var databaseConnections: String?
+
+    @Option(help: ArgumentHelp("PostgreSQL: how long a statement may take (3).", valueName: "seconds"))
+    var databaseTimeout: String?
+
+    @Option(help: ArgumentHelp("PostgreSQL: whether a pooler such as PgBouncer stands between (no).", valueName: "yes|no"))
+    var databasePooler: String?
 
     @Option(help: ArgumentHelp("URL that clients reach this server by; taken from the request when absent.", valueName: "url"))
     var publicURL: String?
@@ -49,6 +61,9 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("How long a key signs before the next one does (2592000).", valueName: "seconds"))
     var keyRotation: String?
+
+    @Option(help: ArgumentHelp("How long another node may take to learn that a token is refused (1).", valueName: "seconds"))
+    var revocationBound: String?
 
     @Option(help: ArgumentHelp("How many verified tokens are remembered (100000).", valueName: "count"))
     var tokenCache: String?
@@ -107,12 +122,14 @@ struct SettingsOptions: ParsableArguments {
     /// What was given, by setting. There is no flag for the secret key itself: a command line is seen by other users.
     var given: [Setting: String] {
         let values: [Setting: String?] = [
-            .hostname: hostname, .port: port, .databaseURL: database, .publicURL: publicURL, .secretKeyFile: secretKeyFile,
+            .hostname: hostname, .port: port, .databaseURL: database, .databaseSchema: databaseSchema,
+            .databaseConnections: databaseConnections, .databaseTimeout: databaseTimeout, .databasePooler: databasePooler,
+            .publicURL: publicURL, .secretKeyFile: secretKeyFile,
             .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
             .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox, .sessionLimit: sessionLimit,
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
-            .tokenCache: tokenCache, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
+            .revocationBound: revocationBound, .tokenCache: tokenCache, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
             .passwordPasses: passwordPasses, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
             .hashingPatience: hashingPatience, .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,

@@ -1,0 +1,57 @@
+import Foundation
+import Synchronization
+
+/// The connections of one process to the database: one that reads for everybody at once, and some that write.
+final class ConnectionPool: Sendable {
+    private let configuration: PostgresConfiguration
+    private let reading: Lane
+    private let writing: Lane
+    private let count = Atomic(0)
+
+    /// How many transactions may be on the way on the connection that reads.
+    private static let readingDepth = 256
+
+    init(_ configuration: PostgresConfiguration) {
+        self.configuration = configuration
+        reading = Lane(configuration, connections: 1, depth: Self.readingDepth, name: "postgres-read")
+        writing = Lane(configuration, connections: configuration.writers, depth: 1, name: "postgres-write")
+    }
+
+    deinit {
+        reading.close()
+        writing.close()
+    }
+
+    /// How many transactions were asked for so far.
+    var transactionCount: Int { count.load(ordering: .relaxed) }
+
+    /// Runs one statement that changes nothing.
+    func read(_ statement: Statement) async throws -> Rows {
+        let rows = try await run([statement], on: reading, isRepeatable: true)
+        return rows[0]
+    }
+
+    /// Runs statements as one transaction, durable when this returns.
+    /// - Parameter isRepeatable: whether it comes to the same when it is done twice. Then a connection that is lost before the answer is no
+    ///   failure: it is sent again.
+    /// - Returns: the rows of each statement.
+    func write(_ statements: [Statement], isRepeatable: Bool) async throws -> [Rows] {
+        try await run(statements, on: writing, isRepeatable: isRepeatable)
+    }
+
+    private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
+        count.add(1, ordering: .relaxed)
+        // Where nothing is connected a short pause may bring it back; waiting longer would only pile up who waits.
+        let patience: Duration = lane.isConnected ? .seconds(configuration.timeout) : .seconds(1)
+        return try await withCheckedThrowingContinuation { continuation in
+            let transaction = Transaction(statements, isRepeatable: isRepeatable, deadline: .now + patience) {
+                continuation.resume(with: $0)
+            }
+            do {
+                try lane.add(transaction)
+            } catch {
+                transaction.finish(.failure(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+import DequeModule
+import Foundation
+import Logging
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A queue of transactions and the connections that serve it, each with a thread of its own.
+///
+/// First come, first served. The queue is bounded, and nobody waits in it beyond the deadline. A connection that is lost is opened again, at
+/// once and then less and less often.
+final class Lane: Sendable {
+    private struct State {
+        var waiting: Deque<Transaction> = []
+        /// The connections that wait for work, by their wake-up calls.
+        var parked: [WakeUpCall] = []
+        var openCount = 0
+        var isClosed = false
+        var hasTimer = false
+    }
+
+    private static let longestPause: Duration = .milliseconds(500)
+    private static let idleBetweenPings: Duration = .seconds(15)
+
+    private let state = Mutex(State())
+    private let configuration: PostgresConfiguration
+    /// How many transactions are on the way on one connection at most.
+    private let depth: Int
+    private let logger = Logger(label: "rest-auth.postgres")
+
+    /// - Parameters:
+    ///   - connections: how many.
+    ///   - depth: transactions on the way on one of them at once. What reads may be many: nothing there waits for a lock or a disk. What writes is one,
+    ///     because whatever comes behind would wait for its commit, and the server commits together what different connections write.
+    ///   - name: of the threads.
+    init(_ configuration: PostgresConfiguration, connections: Int, depth: Int, name: String) {
+        self.configuration = configuration
+        self.depth = depth
+        for number in 1...connections {
+            let thread = Thread { [self] in run() }
+            thread.name = "\(name)-\(number)"
+            thread.start()
+        }
+    }
+
+    // MARK: The queue
+
+    /// - Throws: `queueFull`.
+    func add(_ transaction: Transaction) throws(PostgresError) {
+        let (hasRoom, call) = state.withLock { state -> (Bool, WakeUpCall?) in
+            guard state.waiting.count < configuration.queue, !state.isClosed else { return (false, nil) }
+            state.waiting.append(transaction)
+            if !state.hasTimer {
+                state.hasTimer = true
+                expireLater(at: transaction.deadline)
+            }
+            return (true, state.parked.popLast())
+        }
+        guard hasRoom else { throw .queueFull }
+        call?.ring()
+    }
+
+    /// The first that waits. When none does, `call` rings as soon as one comes.
+    private func next(_ call: WakeUpCall) -> Transaction? {
+        state.withLock { state in
+            state.parked.removeAll { $0 === call }
+            while let transaction = state.waiting.popFirst() {
+                if transaction.beginAttempt() { return transaction }
+            }
+            state.parked.append(call)
+            return nil
+        }
+    }
+
+    /// Takes one up again that came to nothing.
+    private func putBack(_ transaction: Transaction) {
+        let call = state.withLock { state in
+            state.waiting.prepend(transaction)
+            return state.parked.popLast()
+        }
+        call?.ring()
+    }
+
+    /// One timer at most: it fires when the first that waits is overdue, and is set again while some wait.
+    private func expireLater(at deadline: ContinuousClock.Instant) {
+        let interval = max(.zero, deadline - .now)
+        DispatchQueue.global().asyncAfter(deadline: .now() + interval.seconds) { [weak self] in self?.expire() }
+    }
+
+    private func expire() {
+        let overdue = state.withLock { state in
+            var overdue: [Transaction] = []
+            while let first = state.waiting.first, first.deadline <= .now || first.isAnswered {
+                overdue.append(state.waiting.removeFirst())
+            }
+            if let next = state.waiting.first {
+                expireLater(at: next.deadline)
+            } else {
+                state.hasTimer = false
+            }
+            return overdue
+        }
+        for transaction in overdue { transaction.finish(.failure(PostgresError.timedOut)) }
+    }
+
+    /// Ends the threads. What waits is not answered any more by the database.
+    func close() {
+        let (waiting, parked) = state.withLock { state in
+            defer { (state.isClosed, state.waiting, state.parked) = (true, [], []) }
+            return (state.waiting, state.parked)
+        }
+        for transaction in waiting { transaction.finish(.failure(PostgresError.connectionLost("the storage was closed"))) }
+        for call in parked { call.ring() }
+    }
+
+    private var isClosed: Bool { state.withLock { $0.isClosed } }
+    /// Whether any connection is open.
+    var isConnected: Bool { state.withLock { $0.openCount > 0 } }
+
+    // MARK: A connection's thread
+
+    private func run() {
+        let call = WakeUpCall()
+        var pause: Duration = .zero
+        while !isClosed {
+            do {
+                let pipeline = try Pipeline(Connection(configuration), preparesStatements: !configuration.isBehindPooler)
+                if pause > .zero { logger.notice("connected to the database again") }
+                pause = .zero
+                state.withLock { $0.openCount += 1 }
+                defer { state.withLock { $0.openCount -= 1 } }
+                do {
+                    try serve(pipeline, call)
+                } catch {
+                    giveBack(pipeline.takeUnanswered(), error)
+                    throw error
+                }
+            } catch {
+                // Once, and not for each attempt to connect again.
+                if pause == .zero, !isClosed { logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"]) }
+            }
+            state.withLock { state in state.parked.removeAll { $0 === call } }
+            call.wait(pause * Double.random(in: 0.5...1))
+            pause = min(max(pause * 2, .milliseconds(20)), Self.longestPause)
+        }
+    }
+
+    private func serve(_ pipeline: Pipeline, _ call: WakeUpCall) throws {
+        while !isClosed {
+            while pipeline.depth < depth, let transaction = next(call) { try pipeline.send(transaction) }
+            if pipeline.hasUnsentBytes { try pipeline.flush() }
+            let hasSpoken = call.wait(
+                Self.patience(pipeline), for: pipeline.socket, toWrite: pipeline.hasUnsentBytes)
+            for (transaction, outcome) in try pipeline.receive() { try settle(transaction, outcome) }
+            let now = ContinuousClock.now
+            pipeline.expire(at: now)
+            guard pipeline.silence(at: now) < .seconds(configuration.timeout + 1) else {
+                throw PostgresError.connectionLost("the server does not answer")
+            }
+            if !hasSpoken, pipeline.depth == 0 { try pipeline.ping() }
+        }
+    }
+
+    /// How long to wait for the server or for work.
+    private static func patience(_ pipeline: Pipeline) -> Duration {
+        guard pipeline.depth > 0 else { return idleBetweenPings }
+        guard let deadline = pipeline.firstDeadline, deadline > .now else { return .milliseconds(100) }
+        return deadline - .now
+    }
+
+    private func settle(_ transaction: Transaction, _ outcome: Result<[Rows], PostgresError>) throws {
+        switch outcome {
+        case .success(let rows): transaction.finish(.success(rows))
+        case .failure(let error) where error.state?.asksForAnotherTry == true: putBack(transaction)
+        case .failure(let error) where error.state?.asksForAnotherConnection == true:
+            putBack(transaction)
+            throw error
+        case .failure(let error): transaction.finish(.failure(error))
+        }
+    }
+
+    private func giveBack(_ transactions: [Transaction], _ error: any Error) {
+        for transaction in transactions.reversed() {
+            if transaction.isRepeatable { putBack(transaction) } else { transaction.finish(.failure(error)) }
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}

@@ -1,0 +1,110 @@
+import CLibpq
+import Foundation
+import Logging
+import Synchronization
+
+/// Hears from the database that something has been written, on a connection and a thread of its own (LISTEN).
+///
+/// Only ever a hint to look sooner: what is missed, as while the connection is lost, is found by looking regularly.
+final class Listener: Sendable {
+    private struct State {
+        /// Whether something was heard that nobody has asked about yet.
+        var hasNews = false
+        var waiting: CheckedContinuation<Void, Never>?
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let call = WakeUpCall()
+    private let configuration: PostgresConfiguration
+    private let channel: String
+
+    init(_ configuration: PostgresConfiguration, channel: String) {
+        self.configuration = configuration
+        self.channel = channel
+        let thread = Thread { [self] in run() }
+        thread.name = "postgres-listen"
+        thread.start()
+    }
+
+    func close() {
+        state.withLock { $0.isClosed = true }
+        call.ring()
+    }
+
+    private var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    // MARK: Waiting
+
+    /// Returns when something is heard, was heard since the last time, or the time is over. One waits at a time.
+    func news(within duration: Duration) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.news() }
+            group.addTask { try await Task.sleep(for: duration) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func news() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if state.hasNews || Task.isCancelled {
+                        state.hasNews = false
+                        return true
+                    }
+                    state.waiting = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            wake(hasNews: false)
+        }
+    }
+
+    private func wake(hasNews: Bool) {
+        let waiting = state.withLock { state in
+            defer { state.waiting = nil }
+            if state.waiting == nil, hasNews { state.hasNews = true }
+            return state.waiting
+        }
+        waiting?.resume()
+    }
+
+    // MARK: The connection's thread
+
+    private func run() {
+        var pause: Duration = .milliseconds(20)
+        while !isClosed {
+            do {
+                let connection = try Connection(configuration)
+                try connection.execute("LISTEN \(channel)")
+                pause = .milliseconds(20)
+                // What was said meanwhile.
+                wake(hasNews: true)
+                try listen(connection)
+            } catch {
+                Logger(label: "rest-auth.postgres").debug("not listening", metadata: ["error": "\(error)"])
+            }
+            call.wait(pause)
+            pause = min(pause * 2, .milliseconds(500))
+        }
+    }
+
+    private func listen(_ connection: Connection) throws {
+        while !isClosed {
+            let hasSpoken = call.wait(.seconds(15), for: PQsocket(connection.handle))
+            // After a long silence, whether there is anybody still.
+            if !hasSpoken { try connection.query(Statement("SELECT 1")) }
+            guard PQconsumeInput(connection.handle) == 1 else { throw connection.lost }
+            var isNews = false
+            while let notification = PQnotifies(connection.handle) {
+                PQfreemem(notification)
+                isNews = true
+            }
+            if isNews { wake(hasNews: true) }
+        }
+    }
+}

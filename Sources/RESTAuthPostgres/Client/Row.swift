@@ -1,0 +1,68 @@
+import CLibpq
+
+/// The rows that a statement gave, as libpq keeps them until nobody needs them any more.
+final class Rows: @unchecked Sendable {
+    // Only read once it is here, which libpq allows from any thread.
+    private let result: OpaquePointer
+    fileprivate let columns: Columns
+
+    /// Takes `result` over.
+    init(_ result: OpaquePointer, columns: Columns) {
+        self.result = result
+        self.columns = columns
+    }
+
+    deinit { PQclear(result) }
+
+    var count: Int { Int(PQntuples(result)) }
+    var first: Row? { count > 0 ? self[0] : nil }
+    /// How many rows the statement changed, where it gives none back.
+    var changedCount: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+
+    subscript(index: Int) -> Row { Row(rows: self, index: Int32(index)) }
+
+    func map<Value>(_ value: (Row) throws -> Value) rethrows -> [Value] {
+        try (0..<count).map { try value(self[$0]) }
+    }
+
+    fileprivate func bytes(row: Int32, column: Int32) -> UnsafeRawBufferPointer? {
+        guard PQgetisnull(result, row, column) == 0 else { return nil }
+        return UnsafeRawBufferPointer(start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
+    }
+}
+
+/// One row, read by the names of its columns.
+struct Row {
+    fileprivate let rows: Rows
+    fileprivate let index: Int32
+
+    /// The value of that column.
+    subscript<Value: PostgresValue>(name: String) -> Value {
+        get throws {
+            guard let value: Value = try self[name] else { throw PostgresError.unexpectedColumn(name) }
+            return value
+        }
+    }
+
+    /// The value of that column; `nil` for NULL.
+    subscript<Value: PostgresValue>(name: String) -> Value? {
+        get throws {
+            guard let column = rows.columns[name] else { throw PostgresError.unexpectedColumn(name) }
+            guard let bytes = rows.bytes(row: index, column: column) else { return nil }
+            guard let value = Value(bytes) else { throw PostgresError.unexpectedColumn(name) }
+            return value
+        }
+    }
+}
+
+/// The places of a statement's columns, worked out once.
+struct Columns: Sendable {
+    private let places: [String: Int32]
+
+    init(of result: OpaquePointer) {
+        let names = (0..<PQnfields(result)).map { (PQfname(result, $0).map { String(cString: $0) } ?? "", $0) }
+        places = Dictionary(names) { first, _ in first }
+    }
+
+    fileprivate subscript(name: String) -> Int32? { places[name] }
+}

@@ -1,0 +1,42 @@
+/// What PostgreSQL calls a failure (Appendix A of its manual): five characters.
+struct SQLState: RawRepresentable, Sendable, Hashable {
+    let rawValue: String
+
+    static let uniqueViolation = SQLState(rawValue: "23505")
+    static let serializationFailure = SQLState(rawValue: "40001")
+    static let deadlockDetected = SQLState(rawValue: "40P01")
+    static let insufficientPrivilege = SQLState(rawValue: "42501")
+    static let undefinedTable = SQLState(rawValue: "42P01")
+    static let undefinedFunction = SQLState(rawValue: "42883")
+    static let invalidSchemaName = SQLState(rawValue: "3F000")
+    static let readOnlyTransaction = SQLState(rawValue: "25006")
+    static let cachedPlanChanged = SQLState(rawValue: "0A000")
+    static let unknownPreparedStatement = SQLState(rawValue: "26000")
+
+    /// Nothing was done, and the same may succeed at once: another transaction was in the way.
+    var asksForAnotherTry: Bool { self == .serializationFailure || self == .deadlockDetected }
+
+    /// Nothing was done, and it may succeed on a new connection: the schema has changed under a prepared statement, or the server that was the
+    /// primary is a standby now.
+    var asksForAnotherConnection: Bool {
+        self == .readOnlyTransaction || self == .cachedPlanChanged || self == .unknownPreparedStatement
+    }
+}
+
+/// Why a statement has no result.
+enum PostgresError: Error {
+    /// The server refused it: nothing of its transaction is stored.
+    case refused(SQLState, String)
+    /// The connection ended before the answer came: nobody knows what is stored.
+    case connectionLost(String)
+    /// The time was over before the answer came.
+    case timedOut
+    /// Too many others were waiting.
+    case queueFull
+    /// A column is missing, NULL or of another type than the code expects.
+    case unexpectedColumn(String)
+
+    var state: SQLState? {
+        if case .refused(let state, _) = self { state } else { nil }
+    }
+}

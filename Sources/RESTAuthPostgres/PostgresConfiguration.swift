@@ -1,0 +1,40 @@
+import RESTAuth
+
+/// Where the database is and how it is used.
+public struct PostgresConfiguration: Sendable {
+    /// A connection URI as libpq takes it: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. Several hosts may be named, with
+    /// `target_session_attrs=read-write` to find the primary among them. What the URI leaves out comes from the `PG…` variables of the
+    /// environment, the password also from `~/.pgpass`.
+    public var url: String
+
+    /// The schema that holds the tables. `nil` takes the first of the role's `search_path`, which is `public` where nobody changed it.
+    public var schema: String?
+
+    /// Connections that write, at most one transaction on each at a time. One more reads, for everyone at once, and one listens.
+    public var writers = 4
+
+    /// Seconds that a statement may take, its time in the queue included. The server cancels it by then, and the caller is told to come back.
+    public var timeout = 3
+
+    /// Statements that may wait for the database. Beyond, a caller is told to come back at once: memory stays bounded.
+    public var queue = 4096
+
+    /// Whether a pooler that changes the server's connection between transactions stands between, as PgBouncer does. Then nothing is set up on
+    /// a connection: no prepared statements, no listening, and schema and time limits have to be those of the role.
+    public var isBehindPooler = false
+
+    public init(url: String) {
+        self.url = url
+    }
+
+    /// - Throws: `misconfigured`, naming what is wrong.
+    func validate() throws(AuthError) {
+        guard (1...1000).contains(writers), (1...600).contains(timeout), (1...1_000_000).contains(queue) else {
+            throw AuthError(.misconfigured, "writers must be 1 to 1000, timeout 1 to 600 seconds, queue 1 to 1000000")
+        }
+        guard schema == nil || !isBehindPooler else {
+            throw AuthError(
+                .misconfigured, "behind a pooler the schema is set on the role: ALTER ROLE name SET search_path = schema")
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import Foundation
+public import RESTAuth
+
+extension PostgresStorage {
+    public func insertClient(_ client: Client, secretDigest: [UInt8]) async throws {
+        do {
+            _ = try await write(
+                Statement(
+                    "INSERT INTO clients (id, secret_digest, created_at) VALUES ($1, $2, $3)", [client.id, secretDigest, client.createdAt]))
+        } catch let error as PostgresError where error.state == .uniqueViolation {
+            throw AuthError(.clientAlreadyExists, "there is a client \(client.id) already", field: "client_id")
+        }
+    }
+
+    public func clientSecretDigest(id: String) async throws -> [UInt8]? {
+        try await read("SELECT secret_digest FROM clients WHERE id = $1", [id]).first?["secret_digest"]
+    }
+
+    public func clients() async throws -> [Client] {
+        try await read("SELECT id, created_at FROM clients ORDER BY id").map { row in
+            try Client(id: row["id"], createdAt: row["created_at"])
+        }
+    }
+
+    public func deleteClient(id: String) async throws -> Bool {
+        try await write(Statement("DELETE FROM clients WHERE id = $1", [id]))[0].changedCount == 1
+    }
+}

@@ -1,0 +1,140 @@
+public import Foundation
+public import RESTAuth
+
+extension PostgresStorage {
+    public func insertSession(
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+    ) async throws -> [Revocation]? {
+        let rows = try await write(
+            Statement(
+                """
+                INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest)
+                SELECT $1, id, $2, $3, $4, $5, $6, $7 FROM users
+                WHERE id = $8 AND disabled_at IS NULL AND password_version = coalesce($9, password_version)
+                FOR NO KEY UPDATE
+                """,
+                [
+                    session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address, session.origin.userAgent,
+                    refreshDigest, session.userID, passwordVersion,
+                ]),
+            // Ids are in the order of creation, but for a clock that was set back: the new one stays in any case.
+            endingSessions(
+                """
+                id IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 ORDER BY id DESC OFFSET $4)
+                AND EXISTS (SELECT FROM sessions WHERE id = $3)
+                """, [session.userID, session.id, limit - 1], at: session.lastUsedAt))
+        return rows[0].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
+    }
+
+    public func session(id: Session.ID) async throws -> StoredSession? {
+        try await read(
+            """
+            SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
+                generation, refresh_digest, previous_digest,
+                username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+            FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
+            """, [id]
+        ).first.map(StoredSession.init)
+    }
+
+    public func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session] {
+        try await read(
+            """
+            SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest FROM sessions
+            WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2) AND expires_at > $3 ORDER BY id DESC LIMIT $4
+            """, [user, id, now, limit]
+        ).map(Session.init)
+    }
+
+    public func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession? {
+        try await write(
+            isRepeatable: true,
+            Statement(
+                """
+                UPDATE sessions
+                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2) ELSE expires_at END
+                FROM users WHERE users.id = user_id AND sessions.id = $3
+                RETURNING sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
+                    generation, refresh_digest, previous_digest,
+                    username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+                """, [now, expiresAt, id])
+        )[0].first.map(StoredSession.init)
+    }
+
+    /// Reads, decides, and writes only on the row that was read: where another was faster, all of it again.
+    public func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome {
+        while true {
+            guard let stored = try await session(id: rotation.sessionID) else { return .refused }
+            switch rotation.step(for: stored) {
+            case .advance:
+                let session = rotation.renewed(stored.session)
+                let rows = try await write(
+                    isRepeatable: true,
+                    Statement(
+                        """
+                        UPDATE sessions
+                        SET generation = generation + 1, previous_digest = refresh_digest, refresh_digest = $1, last_used_at = $2, expires_at = $3
+                        WHERE id = $4 AND generation = $5
+                        """,
+                        [rotation.successorDigest, session.lastUsedAt, session.expiresAt, session.id, stored.refresh.generation]))
+                if rows[0].changedCount == 1 { return .renewed(session, stored.user) }
+            case .repeatAnswer: return .renewed(stored.session, stored.user)
+            case .endSession:
+                guard let line = try await endSession(id: rotation.sessionID, of: nil, at: rotation.now) else { return .refused }
+                return .reused(stored.user.id, line)
+            case .refuseExpired: return .expired
+            case .refuse: return .refused
+            }
+        }
+    }
+
+    public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
+        try await write(endingSessions("id = $2 AND user_id = coalesce($3, user_id)", [id, user], at: now))[0].first.map(Revocation.init)
+    }
+
+    public func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation] {
+        try await write(
+            Statement(SQL.lockUser, [user]),
+            endingSessions("user_id = $2 AND id IS DISTINCT FROM $3", [user, kept], at: now)
+        )[1].map(Revocation.init)
+    }
+
+    public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
+        try await write(
+            isRepeatable: true,
+            Statement(
+                """
+                DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+                """, [date, limit])
+        )[0].changedCount
+    }
+
+    /// Deletes the sessions of which `condition` is true and writes a line for each.
+    /// - Parameter parameters: from `$2` on.
+    func endingSessions(_ condition: String, _ parameters: [any PostgresParameter], at now: Date) -> Statement {
+        Statement(
+            loggingRevocations(of: "session_id", at: "$1", "DELETE FROM sessions WHERE \(condition) RETURNING id AS session_id"),
+            [now] + parameters)
+    }
+}
+
+// MARK: - Rows
+
+extension Session {
+    init(_ row: Row) throws {
+        let refreshDigest: [UInt8]? = try row["refresh_digest"]
+        self.init(
+            id: try row["id"], userID: try row["user_id"], createdAt: try row["created_at"], lastUsedAt: try row["last_used_at"],
+            expiresAt: try row["expires_at"], origin: SessionOrigin(address: try row["address"], userAgent: try row["user_agent"]),
+            isRenewable: refreshDigest != nil)
+    }
+}
+
+extension StoredSession {
+    init(_ row: Row) throws {
+        self.init(
+            session: try Session(row), user: try User(row, id: "user_id", createdAt: "user_created_at"),
+            refresh: RefreshState(
+                generation: try row["generation"], digest: try row["refresh_digest"], previousDigest: try row["previous_digest"]))
+    }
+}

@@ -1,0 +1,40 @@
+public import Foundation
+public import RESTAuth
+
+extension PostgresStorage {
+    public func signingKeys() async throws -> [StoredSigningKey] {
+        try await read(
+            "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+        ).map { row in
+            try StoredSigningKey(
+                id: row["id"], algorithm: row["algorithm"], sealed: row["sealed"], createdAt: row["created_at"],
+                signsFrom: row["signs_from"], follows: row["follows"])
+        }
+    }
+
+    public func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool {
+        try await write(
+            Statement(
+                """
+                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows) VALUES ($1, $2, $3, $4, $5, $6)
+                ON CONFLICT (follows) DO NOTHING
+                """, [key.id, key.algorithm, key.sealed, key.createdAt, key.signsFrom, key.follows])
+        )[0].changedCount == 1
+    }
+
+    public func hastenSigningKey(id: String, to date: Date) async throws {
+        _ = try await write(
+            isRepeatable: true, Statement("UPDATE signing_keys SET signs_from = least(signs_from, $1) WHERE id = $2", [date, id]))
+    }
+
+    public func deleteSigningKey(id: String) async throws -> Bool {
+        try await write(Statement("DELETE FROM signing_keys WHERE id = $1", [id]))[0].changedCount == 1
+    }
+
+    public func deleteSigningKeys(replacedBefore date: Date) async throws {
+        _ = try await write(
+            isRepeatable: true,
+            Statement(
+                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < $1)", [date]))
+    }
+}

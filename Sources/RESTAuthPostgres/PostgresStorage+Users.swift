@@ -1,0 +1,132 @@
+public import Foundation
+public import RESTAuth
+
+extension PostgresStorage {
+    public func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
+        let rows = try await write(
+            isRepeatable: true,
+            Statement(
+                """
+                INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id
+                """, [name.text, name.canonical, passwordHash, now]))
+        if let row = rows[0].first { return User(id: try row["id"], username: name.text, createdAt: now, disabledAt: nil) }
+        // Sent again because the answer was lost, it meets its own row: the hash, salted as no other, tells.
+        guard let stored = try await credentials(canonicalUsername: name.canonical), stored.passwordHash == passwordHash else {
+            throw AuthError(.userAlreadyExists, "existing user", field: "username")
+        }
+        return stored.user
+    }
+
+    public func user(id: User.ID) async throws -> User? {
+        try await read("SELECT \(User.columns) FROM users WHERE id = $1", [id]).first.map { try User($0) }
+    }
+
+    public func credentials(canonicalUsername: String) async throws -> StoredCredentials? {
+        try await credentials("canonical_username = $1", canonicalUsername)
+    }
+
+    public func credentials(user id: User.ID) async throws -> StoredCredentials? {
+        try await credentials("id = $1", id)
+    }
+
+    private func credentials(_ condition: String, _ parameter: any PostgresParameter) async throws -> StoredCredentials? {
+        try await read("SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [parameter]).first.map {
+            row in
+            try StoredCredentials(user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
+        }
+    }
+
+    public func users(after id: User.ID, limit: Int) async throws -> [User] {
+        try await read("SELECT \(User.columns) FROM users WHERE id > $1 ORDER BY id LIMIT $2", [id, limit]).map { try User($0) }
+    }
+
+    public func setPasswordHash(
+        _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
+    ) async throws -> [Revocation]? {
+        let rows = try await write(
+            Statement(
+                """
+                UPDATE users SET password_hash = $1, password_changed_at = $2, password_version = password_version + 1
+                WHERE id = $3 AND password_hash = coalesce($4, password_hash) RETURNING id
+                """, [hash, now, id, present]),
+            // The user's row is locked by now: no session can begin under the old password.
+            endingSessions(
+                "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE id = $2 AND password_hash = $4)",
+                [id, kept, hash], at: now))
+        return rows[0].count == 1 ? try rows[1].map(Revocation.init) : nil
+    }
+
+    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
+        let rows = try await write(
+            isRepeatable: true,
+            Statement(SQL.lockUser, [id]),
+            Statement(
+                """
+                SELECT coalesce(sum(char_length(role)), 0) + char_length($2) AS length FROM user_roles WHERE user_id = $1 AND role <> $2
+                """, [id, role]),
+            Statement(
+                """
+                INSERT INTO user_roles (user_id, role)
+                SELECT id, $2 FROM users WHERE id = $1 AND $3 >= char_length($2)
+                    + (SELECT coalesce(sum(char_length(role)), 0) FROM user_roles WHERE user_id = $1 AND role <> $2)
+                ON CONFLICT DO NOTHING
+                """, [id, role, Role.maximumTotalLength]),
+            Statement(
+                loggingRevocations(
+                    of: "user_id, role", isRefused: false, at: "$3",
+                    """
+                    SELECT user_id, role FROM user_roles WHERE user_id = $1 AND role = $2 AND (
+                        SELECT is_refused FROM revocations WHERE user_id = $1 AND role = $2 ORDER BY number DESC LIMIT 1)
+                    """), [id, role, now]))
+        guard rows[0].count == 1 else { return (false, nil) }
+        try Role.check(totalLength: try rows[1].first?["length"] ?? 0)
+        return (true, try rows[3].first.map(Revocation.init))
+    }
+
+    public func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
+        try await write(
+            isRepeatable: true,
+            Statement(SQL.lockUser, [id]),
+            Statement("DELETE FROM user_roles WHERE user_id = $1 AND role = $2", [id, role]),
+            Statement(
+                loggingRevocations(of: "user_id, role", at: "$3", "SELECT id AS user_id, $2 AS role FROM users WHERE id = $1"),
+                [id, role, now])
+        )[2].first.map(Revocation.init)
+    }
+
+    public func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
+        try await revoke(
+            id, isRefused: true, at: now, isRepeatable: true, "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
+    }
+
+    public func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
+        try await revoke(id, isRefused: false, at: now, isRepeatable: true, "UPDATE users SET disabled_at = NULL WHERE id = $1")
+    }
+
+    public func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
+        try await revoke(id, isRefused: true, at: now, isRepeatable: false, "DELETE FROM users WHERE id = $1")
+    }
+
+    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same transaction.
+    private func revoke(_ id: User.ID, isRefused: Bool, at now: Date, isRepeatable: Bool, _ sql: String) async throws -> Revocation? {
+        try await write(
+            isRepeatable: isRepeatable,
+            Statement(
+                loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"), [id, now])
+        )[0].first.map(Revocation.init)
+    }
+}
+
+extension User {
+    /// All roles in one value, with blanks between.
+    static let rolesColumn = "(SELECT string_agg(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles"
+    static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
+
+    init(_ row: Row, id: String = "id", createdAt: String = "created_at") throws {
+        let roles = (try row["roles"] as String? ?? "").split(separator: " ").map(String.init)
+        self.init(
+            id: try row[id], username: try row["username"], createdAt: try row[createdAt], disabledAt: try row["disabled_at"],
+            roles: Set(roles))
+    }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Logging
+public import RESTAuth
+
+/// The storage in a PostgreSQL database, for as many nodes as there are.
+///
+/// Every verb is one transaction that is sent to the database in one piece; none waits for this process in the middle, so no lock outlives a
+/// trip. Durability is the database's: with its usual `synchronous_commit`, what was acknowledged survives a crash and a loss of power.
+///
+/// It keeps no secret of its own: every node needs the same one by configuration.
+public struct PostgresStorage: Storage {
+    let pool: ConnectionPool
+    let listener: Listener?
+    /// What a statement that logs revocations says beside, so that other nodes hear of them.
+    let announcement: String
+
+    /// Connects, and brings the schema up to date where it is not and the role may.
+    /// - Throws: `misconfigured` when the database cannot be reached or used, with what to do about it.
+    public init(_ configuration: PostgresConfiguration) async throws {
+        try configuration.validate()
+        let canAnnounce = try await Self.onThread { try Schema.prepare(configuration) }
+        announcement = canAnnounce ? ", pg_notify('\(SQL.revocationChannel)', '')" : ""
+        pool = ConnectionPool(configuration)
+        listener = configuration.isBehindPooler || !canAnnounce ? nil : Listener(configuration, channel: SQL.revocationChannel)
+    }
+
+    /// `nil`: what is beside the data is the database's, and a secret there would lie beside the keys that it seals.
+    public func instanceSecret() throws -> InstanceSecret? { nil }
+
+    /// Connecting waits for the network, which no task's thread may do.
+    static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread { continuation.resume(with: Result(catching: work)) }.start()
+        }
+    }
+}
+
+// MARK: - Statements
+
+extension PostgresStorage {
+    /// The rows of one statement that changes nothing.
+    func read(_ sql: String, _ parameters: [any PostgresParameter] = []) async throws -> Rows {
+        do {
+            return try await pool.read(Statement(sql, parameters))
+        } catch {
+            throw Self.unavailable(error)
+        }
+    }
+
+    /// Writes all or nothing, on disk when it returns.
+    /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer that was lost is asked for again.
+    /// - Returns: the rows of each statement.
+    func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> [Rows] {
+        do {
+            return try await pool.write(statements, isRepeatable: isRepeatable)
+        } catch {
+            throw Self.unavailable(error)
+        }
+    }
+
+    private static func unavailable(_ error: any Error) -> any Error {
+        // For the verb to say what it means.
+        if let error = error as? PostgresError, error.state == .uniqueViolation { return error }
+        // The reason stays here: it can name tables and hosts.
+        Logger.current.error("the database failed", metadata: ["error": "\(error)"])
+        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+    }
+}

@@ -1,0 +1,43 @@
+import Foundation
+import RESTAuth
+
+/// Where users are kept: what `database_url` may be.
+enum DatabaseURL {
+    case sqlite(path: String)
+    /// A connection URI of PostgreSQL, which may hold a password.
+    case postgres(String)
+
+    /// - Parameter place: where it was given, for the message.
+    /// - Throws: `misconfigured`.
+    init(_ text: String, place: String) throws(AuthError) {
+        let path = text.replacing(/^sqlite:(\/\/)?/, with: "")
+        if path != text, !path.isEmpty {
+            self = .sqlite(path: path)
+        } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
+            self = .postgres(text)
+        } else {
+            throw AuthError(
+                .misconfigured,
+                """
+                \(place) is "\(Self.withoutPassword(text))" and must look like sqlite:rest-auth.sqlite, \
+                sqlite:/var/lib/rest-auth/rest-auth.sqlite or postgres://user@host/database
+                """)
+        }
+    }
+
+    /// The text for eyes other than the database's.
+    static func withoutPassword(_ text: String) -> String {
+        text.replacing(/^(?<user>\w+:\/\/[^:\/@]*):(.*)@/) { "\($0.output.user):***@" }
+            .replacing(/(?<name>[?&](password|sslpassword)=)[^&]*/) { "\($0.output.name)***" }
+    }
+}
+
+extension DatabaseURL: CustomStringConvertible {
+    /// Without the password.
+    var description: String {
+        switch self {
+        case .sqlite(let path): URL(fileURLWithPath: path).path
+        case .postgres(let url): Self.withoutPassword(url)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import Synchronization
+
+/// A PostgreSQL of the tests' own: a cluster in a temporary directory that vanishes with it.
+public final class PostgresServer: Sendable {
+    private let directory: TemporaryDirectory
+    public let port: Int
+    private let process = Mutex<ExternalProcess?>(nil)
+    private let options: [String]
+    private let databases = Atomic(0)
+
+    /// One for all tests that only need a database; it ends with the process of the tests.
+    public static let shared: Result<PostgresServer, any Error> = Result {
+        // What is written need not survive the machine, only the test.
+        let server = try PostgresServer(options: ["-c", "fsync=off", "-c", "max_connections=400"])
+        atexit { try? PostgresServer.shared.get().end() }
+        return server
+    }
+
+    /// Makes a cluster and starts it.
+    /// - Parameter options: flags of `postgres`.
+    public init(options: [String] = []) throws {
+        directory = try TemporaryDirectory()
+        port = try FreePort.next()
+        self.options = options
+        // PostgreSQL does not run as root.
+        chmod(directory.path, 0o777)
+        let made = try Self.start("initdb", ["-D", dataPath, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], in: directory)
+        guard made.waitForEnd() == 0 else { throw ServerEnded(log: made.errorText) }
+        try start()
+    }
+
+    deinit { end() }
+
+    public var dataPath: String { directory.path + "/data" }
+    /// Where its socket is.
+    public var host: String { directory.path }
+
+    public func start() throws {
+        let started = try Self.start(
+            "postgres", ["-D", dataPath, "-p", "\(port)", "-k", directory.path, "-c", "listen_addresses=127.0.0.1"] + options, in: directory
+        )
+        process.withLock { $0 = started }
+        let limit = ContinuousClock.now + .seconds(20)
+        while (try? execute("SELECT 1")) == nil {
+            guard started.isRunning, ContinuousClock.now < limit else { throw ServerEnded(log: started.errorText) }
+            usleep(20000)
+        }
+    }
+
+    /// Ends it as a crash would: nothing is finished, nothing is written any more.
+    public func crash() {
+        process.withLock { process in
+            process?.send(SIGQUIT)
+            _ = process?.waitForEnd()
+            process = nil
+        }
+    }
+
+    /// Ends it in good order, cutting every connection.
+    public func end() {
+        process.withLock { process in
+            process?.send(SIGINT)
+            _ = process?.waitForEnd()
+            process = nil
+        }
+    }
+
+    /// A new, empty database and how to reach it.
+    public func makeDatabase() throws -> String {
+        let name = "test_\(databases.add(1, ordering: .relaxed).newValue)"
+        try execute("CREATE DATABASE \(name)")
+        return url(name)
+    }
+
+    /// How to reach a database over its socket.
+    public func url(_ database: String, user: String = "postgres") -> String {
+        "postgres://\(user)@/\(database)?host=\(directory.path)&port=\(port)"
+    }
+
+    /// Runs SQL with `psql` and returns what it prints, without headings.
+    @discardableResult
+    public func execute(_ sql: String, database: String = "postgres") throws -> String {
+        let process = try ExternalProcess(
+            Self.program("psql"),
+            ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1", "-d", url(database), "-c", sql],
+            directory: directory)
+        guard process.waitForEnd() == 0 else { throw ServerEnded(log: process.errorText) }
+        return process.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Where Debian keeps the server's programs: by version.
+    private static func program(_ name: String) throws -> URL {
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+        for version in versions.sorted(by: { $0.compare($1, options: .numeric) == .orderedDescending }) {
+            let path = "/usr/lib/postgresql/\(version)/bin/\(name)"
+            if FileManager.default.isExecutableFile(atPath: path) { return URL(fileURLWithPath: path) }
+        }
+        return try ExternalProcess.program(name)
+    }
+
+    private static func start(_ name: String, _ arguments: [String], in directory: TemporaryDirectory) throws -> ExternalProcess {
+        let program = try program(name)
+        guard geteuid() == 0 else { return try ExternalProcess(program, arguments, directory: directory) }
+        return try ExternalProcess(
+            ExternalProcess.program("setpriv"),
+            ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", program.path] + arguments, directory: directory)
+    }
+}
