@@ -152,7 +152,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["RESTAuthServer", "Support"]),
+            dependencies: ["RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "GRDB", package: "GRDB.swift")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -43,7 +43,7 @@ public struct Auth: Sendable {
         login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, now: now)
         clients = Clients(storage: storage, secret: secret, now: now)
         services = [
-            RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
+            RevocationFeed(storage: storage, revocations: revocations, now: now), KeyRotation(keys: signingKeys),
             ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now),
         ]
         self.configuration = configuration
@@ -60,9 +60,19 @@ public struct Auth: Sendable {
         return ([], min(number, try await storage.lastRevocationNumber()))
     }
 
-    /// Whether the storage answers.
-    /// - Throws: what the storage throws when it does not.
-    public func checkStorage() async throws {
-        _ = try await storage.users(after: 0, limit: 1)
+    /// What has to be in order before requests should come here.
+    public struct Readiness: Sendable, Hashable {
+        /// Whether the storage answers.
+        public let storage: Bool
+        /// Whether the revocation log was read within ``AuthConfiguration/revocationBound``; never without the ``Auth/services``.
+        public let revocations: Bool
+
+        public var isReady: Bool { storage && revocations }
+    }
+
+    /// Asks the storage whether it answers.
+    public func readiness() async -> Readiness {
+        let storageAnswers = (try? await storage.lastRevocationNumber()) != nil
+        return Readiness(storage: storageAnswers, revocations: accessTokens.verifier.revocations.isConfirmed)
     }
 }

@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `GET /health/live`: the process answers. `GET /health/ready`: so does the storage.
+/// `GET /health/live`: the process answers. `GET /health/ready`: what it needs does too.
 struct HealthRoutes: Sendable {
     let auth: Auth
 
@@ -12,7 +12,15 @@ struct HealthRoutes: Sendable {
     }
 
     private func ready() async throws -> Response {
-        try await auth.checkStorage()
-        return .json(["status": "ok", "storage": "ok"])
+        let readiness = await auth.readiness()
+        let parts: [(String, JSON)] = [
+            ("storage", readiness.storage ? "ok" : "unavailable"), ("revocations", readiness.revocations ? "ok" : "unavailable"),
+        ]
+        guard readiness.isReady else {
+            throw Problem(
+                .serviceUnavailable, code: AuthError.Code.storageUnavailable.rawValue, title: "Try again later",
+                detail: "This node cannot do its work at the moment.", members: parts, headers: [.retryAfter: "1"])
+        }
+        return .json(.object(([("status", "ok")] + parts).map(JSON.Member.init)))
     }
 }

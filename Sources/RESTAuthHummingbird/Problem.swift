@@ -16,17 +16,27 @@ public struct Problem: Error, Sendable {
     public let detail: String
     /// The input field that was refused.
     public let field: String?
+    /// What this kind of problem says beside (RFC 9457 section 3.2).
+    let members: [(String, JSON)]
     public var headers: HTTPFields
 
     public init(
         _ status: HTTPResponse.Status, code: String, title: String? = nil, detail: String, field: String? = nil,
         headers: HTTPFields = [:]
     ) {
+        self.init(status, code: code, title: title, detail: detail, field: field, members: [], headers: headers)
+    }
+
+    init(
+        _ status: HTTPResponse.Status, code: String, title: String? = nil, detail: String, field: String? = nil,
+        members: [(String, JSON)], headers: HTTPFields = [:]
+    ) {
         self.status = status
         self.code = code
         self.title = title ?? status.reasonPhrase
         self.detail = detail
         self.field = field
+        self.members = members
         self.headers = headers
     }
 
@@ -127,6 +137,7 @@ extension Problem: HTTPResponseError {
         if let error = oauthError {
             members += [("error", .string(error)), ("error_description", .string(detail))]
         }
+        members += self.members
         if let requestID { members.append(("request_id", .string(requestID))) }
         return JSON.object(members.map(JSON.Member.init)).bytes
     }

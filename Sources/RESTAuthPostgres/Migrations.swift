@@ -77,4 +77,8 @@ enum Migrations {
         CREATE TABLE unfinished_transfer (source text PRIMARY KEY);
         """
     ]
+
+    static let tables = [
+        "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys", "unfinished_transfer",
+    ]
 }

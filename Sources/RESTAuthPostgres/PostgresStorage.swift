@@ -10,18 +10,44 @@ public import RESTAuth
 /// It keeps no secret of its own: every node needs the same one by configuration.
 public struct PostgresStorage: Storage {
     let pool: ConnectionPool
+    let configuration: PostgresConfiguration
     let listener: Listener?
+    /// Where it is, without a password.
+    package let transferName: String
     /// What a statement that logs revocations says beside, so that other nodes hear of them.
     let announcement: String
 
     /// Connects, and brings the schema up to date where it is not and the role may.
     /// - Throws: `misconfigured` when the database cannot be reached or used, with what to do about it.
     public init(_ configuration: PostgresConfiguration) async throws {
+        try await self.init(configuration, isFilled: false)
+    }
+
+    /// Opens a database that a transfer fills, or goes on to fill.
+    package init(filling configuration: PostgresConfiguration) async throws {
+        try await self.init(configuration, isFilled: true)
+    }
+
+    private init(_ configuration: PostgresConfiguration, isFilled: Bool) async throws {
         try configuration.validate()
-        let canAnnounce = try await Self.onThread { try Schema.prepare(configuration) }
-        announcement = canAnnounce ? ", pg_notify('\(SQL.revocationChannel)', '')" : ""
+        let database = try await Self.onThread { try Schema.prepare(configuration, isFilled: isFilled) }
+        announcement = database.announces ? ", pg_notify('\(SQL.revocationChannel)', '')" : ""
+        transferName = database.name
+        self.configuration = configuration
         pool = ConnectionPool(configuration)
-        listener = configuration.isBehindPooler || !canAnnounce ? nil : Listener(configuration, channel: SQL.revocationChannel)
+        let canListen = database.announces && !configuration.isBehindPooler && !isFilled
+        listener = canListen ? Listener(configuration, channel: SQL.revocationChannel) : nil
+    }
+
+    /// Brings the schema up to date as its owner, so that nodes need no right to.
+    /// - Parameter role: whom the nodes sign in as; it is given the rows, and nothing that changes tables. `nil` for nobody.
+    /// - Throws: `misconfigured`, with what to do about it.
+    public static func applySchema(_ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil) async throws {
+        try configuration.validate()
+        try await onThread {
+            _ = try Schema.prepare(configuration, isFilled: false)
+            if let role { try Schema.grantRows(to: role, configuration) }
+        }
     }
 
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the keys that it seals.
@@ -58,9 +84,9 @@ extension PostgresStorage {
         }
     }
 
-    private static func unavailable(_ error: any Error) -> any Error {
+    static func unavailable(_ error: any Error) -> any Error {
         // For the verb to say what it means.
-        if let error = error as? PostgresError, error.state == .uniqueViolation { return error }
+        if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }
         // The reason stays here: it can name tables and hosts.
         Logger.current.error("the database failed", metadata: ["error": "\(error)"])
         return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)

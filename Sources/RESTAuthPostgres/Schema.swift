@@ -6,15 +6,42 @@ enum Schema {
     /// "RAth", for whoever looks at the locks.
     private static let lock = 0x5241_7468
 
-    /// - Returns: whether the database can say that something was written (NOTIFY).
+    /// What was found.
+    struct Database: Sendable {
+        /// Host, port, name and schema.
+        let name: String
+        /// Whether it can say that something was written (NOTIFY).
+        let announces: Bool
+    }
+
+    /// - Parameter isFilled: whether this is for a transfer, which alone may open a database that one is filling.
     /// - Throws: `misconfigured`, with what to do about it.
-    static func prepare(_ configuration: PostgresConfiguration) throws -> Bool {
+    static func prepare(_ configuration: PostgresConfiguration, isFilled: Bool) throws -> Database {
         do {
             let connection = try Connection(configuration)
             if let schema = configuration.schema { try createSchema(schema, connection) }
             try migrate(connection)
-            let rows = try connection.query(Statement("SELECT to_regproc('pg_catalog.pg_notify') IS NOT NULL AS is_there"))
-            return try rows.first?["is_there"] ?? false
+            if !isFilled { try refuseUnfinished(connection) }
+            return try describe(connection)
+        } catch let error as PostgresError {
+            throw unusable(error)
+        }
+    }
+
+    /// What a node may do with the tables when its role is not their owner: everything with rows, nothing with tables.
+    static func grantRows(to role: String, _ configuration: PostgresConfiguration) throws {
+        do {
+            let connection = try Connection(configuration)
+            guard let schema: String = try connection.query(Statement("SELECT current_schema()::text AS name")).first?["name"] else {
+                return
+            }
+            let (name, role) = (Connection.quoted(schema), Connection.quoted(role))
+            try connection.execute(
+                """
+                GRANT USAGE ON SCHEMA \(name) TO \(role);
+                GRANT SELECT, INSERT, UPDATE, DELETE ON \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
+                GRANT SELECT ON \(name).schema_migrations TO \(role)
+                """)
         } catch let error as PostgresError {
             throw unusable(error)
         }
@@ -51,12 +78,34 @@ enum Schema {
         return version
     }
 
+    private static func refuseUnfinished(_ connection: Connection) throws {
+        guard let source: String = try connection.query(Statement("SELECT source FROM unfinished_transfer")).first?["source"] else {
+            return
+        }
+        throw AuthError(
+            .misconfigured, "the database is only partly filled from \(source): repeat the rest-auth migrate command to finish it")
+    }
+
+    private static func describe(_ connection: Connection) throws -> Database {
+        let row = try connection.query(
+            Statement(
+                """
+                SELECT current_database()::text AS database, current_schema()::text AS schema,
+                    to_regproc('pg_catalog.pg_notify') IS NOT NULL AS announces
+                """)
+        ).first
+        let (database, schema): (String, String) = (try row?["database"] ?? "", try row?["schema"] ?? "")
+        return Database(name: "postgres://\(connection.host)/\(database), schema \(schema)", announces: try row?["announces"] ?? false)
+    }
+
     private static func unusable(_ error: PostgresError) -> AuthError {
         let reason =
             switch error {
             case .connectionLost(let message): "cannot be reached: \(message)"
             case .refused(.insufficientPrivilege, let message):
                 "needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth schema apply"
+            case .refused(.invalidSchemaName, let message):
+                "has no schema for the tables (\(message)); name one with --database-schema"
             case .refused(let state, let message): "cannot be used: \(message) (SQLSTATE \(state.rawValue))"
             case .timedOut, .queueFull: "does not answer"
             case .unexpectedColumn(let name): "has another schema than this program expects, in the column \(name)"

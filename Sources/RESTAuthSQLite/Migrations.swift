@@ -1,4 +1,5 @@
 import GRDB
+import RESTAuth
 
 /// The schema, version by version. A version that was released is never changed, only followed.
 ///
@@ -113,6 +114,31 @@ enum Migrations {
                     DROP TABLE signing_keys_1;
                     """)
         }
+        migrator.registerMigration("3 transfer") { database in
+            // A line while another database is moved into this one: until all is there, it is opened for nothing else.
+            try database.execute(sql: "CREATE TABLE unfinished_transfer (source TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID")
+        }
         return migrator
+    }
+}
+
+// MARK: - What is refused
+
+extension Migrations {
+    /// - Throws: `misconfigured` when a version came after those that are known here.
+    static func refuseNewer(_ database: Database, path: String) throws {
+        guard try !migrator.hasBeenSuperseded(database) else {
+            throw AuthError(
+                .misconfigured, "the database \(path) was made by a newer version of rest-auth; use that version or a later one")
+        }
+    }
+
+    /// - Throws: `misconfigured` when a transfer into the database has not come to its end.
+    static func refuseUnfinished(_ database: Database, path: String) throws {
+        guard try database.tableExists("unfinished_transfer"),
+            let source = try String.fetchOne(database, sql: "SELECT source FROM unfinished_transfer")
+        else { return }
+        throw AuthError(
+            .misconfigured, "the database \(path) is only partly filled from \(source): repeat rest-auth migrate, which goes on from there")
     }
 }

@@ -17,22 +17,33 @@ public import RESTAuth
 /// use the file at once. The file is made with mode 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
 public struct SQLiteStorage: Storage {
     let database: any DatabaseWriter
+    /// `nil` in memory.
+    let path: String?
     private let writer: GroupCommit
-    private let secretFile: String?
 
     /// Opens the file at `path` and brings its schema up to date.
     /// - Parameters:
     ///   - path: of the file.
     ///   - createsMissing: whether to make the file when there is none.
-    /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer version, or cannot be opened.
+    /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer version, is only partly filled from another
+    ///   database, or cannot be opened.
     public init(path: String, createsMissing: Bool = true) async throws {
         guard createsMissing || access(path, F_OK) == 0 else {
             throw AuthError(.misconfigured, "there is no database \(path)")
         }
-        let pool = try Self.openFile(path)
+        try self.init(path: path, admitsUnfinished: false)
+    }
+
+    /// Opens the file at `path`, made when there is none, for a ``Transfer`` to fill it, or to go on filling it.
+    package init(filling path: String) async throws {
+        try self.init(path: path, admitsUnfinished: true)
+    }
+
+    private init(path: String, admitsUnfinished: Bool) throws {
+        let pool = try Self.openFile(path, admitsUnfinished: admitsUnfinished)
         database = pool
+        self.path = path
         writer = GroupCommit(database: pool)
-        secretFile = Self.secretFile(beside: path)
     }
 
     /// A database in memory that ends with this value: for tests and trials.
@@ -40,21 +51,16 @@ public struct SQLiteStorage: Storage {
         let queue = try DatabaseQueue(configuration: Self.configuration)
         try Self.migrate(queue, path: "in memory")
         database = queue
+        path = nil
         writer = GroupCommit(database: queue)
-        secretFile = nil
     }
 
     public func instanceSecret() throws -> InstanceSecret? {
-        guard let secretFile else { return InstanceSecret() }
-        return try InstanceSecret(file: secretFile)
+        guard let path else { return InstanceSecret() }
+        return try InstanceSecret(file: SQLiteFile(path).secretFile)
     }
 
-    /// `rest-auth.sqlite` keeps its secret in `rest-auth.secret`.
-    private static func secretFile(beside path: String) -> String {
-        path.hasSuffix(".sqlite") ? path.dropLast(7) + ".secret" : path + ".secret"
-    }
-
-    private static var configuration: Configuration {
+    static var configuration: Configuration {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         // Another process holds the write lock for milliseconds; five seconds is a fault.
@@ -68,7 +74,7 @@ public struct SQLiteStorage: Storage {
     // MARK: The file
 
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and whoever has it must not need one more.
-    private static func openFile(_ path: String) throws -> DatabasePool {
+    private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> DatabasePool {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         let isNew = try createFile(path)
@@ -78,6 +84,7 @@ public struct SQLiteStorage: Storage {
             // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try migrate(pool, path: path)
+            if !admitsUnfinished { try pool.read { try Migrations.refuseUnfinished($0, path: path) } }
             return pool
         } catch {
             if isNew { deleteFile(path) }
@@ -107,7 +114,7 @@ public struct SQLiteStorage: Storage {
     }
 
     /// Refuses a file that belongs to another program, before anything is written to it: opening a pool already writes.
-    private static func checkIdentity(of path: String) throws {
+    static func checkIdentity(of path: String) throws {
         var configuration = Self.configuration
         configuration.readonly = true
         let isForeign = try DatabaseQueue(path: path, configuration: configuration).read { database in
@@ -121,15 +128,11 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func migrate(_ database: any DatabaseWriter, path: String) throws {
-        let migrator = Migrations.migrator
-        guard try !database.read(migrator.hasBeenSuperseded) else {
-            throw AuthError(
-                .misconfigured, "the database \(path) was made by a newer version of rest-auth; use that version or a later one")
-        }
-        try migrator.migrate(database)
+        try database.read { try Migrations.refuseNewer($0, path: path) }
+        try Migrations.migrator.migrate(database)
     }
 
-    private static func unusable(_ path: String, _ error: any Error) -> any Error {
+    static func unusable(_ path: String, _ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
         return AuthError(.misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
     }
@@ -158,7 +161,7 @@ extension SQLiteStorage {
         }
     }
 
-    private static func unavailable(_ error: DatabaseError) -> AuthError {
+    static func unavailable(_ error: DatabaseError) -> AuthError {
         // The message stays here: it can name files and columns.
         Logger.current.error(
             "the database failed", metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
@@ -182,22 +185,5 @@ extension Database {
         -> [Value]
     {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(value)
-    }
-}
-
-/// Held by the one process that makes the file and brings its schema up to date; others that start at once wait for it.
-///
-/// On the directory, not on the file: closing a second descriptor of the file would drop SQLite's own locks.
-private struct DirectoryLock {
-    private let descriptor: Int32
-
-    init(of path: String) {
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if descriptor >= 0 { flock(descriptor, LOCK_EX) }
-    }
-
-    func release() {
-        if descriptor >= 0 { close(descriptor) }
     }
 }

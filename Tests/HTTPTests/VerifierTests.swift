@@ -113,15 +113,12 @@ import Testing
         let verifier = try verifier()
         let (first, second) = (try server.signIn(), try server.signIn())
         try await server.kill()
-        let backup = try Data(contentsOf: URL(fileURLWithPath: server.databasePath))
-        let wal = try? Data(contentsOf: URL(fileURLWithPath: server.databasePath + "-wal"))
+        try directory.database().keepCopy()
         var running = try await RunningServer(directory: directory, port: server.port)
         for _ in 0..<3 { _ = try running.send("DELETE", "/api/tokens", headers: [bearer(running.signIn().access)]) }
         try await verifier.update()
         try await running.kill()
-        try backup.write(to: URL(fileURLWithPath: server.databasePath))
-        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: server.databasePath + suffix) }
-        try wal?.write(to: URL(fileURLWithPath: server.databasePath + "-wal"))
+        try directory.database().putCopyBack()
         running = try await RunningServer(directory: directory, port: server.port)
         _ = try running.send("DELETE", "/api/tokens", headers: [bearer(first.access)])
         try await verifier.update()

@@ -9,6 +9,14 @@ extension SQLiteStorage {
         try await database.write { try $0.execute(sql: "DELETE FROM signing_keys") }
     }
 
+    /// As when a backup is put back.
+    func takeBackRevocations(after number: Int64) async throws {
+        try await database.write { database in
+            try database.execute(sql: "DELETE FROM revocations WHERE number > ?", arguments: [number])
+            try database.execute(sql: "UPDATE sqlite_sequence SET seq = ? WHERE name = 'revocations'", arguments: [number])
+        }
+    }
+
     /// How many SQL statements this storage ran during `work`.
     func countingStatements(_ work: () async throws -> Void) async throws -> Int {
         let counter = Counter()

@@ -89,6 +89,33 @@ import Testing
         try await running
     }
 
+    @Test func aLogThatWasPutBackIsReadAnewAlsoWhenItHasGrownAsLong() async throws {
+        let test = try await TestAuth()
+        let feed = try #require(test.auth.services.first as? RevocationFeed)
+        for name in ["a", "b", "c"] { _ = try await test.auth.users.register(name, password: "python") }
+        for id in [1, 2] { _ = try await test.storage.disableUser(id: Int64(id), at: test.clock.now) }
+        let last = try await feed.read(after: nil)
+        #expect(last?.number == 2)
+        try await test.storage.takeBackRevocations(after: 1)
+        _ = try await test.storage.disableUser(id: 3, at: test.clock.now)
+        #expect(try await feed.read(after: last)?.subject == .user(3))
+        feed.revocations.confirm(at: .now)
+        #expect(feed.revocations.standing(of: identity(3)) == .refused)
+        // What was refused once stays so: to forget it would be worse than to remember it.
+        #expect(feed.revocations.standing(of: identity(2)) == .refused)
+    }
+
+    @Test func aLastLineThatWasSweptIsNoSignOfAnotherLog() async throws {
+        let test = try await TestAuth()
+        let feed = try #require(test.auth.services.first as? RevocationFeed)
+        _ = try await test.auth.users.register("a", password: "python")
+        _ = try await test.storage.disableUser(id: 1, at: test.clock.now)
+        let last = try #require(await feed.read(after: nil))
+        test.clock.advance(by: Revocations.retention + 1)
+        _ = try await test.storage.deleteRevocations(before: test.clock.now, limit: 10)
+        #expect(try await feed.read(after: last) == last)
+    }
+
     @Test func oldLinesAreSweptFromTheLog() async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "python")

@@ -61,7 +61,7 @@ struct TestAuth {
     func readFeed() async throws {
         let start = ContinuousClock.now
         let feed = try #require(auth.services.first as? RevocationFeed)
-        _ = try await feed.read(after: 0)
+        _ = try await feed.read(after: nil)
         feed.revocations.confirm(at: start)
     }
 }

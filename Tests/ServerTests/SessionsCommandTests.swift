@@ -12,7 +12,7 @@ import Testing
     }
 
     private func run(_ arguments: String...) async throws -> CommandOutcome {
-        try await runCommand(arguments + ["--database", "sqlite:\(server.databasePath)"], directory: server.directory)
+        try await server.run(arguments)
     }
 
     private func waitForRefusal(of token: String) async throws {
@@ -47,9 +47,7 @@ import Testing
         ["clients", "remove", "nobody"], ["keys"], ["keys", "rotate", "x"], ["keys", "revoke"], ["keys", "revoke", "x"],
     ])
     func whatCannotBeIsAnErrorInAFewWords(arguments: [String]) async throws {
-        let outcome = try await runCommand(
-            arguments + (arguments == ["keys"] ? ["nothing"] : ["--database", "sqlite:\(server.databasePath)"]), directory: server.directory
-        )
+        let outcome = try await server.run(arguments == ["keys"] ? ["keys", "nothing"] : arguments)
         #expect(outcome.status != 0)
         #expect(!outcome.error.isEmpty)
         #expect(!outcome.error.contains("Fatal"))

@@ -11,8 +11,7 @@ import Testing
     }
 
     private func users(_ arguments: String..., input: String? = nil) async throws -> CommandOutcome {
-        try await runCommand(
-            ["users"] + arguments + ["--database", "sqlite:\(server.databasePath)"], directory: server.directory, input: input)
+        try await server.run(["users"] + arguments, input: input)
     }
 
     @Test func anAddedUserSignsInAtOnce() async throws {
@@ -57,8 +56,7 @@ import Testing
     @Test(arguments: [["show"], ["disable"], ["enable"], ["delete"]])
     func whoDoesNotExistIsAnError(command: [String]) async throws {
         for reference in [["nobody"], ["--id", "99"]] {
-            let outcome = try await runCommand(
-                ["users"] + command + reference + ["--database", "sqlite:\(server.databasePath)"], directory: server.directory)
+            let outcome = try await server.run(["users"] + command + reference)
             #expect(outcome.status == 1)
             #expect(outcome.error.contains("there is no user"))
         }

@@ -29,7 +29,7 @@ extension RunningServer {
     /// Runs a command on this server's database.
     @discardableResult
     public func command(_ arguments: String...) async throws -> CommandOutcome {
-        let outcome = try await runCommand(arguments + ["--database", "sqlite:\(databasePath)"], directory: directory)
+        let outcome = try await run(arguments)
         guard outcome.status == 0 else { throw CommandFailed(error: outcome.error) }
         return outcome
     }

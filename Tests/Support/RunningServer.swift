@@ -10,7 +10,7 @@ public final class RunningServer: Sendable {
     /// Starts `rest-auth serve` and waits until it answers.
     /// - Parameters:
     ///   - arguments: flags after `serve`; hostname, port and database are given already.
-    ///   - directory: an existing one, to start again over the same data.
+    ///   - directory: an existing one, to start again, or another node, over the same data.
     ///   - port: that of one that has ended, for who goes on asking there.
     public init(
         _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil, port: Int? = nil,
@@ -18,10 +18,11 @@ public final class RunningServer: Sendable {
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
         self.port = try port ?? FreePort.next()
+        let database = try self.directory.database()
+        let isSecretGiven = environment.keys.contains { $0.hasSuffix("SECRET_KEY") }
         process = try ExternalProcess(
-            ExternalProcess.restAuth,
-            ["serve", "--port", "\(self.port)", "--database", "sqlite:\(self.directory.path)/rest-auth.sqlite"] + arguments,
-            environment: environment, directory: self.directory)
+            ExternalProcess.restAuth, ["serve", "--port", "\(self.port)", "--database", database.url] + arguments,
+            environment: (isSecretGiven ? [:] : database.environment).merging(environment) { $1 }, directory: self.directory)
         let (process, port) = (process, self.port)
         try await wait(seconds: 20, for: "the server to answer") {
             guard process.isRunning else { throw ServerEnded(log: process.errorText) }
@@ -76,6 +77,15 @@ public final class RunningServer: Sendable {
     }
 }
 
+extension RunningServer {
+    /// Runs `rest-auth` with these arguments to its end, on this server's database.
+    public func run(_ arguments: [String], input: String? = nil) async throws -> CommandOutcome {
+        let database = try directory.database()
+        return try await runCommand(
+            arguments + ["--database", database.url], environment: database.environment, directory: directory, input: input)
+    }
+}
+
 /// The binary run as a command to its end.
 public struct CommandOutcome: Sendable {
     public let status: Int32
@@ -101,13 +111,28 @@ public struct UnexpectedAnswer: Error {
 public final class TemporaryDirectory: Sendable {
     public let path: String
 
-    public init() throws {
+    private let databaseURL: String?
+
+    /// - Parameter database: of the servers in it; `nil` for one of the kind that is tested.
+    public init(database: String? = nil) throws {
+        databaseURL = database
         var template = Array("/tmp/rest-auth-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    private let madeDatabase = Mutex<TestDatabase?>(nil)
+
+    /// The one database of the servers in this directory.
+    public func database() throws -> TestDatabase {
+        try madeDatabase.withLock { made in
+            let database = try made ?? TestDatabase(in: path, url: databaseURL)
+            made = database
+            return database
+        }
+    }
 
     /// The names of what lies in it, sorted, without the tests' own files.
     public var contents: [String] {

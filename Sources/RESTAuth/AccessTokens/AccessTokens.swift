@@ -34,7 +34,10 @@ public final class AccessTokens: Sendable {
     /// no signature check, no database.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> Identity {
-        try await verifier.verify(token) { [storage] claims, identity in
+        if let identity = verifier.remembered(token) { return identity }
+        // Perhaps a key that another process made since the last look.
+        if let id = TokenVerifier.keyID(of: token), !verifier.keys.contains(id) { try await keys.loadAgain() }
+        return try await verifier.verify(token) { [storage] claims, identity in
             guard let stored = try await storage.session(id: claims.sessionID), stored.user.id == claims.subject,
                 !stored.user.isDisabled, identity.roles.isSubset(of: stored.user.roles)
             else { throw AuthError.invalidToken }

@@ -35,8 +35,13 @@ public final class SigningKeys: Sendable {
         let stored: StoredSigningKey
     }
 
+    /// Whoever sends tokens of invented keys must not make the storage be asked about each.
+    private static let patience: Duration = .milliseconds(250)
+
     let verification = VerificationKeys()
     private let ring = Mutex<[Loaded]>([])
+    /// The last look at the storage, and whether it was answered.
+    private let lastLook = Mutex<(at: ContinuousClock.Instant, isAnswered: Bool)?>(nil)
     private let storage: any Storage
     private let secret: InstanceSecret
     /// `nil` for that of the newest key.
@@ -162,9 +167,30 @@ public final class SigningKeys: Sendable {
         return stored.id
     }
 
+    /// Looks at the storage again, unless that was done just now.
+    /// - Throws: what the storage throws; then nobody knows what a token of an unknown key is worth.
+    func loadAgain() async throws {
+        let isDue = try lastLook.withLock { look throws(AuthError) in
+            guard let last = look, .now - last.at < Self.patience else { return true }
+            guard last.isAnswered else {
+                throw AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+            }
+            return false
+        }
+        if isDue { try await load() }
+    }
+
     /// Takes over what the storage has: keys that other processes made, and without those that were deleted.
     func load() async throws {
-        let stored = try await storage.signingKeys()
+        let start = ContinuousClock.now
+        let stored: [StoredSigningKey]
+        do {
+            stored = try await storage.signingKeys()
+            lastLook.withLock { $0 = (start, true) }
+        } catch {
+            lastLook.withLock { $0 = (start, false) }
+            throw error
+        }
         let known = ring.withLock { ring in Dictionary(uniqueKeysWithValues: ring.map { ($0.stored.id, $0) }) }
         guard stored != ring.withLock({ $0.map(\.stored) }) else { return }
         var loaded: [Loaded] = []

@@ -7,6 +7,7 @@ public import ServiceLifecycle
 public struct RevocationFeed: Service {
     let storage: any Storage
     let revocations: Revocations
+    let now: @Sendable () -> Date
 
     /// However often there is news, the log is not read more often than this.
     private static let shortestPause: Duration = .milliseconds(5)
@@ -14,7 +15,7 @@ public struct RevocationFeed: Service {
 
     /// Runs until graceful shutdown.
     public func run() async throws {
-        var last: Int64 = 0
+        var last: Revocation?
         try await repeatedly("revocations could not be read", pause: pause) {
             let start = ContinuousClock.now
             last = try await read(after: last)
@@ -28,14 +29,27 @@ public struct RevocationFeed: Service {
         try await storage.news(within: revocations.bound / 4)
     }
 
-    /// Applies every line after `number` and returns the last one's number.
-    func read(after number: Int64) async throws -> Int64 {
-        var last = number
+    /// Applies every line after `last` and returns the one to go on from.
+    ///
+    /// The last line is read once more each time. Where it is not what it was, the log is another: a backup has been put back, or a replica that
+    /// had not heard of all has taken over. Then all of it counts anew, because numbers are given twice.
+    func read(after last: Revocation?) async throws -> Revocation? {
+        var last = last
         while true {
-            let lines = try await storage.revocations(after: last, limit: Self.pageSize)
+            let lines = try await storage.revocations(after: (last?.number ?? 1) - 1, limit: Self.pageSize)
+            if let known = last, lines.first != known, !isForgotten(known) {
+                revocations.startOver()
+                last = nil
+                continue
+            }
             revocations.apply(lines)
-            last = lines.last?.number ?? last
+            last = lines.last ?? last
             if lines.count < Self.pageSize { return last }
         }
+    }
+
+    /// Whether the line is so old that it may have been deleted.
+    private func isForgotten(_ line: Revocation) -> Bool {
+        line.at < now().addingTimeInterval(-Revocations.retention)
     }
 }

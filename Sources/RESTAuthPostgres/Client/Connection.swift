@@ -45,6 +45,11 @@ final class Connection {
         "\"" + identifier.replacing("\"", with: "\"\"") + "\""
     }
 
+    /// The server's name and port.
+    var host: String {
+        [PQhost(handle), PQport(handle)].compactMap { $0.map { String(cString: $0) } }.joined(separator: ":")
+    }
+
     // MARK: One after the other
 
     /// Runs one statement and waits for its rows.

@@ -6,12 +6,13 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
     static let serializationFailure = SQLState(rawValue: "40001")
     static let deadlockDetected = SQLState(rawValue: "40P01")
     static let insufficientPrivilege = SQLState(rawValue: "42501")
-    static let undefinedTable = SQLState(rawValue: "42P01")
-    static let undefinedFunction = SQLState(rawValue: "42883")
     static let invalidSchemaName = SQLState(rawValue: "3F000")
     static let readOnlyTransaction = SQLState(rawValue: "25006")
     static let cachedPlanChanged = SQLState(rawValue: "0A000")
     static let unknownPreparedStatement = SQLState(rawValue: "26000")
+
+    /// The rows contradict what is there.
+    var isIntegrityViolation: Bool { rawValue.hasPrefix("23") }
 
     /// Nothing was done, and the same may succeed at once: another transaction was in the way.
     var asksForAnotherTry: Bool { self == .serializationFailure || self == .deadlockDetected }

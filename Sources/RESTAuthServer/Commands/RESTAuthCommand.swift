@@ -18,7 +18,8 @@ struct RESTAuthCommand: AsyncParsableCommand {
             """,
         version: "rest-auth \(version)",
         subcommands: [
-            ServeCommand.self, UsersCommand.self, SessionsCommand.self, KeysCommand.self, ClientsCommand.self, ConfigCommand.self,
+            ServeCommand.self, UsersCommand.self, SessionsCommand.self, KeysCommand.self, ClientsCommand.self, MigrateCommand.self,
+            BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self,
         ])
 
     static let version = "0.2.0"

@@ -12,9 +12,7 @@ import Testing
         try #require(server.register("disabled", "python").status == 201)
         try #require(server.register("deleted", "python").status == 201)
         for (command, name) in [("disable", "disabled"), ("delete", "deleted")] {
-            let outcome = try await runCommand(
-                ["users", command, name, "--database", "sqlite:\(server.databasePath)"], directory: server.directory)
-            try #require(outcome.status == 0, "\(outcome.error)")
+            try await server.command("users", command, name)
         }
     }
 
@@ -43,9 +41,7 @@ import Testing
         let forged = try trace("GET", "/api/resource", headers: [bearer(token + "A")])
         #expect(forged.contains("401"))
         #expect(try trace("GET", "/api/resource", headers: [bearer("nonsense")]) == forged)
-        let outcome = try await runCommand(
-            ["users", "delete", "leaver", "--database", "sqlite:\(server.databasePath)"], directory: server.directory)
-        try #require(outcome.status == 0, "\(outcome.error)")
+        try await server.command("users", "delete", "leaver")
         try await wait(seconds: 5, for: "the deletion to be known") {
             try server.send("GET", "/api/resource", headers: [bearer(token)]).status == 401
         }
@@ -121,11 +117,11 @@ import Testing
         answers.append(try badConnection.readAnswer())
 
         // Before the end, because the end empties the write-ahead log.
-        let database = try server.storedBytes()
+        let database = try server.directory.database().storedBytes()
         #expect(try await server.stop() == 0)
         let places = [
             ("the log", Data(server.log.utf8)), ("the output", Data(server.output.utf8)),
-            ("the database", database + (try server.storedBytes())),
+            ("the database", database + (try server.directory.database().storedBytes())),
             ("an answer", Data(answers.map { "\($0.headers) \($0.body)" }.joined(separator: "\n").utf8)),
         ]
         for (place, bytes) in places {
@@ -142,14 +138,6 @@ import Testing
         #expect(server.log.contains("login_failed") && server.log.contains("token_issued") && server.log.contains("registered"))
         #expect(database.firstRange(of: Data("miguel".utf8)) != nil && database.firstRange(of: Data("$argon2id$".utf8)) != nil)
         #expect(answers.contains { $0.status == 200 } && answers.contains { $0.status == 401 } && answers.contains { $0.status == 400 })
-    }
-}
-
-extension RunningServer {
-    /// The database file and its write-ahead log.
-    fileprivate func storedBytes() throws -> Data {
-        try ["", "-wal"].map { URL(fileURLWithPath: databasePath + $0) }.filter { FileManager.default.fileExists(atPath: $0.path) }
-            .reduce(into: Data()) { try $0.append(Data(contentsOf: $1)) }
     }
 }
 

@@ -1,0 +1,146 @@
+import Crypto
+import Foundation
+
+/// How far a transfer is, in rows of all tables together.
+package struct TransferProgress: Sendable {
+    package enum Step: String, Sendable {
+        case copying
+        case checking
+    }
+
+    package let step: Step
+    package let table: String
+    package let done: Int
+    package let total: Int
+}
+
+/// The door to moving everything from one storage into another: users, roles, clients, keys, sessions, the revocation log, and its counters.
+///
+/// Rows are copied in the order of their keys, a batch in a transaction, so that an interrupted transfer goes on after the greatest key that the
+/// target has. Then all rows of both are read anew and compared, by number and digest, while nobody can write to the source: when ``run()``
+/// returns, the target has all that the source had acknowledged by then. Until then it carries a mark and cannot be opened for anything else.
+///
+/// The instance's secret does not move: it is not in the storage.
+package struct Transfer: Sendable {
+    private let source: any TransferableStorage
+    private let target: any TransferableStorage
+    private let batchSize: Int
+    private let report: @Sendable (TransferProgress) -> Void
+
+    package init(
+        from source: any TransferableStorage, to target: any TransferableStorage, batchSize: Int = 1000,
+        report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
+    ) {
+        self.source = source
+        self.target = target
+        self.batchSize = batchSize
+        self.report = report
+    }
+
+    /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops between two batches.
+    /// - Returns: how many rows each table has, in the order of ``TransferTable/all``.
+    /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled from another source, and when the source was
+    ///   written to in the meantime; then the target is empty again. What the storages throw.
+    package func run() async throws -> [Int] {
+        try await begin()
+        try await copy()
+        return try await source.withoutWriters {
+            let counts = try await check()
+            try await target.finishTransfer(with: source.counters())
+            return counts
+        }
+    }
+
+    private func begin() async throws {
+        guard source.transferName != target.transferName else {
+            throw AuthError(.misconfigured, "\(target.transferName) cannot move into itself")
+        }
+        switch try await target.beginTransfer(from: source.transferName) {
+        case .admitted: break
+        case .notEmpty:
+            throw AuthError(.misconfigured, "\(target.transferName) is not empty and was left untouched; name a database that is new")
+        case .filledFrom(let other):
+            throw AuthError(
+                .misconfigured, "\(target.transferName) is partly filled from \(other); go on from there, or name a database that is new")
+        }
+    }
+
+    private func copy() async throws {
+        var done = 0
+        let total = try await rowCount()
+        for table in TransferTable.all {
+            var last = try await target.lastKey(of: table)
+            if last != nil { done += try await target.count(of: table) }
+            while true {
+                try Task.checkCancellation()
+                let rows = try await source.rows(of: table, after: last, limit: batchSize)
+                guard let end = rows.last else { break }
+                guard try await target.insert(rows, into: table) else { throw try await sourceHasChanged() }
+                last = table.key(of: end)
+                done += rows.count
+                report(TransferProgress(step: .copying, table: table.name, done: done, total: max(done, total)))
+            }
+        }
+    }
+
+    // MARK: Verification
+
+    /// - Returns: how many rows each table has.
+    private func check() async throws -> [Int] {
+        var progress = 0
+        let total = try await 2 * rowCount()
+        var counts: [Int] = []
+        for table in TransferTable.all {
+            var digests: [Contents] = []
+            for storage in [source, target] {
+                let contents = try await contents(of: table, in: storage) { rows in
+                    progress += rows
+                    report(TransferProgress(step: .checking, table: table.name, done: progress, total: max(progress, total)))
+                }
+                digests.append(contents)
+            }
+            guard digests[0] == digests[1] else { throw try await sourceHasChanged() }
+            counts.append(digests[0].count)
+        }
+        return counts
+    }
+
+    private struct Contents: Equatable {
+        var count: Int
+        var digest: SHA256Digest
+    }
+
+    private func contents(
+        of table: TransferTable, in storage: any TransferableStorage, progress: (Int) -> Void
+    ) async throws -> Contents {
+        var hash = SHA256()
+        var count = 0
+        var last: TransferRow?
+        while true {
+            try Task.checkCancellation()
+            let rows = try await storage.rows(of: table, after: last, limit: batchSize)
+            guard let end = rows.last else { return Contents(count: count, digest: hash.finalize()) }
+            var bytes: [UInt8] = []
+            for value in rows.joined() { value.encode(into: &bytes) }
+            hash.update(data: bytes)
+            last = table.key(of: end)
+            count += rows.count
+            progress(rows.count)
+        }
+    }
+
+    /// Empties the target, so that the next run copies anew what has changed.
+    private func sourceHasChanged() async throws -> AuthError {
+        try await target.deleteAllRows()
+        return AuthError(
+            .misconfigured,
+            "\(source.transferName) was written to while it was copied, so the copy was thrown away: stop its servers and repeat the command"
+        )
+    }
+
+    private func rowCount() async throws -> Int {
+        var count = 0
+        for table in TransferTable.all { count += try await source.count(of: table) }
+        return count
+    }
+}

@@ -1,0 +1,47 @@
+package import Foundation
+
+/// The values of a row, in the order of its table's columns; or those of a key.
+package typealias TransferRow = [TransferValue]
+
+/// One value on its way from a backend to another, in the one form that all of them can give and take.
+package enum TransferValue: Sendable, Hashable {
+    case null
+    case integer(Int64)
+    /// Also the characters of a UUID.
+    case text(String)
+    case bytes([UInt8])
+    /// Whole microseconds since 1970.
+    case time(Int64)
+    case boolean(Bool)
+
+    /// A time in seconds since 1970, rounded to microseconds, because PostgreSQL keeps no less; `nil` for one that no clock has shown.
+    package init?(secondsSince1970 seconds: TimeInterval) {
+        guard let microseconds = Int64(exactly: (seconds * 1_000_000).rounded()) else { return nil }
+        self = .time(microseconds)
+    }
+}
+
+extension TransferValue {
+    /// Adds the one spelling of the value: what it is, how long, and its bytes, so that no two rows have the same.
+    func encode(into bytes: inout [UInt8]) {
+        switch self {
+        case .null: bytes.append(0)
+        case .integer(let number): bytes.append(1, number)
+        case .text(let text):
+            bytes.append(2, Int64(text.utf8.count))
+            bytes += text.utf8
+        case .bytes(let value):
+            bytes.append(3, Int64(value.count))
+            bytes += value
+        case .time(let microseconds): bytes.append(4, microseconds)
+        case .boolean(let isTrue): bytes.append(5, isTrue ? 1 : 0)
+        }
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ kind: UInt8, _ number: Int64) {
+        append(kind)
+        Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) }
+    }
+}

@@ -1,0 +1,149 @@
+import Foundation
+package import RESTAuth
+
+extension PostgresStorage: TransferableStorage {
+    package func beginTransfer(from source: String) async throws -> TransferBeginning {
+        let isEmpty = TransferTable.all.map { "NOT EXISTS (SELECT FROM \($0.name))" }.joined(separator: " AND ")
+        let rows = try await write(
+            // Any row that is there once: of two transfers that begin at once, the second sees the mark of the first.
+            Statement("SELECT FROM revocation_counter FOR UPDATE"),
+            Statement("SELECT source FROM unfinished_transfer"),
+            Statement(
+                """
+                INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer) AND \(isEmpty)
+                """, [source]))
+        if let marked: String = try rows[1].first?["source"] { return marked == source ? .admitted : .filledFrom(marked) }
+        return rows[2].changedCount == 1 ? .admitted : .notEmpty
+    }
+
+    package func count(of table: TransferTable) async throws -> Int {
+        try await read("SELECT count(*) AS count FROM \(table.name)").first?["count"] ?? 0
+    }
+
+    package func rows(of table: TransferTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow] {
+        let condition = key == nil ? "" : "WHERE (\(table.key.list)) > (\(table.key.placeholders(from: 2)))"
+        let parameters = zip(key ?? [], table.key).map { $0.parameter($1) }
+        return try await read(
+            "SELECT \(table.columns[...].list) FROM \(table.name) \(condition) ORDER BY \(table.key.list) LIMIT $1", [limit] + parameters
+        ).map { try TransferRow($0, table.columns[...]) }
+    }
+
+    package func lastKey(of table: TransferTable) async throws -> TransferRow? {
+        let order = table.key.map { "\($0.name) DESC" }.joined(separator: ", ")
+        return try await read("SELECT \(table.key.list) FROM \(table.name) ORDER BY \(order) LIMIT 1").first
+            .map { try TransferRow($0, table.key) }
+    }
+
+    package func insert(_ rows: [TransferRow], into table: TransferTable) async throws -> Bool {
+        let columns = table.columns[...]
+        let places = rows.indices.map { "(\(columns.placeholders(from: 1 + $0 * columns.count)))" }.joined(separator: ", ")
+        let parameters = rows.flatMap { zip($0, columns).map { $0.parameter($1) } }
+        do {
+            _ = try await write(Statement("INSERT INTO \(table.name) (\(columns.list)) VALUES \(places)", parameters))
+            return true
+        } catch let error as PostgresError where error.state?.isIntegrityViolation == true {
+            return false
+        }
+    }
+
+    package func counters() async throws -> TransferCounters {
+        let row = try await read(
+            """
+            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id, last_number
+            FROM revocation_counter
+            """
+        ).first
+        return TransferCounters(lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0)
+    }
+
+    package func finishTransfer(with counters: TransferCounters) async throws {
+        _ = try await write(
+            Statement(
+                """
+                SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
+                    pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
+                """, [counters.lastUserID]),
+            Statement("UPDATE revocation_counter SET last_number = greatest(last_number, $1)", [counters.lastRevocationNumber]),
+            Statement("DELETE FROM unfinished_transfer"))
+    }
+
+    package func deleteAllRows() async throws {
+        _ = try await pool.write(
+            TransferTable.all.reversed().map { Statement("DELETE FROM \($0.name)") }, isRepeatable: true)
+    }
+
+    package func withoutWriters<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+        // A connection of its own, whose transaction lasts: it admits readers only.
+        let lock = try await Self.onThread { [configuration] in try TableLock(configuration) }
+        defer { lock.release() }
+        return try await body()
+    }
+}
+
+/// Keeps everybody from writing, for as long as its connection is open.
+private final class TableLock: @unchecked Sendable {
+    // Used by whoever made it, to its end.
+    private var connection: Connection?
+
+    init(_ configuration: PostgresConfiguration) throws {
+        do {
+            let connection = try Connection(configuration)
+            try connection.execute("BEGIN; LOCK TABLE \(TransferTable.all.map(\.name).joined(separator: ", ")) IN SHARE MODE")
+            self.connection = connection
+        } catch {
+            throw PostgresStorage.unavailable(error)
+        }
+    }
+
+    func release() { connection = nil }
+}
+
+// MARK: - Values
+
+extension ArraySlice<TransferTable.Column> {
+    fileprivate var list: String { map(\.name).joined(separator: ", ") }
+
+    fileprivate func placeholders(from first: Int) -> String {
+        (first..<first + count).map { "$\($0)" }.joined(separator: ", ")
+    }
+}
+
+extension TransferRow {
+    fileprivate init(_ row: Row, _ columns: ArraySlice<TransferTable.Column>) throws {
+        self = try columns.map { try TransferValue(row, $0) }
+    }
+}
+
+extension TransferValue {
+    fileprivate init(_ row: Row, _ column: TransferTable.Column) throws {
+        let read: TransferValue? =
+            switch column.kind {
+            case .integer: (try row[column.name] as Int64?).map { .integer($0) }
+            case .text: (try row[column.name] as String?).map { .text($0) }
+            case .uuid: (try row[column.name] as Session.ID?).map { .text($0.description) }
+            case .bytes: (try row[column.name] as [UInt8]?).map { .bytes($0) }
+            case .time: (try row[column.name] as Date?).flatMap { TransferValue(secondsSince1970: $0.timeIntervalSince1970) }
+            case .boolean: (try row[column.name] as Bool?).map { .boolean($0) }
+            }
+        guard read != nil || column.isNullable else { throw PostgresError.unexpectedColumn(column.name) }
+        self = read ?? .null
+    }
+
+    /// Typed by the column, because NULL has no type of its own.
+    fileprivate func parameter(_ column: TransferTable.Column) -> any PostgresParameter {
+        switch (column.kind, self) {
+        case (_, .integer(let number)): number
+        case (.uuid, .text(let text)): Session.ID(text)
+        case (_, .text(let text)): text
+        case (_, .bytes(let bytes)): bytes
+        case (_, .time(let microseconds)): Date(timeIntervalSince1970: Double(microseconds) / 1_000_000)
+        case (_, .boolean(let isTrue)): isTrue
+        case (.integer, .null): Int64?.none
+        case (.text, .null): String?.none
+        case (.uuid, .null): Session.ID?.none
+        case (.bytes, .null): [UInt8]?.none
+        case (.time, .null): Date?.none
+        case (.boolean, .null): Bool?.none
+        }
+    }
+}

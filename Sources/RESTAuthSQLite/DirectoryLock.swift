@@ -1,0 +1,27 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Held by the one process that makes the file, brings its schema up to date, or puts another in its place; others that start at once wait
+/// for it.
+///
+/// On the directory, not on the file: closing a second descriptor of the file would drop SQLite's own locks.
+struct DirectoryLock {
+    private let descriptor: Int32
+
+    init(of path: String) {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor >= 0 { flock(descriptor, LOCK_EX) }
+    }
+
+    func release() {
+        if descriptor >= 0 { close(descriptor) }
+    }
+}

@@ -1,0 +1,230 @@
+import Foundation
+import GRDB
+import RESTAuth
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The file of a database as a whole: copied while it is in use, or put in the place of another.
+///
+/// What appears under a name is complete, checked and on disk by then: it is written under another name in the same directory, with mode 0600.
+package struct SQLiteFile: Sendable {
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    package var exists: Bool { Self.exists(path) }
+
+    /// `rest-auth.sqlite` keeps its secret in `rest-auth.secret`.
+    package var secretFile: String {
+        path.hasSuffix(".sqlite") ? path.dropLast(7) + ".secret" : path + ".secret"
+    }
+
+    /// Hears how many pages have been copied, and of how many.
+    package typealias Report = (_ done: Int, _ total: Int) -> Void
+
+    /// Copies the database as it is at one moment to `file`, also while others write to it; nobody waits for that.
+    /// - Throws: `misconfigured` when there is no such database, it is damaged or of another program, or `file` exists and is not to be
+    ///   replaced.
+    package func backUp(to file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws {
+        guard exists else { throw AuthError(.misconfigured, "there is no database \(path)") }
+        guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
+        guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
+        let copy = try checkedCopy(beside: file, report: report)
+        // Of its two names, or when it could not be given the other.
+        defer { unlink(copy) }
+        try Self.give(file, to: copy, isReplacing: isReplacing)
+    }
+
+    // MARK: Copying
+
+    /// A new file in the directory of `place` with all that is in this one, on disk and without side files.
+    fileprivate func checkedCopy(beside place: String, report: @escaping Report) throws -> String {
+        let copy = try Self.emptyFile(beside: place)
+        do {
+            try copyPages(to: copy, report: report)
+            try Self.synchronize(copy)
+            return copy
+        } catch {
+            for suffix in ["", "-journal", "-wal", "-shm"] { unlink(copy + suffix) }
+            throw SQLiteStorage.unusable(path, error)
+        }
+    }
+
+    private func copyPages(to copy: String, report: @escaping Report) throws {
+        var configuration = SQLiteStorage.configuration
+        let destination = try DatabaseQueue(path: copy, configuration: configuration)
+        configuration.readonly = true
+        let source = try DatabaseQueue(path: path, configuration: configuration)
+        try destination.writeWithoutTransaction { to in
+            try source.read { from in
+                // The first look begins the snapshot, which all steps then read: without it, each step would begin one of its own, and a write
+                // between two of them would make the copying start over.
+                _ = try Int.fetchOne(from, sql: "SELECT count(*) FROM sqlite_schema")
+                try from.backup(to: to, pagesPerStep: 1000) { report($0.completedPageCount, $0.totalPageCount) }
+            }
+            try to.execute(sql: "PRAGMA journal_mode = DELETE")
+            try check(to)
+        }
+        try source.close()
+        try destination.close()
+    }
+
+    /// - Throws: when a copy of this file could not be served from.
+    private func check(_ copy: Database) throws {
+        guard try Int32.fetchOne(copy, sql: "PRAGMA application_id") == Migrations.applicationID else {
+            throw AuthError(.misconfigured, "\(path) is no database of rest-auth")
+        }
+        let fault = try String.fetchOne(copy, sql: "PRAGMA integrity_check(1)") ?? "nothing in it can be read"
+        guard fault == "ok" else {
+            throw AuthError(.misconfigured, "the database \(path) is damaged: \(fault.replacing("\n", with: " "))")
+        }
+        try Migrations.refuseNewer(copy, path: path)
+        try Migrations.refuseUnfinished(copy, path: path)
+    }
+}
+
+// MARK: - Putting another in its place
+
+extension SQLiteFile {
+    /// Puts a copy of `file` in the place of this database, which is kept under another name.
+    ///
+    /// There is a whole database in that place at every moment. No process may have it open: it would go on with the one that was there before.
+    /// - Returns: the name under which the database that was there is kept; `nil` when there was none.
+    /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version, when there is a database that is not to be
+    ///   replaced, is of another program, or is open in another process. Then nothing has changed.
+    package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String? {
+        guard Self.exists(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
+        guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
+        // Before a long copying, and again below, when nobody can open it any more.
+        try refuse(isReplacing: isReplacing)
+        let copy = try SQLiteFile(file).checkedCopy(beside: path, report: report)
+        defer { unlink(copy) }
+        let lock = DirectoryLock(of: path)
+        defer { lock.release() }
+        try refuse(isReplacing: isReplacing)
+        let kept = try setAside()
+        try Self.give(path, to: copy, isReplacing: isReplacing)
+        return kept
+    }
+
+    private func refuse(isReplacing: Bool) throws {
+        guard exists else { return }
+        guard isReplacing else { throw Self.taken(path) }
+        if let process = occupant {
+            throw AuthError(.misconfigured, "the database \(path) is open in process \(process); stop it first")
+        }
+        do {
+            try SQLiteStorage.checkIdentity(of: path)
+        } catch is DatabaseError {
+            // Damaged: a reason to put a backup in its place.
+        }
+    }
+
+    /// A process that has the database open.
+    ///
+    /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from its first look to its end. Asking the system
+    /// for them works in whatever state the file is, and also when the process does not answer; a process that was killed has none.
+    private var occupant: pid_t? {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        lock.l_start = 0x4000_0000
+        lock.l_len = 512
+        guard fcntl(descriptor, F_GETLK, &lock) == 0, lock.l_type != Int16(F_UNLCK) else { return nil }
+        return lock.l_pid
+    }
+
+    /// Gives the database that is there a second name; its first one is taken from it by the file that comes.
+    private func setAside() throws -> String? {
+        if exists { try foldLog() }
+        let sideFiles = ["-wal", "-journal"].filter { Self.exists(path + $0) }
+        guard exists || !sideFiles.isEmpty else { return nil }
+        let kept = freeName()
+        if exists, link(path, kept) != 0 { throw Self.failed("\(path) cannot be kept as \(kept)") }
+        // SQLite would apply them to the file that comes.
+        for suffix in sideFiles where rename(path + suffix, kept + suffix) != 0 { throw Self.failed("\(path + suffix) cannot be kept") }
+        unlink(path + "-shm")
+        return kept
+    }
+
+    /// Writes what is only in the write-ahead log into the file, which then is the whole database.
+    private func foldLog() throws {
+        do {
+            let queue = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
+            try queue.close()
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            throw AuthError(.misconfigured, "the database \(path) is open in another process; stop it first")
+        } catch is DatabaseError {
+            // Too damaged for that: it is kept with its log beside it.
+        }
+    }
+
+    private func freeName() -> String {
+        var name = path + ".before-restore"
+        var number = 1
+        while ["", "-wal", "-journal"].contains(where: { Self.exists(name + $0) }) {
+            number += 1
+            name = "\(path).before-restore-\(number)"
+        }
+        return name
+    }
+}
+
+// MARK: - Names
+
+extension SQLiteFile {
+    private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    private static func isSame(_ path: String, _ other: String) -> Bool {
+        var (one, two) = (stat(), stat())
+        return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
+    }
+
+    /// Makes an empty file with a name of its own and mode 0600.
+    private static func emptyFile(beside path: String) throws -> String {
+        let url = URL(fileURLWithPath: path)
+        let prefix = url.deletingLastPathComponent().appendingPathComponent("." + url.lastPathComponent).path
+        var template = Array("\(prefix).XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw failed("no file can be made beside \(path)") }
+        close(descriptor)
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Gives the file `copy` that name, at once and for good.
+    private static func give(_ name: String, to copy: String, isReplacing: Bool) throws {
+        if isReplacing {
+            guard rename(copy, name) == 0 else { throw failed("\(name) cannot be replaced") }
+        } else {
+            // A link fails where a rename would replace what has come in the meantime.
+            guard link(copy, name) == 0 else { throw errno == EEXIST ? taken(name) : failed("\(name) cannot be made") }
+        }
+        try synchronize(URL(fileURLWithPath: name).deletingLastPathComponent().path)
+    }
+
+    /// Waits until a file, or the names in a directory, are on disk.
+    private static func synchronize(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failed("\(path) cannot be read") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failed("\(path) cannot be brought to disk") }
+    }
+
+    private static func taken(_ name: String) -> AuthError {
+        AuthError(.misconfigured, "\(name) exists already and was left untouched; --force puts the other in its place")
+    }
+
+    private static func failed(_ what: String) -> AuthError {
+        AuthError(.misconfigured, "\(what): \(String(cString: strerror(errno)))")
+    }
+}

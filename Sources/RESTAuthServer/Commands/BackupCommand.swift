@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+import RESTAuthSQLite
+
+struct BackupCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup",
+        abstract: "Copy the database into a file, also while the server runs.",
+        discussion: """
+              rest-auth backup /backups/rest-auth.sqlite
+              rest-auth backup /backups/rest-auth.sqlite --force --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
+
+            The file has everything that was acknowledged before the command started. It appears whole, checked and on disk, or not at all, and \
+            only its owner may read it. The secret is not in it: keep that apart, because whoever has both has the keys that sign tokens.
+
+            For a PostgreSQL database use pg_dump, or PostgreSQL's continuous archiving.
+            """)
+
+    @Argument(help: "The file to make.") var file: String
+    @Flag(help: "Replace the file when there is one.") var force = false
+    @OptionGroup var options: SettingsOptions
+
+    func run() async throws {
+        let settings = try await options.load()
+        let database = try settings.sqliteFile(orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
+        try copy(database)
+        print("Backed up \(database.path) to \(file).")
+        let secret = settings.placeOfSecret(of: database).map { "The secret in \($0)" } ?? "The secret that the servers are given"
+        print("\(secret) is not in it: keep it too, in another place. Without it no server starts on the backup.")
+    }
+
+    private func copy(_ database: SQLiteFile) throws {
+        let report = ProgressReport()
+        defer { report.end() }
+        try database.backUp(to: file, isReplacing: force) { done, total in report.showPages(done, of: total) }
+    }
+}
+
+extension ProgressReport {
+    /// The pages of a database; of a small one nothing is said.
+    func showPages(_ done: Int, of total: Int) {
+        if total > 10_000 { show("copying", part: "\(total) pages", done: done, total: total) }
+    }
+}
+
+extension Settings {
+    /// The database as a file.
+    /// - Throws: `misconfigured` with that advice when it is none.
+    func sqliteFile(orElse advice: String) throws -> SQLiteFile {
+        guard case .sqlite(let path) = database else {
+            throw AuthError(.misconfigured, "the database is not a file of SQLite: \(advice)")
+        }
+        return SQLiteFile(path)
+    }
+
+    /// Where the secret of that database is; `nil` when it is given itself.
+    func placeOfSecret(of database: SQLiteFile) -> String? {
+        secret == nil ? secretFile ?? database.secretFile : nil
+    }
+}

@@ -1,0 +1,307 @@
+import Foundation
+import GRDB
+import RESTAuth
+import RESTAuthPostgres
+import RESTAuthTesting
+import Support
+import Synchronization
+import Testing
+
+@testable import RESTAuthSQLite
+
+/// Everything moves from each backend into each, or nothing can be opened.
+@Suite struct TransferTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    @Test(arguments: TransferPair.all)
+    func everythingIsInTheTargetAsItWasInTheSource(pair: TransferPair) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        let counts = try await Transfer(from: source, to: target.openToFill()).run()
+        #expect(counts == [4, 3, 3, 2, 3, 6])
+        let copy = try await target.open()
+        try await expectEqual(source, copy)
+        let users = try await copy.users(after: 0, limit: 10)
+        #expect(users.map(\.username) == ["miguel", "Søren", "李雷", "Zoë"])
+        #expect(users.map(\.roles) == [["admin", "über"], [], ["auditor"], []])
+        #expect(users.map { $0.disabledAt != nil } == [false, true, false, false])
+        #expect(try await copy.credentials(canonicalUsername: "miguel")?.passwordVersion == 2)
+        #expect(try await copy.signingKeys().map(\.id) == ["Z", "a-"])
+    }
+
+    @Test(arguments: TransferPair.all)
+    func nothingMovesToo(pair: TransferPair) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        #expect(try await Transfer(from: source, to: target.openToFill()).run() == [0, 0, 0, 0, 0, 0])
+        #expect(try await target.open().insertUser(Username("first"), passwordHash: "h", at: .now).id == 1)
+    }
+
+    @Test(arguments: TransferPair.all)
+    func noIdAndNoNumberIsGivenTwiceAfterAMove(pair: TransferPair) async throws {
+        let (source, place) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        // The last lines of the log have been swept, the last users were deleted before.
+        while try await source.deleteRevocations(before: .distantFuture, limit: 100) > 0 {}
+        let last = try await source.lastRevocationNumber()
+        _ = try await Transfer(from: source, to: place.openToFill()).run()
+        let target = try await place.open()
+        #expect(try await target.lastRevocationNumber() == last)
+        #expect(try await target.disableUser(id: 1, at: .now)?.number == last + 1)
+        #expect(try await target.insertUser(Username("new"), passwordHash: "h", at: .now).id == 7)
+    }
+
+    @Test(arguments: TransferPair.all)
+    func theLimitOfSessionsCountsThoseThatMoved(pair: TransferPair) async throws {
+        let (source, place) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        _ = try await Transfer(from: source, to: place.openToFill()).run()
+        let session = Samples.session(99, at: TestClock().now)
+        let ended = try await place.open().insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 2)
+        #expect(ended?.count == 1)
+    }
+
+    // MARK: Interruptions
+
+    @Test(arguments: TransferPair.all, TransferTable.all.map(\.name))
+    func anInterruptedMoveGoesOnWhereItStopped(pair: TransferPair, table: String) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        try await interrupt(from: source, to: target, at: table)
+        let copied = Mutex<[String]>([])
+        let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
+            if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
+        }.run()
+        #expect(counts == [4, 3, 3, 2, 3, 6])
+        let names = TransferTable.all.map(\.name)
+        let finished = names.prefix { $0 != table }
+        #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
+        #expect(copied.withLock { $0.count } < counts.reduce(0, +))
+        try await expectEqual(source, target.open())
+    }
+
+    @Test(arguments: TransferPair.all)
+    func nobodyOpensAHalfFilledDatabase(pair: TransferPair) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        try await interrupt(from: source, to: target, at: "users")
+        let error = await #expect(throws: AuthError.self) { try await target.open() }
+        #expect(error?.code == .misconfigured)
+        #expect(error?.detail.contains("rest-auth migrate") == true)
+        _ = try await Transfer(from: source, to: target.openToFill()).run()
+        _ = try await target.open()
+    }
+
+    @Test(arguments: TransferPair.all)
+    func onlyTheSourceOfAnInterruptedMoveMayGoOnWithIt(pair: TransferPair) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let other = try await pair.source.place(directory, "other").open()
+        try await fillAwkwardly(source)
+        try await interrupt(from: source, to: target, at: "clients")
+        let error = await #expect(throws: AuthError.self) { try await Transfer(from: other, to: target.openToFill()).run() }
+        #expect(error?.detail.contains("partly filled from \(source.transferName)") == true)
+        _ = try await Transfer(from: source, to: target.openToFill()).run()
+        try await expectEqual(source, target.open())
+    }
+
+    @Test(arguments: TransferPair.all, SourceChange.allCases)
+    func aSourceThatWasWrittenToInTheMeantimeIsFoundAndCopiedAnew(pair: TransferPair, change: SourceChange) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        try await interrupt(from: source, to: target, at: "sessions")
+        try await change.make(source)
+        let error = await #expect(throws: AuthError.self) { try await Transfer(from: source, to: target.openToFill()).run() }
+        #expect(error?.detail.contains("was written to while it was copied") == true)
+        await #expect(throws: AuthError.self) { try await target.open() }
+        let half = try await target.openToFill()
+        for table in TransferTable.all { #expect(try await half.count(of: table) == 0) }
+        _ = try await Transfer(from: source, to: half).run()
+        try await expectEqual(source, target.open())
+    }
+
+    @Test func nobodyWritesToTheSourceWhileItIsCompared() async throws {
+        let path = directory.path + "/source.sqlite"
+        let source = try await SQLiteStorage(path: path)
+        try await fillAwkwardly(source)
+        let refusals = Mutex<[Step: Int]>([:])
+        let target = try await SQLiteStorage(filling: directory.path + "/target.sqlite")
+        _ = try await Transfer(from: source, to: target) { progress in
+            var configuration = Configuration()
+            configuration.busyMode = .immediateError
+            do {
+                try DatabaseQueue(path: path, configuration: configuration).write { try $0.execute(sql: "DELETE FROM users WHERE id = 0") }
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+                refusals.withLock { $0[progress.step, default: 0] += 1 }
+            } catch {
+                Issue.record(error)
+            }
+        }.run()
+        #expect(refusals.withLock { $0 } == [.checking: 12])
+        _ = try await source.disableUser(id: 1, at: .now)
+    }
+
+    private typealias Step = TransferProgress.Step
+
+    // MARK: Refusals
+
+    @Test(arguments: TransferPair.all, Resident.allCases)
+    func aTargetThatIsNotEmptyIsLeftUntouched(pair: TransferPair, resident: Resident) async throws {
+        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        try await fillAwkwardly(source)
+        try await resident.moveIn(target.open())
+        let error = await #expect(throws: AuthError.self) { try await Transfer(from: source, to: target.openToFill()).run() }
+        #expect(error?.code == .misconfigured)
+        #expect(error?.detail.contains("is not empty") == true)
+        let after = try await target.open()
+        var rows = 0
+        for table in TransferTable.all { rows += try await after.count(of: table) }
+        #expect(rows == 1)
+    }
+
+    @Test(arguments: TransferBackend.all)
+    func nothingMovesIntoItself(backend: TransferBackend) async throws {
+        let place = try await backend.place(directory, "source")
+        let storage = try await place.open()
+        try await fillAwkwardly(storage)
+        let error = await #expect(throws: AuthError.self) { try await Transfer(from: storage, to: place.openToFill()).run() }
+        #expect(error?.detail.contains("into itself") == true)
+        #expect(try await place.open().users(after: 0, limit: 10).count == 4)
+    }
+
+    // MARK: -
+
+    /// Four users of six, of whom the last two were deleted, and of every other table what is hard to carry.
+    private func fillAwkwardly(_ storage: any Storage) async throws {
+        let clock = TestClock(Date(timeIntervalSince1970: 1_800_000_000.123_456_7))
+        for name in ["miguel", "Søren", "李雷", "Zoë", "last", "very-last"] {
+            _ = try await storage.insertUser(Username(name), passwordHash: Samples.passwordHash + name, at: clock.now)
+            clock.advance(by: 0.000_001_4)
+        }
+        _ = try await storage.setPasswordHash("another", user: 1, replacing: nil, keeping: nil, at: clock.now)
+        for (role, user) in [("über", 1), ("admin", 1), ("auditor", 3), ("guest", 3)] as [(String, Int64)] {
+            _ = try await storage.grantRole(role, user: user, at: clock.now)
+        }
+        for (number, user) in [(1, 1), (2, 1), (3, 3), (4, 4)] as [(Int, Int64)] {
+            let sample = Samples.session(number, of: user, at: clock.now, isRenewable: number.isMultiple(of: 2))
+            let session = Session(
+                id: sample.id, userID: user, createdAt: sample.createdAt, lastUsedAt: sample.lastUsedAt,
+                expiresAt: sample.expiresAt.addingTimeInterval(0.1), origin: number == 1 ? SessionOrigin() : sample.origin,
+                isRenewable: sample.isRenewable)
+            let digest: [UInt8]? = session.isRenewable ? [0, 255, UInt8(number)] : nil
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: digest, limit: 10)
+        }
+        _ = try await storage.rotate(
+            RefreshRotation(
+                sessionID: Samples.session(2, at: clock.now).id, generation: 0, digest: [0, 255, 2], successorDigest: [7], now: clock.now,
+                inactivityTimeout: 86400, timebox: 86400 * 30))
+        // Six lines: of a role, a user who is refused twice, a session, and two users who are gone.
+        _ = try await storage.revokeRole("guest", user: 3, at: clock.now)
+        _ = try await storage.disableUser(id: 2, at: clock.now)
+        _ = try await storage.endSession(id: Samples.session(4, at: clock.now).id, of: nil, at: clock.now)
+        _ = try await storage.disableUser(id: 2, at: clock.now)
+        for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
+        for (number, id) in ["gateway", "Gateway", "_"].enumerated() {
+            try await storage.insertClient(Client(id: id, createdAt: clock.now), secretDigest: [UInt8](repeating: 0, count: number + 1))
+        }
+        _ = try await storage.insertSigningKey(Samples.signingKey("Z", at: clock.now))
+        clock.advance(by: 1)
+        _ = try await storage.insertSigningKey(Samples.signingKey("a-", at: clock.now, follows: "Z"))
+    }
+
+    /// Stops a move, a row at a time, after the first row of that table.
+    private func interrupt(from source: any TransferableStorage, to place: TransferPlace, at table: String) async throws {
+        let target = try await place.openToFill()
+        let move = Task {
+            try await Transfer(from: source, to: target, batchSize: 1) { progress in
+                if progress.table == table { withUnsafeCurrentTask { $0?.cancel() } }
+            }.run()
+        }
+        await #expect(throws: CancellationError.self) { try await move.value }
+    }
+
+    private func expectEqual(_ source: any TransferableStorage, _ target: any TransferableStorage) async throws {
+        for table in TransferTable.all {
+            let rows = try await source.rows(of: table, after: nil, limit: 1000)
+            #expect(try await target.rows(of: table, after: nil, limit: 1000) == rows, "\(table.name)")
+        }
+        #expect(try await source.counters() == target.counters())
+    }
+}
+
+/// What may be in a database that is to be filled.
+enum Resident: CaseIterable {
+    case user
+    case client
+    case signingKey
+
+    func moveIn(_ storage: any Storage) async throws {
+        switch self {
+        case .user: _ = try await storage.insertUser(Username("resident"), passwordHash: "h", at: .now)
+        case .client: try await storage.insertClient(Client(id: "resident", createdAt: .now), secretDigest: [1])
+        case .signingKey: _ = try await storage.insertSigningKey(Samples.signingKey(at: .now))
+        }
+    }
+}
+
+/// What a server may do that should have been stopped.
+enum SourceChange: CaseIterable {
+    case password
+    case deletion
+    case disabling
+    case nameOfAnotherUser
+    case signOut
+
+    func make(_ storage: any Storage) async throws {
+        switch self {
+        case .password: _ = try await storage.setPasswordHash("yet another", user: 1, replacing: nil, keeping: nil, at: .now)
+        case .deletion: _ = try await storage.deleteUser(id: 4, at: .now)
+        case .disabling: _ = try await storage.disableUser(id: 1, at: .now)
+        case .nameOfAnotherUser:
+            // The same name at another id: the target has it already.
+            _ = try await storage.deleteUser(id: 4, at: .now)
+            _ = try await storage.insertUser(Username("Zoë"), passwordHash: "h", at: .now)
+        case .signOut: _ = try await storage.endSession(id: Samples.session(1, at: .now).id, of: nil, at: .now)
+        }
+    }
+}
+
+// MARK: - Backends
+
+/// A backend to move from or into.
+struct TransferBackend: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    /// A database that nothing is in yet.
+    let place: @Sendable (_ directory: TemporaryDirectory, _ name: String) async throws -> TransferPlace
+
+    static let all = [sqlite, postgres]
+
+    static let sqlite = TransferBackend(testDescription: "SQLite") { directory, name in
+        let path = "\(directory.path)/\(name).sqlite"
+        return TransferPlace(
+            open: { try await SQLiteStorage(path: path) },
+            openToFill: { try await SQLiteStorage(filling: path) })
+    }
+
+    static let postgres = TransferBackend(testDescription: "PostgreSQL") { _, _ in
+        let configuration = PostgresConfiguration(url: try PostgresServer.shared.get().makeDatabase())
+        return TransferPlace(
+            open: { try await PostgresStorage(configuration) },
+            openToFill: { try await PostgresStorage(filling: configuration) })
+    }
+}
+
+/// A database, opened as often as a test needs.
+struct TransferPlace: Sendable {
+    let open: @Sendable () async throws -> any Storage & TransferableStorage
+    let openToFill: @Sendable () async throws -> any TransferableStorage
+}
+
+struct TransferPair: Sendable, CustomTestStringConvertible {
+    let source: TransferBackend
+    let target: TransferBackend
+
+    var testDescription: String { "\(source.testDescription) to \(target.testDescription)" }
+
+    static let all = TransferBackend.all.flatMap { source in TransferBackend.all.map { TransferPair(source: source, target: $0) } }
+}

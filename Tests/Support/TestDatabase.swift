@@ -1,0 +1,71 @@
+import Foundation
+import Synchronization
+
+/// The database of a test's servers: a file of SQLite beside them, or one of the tests' PostgreSQL when `TEST_DATABASE` is `postgres`.
+public final class TestDatabase: Sendable {
+    /// As `--database` takes it.
+    public let url: String
+    /// In which the secret lies.
+    private let directory: String
+    /// A copy that can be put back.
+    private let copy = Mutex<[String: Data]>([:])
+
+    init(in directory: String, url: String?) throws {
+        self.directory = directory
+        if let url {
+            self.url = url
+        } else if ProcessInfo.processInfo.environment["TEST_DATABASE"] == "postgres" {
+            self.url = try PostgresServer.shared.get().makeDatabase()
+        } else {
+            self.url = "sqlite:\(directory)/rest-auth.sqlite"
+        }
+    }
+
+    private var isPostgres: Bool { url.hasPrefix("postgres:") }
+
+    /// What a program needs to know beside the URL.
+    public var environment: [String: String] {
+        isPostgres ? ["SECRET_KEY_FILE": directory + "/rest-auth.secret"] : [:]
+    }
+
+    // MARK: Behind the servers' backs
+
+    private var file: String { directory + "/rest-auth.sqlite" }
+    private var name: String { String(url.dropFirst("postgres://postgres@/".count).prefix { $0 != "?" }) }
+
+    /// All that is stored, as it lies on the disk.
+    public func storedBytes() throws -> Data {
+        guard isPostgres else { return try read(["", "-wal"]).values.reduce(Data(), +) }
+        let server = try PostgresServer.shared.get()
+        try server.execute("CHECKPOINT")
+        let path = "\(server.dataPath)/base/" + (try server.execute("SELECT oid FROM pg_database WHERE datname = '\(name)'"))
+        return try FileManager.default.contentsOfDirectory(atPath: path).reduce(into: Data()) { bytes, file in
+            try bytes.append(Data(contentsOf: URL(fileURLWithPath: "\(path)/\(file)")))
+        }
+    }
+
+    /// Keeps a copy, while no server runs on it.
+    public func keepCopy() throws {
+        guard isPostgres else { return copy.withLock { $0 = (try? read(["", "-wal"])) ?? [:] } }
+        let server = try PostgresServer.shared.get()
+        try server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)'")
+        try server.execute("CREATE DATABASE \(name)_copy TEMPLATE \(name)")
+    }
+
+    /// Puts the copy in the place of what is there, while no server runs on it.
+    public func putCopyBack() throws {
+        guard isPostgres else {
+            for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file + suffix) }
+            for (suffix, bytes) in copy.withLock({ $0 }) { try bytes.write(to: URL(fileURLWithPath: file + suffix)) }
+            return
+        }
+        let server = try PostgresServer.shared.get()
+        try server.execute("DROP DATABASE \(name) WITH (FORCE)")
+        try server.execute("ALTER DATABASE \(name)_copy RENAME TO \(name)")
+    }
+
+    private func read(_ suffixes: [String]) throws -> [String: Data] {
+        let present = suffixes.filter { FileManager.default.fileExists(atPath: file + $0) }
+        return try Dictionary(uniqueKeysWithValues: present.map { ($0, try Data(contentsOf: URL(fileURLWithPath: file + $0))) })
+    }
+}
