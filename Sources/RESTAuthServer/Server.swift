@@ -118,6 +118,10 @@ struct Server {
 
     private func warn(_ logger: Logger) {
         logger.notice("password policy \(settings.passwordPolicy.rawValue)")
+        if settings.database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" {
+            logger.warning(
+                "whether the database is the right one is not checked; add sslmode=verify-full&sslrootcert=FILE to its URL")
+        }
         guard !settings.isLoopback else { return }
         if settings.passwordPolicy == .open {
             logger.warning(

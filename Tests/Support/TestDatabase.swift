@@ -38,9 +38,13 @@ public final class TestDatabase: Sendable {
         guard isPostgres else { return try read(["", "-wal"]).values.reduce(Data(), +) }
         let server = try PostgresServer.shared.get()
         try server.execute("CHECKPOINT")
-        let path = "\(server.dataPath)/base/" + (try server.execute("SELECT oid FROM pg_database WHERE datname = '\(name)'"))
-        return try FileManager.default.contentsOfDirectory(atPath: path).reduce(into: Data()) { bytes, file in
-            try bytes.append(Data(contentsOf: URL(fileURLWithPath: "\(path)/\(file)")))
+        let paths = try server.execute(
+            """
+            SELECT pg_relation_filepath(oid) FROM pg_class
+            WHERE relnamespace::regnamespace::text IN ('public', 'pg_toast') AND relkind IN ('r', 'i', 't')
+            """, database: name)
+        return try paths.split(separator: "\n").reduce(into: Data()) { bytes, path in
+            try bytes.append(Data(contentsOf: URL(fileURLWithPath: "\(server.dataPath)/\(path)")))
         }
     }
 

@@ -1,18 +1,18 @@
-import Foundation
-import Synchronization
-
-/// The connections of one process to the database: one that reads for everybody at once, and some that write.
+/// The connections of one process to the database: one that reads for everybody at once, and some that write, and where the
+/// database allows it one that listens.
 final class ConnectionPool: Sendable {
     private let configuration: PostgresConfiguration
     private let reading: Lane
     private let writing: Lane
-    private let count = Atomic(0)
+    private let listener: Listener?
 
     /// How many transactions may be on the way on the connection that reads.
     private static let readingDepth = 256
 
-    init(_ configuration: PostgresConfiguration) {
+    /// - Parameter channel: on which the database says that revocations were written; `nil` when it cannot.
+    init(_ configuration: PostgresConfiguration, channel: String?) {
         self.configuration = configuration
+        listener = channel.map { Listener(configuration, channel: $0) }
         reading = Lane(configuration, connections: 1, depth: Self.readingDepth, name: "postgres-read")
         writing = Lane(configuration, connections: configuration.writers, depth: 1, name: "postgres-write")
     }
@@ -20,10 +20,14 @@ final class ConnectionPool: Sendable {
     deinit {
         reading.close()
         writing.close()
+        listener?.close()
     }
 
-    /// How many transactions were asked for so far.
-    var transactionCount: Int { count.load(ordering: .relaxed) }
+    /// Waits until the database says that revocations were written, and no longer than `duration`.
+    func news(within duration: Duration) async throws {
+        guard let listener else { return try await Task.sleep(for: duration) }
+        try await listener.news(within: duration)
+    }
 
     /// Runs one statement that changes nothing.
     func read(_ statement: Statement) async throws -> Rows {
@@ -40,7 +44,6 @@ final class ConnectionPool: Sendable {
     }
 
     private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
-        count.add(1, ordering: .relaxed)
         // Where nothing is connected a short pause may bring it back; waiting longer would only pile up who waits.
         let patience: Duration = lane.isConnected ? .seconds(configuration.timeout) : .seconds(1)
         return try await withCheckedThrowingContinuation { continuation in

@@ -25,6 +25,7 @@ final class Lane: Sendable {
         var hasTimer = false
     }
 
+    private static let closed = PostgresError.connectionLost("the storage is not used any more")
     private static let longestPause: Duration = .milliseconds(500)
     private static let idleBetweenPings: Duration = .seconds(15)
 
@@ -53,17 +54,27 @@ final class Lane: Sendable {
 
     /// - Throws: `queueFull`.
     func add(_ transaction: Transaction) throws(PostgresError) {
+        guard enqueue(transaction, isFirst: false) else { throw .queueFull }
+    }
+
+    /// Takes one up again that came to nothing, before all others.
+    private func putBack(_ transaction: Transaction) {
+        if !enqueue(transaction, isFirst: true) { transaction.finish(.failure(Self.closed)) }
+    }
+
+    /// - Returns: whether there is room for it.
+    private func enqueue(_ transaction: Transaction, isFirst: Bool) -> Bool {
         let (hasRoom, call) = state.withLock { state -> (Bool, WakeUpCall?) in
-            guard state.waiting.count < configuration.queue, !state.isClosed else { return (false, nil) }
-            state.waiting.append(transaction)
+            guard !state.isClosed, isFirst || state.waiting.count < configuration.queue else { return (false, nil) }
+            if isFirst { state.waiting.prepend(transaction) } else { state.waiting.append(transaction) }
             if !state.hasTimer {
                 state.hasTimer = true
-                expireLater(at: transaction.deadline)
+                expireLater()
             }
             return (true, state.parked.popLast())
         }
-        guard hasRoom else { throw .queueFull }
         call?.ring()
+        return hasRoom
     }
 
     /// The first that waits. When none does, `call` rings as soon as one comes.
@@ -78,32 +89,18 @@ final class Lane: Sendable {
         }
     }
 
-    /// Takes one up again that came to nothing.
-    private func putBack(_ transaction: Transaction) {
-        let call = state.withLock { state in
-            state.waiting.prepend(transaction)
-            return state.parked.popLast()
-        }
-        call?.ring()
-    }
-
-    /// One timer at most: it fires when the first that waits is overdue, and is set again while some wait.
-    private func expireLater(at deadline: ContinuousClock.Instant) {
-        let interval = max(.zero, deadline - .now)
-        DispatchQueue.global().asyncAfter(deadline: .now() + interval.seconds) { [weak self] in self?.expire() }
+    /// While any wait, whoever is overdue is told so.
+    private func expireLater() {
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in self?.expire() }
     }
 
     private func expire() {
+        let now = ContinuousClock.now
         let overdue = state.withLock { state in
-            var overdue: [Transaction] = []
-            while let first = state.waiting.first, first.deadline <= .now || first.isAnswered {
-                overdue.append(state.waiting.removeFirst())
-            }
-            if let next = state.waiting.first {
-                expireLater(at: next.deadline)
-            } else {
-                state.hasTimer = false
-            }
+            let overdue = state.waiting.filter { $0.deadline <= now || $0.isAnswered }
+            if !overdue.isEmpty { state.waiting.removeAll { $0.deadline <= now || $0.isAnswered } }
+            state.hasTimer = !state.waiting.isEmpty
+            if state.hasTimer { expireLater() }
             return overdue
         }
         for transaction in overdue { transaction.finish(.failure(PostgresError.timedOut)) }
@@ -115,7 +112,7 @@ final class Lane: Sendable {
             defer { (state.isClosed, state.waiting, state.parked) = (true, [], []) }
             return (state.waiting, state.parked)
         }
-        for transaction in waiting { transaction.finish(.failure(PostgresError.connectionLost("the storage was closed"))) }
+        for transaction in waiting { transaction.finish(.failure(Self.closed)) }
         for call in parked { call.ring() }
     }
 
@@ -190,8 +187,4 @@ final class Lane: Sendable {
             if transaction.isRepeatable { putBack(transaction) } else { transaction.finish(.failure(error)) }
         }
     }
-}
-
-extension Duration {
-    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

@@ -28,9 +28,10 @@ final class Transaction: Sendable {
         self.answer = Mutex(answer)
     }
 
-    /// Counts an attempt and says whether it may be made.
+    /// Counts an attempt and says whether it may be made. After too many it is answered: what is in the way does not go away.
     func beginAttempt() -> Bool {
-        !isAnswered && attempts.add(1, ordering: .relaxed).newValue <= Self.attemptLimit
+        if attempts.add(1, ordering: .relaxed).newValue > Self.attemptLimit { finish(.failure(PostgresError.timedOut)) }
+        return !isAnswered
     }
 
     var isAnswered: Bool { answer.withLock { $0 == nil } }

@@ -25,6 +25,17 @@ enum DatabaseURL {
         }
     }
 
+    /// Whether what travels to the database could be read or answered by somebody between: another machine, and nobody said that its certificate
+    /// must be its own.
+    var isOpenToOthers: Bool {
+        guard case .postgres(let url) = self, !url.contains("sslmode=verify-full") else { return false }
+        // Several hosts with ports are nothing that can be parsed here, and no loopback.
+        guard let host = URLComponents(string: url).map({ $0.host ?? "" }) else { return true }
+        return
+            !(host.isEmpty || host == "localhost" || host.hasPrefix("127.") || host == "[::1]" || host.hasPrefix("%2F")
+            || host.hasPrefix("/"))
+    }
+
     /// The text for eyes other than the database's.
     static func withoutPassword(_ text: String) -> String {
         text.replacing(/^(?<user>\w+:\/\/[^:\/@]*):(.*)@/) { "\($0.output.user):***@" }

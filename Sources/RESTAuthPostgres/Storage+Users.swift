@@ -44,17 +44,17 @@ extension PostgresStorage {
     public func setPasswordHash(
         _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
     ) async throws -> [Revocation]? {
+        let isPresent = "id = $2 AND password_hash = coalesce($4, password_hash)"
         let rows = try await write(
+            // No session can begin under the old password once it is locked.
+            Statement(SQL.lockUser, [id]),
+            endingSessions(
+                "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, kept, present], at: now),
             Statement(
                 """
-                UPDATE users SET password_hash = $1, password_changed_at = $2, password_version = password_version + 1
-                WHERE id = $3 AND password_hash = coalesce($4, password_hash) RETURNING id
-                """, [hash, now, id, present]),
-            // The user's row is locked by now: no session can begin under the old password.
-            endingSessions(
-                "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE id = $2 AND password_hash = $4)",
-                [id, kept, hash], at: now))
-        return rows[0].count == 1 ? try rows[1].map(Revocation.init) : nil
+                UPDATE users SET password_hash = $1, password_changed_at = $3, password_version = password_version + 1 WHERE \(isPresent)
+                """, [hash, id, now, present]))
+        return rows[2].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
     }
 
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {

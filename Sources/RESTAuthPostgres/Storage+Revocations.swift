@@ -26,8 +26,7 @@ extension PostgresStorage {
     }
 
     public func news(within duration: Duration) async throws {
-        guard let listener else { return try await Task.sleep(for: duration) }
-        try await listener.news(within: duration)
+        try await pool.news(within: duration)
     }
 }
 

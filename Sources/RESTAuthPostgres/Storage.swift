@@ -11,7 +11,6 @@ public import RESTAuth
 public struct PostgresStorage: Storage {
     let pool: ConnectionPool
     let configuration: PostgresConfiguration
-    let listener: Listener?
     /// Where it is, without a password.
     package let transferName: String
     /// What a statement that logs revocations says beside, so that other nodes hear of them.
@@ -34,9 +33,8 @@ public struct PostgresStorage: Storage {
         announcement = database.announces ? ", pg_notify('\(SQL.revocationChannel)', '')" : ""
         transferName = database.name
         self.configuration = configuration
-        pool = ConnectionPool(configuration)
         let canListen = database.announces && !configuration.isBehindPooler && !isFilled
-        listener = canListen ? Listener(configuration, channel: SQL.revocationChannel) : nil
+        pool = ConnectionPool(configuration, channel: canListen ? SQL.revocationChannel : nil)
     }
 
     /// Brings the schema up to date as its owner, so that nodes need no right to.
