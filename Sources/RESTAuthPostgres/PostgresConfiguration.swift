@@ -1,3 +1,4 @@
+import Foundation
 import RESTAuth
 
 /// Where the database is and how it is used.
@@ -31,6 +32,13 @@ public struct PostgresConfiguration: Sendable {
     func validate() throws(AuthError) {
         guard (1...1000).contains(writers), (1...600).contains(timeout), (1...1_000_000).contains(queue) else {
             throw AuthError(.misconfigured, "writers must be 1 to 1000, timeout 1 to 600 seconds, queue 1 to 1000000")
+        }
+        // Otherwise libpq takes a part of the password for the host, and its words about that would repeat it.
+        guard url.wholeMatch(of: /[a-z]+:\/\/([^\/?#@]*@)?[^@]*/) != nil, url.removingPercentEncoding != nil else {
+            throw AuthError(
+                .misconfigured,
+                "the URL of the database has a character in its password or elsewhere that must be written as % and two digits, such as %40 for @"
+            )
         }
         guard schema == nil || !isBehindPooler else {
             throw AuthError(

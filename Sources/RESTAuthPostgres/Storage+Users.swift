@@ -96,25 +96,31 @@ extension PostgresStorage {
     }
 
     public func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revoke(
-            id, isRefused: true, at: now, isRepeatable: true, "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
+        try await write(
+            isRepeatable: true,
+            revoking(id, at: now, "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
+        )[0].first.map(Revocation.init)
     }
 
     public func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revoke(id, isRefused: false, at: now, isRepeatable: true, "UPDATE users SET disabled_at = NULL WHERE id = $1")
+        try await write(
+            isRepeatable: true,
+            revoking(id, isRefused: false, at: now, "UPDATE users SET disabled_at = NULL WHERE id = $1")
+        )[0].first.map(Revocation.init)
     }
 
     public func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revoke(id, isRefused: true, at: now, isRepeatable: false, "DELETE FROM users WHERE id = $1")
+        try await write(
+            Statement("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]),
+            // Before the counter, as everywhere: the cascade would take these locks after it.
+            Statement("DELETE FROM sessions WHERE user_id = $1", [id]),
+            revoking(id, at: now, "DELETE FROM users WHERE id = $1")
+        )[2].first.map(Revocation.init)
     }
 
     /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same transaction.
-    private func revoke(_ id: User.ID, isRefused: Bool, at now: Date, isRepeatable: Bool, _ sql: String) async throws -> Revocation? {
-        try await write(
-            isRepeatable: isRepeatable,
-            Statement(
-                loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"), [id, now])
-        )[0].first.map(Revocation.init)
+    private func revoking(_ id: User.ID, isRefused: Bool = true, at now: Date, _ sql: String) -> Statement {
+        Statement(loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"), [id, now])
     }
 }
 

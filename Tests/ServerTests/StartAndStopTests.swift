@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--database", "sqlite:/nowhere/users.sqlite"], "/nowhere/users.sqlite"), (["--database", "postgres://x"], "--database"),
+        (["--database", "sqlite:/nowhere/users.sqlite"], "/nowhere/users.sqlite"), (["--database", "mysql://x"], "--database"),
         (["--database", "sqlite:"], "--database"), (["--port", "http"], "--port"), (["--port", "70000"], "--port"),
         (["--token-duration", "0"], "--token-duration"), (["--token-duration", "86401"], "--token-duration"),
         (["--token-renewal", "sometimes"], "always, until, never"), (["--password-policy", "strong"], "open, nist"),

@@ -78,15 +78,47 @@ public final class PostgresServer: Sendable {
         "postgres://\(user)@/\(database)?host=\(directory.path)&port=\(port)"
     }
 
+    /// How to reach a database over the network, or over what stands between.
+    public func networkURL(
+        _ database: String, user: String = "postgres", host: String = "127.0.0.1", port: Int? = nil, options: String = ""
+    ) -> String {
+        "postgres://\(user)@\(host):\(port ?? self.port)/\(database)?\(options)"
+    }
+
+    /// The name of the database in a URL.
+    public static func name(in url: String) -> String {
+        String(url.prefix { $0 != "?" }.split(separator: "/").last ?? "")
+    }
+
     /// Runs SQL with `psql` and returns what it prints, without headings.
     @discardableResult
     public func execute(_ sql: String, database: String = "postgres") throws -> String {
-        let process = try ExternalProcess(
-            Self.program("psql"),
-            ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1", "-d", url(database), "-c", sql],
-            directory: directory)
+        try execute(sql, at: url(database))
+    }
+
+    /// Runs SQL in the database of that URL.
+    @discardableResult
+    public func execute(_ sql: String, at url: String) throws -> String {
+        let process = try psql(at: url, ["-v", "ON_ERROR_STOP=1", "-c", sql])
         guard process.waitForEnd() == 0 else { throw ServerEnded(log: process.errorText) }
         return process.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// A session that stays open and takes lines of SQL, until no more will come.
+    public func session(at url: String? = nil) throws -> ExternalProcess {
+        try psql(at: url ?? self.url("postgres"), [], input: .lines)
+    }
+
+    private func psql(at url: String, _ arguments: [String], input: ExternalProcess.Input = .nothing) throws -> ExternalProcess {
+        try ExternalProcess(
+            Self.program("psql"),
+            ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-d", url] + arguments,
+            directory: directory, input: input)
+    }
+
+    /// Runs a program as whoever runs the server, for what belongs to it or refuses to run as root.
+    public func run(_ name: String, _ arguments: [String]) throws -> ExternalProcess {
+        try Self.start(name, arguments, in: directory)
     }
 
     /// Where Debian keeps the server's programs: by version.

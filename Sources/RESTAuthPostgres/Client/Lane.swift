@@ -125,26 +125,38 @@ final class Lane: Sendable {
     private func run() {
         let call = WakeUpCall()
         var pause: Duration = .zero
+        var reported: String?
         while !isClosed {
+            let start = ContinuousClock.now
             do {
-                let pipeline = try Pipeline(Connection(configuration), preparesStatements: !configuration.isBehindPooler)
-                if pause > .zero { logger.notice("connected to the database again") }
-                pause = .zero
-                state.withLock { $0.openCount += 1 }
-                defer { state.withLock { $0.openCount -= 1 } }
-                do {
-                    try serve(pipeline, call)
-                } catch {
-                    giveBack(pipeline.takeUnanswered(), error)
-                    throw error
+                try connectAndServe(call) {
+                    if reported != nil { logger.notice("connected to the database again") }
+                    reported = nil
                 }
             } catch {
-                // Once, and not for each attempt to connect again.
-                if pause == .zero, !isClosed { logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"]) }
+                // Each reason once, and not for each attempt to connect again.
+                if "\(error)" != reported { logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"]) }
+                reported = "\(error)"
             }
             state.withLock { state in state.parked.removeAll { $0 === call } }
+            // A server that takes connections and does nothing with them is asked less and less often, too.
+            if .now - start > .seconds(1) { pause = .zero }
             call.wait(pause * Double.random(in: 0.5...1))
             pause = min(max(pause * 2, .milliseconds(20)), Self.longestPause)
+        }
+    }
+
+    private func connectAndServe(_ call: WakeUpCall, isServing: () -> Void) throws {
+        let pipeline = try Pipeline(Connection(configuration), preparesStatements: !configuration.isBehindPooler)
+        state.withLock { $0.openCount += 1 }
+        defer { state.withLock { $0.openCount -= 1 } }
+        isServing()
+        do {
+            try serve(pipeline, call)
+            giveBack(pipeline.takeUnanswered(), Self.closed)
+        } catch {
+            giveBack(pipeline.takeUnanswered(), error)
+            throw error
         }
     }
 
@@ -152,9 +164,10 @@ final class Lane: Sendable {
         while !isClosed {
             while pipeline.depth < depth, let transaction = next(call) { try pipeline.send(transaction) }
             if pipeline.hasUnsentBytes { try pipeline.flush() }
-            let hasSpoken = call.wait(
-                Self.patience(pipeline), for: pipeline.socket, toWrite: pipeline.hasUnsentBytes)
-            for (transaction, outcome) in try pipeline.receive() { try settle(transaction, outcome) }
+            let hasSpoken = call.wait(Self.patience(pipeline), for: pipeline.socket, toWrite: pipeline.hasUnsentBytes)
+            var unusable: PostgresError?
+            try pipeline.receive { transaction, outcome in unusable = settle(transaction, outcome) ?? unusable }
+            if let unusable { throw unusable }
             let now = ContinuousClock.now
             pipeline.expire(at: now)
             guard pipeline.silence(at: now) < .seconds(configuration.timeout + 1) else {
@@ -171,15 +184,18 @@ final class Lane: Sendable {
         return deadline - .now
     }
 
-    private func settle(_ transaction: Transaction, _ outcome: Result<[Rows], PostgresError>) throws {
+    /// Answers whoever asked, or lets it be tried again.
+    /// - Returns: why this connection is of no more use.
+    private func settle(_ transaction: Transaction, _ outcome: Result<[Rows], PostgresError>) -> PostgresError? {
         switch outcome {
         case .success(let rows): transaction.finish(.success(rows))
         case .failure(let error) where error.state?.asksForAnotherTry == true: putBack(transaction)
         case .failure(let error) where error.state?.asksForAnotherConnection == true:
             putBack(transaction)
-            throw error
+            return error
         case .failure(let error): transaction.finish(.failure(error))
         }
+        return nil
     }
 
     private func giveBack(_ transactions: [Transaction], _ error: any Error) {

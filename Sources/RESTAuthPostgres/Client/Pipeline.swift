@@ -35,6 +35,8 @@ final class Pipeline {
     private let connection: Connection
     private let preparesStatements: Bool
     private var prepared: [String: Prepared] = [:]
+    /// A name is used once, also when its statement could not be prepared.
+    private var nameCount = 0
     private var flights: Deque<Flight> = []
     private var replies: Deque<Reply> = []
     /// When the server was last heard, or was first owed to be.
@@ -90,7 +92,8 @@ final class Pipeline {
 
     private func prepared(_ statement: Statement) -> (Prepared, isNew: Bool) {
         if let known = prepared[statement.sql] { return (known, false) }
-        let new = Prepared(sql: statement.sql, name: "rest_auth_\(prepared.count)")
+        nameCount += 1
+        let new = Prepared(sql: statement.sql, name: "rest_auth_\(nameCount)")
         prepared[statement.sql] = new
         return (new, true)
     }
@@ -110,11 +113,10 @@ final class Pipeline {
     // MARK: Receiving
 
     /// Takes what the server has sent.
-    /// - Returns: the transactions that are over, with their rows or why there are none.
+    /// - Parameter settle: is called for each transaction that is over, with its rows or why there are none.
     /// - Throws: `connectionLost`; ``takeUnanswered()`` has what was on the way.
-    func receive() throws(PostgresError) -> [(Transaction, Result<[Rows], PostgresError>)] {
+    func receive(_ settle: (Transaction, Result<[Rows], PostgresError>) -> Void) throws(PostgresError) {
         guard PQconsumeInput(connection.handle) == 1 else { throw connection.lost }
-        var finished: [(Transaction, Result<[Rows], PostgresError>)] = []
         while !flights.isEmpty, PQisBusy(connection.handle) == 0 {
             guard let result = PQgetResult(connection.handle) else {
                 // The end of one statement's results, or of everything.
@@ -126,12 +128,11 @@ final class Pipeline {
                 PQclear(result)
                 let flight = flights.removeFirst()
                 guard let transaction = flight.transaction else { continue }
-                finished.append((transaction, flight.failure.map { .failure($0) } ?? .success(flight.results)))
+                settle(transaction, flight.failure.map { .failure($0) } ?? .success(flight.results))
             } else {
                 take(result)
             }
         }
-        return finished
     }
 
     private func take(_ result: OpaquePointer) {

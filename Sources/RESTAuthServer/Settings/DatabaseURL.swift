@@ -39,7 +39,10 @@ enum DatabaseURL {
     /// The text for eyes other than the database's.
     static func withoutPassword(_ text: String) -> String {
         text.replacing(/^(?<user>\w+:\/\/[^:\/@]*):(.*)@/) { "\($0.output.user):***@" }
-            .replacing(/(?<name>[?&](password|sslpassword)=)[^&]*/) { "\($0.output.name)***" }
+            .replacing(/(?<name>[?&][^=&]*=)(?<value>[^&]*)/) { parameter in
+                let name = String(parameter.output.name).removingPercentEncoding ?? "password"
+                return "\(parameter.output.name)" + (name.contains("password") ? "***" : "\(parameter.output.value)")
+            }
     }
 }
 

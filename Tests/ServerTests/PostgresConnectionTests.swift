@@ -1,0 +1,288 @@
+import Foundation
+import Support
+import Testing
+
+/// How a node comes to its database: over TLS, by password, through a pooler, as a role that may little; and what it says when it does not.
+@Suite struct PostgresConnectionTests {
+    private var shared: PostgresServer { get throws { try PostgresServer.shared.get() } }
+
+    /// Starts a node that is expected to refuse, in one line.
+    private func expectRefusal(_ url: String, _ arguments: String..., saying text: String) async throws {
+        let directory = try TemporaryDirectory(database: url)
+        let outcome = try await runCommand(
+            ["serve", "--port", "0", "--database", url] + arguments, environment: directory.database().environment, directory: directory)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: "))
+        #expect(outcome.error.split(separator: "\n").count == 1, "\(outcome.error)")
+        #expect(outcome.error.contains(text), "\(outcome.error)")
+        #expect(outcome.output.isEmpty)
+    }
+
+    // MARK: Who is at the other end
+
+    @Test func overTLSOnlyTheServerThatWasMeantIsBelieved() async throws {
+        let server = try PostgresServer()
+        let authority = try makeCertificates(for: server)
+        try server.execute("CREATE DATABASE auth")
+        try server.execute("ALTER SYSTEM SET ssl = on")
+        try server.execute("SELECT pg_reload_conf()")
+        try await wait(seconds: 10, for: "TLS") { try server.execute("SHOW ssl") == "on" }
+        func url(_ host: String, _ file: String) -> String {
+            server.networkURL("auth", host: host, options: "sslmode=verify-full&sslrootcert=\(file)")
+        }
+
+        let directory = try TemporaryDirectory(database: url("localhost", authority))
+        let node = try await RunningServer(directory: directory)
+        _ = try node.register("miguel", "python")
+        #expect(try node.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
+        let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = 'auth'"
+        #expect(try server.execute(encrypted) == "t")
+
+        try await expectRefusal(url("localhost", server.dataPath + "/stranger.crt"), saying: "certificate verify failed")
+        try await expectRefusal(url("127.0.0.1", authority), saying: "does not match host name")
+        try await expectRefusal(url("localhost", "/nowhere/authority.crt"), saying: "/nowhere/authority.crt")
+    }
+
+    /// An authority, the server's certificate by it for `localhost`, and a stranger's.
+    /// - Returns: the authority's file.
+    private func makeCertificates(for server: PostgresServer) throws -> String {
+        let certificates: [(name: String, subject: String, issuer: [String])] = [
+            ("authority", "Authority", []), ("stranger", "Stranger", []),
+            ("server", "localhost", ["-CA", "authority.crt", "-CAkey", "authority.key"]),
+        ]
+        for (name, subject, issuer) in certificates {
+            let files = ["-keyout", "\(name).key", "-out", "\(name).crt"] + issuer
+            let arguments =
+                ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=\(subject)"]
+                + files.map { $0.contains(".") ? "\(server.dataPath)/\($0)" : $0 }
+            let made = try server.run("openssl", arguments)
+            #expect(made.waitForEnd() == 0, "\(made.errorText)")
+        }
+        return server.dataPath + "/authority.crt"
+    }
+
+    @Test func aPasswordIsAskedForAndNeverRepeated() async throws {
+        let server = try PostgresServer()
+        try server.execute("CREATE ROLE auth LOGIN PASSWORD 'right-horse'")
+        try server.execute("CREATE DATABASE auth OWNER auth")
+        let rules = URL(fileURLWithPath: server.dataPath + "/pg_hba.conf")
+        try Data(("host all auth 127.0.0.1/32 scram-sha-256\n" + String(contentsOf: rules, encoding: .utf8)).utf8).write(to: rules)
+        try server.execute("SELECT pg_reload_conf()")
+        func url(_ password: String) -> String { server.networkURL("auth", user: "auth:\(password)") }
+        try await wait(seconds: 10, for: "the wrong password to be refused") {
+            (try? server.execute("SELECT 1", at: url("wrong-horse"))) == nil
+        }
+        try await expectRefusal(url("wrong-horse"), saying: "password authentication failed")
+
+        let directory = try TemporaryDirectory(database: url("right-horse"))
+        let node = try await RunningServer(["--log-level", "trace"], directory: directory)
+        #expect(try node.register("miguel", "python").status == 201)
+        let check = try await node.run(["config", "check"])
+        #expect(check.status == 0)
+        #expect(check.output.contains("auth:***@127.0.0.1"))
+
+        // Now it is the wrong one.
+        try server.execute("ALTER ROLE auth PASSWORD 'another-horse'")
+        try server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'auth'")
+        try await wait(seconds: 5, for: "the log to say so") { node.log.contains("password authentication failed") }
+        try server.execute("ALTER ROLE auth PASSWORD 'right-horse'")
+        try await wait(seconds: 5, for: "the node to be back") { try node.send("GET", "/health/ready").status == 200 }
+
+        for text in [node.log, node.output, check.output, check.error] { #expect(!text.contains("horse")) }
+    }
+
+    /// What is not written as a URI wants it is misread, and what is misread must not be shown.
+    @Test(arguments: ["gehe%zzim", "gehe/im", "gehe@im", "gehe#im?im", "gehe:im/im"])
+    func aPasswordThatIsNotEncodedIsNotRepeated(password: String) async throws {
+        let url = "postgres://auth:\(password)@127.0.0.1:1/auth"
+        let directory = try TemporaryDirectory(database: url)
+        for command in [["serve", "--port", "0"], ["config", "check"]] {
+            let outcome = try await runCommand(
+                command + ["--database", url], environment: directory.database().environment, directory: directory)
+            if command[0] == "serve" { #expect(outcome.status == 1) }
+            for part in ["gehe", "zzim", "im@", "im/"] {
+                #expect(!outcome.error.contains(part), "\(outcome.error)")
+                #expect(!outcome.output.contains(part), "\(outcome.output)")
+            }
+        }
+    }
+
+    // MARK: A pooler
+
+    @Test func throughAPoolerNodesDoTheirWorkAndHearOfEachOther() async throws {
+        let url = try shared.makeDatabase()
+        let pooler = try await Pooler(before: shared, PostgresServer.name(in: url))
+        let directory = try TemporaryDirectory(database: pooler.url)
+        let one = try await RunningServer(["--database-pooler", "yes"], directory: directory)
+        let other = try await RunningServer(["--database-pooler", "yes"], directory: directory)
+
+        #expect(try one.register("miguel", "python").status == 201)
+        #expect(try other.register("miguel", "python").status == 400)
+        var tokens: [SignedIn] = []
+        for node in [one, other, one, other] { tokens.append(try node.signIn()) }
+        for signedIn in tokens {
+            let renewed = try other.refresh(signedIn.refresh)
+            #expect(renewed.status == 200)
+            #expect(try one.refresh(signedIn.refresh).json["refresh_token"] as? String == renewed.json["refresh_token"] as? String)
+            for node in [one, other, one, other] {
+                #expect(try node.send("GET", "/api/resource", headers: [bearer(signedIn.access)]).status == 200)
+            }
+        }
+        func expectRefused(_ token: String, on node: RunningServer) async throws {
+            try await wait(seconds: 1, for: "the refusal") {
+                try node.send("GET", "/api/resource", headers: [bearer(token)]).status == 401
+            }
+        }
+        #expect(try one.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)]).status == 204)
+        try await expectRefused(tokens[0].access, on: other)
+        let list = try await one.command("sessions", "list", "miguel", "--database-pooler", "yes").output
+        #expect(list.split(separator: "\n").count == 3)
+        try await one.command("users", "disable", "miguel", "--database-pooler", "yes")
+        for node in [one, other] { try await expectRefused(tokens[1].access, on: node) }
+        // Nobody listens on a connection that is somebody else's in a moment.
+        #expect(
+            try shared.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()", at: url)
+                == "0")
+        #expect(!one.log.contains("the database failed"))
+        #expect(!other.log.contains("the database failed"))
+    }
+
+    // MARK: A role that may little
+
+    @Test func aRoleThatMayChangeRowsAndNoTablesIsEnough() async throws {
+        try shared.execute("CREATE ROLE auth_owner LOGIN; CREATE ROLE auth_runtime LOGIN")
+        let name = PostgresServer.name(in: try shared.makeDatabase())
+        try shared.execute("ALTER DATABASE \(name) OWNER TO auth_owner")
+        let (owner, runtime) = (try shared.url(name, user: "auth_owner"), try shared.url(name, user: "auth_runtime"))
+        try await expectRefusal(runtime, saying: "rest-auth schema apply")
+
+        let directory = try TemporaryDirectory(database: runtime)
+        // Twice: what is done already is done again without harm.
+        for _ in 0..<2 {
+            let applied = try await runCommand(
+                ["schema", "apply", "--runtime-role", "auth_runtime", "--database", owner],
+                environment: directory.database().environment, directory: directory)
+            #expect(applied.status == 0, "\(applied.error)")
+        }
+        let node = try await RunningServer(directory: directory)
+        try await useEverything(of: node)
+        #expect(!node.log.contains("the database failed"))
+
+        for statement in [
+            "CREATE TABLE mine ()", "CREATE SCHEMA mine", "ALTER TABLE users ADD COLUMN mine text", "DROP TABLE sessions",
+            "TRUNCATE sessions", "TRUNCATE users CASCADE", "ALTER TABLE users DISABLE TRIGGER ALL", "CREATE INDEX ON users (username)",
+            "DROP SCHEMA public CASCADE", "INSERT INTO schema_migrations VALUES (99)", "CREATE ROLE mine",
+        ] {
+            let error = #expect(throws: ServerEnded.self, "\(statement)") { try shared.execute(statement, at: runtime) }
+            let says = error?.description ?? ""
+            #expect(says.contains("permission denied") || says.contains("must be owner"), "\(statement): \(says)")
+        }
+    }
+
+    /// What the API and the commands offer, once.
+    private func useEverything(of node: RunningServer) async throws {
+        for name in ["miguel", "susan"] { #expect(try node.register(name, "python").status == 201) }
+        try await node.command("users", "grant", "miguel", "admin")
+        let tokens = try node.signIn()
+        let form = ["Content-Type: application/x-www-form-urlencoded"]
+        let gateway = basic("gateway", try await node.addClient("gateway"))
+        #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
+        for path in ["/api/token", "/api/resource", "/api/verify", "/api/me", "/api/me/sessions", "/api/users/1", "/api/revocations"] {
+            #expect(try node.send("GET", path, headers: [bearer(tokens.access)]).status == 200, "\(path)")
+        }
+        let introspected = try node.send("POST", "/oauth/introspect", headers: [gateway] + form, body: "token=\(tokens.access)")
+        #expect(introspected.json["active"] as? Bool == true)
+        let renewed = try #require(try node.refresh(tokens.refresh).json["refresh_token"] as? String)
+        #expect(try node.send("POST", "/oauth/revoke", headers: [gateway] + form, body: "token=\(renewed)").status == 200)
+        let password = json(["current_password": "python", "new_password": "monty"])
+        let headers = [basic("miguel", "python"), "Content-Type: application/json"]
+        #expect(try node.send("PUT", "/api/me/password", headers: headers, body: password).status == 204)
+        for path in ["/api/me/sessions", "/api/me"] {
+            #expect(try node.send("DELETE", path, headers: [basic("miguel", "monty")]).status == 204)
+        }
+        for command in [
+            ["users", "grant", "susan", "admin"], ["users", "revoke", "susan", "admin"], ["users", "disable", "susan"],
+            ["users", "enable", "susan"], ["sessions", "revoke", "--user", "susan"], ["clients", "remove", "gateway"],
+            ["keys", "rotate"], ["keys", "rotate", "--now"], ["users", "delete", "susan"], ["users", "list"],
+        ] {
+            let outcome = try await node.run(command)
+            #expect(outcome.status == 0, "\(command): \(outcome.error)")
+        }
+    }
+
+    @Test func instancesInSchemasOfOneDatabaseKnowNothingOfEachOther() async throws {
+        let url = try shared.makeDatabase()
+        let directory = try TemporaryDirectory(database: url)
+        let one = try await RunningServer(["--database-schema", "one"], directory: directory)
+        let other = try await RunningServer(["--database-schema", "The \"Other\""], directory: directory)
+        #expect(try one.register("miguel", "python").status == 201)
+        #expect(try other.register("miguel", "monty").status == 201)
+        let token = try one.token("miguel", "python")
+        #expect(try other.send("GET", "/api/token", headers: [basic("miguel", "monty")]).status == 200)
+        #expect(try other.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 401)
+        #expect(try other.send("GET", "/api/resource", headers: [bearer(token)]).status == 401)
+        try await other.command("users", "disable", "miguel", "--database-schema", "The \"Other\"")
+        #expect(try other.send("GET", "/api/token", headers: [basic("miguel", "monty")]).status == 401)
+        #expect(try one.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
+        #expect(try shared.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", at: url) == "0")
+    }
+
+    // MARK: What cannot be
+
+    @Test func withoutASecretNothingStarts() async throws {
+        let url = try shared.makeDatabase()
+        let directory = try TemporaryDirectory()
+        let outcome = try await runCommand(["serve", "--port", "0", "--database", url], directory: directory)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: "))
+        #expect(outcome.error.split(separator: "\n").count == 1)
+        #expect(outcome.error.contains("SECRET_KEY"))
+        #expect(directory.contents.isEmpty)
+        #expect(try shared.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", at: url) == "0")
+    }
+
+    @Test func aDatabaseThatCannotBeUsedIsOneClearLine() async throws {
+        let unused = try FreePort.next()
+        try await expectRefusal(shared.networkURL("auth", port: unused), saying: "\(unused)")
+        try await expectRefusal(shared.networkURL("auth", host: "no-such-host.invalid"), saying: "no-such-host.invalid")
+        try await expectRefusal(shared.url("no_such_database"), saying: "no_such_database")
+        try await expectRefusal(shared.url("postgres", user: "no_such_role"), saying: "no_such_role")
+        try await expectRefusal(shared.networkURL("auth", options: "no_such_option=1"), saying: "no_such_option")
+        try await expectRefusal(shared.url("postgres"), "--database-pooler", "yes", "--database-schema", "mine", saying: "pooler")
+
+        let url = try shared.makeDatabase()
+        let node = try await RunningServer(directory: TemporaryDirectory(database: url))
+        #expect(try await node.stop() == 0)
+        try shared.execute("INSERT INTO schema_migrations VALUES (99)", at: url)
+        try await expectRefusal(url, saying: "newer version")
+    }
+}
+
+/// PgBouncer, which gives each transaction whatever connection is free.
+private final class Pooler {
+    let url: String
+    private let process: ExternalProcess
+
+    init(before server: PostgresServer, _ database: String) async throws {
+        let port = try FreePort.next()
+        url = server.networkURL(database, port: port)
+        let file = "\(server.host)/pgbouncer-\(port).ini"
+        let text = """
+            [databases]
+            \(database) = host=\(server.host) port=\(server.port) user=postgres
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = \(port)
+            unix_socket_dir =
+            auth_type = any
+            pool_mode = transaction
+            default_pool_size = 4
+            """
+        try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: file))
+        process = try server.run("pgbouncer", [file])
+        let url = url
+        try await wait(seconds: 10, for: "the pooler") { (try? server.execute("SELECT 1", at: url)) == "1" }
+    }
+
+    deinit { process.end() }
+}

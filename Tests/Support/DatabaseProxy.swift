@@ -1,0 +1,174 @@
+import Foundation
+import Synchronization
+
+/// Stands between a node and its database, and does what networks do: it loses what it should hand on, cuts connections, goes silent.
+///
+/// One thread hands on whatever comes, both ways.
+public final class DatabaseProxy: Sendable {
+    /// What is lost: the next bytes with this text in them.
+    public enum Loss: Sendable {
+        /// On the way to the database, which never hears of it.
+        case question(String)
+        /// On the way back, when the database has done what it was asked for.
+        case answer(String)
+    }
+
+    private struct State {
+        /// What is lost next, one after the other.
+        var losses: [Loss] = []
+        var stallsAtLoss = false
+        var isStalled = false
+        var isClosed = false
+    }
+
+    /// The two ends of a connection.
+    private struct Link {
+        let node: Int32
+        let database: Int32
+
+        func end() {
+            for end in [node, database] {
+                // Also where a child process has it.
+                shutdown(end, Int32(SHUT_RDWR))
+                close(end)
+            }
+        }
+    }
+
+    public let port: Int
+    private let server: PostgresServer
+    private let listener: Int32
+    private let state = Mutex(State())
+
+    public init(to server: PostgresServer) throws {
+        self.server = server
+        port = try FreePort.next()
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in.loopback(port: UInt16(port))
+        guard address.withSocketAddress({ bind(listener, $0, $1) }) == 0, listen(listener, 128) == 0 else {
+            throw POSIXError(.EADDRINUSE)
+        }
+        Thread { [weak self, listener] in
+            var links: [Link] = []
+            while let proxy = self, proxy.handOn(&links) {}
+            for link in links { link.end() }
+            close(listener)
+        }.start()
+    }
+
+    /// How to reach a database through it.
+    public func url(_ database: String) -> String { server.networkURL(database, port: port) }
+
+    // MARK: Faults
+
+    /// Loses these one after the other, and with each the connection that it was on.
+    public func cut(at losses: Loss...) {
+        state.withLock { ($0.losses, $0.stallsAtLoss) = (losses, false) }
+    }
+
+    /// Loses this, and lets nothing through from then on.
+    public func stall(at loss: Loss) {
+        state.withLock { ($0.losses, $0.stallsAtLoss) = ([loss], true) }
+    }
+
+    /// Lets nothing through any more, and tells nobody.
+    public func stall() {
+        state.withLock { $0.isStalled = true }
+    }
+
+    /// Lets everything through again.
+    public func resume() {
+        state.withLock { $0.isStalled = false }
+    }
+
+    public var isStalled: Bool { state.withLock { $0.isStalled } }
+    /// Whether all has been lost that should be.
+    public var hasLostAll: Bool { state.withLock { $0.losses.isEmpty } }
+
+    /// Cuts every connection and takes no more.
+    public func end() {
+        state.withLock { $0.isClosed = true }
+    }
+
+    // MARK: The thread
+
+    /// Waits a little for something to hand on, and hands it on.
+    /// - Returns: whether to go on.
+    private func handOn(_ links: inout [Link]) -> Bool {
+        let (isStalled, isClosed) = state.withLock { ($0.isStalled, $0.isClosed) }
+        guard !isClosed else { return false }
+        guard !isStalled else {
+            usleep(5000)
+            return true
+        }
+        let descriptors = [listener] + links.flatMap { [$0.node, $0.database] }
+        var files = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        guard poll(&files, nfds_t(files.count), 10) > 0 else { return true }
+        let isReady = files.map { $0.revents != 0 }
+        var open: [Link] = []
+        for (number, link) in links.enumerated() {
+            if (!isReady[2 * number + 1] || handOn(from: link.node, to: link.database, isAnswer: false))
+                && (!isReady[2 * number + 2] || handOn(from: link.database, to: link.node, isAnswer: true))
+            {
+                open.append(link)
+            } else {
+                link.end()
+            }
+        }
+        if isReady[0], let link = accept() { open.append(link) }
+        links = open
+        return true
+    }
+
+    private func accept() -> Link? {
+        let node = Foundation.accept(listener, nil, nil)
+        guard node >= 0, fcntl(node, F_SETFD, FD_CLOEXEC) == 0 else { return nil }
+        let link = Link(node: node, database: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+        var address = sockaddr_in.loopback(port: UInt16(server.port))
+        guard address.withSocketAddress({ connect(link.database, $0, $1) }) == 0 else {
+            link.end()
+            return nil
+        }
+        var on: Int32 = 1
+        for end in [link.node, link.database] {
+            setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        }
+        return link
+    }
+
+    /// - Returns: whether the connection goes on.
+    private func handOn(from: Int32, to: Int32, isAnswer: Bool) -> Bool {
+        // Stalled by another connection just now: this stays where it is.
+        guard !isStalled else { return true }
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        let count = recv(from, &bytes, bytes.count, 0)
+        guard count > 0 else { return false }
+        var rest = bytes[..<count]
+        if let stalls = loses(Array(rest), isAnswer: isAnswer) { return stalls }
+        while !rest.isEmpty {
+            let sent = rest.withUnsafeBytes { Foundation.send(to, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard sent > 0 else { return false }
+            rest = rest.dropFirst(sent)
+        }
+        return true
+    }
+
+    /// Whether everything stalls now that these are lost; `nil` when they are not.
+    private func loses(_ bytes: [UInt8], isAnswer: Bool) -> Bool? {
+        state.withLock { state in
+            guard let loss = state.losses.first, loss.concerns(bytes, isAnswer: isAnswer) else { return nil }
+            state.losses.removeFirst()
+            state.isStalled = state.stallsAtLoss
+            return state.stallsAtLoss
+        }
+    }
+}
+
+extension DatabaseProxy.Loss {
+    fileprivate func concerns(_ bytes: [UInt8], isAnswer: Bool) -> Bool {
+        switch self {
+        case .question(let text): !isAnswer && bytes.firstRange(of: Array(text.utf8)) != nil
+        case .answer(let text): isAnswer && bytes.firstRange(of: Array(text.utf8)) != nil
+        }
+    }
+}
