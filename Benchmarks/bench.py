@@ -7,8 +7,11 @@ import argparse
 import signal
 import sys
 
-from harness import chart, machine, report
-from harness.chapters import CHAPTERS, Effort
+from harness import chapters, chart, machine, postgres_chapters, report
+from harness.chapters import Effort
+
+CHAPTERS = {chapter.__name__.replace("_", "-"): chapter
+            for chapter in chapters.CHAPTERS + postgres_chapters.CHAPTERS}
 
 FULL = Effort(rounds=5, seconds=3, launches=10)
 QUICK = Effort(rounds=1, seconds=2, launches=3)
@@ -43,8 +46,9 @@ def main():
 
     missed = [figure for figure in figures if figure.is_missed]
     for figure in missed:
-        print(f"missed: {figure.subject}: {report.number(figure.ours)} {figure.unit}, "
-              f"{report.number(figure.ratio)} of {figure.peer} (target {figure.target.text})", file=sys.stderr)
+        ratio = f", {report.number(figure.ratio)} of {figure.peer}" if figure.peer else ""
+        print(f"missed: {figure.subject}: {report.number(figure.ours)} {figure.unit}{ratio} (target {figure.target.text})",
+              file=sys.stderr)
     return 1 if missed else 0
 
 

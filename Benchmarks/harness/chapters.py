@@ -5,12 +5,13 @@ Where a chapter says one core, server and client have one each; otherwise they s
 
 import contextlib
 import dataclasses
+import functools
 import secrets
 import time
 from pathlib import Path
 
 from . import client, servers
-from .filler import fill_revocations, fill_users
+from .filler import fill_postgres_users, fill_revocations, fill_users
 from .figures import Figure, at_most, compare, interleaved, ratio_at_least, ratio_at_most
 from .load import argon2_loop, commit_loop, finish_wrk, start_wrk, steady_load, wrk
 from .machine import BOTH_CORES, CLIENT_CORE, SERVER_CORE
@@ -145,10 +146,20 @@ def refreshes(effort):
 
 
 def refresh(server, seconds, sessions):
+    return finish_wrk(start_refresh(server, seconds, refresh_tokens(server, sessions)))
+
+
+def refresh_tokens(server, sessions):
+    """A file with the first tokens of that many sessions."""
+    file = server.directory / f"refresh_tokens_{secrets.token_hex(4)}"
+    file.write_text("\n".join(client.refresh_token(server.port) for _ in range(sessions)))
+    return file
+
+
+def start_refresh(server, seconds, tokens):
     """Each session has a connection of its own, on which every request presents the token of the answer before."""
-    tokens = server.directory / "refresh_tokens"
-    tokens.write_text("\n".join(client.refresh_token(server.port) for _ in range(sessions)))
-    return wrk(
+    sessions = len(tokens.read_text().splitlines())
+    return start_wrk(
         server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", argument=tokens)
 
 
@@ -208,36 +219,43 @@ def first_answer(effort):
 def database_size(effort):
     """What the same work costs with many users instead of few. Signing in and registering are also taken without the
     hash, which would hide everything else: as the processor time of all threads but those that hash."""
-    few, many = 1_000, effort.many_users
     with contextlib.ExitStack() as stack:
-        directories = {}
-        for users in (few, many):
-            directory = directories[users] = Path(stack.enter_context(servers.scratch_directory()))
-            with servers.rest_auth(directory=directory) as server:  # it makes the database
-                client.register(server.port)
-            names = fill_users(directory / servers.DATABASE, users)
-            (directory / LOGINS).write_text("\n".join(client.basic(name, client.PASSWORD) for name in names))
-
-        def compare_sizes(subject, unit, cost, cores=BOTH_CORES):
-            with servers.rest_auth(directory=directories[few], cores=cores) as small, \
-                    servers.rest_auth(directory=directories[many], cores=cores) as large:
-                for server, users in ((small, few), (large, many)):
-                    cost(server, users, dataclasses.replace(effort, seconds=1))  # warm
-                measured = interleaved(effort.rounds, {
-                    "few": lambda: cost(small, few, effort), "many": lambda: cost(large, many, effort)})
-            return Figure(f"{subject}, {many:,} users", unit, measured["many"], f"{few:,} users", measured["few"],
-                          ratio_at_most(1.2), label=f"{many:,} users")
-
+        starts = {users: filled(stack, users) for users in (FEW_USERS, effort.many_users)}
         return [  # registrations last, for they add users
-            compare_sizes("A user by id", "µs", user_by_id_microseconds, cores=SERVER_CORE),
-            compare_sizes("Sign-in less the hash", "µs", sign_in_microseconds),
-            compare_sizes("Registration less the hash", "µs", registration_microseconds),
-            compare_sizes("Registration, whole", "ms", registration_milliseconds),
+            compare_sizes("A user by id", "µs", user_by_id_microseconds, starts, effort, cores=SERVER_CORE),
+            compare_sizes("Sign-in less the hash", "µs", sign_in_microseconds, starts, effort),
+            compare_sizes("Registration less the hash", "µs", registration_microseconds, starts, effort),
+            compare_sizes("Registration, whole", "ms", registration_milliseconds, starts, effort),
         ]
 
 
-# The file in a database's directory with the header values of users whose password is known.
+FEW_USERS = 1_000
+
+# The file in a server's directory with the header values of users whose password is known.
 LOGINS = "logins"
+
+
+def filled(stack, users, database=None):
+    """Makes that many users, in SQLite unless there is a database of a PostgreSQL. Returns what starts a server with them."""
+    directory = Path(stack.enter_context(servers.scratch_directory()))
+    start = functools.partial(servers.rest_auth, directory=directory, database=database)
+    with start() as server:  # it makes the tables
+        client.register(server.port)
+    names = fill_postgres_users(database, users) if database else fill_users(directory / servers.DATABASE, users)
+    (directory / LOGINS).write_text("\n".join(client.basic(name, client.PASSWORD) for name in names))
+    return start
+
+
+def compare_sizes(subject, unit, cost, starts, effort, cores=BOTH_CORES):
+    """`starts` holds, by their number, what starts a server with that many users: few, then many."""
+    (few, start_small), (many, start_large) = starts.items()
+    with start_small(cores=cores) as small, start_large(cores=cores) as large:
+        for server, users in ((small, few), (large, many)):
+            cost(server, users, dataclasses.replace(effort, seconds=1))  # warm
+        measured = interleaved(effort.rounds, {
+            "few": lambda: cost(small, few, effort), "many": lambda: cost(large, many, effort)})
+    return Figure(f"{subject}, {many:,} users", unit, measured["many"], f"{few:,} users", measured["few"],
+                  ratio_at_most(1.2), label=f"{many:,} users")
 
 
 def user_by_id_microseconds(server, users, effort):
@@ -277,6 +295,6 @@ def register(server, seconds, connections):
     return wrk(server, "/api/users", seconds, connections=connections, script="register", argument=prefix)
 
 
-CHAPTERS = {chapter.__name__.replace("_", "-"): chapter
-            for chapter in (token_route, revocations, verify, passwords, refreshes, login_storm, memory, first_answer,
-                            database_size)}
+CHAPTERS = [
+    token_route, revocations, verify, passwords, refreshes, login_storm, memory, first_answer, database_size,
+]

@@ -20,7 +20,8 @@ def svg(figures):
     panels = {}
     for figure in figures:
         bars = panels.setdefault(f"{figure.subject} ({figure.unit})", [(figure.label, figure.ours, "ours")])
-        bars.append((figure.peer, figure.theirs, "peer"))
+        if figure.peer:
+            bars.append((figure.peer, figure.theirs, "peer"))
 
     parts, y = [], 0
     for title, bars in panels.items():
@@ -28,7 +29,7 @@ def svg(figures):
         y += TITLE
         longest = max(value for _, value, _ in bars)
         for name, value, kind in bars:
-            length = max(1, (WIDTH - LABELS - VALUES) * value / longest)
+            length = max(1, (WIDTH - LABELS - VALUES) * value / longest) if value else 1
             parts += [
                 f'<text x="{LABELS - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>',
                 f'<rect class="{kind}" x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR}"/>',

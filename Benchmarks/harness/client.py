@@ -1,6 +1,7 @@
 """A client that prepares what the load generators then repeat: users, tokens, header values."""
 
 import base64
+import contextlib
 import http.client
 import json
 import time
@@ -44,9 +45,18 @@ def token_authorization(port):
     return basic(token, "x")
 
 
+def sign_in(port):
+    """The tokens of a session just started."""
+    return expect(200, *ask(port, "/api/tokens", "POST", authorization=LOGIN))
+
+
 def refresh_token(port):
     """The first of a session just started."""
-    return expect(200, *ask(port, "/api/tokens", "POST", authorization=LOGIN))["refresh_token"]
+    return sign_in(port)["refresh_token"]
+
+
+def sign_out(port, authorization):
+    check_status(204, *ask(port, "/api/tokens", "DELETE", authorization=authorization))
 
 
 def wait_until_refused(port, authorization, seconds=60):
@@ -56,6 +66,19 @@ def wait_until_refused(port, authorization, seconds=60):
         if status != 200 or time.monotonic() > deadline:
             raise BenchmarkError(f"what should be refused by now was answered with status {status}")
         time.sleep(0.1)
+
+
+def seconds_until_refused(port, authorization, patience=10):
+    """Asks without a pause, on one connection, until the answer is no."""
+    start = time.monotonic()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=patience)) as connection:
+        while time.monotonic() < start + patience:
+            connection.request("GET", "/api/resource", headers={"Authorization": authorization})
+            response = connection.getresponse()
+            response.read()
+            if response.status == 401:
+                return time.monotonic() - start
+    raise BenchmarkError(f"what was ended is still not refused after {patience} s")
 
 
 def expect_greeting(port, authorization):

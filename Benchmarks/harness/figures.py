@@ -1,6 +1,7 @@
 """What a measurement is: our figure, a peer's taken in the same run, and the bound that ours has to keep."""
 
 import dataclasses
+import math
 import statistics
 
 
@@ -25,11 +26,12 @@ def at_most(bound, unit):
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
+    """Without a peer it is a cost, for whoever plans a machine."""
     subject: str
     unit: str
     our_rounds: list
-    peer: str
-    their_rounds: list
+    peer: str = ""
+    their_rounds: list = None
     target: Target = None
     label: str = "rest-auth"  # what our bar is called in the chart
 
@@ -39,11 +41,13 @@ class Figure:
 
     @property
     def theirs(self):
-        return statistics.median(self.their_rounds)
+        return statistics.median(self.their_rounds) if self.peer else None
 
     @property
     def ratio(self):
         """The median of the rounds' own ratios: what slows the machine down for a while slows both sides of a round."""
+        if not self.peer:
+            return None
         return statistics.median(ours / theirs for ours, theirs in zip(self.our_rounds, self.their_rounds))
 
     @property
@@ -66,3 +70,8 @@ def interleaved(rounds, contestants):
         for name, measure in contestants.items():
             measured[name].append(measure())
     return measured
+
+
+def percentile(percent, values):
+    """The nearest rank."""
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]

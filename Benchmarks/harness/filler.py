@@ -26,6 +26,49 @@ def fill_users(database, count):
     return chance.sample(names, min(len(names), 10_000))
 
 
+def fill_postgres_users(database, count):
+    """The same in a database of a PostgreSQL."""
+    database.sql(
+        f"""
+        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+        SELECT name, name, password_hash, now(), now()
+        FROM users, generate_series(2, {count}) AS number, substr(md5(number::text), 1, 16) AS name WHERE users.id = 1
+        """)
+    database.settle()
+    return database.sql("SELECT username FROM users WHERE id > 1 ORDER BY md5(username) LIMIT 10000")
+
+
+def fill_postgres_sessions(database, count):
+    """Adds `count` sessions that have been renewed once, spread over the users, with ids in the order of creation."""
+    database.sql(
+        f"""
+        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, address, user_agent, generation,
+            refresh_digest, previous_digest)
+        SELECT (lpad(to_hex(1700000000000 + number), 12, '0') || substr(md5(number::text), 13))::uuid, id,
+            now(), now(), now() + number * interval '1 second', '192.0.2.1', '{BROWSER}', 1,
+            sha256(number::text::bytea), sha256(id::text::bytea)
+        FROM generate_series(1, {count}) AS number
+            JOIN users ON id = 1 + number % (SELECT count(*) FROM users)
+        ORDER BY number
+        """)
+    database.settle()
+
+
+# As long as what browsers call themselves.
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+
+
+def fill_postgres_revocations(database, count):
+    """Adds `count` lines of ended sessions."""
+    database.sql(
+        f"""
+        INSERT INTO revocations (number, session_id, is_refused, at)
+        SELECT last_number + line, gen_random_uuid(), true, now() FROM revocation_counter, generate_series(1, {count}) AS line
+        """,
+        f"UPDATE revocation_counter SET last_number = last_number + {count}")
+    database.settle()
+
+
 def fill_revocations(database, count):
     """Adds `count` live lines of ended sessions, the last of them for the one session that there is. No server may run.
 

@@ -1,10 +1,12 @@
 """The load generators, each as a function that returns what it printed."""
 
 import json
+import re
 import subprocess
+from pathlib import Path
 
-from .machine import (ARGON2_LOOP, BENCHMARKS, BOTH_CORES, COMMIT_LOOP, STEADY_LOAD, BenchmarkError, on_cores,
-                      program)
+from .machine import (ARGON2_LOOP, BENCHMARKS, BOTH_CORES, COMMIT_LOOP, LIBPQ_LOOP, POSTGRES_READS, STEADY_LOAD,
+                      BenchmarkError, on_cores, program)
 
 
 def wrk(server, path, seconds, **options):
@@ -56,8 +58,30 @@ def commit_loop(database, seconds):
     return _json(COMMIT_LOOP, database, seconds)
 
 
+def user_reads(database, users, seconds, tasks=64):
+    """Users read by a random id through rest-auth's storage, per second."""
+    return _json(POSTGRES_READS, database.url, users, tasks, seconds)["per_second"]
+
+
+def pgbench(database, script, clients, seconds, **variables):
+    """Transactions per second; `script` is one of pgbench/*.sql."""
+    defined = [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
+    output = _output(program("pgbench"), "-n", "-M", "prepared", "-c", clients, "-j", 2, "-T", seconds, *defined,
+                     "-f", BENCHMARKS / "pgbench" / f"{script}.sql", database.url)
+    return float(re.search(r"^tps = ([\d.]+)", output, re.MULTILINE).group(1))
+
+
+def libpq_loop(database, connections, seconds):
+    """Sessions read and updated by bare libpq: count and per_second. There must be a session for each connection."""
+    return _json(LIBPQ_LOOP, database.url, connections, seconds)
+
+
 def _json(*command):
-    result = subprocess.run(on_cores(BOTH_CORES, command), stdout=subprocess.PIPE, text=True)
+    return json.loads(_output(*command))
+
+
+def _output(program, *arguments):
+    result = subprocess.run(on_cores(BOTH_CORES, [program, *arguments]), stdout=subprocess.PIPE, text=True)
     if result.returncode:
-        raise BenchmarkError(f"{command[0].name} ended with status {result.returncode}")
-    return json.loads(result.stdout)
+        raise BenchmarkError(f"{Path(program).name} ended with status {result.returncode}")
+    return result.stdout

@@ -17,12 +17,20 @@ VENV = ROOT / ".build" / "bench-venv"
 SCRATCH = BENCHMARKS / ".build"
 
 REST_AUTH = ROOT / ".build" / "release" / "rest-auth"
-BARE_HUMMINGBIRD, ARGON2_LOOP, STEADY_LOAD = (
-    BENCHMARKS / ".build" / "release" / name for name in ("bare-hummingbird", "argon2-loop", "steady-load"))
+BARE_HUMMINGBIRD, ARGON2_LOOP, LIBPQ_LOOP, POSTGRES_READS, STEADY_LOAD = (
+    BENCHMARKS / ".build" / "release" / name
+    for name in ("bare-hummingbird", "argon2-loop", "libpq-loop", "postgres-reads", "steady-load"))
 COMMIT_LOOP = BENCHMARKS / "commit_loop.py"
 
-# Debian keeps nginx where only root's PATH leads.
-SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+def _postgres_programs():
+    """Where Debian keeps the programs of PostgreSQL, by version: that of the newest, in a list, or nothing."""
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
+    return [str(path) for path in sorted(versions, key=lambda path: int(path.parent.name))[-1:]]
+
+
+# Debian keeps nginx where only root's PATH leads. PostgreSQL comes first: what PATH has are wrappers that look for a server.
+SEARCH_PATH = ":".join([*_postgres_programs(), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 # Everything runs on two cores, whatever the machine has: its figures are then comparable with those of a small one.
 SERVER_CORE, CLIENT_CORE, BOTH_CORES = "0", "1", "0,1"
@@ -48,9 +56,9 @@ def check():
     """Refuses before the first measurement what would spoil the last."""
     if not {0, 1} <= os.sched_getaffinity(0):
         raise BenchmarkError("the benchmarks need cores 0 and 1")
-    for name in ("wrk", "nginx", "taskset"):
+    for name in ("wrk", "nginx", "taskset", "setpriv", "initdb", "postgres", "psql", "pgbench"):
         program(name)
-    for path in (REST_AUTH, BARE_HUMMINGBIRD, ARGON2_LOOP, STEADY_LOAD, VENV):
+    for path in (REST_AUTH, BARE_HUMMINGBIRD, ARGON2_LOOP, LIBPQ_LOOP, POSTGRES_READS, STEADY_LOAD, VENV):
         if not path.exists():
             raise BenchmarkError(f"{path.relative_to(ROOT)} is missing; dev/bench builds it")
 
@@ -81,6 +89,7 @@ def description(busy):
         packages,
         _output(python, "--version"),
         f"SQLite {sqlite3.sqlite_version}",
+        f"PostgreSQL {_output(program('postgres'), '--version').split()[2]}",
         f"wrk {_output(program('wrk'), '-v').split()[1]}",
         f"Linux {platform.release()}",
         f"{_cpu_model()}, 2 cores of {os.cpu_count()}",

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import tempfile
@@ -19,8 +20,9 @@ LOWEST_PRIORITY = 19
 class Server:
     """A running server. `command` gets the port and the directory in which the server keeps its files."""
 
-    def __init__(self, name, command, cores=BOTH_CORES, directory=None, ready_path="/api/resource"):
+    def __init__(self, name, command, cores=BOTH_CORES, directory=None, database=None, ready_path="/api/resource"):
         self.name = name
+        self.database = database  # of a PostgreSQL, when it keeps its data there
         self.port = _free_port()
         self._ready_path = ready_path
         self._scratch = None if directory else scratch_directory()
@@ -81,7 +83,8 @@ class Server:
         return max(megabytes(process) for process in [pid, *children])
 
     def seconds_beside_hashing(self):
-        """The processor time used so far by all threads but those that hash, which the lowest priority gives away."""
+        """The processor time used so far by all threads but those that hash, which the lowest priority gives away, and by
+        the PostgreSQL server when there is one: SQLite does its work in those threads."""
         pid = self._process.pid
         process_clock = ~pid << 3 | 2  # what clock_getcpuclockid(3) gives; it still counts threads that have ended
         total = time.clock_gettime(process_clock)
@@ -89,11 +92,15 @@ class Server:
                    if os.getpriority(os.PRIO_PROCESS, int(thread.name)) == LOWEST_PRIORITY]
         if not hashing:
             raise BenchmarkError(f"{self.name} has no threads at the lowest priority")
+        if self.database:
+            total += self.database.server.processor_seconds()
         return total - sum(int(schedstat.read_text().split()[0]) for schedstat in hashing) / 1e9
 
 
-def rest_auth(**options):
-    return Server("rest-auth", _rest_auth_command, ready_path="/health/live", **options)
+def rest_auth(database=None, **options):
+    """With SQLite in its directory, unless there is a database of a PostgreSQL."""
+    command = _postgres_command(database) if database else _rest_auth_command
+    return Server("rest-auth", command, database=database, ready_path="/health/live", **options)
 
 
 def bare_hummingbird(**options):
@@ -131,6 +138,16 @@ def _rest_auth_command(port, directory):
 
 
 DATABASE = "bench.sqlite"
+
+
+def _postgres_command(database):
+    def command(port, directory):
+        return [REST_AUTH, "serve", "--port", port, "--database", database.url], {"SECRET_KEY": SECRET}
+    return command
+
+
+# Every node over one database needs the same.
+SECRET = secrets.token_hex(32)
 
 
 def _nginx_command(file, **values):

@@ -21,7 +21,7 @@ enum Schema {
             let connection = try Connection(configuration)
             if let schema = configuration.schema { try createSchema(schema, connection) }
             try migrate(connection)
-            if !isFilled { try refuseUnfinished(connection) }
+            if isFilled { try requireOwner(connection) } else { try refuseUnfinished(connection) }
             return try describe(connection)
         } catch let error as PostgresError {
             throw unusable(error)
@@ -40,7 +40,7 @@ enum Schema {
                 """
                 GRANT USAGE ON SCHEMA \(name) TO \(role);
                 GRANT SELECT, INSERT, UPDATE, DELETE ON \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
-                GRANT SELECT ON \(name).schema_migrations TO \(role)
+                GRANT SELECT ON \(name).schema_migrations, \(name).users_id_seq TO \(role)
                 """)
         } catch let error as PostgresError {
             throw unusable(error)
@@ -78,6 +78,14 @@ enum Schema {
         return version
     }
 
+    /// Before anything is copied: at the end the next user's id has to be set.
+    private static func requireOwner(_ connection: Connection) throws {
+        let row = try connection.query(Statement("SELECT has_sequence_privilege('users_id_seq', 'UPDATE') AS is_owner")).first
+        guard try row?["is_owner"] ?? false else {
+            throw AuthError(.misconfigured, "the PostgreSQL database is filled by the owner of its tables: sign in as that role")
+        }
+    }
+
     private static func refuseUnfinished(_ connection: Connection) throws {
         guard let source: String = try connection.query(Statement("SELECT source FROM unfinished_transfer")).first?["source"] else {
             return
@@ -105,9 +113,9 @@ enum Schema {
             case .refused(.insufficientPrivilege, let message):
                 "needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth schema apply"
             case .refused(.invalidSchemaName, let message):
-                "has no schema for the tables (\(message)); name one with --database-schema"
+                "has no schema for the tables (\(message)): CREATE SCHEMA makes one, and the role's search_path or database_schema names it"
             case .refused(let state, let message): "cannot be used: \(message) (SQLSTATE \(state.rawValue))"
-            case .timedOut, .queueFull: "does not answer"
+            case .timedOut, .queueFull, .abandoned: "does not answer"
             case .unexpectedColumn(let name): "has another schema than this program expects, in the column \(name)"
             }
         return AuthError(.misconfigured, "the PostgreSQL database \(reason)")

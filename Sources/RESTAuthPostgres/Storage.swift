@@ -38,7 +38,9 @@ public struct PostgresStorage: Storage {
     }
 
     /// Brings the schema up to date as its owner, so that nodes need no right to.
-    /// - Parameter role: whom the nodes sign in as; it is given the rows, and nothing that changes tables. `nil` for nobody.
+    /// - Parameters:
+    ///   - configuration: signs in as the owner.
+    ///   - role: whom the nodes sign in as; it is given the rows, and nothing that changes tables. `nil` for nobody.
     /// - Throws: `misconfigured`, with what to do about it.
     public static func applySchema(_ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil) async throws {
         try configuration.validate()

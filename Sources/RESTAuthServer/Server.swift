@@ -23,7 +23,7 @@ struct Server {
         let logger = Logger(label: "rest-auth")
         let tls = try settings.tls?.configuration()
         try checkPort()
-        let auth = try await settings.openAuth(createsMissing: true)
+        let auth = try await settings.openAuth(createsMissing: true, isServer: true)
         raiseFileLimit()
         warn(logger)
 

@@ -241,6 +241,32 @@ import Testing
         #expect(try shared.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", at: url) == "0")
     }
 
+    /// Each node would make another one.
+    @Test func aSecretIsNotMadeForADatabaseThatNodesShare() async throws {
+        let directory = try TemporaryDirectory()
+        let outcome = try await runCommand(
+            ["serve", "--port", "0", "--database", shared.makeDatabase(), "--secret-key-file", "shared.secret"], directory: directory)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("shared.secret") && outcome.error.contains("openssl rand"))
+        #expect(directory.contents.isEmpty)
+    }
+
+    /// At the end the next id is set, which only the owner may: better to know before anything is copied.
+    @Test func aRoleThatOwnsNothingCannotFillADatabase() async throws {
+        let old = try await RunningServer(directory: TemporaryDirectory(database: "sqlite:old.sqlite"))
+        _ = try old.register("miguel", "python")
+        #expect(try await old.stop() == 0)
+        let url = try shared.makeDatabase()
+        try shared.execute("CREATE ROLE filler LOGIN")
+        let applied = try await runCommand(["schema", "apply", "--runtime-role", "filler", "--database", url], directory: old.directory)
+        #expect(applied.status == 0, "\(applied.error)")
+        let filler = try shared.url(PostgresServer.name(in: url), user: "filler")
+        let outcome = try await runCommand(["migrate", "--from", "sqlite:old.sqlite", "--to", filler], directory: old.directory)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("owner"))
+        #expect(try shared.execute("SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM unfinished_transfer)", at: url) == "0")
+    }
+
     @Test func aDatabaseThatCannotBeUsedIsOneClearLine() async throws {
         let unused = try FreePort.next()
         try await expectRefusal(shared.networkURL("auth", port: unused), saying: "\(unused)")

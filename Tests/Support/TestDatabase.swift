@@ -19,6 +19,11 @@ public final class TestDatabase: Sendable {
         } else {
             self.url = "sqlite:\(directory)/rest-auth.sqlite"
         }
+        guard isPostgres else { return }
+        // Every node is given the same one.
+        let secret = directory + "/rest-auth.secret"
+        try Data((UUID().uuidString + UUID().uuidString).utf8).write(to: URL(fileURLWithPath: secret))
+        chmod(secret, 0o600)
     }
 
     private var isPostgres: Bool { url.hasPrefix("postgres:") }

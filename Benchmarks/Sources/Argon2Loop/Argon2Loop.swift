@@ -1,4 +1,4 @@
-import CSodium
+import CBenchSodium
 import Foundation
 import Synchronization
 

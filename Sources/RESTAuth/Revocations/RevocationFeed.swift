@@ -9,8 +9,8 @@ public struct RevocationFeed: Service {
     let revocations: Revocations
     let now: @Sendable () -> Date
 
-    /// However often there is news, the log is not read more often than this.
-    private static let shortestPause: Duration = .milliseconds(5)
+    /// However often there is news, the log is not read more often than this: many processes share a database.
+    private static let shortestPause: Duration = .milliseconds(20)
     private static let pageSize = 1000
 
     /// Runs until graceful shutdown.

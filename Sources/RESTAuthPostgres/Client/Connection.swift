@@ -35,6 +35,8 @@ final class Connection {
         var settings = [
             ("statement_timeout", String(configuration.timeout * 1000)),
             ("default_transaction_isolation", "read committed"),
+            // Every statement finds its rows by a key, whatever the values: to plan it anew each time costs more than to run it.
+            ("plan_cache_mode", "force_generic_plan"),
         ]
         if let schema = configuration.schema { settings.append(("search_path", Self.quoted(schema))) }
         for (name, value) in settings { try query(Statement("SELECT set_config($1, $2, false)", [name, value])) }
@@ -89,7 +91,8 @@ final class Connection {
 
     /// Why the connection is of no use.
     var lost: PostgresError {
-        let message = String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: "; ")
+        let message = String(cString: PQerrorMessage(handle)).split(whereSeparator: \.isNewline)
+            .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")
         return .connectionLost(message.isEmpty ? "the connection was closed" : message)
     }
 }

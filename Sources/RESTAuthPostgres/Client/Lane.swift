@@ -26,6 +26,8 @@ final class Lane: Sendable {
     }
 
     private static let closed = PostgresError.connectionLost("the storage is not used any more")
+    /// How many are sent together at most: their answers come together, too.
+    private static let longestFlight = 16
     private static let longestPause: Duration = .milliseconds(500)
     private static let idleBetweenPings: Duration = .seconds(15)
 
@@ -77,15 +79,16 @@ final class Lane: Sendable {
         return hasRoom
     }
 
-    /// The first that waits. When none does, `call` rings as soon as one comes.
-    private func next(_ call: WakeUpCall) -> Transaction? {
+    /// The first that wait, `count` at most. When none does, `call` rings as soon as one comes.
+    private func next(_ count: Int, _ call: WakeUpCall) -> [Transaction] {
         state.withLock { state in
             state.parked.removeAll { $0 === call }
-            while let transaction = state.waiting.popFirst() {
-                if transaction.beginAttempt() { return transaction }
+            var next: [Transaction] = []
+            while next.count < count, let transaction = state.waiting.popFirst() {
+                if transaction.beginAttempt() { next.append(transaction) }
             }
-            state.parked.append(call)
-            return nil
+            if next.isEmpty { state.parked.append(call) }
+            return next
         }
     }
 
@@ -162,7 +165,11 @@ final class Lane: Sendable {
 
     private func serve(_ pipeline: Pipeline, _ call: WakeUpCall) throws {
         while !isClosed {
-            while pipeline.depth < depth, let transaction = next(call) { try pipeline.send(transaction) }
+            while pipeline.depth < depth {
+                let transactions = next(min(depth - pipeline.depth, Self.longestFlight), call)
+                guard !transactions.isEmpty else { break }
+                try pipeline.send(transactions)
+            }
             if pipeline.hasUnsentBytes { try pipeline.flush() }
             let hasSpoken = call.wait(Self.patience(pipeline), for: pipeline.socket, toWrite: pipeline.hasUnsentBytes)
             var unusable: PostgresError?
@@ -189,7 +196,7 @@ final class Lane: Sendable {
     private func settle(_ transaction: Transaction, _ outcome: Result<[Rows], PostgresError>) -> PostgresError? {
         switch outcome {
         case .success(let rows): transaction.finish(.success(rows))
-        case .failure(let error) where error.state?.asksForAnotherTry == true: putBack(transaction)
+        case .failure(let error) where error.asksForAnotherTry: putBack(transaction)
         case .failure(let error) where error.state?.asksForAnotherConnection == true:
             putBack(transaction)
             return error

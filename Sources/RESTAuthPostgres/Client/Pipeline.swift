@@ -4,14 +4,45 @@ import Foundation
 
 /// A connection on which transactions are sent without waiting for the answers to those before (libpq's pipeline mode).
 ///
-/// Answers come in the order of the questions. After each transaction stands a synchronisation point: what fails takes nothing else with it.
+/// Answers come in the order of the questions. What was sent together ends with a synchronisation point: what fails takes nothing of the next with it.
 final class Pipeline {
-    /// What has been sent and not been answered.
+    /// What was sent together and has not been answered.
     private struct Flight {
-        /// `nil` for a question whose point is only whether it is answered.
-        let transaction: Transaction?
-        var results: [Rows] = []
+        /// None for a question whose point is only whether it is answered.
+        let transactions: [Transaction]
+        /// Of each transaction.
+        var results: [[Rows]]
         var failure: PostgresError?
+        /// The transaction that failed; those after it were not run because of it.
+        var failed = 0
+        /// The transaction that is answered next.
+        var current = 0
+
+        init(_ transactions: [Transaction]) {
+            self.transactions = transactions
+            results = transactions.map { _ in [] }
+        }
+
+        mutating func take(_ rows: Rows) {
+            results[current].append(rows)
+            moveOn()
+        }
+
+        mutating func fail(_ error: PostgresError) {
+            guard failure == nil else { return }
+            // What fails after the last answer is the commit.
+            (failure, failed) = (error, min(current, transactions.count - 1))
+        }
+
+        private mutating func moveOn() {
+            while current < transactions.count, results[current].count == transactions[current].statements.count { current += 1 }
+        }
+
+        /// What became of each. A failure undoes all that was sent together: for what only reads that is no loss.
+        func outcome(of index: Int) -> Result<[Rows], PostgresError> {
+            guard let failure, index >= failed else { return .success(results[index]) }
+            return .failure(index == failed ? failure : .abandoned)
+        }
     }
 
     /// What the server will answer next.
@@ -51,27 +82,24 @@ final class Pipeline {
 
     var socket: Int32 { PQsocket(connection.handle) }
     /// How many answers are owed.
-    var depth: Int { flights.count }
+    private(set) var depth = 0
 
     // MARK: Sending
 
-    /// Puts a transaction on the way. Also when this throws it counts as sent.
-    func send(_ transaction: Transaction) throws(PostgresError) {
-        begin(Flight(transaction: transaction))
-        for statement in transaction.statements { try send(statement) }
-        try endTransaction()
+    /// Puts transactions on the way: one that writes, or several that only read. Also when this throws they count as sent.
+    func send(_ transactions: [Transaction]) throws(PostgresError) {
+        if flights.isEmpty { heardAt = .now }
+        flights.append(Flight(transactions))
+        depth += max(1, transactions.count)
+        for transaction in transactions {
+            for statement in transaction.statements { try send(statement) }
+        }
+        guard PQpipelineSync(connection.handle) == 1 else { throw connection.lost }
+        try flush()
     }
 
     /// Asks for nothing but an answer.
-    func ping() throws(PostgresError) {
-        begin(Flight(transaction: nil))
-        try endTransaction()
-    }
-
-    private func begin(_ flight: Flight) {
-        if flights.isEmpty { heardAt = .now }
-        flights.append(flight)
-    }
+    func ping() throws(PostgresError) { try send([]) }
 
     private func send(_ statement: Statement) throws(PostgresError) {
         let (known, isNew) = prepared(statement)
@@ -98,11 +126,6 @@ final class Pipeline {
         return (new, true)
     }
 
-    private func endTransaction() throws(PostgresError) {
-        guard PQpipelineSync(connection.handle) == 1 else { throw connection.lost }
-        try flush()
-    }
-
     /// Sends what the socket did not take before.
     func flush() throws(PostgresError) {
         let outcome = PQflush(connection.handle)
@@ -127,8 +150,8 @@ final class Pipeline {
             if PQresultStatus(result) == PGRES_PIPELINE_SYNC {
                 PQclear(result)
                 let flight = flights.removeFirst()
-                guard let transaction = flight.transaction else { continue }
-                settle(transaction, flight.failure.map { .failure($0) } ?? .success(flight.results))
+                depth -= max(1, flight.transactions.count)
+                for (index, transaction) in flight.transactions.enumerated() { settle(transaction, flight.outcome(of: index)) }
             } else {
                 take(result)
             }
@@ -140,21 +163,20 @@ final class Pipeline {
         case (PGRES_TUPLES_OK, .rows(let statement)), (PGRES_COMMAND_OK, .rows(let statement)):
             let columns = statement.columns ?? Columns(of: result)
             statement.columns = columns
-            flights[0].results.append(Rows(result, columns: columns))
+            flights[0].take(Rows(result, columns: columns))
             return
         case (PGRES_COMMAND_OK, .prepared): break
         case (let status, let reply):
             if case .prepared(let statement) = reply { prepared[statement.sql] = nil }
             // What comes after a failure fails because of it.
-            if status != PGRES_PIPELINE_ABORTED, flights[0].failure == nil { flights[0].failure = connection.failure(result) }
+            if status != PGRES_PIPELINE_ABORTED { flights[0].fail(connection.failure(result)) }
         }
         PQclear(result)
     }
 
     /// Answers those whose time is over; what the server says to them later is nobody's.
     func expire(at now: ContinuousClock.Instant) {
-        for flight in flights {
-            guard let transaction = flight.transaction, transaction.deadline <= now else { continue }
+        for transaction in flights.lazy.flatMap(\.transactions) where transaction.deadline <= now {
             transaction.finish(.failure(PostgresError.timedOut))
         }
     }
@@ -165,11 +187,11 @@ final class Pipeline {
     }
 
     /// When the first of those on the way is overdue.
-    var firstDeadline: ContinuousClock.Instant? { flights.first?.transaction?.deadline }
+    var firstDeadline: ContinuousClock.Instant? { flights.first?.transactions.first?.deadline }
 
     /// What was on the way when the connection was lost.
     func takeUnanswered() -> [Transaction] {
-        defer { flights = [] }
-        return flights.compactMap(\.transaction)
+        defer { (flights, depth) = ([], 0) }
+        return flights.flatMap(\.transactions)
     }
 }

@@ -10,18 +10,19 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
     static let readOnlyTransaction = SQLState(rawValue: "25006")
     static let cachedPlanChanged = SQLState(rawValue: "0A000")
     static let unknownPreparedStatement = SQLState(rawValue: "26000")
+    static let duplicatePreparedStatement = SQLState(rawValue: "42P05")
 
     /// The rows contradict what is there.
     var isIntegrityViolation: Bool { rawValue.hasPrefix("23") }
 
-    /// Nothing was done, and the same may succeed at once: another transaction was in the way.
-    var asksForAnotherTry: Bool { self == .serializationFailure || self == .deadlockDetected }
-
     /// Nothing was done, and it may succeed on a new connection: the schema has changed under a prepared statement, or the server that was the
     /// primary is a standby now.
     var asksForAnotherConnection: Bool {
-        self == .readOnlyTransaction || self == .cachedPlanChanged || self == .unknownPreparedStatement
+        self == .readOnlyTransaction || self == .cachedPlanChanged || isSignOfPooler
     }
+
+    /// Somebody else has been on the server's connection.
+    var isSignOfPooler: Bool { self == .unknownPreparedStatement || self == .duplicatePreparedStatement }
 }
 
 /// Why a statement has no result.
@@ -30,6 +31,8 @@ enum PostgresError: Error {
     case refused(SQLState, String)
     /// The connection ended before the answer came: nobody knows what is stored.
     case connectionLost(String)
+    /// It was not run, because something that was sent together with it failed.
+    case abandoned
     /// The time was over before the answer came.
     case timedOut
     /// Too many others were waiting.
@@ -37,7 +40,30 @@ enum PostgresError: Error {
     /// A column is missing, NULL or of another type than the code expects.
     case unexpectedColumn(String)
 
+    /// Nothing was done, and the same may succeed at once: another transaction was in the way.
+    var asksForAnotherTry: Bool {
+        switch self {
+        case .abandoned, .refused(.serializationFailure, _), .refused(.deadlockDetected, _): true
+        default: false
+        }
+    }
+
     var state: SQLState? {
         if case .refused(let state, _) = self { state } else { nil }
+    }
+}
+
+extension PostgresError: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .refused(let state, let message):
+            "\(message) (SQLSTATE \(state.rawValue))"
+                + (state.isSignOfPooler ? "; where a pooler stands between, database_pooler has to say so" : "")
+        case .connectionLost(let message): message
+        case .abandoned: "what was sent before it failed"
+        case .timedOut: "no answer in time"
+        case .queueFull: "too many wait for the database"
+        case .unexpectedColumn(let name): "the column \(name) is not what it should be"
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
@@ -23,6 +24,9 @@ struct MigrateCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The empty database to move into.", valueName: "url")) var to: String
 
     func run() async throws {
+        let sink = LogSink(format: .text)
+        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: .warning) }
+        defer { sink.flush() }
         let (from, to) = try (DatabaseURL(self.from, place: "--from"), DatabaseURL(self.to, place: "--to"))
         let source = try await from.openToMoveFrom()
         let target = try await to.openToMoveInto()

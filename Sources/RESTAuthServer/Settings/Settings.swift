@@ -96,34 +96,46 @@ struct Settings {
     }
 
     /// The core over the configured database. The only place that opens or makes files.
-    /// - Parameter createsMissing: whether to make the database when there is none.
-    func openAuth(createsMissing: Bool = false) async throws -> Auth {
+    /// - Parameters:
+    ///   - createsMissing: whether to make the database when there is none.
+    ///   - isServer: whether many will use it at once.
+    func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
         var configuration = authConfiguration
-        if let secretFile { configuration.secret = try InstanceSecret(file: secretFile) }
-        return try await Auth(storage: openStorage(createsMissing: createsMissing), configuration: configuration)
+        if let secretFile {
+            try requireSharedSecret(secretFile)
+            configuration.secret = try InstanceSecret(file: secretFile)
+        }
+        return try await Auth(
+            storage: openStorage(createsMissing: createsMissing, isServer: isServer), configuration: configuration)
     }
 
-    private func openStorage(createsMissing: Bool) async throws -> any Storage {
+    private func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
         switch database {
         case .sqlite(let path): return try await SQLiteStorage(path: path, createsMissing: createsMissing)
         case .postgres(let url):
             guard secret != nil || secretFile != nil else {
                 throw AuthError(
                     .misconfigured,
-                    """
-                    with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere \
-                    (openssl rand -base64 32 makes one)
-                    """)
+                    "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
+                )
             }
-            return try await PostgresStorage(postgresConfiguration(url))
+            return try await PostgresStorage(postgresConfiguration(url, isServer: isServer))
         }
     }
 
-    func postgresConfiguration(_ url: String) -> PostgresConfiguration {
+    /// A secret that each node makes for itself would be another on each.
+    private func requireSharedSecret(_ file: String) throws {
+        guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
+        throw AuthError(
+            .misconfigured,
+            "there is no secret in \(file); make one and give it to every node: (umask 077; openssl rand -base64 32 > \(file))")
+    }
+
+    func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
         var configuration = PostgresConfiguration(url: url)
         configuration.schema = databaseSchema
-        // One reads and one listens.
-        configuration.writers = databaseConnections - 2
+        // One reads and one listens. A command does one thing after the other.
+        configuration.writers = isServer ? databaseConnections - 2 : 1
         configuration.timeout = databaseTimeout
         configuration.isBehindPooler = isBehindPooler
         return configuration

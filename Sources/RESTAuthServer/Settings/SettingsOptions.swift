@@ -29,7 +29,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("URL that clients reach this server by; taken from the request when absent.", valueName: "url"))
     var publicURL: String?
 
-    @Option(help: ArgumentHelp("File with the secret key, mode 0600; made beside the database when absent.", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the secret key, mode 0600; beside a SQLite database it is made when absent.", valueName: "file"))
     var secretKeyFile: String?
 
     @Option(help: ArgumentHelp("Life of a token (600).", valueName: "seconds"))

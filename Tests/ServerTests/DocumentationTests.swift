@@ -2,8 +2,11 @@ import Foundation
 import Support
 import Testing
 
-/// The pages show the very files that the tests run.
-@Suite struct DocumentedExamplesTests {
+@testable import RESTAuthServer
+
+/// What is written is what is there.
+@Suite struct DocumentationTests {
+    /// The pages show the very files that the tests run.
     @Test(arguments: [
         ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"), ("Verifying-elsewhere", "Verifying/verify.py"),
         ("Verifying-elsewhere", "Verifying/verify.mjs"),
@@ -15,6 +18,16 @@ import Testing
             block.element.components(separatedBy: "\n").dropFirst().joined(separator: "\n") + "\n"
         }
         #expect(try blocks.contains(text("Examples/\(example)")))
+    }
+
+    /// The table of settings has them all, in their order, with every name of each.
+    @Test func theTableHasEverySetting() throws {
+        let rows = try text("README.md").components(separatedBy: "\n").filter { $0.contains("| `REST_AUTH_") }
+        #expect(rows.count == Setting.allCases.count)
+        for (row, setting) in zip(rows, Setting.allCases) {
+            let names = [setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName, setting.rawValue]
+            for name in names.compactMap(\.self) { #expect(row.contains("`\(name)`"), "\(row)") }
+        }
     }
 
     private func text(_ path: String) throws -> String {
