@@ -43,7 +43,7 @@ public struct Auth: Sendable {
         login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, now: now)
         clients = Clients(storage: storage, secret: secret, now: now)
         services = [
-            RevocationFeed(storage: storage, revocations: revocations, now: now), KeyRotation(keys: signingKeys),
+            RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
             ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now),
         ]
         self.configuration = configuration

@@ -14,7 +14,8 @@ public struct PostgresConfiguration: Sendable {
     /// Connections that write, at most one transaction on each at a time. One more reads, for everyone at once, and one listens.
     public var writers = 4
 
-    /// Seconds that a statement may take, its time in the queue included. The server cancels it by then, and the caller is told to come back.
+    /// Seconds that a caller waits for the database, time in the queue included; then it is told to come back. The server cancels a statement that
+    /// has run for as long.
     public var timeout = 3
 
     /// Statements that may wait for the database. Beyond, a caller is told to come back at once: memory stays bounded.
@@ -28,13 +29,18 @@ public struct PostgresConfiguration: Sendable {
         self.url = url
     }
 
+    /// Scheme, perhaps who, hosts with ports, and the rest, without an @ that is not where it belongs.
+    private static var outline: Regex<Substring> {
+        /[a-z]+:\/\/(?:[^\/?#@]*@)?(?:(?:\[[^\]]*\]|[^\/?#@:,]+)?(?::\d*)?,?)*?(?:[\/?][^@]*)?/
+    }
+
     /// - Throws: `misconfigured`, naming what is wrong.
     func validate() throws(AuthError) {
         guard (1...1000).contains(writers), (1...600).contains(timeout), (1...1_000_000).contains(queue) else {
             throw AuthError(.misconfigured, "writers must be 1 to 1000, timeout 1 to 600 seconds, queue 1 to 1000000")
         }
         // Otherwise libpq takes a part of the password for the host, and its words about that would repeat it.
-        guard url.wholeMatch(of: /[a-z]+:\/\/([^\/?#@]*@)?[^@]*/) != nil, url.removingPercentEncoding != nil else {
+        guard url.wholeMatch(of: Self.outline) != nil, !url.contains("%00"), url.removingPercentEncoding != nil else {
             throw AuthError(
                 .misconfigured,
                 "the URL of the database has a character in its password or elsewhere that must be written as % and two digits, such as %40 for @"

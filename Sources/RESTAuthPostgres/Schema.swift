@@ -14,13 +14,18 @@ enum Schema {
         let announces: Bool
     }
 
-    /// - Parameter isFilled: whether this is for a transfer, which alone may open a database that one is filling.
+    /// - Parameters:
+    ///   - configuration: whom to connect as.
+    ///   - createsMissing: whether to make the tables where there are none.
+    ///   - isFilled: whether this is for a transfer, which alone may open a database that one is filling.
     /// - Throws: `misconfigured`, with what to do about it.
-    static func prepare(_ configuration: PostgresConfiguration, isFilled: Bool) throws -> Database {
+    static func prepare(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) throws -> Database {
         do {
             let connection = try Connection(configuration)
-            if let schema = configuration.schema { try createSchema(schema, connection) }
-            try migrate(connection)
+            guard try createsMissing || version(connection) > 0 else {
+                throw AuthError(.misconfigured, "the PostgreSQL database has no tables of rest-auth")
+            }
+            try migrate(connection, schema: configuration.schema)
             if isFilled { try requireOwner(connection) } else { try refuseUnfinished(connection) }
             return try describe(connection)
         } catch let error as PostgresError {
@@ -47,16 +52,14 @@ enum Schema {
         }
     }
 
-    private static func createSchema(_ name: String, _ connection: Connection) throws {
-        let isThere = try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [name])).count == 1
-        if !isThere { try connection.execute("CREATE SCHEMA IF NOT EXISTS \(Connection.quoted(name))") }
-    }
-
-    /// Of nodes that start at once one does it, the others wait for its end. A node that finds all done asks for no lock and needs no right to change
-    /// anything.
-    private static func migrate(_ connection: Connection) throws {
+    /// Of nodes that start at once one does it, the others wait for its end. A node that finds all done asks for no lock and needs no right to
+    /// change anything.
+    private static func migrate(_ connection: Connection, schema: String?) throws {
         guard try version(connection) < Migrations.all.count else { return }
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
+        if let schema, try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [schema])).count == 0 {
+            try connection.execute("CREATE SCHEMA \(Connection.quoted(schema))")
+        }
         try connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())")
         for (index, script) in Migrations.all.enumerated().dropFirst(try version(connection)) {

@@ -20,13 +20,41 @@ extension PostgresStorage {
             Statement(
                 """
                 DELETE FROM revocations
-                WHERE number IN (SELECT number FROM revocations WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+                WHERE number = ANY (ARRAY(SELECT number FROM revocations WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
                 """, [date, limit])
         )[0].changedCount
     }
 
     public func news(within duration: Duration) async throws {
         try await pool.news(within: duration)
+    }
+}
+
+extension PostgresStorage {
+    /// On which the database says that the log has new lines.
+    static let revocationChannel = "rest_auth_revocations"
+
+    /// Appends a line to the revocation log for each row that `change` gives back, and gives the lines back.
+    ///
+    /// The counter's row stays locked until the commit, so numbers are given in the order of commits: who has read a number has seen every line
+    /// before it, which a sequence would not promise. A change of nothing takes no number and waits for nobody. Everyone locks users before sessions and sessions
+    /// before the counter, so nobody waits in a circle.
+    /// - Parameters:
+    ///   - subject: what the lines are about: `user_id`, `session_id`, or `user_id, role`.
+    ///   - time: the parameter with the time of the lines.
+    ///   - change: an INSERT, UPDATE, DELETE or SELECT that gives back the columns of `subject`.
+    func loggingRevocations(of subject: String, isRefused: Bool = true, at time: String, _ change: String) -> String {
+        """
+        WITH changed AS (\(change)),
+        counter AS (
+            UPDATE revocation_counter SET last_number = last_number + (SELECT count(*) FROM changed)
+            WHERE EXISTS (SELECT FROM changed)
+            RETURNING last_number
+        )
+        INSERT INTO revocations (number, \(subject), is_refused, at)
+        SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time) FROM changed, counter
+        RETURNING number, user_id, session_id, role, is_refused, at\(announcement)
+        """
     }
 }
 

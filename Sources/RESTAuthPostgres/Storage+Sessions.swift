@@ -94,7 +94,7 @@ extension PostgresStorage {
 
     public func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation] {
         try await write(
-            Statement(SQL.lockUser, [user]),
+            Statement(Self.lockUser, [user]),
             endingSessions("user_id = $2 AND id IS DISTINCT FROM $3", [user, kept], at: now)
         )[1].map(Revocation.init)
     }
@@ -104,7 +104,8 @@ extension PostgresStorage {
             isRepeatable: true,
             Statement(
                 """
-                DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+                DELETE FROM sessions
+                WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
                 """, [date, limit])
         )[0].changedCount
     }

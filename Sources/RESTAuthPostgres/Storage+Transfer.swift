@@ -39,8 +39,13 @@ extension PostgresStorage: TransferableStorage {
         let places = rows.indices.map { "(\(columns.placeholders(from: 1 + $0 * columns.count)))" }.joined(separator: ", ")
         let parameters = rows.flatMap { zip($0, columns).map { $0.parameter($1) } }
         do {
-            _ = try await write(Statement("INSERT INTO \(table.name) (\(columns.list)) VALUES \(places)", parameters))
-            return true
+            return try await write(
+                Statement(
+                    """
+                    INSERT INTO \(table.name) (\(columns.list)) SELECT * FROM (VALUES \(places)) AS rows
+                    WHERE EXISTS (SELECT FROM unfinished_transfer)
+                    """, parameters)
+            )[0].changedCount == rows.count
         } catch let error as PostgresError where error.state?.isIntegrityViolation == true {
             return false
         }
@@ -58,6 +63,7 @@ extension PostgresStorage: TransferableStorage {
 
     package func finishTransfer(with counters: TransferCounters) async throws {
         _ = try await write(
+            isRepeatable: true,
             Statement(
                 """
                 SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
@@ -69,33 +75,56 @@ extension PostgresStorage: TransferableStorage {
 
     package func deleteAllRows() async throws {
         _ = try await pool.write(
-            TransferTable.all.reversed().map { Statement("DELETE FROM \($0.name)") }, isRepeatable: true)
+            TransferTable.all.reversed().map { Statement("DELETE FROM \($0.name) WHERE EXISTS (SELECT FROM unfinished_transfer)") },
+            isRepeatable: true)
     }
 
     package func withoutWriters<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
         // A connection of its own, whose transaction lasts: it admits readers only.
         let lock = try await Self.onThread { [configuration] in try TableLock(configuration) }
-        defer { lock.release() }
-        return try await body()
+        let value = try await body()
+        // If it was lost in between, somebody may have written.
+        try await Self.onThread { try lock.release() }
+        return value
     }
 }
 
 /// Keeps everybody from writing, for as long as its connection is open.
 private final class TableLock: @unchecked Sendable {
-    // Used by whoever made it, to its end.
-    private var connection: Connection?
+    // Used by one thread after the other.
+    private let connection: Connection
 
     init(_ configuration: PostgresConfiguration) throws {
         do {
-            let connection = try Connection(configuration)
-            try connection.execute("BEGIN; LOCK TABLE \(TransferTable.all.map(\.name).joined(separator: ", ")) IN SHARE MODE")
-            self.connection = connection
+            connection = try Connection(configuration)
+            try Self.lock(connection)
         } catch {
             throw PostgresStorage.unavailable(error)
         }
     }
 
-    func release() { connection = nil }
+    private static func lock(_ connection: Connection) throws {
+        let tables = TransferTable.all.map(\.name).joined(separator: ", ")
+        while true {
+            do {
+                try connection.execute(
+                    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE \(tables) IN SHARE MODE")
+                return
+            } catch {
+                guard error.asksForAnotherTry else { throw error }
+                try connection.execute("ROLLBACK")
+            }
+        }
+    }
+
+    /// - Throws: `storage_unavailable` when the lock was lost before.
+    func release() throws {
+        do {
+            try connection.execute("COMMIT")
+        } catch {
+            throw PostgresStorage.unavailable(error)
+        }
+    }
 }
 
 // MARK: - Values

@@ -47,7 +47,7 @@ extension PostgresStorage {
         let isPresent = "id = $2 AND password_hash = coalesce($4, password_hash)"
         let rows = try await write(
             // No session can begin under the old password once it is locked.
-            Statement(SQL.lockUser, [id]),
+            Statement(Self.lockUser, [id]),
             endingSessions(
                 "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, kept, present], at: now),
             Statement(
@@ -60,7 +60,7 @@ extension PostgresStorage {
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
         let rows = try await write(
             isRepeatable: true,
-            Statement(SQL.lockUser, [id]),
+            Statement(Self.lockUser, [id]),
             Statement(
                 """
                 SELECT coalesce(sum(char_length(role)), 0) + char_length($2) AS length FROM user_roles WHERE user_id = $1 AND role <> $2
@@ -87,7 +87,7 @@ extension PostgresStorage {
     public func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
         try await write(
             isRepeatable: true,
-            Statement(SQL.lockUser, [id]),
+            Statement(Self.lockUser, [id]),
             Statement("DELETE FROM user_roles WHERE user_id = $1 AND role = $2", [id, role]),
             Statement(
                 loggingRevocations(of: "user_id, role", at: "$3", "SELECT id AS user_id, $2 AS role FROM users WHERE id = $1"),
@@ -122,6 +122,12 @@ extension PostgresStorage {
     private func revoking(_ id: User.ID, isRefused: Bool = true, at now: Date, _ sql: String) -> Statement {
         Statement(loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"), [id, now])
     }
+}
+
+extension PostgresStorage {
+    /// Keeps others from changing the user, or what belongs to the user, until the end of the transaction: what the statements after it find is
+    /// the truth until then.
+    static let lockUser = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 }
 
 extension User {

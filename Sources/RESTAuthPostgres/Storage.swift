@@ -17,24 +17,29 @@ public struct PostgresStorage: Storage {
     let announcement: String
 
     /// Connects, and brings the schema up to date where it is not and the role may.
+    /// - Parameters:
+    ///   - configuration: where the database is.
+    ///   - createsMissing: whether to make the tables when there are none.
     /// - Throws: `misconfigured` when the database cannot be reached or used, with what to do about it.
-    public init(_ configuration: PostgresConfiguration) async throws {
-        try await self.init(configuration, isFilled: false)
+    public init(_ configuration: PostgresConfiguration, createsMissing: Bool = true) async throws {
+        try await self.init(configuration, createsMissing: createsMissing, isFilled: false)
     }
 
     /// Opens a database that a transfer fills, or goes on to fill.
     package init(filling configuration: PostgresConfiguration) async throws {
-        try await self.init(configuration, isFilled: true)
+        try await self.init(configuration, createsMissing: true, isFilled: true)
     }
 
-    private init(_ configuration: PostgresConfiguration, isFilled: Bool) async throws {
+    private init(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) async throws {
         try configuration.validate()
-        let database = try await Self.onThread { try Schema.prepare(configuration, isFilled: isFilled) }
-        announcement = database.announces ? ", pg_notify('\(SQL.revocationChannel)', '')" : ""
+        let database = try await Self.onThread {
+            try Schema.prepare(configuration, createsMissing: createsMissing, isFilled: isFilled)
+        }
+        announcement = database.announces ? ", pg_notify('\(Self.revocationChannel)', '')" : ""
         transferName = database.name
         self.configuration = configuration
         let canListen = database.announces && !configuration.isBehindPooler && !isFilled
-        pool = ConnectionPool(configuration, channel: canListen ? SQL.revocationChannel : nil)
+        pool = ConnectionPool(configuration, channel: canListen ? Self.revocationChannel : nil)
     }
 
     /// Brings the schema up to date as its owner, so that nodes need no right to.
@@ -45,7 +50,7 @@ public struct PostgresStorage: Storage {
     public static func applySchema(_ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil) async throws {
         try configuration.validate()
         try await onThread {
-            _ = try Schema.prepare(configuration, isFilled: false)
+            _ = try Schema.prepare(configuration, createsMissing: true, isFilled: false)
             if let role { try Schema.grantRows(to: role, configuration) }
         }
     }

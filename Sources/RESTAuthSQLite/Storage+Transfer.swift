@@ -46,6 +46,7 @@ extension SQLiteStorage: TransferableStorage {
         let sql = "INSERT INTO \(table.name) (\(columns.list)) VALUES (\(columns.placeholders))"
         do {
             try await write { database in
+                guard try database.isBeingFilled() else { throw RowsContradict() }
                 do {
                     for row in rows { try database.run(sql, StatementArguments(row.map(\.databaseValue))) }
                 } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
@@ -80,6 +81,7 @@ extension SQLiteStorage: TransferableStorage {
 
     package func deleteAllRows() async throws {
         try await write { database in
+            guard try database.isBeingFilled() else { return }
             for table in TransferTable.all.reversed() { try database.run("DELETE FROM \(table.name)") }
         }
     }
@@ -102,6 +104,13 @@ extension SQLiteStorage: TransferableStorage {
         } catch let error as DatabaseError {
             throw unavailable(error)
         }
+    }
+}
+
+extension Database {
+    /// Not any more when somebody else has finished.
+    fileprivate func isBeingFilled() throws -> Bool {
+        try row("SELECT 1 FROM unfinished_transfer", []) { _ in true } ?? false
     }
 }
 

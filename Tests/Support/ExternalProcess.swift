@@ -11,7 +11,6 @@ public final class ExternalProcess: Sendable {
     }
 
     private let process: Process
-    private let hasEnded = DispatchSemaphore(value: 0)
     private let outputFile: String
     private let errorFile: String
     /// Our end of its standard input.
@@ -28,8 +27,9 @@ public final class ExternalProcess: Sendable {
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
         process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
-        process.standardOutput = try Self.file(outputFile)
-        process.standardError = try Self.file(errorFile)
+        let (output, error) = (try Self.file(outputFile), try Self.file(errorFile))
+        process.standardOutput = output
+        process.standardError = error
         switch input {
         case .nothing:
             process.standardInput = FileHandle.nullDevice
@@ -47,8 +47,9 @@ public final class ExternalProcess: Sendable {
             process.standardInput = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
             self.input = ends[0]
         }
-        process.terminationHandler = { [hasEnded] _ in hasEnded.signal() }
         try process.run()
+        // It has its own by now, and this object of Foundation's may live longer than ours.
+        for file in [output, error] { try file.close() }
     }
 
     deinit { if let input { close(input) } }
@@ -97,7 +98,8 @@ public final class ExternalProcess: Sendable {
     /// Asks it to end and waits until it has: for one that has processes and files of its own to clear away.
     public func end() {
         send(SIGTERM)
-        _ = hasEnded.wait(timeout: .now() + 2)
+        let limit = ContinuousClock.now + .seconds(2)
+        while process.isRunning, .now < limit { usleep(2000) }
         kill()
     }
 

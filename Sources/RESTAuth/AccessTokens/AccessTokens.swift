@@ -36,9 +36,11 @@ public final class AccessTokens: Sendable {
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = verifier.remembered(token) { return identity }
         // Perhaps a key that another process made since the last look.
-        if let id = TokenVerifier.keyID(of: token), !verifier.keys.contains(id) { try await keys.loadAgain() }
-        return try await verifier.verify(token) { [storage] claims, identity in
-            guard let stored = try await storage.session(id: claims.sessionID), stored.user.id == claims.subject,
+        let keyID = TokenVerifier.keyID(of: token)
+        if let keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
+        return try await verifier.verify(token) { [storage, keys] claims, identity in
+            guard let keyID, try await keys.confirm(keyID), let stored = try await storage.session(id: claims.sessionID),
+                stored.user.id == claims.subject,
                 !stored.user.isDisabled, identity.roles.isSubset(of: stored.user.roles)
             else { throw AuthError.invalidToken }
         }

@@ -38,10 +38,19 @@ public final class SigningKeys: Sendable {
     /// Whoever sends tokens of invented keys must not make the storage be asked about each.
     private static let patience: Duration = .milliseconds(250)
 
+    /// What is known of the looks at the storage.
+    private struct Looks {
+        /// When the newest look began whose keys are in the ring.
+        var appliedAt: ContinuousClock.Instant?
+        /// When the last look ended, and how.
+        var last: (endedAt: ContinuousClock.Instant, isAnswered: Bool)?
+        /// The one that is under way, for all who wait for it.
+        var current: Task<Void, any Error>?
+    }
+
     let verification = VerificationKeys()
     private let ring = Mutex<[Loaded]>([])
-    /// The last look at the storage, and whether it was answered.
-    private let lastLook = Mutex<(at: ContinuousClock.Instant, isAnswered: Bool)?>(nil)
+    private let looks = Mutex(Looks())
     private let storage: any Storage
     private let secret: InstanceSecret
     /// `nil` for that of the newest key.
@@ -166,17 +175,29 @@ public final class SigningKeys: Sendable {
         return stored.id
     }
 
-    /// Looks at the storage again, unless that was done just now.
+    /// Looks at the storage again, unless that was done just now: once for all who ask meanwhile.
     /// - Throws: what the storage throws; then nobody knows what a token of an unknown key is worth.
     func loadAgain() async throws {
-        let isDue = try lastLook.withLock { look throws(AuthError) in
-            guard let last = look, .now - last.at < Self.patience else { return true }
-            guard last.isAnswered else {
+        let look = try looks.withLock { looks throws(AuthError) -> Task<Void, any Error>? in
+            if let current = looks.current { return current }
+            if let last = looks.last, .now - last.endedAt < Self.patience {
+                if last.isAnswered { return nil }
                 throw AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
             }
-            return false
+            let look = Task { try await load() }
+            looks.current = look
+            return look
         }
-        if isDue { try await load() }
+        defer { if look != nil { looks.withLock { $0.current = nil } } }
+        try await look?.value
+    }
+
+    /// Whether that key is still one of ours, by a look at the storage of the last two seconds.
+    /// - Throws: what the storage throws.
+    func confirm(_ id: String) async throws -> Bool {
+        let isRecent = looks.withLock { looks in looks.appliedAt.map { .now - $0 <= KeyRotation.interval * 2 } ?? false }
+        if !isRecent { try await loadAgain() }
+        return verification.contains(id)
     }
 
     /// Takes over what the storage has: keys that other processes made, and without those that were deleted.
@@ -185,22 +206,37 @@ public final class SigningKeys: Sendable {
         let stored: [StoredSigningKey]
         do {
             stored = try await storage.signingKeys()
-            lastLook.withLock { $0 = (start, true) }
+            looks.withLock { $0.last = (.now, true) }
         } catch {
-            lastLook.withLock { $0 = (start, false) }
+            looks.withLock { $0.last = (.now, false) }
             throw error
         }
+        apply(try await opened(stored), readAt: start)
+    }
+
+    private func opened(_ stored: [StoredSigningKey]) async throws -> [Loaded] {
         let known = ring.withLock { ring in Dictionary(uniqueKeysWithValues: ring.map { ($0.stored.id, $0) }) }
-        guard stored != ring.withLock({ $0.map(\.stored) }) else { return }
-        var loaded: [Loaded] = []
+        var opened: [Loaded] = []
         for key in stored {
             if let present = known[key.id], present.stored == key {
-                loaded.append(present)
+                opened.append(present)
             } else {
-                loaded.append(Loaded(key: try await SigningKey(key, secret: secret), stored: key))
+                opened.append(Loaded(key: try await SigningKey(key, secret: secret), stored: key))
             }
         }
-        ring.withLock { $0 = loaded }
-        verification.replace(with: loaded.map(\.key.publicKey))
+        return opened
+    }
+
+    /// What was read before something that has been applied may have a key that was deleted since: it comes too late.
+    private func apply(_ keys: [Loaded], readAt start: ContinuousClock.Instant) {
+        looks.withLock { looks in
+            if let appliedAt = looks.appliedAt, appliedAt > start { return }
+            looks.appliedAt = start
+            let isChanged = ring.withLock { ring in
+                defer { ring = keys }
+                return ring.map(\.stored) != keys.map(\.stored)
+            }
+            if isChanged { verification.replace(with: keys.map(\.key.publicKey)) }
+        }
     }
 }

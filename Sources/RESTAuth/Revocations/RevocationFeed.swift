@@ -7,7 +7,6 @@ public import ServiceLifecycle
 public struct RevocationFeed: Service {
     let storage: any Storage
     let revocations: Revocations
-    let now: @Sendable () -> Date
 
     /// However often there is news, the log is not read more often than this: many processes share a database.
     private static let shortestPause: Duration = .milliseconds(20)
@@ -31,13 +30,14 @@ public struct RevocationFeed: Service {
 
     /// Applies every line after `last` and returns the one to go on from.
     ///
-    /// The last line is read once more each time. Where it is not what it was, the log is another: a backup has been put back, or a replica that
-    /// had not heard of all has taken over. Then all of it counts anew, because numbers are given twice.
+    /// The last line is read once more each time. Where it is not what it was, the log may be another: a backup has been put back, or a replica that
+    /// had not heard of all has taken over. Then all of it counts anew, because numbers are given twice. Where the line was only swept, there is
+    /// little left to read anew.
     func read(after last: Revocation?) async throws -> Revocation? {
         var last = last
         while true {
             let lines = try await storage.revocations(after: (last?.number ?? 1) - 1, limit: Self.pageSize)
-            if let known = last, lines.first != known, !isForgotten(known) {
+            if let known = last, lines.first != known {
                 revocations.startOver()
                 last = nil
                 continue
@@ -46,10 +46,5 @@ public struct RevocationFeed: Service {
             last = lines.last ?? last
             if lines.count < Self.pageSize { return last }
         }
-    }
-
-    /// Whether the line is so old that it may have been deleted.
-    private func isForgotten(_ line: Revocation) -> Bool {
-        line.at < now().addingTimeInterval(-Revocations.retention)
     }
 }

@@ -44,11 +44,9 @@ package struct Transfer: Sendable {
     package func run() async throws -> [Int] {
         try await begin()
         try await copy()
-        return try await source.withoutWriters {
-            let counts = try await check()
-            try await target.finishTransfer(with: source.counters())
-            return counts
-        }
+        let (counts, counters) = try await source.withoutWriters { (try await check(), try await source.counters()) }
+        try await target.finishTransfer(with: counters)
+        return counts
     }
 
     private func begin() async throws {

@@ -10,7 +10,9 @@ final class Connection {
     init(_ configuration: PostgresConfiguration) throws(PostgresError) {
         let parameters = [
             // What the URI says wins over these,
-            ("connect_timeout", "2"), ("fallback_application_name", "rest-auth"), ("keepalives_idle", "15"), ("keepalives_interval", "5"),
+            // a standby, which may not have heard yet of what was ended, being none that is read from,
+            ("target_session_attrs", "primary"), ("connect_timeout", "2"), ("fallback_application_name", "rest-auth"),
+            ("keepalives_idle", "15"), ("keepalives_interval", "5"),
             ("tcp_user_timeout", String(configuration.timeout * 1000 + 1000)),
             ("dbname", configuration.url),
             // and this over the URI.

@@ -45,7 +45,7 @@ final class ConnectionPool: Sendable {
 
     private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
         // Where nothing is connected a short pause may bring it back; waiting longer would only pile up who waits.
-        let patience: Duration = lane.isConnected ? .seconds(configuration.timeout) : .seconds(1)
+        let patience: Duration = lane.isCutOff ? .seconds(1) : .seconds(configuration.timeout)
         return try await withCheckedThrowingContinuation { continuation in
             let transaction = Transaction(statements, isRepeatable: isRepeatable, deadline: .now + patience) {
                 continuation.resume(with: $0)

@@ -21,6 +21,8 @@ final class Lane: Sendable {
         /// The connections that wait for work, by their wake-up calls.
         var parked: [WakeUpCall] = []
         var openCount = 0
+        /// Whether the last attempt to connect failed.
+        var isFailing = false
         var isClosed = false
         var hasTimer = false
     }
@@ -120,8 +122,8 @@ final class Lane: Sendable {
     }
 
     private var isClosed: Bool { state.withLock { $0.isClosed } }
-    /// Whether any connection is open.
-    var isConnected: Bool { state.withLock { $0.openCount > 0 } }
+    /// Whether no connection is open, and not because none has been tried yet.
+    var isCutOff: Bool { state.withLock { $0.openCount == 0 && $0.isFailing } }
 
     // MARK: A connection's thread
 
@@ -137,11 +139,12 @@ final class Lane: Sendable {
                     reported = nil
                 }
             } catch {
+                state.withLock { $0.isFailing = true }
                 // Each reason once, and not for each attempt to connect again.
                 if "\(error)" != reported { logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"]) }
                 reported = "\(error)"
             }
-            state.withLock { state in state.parked.removeAll { $0 === call } }
+            passOn(call)
             // A server that takes connections and does nothing with them is asked less and less often, too.
             if .now - start > .seconds(1) { pause = .zero }
             call.wait(pause * Double.random(in: 0.5...1))
@@ -149,13 +152,21 @@ final class Lane: Sendable {
         }
     }
 
-    private func connectAndServe(_ call: WakeUpCall, isServing: () -> Void) throws {
+    /// A call that may have been rung for work goes to another connection that waits for some.
+    private func passOn(_ call: WakeUpCall) {
+        let other = state.withLock { state in
+            state.parked.removeAll { $0 === call }
+            return state.waiting.isEmpty ? nil : state.parked.popLast()
+        }
+        other?.ring()
+    }
+
+    private func connectAndServe(_ call: WakeUpCall, hasAnswered: () -> Void) throws {
         let pipeline = try Pipeline(Connection(configuration), preparesStatements: !configuration.isBehindPooler)
-        state.withLock { $0.openCount += 1 }
+        state.withLock { ($0.openCount, $0.isFailing) = ($0.openCount + 1, false) }
         defer { state.withLock { $0.openCount -= 1 } }
-        isServing()
         do {
-            try serve(pipeline, call)
+            try serve(pipeline, call, hasAnswered: hasAnswered)
             giveBack(pipeline.takeUnanswered(), Self.closed)
         } catch {
             giveBack(pipeline.takeUnanswered(), error)
@@ -163,7 +174,7 @@ final class Lane: Sendable {
         }
     }
 
-    private func serve(_ pipeline: Pipeline, _ call: WakeUpCall) throws {
+    private func serve(_ pipeline: Pipeline, _ call: WakeUpCall, hasAnswered: () -> Void) throws {
         while !isClosed {
             while pipeline.depth < depth {
                 let transactions = next(min(depth - pipeline.depth, Self.longestFlight), call)
@@ -173,14 +184,20 @@ final class Lane: Sendable {
             if pipeline.hasUnsentBytes { try pipeline.flush() }
             let hasSpoken = call.wait(Self.patience(pipeline), for: pipeline.socket, toWrite: pipeline.hasUnsentBytes)
             var unusable: PostgresError?
-            try pipeline.receive { transaction, outcome in unusable = settle(transaction, outcome) ?? unusable }
+            try pipeline.receive { transaction, outcome in
+                if case .success = outcome { hasAnswered() }
+                unusable = settle(transaction, outcome) ?? unusable
+            }
             if let unusable { throw unusable }
             let now = ContinuousClock.now
             pipeline.expire(at: now)
             guard pipeline.silence(at: now) < .seconds(configuration.timeout + 1) else {
                 throw PostgresError.connectionLost("the server does not answer")
             }
-            if !hasSpoken, pipeline.depth == 0 { try pipeline.ping() }
+            guard !hasSpoken, pipeline.depth == 0 else { continue }
+            // Until it is known to be alive, others are called.
+            passOn(call)
+            try pipeline.ping()
         }
     }
 

@@ -10,6 +10,8 @@ final class Pipeline {
     private struct Flight {
         /// None for a question whose point is only whether it is answered.
         let transactions: [Transaction]
+        /// What the server will answer.
+        var replies: Deque<Reply> = []
         /// Of each transaction.
         var results: [[Rows]]
         var failure: PostgresError?
@@ -69,7 +71,6 @@ final class Pipeline {
     /// A name is used once, also when its statement could not be prepared.
     private var nameCount = 0
     private var flights: Deque<Flight> = []
-    private var replies: Deque<Reply> = []
     /// When the server was last heard, or was first owed to be.
     private var heardAt = ContinuousClock.now
     private(set) var hasUnsentBytes = false
@@ -106,10 +107,10 @@ final class Pipeline {
         let count = Int32(statement.types.count)
         let formats = [Int32](repeating: 1, count: statement.types.count)
         if isNew, preparesStatements {
-            replies.append(.prepared(known))
+            flights[flights.count - 1].replies.append(.prepared(known))
             guard PQsendPrepare(connection.handle, known.name, statement.sql, count, statement.types) == 1 else { throw connection.lost }
         }
-        replies.append(.rows(known))
+        flights[flights.count - 1].replies.append(.rows(known))
         let isSent = statement.withParameters { parameters in
             preparesStatements
                 ? PQsendQueryPrepared(connection.handle, known.name, count, parameters, statement.lengths, formats, 1)
@@ -159,7 +160,7 @@ final class Pipeline {
     }
 
     private func take(_ result: OpaquePointer) {
-        switch (PQresultStatus(result), replies.popFirst()) {
+        switch (PQresultStatus(result), flights[0].replies.popFirst()) {
         case (PGRES_TUPLES_OK, .rows(let statement)), (PGRES_COMMAND_OK, .rows(let statement)):
             let columns = statement.columns ?? Columns(of: result)
             statement.columns = columns

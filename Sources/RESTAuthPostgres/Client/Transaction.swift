@@ -30,7 +30,7 @@ final class Transaction: Sendable {
 
     /// Counts an attempt and says whether it may be made. After too many it is answered: what is in the way does not go away.
     func beginAttempt() -> Bool {
-        if attempts.add(1, ordering: .relaxed).newValue > Self.attemptLimit { finish(.failure(PostgresError.timedOut)) }
+        if attempts.add(1, ordering: .relaxed).newValue > Self.attemptLimit || deadline <= .now { finish(.failure(PostgresError.timedOut)) }
         return !isAnswered
     }
 

@@ -51,7 +51,7 @@ extension DatabaseURL {
     fileprivate func openToMoveFrom() async throws -> any TransferableStorage {
         switch self {
         case .sqlite(let path): try await SQLiteStorage(path: path, createsMissing: false)
-        case .postgres(let url): try await PostgresStorage(Self.configuration(url))
+        case .postgres(let url): try await PostgresStorage(Self.configuration(url), createsMissing: false)
         }
     }
 

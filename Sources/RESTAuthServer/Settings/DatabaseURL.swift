@@ -16,11 +16,12 @@ enum DatabaseURL {
         } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
             self = .postgres(text)
         } else {
+            // Not repeated: in what is not understood nobody knows where a password stands.
             throw AuthError(
                 .misconfigured,
                 """
-                \(place) is "\(Self.withoutPassword(text))" and must look like sqlite:rest-auth.sqlite, \
-                sqlite:/var/lib/rest-auth/rest-auth.sqlite or postgres://user@host/database
+                \(place) must look like sqlite:rest-auth.sqlite, sqlite:/var/lib/rest-auth/rest-auth.sqlite \
+                or postgres://user@host/database
                 """)
         }
     }

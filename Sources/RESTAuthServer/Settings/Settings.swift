@@ -119,7 +119,7 @@ struct Settings {
                     "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
                 )
             }
-            return try await PostgresStorage(postgresConfiguration(url, isServer: isServer))
+            return try await PostgresStorage(postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
         }
     }
 
