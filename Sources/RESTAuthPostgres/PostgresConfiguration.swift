@@ -3,9 +3,9 @@ import RESTAuth
 
 /// Where the database is and how it is used.
 public struct PostgresConfiguration: Sendable {
-    /// A connection URI as libpq takes it: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. Several hosts may be named, with
-    /// `target_session_attrs=read-write` to find the primary among them. What the URI leaves out comes from the `PG…` variables of the
-    /// environment, the password also from `~/.pgpass`.
+    /// A connection URI as libpq takes it: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. Several hosts may be named; the
+    /// primary among them is used. What the URI leaves out comes from the `PG…` variables of the environment, the password also from
+    /// `~/.pgpass`.
     public var url: String
 
     /// The schema that holds the tables. `nil` takes the first of the role's `search_path`, which is `public` where nobody changed it.
@@ -31,7 +31,7 @@ public struct PostgresConfiguration: Sendable {
 
     /// Scheme, perhaps who, hosts with ports, and the rest, without an @ that is not where it belongs.
     private static var outline: Regex<Substring> {
-        /[a-z]+:\/\/(?:[^\/?#@]*@)?(?:(?:\[[^\]]*\]|[^\/?#@:,]+)?(?::\d*)?,?)*?(?:[\/?][^@]*)?/
+        /[a-z]+:\/\/(?:[^\/?#@]*@)?(?:\[[^\]]*\]|[^\/?#@:,]*)(?::\d*)?(?:,(?:\[[^\]]*\]|[^\/?#@:,]*)(?::\d*)?)*(?:[\/?][^@]*)?/
     }
 
     /// - Throws: `misconfigured`, naming what is wrong.

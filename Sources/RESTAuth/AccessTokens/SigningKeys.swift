@@ -143,7 +143,8 @@ public final class SigningKeys: Sendable {
         return next
     }
 
-    /// Refuses every token of a key from now on, here at once and in other processes within two seconds: for a key that leaked. The next one in the row signs, or a new one when there is none. Sessions go on: their clients renew.
+    /// Refuses every token of a key from now on, here at once and in other processes within two seconds: for a key that leaked. The next
+    /// one in the row signs, or a new one when there is none. Sessions go on: their clients renew.
     /// - Throws: `key_not_found`.
     public func revoke(_ id: String) async throws {
         guard try await storage.deleteSigningKey(id: id) else { throw AuthError(.keyNotFound, "there is no key \(id)") }

@@ -4,7 +4,8 @@ import Foundation
 
 /// A connection on which transactions are sent without waiting for the answers to those before (libpq's pipeline mode).
 ///
-/// Answers come in the order of the questions. What was sent together ends with a synchronisation point: what fails takes nothing of the next with it.
+/// Answers come in the order of the questions. What was sent together ends with a synchronisation point: what fails takes nothing of the
+/// next with it.
 final class Pipeline {
     /// What was sent together and has not been answered.
     private struct Flight {
