@@ -1,5 +1,6 @@
 import Foundation
 package import RESTAuth
+import Synchronization
 
 extension PostgresStorage: TransferableStorage {
     package func beginTransfer(from source: String) async throws -> TransferBeginning {
@@ -90,14 +91,14 @@ extension PostgresStorage: TransferableStorage {
 }
 
 /// Keeps everybody from writing, for as long as its connection is open.
-private final class TableLock: @unchecked Sendable {
-    // Used by one thread after the other.
-    private let connection: Connection
+private final class TableLock: Sendable {
+    private let connection: Mutex<Connection>
 
     init(_ configuration: PostgresConfiguration) throws {
         do {
-            connection = try Connection(configuration)
+            let connection = try Connection(configuration)
             try Self.lock(connection)
+            self.connection = Mutex(connection)
         } catch {
             throw PostgresStorage.unavailable(error)
         }
@@ -120,7 +121,7 @@ private final class TableLock: @unchecked Sendable {
     /// - Throws: `storage_unavailable` when the lock was lost before.
     func release() throws {
         do {
-            try connection.execute("COMMIT")
+            try connection.withLock { connection in try connection.execute("COMMIT") }
         } catch {
             throw PostgresStorage.unavailable(error)
         }

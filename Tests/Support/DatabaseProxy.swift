@@ -39,6 +39,8 @@ public final class DatabaseProxy: Sendable {
     private let server: PostgresServer
     private let listener: Int32
     private let state = Mutex(State())
+    /// Wakes the thread while nothing goes through.
+    private let isChanged = DispatchSemaphore(value: 0)
 
     public init(to server: PostgresServer) throws {
         self.server = server
@@ -79,6 +81,7 @@ public final class DatabaseProxy: Sendable {
     /// Lets everything through again.
     public func resume() {
         state.withLock { $0.isStalled = false }
+        isChanged.signal()
     }
 
     public var isStalled: Bool { state.withLock { $0.isStalled } }
@@ -88,6 +91,7 @@ public final class DatabaseProxy: Sendable {
     /// Cuts every connection and takes no more.
     public func end() {
         state.withLock { $0.isClosed = true }
+        isChanged.signal()
     }
 
     // MARK: The thread
@@ -98,7 +102,7 @@ public final class DatabaseProxy: Sendable {
         let (isStalled, isClosed) = state.withLock { ($0.isStalled, $0.isClosed) }
         guard !isClosed else { return false }
         guard !isStalled else {
-            usleep(5000)
+            _ = isChanged.wait(timeout: .now() + 0.1)
             return true
         }
         let descriptors = [listener] + links.flatMap { [$0.node, $0.database] }

@@ -98,8 +98,12 @@ public final class ExternalProcess: Sendable {
     /// Asks it to end and waits until it has: for one that has processes and files of its own to clear away.
     public func end() {
         send(SIGTERM)
-        let limit = ContinuousClock.now + .seconds(2)
-        while process.isRunning, .now < limit { usleep(2000) }
+        let hasEnded = DispatchSemaphore(value: 0)
+        Thread { [process] in
+            process.waitUntilExit()
+            hasEnded.signal()
+        }.start()
+        _ = hasEnded.wait(timeout: .now() + 2)
         kill()
     }
 

@@ -44,7 +44,6 @@ public final class PostgresServer: Sendable {
         let limit = ContinuousClock.now + .seconds(20)
         while (try? execute("SELECT 1")) == nil {
             guard started.isRunning, ContinuousClock.now < limit else { throw ServerEnded(log: started.errorText) }
-            usleep(20000)
         }
     }
 

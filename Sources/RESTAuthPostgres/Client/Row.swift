@@ -1,8 +1,10 @@
 import CLibpq
 
 /// The rows that a statement gave, as libpq keeps them until nobody needs them any more.
+///
+/// Unchecked, because the compiler does not know what is behind the pointer: a result that nobody changes, only reads, and libpq lets any thread
+/// read one.
 final class Rows: @unchecked Sendable {
-    // Only read once it is here, which libpq allows from any thread.
     private let result: OpaquePointer
     fileprivate let columns: Columns
 

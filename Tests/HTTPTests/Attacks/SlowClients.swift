@@ -121,6 +121,7 @@ extension HTTPConnection {
         let dripper = Task.detached {
             while !Task.isCancelled {
                 try connection.write(drop)
+                // The attack itself: a client that is never silent for long enough.
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
