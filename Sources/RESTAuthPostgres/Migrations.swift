@@ -75,10 +75,53 @@ enum Migrations {
 
         -- Its one row says from where this database is being filled.
         CREATE TABLE unfinished_transfer (source text PRIMARY KEY);
+        """,
         """
+        -- The id that the user had where the tokens come from that are still out.
+        ALTER TABLE users ADD COLUMN legacy_id bigint;
+        CREATE UNIQUE INDEX users_by_legacy_id ON users (legacy_id) WHERE legacy_id IS NOT NULL;
+
+        CREATE TABLE throttles (
+            subject text COLLATE "C" PRIMARY KEY,
+            failures bigint NOT NULL CHECK (failures >= 0),
+            failed_at timestamptz NOT NULL,
+            -- Up to when failures have been forgiven.
+            drained_at timestamptz NOT NULL,
+            -- When the row means nothing any more.
+            forgotten_at timestamptz NOT NULL,
+            -- Digests of the other side of the failures: accounts for an address, addresses for an account.
+            others bytea NOT NULL,
+            version bigint NOT NULL DEFAULT 1
+        );
+        CREATE INDEX throttles_by_end ON throttles (forgotten_at);
+
+        -- From where a password has signed the user in.
+        CREATE TABLE known_origins (
+            user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            network text COLLATE "C" NOT NULL,
+            seen_at timestamptz NOT NULL,
+            PRIMARY KEY (user_id, network)
+        );
+        CREATE INDEX known_origins_by_time ON known_origins (seen_at);
+
+        CREATE TABLE invitations (
+            id text COLLATE "C" PRIMARY KEY,
+            code_digest bytea NOT NULL UNIQUE,
+            note text NOT NULL,
+            created_at timestamptz NOT NULL,
+            expires_at timestamptz NOT NULL
+        );
+
+        CREATE TABLE spent_challenges (
+            digest bytea PRIMARY KEY,
+            expires_at timestamptz NOT NULL
+        );
+        CREATE INDEX spent_challenges_by_expiry ON spent_challenges (expires_at);
+        """,
     ]
 
     static let tables = [
         "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys", "unfinished_transfer",
+        "throttles", "known_origins", "invitations", "spent_challenges",
     ]
 }

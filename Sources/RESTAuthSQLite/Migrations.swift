@@ -118,6 +118,51 @@ enum Migrations {
             // A line while another database is moved into this one: until all is there, it is opened for nothing else.
             try database.execute(sql: "CREATE TABLE unfinished_transfer (source TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID")
         }
+        migrator.registerMigration("4 moved users, throttles, registration") { database in
+            try database.execute(
+                sql: """
+                    -- The id that the user had where the tokens come from that are still out.
+                    ALTER TABLE users ADD COLUMN legacy_id INTEGER;
+                    CREATE UNIQUE INDEX users_by_legacy_id ON users (legacy_id) WHERE legacy_id IS NOT NULL;
+
+                    CREATE TABLE throttles (
+                        subject TEXT PRIMARY KEY NOT NULL,
+                        failures INTEGER NOT NULL CHECK (failures >= 0),
+                        failed_at REAL NOT NULL,
+                        -- Up to when failures have been forgiven.
+                        drained_at REAL NOT NULL,
+                        -- When the row means nothing any more.
+                        forgotten_at REAL NOT NULL,
+                        -- Digests of the other side of the failures: accounts for an address, addresses for an account.
+                        others BLOB NOT NULL,
+                        version INTEGER NOT NULL DEFAULT 1
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX throttles_by_end ON throttles (forgotten_at);
+
+                    -- From where a password has signed the user in.
+                    CREATE TABLE known_origins (
+                        user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+                        network TEXT NOT NULL,
+                        seen_at REAL NOT NULL,
+                        PRIMARY KEY (user_id, network)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX known_origins_by_time ON known_origins (seen_at);
+
+                    CREATE TABLE invitations (
+                        id TEXT PRIMARY KEY NOT NULL,
+                        code_digest BLOB NOT NULL UNIQUE,
+                        note TEXT NOT NULL,
+                        created_at REAL NOT NULL,
+                        expires_at REAL NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE spent_challenges (
+                        digest BLOB PRIMARY KEY NOT NULL,
+                        expires_at REAL NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX spent_challenges_by_expiry ON spent_challenges (expires_at);
+                    """)
+        }
         return migrator
     }
 }

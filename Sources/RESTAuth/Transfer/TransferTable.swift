@@ -50,7 +50,7 @@ extension TransferTable {
             [
                 Column("id", .integer), Column("username", .text), Column("canonical_username", .text), Column("password_hash", .text),
                 Column("password_version", .integer), Column("created_at", .time), Column("password_changed_at", .time),
-                Column("disabled_at", .time, isNullable: true),
+                Column("disabled_at", .time, isNullable: true), Column("legacy_id", .integer, isNullable: true),
             ]),
         TransferTable("user_roles", keyLength: 2, [Column("user_id", .integer), Column("role", .text)]),
         TransferTable("clients", [Column("id", .text), Column("secret_digest", .bytes), Column("created_at", .time)]),
@@ -74,5 +74,19 @@ extension TransferTable {
                 Column("number", .integer), Column("user_id", .integer, isNullable: true), Column("session_id", .uuid, isNullable: true),
                 Column("role", .text, isNullable: true), Column("is_refused", .boolean), Column("at", .time),
             ]),
+        TransferTable(
+            "throttles",
+            [
+                Column("subject", .text), Column("failures", .integer), Column("failed_at", .time), Column("drained_at", .time),
+                Column("forgotten_at", .time), Column("others", .bytes), Column("version", .integer),
+            ]),
+        TransferTable("known_origins", keyLength: 2, [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),
+        TransferTable(
+            "invitations",
+            [
+                Column("id", .text), Column("code_digest", .bytes), Column("note", .text), Column("created_at", .time),
+                Column("expires_at", .time),
+            ]),
+        TransferTable("spent_challenges", [Column("digest", .bytes), Column("expires_at", .time)]),
     ]
 }
