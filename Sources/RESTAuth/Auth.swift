@@ -18,6 +18,7 @@ public struct Auth: Sendable {
     public let sessions: Sessions
     public let signingKeys: SigningKeys
     public let clients: Clients
+    public let throttle: Throttle
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public let services: [any Service]
     /// What the doors were built from.
@@ -34,17 +35,20 @@ public struct Auth: Sendable {
         let now = configuration.now
         let revocations = Revocations(bound: .seconds(configuration.revocationBound))
         signingKeys = try await SigningKeys(storage: storage, secret: secret, configuration: configuration)
-        passwords = try Passwords(storage: storage, revocations: revocations, configuration: configuration)
+        throttle = Throttle(storage: storage, configuration: configuration.throttle, now: now)
+        passwords = try Passwords(
+            storage: storage, secret: secret, revocations: revocations, throttle: throttle, configuration: configuration)
+        try await passwords.decoys.update()
         accessTokens = AccessTokens(storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
         sessions = Sessions(
             storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secret: secret), revocations: revocations,
             configuration: configuration)
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
-        login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, now: now)
+        login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, now: now)
         clients = Clients(storage: storage, secret: secret, now: now)
         services = [
             RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
-            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now),
+            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget, passwords.decoys,
         ]
         self.configuration = configuration
         self.storage = storage

@@ -58,6 +58,9 @@ public struct AuthConfiguration: Sendable {
     /// The cost of a new hash: by default the least that is safe, so that a small machine signs in many.
     public var passwordCost = Argon2id.standard
 
+    /// What a stored hash of another kind may cost; a dearer one is not computed, and its user cannot sign in.
+    public var passwordHashLimit = HashLimit()
+
     /// Passwords hashed at once; each takes ``passwordCost``'s memory.
     public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
@@ -66,6 +69,9 @@ public struct AuthConfiguration: Sendable {
 
     /// Seconds that a password may wait to be hashed.
     public var hashingPatience = 5
+
+    /// How many guesses and registrations are let through.
+    public var throttle = ThrottleConfiguration()
 
     /// The clock. Everything that depends on the time asks this.
     public var now: @Sendable () -> Date = { Date() }
@@ -84,10 +90,11 @@ public struct AuthConfiguration: Sendable {
         try Self.require(hashingThreads, in: 1...1024, "hashing threads")
         try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")
         try Self.require(hashingPatience, in: 1...600, "hashing patience")
+        try throttle.validate()
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
     }
 
-    private static func require(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(AuthError) {
+    static func require(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(AuthError) {
         guard range.contains(value) else {
             throw AuthError(.misconfigured, "\(name) is \(value) and must be \(range.lowerBound) to \(range.upperBound)")
         }

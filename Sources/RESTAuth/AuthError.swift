@@ -47,6 +47,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let keyNotFound = Code(rawValue: "key_not_found")
         /// The credentials could not be parsed (RFC 6750 section 3.1).
         public static let invalidRequest = Code(rawValue: "invalid_request")
+        /// Too many wrong passwords, or registrations, came before (RFC 6585 section 4). ``AuthError/retryAfter`` says when to come back.
+        public static let rateLimited = Code(rawValue: "rate_limited")
         /// More passwords are waiting to be hashed than the queue holds. ``AuthError/retryAfter`` says when to come back.
         public static let overloaded = Code(rawValue: "overloaded")
         /// The storage cannot be reached or written at the moment.
@@ -64,14 +66,25 @@ public struct AuthError: Error, Sendable, Hashable {
     public let retryAfter: Int?
     /// Seconds that the last sign-in may be ago, when it is too long ago (RFC 9470 section 3).
     public let maxAge: Int?
+    /// The rule by which there were too many, when there were.
+    public let policy: RateLimitPolicy?
 
-    public init(_ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil) {
+    public init(
+        _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil, policy: RateLimitPolicy? = nil
+    ) {
         self.code = code
         self.detail = detail
         self.field = field
         self.retryAfter = retryAfter
         self.maxAge = maxAge
+        self.policy = policy
     }
+}
+
+/// How many of something are let through without a delay.
+public struct RateLimitPolicy: Sendable, Hashable {
+    public let name: String
+    public let quota: Int
 }
 
 extension AuthError: CustomStringConvertible {

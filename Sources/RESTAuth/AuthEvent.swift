@@ -29,6 +29,14 @@ public enum AuthEvent: Sendable {
     case userEnabled(userID: User.ID)
     case userDeleted(userID: User.ID)
     case hashingOverloaded
+    /// A stored hash of another kind, or of less than today's cost, was replaced by one of the same password.
+    case passwordUpgraded(userID: User.ID, from: String)
+    /// A guess had to wait. `policy` says which kind of counter was in its way.
+    case loginThrottled(username: String?, policy: String)
+    /// Wrong passwords for many accounts from one network, or from many networks for one account.
+    case credentialStuffing(ThrottleSubject)
+    case registrationThrottled(network: String)
+    case throttleCleared(ThrottleSubject)
 
     /// Writes the audit line and counts the event.
     func record() {
@@ -39,8 +47,8 @@ public enum AuthEvent: Sendable {
 
     private var level: Logger.Level {
         switch self {
-        case .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded: .notice
-        case .refreshTokenReused: .warning
+        case .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded, .loginThrottled, .registrationThrottled: .notice
+        case .refreshTokenReused, .credentialStuffing: .warning
         default: .info
         }
     }
@@ -66,6 +74,17 @@ public enum AuthEvent: Sendable {
         case .userEnabled(let id): ("user_enabled", Self.user(id))
         case .userDeleted(let id): ("user_deleted", Self.user(id))
         case .hashingOverloaded: ("hashing_overloaded", [:])
+        case .passwordUpgraded(let id, let scheme): ("password_upgraded", Self.user(id).merging(["from": .string(scheme)]) { $1 })
+        case .loginThrottled(let username, let policy):
+            ("login_throttled", ["policy": .string(policy)].merging(username.map { ["username": .string($0)] } ?? [:]) { $1 })
+        case .credentialStuffing(let subject):
+            (
+                "credential_stuffing",
+                (subject.username.map { ["username": .string($0)] } ?? [:])
+                    .merging(subject.network.map { ["network": .string($0)] } ?? [:]) { $1 }
+            )
+        case .registrationThrottled(let network): ("registration_throttled", ["network": .string(network)])
+        case .throttleCleared(let subject): ("throttle_cleared", ["subject": .string(subject.rawValue)])
         }
     }
 

@@ -1,13 +1,16 @@
 import Foundation
 public import ServiceLifecycle
 
-/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys.
+/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys, counted failures, known origins.
 public struct ExpirySweeper: Service {
     let storage: any Storage
     let verifier: TokenVerifier
     let now: @Sendable () -> Date
 
     private static let batch = 1000
+
+    /// Seconds for which it is remembered from where a user came: 90 days.
+    private static let originRetention: TimeInterval = 90 * 86400
 
     /// Runs until graceful shutdown.
     public func run() async throws {
@@ -22,5 +25,8 @@ public struct ExpirySweeper: Service {
         let irrelevant = now().addingTimeInterval(-Revocations.retention)
         while try await storage.deleteRevocations(before: irrelevant, limit: Self.batch) == Self.batch {}
         try await storage.deleteSigningKeys(replacedBefore: irrelevant)
+        while try await storage.deleteThrottles(forgottenBefore: now(), limit: Self.batch) == Self.batch {}
+        let unseen = now().addingTimeInterval(-Self.originRetention)
+        while try await storage.deleteKnownOrigins(seenBefore: unseen, limit: Self.batch) == Self.batch {}
     }
 }

@@ -35,7 +35,7 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         do {
-            context.identity = try await verifier.identity(of: request, accepting: accepted)
+            context.identity = try await verifier.identity(of: request, accepting: accepted, from: context.knownClientAddress)
             for requirement in requirements { try requirement.check(context.identity, at: now()) }
         } catch let error as AuthError {
             return try await refuse(error, request, context)
@@ -71,10 +71,16 @@ extension Auth {
     }
 
     /// Who makes this request; `nil` when it carries no credentials.
+    /// - Parameters:
+    ///   - request: with or without an `Authorization` field.
+    ///   - accepted: which credentials are taken.
+    ///   - address: the client's IP address, by which wrong passwords are counted.
     /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required` when the credentials are of a kind
-    ///   that is not accepted here, `overloaded`.
-    public func authenticate(_ request: Request, accepting accepted: AcceptedCredentials = .any) async throws -> Identity? {
-        try await login.identity(of: request, accepting: accepted)
+    ///   that is not accepted here, `rate_limited`, `overloaded`.
+    public func authenticate(
+        _ request: Request, accepting accepted: AcceptedCredentials = .any, from address: String? = nil
+    ) async throws -> Identity? {
+        try await login.identity(of: request, accepting: accepted, from: address)
     }
 }
 
@@ -87,21 +93,23 @@ extension CredentialVerifier {
         Authenticator(verifier: self, accepted: accepted, requirements: requirements, now: { Date() }, refusal: refusal)
     }
 
-    fileprivate func identity(of request: Request, accepting accepted: AcceptedCredentials) async throws -> Identity? {
+    fileprivate func identity(
+        of request: Request, accepting accepted: AcceptedCredentials, from address: String?
+    ) async throws -> Identity? {
         guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
         switch credentials {
         case .password where !accepted.contains(.password), .token where !accepted.contains(.token):
             throw AuthError.credentialsRequired
-        default: return try await attempt(credentials)
+        default: return try await attempt(credentials, from: address)
         }
     }
 
     /// Who makes this request, by whatever credentials.
-    /// - Throws: `credentials_required` when there are none; what ``attempt(_:)`` throws.
-    func identity(of request: Request) async throws -> Identity {
+    /// - Throws: `credentials_required` when there are none; what ``attempt(_:from:)`` throws.
+    func identity(of request: Request, in context: some RequestContext) async throws -> Identity {
         guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else {
             throw AuthError.credentialsRequired
         }
-        return try await attempt(credentials)
+        return try await attempt(credentials, from: context.knownClientAddress)
     }
 }

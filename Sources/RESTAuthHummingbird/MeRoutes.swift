@@ -11,28 +11,43 @@ struct MeRoutes: Sendable {
     func add(to routes: some RouterMethods<some RequestContext>) {
         let routes = routes.group("me")
         routes.resource(
-            "", [.get: { request, _ in try await show(request) }, .delete: { request, _ in try await delete(request) }])
-        routes.resource("password", [.put: { request, _ in try await changePassword(request) }])
+            "",
+            [
+                .get: { request, context in try await show(identity(request, context)) },
+                .delete: { request, context in try await delete(request, identity(request, context)) },
+            ])
+        routes.resource(
+            "password", [.put: { request, context in try await changePassword(request, identity(request, context)) }])
         routes.resource(
             "sessions",
-            [.get: { request, _ in try await listSessions(request) }, .delete: { request, _ in try await endSessions(request) }])
+            [
+                .get: { request, context in try await listSessions(request, identity(request, context)) },
+                .delete: { request, context in try await endSessions(request, identity(request, context)) },
+            ])
         routes.resource(
             "sessions/{id}",
-            [.delete: { request, context in try await endSession(request, context.parameters.require("id")) }])
+            [
+                .delete: { request, context in
+                    try await endSession(context.parameters.require("id"), identity(request, context))
+                }
+            ])
+    }
+
+    private func identity(_ request: Request, _ context: some RequestContext) async throws -> Identity {
+        try await auth.login.identity(of: request, in: context)
     }
 
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
-    private func show(_ request: Request) async throws -> Response {
-        let user = try await auth.users.find(auth.login.identity(of: request).userID)
+    private func show(_ identity: Identity) async throws -> Response {
+        let user = try await auth.users.find(identity.userID)
         return .json([
             "id": .integer(Int(user.id)), "username": .string(user.username), "roles": .array(user.roles.sorted().map(JSON.string)),
             "created_at": .string(user.createdAt.ISO8601Format()),
         ])
     }
 
-    private func delete(_ request: Request) async throws -> Response {
-        let identity = try await auth.login.identity(of: request)
+    private func delete(_ request: Request, _ identity: Identity) async throws -> Response {
         // Who came by the password has given it already.
         if identity.method != .password {
             try await auth.passwords.confirm(body.objectIfPresent(request).requiredString("password"), for: identity)
@@ -41,8 +56,7 @@ struct MeRoutes: Sendable {
         return .empty()
     }
 
-    private func changePassword(_ request: Request) async throws -> Response {
-        let identity = try await auth.login.identity(of: request)
+    private func changePassword(_ request: Request, _ identity: Identity) async throws -> Response {
         let fields = try await body.object(request)
         try await auth.passwords.change(
             from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity)
@@ -51,23 +65,20 @@ struct MeRoutes: Sendable {
 
     // MARK: Sessions
 
-    private func listSessions(_ request: Request) async throws -> Response {
-        let identity = try await auth.login.identity(of: request)
+    private func listSessions(_ request: Request, _ identity: Identity) async throws -> Response {
         let page = try Page(request) { Session.ID($0) }
         let sessions = try await auth.sessions.list(of: identity.userID, after: page.after, limit: page.limit)
         return page.answer(sessions.map { $0.json(isCurrent: $0.id == identity.sessionID) }, last: sessions.last?.id).notStored()
     }
 
-    private func endSession(_ request: Request, _ segment: String) async throws -> Response {
-        let identity = try await auth.login.identity(of: request)
+    private func endSession(_ segment: String, _ identity: Identity) async throws -> Response {
         guard let id = Session.ID(segment) else { throw AuthError(.sessionNotFound, "there is no such session") }
         try await auth.sessions.end(id, of: identity.userID)
         return .empty()
     }
 
     /// `scope=others` spares the session that asks.
-    private func endSessions(_ request: Request) async throws -> Response {
-        let identity = try await auth.login.identity(of: request)
+    private func endSessions(_ request: Request, _ identity: Identity) async throws -> Response {
         let kept: Session.ID?
         switch request.uri.queryParameters.get("scope") {
         case nil, "global": kept = nil

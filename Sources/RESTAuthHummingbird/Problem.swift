@@ -77,6 +77,11 @@ extension Problem {
             headers = AuthorizationHeader.challenges(for: error, request: request)
         }
         if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
+        // draft-ietf-httpapi-ratelimit-headers: the quota, and that nothing of it remains for so many seconds.
+        if let policy = error.policy {
+            headers[.rateLimitPolicy] = "\"\(policy.name)\";q=\(policy.quota)"
+            headers[.rateLimit] = "\"\(policy.name)\";r=0;t=\(error.retryAfter ?? 0)"
+        }
     }
 
     fileprivate static func status(of code: AuthError.Code) -> HTTPResponse.Status {
@@ -87,6 +92,7 @@ extension Problem {
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication, .invalidClient: .unauthorized
         case .forbidden, .currentPasswordInvalid: .forbidden
         case .sessionNotFound: .notFound
+        case .rateLimited: .tooManyRequests
         case .overloaded, .storageUnavailable: .serviceUnavailable
         default: .internalServerError
         }
@@ -104,6 +110,7 @@ extension Problem {
         case .forbidden: "Not allowed"
         case .currentPasswordInvalid: "The present password is wrong"
         case .invalidClient: "The client is not known"
+        case .rateLimited: "Too many attempts"
         case .overloaded, .storageUnavailable: "Try again later"
         default: nil
         }
@@ -207,4 +214,9 @@ extension Response {
         response.headers[.pragma] = "no-cache"
         return response
     }
+}
+
+extension HTTPField.Name {
+    static let rateLimit = Self("RateLimit")!
+    static let rateLimitPolicy = Self("RateLimit-Policy")!
 }

@@ -7,11 +7,11 @@ struct ResourceRoutes: Sendable {
     let login: Login
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("resource", [.get: { request, _ in try await show(request) }])
+        routes.resource("resource", [.get: { request, context in try await show(request, context) }])
     }
 
-    private func show(_ request: Request) async throws -> Response {
-        .json(Self.greeting(for: try await login.identity(of: request)))
+    private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
+        .json(Self.greeting(for: try await login.identity(of: request, in: context)))
     }
 
     static func greeting(for identity: Identity) -> JSON {

@@ -13,7 +13,7 @@ struct SessionRoutes: Sendable {
         routes.resource(
             "tokens",
             [
-                .post: { request, context in try await start(request, SessionOrigin(request, context)) },
+                .post: { request, context in try await start(request, context) },
                 .put: { request, _ in try await renew(request) },
                 .delete: { request, _ in try await end(request) },
             ])
@@ -21,16 +21,17 @@ struct SessionRoutes: Sendable {
 
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
-    private func start(_ request: Request, _ origin: SessionOrigin) async throws -> Response {
+    private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try refuseOtherSites(request)
         let identity: Identity
         if request.headers.contains(.authorization) {
-            identity = try await login.identity(of: request)
+            identity = try await login.identity(of: request, in: context)
         } else {
             let fields = try await body.object(request)
-            identity = try await login.attempt(fields.requiredString("username"), password: fields.requiredString("password"))
+            identity = try await login.attempt(
+                fields.requiredString("username"), password: fields.requiredString("password"), from: context.knownClientAddress)
         }
-        return answer(try await sessions.start(for: identity, from: origin), to: request)
+        return answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
     }
 
     private func renew(_ request: Request) async throws -> Response {
@@ -118,6 +119,12 @@ struct SessionRoutes: Sendable {
         guard isAllowed else {
             throw Problem(.forbidden, code: "cross_site_request", detail: "Pages of other sites may not use the cookie.")
         }
+    }
+}
+
+extension SessionOrigin {
+    init(_ request: Request, _ context: some RequestContext) {
+        self.init(address: context.knownClientAddress, userAgent: request.headers[.userAgent])
     }
 }
 

@@ -1,4 +1,5 @@
 public import Hummingbird
+public import NIOCore
 public import RESTAuth
 
 /// A request context with room for who is signed in. Give your own context this property, or use ``BasicAuthRequestContext``.
@@ -8,12 +9,15 @@ public protocol AuthRequestContext: RequestContext {
 }
 
 /// The context for an application that needs nothing more.
-public struct BasicAuthRequestContext: AuthRequestContext {
+public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
     public var coreContext: CoreRequestContextStorage
     public var identity: Identity?
+    public let peerAddress: SocketAddress?
+    public var clientAddress: String?
 
     public init(source: Source) {
         coreContext = .init(source: source)
+        peerAddress = source.channel.remoteAddress
     }
 }
 

@@ -8,19 +8,12 @@ struct TokenRoutes: Sendable {
     let sessions: Sessions
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("token", [.get: { request, context in try await issue(request, SessionOrigin(request, context)) }])
+        routes.resource("token", [.get: { request, context in try await issue(request, context) }])
     }
 
-    private func issue(_ request: Request, _ origin: SessionOrigin) async throws -> Response {
-        let token = try await sessions.token(for: login.identity(of: request), from: origin)
+    private func issue(_ request: Request, _ context: some RequestContext) async throws -> Response {
+        let token = try await sessions.token(
+            for: login.identity(of: request, in: context), from: SessionOrigin(request, context))
         return Response.json(["token": .string(token.value), "duration": .integer(token.duration)]).notStored()
-    }
-}
-
-extension SessionOrigin {
-    /// The client's address is known where the context knows it.
-    init(_ request: Request, _ context: some RequestContext) {
-        let peer = context as? any PeerAddressContext
-        self.init(address: peer?.clientAddress ?? peer?.peerAddress?.ipAddress, userAgent: request.headers[.userAgent])
     }
 }

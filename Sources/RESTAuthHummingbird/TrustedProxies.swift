@@ -18,6 +18,13 @@ public protocol PeerAddressContext: RequestContext {
     var clientAddress: String? { get set }
 }
 
+extension RequestContext {
+    /// The client's IP address, where the context knows it.
+    var knownClientAddress: String? {
+        (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.ipAddress }
+    }
+}
+
 /// Believes `X-Forwarded-For`, `-Proto` and `-Host` from the configured proxies and takes them away from requests of anyone else.
 public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
     private let proxies: ForwardedFields

@@ -9,23 +9,29 @@ struct UserRoutes: Sendable {
     let configuration: AuthRoutesConfiguration
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("users", [.post: { request, _ in try await register(request) }, .get: { request, _ in try await list(request) }])
+        routes.resource(
+            "users",
+            [
+                .post: { request, context in try await register(request, context) },
+                .get: { request, context in try await list(request, context) },
+            ])
         for path: RouterPath in ["users/{id}", "user/{id}"] {
             routes.resource(path, [.get: { _, context in try await show(context.parameters.require("id")) }])
         }
     }
 
-    private func register(_ request: Request) async throws -> Response {
+    private func register(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let body = try await RequestBody(limit: configuration.bodyLimit).object(request)
         let location = try RequestOrigin(request, configuration: configuration)
-        let user = try await users.register(body.requiredString("username"), password: body.requiredString("password"))
+        let user = try await users.register(
+            body.requiredString("username"), password: body.requiredString("password"))
         var response = Response.json(["username": .string(user.username)], status: .created)
         response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
         return response
     }
 
-    private func list(_ request: Request) async throws -> Response {
-        _ = try await login.identity(of: request)
+    private func list(_ request: Request, _ context: some RequestContext) async throws -> Response {
+        _ = try await login.identity(of: request, in: context)
         let page = try Page(request) { decimalNumber($0) }
         let users = try await users.list(after: page.after ?? 0, limit: page.limit)
         return page.answer(users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)

@@ -8,12 +8,12 @@ struct VerifyRoutes: Sendable {
     let login: Login
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("verify", [.get: { request, _ in try await show(request) }])
+        routes.resource("verify", [.get: { request, context in try await show(request, context) }])
     }
 
-    private func show(_ request: Request) async throws -> Response {
+    private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
         var response = Response.empty(.ok)
-        response.headers.append(contentsOf: Self.fields(for: try await login.identity(of: request)))
+        response.headers.append(contentsOf: Self.fields(for: try await login.identity(of: request, in: context)))
         return response
     }
 

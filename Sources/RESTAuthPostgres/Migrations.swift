@@ -86,7 +86,7 @@ enum Migrations {
             failures bigint NOT NULL CHECK (failures >= 0),
             failed_at timestamptz NOT NULL,
             -- Up to when failures have been forgiven.
-            drained_at timestamptz NOT NULL,
+            forgiven_at timestamptz NOT NULL,
             -- When the row means nothing any more.
             forgotten_at timestamptz NOT NULL,
             -- Digests of the other side of the failures: accounts for an address, addresses for an account.

@@ -57,6 +57,20 @@ extension PostgresStorage {
         return rows[2].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
     }
 
+    public func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool {
+        try await write(Statement("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3", [hash, id, present]))[0]
+            .changedCount == 1
+    }
+
+    public func passwordHashes(sampling count: Int) async throws -> [String] {
+        try await read(
+            """
+            SELECT (SELECT password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS password_hash
+            FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index WHERE last IS NOT NULL
+            """, [count]
+        ).map { try $0["password_hash"] as String? }.compactMap { $0 }
+    }
+
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
         let rows = try await write(
             isRepeatable: true,

@@ -130,7 +130,7 @@ enum Migrations {
                         failures INTEGER NOT NULL CHECK (failures >= 0),
                         failed_at REAL NOT NULL,
                         -- Up to when failures have been forgiven.
-                        drained_at REAL NOT NULL,
+                        forgiven_at REAL NOT NULL,
                         -- When the row means nothing any more.
                         forgotten_at REAL NOT NULL,
                         -- Digests of the other side of the failures: accounts for an address, addresses for an account.

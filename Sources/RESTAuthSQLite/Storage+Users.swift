@@ -61,6 +61,25 @@ extension SQLiteStorage {
         }
     }
 
+    public func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool {
+        try await write { database in
+            try database.run("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", [hash, id, present])
+            return database.changesCount == 1
+        }
+    }
+
+    public func passwordHashes(sampling count: Int) async throws -> [String] {
+        try read { database in
+            let last = try database.row("SELECT max(id) AS last FROM users", []) { $0["last"] as Int64? } ?? nil
+            guard let last else { return [] }
+            return try (0..<count).compactMap { index in
+                try database.row(
+                    "SELECT password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [last * Int64(index) / Int64(count)]
+                ) { $0["password_hash"] as String }
+            }
+        }
+    }
+
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
         try await write { database in
             guard try database.hasUser(id) else { return (false, nil) }

@@ -26,5 +26,5 @@ public enum StorageContract {
         public var testDescription: String { sentence }
     }
 
-    public static let all = users + sessions + signingKeys + revocations + clients
+    public static let all = users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades
 }

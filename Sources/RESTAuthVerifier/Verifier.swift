@@ -73,7 +73,7 @@ public final class Verifier: CredentialVerifier, Service {
 
     /// Who is behind these credentials. A password is for the server alone.
     /// - Throws: what ``verify(_:)`` throws; `credentials_required` for a password.
-    public func attempt(_ credentials: Credentials) async throws -> Identity {
+    public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
         guard case .token(let token) = credentials else { throw AuthError.credentialsRequired }
         return try await verify(token)
     }

@@ -20,7 +20,7 @@ import Testing
         let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts == [4, 3, 3, 2, 3, 6])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 0, 0])
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -34,7 +34,7 @@ import Testing
     @Test(arguments: TransferPair.all)
     func nothingMovesToo(pair: TransferPair) async throws {
         let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
-        #expect(try await Transfer(from: source, to: target.openToFill()).run() == [0, 0, 0, 0, 0, 0])
+        #expect(try await Transfer(from: source, to: target.openToFill()).run() == Array(repeating: 0, count: TransferTable.all.count))
         #expect(try await target.open().insertUser(Username("first"), passwordHash: "h", at: .now).id == 1)
     }
 
@@ -73,7 +73,7 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts == [4, 3, 3, 2, 3, 6])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 0, 0])
         let names = TransferTable.all.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
@@ -137,7 +137,7 @@ import Testing
                 Issue.record(error)
             }
         }.run()
-        #expect(refusals.withLock { $0 } == [.checking: 12])
+        #expect(refusals.withLock { $0 } == [.checking: 2 * TransferTable.all.count])
         _ = try await source.disableUser(id: 1, at: .now)
     }
 
@@ -201,6 +201,14 @@ import Testing
         _ = try await storage.endSession(id: Samples.session(4, at: clock.now).id, of: nil, at: clock.now)
         _ = try await storage.disableUser(id: 2, at: clock.now)
         for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
+        let limit = ThrottleLimit(allowance: 2, firstDelay: 1.5, longestDelay: 9, forgiveness: nil, end: 4, memory: 3600)
+        for (subject, amount) in [("account:李雷", 1), ("hashing:", 9)] {
+            let other: UInt32? = amount == 1 ? .max : nil
+            _ = try await storage.countFailure(amount, of: ThrottleSubject(rawValue: subject), other: other, limit: limit, at: clock.now)
+        }
+        for (address, user) in [("2001:db8::1", 1), ("192.0.2.1", 3), ("192.0.2.1", 5)] as [(String, Int64)] {
+            try await storage.rememberOrigin(#require(ClientNetwork(address)), user: user, at: clock.now, limit: 20)
+        }
         for (number, id) in ["gateway", "Gateway", "_"].enumerated() {
             try await storage.insertClient(Client(id: id, createdAt: clock.now), secretDigest: [UInt8](repeating: 0, count: number + 1))
         }

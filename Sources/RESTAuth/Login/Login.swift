@@ -5,38 +5,51 @@ public final class Login: CredentialVerifier {
     let storage: any Storage
     let passwords: Passwords
     let accessTokens: AccessTokens
+    let throttle: Throttle
     let now: @Sendable () -> Date
 
-    init(storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, now: @escaping @Sendable () -> Date) {
+    init(
+        storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, throttle: Throttle, now: @escaping @Sendable () -> Date
+    ) {
         self.storage = storage
         self.passwords = passwords
         self.accessTokens = accessTokens
+        self.throttle = throttle
         self.now = now
     }
 
     /// Checks a user name and a password.
     ///
-    /// Unknown, impossible and disabled users cost the same hash as a wrong password and get the same answer.
-    /// - Throws: `invalid_credentials`, `overloaded`.
-    public func attempt(_ username: String, password: String) async throws -> Identity {
+    /// Unknown, impossible and disabled users cost the same work as a wrong password and get the same answer. What is wrong is counted, and who is
+    /// wrong too often has to wait (``Throttle``). A right password whose hash is of another kind or of less than today's cost is hashed anew.
+    /// - Parameters:
+    ///   - username: in any case.
+    ///   - password: as typed.
+    ///   - address: the client's IP address; without it guesses are counted for accounts only.
+    /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`.
+    public func attempt(_ username: String, password: String, from address: String? = nil) async throws -> Identity {
         let name = try? Username(username)
+        let guess = try await throttle.admit(Guess(name: name, address: address))
         let stored: StoredCredentials? =
             if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
-        let isVerified = try await passwords.verify(try? Password(password), against: stored?.passwordHash)
-        guard isVerified, let stored, !stored.user.isDisabled else {
+        let verdict = try await passwords.verify(try? Password(password), against: stored?.passwordHash, as: name)
+        guard verdict.isRight, let stored, !stored.user.isDisabled else {
+            try await throttle.fail(guess, cost: verdict.cost)
             AuthEvent.loginFailed(username: name?.canonical).record()
             throw AuthError.invalidCredentials
         }
+        try await throttle.succeed(guess, user: stored.user.id)
+        if verdict.isOutdated { await passwords.upgrade(password, of: stored) }
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
         return Identity(stored, authenticatedAt: now())
     }
 
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else as a name and a password.
-    /// - Throws: `invalid_credentials`, `invalid_token`, `overloaded`.
-    public func attempt(_ credentials: Credentials) async throws -> Identity {
+    /// - Throws: `invalid_credentials`, `invalid_token`, `rate_limited`, `overloaded`.
+    public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
         switch credentials {
         case .token(let token): try await accessTokens.verify(token)
-        case .password(let username, let password): try await attempt(username, password: password)
+        case .password(let username, let password): try await attempt(username, password: password, from: address)
         }
     }
 }

@@ -9,6 +9,8 @@ public struct Password: Sendable {
     public static let maximumBytes = 1024
 
     let bytes: [UInt8]
+    /// As typed: what other programs have hashed. The same as ``bytes`` but for unusual spellings.
+    let typedBytes: [UInt8]
     /// Code points, for the policy.
     let length: Int
 
@@ -27,6 +29,7 @@ public struct Password: Sendable {
         }
         let prepared = text.utf8.allSatisfy { $0 < 0x80 } ? text : Self.prepare(text)
         bytes = Array(prepared.utf8)
+        typedBytes = Array(text.utf8)
         length = prepared.unicodeScalars.count
     }
 

@@ -6,21 +6,26 @@ public final class Passwords: Sendable {
     let storage: any Storage
     let policy: PasswordPolicy
     let cost: Argon2id
+    let limit: HashLimit
     let pool: HashingPool
+    let decoys: Decoys
     let revocations: Revocations
+    let throttle: Throttle
     let now: @Sendable () -> Date
-    /// The hash of a password nobody knows, at today's cost: what an unknown user's attempt is compared with.
-    let decoy: String
 
-    init(storage: any Storage, revocations: Revocations, configuration: AuthConfiguration) throws {
+    init(
+        storage: any Storage, secret: InstanceSecret, revocations: Revocations, throttle: Throttle, configuration: AuthConfiguration
+    ) throws {
         self.storage = storage
         self.revocations = revocations
+        self.throttle = throttle
         policy = configuration.passwordPolicy
         cost = configuration.passwordCost
+        limit = configuration.passwordHashLimit
         now = configuration.now
         pool = HashingPool(
             threads: configuration.hashingThreads, capacity: configuration.hashingQueue, patience: configuration.hashingPatience)
-        decoy = try cost.hash((0..<32).map { _ in UInt8.random(in: 1...255) })
+        decoys = try Decoys(storage: storage, cost: cost, limit: limit, secret: secret)
     }
 
     /// The PHC string of a new password for that user.
@@ -30,13 +35,43 @@ public final class Passwords: Sendable {
         return try await pool.run { [cost] in try cost.hash(password.bytes) }
     }
 
-    /// Whether `password` is the one behind `hash`. Without a hash or without a possible password the same work is done and the answer
-    /// is no.
+    /// What came of comparing a password with a hash.
+    struct Verdict: Sendable {
+        let isRight: Bool
+        /// Whether the hash is another kind than ours, costs less than today's, or is of the password in another spelling.
+        let isOutdated: Bool
+        /// The time that the comparison took a processor.
+        let cost: Duration
+    }
+
+    /// Compares a password with the hash of the user of that name. Without a hash or without a possible password the same work is done and the
+    /// answer is no.
     /// - Throws: `overloaded`.
-    func verify(_ password: Password?, against hash: String?) async throws -> Bool {
-        let bytes = password?.bytes ?? Array("x".utf8)
-        let isVerified = try await pool.run { [decoy] in try Argon2id.verify(bytes, against: hash ?? decoy) }
-        return isVerified && hash != nil && password != nil
+    func verify(_ password: Password?, against stored: String?, as name: Username?) async throws -> Verdict {
+        let hash = stored.flatMap(PasswordHash.init).flatMap { limit.admits($0.cost) ? $0 : nil }
+        let compared = hash ?? decoys.hash(for: name)
+        return try await pool.run { [cost] in
+            let start = ContinuousClock.now
+            var isRight = try compared.verify(password?.bytes ?? Array("x".utf8))
+            var isTyped = false
+            // Others hashed what was typed.
+            if !isRight, let password, password.typedBytes != password.bytes {
+                isTyped = try compared.verify(password.typedBytes)
+                isRight = isTyped
+            }
+            return Verdict(
+                isRight: isRight && hash != nil && password != nil, isOutdated: isTyped || !compared.isAsCostly(as: cost),
+                cost: .now - start)
+        }
+    }
+
+    /// Replaces an outdated hash, now that the password is known. What stands in the way can wait until the next time.
+    func upgrade(_ password: String, of stored: StoredCredentials) async {
+        guard let password = try? Password(password), let scheme = PasswordHash(stored.passwordHash)?.scheme,
+            let hash = try? await pool.run({ [cost] in try cost.hash(password.bytes) }),
+            (try? await storage.upgradePasswordHash(hash, user: stored.user.id, replacing: stored.passwordHash)) == true
+        else { return }
+        AuthEvent.passwordUpgraded(userID: stored.user.id, from: scheme.rawValue).record()
     }
 
     /// Sets the password of a user, without asking for the present one, and ends all sessions: for an operator.
@@ -49,7 +84,7 @@ public final class Passwords: Sendable {
     /// Changes the password of who is signed in, and ends every session but that of `identity`.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came between.
-    /// - Throws: `current_password_invalid`, `validation_failed`, `weak_password`, `overloaded`.
+    /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`, `overloaded`.
     public func change(from present: String, to new: String, for identity: Identity) async throws {
         let (user, presentHash) = try await confirm(present, of: identity)
         let field = "new_password"
@@ -60,19 +95,21 @@ public final class Passwords: Sendable {
     }
 
     /// Makes sure that who is signed in knows the password.
-    /// - Throws: `current_password_invalid`, `overloaded`.
+    /// - Throws: `current_password_invalid`, `rate_limited`, `overloaded`.
     public func confirm(_ present: String, for identity: Identity) async throws {
         _ = try await confirm(present, of: identity)
     }
 
     private func confirm(_ present: String, of identity: Identity) async throws -> (user: User, hash: String) {
-        let stored = try await storage.credentials(user: identity.userID)
-        let isVerified = try await verify(try? Password(present), against: stored?.passwordHash)
-        guard isVerified, let stored, !stored.user.isDisabled else {
-            AuthEvent.loginFailed(username: identity.username).record()
-            throw Self.currentPasswordInvalid
+        try await throttle.confirming(identity.userID) {
+            let stored = try await storage.credentials(user: identity.userID)
+            let verdict = try await verify(try? Password(present), against: stored?.passwordHash, as: try? Username(identity.username))
+            guard verdict.isRight, let stored, !stored.user.isDisabled else {
+                AuthEvent.loginFailed(username: identity.username).record()
+                throw Self.currentPasswordInvalid
+            }
+            return (stored.user, stored.passwordHash)
         }
-        return (stored.user, stored.passwordHash)
     }
 
     private static let currentPasswordInvalid = AuthError(.currentPasswordInvalid, "the present password is not this one")
@@ -82,6 +119,8 @@ public final class Passwords: Sendable {
             let ended = try await storage.setPasswordHash(hash, user: user.id, replacing: present, keeping: kept, at: now())
         else { return false }
         AuthEvent.passwordSet(userID: user.id).record()
+        // What was guessed at was another password.
+        try await throttle.forgetGuesses(at: Username(user.username))
         revocations.applyEnded(ended)
         return true
     }

@@ -77,7 +77,7 @@ extension TransferTable {
         TransferTable(
             "throttles",
             [
-                Column("subject", .text), Column("failures", .integer), Column("failed_at", .time), Column("drained_at", .time),
+                Column("subject", .text), Column("failures", .integer), Column("failed_at", .time), Column("forgiven_at", .time),
                 Column("forgotten_at", .time), Column("others", .bytes), Column("version", .integer),
             ]),
         TransferTable("known_origins", keyLength: 2, [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),

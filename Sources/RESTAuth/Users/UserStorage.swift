@@ -42,6 +42,15 @@ public protocol UserStorage: Sendable {
 
     func credentials(user id: User.ID) async throws -> StoredCredentials?
 
+    /// Replaces the hash by another of the same password, while it is still the one that was seen. Nothing else of the user changes, and no
+    /// session ends.
+    /// - Returns: whether it was.
+    @discardableResult
+    func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool
+
+    /// The hashes of at most `count` users, taken at even distances from all ids: which kinds there are, and how many of each.
+    func passwordHashes(sampling count: Int) async throws -> [String]
+
     /// Gives the user a role, also one that the user has. Where the log has a line by which tokens with it are refused, one that lifts it is
     /// written in the same transaction; otherwise none, because the log can be read by everyone.
     /// - Returns: whether there is such a user, and the line.

@@ -31,6 +31,11 @@ enum Setting: String, CaseIterable {
     case hashingThreads = "hashing_threads"
     case hashingQueue = "hashing_queue"
     case hashingPatience = "hashing_patience"
+    case throttle
+    case accountFailures = "account_failures"
+    case networkFailures = "network_failures"
+    case registrationsPerHour = "registrations_per_hour"
+    case hashingBudget = "hashing_budget"
     case bodyLimit = "body_limit"
     case requestTimeout = "request_timeout"
     case idleTimeout = "idle_timeout"

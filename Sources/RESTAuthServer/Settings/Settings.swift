@@ -36,6 +36,7 @@ struct Settings {
     let hashingThreads: Int
     let hashingQueue: Int
     let hashingPatience: Int
+    let throttle: ThrottleConfiguration
     let bodyLimit: Int
     let requestTimeout: Int
     let idleTimeout: Int
@@ -83,6 +84,7 @@ struct Settings {
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
         hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
         hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
+        throttle = try read.throttle()
         bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
         requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30
         idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
@@ -159,6 +161,7 @@ struct Settings {
         configuration.hashingThreads = hashingThreads
         configuration.hashingQueue = hashingQueue
         configuration.hashingPatience = hashingPatience
+        configuration.throttle = throttle
         return configuration
     }
 
@@ -232,6 +235,20 @@ private struct SettingsReader {
     func database() throws -> DatabaseURL {
         guard let found = source[.databaseURL] else { return .sqlite(path: "rest-auth.sqlite") }
         return try DatabaseURL(found.value, place: found.place)
+    }
+
+    func throttle() throws -> ThrottleConfiguration {
+        var throttle = ThrottleConfiguration()
+        throttle.isOn = try flag(.throttle) ?? throttle.isOn
+        throttle.accountFailures = try number(.accountFailures, in: 1...ThrottleConfiguration.longestSeries) ?? throttle.accountFailures
+        throttle.networkFailures = try number(.networkFailures, in: 1...1_000_000) ?? throttle.networkFailures
+        throttle.hashingBudget = try number(.hashingBudget, in: 1...1_000_000) ?? throttle.hashingBudget
+        if text(.registrationsPerHour)?.lowercased() == "none" {
+            throttle.registrationsPerHour = nil
+        } else if let count = try number(.registrationsPerHour, in: 1...1_000_000) {
+            throttle.registrationsPerHour = count
+        }
+        return throttle
     }
 
     func publicURL() throws -> String? {

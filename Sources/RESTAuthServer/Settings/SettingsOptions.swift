@@ -86,6 +86,21 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How long a password may wait to be hashed (5).", valueName: "seconds"))
     var hashingPatience: String?
 
+    @Option(help: ArgumentHelp("Make guesses wait after too many wrong passwords (yes).", valueName: "yes|no"))
+    var throttle: String?
+
+    @Option(help: ArgumentHelp("Wrong passwords for one account before the next has to wait (10).", valueName: "count"))
+    var accountFailures: String?
+
+    @Option(help: ArgumentHelp("Wrong passwords from one network before the next has to wait (30).", valueName: "count"))
+    var networkFailures: String?
+
+    @Option(help: ArgumentHelp("Registrations an hour from one network; none for no limit (500).", valueName: "count|none"))
+    var registrationsPerHour: String?
+
+    @Option(help: ArgumentHelp("What wrong passwords may cost in all, a second (1000).", valueName: "milliseconds"))
+    var hashingBudget: String?
+
     @Option(help: ArgumentHelp("Largest request body (65536).", valueName: "bytes"))
     var bodyLimit: String?
 
@@ -131,7 +146,9 @@ struct SettingsOptions: ParsableArguments {
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .revocationBound: revocationBound, .tokenCache: tokenCache, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
             .passwordPasses: passwordPasses, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
-            .hashingPatience: hashingPatience, .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
+            .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
+            .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour, .hashingBudget: hashingBudget,
+            .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,

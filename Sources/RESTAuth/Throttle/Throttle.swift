@@ -1,0 +1,246 @@
+import Crypto
+public import Foundation
+
+/// The door to what stands in the way of guesses, and of floods of registrations.
+///
+/// Failures are counted in the storage, so all processes count together and a restart forgets nothing. While nothing is wrong nothing is written.
+/// Nobody is told more by being throttled: the answer is the same for a right and a wrong password, and for a user that does not exist.
+public final class Throttle: Sendable {
+    let storage: any Storage
+    let configuration: ThrottleConfiguration
+    let budget: HashingBudget
+    let now: @Sendable () -> Date
+
+    init(storage: any Storage, configuration: ThrottleConfiguration, now: @escaping @Sendable () -> Date) {
+        self.storage = storage
+        self.configuration = configuration
+        self.now = now
+        budget = HashingBudget(storage: storage, limit: configuration.hashing, now: now)
+    }
+
+    // MARK: Guesses
+
+    /// Networks of one user that are remembered.
+    private static let originLimit = 20
+
+    /// Refuses a guess that has to wait.
+    /// - Throws: `rate_limited`.
+    func admit(_ guess: Guess) async throws -> AdmittedGuess {
+        guard configuration.isOn else { return AdmittedGuess(guess, knownSince: nil) }
+        async let counters = storage.throttles(of: guess.subjects)
+        let knownSince: Date? =
+            if let name = guess.name, let network = guess.network {
+                try await storage.knownOrigin(network, canonicalUsername: name.canonical)
+            } else { nil }
+        let admitted = AdmittedGuess(guess, knownSince: knownSince)
+        try await check(counters, of: admitted)
+        if !admitted.isFromKnownOrigin, case let until = budget.blockedUntil, until > now() {
+            throw refused(guess, until: until, policy: "hashing", quota: configuration.hashingBudget)
+        }
+        return admitted
+    }
+
+    private func check(_ counters: [ThrottleCounter], of guess: AdmittedGuess) throws(AuthError) {
+        for counter in counters {
+            guard guess.isHeldUp(by: counter.subject), let limit = guess.limits(configuration)[counter.subject],
+                let until = limit.blockedUntil(counter), until > now()
+            else { continue }
+            throw refused(guess.guess, until: until, policy: String(counter.subject.kind), quota: limit.allowance)
+        }
+    }
+
+    /// Counts a wrong password.
+    /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have waited: then it is not told that it was wrong.
+    func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
+        guard configuration.isOn else { return }
+        if !guess.isFromKnownOrigin { budget.spend(cost) }
+        for (subject, limit) in guess.limits(configuration).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let other = guess.other(of: subject)
+            switch try await storage.countFailure(1, of: subject, other: other, limit: limit, at: now()) {
+            case .refused(let until):
+                guard guess.isHeldUp(by: subject) else { continue }
+                throw refused(guess.guess, until: until, policy: String(subject.kind), quota: limit.allowance)
+            case .counted(let counter):
+                // Once: the list does not grow beyond.
+                if let other, counter.others.count == ThrottleCounter.otherLimit, counter.others.last == other {
+                    AuthEvent.credentialStuffing(subject).record()
+                }
+            }
+        }
+    }
+
+    /// Makes sure that a right password may be known to be right, and remembers from where it came.
+    /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have waited.
+    func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
+        guard configuration.isOn else { return }
+        let counters = try await storage.throttles(of: guess.guess.subjects)
+        try check(counters, of: guess)
+        for counter in counters where guess.isForgotten(counter, configuration) { try await storage.deleteThrottle(counter.subject) }
+        guard let network = guess.guess.network else { return }
+        // To within a day: who signs in every second does not write every second.
+        if let knownSince = guess.knownSince, now().timeIntervalSince(knownSince) < 86400 { return }
+        try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit)
+    }
+
+    private func refused(_ guess: Guess, until: Date, policy: String, quota: Int) -> AuthError {
+        AuthEvent.loginThrottled(username: guess.name?.canonical, policy: policy).record()
+        return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: policy, quota: quota)
+    }
+
+    /// Lets the next guess at that user through, because there is another password to guess.
+    func forgetGuesses(at name: Username) async throws {
+        try await storage.deleteThrottle(.account(name))
+    }
+
+    // MARK: Who is signed in
+
+    /// Runs `confirm`, which asks who is signed in for the password, and counts when it is wrong.
+    /// - Throws: `rate_limited`; what `confirm` throws.
+    func confirming<Value>(_ user: User.ID, _ confirm: () async throws -> Value) async throws -> Value {
+        guard configuration.isOn else { return try await confirm() }
+        let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
+        func refuse(_ until: Date) -> AuthError {
+            Self.tooMany("too many wrong passwords", until: until, now: now(), policy: String(subject.kind), quota: limit.allowance)
+        }
+        func check() async throws -> ThrottleCounter? {
+            let counter = try await storage.throttles(of: [subject]).first
+            if let counter, let until = limit.blockedUntil(counter), until > now() { throw refuse(until) }
+            return counter
+        }
+        _ = try await check()
+        do {
+            let value = try await confirm()
+            if try await check() != nil { try await storage.deleteThrottle(subject) }
+            return value
+        } catch let error as AuthError where error.code == .currentPasswordInvalid {
+            if case .refused(let until) = try await storage.countFailure(1, of: subject, other: nil, limit: limit, at: now()) {
+                throw refuse(until)
+            }
+            throw error
+        }
+    }
+
+    // MARK: Registrations
+
+    /// Counts a registration before it costs a hash.
+    /// - Throws: `rate_limited`.
+    func countRegistration(from address: String?) async throws {
+        guard configuration.isOn, let perHour = configuration.registrationsPerHour, let network = address.flatMap(ClientNetwork.init) else {
+            return
+        }
+        let (subject, limit) = (ThrottleSubject.registrations(from: network), configuration.registrations(perHour: perHour))
+        guard case .refused(let until) = try await storage.countFailure(1, of: subject, other: nil, limit: limit, at: now()) else { return }
+        AuthEvent.registrationThrottled(network: network.description).record()
+        throw Self.tooMany("too many registrations", until: until, now: now(), policy: String(subject.kind), quota: perHour)
+    }
+
+    /// Says to come back in a day where nobody knows when it will help.
+    private static func tooMany(_ what: String, until: Date, now: Date, policy: String, quota: Int) -> AuthError {
+        let seconds = Int(max(1, min(until.timeIntervalSince(now).rounded(.up), 86400)))
+        return AuthError(
+            .rateLimited, "\(what), try again in \(seconds) seconds", retryAfter: seconds,
+            policy: RateLimitPolicy(name: policy, quota: quota))
+    }
+
+    // MARK: For an operator
+
+    /// At most `limit` counters (1 to 1000) that mean something, in the order of their subjects.
+    public func list(after subject: ThrottleSubject? = nil, limit: Int = 100) async throws -> [ThrottleCounter] {
+        try await storage.throttles(after: subject, limit: min(max(limit, 1), 1000))
+    }
+
+    /// Until when this counter lets nothing through; `nil` when it does.
+    public func blockedUntil(_ counter: ThrottleCounter) -> Date? {
+        let limit: ThrottleLimit? =
+            switch counter.subject.kind {
+            case "account", "known", "confirmation": configuration.account
+            case "network": configuration.network
+            case "registrations": configuration.registrationsPerHour.map(configuration.registrations(perHour:))
+            case "hashing": configuration.hashing
+            default: nil
+            }
+        return limit?.blockedUntil(counter).flatMap { $0 > now() ? $0 : nil }
+    }
+
+    /// Forgets what has been counted of a subject, so that the next guess is let through at once.
+    /// - Returns: whether there was anything.
+    @discardableResult
+    public func clear(_ subject: ThrottleSubject) async throws -> Bool {
+        let isCleared = try await storage.deleteThrottle(subject)
+        if isCleared { AuthEvent.throttleCleared(subject).record() }
+        return isCleared
+    }
+}
+
+/// Who somebody says to be, and from where.
+struct Guess: Sendable {
+    /// `nil` for what could be no name.
+    let name: Username?
+    /// `nil` when nobody knows.
+    let network: ClientNetwork?
+
+    init(name: Username?, address: String?) {
+        self.name = name
+        network = address.flatMap(ClientNetwork.init)
+    }
+
+    /// All that could stand in its way.
+    var subjects: [ThrottleSubject] {
+        [
+            name.map(ThrottleSubject.account), network.map(ThrottleSubject.network),
+            name.flatMap { name in network.map { .account(name, from: $0) } },
+        ].compactMap { $0 }
+    }
+}
+
+/// A guess that may be tried.
+struct AdmittedGuess: Sendable {
+    let guess: Guess
+    /// When the user last signed in from there, to within a day; `nil` for never.
+    let knownSince: Date?
+
+    init(_ guess: Guess, knownSince: Date?) {
+        self.guess = guess
+        self.knownSince = knownSince
+    }
+
+    var isFromKnownOrigin: Bool { knownSince != nil }
+
+    /// What it is counted by when it is wrong.
+    func limits(_ configuration: ThrottleConfiguration) -> [ThrottleSubject: ThrottleLimit] {
+        var limits: [ThrottleSubject: ThrottleLimit] = [:]
+        if let network = guess.network { limits[.network(network)] = configuration.network }
+        if let name = guess.name {
+            if isFromKnownOrigin, let network = guess.network {
+                limits[.account(name, from: network)] = configuration.account
+            } else {
+                limits[.account(name)] = configuration.account
+            }
+        }
+        return limits
+    }
+
+    /// From where the user has signed in before, what others did is no obstacle: only guesses at this user from there are.
+    func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == "known") == isFromKnownOrigin }
+
+    /// A digest of the account for a network, of the network for an account.
+    func other(of subject: ThrottleSubject) -> UInt32? {
+        let other: String? =
+            switch subject.kind {
+            case "account": guess.network?.description
+            case "network": guess.name?.canonical
+            default: nil
+            }
+        return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
+    }
+
+    /// Whether a right password ends the series. From where the user signs in all the time it does not end the series of others: they would
+    /// begin anew each time. But nobody stays locked out who is there.
+    func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration) -> Bool {
+        switch counter.subject.kind {
+        case "known": isFromKnownOrigin
+        case "account": !isFromKnownOrigin || configuration.account.blockedUntil(counter) == .distantFuture
+        default: false
+        }
+    }
+}

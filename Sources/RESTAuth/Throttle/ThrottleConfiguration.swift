@@ -1,0 +1,54 @@
+import Foundation
+
+/// How many guesses are let through.
+public struct ThrottleConfiguration: Sendable, Hashable {
+    /// Whether guesses and registrations are counted at all.
+    public var isOn = true
+
+    /// Wrong passwords for one account before the next has to wait: 30 seconds, then twice as long each time, up to an hour. After
+    /// ``longestSeries`` in a row nobody comes in any more from where the user has not signed in before (NIST SP 800-63B-4 section 3.2.2).
+    public var accountFailures = 10
+
+    /// Wrong passwords from one network before the next has to wait: a second, then twice as long each time, up to an hour. One is forgiven every
+    /// ten minutes, because many share a network.
+    public var networkFailures = 30
+
+    /// Registrations an hour from one network; `nil` for as many as come.
+    public var registrationsPerHour: Int? = 500
+
+    /// Milliseconds of hashing a second that wrong passwords may cost everybody together; beyond, only who comes from where the user has signed
+    /// in before is let through. What was not spent in the last minute can be spent at once.
+    public var hashingBudget = 1000
+
+    /// Wrong passwords in a row.
+    public static let longestSeries = 100
+
+    public init() {}
+
+    var account: ThrottleLimit {
+        ThrottleLimit(
+            allowance: accountFailures, firstDelay: 30, longestDelay: 3600, forgiveness: nil,
+            end: max(Self.longestSeries, accountFailures), memory: 7 * 86400)
+    }
+
+    var network: ThrottleLimit {
+        ThrottleLimit(allowance: networkFailures, firstDelay: 1, longestDelay: 3600, forgiveness: 600, memory: 86400)
+    }
+
+    func registrations(perHour count: Int) -> ThrottleLimit {
+        let interval = 3600 / TimeInterval(count)
+        return ThrottleLimit(allowance: count, firstDelay: interval, longestDelay: interval, forgiveness: interval, memory: 3600)
+    }
+
+    var hashing: ThrottleLimit {
+        ThrottleLimit(
+            allowance: 60 * hashingBudget, firstDelay: 1, longestDelay: 1, forgiveness: 1 / TimeInterval(hashingBudget), memory: 120)
+    }
+
+    func validate() throws(AuthError) {
+        try AuthConfiguration.require(accountFailures, in: 1...Self.longestSeries, "account failures")
+        try AuthConfiguration.require(networkFailures, in: 1...1_000_000, "network failures")
+        try AuthConfiguration.require(registrationsPerHour ?? 1, in: 1...1_000_000, "registrations an hour")
+        try AuthConfiguration.require(hashingBudget, in: 1...1_000_000, "hashing budget")
+    }
+}

@@ -1,0 +1,135 @@
+public import Foundation
+
+/// How much is let through, and for how long nothing is after that.
+public struct ThrottleLimit: Sendable, Hashable {
+    /// Failures without a delay.
+    public var allowance: Int
+    /// Seconds after the first failure beyond; each further one doubles them.
+    public var firstDelay: TimeInterval
+    /// Seconds of delay at most.
+    public var longestDelay: TimeInterval
+    /// Seconds after which one failure is forgiven; `nil` for never.
+    public var forgiveness: TimeInterval?
+    /// Failures after which nothing is let through until somebody lifts it; `nil` for never.
+    public var end: Int?
+    /// Seconds without a failure after which all is forgotten.
+    public var memory: TimeInterval
+
+    public init(
+        allowance: Int, firstDelay: TimeInterval, longestDelay: TimeInterval, forgiveness: TimeInterval?, end: Int? = nil,
+        memory: TimeInterval
+    ) {
+        self.allowance = allowance
+        self.firstDelay = firstDelay
+        self.longestDelay = longestDelay
+        self.forgiveness = forgiveness
+        self.end = end
+        self.memory = memory
+    }
+
+    /// What one failure more comes to.
+    public enum Outcome: Sendable, Hashable {
+        case counted(ThrottleCounter)
+        /// Nothing is counted: this one had to wait until then, and is told nothing else.
+        case refused(until: Date)
+    }
+
+    /// Decides about a failure.
+    ///
+    /// A storage calls this with the counter as it is in the database and stores what comes out, in one transaction: so of many at once no more
+    /// are let through than of as many one after the other.
+    /// - Parameters:
+    ///   - amount: how much it counts for.
+    ///   - subject: what is counted.
+    ///   - other: a digest of the other side, of the account for a network and the other way round.
+    ///   - counter: as it is stored; `nil` when there is none.
+    ///   - now: the time.
+    public func counting(
+        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, on counter: ThrottleCounter?, at now: Date
+    ) -> Outcome {
+        let fresh = ThrottleCounter(subject: subject, failures: 0, failedAt: now, forgivenAt: now, forgottenAt: now, others: [], version: 0)
+        var counter = counter.flatMap { $0.forgottenAt > now ? $0 : nil } ?? ThrottleCounter(fresh, version: counter?.version ?? 0)
+        if let until = blockedUntil(counter), until > now { return .refused(until: until) }
+        counter = forgiving(counter, at: now)
+        counter.failures += amount
+        counter.failedAt = now
+        if let other, !counter.others.contains(other), counter.others.count < ThrottleCounter.otherLimit { counter.others.append(other) }
+        counter.version += 1
+        counter.forgottenAt = forgottenAt(counter)
+        return .counted(counter)
+    }
+
+    /// Until when nothing is let through; `nil`, or a time that has passed, when it is.
+    public func blockedUntil(_ counter: ThrottleCounter) -> Date? {
+        if let end, counter.failures >= end { return .distantFuture }
+        guard counter.failures >= allowance else { return nil }
+        let doublings = min(counter.failures - allowance, 40)
+        return counter.failedAt.addingTimeInterval(min(firstDelay * TimeInterval(1 << doublings), longestDelay))
+    }
+
+    private func forgiving(_ counter: ThrottleCounter, at now: Date) -> ThrottleCounter {
+        guard let forgiveness else { return counter }
+        var counter = counter
+        let forgiven = max(0, (now.timeIntervalSince(counter.forgivenAt) / forgiveness).rounded(.down))
+        if forgiven >= TimeInterval(counter.failures) {
+            counter.failures = 0
+            counter.forgivenAt = now
+        } else {
+            counter.failures -= Int(forgiven)
+            counter.forgivenAt += forgiven * forgiveness
+        }
+        return counter
+    }
+
+    /// When the counter will mean nothing any more.
+    private func forgottenAt(_ counter: ThrottleCounter) -> Date {
+        if let end, counter.failures >= end { return .distantFuture }
+        return max(counter.failedAt.addingTimeInterval(memory), blockedUntil(counter) ?? counter.failedAt)
+    }
+}
+
+/// Failures, counted.
+public struct ThrottleCounter: Sendable, Hashable {
+    public let subject: ThrottleSubject
+    public var failures: Int
+    /// The last one.
+    public var failedAt: Date
+    /// Up to when failures have been forgiven.
+    public var forgivenAt: Date
+    public var forgottenAt: Date
+    /// Digests of the other side, at most ``otherLimit`` different ones.
+    public var others: [UInt32]
+    /// Goes up with each change; 0 for one that is not stored.
+    public var version: Int
+
+    /// As many accounts from one network, or networks at one account, are no accident.
+    public static let otherLimit = 10
+
+    public init(
+        subject: ThrottleSubject, failures: Int, failedAt: Date, forgivenAt: Date, forgottenAt: Date, others: [UInt32], version: Int
+    ) {
+        self.subject = subject
+        self.failures = failures
+        self.failedAt = failedAt
+        self.forgivenAt = forgivenAt
+        self.forgottenAt = forgottenAt
+        self.others = others
+        self.version = version
+    }
+
+    fileprivate init(_ other: ThrottleCounter, version: Int) {
+        self = other
+        self.version = version
+    }
+}
+
+extension [UInt32] {
+    /// Four bytes each, for a row.
+    package var bytes: [UInt8] { flatMap { number in (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } } }
+
+    package init(bytes: [UInt8]) {
+        self = stride(from: 0, to: bytes.count - bytes.count % 4, by: 4).map { start in
+            (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << ($1 * 8) }
+        }
+    }
+}

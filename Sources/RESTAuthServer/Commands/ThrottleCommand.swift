@@ -1,0 +1,112 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+
+struct ThrottleCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "throttle",
+        abstract: "See who has to wait after too many wrong passwords, and lift it.",
+        discussion: """
+              rest-auth throttle list
+              rest-auth throttle list --blocked --json
+              rest-auth throttle clear --user miguel
+              rest-auth throttle clear --address 192.0.2.17
+              rest-auth throttle clear --all
+
+            What is lifted here is lifted on every server of the database at once.
+            """,
+        subcommands: [List.self, Clear.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List what is counted, a line for each account and network.",
+            discussion: """
+                account        wrong passwords for a name, from where its user has not signed in before
+                known          wrong passwords for a name, from one network where its user has signed in before
+                network        wrong passwords from a network (IPv4 /24, IPv6 /56), whoever they were for
+                confirmation   wrong answers of a user with a token who was asked for the present password
+                registrations  registrations from a network
+                hashing        milliseconds of hashing that wrong passwords cost in all
+                """)
+
+        @Flag(help: "Only those that have to wait now.") var blocked = false
+        @Flag(help: "Print one JSON object a line.") var json = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                try await auth.throttle.forEach { counter in
+                    let until = auth.throttle.blockedUntil(counter)
+                    guard until != nil || !blocked else { return }
+                    print(json ? counter.jsonLine(until) : counter.textLine(until))
+                }
+            }
+        }
+    }
+
+    struct Clear: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Forget what was counted, so that the next try is let through.")
+
+        @Option(help: ArgumentHelp("Of this user name, from wherever it was tried.", valueName: "name")) var user: String?
+        @Option(help: ArgumentHelp("Of the network of this address.", valueName: "address")) var address: String?
+        @Flag(help: "Of everybody.") var all = false
+        @OptionGroup var options: SettingsOptions
+
+        func validate() throws {
+            guard [user != nil, address != nil, all].count(where: { $0 }) == 1 else {
+                throw ValidationError("Say what to forget: --user, --address or --all.")
+            }
+            if let address, ClientNetwork(address) == nil { throw ValidationError("\(address) is not an IP address.") }
+        }
+
+        func run() async throws {
+            let name = try user.map { try Username($0).canonical }
+            let network = address.flatMap(ClientNetwork.init)?.description
+            try await options.withAuth { auth in
+                // A confirmation is counted by id.
+                let id = if let user { try? await auth.users.find(named: user).id } else { User.ID?.none }
+                var count = 0
+                try await auth.throttle.forEach { counter in
+                    let subject = counter.subject
+                    let isMeant =
+                        all || name != nil && (subject.username == name || subject.userID != nil && subject.userID == id)
+                        || network != nil && subject.network == network
+                    if isMeant, try await auth.throttle.clear(subject) { count += 1 }
+                }
+                print(count == 0 ? "Nothing was counted." : "Cleared \(count).")
+            }
+        }
+    }
+}
+
+extension Throttle {
+    fileprivate func forEach(_ body: (ThrottleCounter) async throws -> Void) async throws {
+        var last: ThrottleSubject?
+        while case let page = try await list(after: last, limit: 1000), let end = page.last {
+            for counter in page { try await body(counter) }
+            last = end.subject
+        }
+    }
+}
+
+extension ThrottleCounter {
+    fileprivate func textLine(_ until: Date?) -> String {
+        let wait = until.map { $0 == .distantFuture ? "blocked until it is cleared" : "blocked until \($0.ISO8601Format())" }
+        let others = others.count < Self.otherLimit ? "\(others.count)" : "\(others.count) or more"
+        return [
+            String(subject.kind), subject.username ?? subject.userID.map { "user \($0)" } ?? "-", subject.network ?? "-",
+            "\(failures) counted", "last \(failedAt.ISO8601Format())", "\(others) on the other side", wait ?? "-",
+        ].joined(separator: "\t")
+    }
+
+    fileprivate func jsonLine(_ until: Date?) -> String {
+        let json: JSON = [
+            "kind": .string(String(subject.kind)), "username": subject.username.map(JSON.string) ?? .null,
+            "user_id": subject.userID.map { .integer(Int($0)) } ?? .null, "network": subject.network.map(JSON.string) ?? .null,
+            "count": .integer(failures), "last_at": .string(failedAt.ISO8601Format()), "others": .integer(others.count),
+            "is_blocked": .bool(until != nil),
+            "blocked_until": until.map { $0 == .distantFuture ? .null : .string($0.ISO8601Format()) } ?? .null,
+        ]
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+}

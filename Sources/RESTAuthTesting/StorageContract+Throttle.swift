@@ -1,0 +1,182 @@
+import Foundation
+import RESTAuth
+import Synchronization
+import Testing
+
+extension StorageContract {
+    private static let limit = ThrottleLimit(allowance: 3, firstDelay: 10, longestDelay: 40, forgiveness: nil, memory: 3600)
+    private static let subject = ThrottleSubject(rawValue: "account:miguel")
+
+    private static func count(
+        _ amount: Int = 1, of subject: ThrottleSubject = subject, other: UInt32? = nil, in storage: any Storage, at now: Date
+    ) async throws -> ThrottleLimit.Outcome {
+        try await storage.countFailure(amount, of: subject, other: other, limit: limit, at: now)
+    }
+
+    static let throttle = [
+        Promise("failures are counted up to the limit, and then have to wait") { storage async throws in
+            let clock = TestClock()
+            for number in 1...3 {
+                guard case .counted(let counter) = try await count(in: storage, at: clock.now) else {
+                    Issue.record("failure \(number) was refused")
+                    return
+                }
+                #expect(counter.failures == number)
+                #expect(counter.version == number)
+                #expect(try await storage.throttles(of: [subject]) == [counter])
+            }
+            #expect(try await count(in: storage, at: clock.now) == .refused(until: clock.now + 10))
+            #expect(try await storage.throttles(of: [subject]).first?.failures == 3)
+            clock.advance(by: 10)
+            guard case .counted(let counter) = try await count(in: storage, at: clock.now) else {
+                Issue.record("refused after the wait")
+                return
+            }
+            #expect(counter.failures == 4)
+            #expect(try await count(in: storage, at: clock.now) == .refused(until: clock.now + 20))
+        },
+        Promise("of a hundred failures at once no more are counted than one after the other") { storage async throws in
+            let now = TestClock().now
+            let counted = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<100 {
+                    group.addTask { if case .counted = try await count(in: storage, at: now) { true } else { false } }
+                }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(counted == 3)
+            #expect(try await storage.throttles(of: [subject]).first?.failures == 3)
+        },
+        Promise("each subject has a counter of its own, whatever its letters") { storage async throws in
+            let now = TestClock().now
+            let subjects = ["account:a", "account:ä", "account:李雷", "network:192.0.2.0/24", "hashing:"].map(ThrottleSubject.init)
+            for (index, subject) in subjects.enumerated() { _ = try await count(index + 1, of: subject, in: storage, at: now) }
+            let stored = try await storage.throttles(of: subjects + [ThrottleSubject(rawValue: "account:A")])
+            #expect(Dictionary(uniqueKeysWithValues: stored.map { ($0.subject, $0.failures) }).count == 5)
+            for (index, subject) in subjects.enumerated() { #expect(stored.first { $0.subject == subject }?.failures == index + 1) }
+            #expect(try await storage.throttles(of: []).isEmpty)
+        },
+        Promise("others are remembered, each once, and not more than ten") { storage async throws in
+            let now = TestClock().now
+            let wide = ThrottleLimit(allowance: 1000, firstDelay: 1, longestDelay: 1, forgiveness: nil, memory: 60)
+            for number in [7, 7, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 4_000_000_000] as [UInt32] {
+                _ = try await storage.countFailure(1, of: subject, other: number, limit: wide, at: now)
+            }
+            #expect(try await storage.throttles(of: [subject]).first?.others == [7, 1, 2, 3, 4, 5, 6, 8, 9, 10])
+        },
+        Promise("counters are listed by subject, a page at a time, and deleted") { storage async throws in
+            let now = TestClock().now
+            for name in ["c", "a", "d", "b"] { _ = try await count(of: ThrottleSubject(rawValue: "account:\(name)"), in: storage, at: now) }
+            let page = try await storage.throttles(after: nil, limit: 3)
+            #expect(page.map(\.subject.rawValue) == ["account:a", "account:b", "account:c"])
+            #expect(try await storage.throttles(after: page.last?.subject, limit: 3).map(\.subject.rawValue) == ["account:d"])
+            #expect(try await storage.deleteThrottle(ThrottleSubject(rawValue: "account:b")))
+            #expect(try await !storage.deleteThrottle(ThrottleSubject(rawValue: "account:b")))
+            #expect(try await storage.throttles(after: nil, limit: 10).count == 3)
+        },
+        Promise("what is forgotten counts no more, and is swept") { storage async throws in
+            let clock = TestClock()
+            for _ in 0..<3 { _ = try await count(in: storage, at: clock.now) }
+            clock.advance(by: 3600)
+            guard case .counted(let counter) = try await count(in: storage, at: clock.now) else {
+                Issue.record("refused although forgotten")
+                return
+            }
+            #expect(counter.failures == 1)
+            #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 10) == 0)
+            clock.advance(by: 3601)
+            #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 10) == 1)
+            #expect(try await storage.throttles(of: [subject]).isEmpty)
+        },
+        Promise("no more are swept at once than asked for") { storage async throws in
+            let clock = TestClock()
+            for number in 0..<5 { _ = try await count(of: ThrottleSubject(rawValue: "account:\(number)"), in: storage, at: clock.now) }
+            clock.advance(by: 4000)
+            #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 3) == 3)
+            #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 3) == 2)
+        },
+        Promise("a counter that is blocked for good is kept") { storage async throws in
+            let clock = TestClock()
+            let final = ThrottleLimit(allowance: 1, firstDelay: 1, longestDelay: 1, forgiveness: nil, end: 2, memory: 60)
+            _ = try await storage.countFailure(2, of: subject, other: nil, limit: final, at: clock.now)
+            clock.advance(by: 10 * 365 * 86400)
+            #expect(
+                try await storage.countFailure(1, of: subject, other: nil, limit: final, at: clock.now) == .refused(until: .distantFuture))
+            #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 10) == 0)
+        },
+    ]
+
+    static let knownOrigins = [
+        Promise("a network is known once a user has come from it, for that user only") { storage async throws in
+            let clock = TestClock()
+            let network = try #require(ClientNetwork("192.0.2.1"))
+            let miguel = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: clock.now)
+            _ = try await storage.insertUser(Username("susan"), passwordHash: "h", at: clock.now)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
+            try await storage.rememberOrigin(network, user: miguel.id, at: clock.now, limit: 20)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == clock.now)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "susan") == nil)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "nobody") == nil)
+            let other = try #require(ClientNetwork("192.0.3.1"))
+            #expect(try await storage.knownOrigin(other, canonicalUsername: "miguel") == nil)
+            let first = clock.now
+            clock.advance(by: 60)
+            try await storage.rememberOrigin(network, user: miguel.id, at: clock.now, limit: 20)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == clock.now)
+            // A clock that is behind makes nobody older.
+            try await storage.rememberOrigin(network, user: miguel.id, at: first, limit: 20)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == clock.now)
+        },
+        Promise("nothing is remembered of a user who is gone, or of one who never was") { storage async throws in
+            let now = TestClock().now
+            let network = try #require(ClientNetwork("2001:db8::1"))
+            try await storage.rememberOrigin(network, user: 1, at: now, limit: 20)
+            let user = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: now)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
+            try await storage.rememberOrigin(network, user: user.id, at: now, limit: 20)
+            _ = try await storage.deleteUser(id: user.id, at: now)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
+            #expect(try await storage.deleteKnownOrigins(seenBefore: .distantFuture, limit: 10) == 0)
+        },
+        Promise("the newest networks of a user are kept, and old ones swept") { storage async throws in
+            let clock = TestClock()
+            let user = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: clock.now)
+            let networks = try (0..<6).map { try #require(ClientNetwork("10.0.\($0).1")) }
+            for network in networks {
+                clock.advance(by: 1)
+                try await storage.rememberOrigin(network, user: user.id, at: clock.now, limit: 4)
+            }
+            var known: [Bool] = []
+            for network in networks { known.append(try await storage.knownOrigin(network, canonicalUsername: "miguel") != nil) }
+            #expect(known == [false, false, true, true, true, true])
+            #expect(try await storage.deleteKnownOrigins(seenBefore: clock.now, limit: 2) == 2)
+            #expect(try await storage.deleteKnownOrigins(seenBefore: clock.now, limit: 2) == 1)
+            #expect(try await storage.knownOrigin(networks[5], canonicalUsername: "miguel") == clock.now)
+        },
+    ]
+
+    static let upgrades = [
+        Promise("a hash is upgraded only while it is the one that was seen, and nothing else changes") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("miguel"), passwordHash: "old", at: now)
+            _ = try await storage.insertSession(Samples.session(at: now), passwordVersion: 1, refreshDigest: nil, limit: 10)
+            #expect(try await !storage.upgradePasswordHash("new", user: user.id, replacing: "other"))
+            #expect(try await !storage.upgradePasswordHash("new", user: user.id + 1, replacing: "old"))
+            #expect(try await storage.credentials(user: user.id)?.passwordHash == "old")
+            #expect(try await storage.upgradePasswordHash("new", user: user.id, replacing: "old"))
+            let stored = try await storage.credentials(user: user.id)
+            #expect(stored?.passwordHash == "new")
+            #expect(stored?.passwordVersion == 1)
+            #expect(try await storage.session(id: Samples.session(at: now).id) != nil)
+            #expect(try await storage.revocations(after: 0, limit: 10).isEmpty)
+        },
+        Promise("a sample of hashes has as many of each kind as users have") { storage async throws in
+            #expect(try await storage.passwordHashes(sampling: 10).isEmpty)
+            for number in 0..<100 {
+                _ = try await storage.insertUser(Username("u\(number)"), passwordHash: number < 75 ? "a" : "b", at: TestClock().now)
+            }
+            let sample = try await storage.passwordHashes(sampling: 20)
+            #expect(sample.count == 20)
+            #expect(sample.count { $0 == "a" } == 15)
+        },
+    ]
+}

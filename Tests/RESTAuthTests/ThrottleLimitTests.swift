@@ -1,0 +1,101 @@
+import Foundation
+import Testing
+
+@testable import RESTAuth
+
+@Suite struct ThrottleLimitTests {
+    private let subject = ThrottleSubject(rawValue: "account:miguel")
+    private let start = Date(timeIntervalSince1970: 1_800_000_000)
+
+    /// Fails again and again as soon as it may.
+    /// - Returns: the seconds between the first and each of the others.
+    private func attack(_ limit: ThrottleLimit, times: Int, notBefore pace: TimeInterval = 0) -> [TimeInterval] {
+        var (now, counter) = (start, ThrottleCounter?.none)
+        var moments: [TimeInterval] = []
+        while moments.count < times {
+            switch limit.counting(1, of: subject, other: nil, on: counter, at: now) {
+            case .counted(let next):
+                counter = next
+                moments.append(now.timeIntervalSince(start))
+                now += pace
+            case .refused(let until):
+                guard until < .distantFuture else { return moments }
+                now = until
+            }
+        }
+        return moments
+    }
+
+    @Test func delaysDoubleUpToTheLongest() {
+        let limit = ThrottleLimit(allowance: 3, firstDelay: 30, longestDelay: 100, forgiveness: nil, memory: 3600)
+        #expect(attack(limit, times: 8) == [0, 0, 0, 30, 90, 190, 290, 390])
+    }
+
+    @Test func anAccountLetsTenThroughAndThenOneAnHour() {
+        let moments = attack(ThrottleConfiguration().account, times: 1000)
+        #expect(moments.count { $0 < 30 } == 10)
+        #expect(moments.count { $0 < 3600 } == 16)
+        #expect(moments.count { $0 < 86400 } <= 40)
+    }
+
+    @Test func nobodyComesInAfterAHundredInARow() {
+        #expect(attack(ThrottleConfiguration().account, times: 1000).count == 100)
+        #expect(attack(ThrottleConfiguration().account, times: 1000, notBefore: 5 * 86400).count == 100)
+    }
+
+    @Test func aNetworkIsForgivenOneEachTenMinutes() {
+        let moments = attack(ThrottleConfiguration().network, times: 2000)
+        #expect(moments.count { $0 < 1 } == 30)
+        #expect(moments.count { $0 < 3600 } <= 45)
+        // In the long run no more than are forgiven.
+        #expect((140...190).contains(moments.count { $0 >= 86400 && $0 < 2 * 86400 }))
+    }
+
+    @Test func whoFailsRarelyNeverWaits() {
+        let moments = attack(ThrottleConfiguration().network, times: 1000, notBefore: 601)
+        #expect(moments == (0..<1000).map { TimeInterval($0) * 601 })
+    }
+
+    @Test func registrationsRefillEvenly() {
+        let moments = attack(ThrottleConfiguration().registrations(perHour: 100), times: 300)
+        #expect(moments.count { $0 < 36 } == 100)
+        #expect((199...200).contains(moments.count { $0 < 3600 }))
+    }
+
+    @Test func aClockThatGoesBackForgivesNothing() {
+        let limit = ThrottleConfiguration().network
+        guard case .counted(let counter) = limit.counting(29, of: subject, other: nil, on: nil, at: start),
+            case .counted(let later) = limit.counting(1, of: subject, other: nil, on: counter, at: start - 86400)
+        else {
+            Issue.record("refused")
+            return
+        }
+        #expect(later.failures == 30)
+    }
+
+    @Test func aDelayDoesNotOverflow() {
+        let limit = ThrottleLimit(allowance: 1, firstDelay: 1, longestDelay: 3600, forgiveness: nil, memory: 1)
+        guard case .counted(let counter) = limit.counting(1_000_000_000, of: subject, other: nil, on: nil, at: start) else {
+            Issue.record("refused")
+            return
+        }
+        #expect(limit.blockedUntil(counter) == start + 3600)
+    }
+
+    @Test func digestsSurviveTheirBytes() {
+        let others: [UInt32] = [0, 1, .max, 0x0102_0304]
+        #expect([UInt32](bytes: others.bytes) == others)
+        #expect([UInt32](bytes: []).isEmpty)
+        #expect([UInt32](bytes: [1, 0, 0, 0, 9]) == [1])
+    }
+
+    @Test(arguments: [
+        ("account:miguel", "miguel", nil), ("known:192.0.2.0/24 miguel", "miguel", "192.0.2.0/24"), ("network:::/56", nil, "::/56"),
+        ("registrations:192.0.2.0/24", nil, "192.0.2.0/24"), ("hashing:", nil, nil), ("confirmation:7", nil, nil),
+    ])
+    func aSubjectSaysWhatItIsAbout(text: String, username: String?, network: String?) {
+        let subject = ThrottleSubject(rawValue: text)
+        #expect(subject.username == username)
+        #expect(subject.network == network)
+    }
+}

@@ -1,0 +1,321 @@
+import Foundation
+import GRDB
+import RESTAuthTesting
+import Testing
+
+@testable import RESTAuth
+@testable import RESTAuthSQLite
+
+@Suite struct ThrottleTests {
+    private let home = "192.0.2.1"
+    private let elsewhere = "198.51.100.1"
+
+    /// A user who has signed in from home.
+    private func testWithMiguel(
+        secret: InstanceSecret = InstanceSecret(), _ configure: (inout AuthConfiguration) -> Void = { _ in }
+    ) async throws -> TestAuth {
+        let test = try await TestAuth(over: SQLiteStorage(), secret: secret, configure)
+        _ = try await test.auth.users.register("miguel", password: "python")
+        _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        return test
+    }
+
+    /// The codes of so many wrong guesses, one after the other.
+    private func guess(_ test: TestAuth, _ count: Int, at username: String = "miguel", from address: String?) async -> [AuthError.Code] {
+        var codes: [AuthError.Code] = []
+        for number in 0..<count { codes.append(await code(test, username, "wrong\(number)", from: address)) }
+        return codes
+    }
+
+    private func code(_ test: TestAuth, _ username: String, _ password: String, from address: String?) async -> AuthError.Code {
+        do {
+            _ = try await test.auth.login.attempt(username, password: password, from: address)
+            return AuthError.Code(rawValue: "signed_in")
+        } catch {
+            return (error as? AuthError)?.code ?? AuthError.Code(rawValue: "\(error)")
+        }
+    }
+
+    private func error(_ test: TestAuth, _ username: String, _ password: String, from address: String?) async -> AuthError? {
+        await #expect(throws: AuthError.self) { try await test.auth.login.attempt(username, password: password, from: address) }
+    }
+
+    @Test func theEleventhGuessHasToWait() async throws {
+        let test = try await testWithMiguel()
+        #expect(await guess(test, 10, from: elsewhere) == Array(repeating: .invalidCredentials, count: 10))
+        let refusal = await error(test, "miguel", "wrong", from: elsewhere)
+        #expect(refusal?.code == .rateLimited)
+        #expect(refusal?.retryAfter == 30)
+        #expect(refusal?.policy == RateLimitPolicy(name: "account", quota: 10))
+        test.clock.advance(by: 30)
+        #expect(await guess(test, 2, from: elsewhere) == [.invalidCredentials, .rateLimited])
+        #expect(await error(test, "miguel", "wrong", from: elsewhere)?.retryAfter == 60)
+    }
+
+    @Test func whoIsThrottledLearnsNothing() async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 10, from: elsewhere)
+        _ = await guess(test, 10, at: "nobody", from: elsewhere)
+        let right = await error(test, "miguel", "python", from: elsewhere)
+        #expect(right?.code == .rateLimited)
+        #expect(await error(test, "miguel", "wrong", from: elsewhere) == right)
+        #expect(await error(test, "nobody", "wrong", from: elsewhere) == right)
+    }
+
+    @Test(arguments: ["MIGUEL", "ｍiguel", "Miguel"])
+    func anotherSpellingOfTheNameIsTheSameAccount(name: String) async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 10, from: elsewhere)
+        #expect(await guess(test, 1, at: name, from: "203.0.113.9") == [.rateLimited])
+    }
+
+    @Test func theGuessesOfOthersDoNotKeepTheOwnerOut() async throws {
+        let test = try await testWithMiguel()
+        for number in 0..<40 { _ = await guess(test, 5, from: "198.51.\(number).1") }
+        _ = await guess(test, 50, at: "susan", from: "192.0.2.77")
+        #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
+        #expect(await code(test, "miguel", "python", from: "203.0.113.1") == .rateLimited)
+        // The whole network is known, and the guesses of the others went on being counted.
+        #expect(await code(test, "miguel", "python", from: "192.0.2.200") == AuthError.Code(rawValue: "signed_in"))
+        #expect(await guess(test, 1, from: elsewhere) == [.rateLimited])
+    }
+
+    @Test func guessesFromAKnownNetworkAreCountedThere() async throws {
+        let test = try await testWithMiguel()
+        #expect(await guess(test, 11, from: "192.0.2.99") == Array(repeating: .invalidCredentials, count: 10) + [.rateLimited])
+        #expect(await code(test, "miguel", "python", from: home) == .rateLimited)
+        // Not so elsewhere: those were not guessed there.
+        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+        test.clock.advance(by: 30)
+        #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
+        #expect(await guess(test, 10, from: home) == Array(repeating: .invalidCredentials, count: 10))
+    }
+
+    @Test func aNetworkThatGuessesAtManyIsSlowedDown() async throws {
+        let test = try await testWithMiguel()
+        var codes: [AuthError.Code] = []
+        for number in 0..<40 { codes += await guess(test, 1, at: "user\(number)", from: "198.51.100.\(number)") }
+        #expect(codes == Array(repeating: .invalidCredentials, count: 30) + Array(repeating: .rateLimited, count: 10))
+        #expect(await error(test, "miguel", "python", from: elsewhere)?.policy == RateLimitPolicy(name: "network", quota: 30))
+        #expect(await guess(test, 1, at: "user1", from: "203.0.113.1") == [.invalidCredentials])
+        test.clock.advance(by: 1)
+        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func anAccountOfOnesOwnForgivesNothingElse() async throws {
+        let test = try await testWithMiguel()
+        _ = try await test.auth.users.register("mallory", password: "mine")
+        for number in 0..<40 {
+            _ = await guess(test, 1, at: "user\(number)", from: elsewhere)
+            _ = await code(test, "mallory", "mine", from: elsewhere)
+        }
+        #expect(await guess(test, 1, at: "susan", from: elsewhere) == [.rateLimited])
+    }
+
+    @Test func aRightPasswordFromElsewhereEndsTheSeries() async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 9, from: elsewhere)
+        _ = try await test.auth.login.attempt("miguel", password: "python", from: "203.0.113.1")
+        #expect(await guess(test, 10, from: elsewhere) == Array(repeating: .invalidCredentials, count: 10))
+    }
+
+    @Test func signingInFromHomeGivesGuessersNothing() async throws {
+        let test = try await testWithMiguel()
+        var codes: [AuthError.Code] = []
+        for _ in 0..<5 {
+            codes += await guess(test, 5, from: elsewhere)
+            _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        }
+        #expect(codes.count { $0 == .invalidCredentials } == 10)
+    }
+
+    @Test func afterAHundredInARowOnlyHomeIsLeftAndHomeLiftsIt() async throws {
+        let test = try await testWithMiguel()
+        var guesses = 0
+        while guesses < 200, await guess(test, 1, from: elsewhere) == [.invalidCredentials] {
+            guesses += 1
+            test.clock.advance(by: guesses < 10 ? 0 : 3600)
+        }
+        #expect(guesses == 100)
+        test.clock.advance(by: 365 * 86400)
+        let refusal = await error(test, "miguel", "python", from: elsewhere)
+        #expect(refusal?.code == .rateLimited)
+        #expect(refusal?.retryAfter == 86400)
+        _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func ofAHundredGuessesAtOnceTenAreAnswered() async throws {
+        let test = try await testWithMiguel { $0.hashingQueue = 1000 }
+        let codes = await withTaskGroup(of: AuthError.Code.self) { group in
+            for number in 0..<100 { group.addTask { await code(test, "miguel", "wrong\(number)", from: "10.0.\(number).1") } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(codes.count { $0 == .invalidCredentials } == 10)
+        #expect(codes.count { $0 == .rateLimited } == 90)
+    }
+
+    @Test func aRightGuessAmongManyAtOnceIsNotToldWhenItIsLate() async throws {
+        let test = try await testWithMiguel()
+        // The eleventh began when nothing was wrong, and was compared when ten had been.
+        let guess = try await test.auth.login.throttle.admit(Guess(name: Username("miguel"), address: elsewhere))
+        _ = await self.guess(test, 10, from: "203.0.113.1")
+        await test.expect(.rateLimited) { try await test.auth.login.throttle.succeed(guess, user: 1) }
+        await test.expect(.rateLimited) { try await test.auth.login.throttle.fail(guess, cost: .milliseconds(10)) }
+    }
+
+    @Test func countersOutliveTheProcess() async throws {
+        let secret = InstanceSecret()
+        let first = try await testWithMiguel(secret: secret)
+        _ = await guess(first, 10, from: elsewhere)
+        let second = try await TestAuth(over: first.storage, secret: secret)
+        #expect(await guess(second, 1, from: elsewhere) == [.rateLimited])
+        #expect(await code(second, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func withoutAnAddressTheAccountIsCounted() async throws {
+        let test = try await testWithMiguel()
+        #expect(await guess(test, 11, from: nil).count { $0 == .invalidCredentials } == 10)
+        #expect(await guess(test, 1, from: "not an address") == [.rateLimited])
+    }
+
+    @Test func whatCouldBeNoNameIsCountedForItsNetwork() async throws {
+        let test = try await testWithMiguel()
+        #expect(await guess(test, 31, at: "", from: elsewhere).count { $0 == .invalidCredentials } == 30)
+        #expect(await guess(test, 1, at: "susan", from: elsewhere) == [.rateLimited])
+    }
+
+    @Test func turnedOffItCountsNothing() async throws {
+        let test = try await testWithMiguel { $0.throttle.isOn = false }
+        #expect(await guess(test, 40, from: elsewhere) == Array(repeating: .invalidCredentials, count: 40))
+        #expect(try await test.auth.throttle.list().isEmpty)
+    }
+
+    @Test func whileNothingIsWrongNothingIsWritten() async throws {
+        let test = try await testWithMiguel()
+        let changes = try await test.storage.database.read { $0.totalChangesCount }
+        for _ in 0..<5 { _ = try await test.auth.login.attempt("miguel", password: "python", from: home) }
+        #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
+    }
+
+    // MARK: The budget
+
+    @Test func whatWrongPasswordsCostIsBounded() async throws {
+        let test = try await testWithMiguel { $0.throttle.hashingBudget = 10 }
+        let budget = test.auth.throttle.budget
+        budget.spend(.milliseconds(599))
+        try await budget.settle()
+        #expect(await guess(test, 1, at: "susan", from: elsewhere) == [.invalidCredentials])
+        budget.spend(.milliseconds(2))
+        try await budget.settle()
+        let refusal = await error(test, "miguel", "python", from: elsewhere)
+        #expect(refusal?.code == .rateLimited)
+        #expect(refusal?.policy?.name == "hashing")
+        #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
+        test.clock.advance(by: 1)
+        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func allProcessesSpendOneBudget() async throws {
+        let (storage, secret, clock) = (try await SQLiteStorage(), InstanceSecret(), TestClock())
+        let nodes = [
+            try await TestAuth(over: storage, secret: secret, clock: clock) { $0.throttle.hashingBudget = 10 },
+            try await TestAuth(over: storage, secret: secret, clock: clock) { $0.throttle.hashingBudget = 10 },
+        ]
+        for node in nodes {
+            node.auth.throttle.budget.spend(.milliseconds(350))
+            try await node.auth.throttle.budget.settle()
+        }
+        #expect(nodes[1].auth.throttle.budget.blockedUntil == clock.now + 1)
+    }
+
+    @Test func aBudgetThatIsNotSpentIsNotWritten() async throws {
+        let test = try await testWithMiguel()
+        let changes = try await test.storage.database.read { $0.totalChangesCount }
+        try await test.auth.throttle.budget.settle()
+        #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
+    }
+
+    // MARK: Who is signed in
+
+    @Test func thePresentPasswordCannotBeGuessedWithAToken() async throws {
+        let test = try await testWithMiguel()
+        let identity = try await test.verify(test.auth.sessions.token(for: test.auth.login.attempt("miguel", password: "python")))
+        for number in 0..<10 {
+            await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.confirm("wrong\(number)", for: identity) }
+        }
+        await test.expect(.rateLimited) { try await test.auth.passwords.confirm("python", for: identity) }
+        await test.expect(.rateLimited) { try await test.auth.passwords.change(from: "python", to: "monty", for: identity) }
+        // Signing in has a count of its own.
+        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+        test.clock.advance(by: 30)
+        try await test.auth.passwords.confirm("python", for: identity)
+        for number in 0..<10 {
+            await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.confirm("wrong\(number)", for: identity) }
+        }
+    }
+
+    @Test func anotherPasswordIsNotGuessedYet() async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 10, from: elsewhere)
+        try await test.auth.passwords.set("monty", for: test.auth.users.find(named: "miguel"))
+        #expect(await code(test, "miguel", "monty", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    // MARK: Registrations
+
+    @Test func registrationsOfANetworkAreCounted() async throws {
+        let test = try await TestAuth { $0.throttle.registrationsPerHour = 3 }
+        for _ in 0..<3 { try await test.auth.throttle.countRegistration(from: home) }
+        let error = await #expect(throws: AuthError.self) { try await test.auth.throttle.countRegistration(from: "192.0.2.200") }
+        #expect(error?.code == .rateLimited)
+        #expect(error?.retryAfter == 1200)
+        try await test.auth.throttle.countRegistration(from: elsewhere)
+        try await test.auth.throttle.countRegistration(from: nil)
+        test.clock.advance(by: 1200)
+        try await test.auth.throttle.countRegistration(from: home)
+        await test.expect(.rateLimited) { try await test.auth.throttle.countRegistration(from: home) }
+    }
+
+    // MARK: For an operator
+
+    @Test func anOperatorSeesAndLifts() async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 10, from: elsewhere)
+        let counters = try await test.auth.throttle.list()
+        #expect(counters.map(\.subject.rawValue) == ["account:miguel", "network:198.51.100.0/24"])
+        #expect(counters.map(\.failures) == [10, 10])
+        #expect(counters.map { test.auth.throttle.blockedUntil($0) } == [test.clock.now + 30, nil])
+        #expect(try await test.auth.throttle.clear(counters[0].subject))
+        #expect(try await !test.auth.throttle.clear(counters[0].subject))
+        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func stuffingIsNoticedOnBothSides() async throws {
+        let test = try await testWithMiguel()
+        for number in 0..<12 { _ = await guess(test, 1, at: "user\(number)", from: elsewhere) }
+        for number in 0..<12 { _ = await guess(test, 1, from: "10.0.\(number).1") }
+        let counters = try await test.auth.throttle.list()
+        let (account, network) = (
+            counters.first { $0.subject.rawValue == "account:miguel" }, counters.first { $0.subject.network == "198.51.100.0/24" }
+        )
+        #expect(account?.others.count == 10)
+        #expect(network?.others.count == 10)
+    }
+
+    @Test func whatIsForgottenIsSwept() async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 3, from: elsewhere)
+        let sweeper = ExpirySweeper(storage: test.storage, verifier: test.auth.accessTokens.verifier, now: { test.clock.now })
+        test.clock.advance(by: 86400)
+        try await sweeper.sweep()
+        #expect(try await test.auth.throttle.list().map(\.subject.rawValue) == ["account:miguel", "network:198.51.100.0/24"])
+        test.clock.advance(by: 7 * 86400)
+        try await sweeper.sweep()
+        #expect(try await test.auth.throttle.list().isEmpty)
+        test.clock.advance(by: 83 * 86400)
+        try await sweeper.sweep()
+        let network = try #require(ClientNetwork(home))
+        #expect(try await test.storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
+    }
+}
