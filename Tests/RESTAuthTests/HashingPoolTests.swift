@@ -1,4 +1,7 @@
 import Foundation
+import Metrics
+import MetricsTestKit
+import Support
 import Synchronization
 import Testing
 
@@ -36,30 +39,13 @@ import Testing
     }
 
     @Test func aFullQueueRefusesAtOnceAndSaysWhenToComeBack() async throws {
-        let pool = HashingPool(threads: 1, capacity: 1, patience: 60)
-        let (started, gate) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        async let running: Void = pool.run {
-            started.signal()
-            gate.wait()
-        }
-        await waitOffTheTasks(for: started)
-        // One may wait; of two more, one at least is refused, while the first has not even ended.
-        let refused = await withTaskGroup(of: AuthError?.self) { group in
-            for _ in 0..<2 {
-                group.addTask {
-                    do {
-                        try await pool.run {}
-                        return nil
-                    } catch { return error as? AuthError }
-                }
-            }
-            let first = await group.next() ?? nil
-            gate.signal()
-            return first
-        }
-        #expect(refused?.code == .overloaded)
-        #expect((refused?.retryAfter ?? 0) > 0)
-        try await running
+        let busy = try await BusyPool(capacity: 1)
+        let waiting = try await busy.waiting("a", order: Order())
+        let error = await #expect(throws: AuthError.self) { try await busy.pool.run(for: "a") {} }
+        #expect(error?.code == .overloaded)
+        #expect((error?.retryAfter ?? 0) > 0)
+        try await busy.finish()
+        try await waiting.value
     }
 
     @Test func aJobThatWaitedTooLongIsRefusedAndNotRun() async throws {
@@ -70,13 +56,219 @@ import Testing
         #expect(gauge.most == 0)
     }
 
-    private func waitOffTheTasks(for semaphore: DispatchSemaphore) async {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                semaphore.wait()
-                continuation.resume()
+    // MARK: Fairness
+
+    @Test func whoAsksOnceDoesNotWaitForWhoAsksFiftyTimes() async throws {
+        let busy = try await BusyPool(capacity: 100)
+        let order = Order()
+        var tasks: [Task<Void, any Error>] = []
+        for number in 0..<50 { tasks.append(try await busy.waiting("a", number, order: order)) }
+        tasks.append(try await busy.waiting("b", 99, order: order))
+        try await busy.finish()
+        for task in tasks { try await task.value }
+        #expect(order.numbers.prefix(3) == [0, 99, 1])
+        #expect(order.numbers.count == 51)
+    }
+
+    @Test func whoTakesAllPlacesLosesOneToWhoHasNone() async throws {
+        let busy = try await BusyPool(capacity: 2)
+        let order = Order()
+        let kept = try await busy.waiting("greedy", 0, order: order)
+        let evicted = try await busy.waiting("greedy", 1, order: order)
+        let modest = Task { try await busy.pool.run(for: "modest") { order.add(2) } }
+        let error = await #expect(throws: AuthError.self) { try await evicted.value }
+        #expect(error?.code == .overloaded)
+        try await busy.finish()
+        try await kept.value
+        try await modest.value
+        #expect(order.numbers == [0, 2])
+    }
+
+    // MARK: Cancellation
+
+    @Test func whoIsCancelledWhileWaitingHearsSoAtOnceAndIsNotRun() async throws {
+        let busy = try await BusyPool(capacity: 1)
+        let order = Order()
+        let task = try await busy.waiting("a", order: order)
+        task.cancel()
+        // The only thread is still busy.
+        await #expect(throws: CancellationError.self) { try await task.value }
+        // And the place is free.
+        let next = try await busy.waiting("a", 7, order: order)
+        try await busy.finish()
+        try await next.value
+        #expect(order.numbers == [7])
+    }
+
+    @Test func whatIsBeingComputedIsFinished() async throws {
+        let busy = try await BusyPool(capacity: 1)
+        busy.running.cancel()
+        try await busy.finish()
+    }
+
+    @Test func whoIsCancelledBeforeAskingIsNotRun() async throws {
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 5)
+        let order = Order()
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try await pool.run { order.add(0) }
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(order.numbers.isEmpty)
+    }
+
+    @Test func whoseClientGoesWhileWaitingIsNotRun() async throws {
+        let busy = try await BusyPool(capacity: 1)
+        let order = Order()
+        let client = Client()
+        let task = try await Departure.$current.withValue(client.departure) { try await busy.waiting("a", order: order) }
+        client.leave()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        try await busy.finish()
+        #expect(order.numbers.isEmpty)
+    }
+
+    @Test func whoseClientHasGoneBeforeDoesNotWait() async throws {
+        let busy = try await BusyPool(capacity: 1)
+        let client = Client()
+        client.leave()
+        await #expect(throws: CancellationError.self) {
+            try await Departure.$current.withValue(client.departure) { try await busy.pool.run(for: "a") {} }
+        }
+        try await busy.finish()
+    }
+
+    /// A client that has only ended its own half still reads the answer.
+    @Test func whoNeedNotWaitIsServedThoughTheClientSeemsGone() async throws {
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 60)
+        let client = Client()
+        client.leave()
+        let value = try await Departure.$current.withValue(client.departure) { try await pool.run { 7 } }
+        #expect(value == 7)
+    }
+
+    @Test func aStormOfCancellationsLosesNobody() async throws {
+        let pool = HashingPool(threads: 2, capacity: 1000, patience: 60)
+        let order = Order()
+        var tasks: [Task<Void, any Error>] = []
+        for number in 0..<900 {
+            let task = Task { try await pool.run(for: "\(number % 7)") { order.add(number) } }
+            if number.isMultiple(of: 2) { task.cancel() }
+            tasks.append(task)
+        }
+        for (number, task) in tasks.enumerated() {
+            switch await task.result {
+            case .success: continue
+            case .failure(let error):
+                #expect(error is CancellationError)
+                #expect(number.isMultiple(of: 2))
+                #expect(!order.numbers.contains(number))
             }
         }
+        #expect(order.numbers.count >= 450)
+    }
+
+    // MARK: Measuring
+
+    @Test func theTimeThatTheWorkTookIsToldWithoutTheWait() async throws {
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 5)
+        let (value, computed) = try await pool.measure {
+            let end = ContinuousClock.now + .milliseconds(5)
+            while .now < end {}
+            return 7
+        }
+        #expect(value == 7)
+        #expect(computed >= .milliseconds(5))
+    }
+
+    @Test func whoWaitsHowLongAndWhoGaveUpIsCounted() async throws {
+        let busy = try await BusyPool(capacity: 3)
+        #expect(busy.depth == 0)
+        let order = Order()
+        let first = try await busy.waiting("a", order: order)
+        let second = try await busy.waiting("a", order: order)
+        #expect(busy.depth == 2)
+        second.cancel()
+        await #expect(throws: CancellationError.self) { try await second.value }
+        #expect(busy.depth == 1)
+        #expect(busy.metrics.counterTotal(label: "rest_auth_hashing_cancelled_total") == 1)
+        try await busy.finish()
+        try await first.value
+        #expect(busy.depth == 0)
+        // One for each that was run.
+        let waits = try busy.metrics.expectTimer("rest_auth_hashing_wait_seconds").values
+        #expect(waits.count == 2)
+        #expect(waits.allSatisfy { $0 >= 0 })
+        #expect(busy.metrics.counterTotal(label: "rest_auth_hashing_cancelled_total") == 1)
+    }
+}
+
+/// A pool whose one thread is kept busy until the test lets it go.
+private struct BusyPool {
+    let pool: HashingPool
+    let metrics = TestMetrics()
+    let running: Task<Void, any Error>
+    private let gate = DispatchSemaphore(value: 0)
+
+    init(capacity: Int) async throws {
+        let pool = withMetricsFactory(metrics) { HashingPool(threads: 1, capacity: capacity, patience: 60) }
+        let order = Order()
+        running = Task { [gate] in
+            try await pool.run(for: "busy") {
+                order.add(0)
+                gate.wait()
+            }
+        }
+        self.pool = pool
+        try await wait(seconds: 10, for: "the thread to be busy") { !order.numbers.isEmpty }
+    }
+
+    var depth: Int { Int((try? metrics.expectMeter("rest_auth_hashing_queue_depth").lastValue) ?? 0) }
+
+    /// One that waits, when this returns.
+    func waiting(_ origin: String, _ number: Int = 0, order: Order) async throws -> Task<Void, any Error> {
+        let depth = depth
+        let task = Task { [pool] in try await pool.run(for: origin) { order.add(number) } }
+        try await wait(seconds: 10, for: "the job to wait") { self.depth == depth + 1 }
+        return task
+    }
+
+    func finish() async throws {
+        gate.signal()
+        try await running.value
+    }
+}
+
+/// What was run, in its order.
+private final class Order: Sendable {
+    private let run = Mutex<[Int]>([])
+
+    var numbers: [Int] { run.withLock { $0 } }
+
+    func add(_ number: Int) { run.withLock { $0.append(number) } }
+}
+
+/// A client that can go.
+private final class Client: Sendable {
+    private let state = Mutex<(hasLeft: Bool, actions: [@Sendable () -> Void])>((false, []))
+
+    var departure: Departure {
+        Departure { action in
+            let hasLeft = self.state.withLock { state in
+                if !state.hasLeft { state.actions.append(action) }
+                return state.hasLeft
+            }
+            if hasLeft { action() }
+        }
+    }
+
+    func leave() {
+        let actions = state.withLock { state in
+            state.hasLeft = true
+            return state.actions
+        }
+        for action in actions { action() }
     }
 }
 
