@@ -48,12 +48,18 @@ public struct Problem: Error, Sendable {
         case let error as AuthError: self.init(error, request: request)
         case let error as HTTPError:
             self.init(error.status, code: Self.code(of: error.status), detail: error.body ?? error.status.reasonPhrase)
+        case is CancellationError: self = .abandoned
         default: self = .internalError
         }
     }
 
     static let internalError = Problem(
         .internalServerError, code: "internal_error", detail: "Something went wrong here; the log says what.")
+
+    /// For a client that was taken for gone before its turn came; one that has only ended its own half can read it.
+    private static let abandoned = Problem(
+        .serviceUnavailable, code: AuthError.Code.overloaded.rawValue, title: title(of: .overloaded),
+        detail: "the connection was ended before it was this request's turn", headers: [.retryAfter: "1"])
 
     static let notFound = Problem(.notFound, code: "not_found", detail: "There is nothing here.")
 
@@ -152,7 +158,7 @@ extension Problem: HTTPResponseError {
     /// The answer to a request that failed with `error`. What is our own fault is logged, because the answer does not say it.
     package static func response(to error: any Error, request: Request, context: some RequestContext) -> Response {
         let problem = Problem(error, request: request)
-        if problem.status.kind == .serverError {
+        if problem.status.kind == .serverError, !(error is CancellationError) {
             context.logger.error("request failed", metadata: ["error": "\(error)"])
         }
         return problem.response(from: request, context: context)

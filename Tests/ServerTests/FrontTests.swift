@@ -143,7 +143,26 @@ import Testing
         #expect(try stream("PUT", second).contains("invalid_grant"))
     }
 
-    private func secureServer() async throws -> RunningServer {
+    /// In HTTP/2 a stream's half ends with every request; that is no client who goes.
+    @Test func streamsThatWaitForTheirTurnAreAnswered() async throws {
+        let server = try await secureServer("--hashing-threads", "1")
+        _ = try curl(server, "/api/users", "--http2", "-d", #"{"username":"miguel","password":"python"}"#)
+        let more = Array(repeating: "https://localhost:\(server.port)/api/token", count: 5)
+        let answers = try curl(server, "/api/token", options: ["--http2", "-Z", "--parallel-immediate", "-u", "miguel:python"] + more)
+        #expect(answers.components(separatedBy: "HTTP/2 200").count == 7)
+    }
+
+    @Test func streamsThatAreTakenBackLeaveTheQueue() async throws {
+        let server = try await secureServer("--hashing-threads", "1", "--password-passes", "64")
+        let more = Array(repeating: "https://localhost:\(server.port)/api/token", count: 19)
+        _ = try curl(server, "/api/token", options: ["--http2", "-Z", "-u", "nobody:python", "--max-time", "0.3"] + more)
+        try await wait(seconds: 20, for: "the end of all requests") {
+            server.log.components(separatedBy: "route=/api/token ").count == 21
+        }
+        #expect(server.log.components(separatedBy: "status=503").count > 10)
+    }
+
+    private func secureServer(_ arguments: String...) async throws -> RunningServer {
         let directory = try TemporaryDirectory()
         try run(
             "openssl",
@@ -153,11 +172,15 @@ import Testing
                 "\(directory.path)/process-cert.pem",
             ])
         return try await RunningServer(
-            ["--tls-certificate", "process-cert.pem", "--tls-key", "process-key.pem"], directory: directory, scheme: "https")
+            ["--tls-certificate", "process-cert.pem", "--tls-key", "process-key.pem"] + arguments, directory: directory, scheme: "https")
     }
 
     /// Head and body of the answer to a request that curl makes.
     private func curl(_ server: RunningServer, _ path: String, _ options: String..., input: String? = nil) throws -> String {
+        try curl(server, path, options: options, input: input)
+    }
+
+    private func curl(_ server: RunningServer, _ path: String, options: [String], input: String? = nil) throws -> String {
         let common = [
             "-sS", "-i", "--cacert", "\(server.directory.path)/process-cert.pem", "--resolve", "localhost:\(server.port):127.0.0.1", "-H",
             "Content-Type: application/json", "https://localhost:\(server.port)\(path)",

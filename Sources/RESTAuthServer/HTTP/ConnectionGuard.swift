@@ -11,6 +11,7 @@ import NIOHTTPTypesHTTP1
 /// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for a while, so that it can read the
 ///   answer. HTTP/2 has no such field; there the stream ends by itself.
 /// - `Expect: 100-continue` is answered when the body would be read.
+/// - When the client has ended its side, or all of it, what waits for its turn on its behalf is told (``ClientWatch``).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -40,6 +41,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// When to give up on a client that does not read; `nil` while it does.
     private var readingDeadline: NIODeadline?
     private var timer: Scheduled<Void>?
+    /// The client has ended its side at least.
+    private var hasClientLeft = false
+    /// What is to be done then, for the request that is being answered.
+    private var departure: (@Sendable () -> Void)?
 
     private static let lingerTime = TimeAmount.seconds(2)
     /// The largest head that is parsed, in bytes.
@@ -76,7 +81,30 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
+        clientLeft()
         context.fireChannelInactive()
+    }
+
+    // MARK: The client's end
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event as? ChannelEvent == .inputClosed { clientLeft() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard let watch = event as? ClientWatch else {
+            context.triggerUserOutboundEvent(event, promise: promise)
+            return
+        }
+        promise?.succeed()
+        if hasClientLeft { watch.gone() } else { departure = watch.gone }
+    }
+
+    private func clientLeft() {
+        hasClientLeft = true
+        departure?()
+        departure = nil
     }
 
     // MARK: In
@@ -170,6 +198,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func responseEnded(_ context: ChannelHandlerContext) {
         openRequests -= 1
         isResponding = false
+        departure = nil
         budget?.renew()
         if openRequests == 0, !isReceiving { deadline = .now() + idleTimeout }
         if let count = responsesUntilClose {

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import RESTAuth
 import RESTAuthHummingbird
 import ServiceLifecycle
 
@@ -35,13 +36,15 @@ struct HTTPService: Service {
         context.clientAddress = mark.address
         let believed = completion.proxies?.believe(request, from: context.peerAddress) ?? request
         let response = try await RequestMark.$current.withValue(mark) { [context] in
-            do {
-                return try await router.respond(to: believed, context: context)
-            } catch let error as HTTPParserError {
-                // The connection has been answered and closed already.
-                throw error
-            } catch {
-                return Problem.response(to: error, request: request, context: context)
+            try await Departure.$current.withValue(Departure(of: channel)) {
+                do {
+                    return try await router.respond(to: believed, context: context)
+                } catch let error as HTTPParserError {
+                    // The connection has been answered and closed already.
+                    throw error
+                } catch {
+                    return Problem.response(to: error, request: request, context: context)
+                }
             }
         }
         var head = response.head
