@@ -158,7 +158,7 @@ import Testing
     @Test func aRightGuessAmongManyAtOnceIsNotToldWhenItIsLate() async throws {
         let test = try await testWithMiguel()
         // The eleventh began when nothing was wrong, and was compared when ten had been.
-        let guess = try await test.auth.login.throttle.admit(Guess(name: Username("miguel"), address: elsewhere))
+        let guess = try await test.auth.login.throttle.admit(Guess(name: Username("miguel"), network: ClientNetwork(elsewhere)))
         _ = await self.guess(test, 10, from: "203.0.113.1")
         await test.expect(.rateLimited) { try await test.auth.login.throttle.succeed(guess, user: 1) }
         await test.expect(.rateLimited) { try await test.auth.login.throttle.fail(guess, cost: .milliseconds(10)) }

@@ -29,17 +29,18 @@ public final class Login: CredentialVerifier {
     /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`.
     public func attempt(_ username: String, password: String, from address: String? = nil) async throws -> Identity {
         let name = try? Username(username)
-        let guess = try await throttle.admit(Guess(name: name, address: address))
+        let network = address.flatMap(ClientNetwork.init)
+        let guess = try await throttle.admit(Guess(name: name, network: network))
         let stored: StoredCredentials? =
             if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
-        let verdict = try await passwords.verify(try? Password(password), against: stored?.passwordHash, as: name)
+        let verdict = try await passwords.verify(try? Password(password), against: stored?.passwordHash, as: name, from: network)
         guard verdict.isRight, let stored, !stored.user.isDisabled else {
             try await throttle.fail(guess, cost: verdict.cost)
             AuthEvent.loginFailed(username: name?.canonical).record()
             throw AuthError.invalidCredentials
         }
         try await throttle.succeed(guess, user: stored.user.id)
-        if verdict.isOutdated { await passwords.upgrade(password, of: stored) }
+        if verdict.isOutdated { await passwords.upgrade(password, of: stored, from: network) }
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
         return Identity(stored, authenticatedAt: now())
     }

@@ -37,7 +37,7 @@ package final class HashingPool: Sendable {
     deinit { desk.close(threads) }
 
     /// Runs `work` on one of the threads.
-    /// - Parameter origin: whom it is for, as the client's address: each has a queue of its own.
+    /// - Parameter origin: whom it is for, as the client's network: each has a queue of its own.
     /// - Throws: ``AuthError/Code/overloaded`` when there is no place or the job waited too long; `CancellationError` when the task is
     ///   cancelled or the client goes before it runs; what `work` throws.
     package func run<Value: Sendable>(for origin: String? = nil, _ work: @escaping @Sendable () throws -> Value) async throws -> Value {

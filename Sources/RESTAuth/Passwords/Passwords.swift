@@ -30,9 +30,11 @@ public final class Passwords: Sendable {
 
     /// The PHC string of a new password for that user.
     /// - Throws: `weak_password`, `overloaded`.
-    func hash(_ password: Password, for name: Username, field: String = "password") async throws -> String {
+    func hash(
+        _ password: Password, for name: Username, field: String = "password", from network: ClientNetwork? = nil
+    ) async throws -> String {
         try policy.check(password, for: name, field: field)
-        return try await pool.run { [cost] in try cost.hash(password.bytes) }
+        return try await pool.run(for: network?.description) { [cost] in try cost.hash(password.bytes) }
     }
 
     /// What came of comparing a password with a hash.
@@ -47,11 +49,12 @@ public final class Passwords: Sendable {
     /// Compares a password with the hash of the user of that name. Without a hash or without a possible password the same work is done and the
     /// answer is no.
     /// - Throws: `overloaded`.
-    func verify(_ password: Password?, against stored: String?, as name: Username?) async throws -> Verdict {
+    func verify(
+        _ password: Password?, against stored: String?, as name: Username?, from network: ClientNetwork? = nil
+    ) async throws -> Verdict {
         let hash = stored.flatMap(PasswordHash.init).flatMap { limit.admits($0.cost) ? $0 : nil }
         let compared = hash ?? decoys.hash(for: name)
-        return try await pool.run { [cost] in
-            let start = ContinuousClock.now
+        let (match, cost) = try await pool.measure(for: network?.description) {
             var isRight = try compared.verify(password?.bytes ?? Array("x".utf8))
             var isTyped = false
             // Others hashed what was typed.
@@ -59,16 +62,17 @@ public final class Passwords: Sendable {
                 isTyped = try compared.verify(password.typedBytes)
                 isRight = isTyped
             }
-            return Verdict(
-                isRight: isRight && hash != nil && password != nil, isOutdated: isTyped || !compared.isAsCostly(as: cost),
-                cost: .now - start)
+            return (isRight: isRight, isTyped: isTyped)
         }
+        return Verdict(
+            isRight: match.isRight && hash != nil && password != nil, isOutdated: match.isTyped || !compared.isAsCostly(as: self.cost),
+            cost: cost)
     }
 
     /// Replaces an outdated hash, now that the password is known. What stands in the way can wait until the next time.
-    func upgrade(_ password: String, of stored: StoredCredentials) async {
+    func upgrade(_ password: String, of stored: StoredCredentials, from network: ClientNetwork?) async {
         guard let password = try? Password(password), let scheme = PasswordHash(stored.passwordHash)?.scheme,
-            let hash = try? await pool.run({ [cost] in try cost.hash(password.bytes) }),
+            let hash = try? await pool.run(for: network?.description, { [cost] in try cost.hash(password.bytes) }),
             (try? await storage.upgradePasswordHash(hash, user: stored.user.id, replacing: stored.passwordHash)) == true
         else { return }
         AuthEvent.passwordUpgraded(userID: stored.user.id, from: scheme.rawValue).record()

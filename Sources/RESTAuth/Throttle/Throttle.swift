@@ -179,11 +179,6 @@ struct Guess: Sendable {
     /// `nil` when nobody knows.
     let network: ClientNetwork?
 
-    init(name: Username?, address: String?) {
-        self.name = name
-        network = address.flatMap(ClientNetwork.init)
-    }
-
     /// All that could stand in its way.
     var subjects: [ThrottleSubject] {
         [
