@@ -63,6 +63,23 @@ import Testing
         #expect(last <= .milliseconds(100))
     }
 
+    // MARK: Guesses
+
+    @Test func ofThreeHundredGuessesAtOnceAtThreeNodesTenAreAnswered() async throws {
+        let nodes = try await Nodes(3)
+        _ = try nodes.all[0].register("miguel", "python")
+        let connections = try (0..<300).map { try nodes.all[$0 % 3].connect() }
+        for (number, connection) in connections.enumerated() {
+            try connection.write("GET /api/token HTTP/1.1\r\nHost: a\r\n\(basic("miguel", "guess\(number)"))\r\n\r\n")
+        }
+        let statuses = try connections.map { try $0.readAnswer().status }
+        #expect(statuses.count { $0 == 401 } == 10)
+        #expect(statuses.count { $0 == 429 } == 290)
+        for node in nodes.all { #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 429) }
+        try await nodes.all[1].command("throttle", "clear", "--user", "miguel")
+        for node in nodes.all { #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200) }
+    }
+
     // MARK: Keys
 
     @Test func aNewKeyIsAcceptedByEveryNodeBeforeItSigns() async throws {

@@ -17,7 +17,8 @@ struct SharedServer: SuiteTrait, TestScoping {
     }
 
     func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
-        let server = try await RunningServer(arguments)
+        // How often something is refused is for other tests.
+        let server = try await RunningServer(["--throttle", "no"] + arguments)
         for (name, password) in users {
             try #require(server.register(name, password).status == 201)
         }
