@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from .machine import SEARCH_PATH, BenchmarkError, program
+from .running import Running
 from .servers import scratch_directory
 
 READY_WITHIN = 30  # seconds
@@ -22,7 +23,7 @@ OWNER = "postgres"
 STATISTICS_DELAY = 2.5
 
 
-class Postgres:
+class Postgres(Running):
     """A running cluster that vanishes with its directory. It is reached over a socket only."""
 
     def __init__(self):
@@ -32,17 +33,9 @@ class Postgres:
         self._process = None
         self._names = (f"bench_{number}" for number in itertools.count(1))
 
-    def __enter__(self):
-        try:
-            self._make()
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+    def start(self):
+        self._make()
+        self._run()
 
     def _make(self):
         for directory in (self._scratch.name, self._socket.name):
@@ -55,7 +48,7 @@ class Postgres:
         if result.returncode:
             raise BenchmarkError(f"initdb failed: {result.stdout[-2000:]}")
 
-    def _start(self):
+    def _run(self):
         settings = {"listen_addresses": "", "unix_socket_directories": self._socket.name, "max_connections": 200}
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
         with open(self._log, "ab") as log:

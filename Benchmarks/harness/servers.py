@@ -12,12 +12,13 @@ from pathlib import Path
 from . import client
 from .machine import (BARE_HUMMINGBIRD, BENCHMARKS, BOTH_CORES, REST_AUTH, SCRATCH, SEARCH_PATH, VENV, BenchmarkError,
                       on_cores, program)
+from .running import Running
 
 READY_WITHIN = 15  # seconds
 LOWEST_PRIORITY = 19
 
 
-class Server:
+class Server(Running):
     """A running server. `command` gets the port and the directory in which the server keeps its files."""
 
     def __init__(self, name, command, cores=BOTH_CORES, directory=None, database=None, ready_path="/api/resource"):
@@ -35,16 +36,8 @@ class Server:
             self._process = subprocess.Popen(on_cores(cores, command), cwd=self.directory, env=environment,
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-    def __enter__(self):
-        try:
-            self.seconds_to_ready = self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+    def start(self):
+        self.seconds_to_ready = self._wait_until_ready()
 
     def _wait_until_ready(self):
         """Asks every millisecond until there is an answer, whatever it says. Returns the seconds since the start."""
