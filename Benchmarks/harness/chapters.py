@@ -13,7 +13,7 @@ from pathlib import Path
 from . import client, servers
 from .filler import fill_postgres_users, fill_revocations, fill_users
 from .figures import Figure, at_most, compare, interleaved, ratio_at_least, ratio_at_most
-from .load import argon2_loop, commit_loop, finish_wrk, start_wrk, steady_load, wrk
+from .load import argon2_loop, commit_loop, finish_wrk, start_wrk, wrk
 from .machine import BOTH_CORES, CLIENT_CORE, SERVER_CORE
 
 CORES = 2
@@ -110,7 +110,7 @@ def passwords(effort):
     # What wrk leaves unfinished it does not count; with few answers in a second, a short run would make that felt.
     effort = dataclasses.replace(effort, seconds=2 * effort.seconds)
     with contextlib.ExitStack() as stack:
-        ours = stack.enter_context(servers.rest_auth())
+        ours = stack.enter_context(servers.rest_auth(flags=servers.ANY_REGISTRATIONS))
         flask = stack.enter_context(servers.flask(workers=CORES))
         for server in (ours, flask):
             client.register(server.port)
@@ -160,37 +160,13 @@ def start_refresh(server, seconds, tokens):
     """Each session has a connection of its own, on which every request presents the token of the answer before."""
     sessions = len(tokens.read_text().splitlines())
     return start_wrk(
-        server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", argument=tokens)
-
-
-def login_storm(effort):
-    """What a client with a token notices while eight others sign in without a pause."""
-    rate = 800
-    with servers.rest_auth() as server:
-        client.register(server.port)
-
-        def quiet():
-            authorization = client.token_authorization(server.port)
-            return steady_load(server, "/api/resource", rate, effort.seconds, authorization)["p99_ms"]
-
-        def storm():
-            authorization = client.token_authorization(server.port)
-            # The storm begins before the measurement and ends after it.
-            logins = start_wrk(server, "/api/token", effort.seconds + 2, connections=8, authorization=client.LOGIN)
-            time.sleep(1)
-            p99 = steady_load(server, "/api/resource", rate, effort.seconds, authorization)["p99_ms"]
-            finish_wrk(logins)
-            return p99
-
-        p99 = interleaved(effort.rounds, {"quiet": quiet, "storm": storm})
-    return [Figure(f"p99 of the token route in a login storm, {rate} requests/s on two cores", "ms",
-                   p99["storm"], "no storm", p99["quiet"], at_most(10, "ms"), label="storm")]
+        server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", arguments=[tokens])
 
 
 def memory(effort):
     """Resident memory at rest, and the most that was ever resident under load."""
     at_rest, peak = {}, {}
-    for start in (servers.rest_auth, lambda: servers.flask(workers=CORES)):
+    for start in (lambda: servers.rest_auth(flags=servers.ANY_REGISTRATIONS), lambda: servers.flask(workers=CORES)):
         with start() as server:
             time.sleep(2)  # what is only needed to start has been given back
             at_rest[server.name] = [server.memory("VmRSS")]
@@ -231,18 +207,19 @@ def database_size(effort):
 
 FEW_USERS = 1_000
 
-# The file in a server's directory with the header values of users whose password is known.
-LOGINS = "logins"
+# The files in a server's directory with header values of users: with their passwords, and with another.
+LOGINS, GUESSES = "logins", "guesses"
 
 
 def filled(stack, users, database=None):
     """Makes that many users, in SQLite unless there is a database of a PostgreSQL. Returns what starts a server with them."""
     directory = Path(stack.enter_context(servers.scratch_directory()))
-    start = functools.partial(servers.rest_auth, directory=directory, database=database)
+    start = functools.partial(servers.rest_auth, directory=directory, database=database, flags=servers.ANY_REGISTRATIONS)
     with start() as server:  # it makes the tables
         client.register(server.port)
     names = fill_postgres_users(database, users) if database else fill_users(directory / servers.DATABASE, users)
-    (directory / LOGINS).write_text("\n".join(client.basic(name, client.PASSWORD) for name in names))
+    for file, password in ((LOGINS, client.PASSWORD), (GUESSES, client.PASSWORD + "x")):
+        (directory / file).write_text("\n".join(client.basic(name, password) for name in names))
     return start
 
 
@@ -259,13 +236,13 @@ def compare_sizes(subject, unit, cost, starts, effort, cores=BOTH_CORES):
 
 
 def user_by_id_microseconds(server, users, effort):
-    load = wrk(server, "/", effort.seconds, cores=CLIENT_CORE, script="random_user", argument=users)
+    load = wrk(server, "/", effort.seconds, cores=CLIENT_CORE, script="random_user", arguments=[users])
     return 1e6 / load["per_second"]
 
 
 def sign_in_microseconds(server, users, effort):
     return microseconds_beside_hashing(server, lambda: wrk(
-        server, "/api/token", effort.seconds, connections=1, script="random_login", argument=server.directory / LOGINS))
+        server, "/api/token", effort.seconds, connections=1, script="random_login", arguments=[server.directory / LOGINS]))
 
 
 def registration_microseconds(server, users, effort):
@@ -286,15 +263,20 @@ def logins_per_second(server, effort):
     return wrk(server, "/api/token", effort.seconds, connections=8, authorization=client.LOGIN)["per_second"]
 
 
+def sign_ins(server, seconds):
+    """Sessions started by users at random."""
+    return wrk(server, "/api/tokens", seconds, connections=8, script="random_session", arguments=[server.directory / LOGINS])
+
+
 def registrations_per_second(server, effort):
     return register(server, effort.seconds, connections=8)["per_second"]
 
 
 def register(server, seconds, connections):
     prefix = secrets.token_hex(8)  # no run repeats the names of another
-    return wrk(server, "/api/users", seconds, connections=connections, script="register", argument=prefix)
+    return wrk(server, "/api/users", seconds, connections=connections, script="register", arguments=[prefix])
 
 
 CHAPTERS = [
-    token_route, revocations, verify, passwords, refreshes, login_storm, memory, first_answer, database_size,
+    token_route, revocations, verify, passwords, refreshes, memory, first_answer, database_size,
 ]

@@ -10,6 +10,7 @@ import uuid
 def fill_users(database, count):
     """Adds users until there are `count`, all with the password of the one already registered. No server may run.
 
+    All have signed in from here before: who comes from somewhere new costs a commit more, and among many users more would.
     Returns the names of some of them. Names are random, as in life: names in order would pack the index more tightly.
     """
     chance = random.Random(1)
@@ -23,7 +24,12 @@ def fill_users(database, count):
                 "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)"
                 " VALUES (?, ?, ?, ?, ?)",
                 ((name, name, password_hash, now, now) for name in names))
+            connection.execute("INSERT INTO known_origins (user_id, network, seen_at) SELECT id, ?, ? FROM users", (HOME, now))
     return chance.sample(names, min(len(names), 10_000))
+
+
+# The network that the load comes from.
+HOME = "127.0.0.0/24"
 
 
 def fill_postgres_users(database, count):
@@ -33,7 +39,8 @@ def fill_postgres_users(database, count):
         INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
         SELECT name, name, password_hash, now(), now()
         FROM users, generate_series(2, {count}) AS number, substr(md5(number::text), 1, 16) AS name WHERE users.id = 1
-        """)
+        """,
+        f"INSERT INTO known_origins (user_id, network, seen_at) SELECT id, '{HOME}', now() FROM users")
     database.settle()
     return database.sql("SELECT username FROM users WHERE id > 1 ORDER BY md5(username) LIMIT 10000")
 

@@ -15,14 +15,14 @@ def wrk(server, path, seconds, **options):
 
 
 def start_wrk(server, path, seconds, connections=64, threads=1, cores=BOTH_CORES, authorization=None, script="report",
-              argument=None):
-    """`script` is one of wrk/*.lua, `argument` what it asks for."""
+              arguments=()):
+    """`script` is one of wrk/*.lua, `arguments` what it asks for."""
     command = [program("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{script}.lua"]
     if authorization:
         command += ["-H", f"Authorization: {authorization}"]
     command.append(f"http://127.0.0.1:{server.port}{path}")
-    if argument is not None:
-        command += ["--", argument]
+    if arguments:
+        command += ["--", *arguments]
     # The scripts require each other by name, so wrk has to start where they are.
     return subprocess.Popen(on_cores(cores, command), cwd=BENCHMARKS / "wrk", stdout=subprocess.PIPE, text=True)
 

@@ -6,8 +6,8 @@ import dataclasses
 import time
 
 from . import client, servers
-from .chapters import (CORES, FEW_USERS, LOGINS, compare_sizes, filled, greetings_by_token, refresh, refresh_tokens,
-                       registration_microseconds, registrations_per_second, sign_in_microseconds, start_refresh,
+from .chapters import (CORES, FEW_USERS, compare_sizes, filled, greetings_by_token, refresh, refresh_tokens,
+                       registration_microseconds, registrations_per_second, sign_in_microseconds, sign_ins, start_refresh,
                        user_by_id_microseconds)
 from .filler import fill_postgres_revocations, fill_postgres_sessions
 from .figures import Figure, at_most, compare, interleaved, percentile, ratio_at_least
@@ -63,10 +63,6 @@ def postgres_writes(effort):
     return (compare("Registrations with PostgreSQL, two cores", "registrations/s", registrations)
             + compare("Sign-ins with PostgreSQL, two cores", "sign-ins/s", signed_in)
             + compare("Refreshes with PostgreSQL, two cores", "refreshes/s", refreshes))
-
-
-def sign_ins(server, seconds):
-    return wrk(server, "/api/tokens", seconds, connections=8, script="random_session", argument=server.directory / LOGINS)
 
 
 def postgres_tokens(effort):

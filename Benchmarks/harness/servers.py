@@ -29,8 +29,7 @@ class Server(Running):
         self._scratch = None if directory else scratch_directory()
         self.directory = Path(directory or self._scratch.name)
         command, extra_environment = command(self.port, self.directory)
-        # Only what every program needs: a DATABASE_URL or LOG_LEVEL of the caller must not change what is measured.
-        environment = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": str(self.directory), **extra_environment}
+        environment = _environment(self.directory, extra_environment)
         with open(self.directory / "log", "ab") as log:
             self._started = time.monotonic()
             self._process = subprocess.Popen(on_cores(cores, command), cwd=self.directory, env=environment,
@@ -90,10 +89,16 @@ class Server(Running):
         return total - sum(int(schedstat.read_text().split()[0]) for schedstat in hashing) / 1e9
 
 
-def rest_auth(database=None, **options):
-    """With SQLite in its directory, unless there is a database of a PostgreSQL."""
-    command = _postgres_command(database) if database else _rest_auth_command
+def rest_auth(database=None, flags=(), **options):
+    """With SQLite in its directory, unless there is a database of a PostgreSQL. `flags` are settings other than the defaults."""
+    def command(port, directory):
+        place, environment = _place_of_users(directory, database)
+        return [REST_AUTH, "serve", "--port", port, *place, *flags], environment
     return Server("rest-auth", command, database=database, ready_path="/health/live", **options)
+
+
+# All registrations come from one address, which would be taken for a flood.
+ANY_REGISTRATIONS = ["--registrations-per-hour", "none"]
 
 
 def bare_hummingbird(**options):
@@ -126,18 +131,19 @@ def scratch_directory():
     return tempfile.TemporaryDirectory(prefix="run-", dir=SCRATCH)
 
 
-def _rest_auth_command(port, directory):
-    return [REST_AUTH, "serve", "--port", port, "--database", f"sqlite:{directory}/{DATABASE}"], {}
+def _environment(directory, extra):
+    # Only what every program needs: a DATABASE_URL or LOG_LEVEL of the caller must not change what is measured.
+    return {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": str(directory), **extra}
+
+
+def _place_of_users(directory, database):
+    """The flags that say where rest-auth keeps its users, and what it needs in the environment for that."""
+    if database:
+        return ["--database", database.url], {"SECRET_KEY": SECRET}
+    return ["--database", f"sqlite:{directory}/{DATABASE}"], {}
 
 
 DATABASE = "bench.sqlite"
-
-
-def _postgres_command(database):
-    def command(port, directory):
-        return [REST_AUTH, "serve", "--port", port, "--database", database.url], {"SECRET_KEY": SECRET}
-    return command
-
 
 # Every node over one database needs the same.
 SECRET = secrets.token_hex(32)
