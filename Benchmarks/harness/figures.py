@@ -20,6 +20,10 @@ def ratio_at_most(bound):
     return Target(f"ratio ≤ {bound:g}", lambda ours, ratio: ratio <= bound)
 
 
+def at_least(bound, unit):
+    return Target(f"≥ {bound:,} {unit}", lambda ours, ratio: ours >= bound)
+
+
 def at_most(bound, unit):
     return Target(f"≤ {bound:g} {unit}", lambda ours, ratio: ours <= bound)
 

@@ -5,8 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from .machine import (ARGON2_LOOP, BENCHMARKS, BOTH_CORES, COMMIT_LOOP, LIBPQ_LOOP, POSTGRES_READS, STEADY_LOAD,
-                      BenchmarkError, on_cores, program)
+from .machine import (ARGON2_LOOP, BENCHMARKS, BOTH_CORES, COMMIT_LOOP, INSERT_LOOP, LIBPQ_LOOP, POSTGRES_READS,
+                      STEADY_LOAD, BenchmarkError, on_cores, program)
 
 
 def wrk(server, path, seconds, **options):
@@ -51,6 +51,11 @@ STEADY_CONNECTIONS = 16
 def argon2_loop(threads, seconds):
     """Verifications per second."""
     return _json(ARGON2_LOOP, threads, seconds)["per_second"]
+
+
+def insert_loop(database, file):
+    """The users of a file of JSON lines stored in that database, in one transaction, per second."""
+    return _json(INSERT_LOOP, database, file)["per_second"]
 
 
 def commit_loop(database, seconds):

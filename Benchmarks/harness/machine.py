@@ -20,7 +20,7 @@ REST_AUTH = ROOT / ".build" / "release" / "rest-auth"
 BARE_HUMMINGBIRD, ARGON2_LOOP, LIBPQ_LOOP, POSTGRES_READS, STEADY_LOAD = (
     BENCHMARKS / ".build" / "release" / name
     for name in ("bare-hummingbird", "argon2-loop", "libpq-loop", "postgres-reads", "steady-load"))
-COMMIT_LOOP = BENCHMARKS / "commit_loop.py"
+COMMIT_LOOP, INSERT_LOOP = BENCHMARKS / "commit_loop.py", BENCHMARKS / "insert_loop.py"
 
 
 def _postgres_programs():

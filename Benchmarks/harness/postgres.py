@@ -86,6 +86,13 @@ class Postgres(Running):
         self.database(OWNER).sql(f"CREATE DATABASE {database.name}")
         return database
 
+    @contextlib.contextmanager
+    def passing_database(self):
+        """One that is gone afterwards, and with it what it takes on disk."""
+        database = self.new_database()
+        yield database
+        self.database(OWNER).sql(f"DROP DATABASE {database.name}")
+
     def database(self, name):
         return Database(self, name, f"postgres://{OWNER}@/{name}?host={self._socket.name}")
 

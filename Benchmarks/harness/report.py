@@ -42,6 +42,10 @@ half from one where nobody has, and of these one in four with a wrong password. 
 wrong and come from one network, so nearly all are refused (429) and cost no hash.
 - *Sign-ins with guesses counted*: all passwords are right, and from where the user has signed in before. *Throttle off* is \
 the same server with `--throttle no`. *Guesses refused* are answers 429 to eight clients, less the few guesses that are tried.
+- *Users imported*: `rest-auth users import --jsonl` of 200,000 users with hashes of five forms, into a database that it \
+has to make, from the start of the command to its end. *Bare SQLite inserts* is a loop in Python, one thread, that stores the \
+same rows from memory in one transaction (`synchronous = FULL`), in tables that are there; *psql's copy* is `\\copy` of a \
+file with the same rows. Neither checks anything.
 - *Less the hash* is the processor time of all threads of the server but those that hash.
 - *With PostgreSQL*: one server for the whole run of a chapter, made for it, on the same disk and on both cores, over \
 a socket, with its default settings (`fsync` and `synchronous_commit` are on) but for the number of connections. *With \

@@ -101,6 +101,19 @@ def rest_auth(database=None, flags=(), **options):
 ANY_REGISTRATIONS = ["--registrations-per-hour", "none"]
 
 
+def rest_auth_seconds(*arguments, directory, database=None):
+    """How long a command takes, from its start to its end, with the users where those of a server would be."""
+    place, environment = _place_of_users(directory, database)
+    command = on_cores(BOTH_CORES, [REST_AUTH, *arguments, *place])
+    started = time.monotonic()
+    result = subprocess.run(command, cwd=directory, env=_environment(directory, environment), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    seconds = time.monotonic() - started
+    if result.returncode:
+        raise BenchmarkError(f"rest-auth {arguments[0]} ended with status {result.returncode}: {result.stdout[-2000:]}")
+    return seconds
+
+
 def bare_hummingbird(**options):
     return Server("bare Hummingbird", lambda port, directory: ([BARE_HUMMINGBIRD, port], {}), **options)
 
