@@ -7,11 +7,11 @@ import argparse
 import signal
 import sys
 
-from harness import chapters, chart, import_chapters, machine, postgres_chapters, report, storm_chapters
+from harness import chapters, chart, import_chapters, machine, postgres_chapters, report, storm_chapters, timing_chapter
 from harness.chapters import Effort
 
 CHAPTERS = {chapter.__name__.replace("_", "-"): chapter
-            for room in (chapters, storm_chapters, import_chapters, postgres_chapters) for chapter in room.CHAPTERS}
+            for room in (chapters, storm_chapters, timing_chapter, import_chapters, postgres_chapters) for chapter in room.CHAPTERS}
 
 FULL = Effort(rounds=5, seconds=3, launches=10)
 QUICK = Effort(rounds=1, seconds=2, launches=3)
