@@ -12,6 +12,7 @@ public import ServiceLifecycle
 /// database, because nothing tells this process what others have refused.
 public struct Auth: Sendable {
     public let users: Users
+    public let registration: Registration
     public let passwords: Passwords
     public let login: Login
     public let accessTokens: AccessTokens
@@ -44,6 +45,8 @@ public struct Auth: Sendable {
             storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secret: secret), revocations: revocations,
             configuration: configuration)
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
+        registration = Registration(
+            storage: storage, passwords: passwords, throttle: throttle, secret: secret, configuration: configuration)
         login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, now: now)
         clients = Clients(storage: storage, secret: secret, now: now)
         services = [

@@ -52,6 +52,14 @@ public struct AuthConfiguration: Sendable {
     /// How many verified tokens are remembered. One takes about 200 bytes.
     public var verifiedTokenCapacity = 100_000
 
+    /// Who may register by ``Registration``, and so over HTTP. Open, as the ancestor is.
+    public var registration = RegistrationMode.open
+
+    /// Work that is asked of who registers there, in zero bits that a hash has to begin with, 8 to 30; `nil` asks for none. Each more is twice the work.
+    public var registrationChallenge: Int?
+
+    package static let registrationChallenges = 8...30
+
     /// What a new password must be. ``PasswordPolicy/open`` is the ancestor's.
     public var passwordPolicy = PasswordPolicy.open
 
@@ -87,6 +95,9 @@ public struct AuthConfiguration: Sendable {
         try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
         try Self.require(revocationBound, in: 1...Self.longestRevocationBound, "revocation bound")
         try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
+        if let registrationChallenge {
+            try Self.require(registrationChallenge, in: Self.registrationChallenges, "registration challenge")
+        }
         try Self.require(hashingThreads, in: 1...1024, "hashing threads")
         try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")
         try Self.require(hashingPatience, in: 1...600, "hashing patience")

@@ -37,6 +37,18 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let currentPasswordInvalid = Code(rawValue: "current_password_invalid")
         /// The client's id or secret is wrong (RFC 6749 section 5.2).
         public static let invalidClient = Code(rawValue: "invalid_client")
+        /// Nobody can register here but by an operator.
+        public static let signupDisabled = Code(rawValue: "signup_disabled")
+        /// Who registers here needs an invitation.
+        public static let invitationRequired = Code(rawValue: "invitation_required")
+        /// The invitation does not exist, was used or has expired: one answer for all three.
+        public static let invitationInvalid = Code(rawValue: "invitation_invalid")
+        /// There is no invitation of that id.
+        public static let invitationNotFound = Code(rawValue: "invitation_not_found")
+        /// Who registers here has to solve a challenge.
+        public static let challengeRequired = Code(rawValue: "challenge_required")
+        /// The challenge is malformed, forged, expired, not solved by that nonce, or was spent before: one answer for all.
+        public static let challengeInvalid = Code(rawValue: "challenge_invalid")
         /// There is a client of that id already.
         public static let clientAlreadyExists = Code(rawValue: "client_already_exists")
         /// There is no client of that id.
@@ -97,4 +109,10 @@ extension AuthError {
     package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
     static let invalidGrant = AuthError(.invalidGrant, "this refresh token is not good, or not any more: sign in again")
     static let userNotFound = AuthError(.userNotFound, "user not found")
+    /// For the storage too, which has the last word.
+    package static let invitationInvalid = AuthError(
+        .invitationInvalid, "this invitation is not good, or not any more", field: "invitation")
+    /// For the storage too, which has the last word.
+    package static let challengeInvalid = AuthError(
+        .challengeInvalid, "this challenge is not good, or not any more, or not solved by this nonce: ask for another", field: "challenge")
 }

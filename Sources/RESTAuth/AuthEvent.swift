@@ -6,6 +6,12 @@ import Metrics
 /// An event never carries a secret. The log line takes its request id and address from the task's current logger.
 public enum AuthEvent: Sendable {
     case registered(userID: User.ID)
+    /// Somebody could not register for want of an invitation or a solved challenge, or because nobody can.
+    case registrationRefused(AuthError.Code)
+    case invitationCreated(id: Invitation.ID)
+    case invitationUsed(id: Invitation.ID, userID: User.ID)
+    /// An operator took it back.
+    case invitationDeleted(id: Invitation.ID)
     case loginSucceeded(userID: User.ID)
     /// `username` is what was typed, escaped by the log's own format; `nil` when it could not be a name at all.
     case loginFailed(username: String?)
@@ -47,7 +53,9 @@ public enum AuthEvent: Sendable {
 
     private var level: Logger.Level {
         switch self {
-        case .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded, .loginThrottled, .registrationThrottled: .notice
+        case .registrationRefused, .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded, .loginThrottled,
+            .registrationThrottled:
+            .notice
         case .refreshTokenReused, .credentialStuffing: .warning
         default: .info
         }
@@ -56,6 +64,10 @@ public enum AuthEvent: Sendable {
     private var facts: (name: String, metadata: Logger.Metadata) {
         switch self {
         case .registered(let id): ("registered", Self.user(id))
+        case .registrationRefused(let code): ("registration_refused", ["reason": .string(code.rawValue)])
+        case .invitationCreated(let id): ("invitation_created", Self.invitation(id))
+        case .invitationUsed(let id, let user): ("invitation_used", Self.invitation(id).merging(Self.user(user)) { $1 })
+        case .invitationDeleted(let id): ("invitation_deleted", Self.invitation(id))
         case .loginSucceeded(let id): ("login_succeeded", Self.user(id))
         case .loginFailed(let username): ("login_failed", username.map { ["username": .string($0)] } ?? [:])
         case .tokenIssued(let id): ("token_issued", Self.user(id))
@@ -87,6 +99,8 @@ public enum AuthEvent: Sendable {
         case .throttleCleared(let subject): ("throttle_cleared", ["subject": .string(subject.rawValue)])
         }
     }
+
+    private static func invitation(_ id: Invitation.ID) -> Logger.Metadata { ["invitation_id": .string(id)] }
 
     private static func session(_ id: Session.ID) -> Logger.Metadata { ["session_id": .stringConvertible(id)] }
 

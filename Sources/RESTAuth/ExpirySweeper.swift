@@ -1,7 +1,8 @@
 import Foundation
 public import ServiceLifecycle
 
-/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys, counted failures, known origins.
+/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys, counted failures, known origins, invitations,
+/// challenges.
 public struct ExpirySweeper: Service {
     let storage: any Storage
     let verifier: TokenVerifier
@@ -19,9 +20,12 @@ public struct ExpirySweeper: Service {
 
     func sweep() async throws {
         verifier.forgetRevocations()
-        // A clock that is a little behind must still find the session of a token that is live by it.
+        // A clock that is a little behind must still find the session of a token that is live by it, and the
+        // challenge that was spent.
         let expired = now().addingTimeInterval(-TimeInterval(AccessTokenClaims.clockSlack))
         while try await storage.deleteSessions(expiredBefore: expired, limit: Self.batch) == Self.batch {}
+        while try await storage.deleteInvitations(expiredBefore: expired, limit: Self.batch) == Self.batch {}
+        while try await storage.deleteSpentChallenges(expiredBefore: expired, limit: Self.batch) == Self.batch {}
         let irrelevant = now().addingTimeInterval(-Revocations.retention)
         while try await storage.deleteRevocations(before: irrelevant, limit: Self.batch) == Self.batch {}
         try await storage.deleteSigningKeys(replacedBefore: irrelevant)

@@ -1,4 +1,4 @@
-/// Where users, sessions, keys, revocations and clients are kept: the one thing a backend is.
+/// Where users, sessions, keys, revocations, clients and invitations are kept: the one thing a backend is.
 ///
 /// Each room states what it needs from rows in a slice of its own; a backend promises all of them. Every method is one whole decision in one
 /// transaction, and durable when it returns: what was acknowledged survives a crash and a loss of power. Invariants are kept by
@@ -6,7 +6,9 @@
 ///
 /// A method throws ``AuthError`` for what its documentation names, and `storage_unavailable` when the database cannot answer.
 /// `RESTAuthTesting` has the same promises as tests.
-public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, RevocationStorage, ClientStorage, ThrottleStorage {
+public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, RevocationStorage, ClientStorage, ThrottleStorage,
+    RegistrationStorage
+{
     /// The secret that lies beside the data, made when there is none yet; `nil` when this backend has no place of its own for one and
     /// the configuration must bring it.
     func instanceSecret() throws -> InstanceSecret?

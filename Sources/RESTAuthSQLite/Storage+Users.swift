@@ -4,20 +4,7 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
-        let id = try await write { database in
-            do {
-                try database.run(
-                    """
-                    INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
-                    VALUES (?, ?, ?, ?, ?)
-                    """,
-                    [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970])
-                return database.lastInsertedRowID
-            } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
-                // Thrown, so that all is rolled back: ON CONFLICT DO NOTHING would use an id up.
-                throw AuthError(.userAlreadyExists, "existing user", field: "username")
-            }
-        }
+        let id = try await write { try $0.insertUser(name, passwordHash: passwordHash, at: now) }
         return User(id: id, username: name.text, createdAt: now, disabledAt: nil)
     }
 
@@ -131,6 +118,22 @@ extension SQLiteStorage {
 }
 
 extension Database {
+    /// - Throws: `user_already_exists`.
+    func insertUser(_ name: Username, passwordHash: String, at now: Date) throws -> User.ID {
+        do {
+            try run(
+                """
+                INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                VALUES (?, ?, ?, ?, ?)
+                """,
+                [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970])
+            return lastInsertedRowID
+        } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
+            // Thrown, so that all is rolled back: ON CONFLICT DO NOTHING would use an id up.
+            throw AuthError(.userAlreadyExists, "existing user", field: "username")
+        }
+    }
+
     fileprivate func hasUser(_ id: User.ID) throws -> Bool {
         try row("SELECT 1 FROM users WHERE id = ?", [id]) { _ in true } ?? false
     }

@@ -26,5 +26,6 @@ public enum StorageContract {
         public var testDescription: String { sentence }
     }
 
-    public static let all = users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades
+    public static let all =
+        users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades + registration
 }

@@ -20,7 +20,7 @@ import Testing
         let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 0, 0])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 2, 2])
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -73,7 +73,7 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 0, 0])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 2, 2])
         let names = TransferTable.all.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
@@ -175,7 +175,10 @@ import Testing
     private func fillAwkwardly(_ storage: any Storage) async throws {
         let clock = TestClock(Date(timeIntervalSince1970: 1_800_000_000.123_456_7))
         for name in ["miguel", "Søren", "李雷", "Zoë", "last", "very-last"] {
-            _ = try await storage.insertUser(Username(name), passwordHash: Samples.passwordHash + name, at: clock.now)
+            let challenge = SpentChallenge(digest: [0, 255] + name.utf8, expiresAt: clock.now.addingTimeInterval(300.000_000_3))
+            _ = try await storage.insertUser(
+                Username(name), passwordHash: Samples.passwordHash + name, at: clock.now,
+                using: RegistrationPermit(challenge: name.hasSuffix("last") ? challenge : nil))
             clock.advance(by: 0.000_001_4)
         }
         _ = try await storage.setPasswordHash("another", user: 1, replacing: nil, keeping: nil, at: clock.now)
@@ -211,6 +214,11 @@ import Testing
         }
         for (number, id) in ["gateway", "Gateway", "_"].enumerated() {
             try await storage.insertClient(Client(id: id, createdAt: clock.now), secretDigest: [UInt8](repeating: 0, count: number + 1))
+        }
+        for (number, note) in ["", "für 李雷"].enumerated() {
+            let end = clock.now.addingTimeInterval(0.000_000_6)
+            try await storage.insertInvitation(
+                Invitation(id: ["b", "A"][number], note: note, createdAt: clock.now, expiresAt: end), codeDigest: [UInt8(number), 0, 255])
         }
         _ = try await storage.insertSigningKey(Samples.signingKey("Z", at: clock.now))
         clock.advance(by: 1)

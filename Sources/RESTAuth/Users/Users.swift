@@ -15,7 +15,7 @@ public final class Users: Sendable {
         self.now = now
     }
 
-    /// Registers a user.
+    /// Registers a user, whoever may register by ``Registration``: for an operator, and for your own code.
     ///
     /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored: the name as typed, its canonical
     /// form, and the Argon2id hash. The user is on disk when this returns.

@@ -1,0 +1,50 @@
+import Crypto
+public import Foundation
+
+/// Lets one user register.
+public struct Invitation: Sendable, Hashable, Identifiable {
+    /// Names it for an operator, and opens nothing.
+    public let id: String
+    /// For the operator: for whom it is.
+    public let note: String
+    public let createdAt: Date
+    /// From then on it is good for nothing.
+    public let expiresAt: Date
+
+    public init(id: String, note: String, createdAt: Date, expiresAt: Date) {
+        self.id = id
+        self.note = note
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+    }
+}
+
+/// The code of an invitation, shown once: whoever has it may register one user.
+public struct InvitationCode: Sendable {
+    /// For the invited only: 140 random bits as seven groups of four characters.
+    public let value: String
+
+    init() {
+        let characters = Array(Self.random(28))
+        value = stride(from: 0, to: characters.count, by: 4).map { String(characters[$0..<$0 + 4]) }.joined(separator: "-")
+    }
+
+    /// Digits and capitals, of two that look alike only one: no 0 and O, no 1 and I. As many as five bits can tell apart.
+    private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
+
+    static func random(_ count: Int) -> String {
+        let bytes = SymmetricKey(size: SymmetricKeySize(bitCount: 8 * count)).withUnsafeBytes(Array.init)
+        return String(bytes.map { alphabet[Int($0 & 31)] })
+    }
+
+    /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What could be no code is the digest of none.
+    static func digest(of text: String) -> [UInt8] {
+        Array(SHA256.hash(data: Data(text.uppercased().filter { $0 != "-" && !$0.isWhitespace }.utf8)))
+    }
+}
+
+extension InvitationCode: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "redacted" }
+    public var debugDescription: String { "redacted" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

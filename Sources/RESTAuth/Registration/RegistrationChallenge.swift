@@ -1,0 +1,65 @@
+import Crypto
+import Foundation
+
+/// Work to be done before a registration: to find a `nonce` for which SHA-256 of the challenge, a dot and the nonce begins with that many zero bits.
+public struct RegistrationChallenge: Sendable {
+    /// 76 characters of base64url, to be sent back as they are.
+    public let value: String
+    /// In zero bits: twice the work for each more.
+    public let difficulty: Int
+    /// Seconds that it is good for.
+    public let duration: Int
+}
+
+/// Makes challenges and knows them again, on every node that has the secret, without keeping any.
+///
+/// 128 random bits, the second of the end and the difficulty, then a keyed tag over them.
+struct RegistrationChallenges: Sendable {
+    private static let duration = 300
+    private static let bodyLength = 16 + 8 + 1
+    private static let tagLength = 32
+
+    private let difficulty: Int
+    private let tagKey: SymmetricKey
+
+    init(difficulty: Int, secret: InstanceSecret) {
+        self.difficulty = difficulty
+        tagKey = secret.key(for: "registration challenges")
+    }
+
+    func next(at now: Date) -> RegistrationChallenge {
+        let end = UInt64(max(0, now.timeIntervalSince1970)) + UInt64(Self.duration)
+        let body =
+            SymmetricKey(size: .bits128).withUnsafeBytes(Array.init) + withUnsafeBytes(of: end.bigEndian, Array.init) + [UInt8(difficulty)]
+        let tag = HMAC<SHA256>.authenticationCode(for: body, using: tagKey)
+        return RegistrationChallenge(value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)
+    }
+
+    /// What registering uses up, when we made that challenge, it has not expired, and `nonce` solves it. The difficulty is the one that it was made
+    /// with.
+    func solved(_ challenge: String, nonce: String, at now: Date) -> SpentChallenge? {
+        guard let bytes = Base64.url.decode(challenge.utf8), bytes.count == Self.bodyLength + Self.tagLength,
+            HMAC<SHA256>.isValidAuthenticationCode(
+                bytes.suffix(Self.tagLength), authenticating: bytes.prefix(Self.bodyLength), using: tagKey)
+        else { return nil }
+        let end = Date(timeIntervalSince1970: TimeInterval(bytes[16..<24].reduce(0) { $0 << 8 | UInt64($1) }))
+        guard end > now, Self.isNonce(nonce) else { return nil }
+        let work = SHA256.hash(data: Data("\(challenge).\(nonce)".utf8))
+        guard Self.leadingZeroBits(of: work) >= Int(bytes[24]) else { return nil }
+        return SpentChallenge(digest: Array(SHA256.hash(data: Data(challenge.utf8))), expiresAt: end)
+    }
+
+    /// Whether it is a decimal number of 1 to 20 digits.
+    private static func isNonce(_ text: String) -> Bool {
+        (1...20).contains(text.utf8.count) && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+
+    private static func leadingZeroBits(of bytes: some Sequence<UInt8>) -> Int {
+        var count = 0
+        for byte in bytes {
+            count += byte.leadingZeroBitCount
+            if byte != 0 { break }
+        }
+        return count
+    }
+}

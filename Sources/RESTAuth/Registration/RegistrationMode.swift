@@ -1,0 +1,9 @@
+/// Who may register without an operator.
+public enum RegistrationMode: String, Sendable, CaseIterable {
+    /// Whoever can reach the server: what the ancestor does.
+    case open
+    /// Who has the code of an ``Invitation``.
+    case invitation
+    /// Nobody.
+    case closed
+}

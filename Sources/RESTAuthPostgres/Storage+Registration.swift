@@ -1,0 +1,95 @@
+public import Foundation
+public import RESTAuth
+
+extension PostgresStorage {
+    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws -> User {
+        // One statement less, where there is nothing to use up.
+        guard permit != RegistrationPermit() else { return try await insertUser(name, passwordHash: passwordHash, at: now) }
+        let rows: [Rows]
+        do {
+            rows = try await write(
+                isRepeatable: true,
+                // Whoever else comes with the same one waits here until it is gone, or free again.
+                Statement("SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE", [permit.invitation, now]),
+                Statement(
+                    """
+                    WITH registered AS (
+                        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                        SELECT $1, $2, $3, $4, $4
+                        WHERE $5 IS NULL OR EXISTS (SELECT FROM invitations WHERE id = $5 AND expires_at > $4)
+                        ON CONFLICT (canonical_username) DO NOTHING RETURNING id
+                    ),
+                    used AS (DELETE FROM invitations WHERE id = $5 AND EXISTS (SELECT FROM registered)),
+                    spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM registered WHERE $6 IS NOT NULL)
+                    SELECT id AS registered_id FROM registered
+                    """,
+                    [
+                        name.text, name.canonical, passwordHash, now, permit.invitation, permit.challenge?.digest,
+                        permit.challenge?.expiresAt,
+                    ]))
+        } catch {
+            // Of the constraints only that of the challenge fails the statement, and with it the transaction.
+            guard let error = error as? PostgresError, error.state == .uniqueViolation else { throw error }
+            throw AuthError.challengeInvalid
+        }
+        if let row = rows[1].first { return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil) }
+        // Sent again because the answer was lost, it meets its own row: the hash, salted as no other, tells.
+        let stored = try await credentials(canonicalUsername: name.canonical)
+        if let stored, stored.passwordHash == passwordHash { return stored.user }
+        if stored == nil, permit.invitation != nil, rows[0].count == 0 { throw AuthError.invitationInvalid }
+        throw AuthError(.userAlreadyExists, "existing user", field: "username")
+    }
+
+    public func invitation(codeDigest: [UInt8]) async throws -> Invitation? {
+        try await read("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = $1", [codeDigest]).first.map(Invitation.init)
+    }
+
+    public func isChallengeSpent(digest: [UInt8]) async throws -> Bool {
+        try await read("SELECT FROM spent_challenges WHERE digest = $1", [digest]).count == 1
+    }
+
+    public func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws {
+        _ = try await write(
+            Statement(
+                "INSERT INTO invitations (id, code_digest, note, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+                [invitation.id, codeDigest, invitation.note, invitation.createdAt, invitation.expiresAt]))
+    }
+
+    public func invitations() async throws -> [Invitation] {
+        try await read("SELECT \(Invitation.columns) FROM invitations ORDER BY created_at, id").map(Invitation.init)
+    }
+
+    public func deleteInvitation(id: Invitation.ID) async throws -> Bool {
+        try await write(Statement("DELETE FROM invitations WHERE id = $1", [id]))[0].changedCount == 1
+    }
+
+    public func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int {
+        try await write(
+            isRepeatable: true,
+            Statement(
+                """
+                DELETE FROM invitations
+                WHERE id = ANY (ARRAY(SELECT id FROM invitations WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+                """, [date, limit])
+        )[0].changedCount
+    }
+
+    public func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int {
+        try await write(
+            isRepeatable: true,
+            Statement(
+                """
+                DELETE FROM spent_challenges
+                WHERE digest = ANY (ARRAY(SELECT digest FROM spent_challenges WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+                """, [date, limit])
+        )[0].changedCount
+    }
+}
+
+extension Invitation {
+    fileprivate static let columns = "id, note, created_at, expires_at"
+
+    fileprivate init(_ row: Row) throws {
+        self.init(id: try row["id"], note: try row["note"], createdAt: try row["created_at"], expiresAt: try row["expires_at"])
+    }
+}

@@ -1,0 +1,89 @@
+public import Foundation
+import GRDB
+public import RESTAuth
+
+extension SQLiteStorage {
+    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws -> User {
+        let id = try await write { database in
+            // What is thrown rolls all of it back.
+            let id = try database.insertUser(name, passwordHash: passwordHash, at: now)
+            if let invitation = permit.invitation {
+                try database.run("DELETE FROM invitations WHERE id = ? AND expires_at > ?", [invitation, now.timeIntervalSince1970])
+                guard database.changesCount == 1 else { throw AuthError.invitationInvalid }
+            }
+            if let challenge = permit.challenge {
+                do {
+                    try database.run(
+                        "INSERT INTO spent_challenges (digest, expires_at) VALUES (?, ?)",
+                        [Data(challenge.digest), challenge.expiresAt.timeIntervalSince1970])
+                } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_PRIMARYKEY {
+                    throw AuthError.challengeInvalid
+                }
+            }
+            return id
+        }
+        return User(id: id, username: name.text, createdAt: now, disabledAt: nil)
+    }
+
+    public func invitation(codeDigest: [UInt8]) async throws -> Invitation? {
+        try read { database in
+            try database.row("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = ?", [Data(codeDigest)]) { Invitation($0) }
+        }
+    }
+
+    public func isChallengeSpent(digest: [UInt8]) async throws -> Bool {
+        try read { try $0.row("SELECT 1 FROM spent_challenges WHERE digest = ?", [Data(digest)]) { _ in true } ?? false }
+    }
+
+    public func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws {
+        try await write { database in
+            try database.run(
+                "INSERT INTO invitations (id, code_digest, note, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+                [
+                    invitation.id, Data(codeDigest), invitation.note, invitation.createdAt.timeIntervalSince1970,
+                    invitation.expiresAt.timeIntervalSince1970,
+                ])
+        }
+    }
+
+    public func invitations() async throws -> [Invitation] {
+        try read { database in
+            try database.rows("SELECT \(Invitation.columns) FROM invitations ORDER BY created_at, id") { Invitation($0) }
+        }
+    }
+
+    public func deleteInvitation(id: Invitation.ID) async throws -> Bool {
+        try await write { database in
+            try database.run("DELETE FROM invitations WHERE id = ?", [id])
+            return database.changesCount == 1
+        }
+    }
+
+    public func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int {
+        try await write { database in
+            try database.run(
+                "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at < ? LIMIT ?)",
+                [date.timeIntervalSince1970, limit])
+            return database.changesCount
+        }
+    }
+
+    public func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int {
+        try await write { database in
+            try database.run(
+                "DELETE FROM spent_challenges WHERE digest IN (SELECT digest FROM spent_challenges WHERE expires_at < ? LIMIT ?)",
+                [date.timeIntervalSince1970, limit])
+            return database.changesCount
+        }
+    }
+}
+
+extension Invitation {
+    fileprivate static let columns = "id, note, created_at, expires_at"
+
+    fileprivate init(_ row: Row) {
+        self.init(
+            id: row["id"], note: row["note"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
+            expiresAt: Date(timeIntervalSince1970: row["expires_at"]))
+    }
+}
