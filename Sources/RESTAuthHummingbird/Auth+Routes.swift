@@ -37,7 +37,8 @@ extension Auth {
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
     ) {
         let group = routes.group("api")
-        UserRoutes(users: users, login: login, configuration: configuration).add(to: group)
+        UserRoutes(users: users, registration: registration, login: login, configuration: configuration).add(to: group)
+        ChallengeRoutes(registration: registration).add(to: group)
         TokenRoutes(login: login, sessions: sessions).add(to: group)
         SessionRoutes(
             login: login, sessions: sessions, configuration: configuration,

@@ -96,7 +96,9 @@ extension Problem {
             .refreshTokenReused, .sessionExpired:
             .badRequest
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication, .invalidClient: .unauthorized
-        case .forbidden, .currentPasswordInvalid: .forbidden
+        case .forbidden, .currentPasswordInvalid, .signupDisabled, .invitationRequired, .invitationInvalid, .challengeRequired,
+            .challengeInvalid:
+            .forbidden
         case .sessionNotFound: .notFound
         case .rateLimited: .tooManyRequests
         case .overloaded, .storageUnavailable: .serviceUnavailable
@@ -115,6 +117,9 @@ extension Problem {
         case .sessionNotFound: "There is no such session"
         case .forbidden: "Not allowed"
         case .currentPasswordInvalid: "The present password is wrong"
+        case .signupDisabled: "Registration is closed"
+        case .invitationRequired, .invitationInvalid: "Registration takes an invitation"
+        case .challengeRequired, .challengeInvalid: "Registration takes a solved challenge"
         case .invalidClient: "The client is not known"
         case .rateLimited: "Too many attempts"
         case .overloaded, .storageUnavailable: "Try again later"

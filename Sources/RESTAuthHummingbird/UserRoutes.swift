@@ -5,6 +5,7 @@ import RESTAuth
 /// `POST /api/users` registers; `GET /api/users` lists for who is signed in; `GET /api/users/{id}` and `GET /api/user/{id}` show a user's public field.
 struct UserRoutes: Sendable {
     let users: Users
+    let registration: Registration
     let login: Login
     let configuration: AuthRoutesConfiguration
 
@@ -21,10 +22,15 @@ struct UserRoutes: Sendable {
     }
 
     private func register(_ request: Request, _ context: some RequestContext) async throws -> Response {
+        try registration.refuseWhenClosed()
         let body = try await RequestBody(limit: configuration.bodyLimit).object(request)
         let location = try RequestOrigin(request, configuration: configuration)
-        let user = try await users.register(
-            body.requiredString("username"), password: body.requiredString("password"))
+        let user = try await registration.register(
+            body.requiredString("username"), password: body.requiredString("password"),
+            proof: RegistrationProof(
+                invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
+                nonce: body.optionalString("nonce")),
+            from: context.knownClientAddress)
         var response = Response.json(["username": .string(user.username)], status: .created)
         response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
         return response

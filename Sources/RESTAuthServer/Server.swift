@@ -118,6 +118,7 @@ struct Server {
 
     private func warn(_ logger: Logger) {
         logger.notice("password policy \(settings.passwordPolicy.rawValue)")
+        if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }
         if settings.database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" {
             logger.warning(
                 "whether the database is the right one is not checked; add sslmode=verify-full&sslrootcert=FILE to its URL")
@@ -155,7 +156,7 @@ private struct Banner {
             rest-auth \(RESTAuthCommand.version) listens on \(settings.scheme)://\(host):\(port)
             data      \(settings.database)
             passwords \(policy)
-
+            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")
             Try it:
               curl -i -X POST -H 'Content-Type: application/json' -d '{"username":"miguel","password":"python"}' \(url)/api/users
               curl -u miguel:python -i \(url)/api/token

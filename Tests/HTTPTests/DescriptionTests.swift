@@ -40,7 +40,7 @@ import Yams
 
             "/api/users/1", "/api/user/1", "/api/token", "/api/resource", "/health/live", "/health/ready", "/openapi.yaml", "/api/users",
             "/api/tokens", "/api/me", "/api/me/password", "/api/me/sessions", "/api/me/sessions/1", "/api/verify", "/api/revocations",
-            "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server",
+            "/api/challenge", "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server",
         ] {
             _ = try server.send("GET", path)
         }

@@ -129,6 +129,32 @@ import Testing
         #expect(try server.register("USER-0", "python").status == 400)
     }
 
+    @Test func aRegistrationByInvitationWhoseCommitIsNotHeardOfIsDoneOnce() async throws {
+        let url = try shared.makeDatabase()
+        let proxy = try DatabaseProxy(to: shared)
+        defer { proxy.end() }
+        let server = try await RunningServer(
+            ["--registration", "invitation"], directory: TemporaryDirectory(database: proxy.url(PostgresServer.name(in: url))))
+        let codes = try await server.command("invitations", "create", "--count", "7").output.split(separator: "\n")
+        func register(_ username: String, _ code: Substring) throws -> HTTPAnswer {
+            try server.send("POST", "/api/users", body: json(["username": username, "password": "python", "invitation": String(code)]))
+        }
+        var statuses: Set<Int> = []
+        for (number, code) in codes.dropLast().enumerated() {
+            let loss = DatabaseProxy.Loss.answer("registered_id")
+            if number % 2 == 0 { proxy.cut(at: loss) } else { proxy.cut(at: loss, loss) }
+            let answer = try register("user-\(number)", code)
+            if answer.status != 201 { expectRefusal(answer) }
+            statuses.insert(answer.status)
+            #expect(proxy.hasLostAll)
+        }
+        #expect(statuses.contains(201))
+        #expect(try shared.execute("SELECT count(*) FROM users", at: url) == "6")
+        #expect(try shared.execute("SELECT count(*) FROM invitations", at: url) == "1")
+        #expect(try register("late", codes[0]).code == "invitation_invalid")
+        #expect(try register("USER-0", codes[6]).code == "user_already_exists")
+    }
+
     @Test func aRenewalWhoseCommitIsNotHeardOfGivesTheSameSuccessorAgain() async throws {
         let url = try shared.makeDatabase()
         let proxy = try DatabaseProxy(to: shared)

@@ -82,6 +82,27 @@ import Testing
         #expect(outcome.error.hasPrefix("rest-auth: "))
     }
 
+    @Test(arguments: [
+        ("registration: closed\nregistration_challenge: off", "closed"),
+        ("registration: Invitation\nregistration_challenge: 8", "Invitation"),
+        ("registration: open\nregistration_challenge: 30", "open"),
+    ])
+    func whoMayRegisterIsSetInTheFile(file: String, mode: String) async throws {
+        let outcome = try await check(file: file)
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("registration = \(mode)  "))
+    }
+
+    @Test(arguments: [
+        ["--registration", "nobody"], ["--registration", ""], ["--registration-challenge", "7"], ["--registration-challenge", "31"],
+        ["--registration-challenge", "on"], ["--registration-challenge", "20 bits"],
+    ])
+    func aModeOrAChallengeThatIsNoneIsRefused(flags: [String]) async throws {
+        let outcome = try await check(flags)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: \(flags[0]) is \"\(flags[1])\" and must be "))
+    }
+
     @Test func theVersionIsPrinted() async throws {
         let outcome = try await runCommand(["--version"], directory: directory)
         #expect(outcome.status == 0)

@@ -25,6 +25,8 @@ enum Setting: String, CaseIterable {
     case keyRotation = "key_rotation"
     case revocationBound = "revocation_bound"
     case tokenCache = "token_cache"
+    case registration
+    case registrationChallenge = "registration_challenge"
     case passwordPolicy = "password_policy"
     case passwordMemory = "password_memory"
     case passwordPasses = "password_passes"

@@ -31,6 +31,8 @@ struct Settings {
     let keyRotation: Int
     let revocationBound: Int
     let tokenCache: Int
+    let registration: RegistrationMode
+    let registrationChallenge: Int?
     let passwordPolicy: PasswordPolicy
     let passwordCost: Argon2id
     let hashingThreads: Int
@@ -79,6 +81,8 @@ struct Settings {
             try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation) ?? 30 * 86400
         revocationBound = try read.number(.revocationBound, in: 1...AuthConfiguration.longestRevocationBound) ?? 1
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
+        registration = try read.choice(.registration) ?? .open
+        registrationChallenge = try read.registrationChallenge()
         passwordPolicy = try read.choice(.passwordPolicy) ?? .open
         passwordCost = try read.passwordCost()
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
@@ -156,6 +160,8 @@ struct Settings {
         configuration.keyRotationInterval = keyRotation
         configuration.revocationBound = revocationBound
         configuration.verifiedTokenCapacity = tokenCache
+        configuration.registration = registration
+        configuration.registrationChallenge = registrationChallenge
         configuration.passwordPolicy = passwordPolicy
         configuration.passwordCost = passwordCost
         configuration.hashingThreads = hashingThreads
@@ -184,6 +190,19 @@ struct Settings {
         let sink = LogSink(format: logFormat)
         LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: level) }
         return sink
+    }
+
+    /// What keeps who can reach the server from registering, in words; `nil` for nothing.
+    var registrationRestriction: String? {
+        let mode: String? =
+            switch registration {
+            case .open: nil
+            case .invitation: "invitation: with a code that rest-auth invitations create makes"
+            case .closed: "closed: by rest-auth users add only"
+            }
+        let work = registration == .closed ? nil : registrationChallenge.map { "a challenge of \($0) bits has to be solved" }
+        let parts = [mode, work].compactMap { $0 }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 
     var scheme: String { tls == nil ? "http" : "https" }
@@ -280,6 +299,16 @@ private struct SettingsReader {
         case .until: .until(limit)
         case .never: .never
         }
+    }
+
+    func registrationChallenge() throws -> Int? {
+        guard let found = source[.registrationChallenge] else { return nil }
+        // In a YAML file, off is a way to write false.
+        if ["off", "no", "false"].contains(found.value.lowercased()) { return nil }
+        guard let bits = Int(found.value), AuthConfiguration.registrationChallenges.contains(bits) else {
+            throw wrong(found, "must be off or a number of bits from 8 to 30")
+        }
+        return bits
     }
 
     func passwordCost() throws -> Argon2id {

@@ -68,6 +68,14 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How many verified tokens are remembered (100000).", valueName: "count"))
     var tokenCache: String?
 
+    @Option(help: ArgumentHelp("Who may register over HTTP (open).", valueName: "open|invitation|closed"))
+    var registration: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Work asked of who registers, in zero bits of a hash, 8 to 30; 20 is a million hashes (off).", valueName: "bits|off"))
+    var registrationChallenge: String?
+
     @Option(help: ArgumentHelp("What a new password must be (open).", valueName: "open|nist"))
     var passwordPolicy: String?
 
@@ -144,7 +152,8 @@ struct SettingsOptions: ParsableArguments {
             .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox, .sessionLimit: sessionLimit,
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
-            .revocationBound: revocationBound, .tokenCache: tokenCache, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
+            .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
+            .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
             .passwordPasses: passwordPasses, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
             .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour, .hashingBudget: hashingBudget,

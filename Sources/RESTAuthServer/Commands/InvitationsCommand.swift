@@ -1,0 +1,98 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+
+struct InvitationsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "invitations",
+        abstract: "Let somebody register where that takes an invitation, also while the server runs.",
+        discussion: """
+              rest-auth invitations create --note "Susan of accounting"
+              rest-auth invitations create --count 20 --expires-in 30d
+              rest-auth invitations delete k7wq2mzx9d4f
+
+            The code goes into the field "invitation" of a registration, and is good for one user. A server asks for it with --registration \
+            invitation.
+            """,
+        subcommands: [Create.self, List.self, Delete.self])
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make invitations and print their codes, one a line.",
+            discussion: "A code is shown this once: only a digest of it is kept.")
+
+        @Option(help: "For whom they are, at most 200 characters.") var note = ""
+        @Option(help: ArgumentHelp("How long they are good for: a number and s, m, h or d.", valueName: "duration"))
+        var expiresIn = Lifetime(seconds: 7 * 86400)
+        @Option(help: "How many, at most 1000.") var count = 1
+        @OptionGroup var options: SettingsOptions
+
+        func validate() throws {
+            guard (1...1000).contains(count) else { throw ValidationError("--count is 1 to 1000.") }
+        }
+
+        func run() async throws {
+            try await options.withAuth(createsMissing: true) { auth in
+                for _ in 0..<count { print(try await auth.registration.invite(note: note, duration: expiresIn.seconds).code.value) }
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the invitations that are still good, the oldest first.")
+
+        @Flag(help: "Print one JSON object a line.") var json = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                for invitation in try await auth.registration.invitations() { print(json ? invitation.jsonLine : invitation.textLine) }
+            }
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Take an invitation back.")
+
+        @Argument(help: "The invitation's id, which list shows.") var id: String
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            try await options.withAuth { auth in
+                try await auth.registration.deleteInvitation(id)
+                print("Deleted \(id).")
+            }
+        }
+    }
+}
+
+/// A time as an operator writes it: `90s`, `30m`, `12h`, `7d`.
+struct Lifetime: ExpressibleByArgument {
+    let seconds: Int
+
+    init(seconds: Int) { self.seconds = seconds }
+
+    init?(argument: String) {
+        let units = ["s": 1, "m": 60, "h": 3600, "d": 86400]
+        guard let unit = units[String(argument.suffix(1))], let number = Int(argument.dropLast()), number > 0,
+            case let (seconds, isTooLong) = number.multipliedReportingOverflow(by: unit), !isTooLong
+        else { return nil }
+        self.seconds = seconds
+    }
+
+    var defaultValueDescription: String { "\(seconds / 86400)d" }
+}
+
+extension Invitation {
+    fileprivate var textLine: String {
+        [id, "since \(createdAt.ISO8601Format())", "until \(expiresAt.ISO8601Format())", note].joined(separator: "\t")
+    }
+
+    fileprivate var jsonLine: String {
+        let json: JSON = [
+            "id": .string(id), "note": .string(note), "created_at": .string(createdAt.ISO8601Format()),
+            "expires_at": .string(expiresAt.ISO8601Format()),
+        ]
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+}
