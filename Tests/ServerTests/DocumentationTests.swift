@@ -9,7 +9,8 @@ import Testing
     /// The pages show the very files that the tests run.
     @Test(arguments: [
         ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"), ("Verifying-elsewhere", "Verifying/verify.py"),
-        ("Verifying-elsewhere", "Verifying/verify.mjs"),
+        ("Verifying-elsewhere", "Verifying/verify.mjs"), ("Registration", "Registering/register.mjs"),
+        ("Registration", "Registering/register.py"),
     ])
     func aPageShowsTheExampleWordForWord(page: String, example: String) throws {
         let page = try text("Sources/RESTAuth/RESTAuth.docc/\(page).md")
