@@ -16,7 +16,7 @@ extension PostgresStorage {
         while true {
             let seen = try await throttles(of: [subject]).first
             let outcome = limit.counting(amount, of: subject, other: other, on: seen, at: now)
-            guard case .counted(let counter) = outcome else { return outcome }
+            guard case .counted(let counter, _) = outcome else { return outcome }
             if try await store(counter, replacing: seen?.version ?? 0) { return outcome }
         }
     }

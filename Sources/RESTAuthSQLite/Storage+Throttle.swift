@@ -18,7 +18,7 @@ extension SQLiteStorage {
         try await write { database in
             let counter = try database.row("SELECT * FROM throttles WHERE subject = ?", [subject.rawValue]) { ThrottleCounter($0) }
             let outcome = limit.counting(amount, of: subject, other: other, on: counter, at: now)
-            if case .counted(let counter) = outcome { try database.store(counter) }
+            if case .counted(let counter, _) = outcome { try database.store(counter) }
             return outcome
         }
     }

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 extension StorageContract {
-    private static let limit = ThrottleLimit(allowance: 3, firstDelay: 10, longestDelay: 40, forgiveness: nil, memory: 3600)
+    private static let limit = ThrottleLimit(allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
     private static let subject = ThrottleSubject(rawValue: "account:miguel")
 
     private static func count(
@@ -17,7 +17,7 @@ extension StorageContract {
         Promise("failures are counted up to the limit, and then have to wait") { storage async throws in
             let clock = TestClock()
             for number in 1...3 {
-                guard case .counted(let counter) = try await count(in: storage, at: clock.now) else {
+                guard case .counted(let counter, _) = try await count(in: storage, at: clock.now) else {
                     Issue.record("failure \(number) was refused")
                     return
                 }
@@ -28,7 +28,7 @@ extension StorageContract {
             #expect(try await count(in: storage, at: clock.now) == .refused(until: clock.now + 10))
             #expect(try await storage.throttles(of: [subject]).first?.failures == 3)
             clock.advance(by: 10)
-            guard case .counted(let counter) = try await count(in: storage, at: clock.now) else {
+            guard case .counted(let counter, _) = try await count(in: storage, at: clock.now) else {
                 Issue.record("refused after the wait")
                 return
             }
@@ -57,7 +57,7 @@ extension StorageContract {
         },
         Promise("others are remembered, each once, and not more than ten") { storage async throws in
             let now = TestClock().now
-            let wide = ThrottleLimit(allowance: 1000, firstDelay: 1, longestDelay: 1, forgiveness: nil, memory: 60)
+            let wide = ThrottleLimit(allowance: 1000, delay: .doubling(from: 1, to: 1), forgiveness: nil, memory: 60)
             for number in [7, 7, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 4_000_000_000] as [UInt32] {
                 _ = try await storage.countFailure(1, of: subject, other: number, limit: wide, at: now)
             }
@@ -77,7 +77,7 @@ extension StorageContract {
             let clock = TestClock()
             for _ in 0..<3 { _ = try await count(in: storage, at: clock.now) }
             clock.advance(by: 3600)
-            guard case .counted(let counter) = try await count(in: storage, at: clock.now) else {
+            guard case .counted(let counter, _) = try await count(in: storage, at: clock.now) else {
                 Issue.record("refused although forgotten")
                 return
             }
@@ -96,7 +96,7 @@ extension StorageContract {
         },
         Promise("a counter that is blocked for good is kept") { storage async throws in
             let clock = TestClock()
-            let final = ThrottleLimit(allowance: 1, firstDelay: 1, longestDelay: 1, forgiveness: nil, end: 2, memory: 60)
+            let final = ThrottleLimit(allowance: 1, delay: .doubling(from: 1, to: 1), forgiveness: nil, end: 2, memory: 60)
             _ = try await storage.countFailure(2, of: subject, other: nil, limit: final, at: clock.now)
             clock.advance(by: 10 * 365 * 86400)
             #expect(

@@ -14,7 +14,7 @@ import Testing
         var moments: [TimeInterval] = []
         while moments.count < times {
             switch limit.counting(1, of: subject, other: nil, on: counter, at: now) {
-            case .counted(let next):
+            case .counted(let next, _):
                 counter = next
                 moments.append(now.timeIntervalSince(start))
                 now += pace
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func delaysDoubleUpToTheLongest() {
-        let limit = ThrottleLimit(allowance: 3, firstDelay: 30, longestDelay: 100, forgiveness: nil, memory: 3600)
+        let limit = ThrottleLimit(allowance: 3, delay: .doubling(from: 30, to: 100), forgiveness: nil, memory: 3600)
         #expect(attack(limit, times: 8) == [0, 0, 0, 30, 90, 190, 290, 390])
     }
 
@@ -64,8 +64,8 @@ import Testing
 
     @Test func aClockThatGoesBackForgivesNothing() {
         let limit = ThrottleConfiguration().network
-        guard case .counted(let counter) = limit.counting(29, of: subject, other: nil, on: nil, at: start),
-            case .counted(let later) = limit.counting(1, of: subject, other: nil, on: counter, at: start - 86400)
+        guard case .counted(let counter, _) = limit.counting(29, of: subject, other: nil, on: nil, at: start),
+            case .counted(let later, _) = limit.counting(1, of: subject, other: nil, on: counter, at: start - 86400)
         else {
             Issue.record("refused")
             return
@@ -74,8 +74,8 @@ import Testing
     }
 
     @Test func aDelayDoesNotOverflow() {
-        let limit = ThrottleLimit(allowance: 1, firstDelay: 1, longestDelay: 3600, forgiveness: nil, memory: 1)
-        guard case .counted(let counter) = limit.counting(1_000_000_000, of: subject, other: nil, on: nil, at: start) else {
+        let limit = ThrottleLimit(allowance: 1, delay: .doubling(from: 1, to: 3600), forgiveness: nil, memory: 1)
+        guard case .counted(let counter, _) = limit.counting(1_000_000_000, of: subject, other: nil, on: nil, at: start) else {
             Issue.record("refused")
             return
         }
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("account:miguel", "miguel", nil), ("known:192.0.2.0/24 miguel", "miguel", "192.0.2.0/24"), ("network:::/56", nil, "::/56"),
+        ("account:miguel", "miguel", nil), ("known:miguel 192.0.2.0/24", "miguel", "192.0.2.0/24"), ("network:::/56", nil, "::/56"),
         ("registrations:192.0.2.0/24", nil, "192.0.2.0/24"), ("hashing:", nil, nil), ("confirmation:7", nil, nil),
     ])
     func aSubjectSaysWhatItIsAbout(text: String, username: String?, network: String?) {

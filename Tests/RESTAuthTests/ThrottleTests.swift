@@ -213,7 +213,23 @@ import Testing
         #expect(refusal?.policy?.name == "hashing")
         #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
         test.clock.advance(by: 1)
+        try await budget.settle()
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func whatWasSpentBeyondIsOwed() async throws {
+        let test = try await testWithMiguel { $0.throttle.hashingBudget = 10 }
+        let budget = test.auth.throttle.budget
+        for _ in 0..<3 {
+            budget.spend(.milliseconds(600))
+            try await budget.settle()
+        }
+        test.clock.advance(by: 119)
+        try await budget.settle()
+        await test.expect(.rateLimited) { try await test.auth.login.attempt("susan", password: "x", from: elsewhere) }
+        test.clock.advance(by: 2)
+        try await budget.settle()
+        await test.expect(.invalidCredentials) { try await test.auth.login.attempt("susan", password: "x", from: elsewhere) }
     }
 
     @Test func allProcessesSpendOneBudget() async throws {
@@ -226,7 +242,11 @@ import Testing
             node.auth.throttle.budget.spend(.milliseconds(350))
             try await node.auth.throttle.budget.settle()
         }
-        #expect(nodes[1].auth.throttle.budget.blockedUntil == clock.now + 1)
+        // 700 of 600 milliseconds, of which ten a second are forgiven; both know it.
+        for node in nodes {
+            try await node.auth.throttle.budget.settle()
+            #expect(abs(node.auth.throttle.budget.blockedUntil.timeIntervalSince(clock.now + 10.1)) < 0.01)
+        }
     }
 
     @Test func aBudgetThatIsNotSpentIsNotWritten() async throws {
@@ -260,6 +280,24 @@ import Testing
         _ = await guess(test, 10, from: elsewhere)
         try await test.auth.passwords.set("monty", for: test.auth.users.find(named: "miguel"))
         #expect(await code(test, "miguel", "monty", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
+    }
+
+    @Test func anotherPasswordIsNotGuessedYetAtHomeEither() async throws {
+        let test = try await testWithMiguel()
+        _ = try await test.auth.users.register("miguel2", password: "python")
+        _ = try await test.auth.login.attempt("miguel2", password: "python", from: home)
+        _ = await guess(test, 10, from: home)
+        _ = await guess(test, 10, at: "miguel2", from: home)
+        try await test.auth.passwords.set("monty", for: test.auth.users.find(named: "miguel"))
+        #expect(await code(test, "miguel", "monty", from: home) == AuthError.Code(rawValue: "signed_in"))
+        #expect(await code(test, "miguel2", "python", from: home) == .rateLimited)
+    }
+
+    @Test func fromAKnownNetworkTheAnswerIsThatOfAnyOther() async throws {
+        let test = try await testWithMiguel()
+        _ = await guess(test, 10, from: home)
+        _ = await guess(test, 10, at: "nobody", from: home)
+        #expect(await error(test, "miguel", "wrong", from: home) == error(test, "nobody", "wrong", from: home))
     }
 
     // MARK: Registrations
@@ -299,6 +337,7 @@ import Testing
         let (account, network) = (
             counters.first { $0.subject.rawValue == "account:miguel" }, counters.first { $0.subject.network == "198.51.100.0/24" }
         )
+        #expect(account?.failures == 12)
         #expect(account?.others.count == 10)
         #expect(network?.others.count == 10)
     }

@@ -204,7 +204,7 @@ import Testing
         _ = try await storage.endSession(id: Samples.session(4, at: clock.now).id, of: nil, at: clock.now)
         _ = try await storage.disableUser(id: 2, at: clock.now)
         for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
-        let limit = ThrottleLimit(allowance: 2, firstDelay: 1.5, longestDelay: 9, forgiveness: nil, end: 4, memory: 3600)
+        let limit = ThrottleLimit(allowance: 2, delay: .doubling(from: 1.5, to: 9), forgiveness: nil, end: 4, memory: 3600)
         for (subject, amount) in [("account:李雷", 1), ("hashing:", 9)] {
             let other: UInt32? = amount == 1 ? .max : nil
             _ = try await storage.countFailure(amount, of: ThrottleSubject(rawValue: subject), other: other, limit: limit, at: clock.now)

@@ -124,7 +124,7 @@ public final class Passwords: Sendable {
         else { return false }
         AuthEvent.passwordSet(userID: user.id).record()
         // What was guessed at was another password.
-        try await throttle.forgetGuesses(at: Username(user.username))
+        try await throttle.forgetGuesses(at: user)
         revocations.applyEnded(ended)
         return true
     }

@@ -8,13 +8,17 @@ public final class Registration: Sendable {
     public let mode: RegistrationMode
     let storage: any Storage
     let passwords: Passwords
+    let throttle: Throttle
     let now: @Sendable () -> Date
     /// `nil` when no work is asked for.
     private let challenges: RegistrationChallenges?
 
-    init(storage: any Storage, passwords: Passwords, secret: InstanceSecret, configuration: AuthConfiguration) {
+    init(
+        storage: any Storage, passwords: Passwords, throttle: Throttle, secret: InstanceSecret, configuration: AuthConfiguration
+    ) {
         self.storage = storage
         self.passwords = passwords
+        self.throttle = throttle
         mode = configuration.registration
         now = configuration.now
         // Where nobody may register, nobody is put to work.
@@ -26,12 +30,15 @@ public final class Registration: Sendable {
 
     /// Registers a user, where the mode allows it and `proof` has what is asked for.
     ///
-    /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy, the proof. Then the password is hashed. Stored, in
+    /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy, the proof, and how many have come from the
+    /// network of `address`. Then the password is hashed. Stored, in
     /// one transaction: the user as by ``Users/register(_:password:)``, that the invitation is used, that the challenge is spent. A registration that
     /// is refused for whatever reason uses neither up.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`, `invitation_invalid`, `challenge_required`,
-    ///   `challenge_invalid`, `user_already_exists`, `overloaded`.
-    public func register(_ username: String, password: String, proof: RegistrationProof = .init()) async throws -> User {
+    ///   `challenge_invalid`, `rate_limited`, `user_already_exists`, `overloaded`.
+    public func register(
+        _ username: String, password: String, proof: RegistrationProof = .init(), from address: String? = nil
+    ) async throws -> User {
         try refuseWhenClosed()
         let name = try Username(username)
         let password = try Password(password)
@@ -39,7 +46,8 @@ public final class Registration: Sendable {
         try passwords.policy.check(password, for: name)
         do {
             let permit = try await self.permit(for: proof)
-            let hash = try await passwords.hash(password, for: name)
+            try await throttle.countRegistration(from: address)
+            let hash = try await passwords.hash(password, for: name, from: address.flatMap(ClientNetwork.init))
             let user = try await storage.insertUser(name, passwordHash: hash, at: now(), using: permit)
             AuthEvent.registered(userID: user.id).record()
             if let id = permit.invitation { AuthEvent.invitationUsed(id: id, userID: user.id).record() }

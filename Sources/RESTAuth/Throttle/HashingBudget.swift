@@ -4,7 +4,8 @@ import Synchronization
 
 /// What all wrong passwords together may cost, shared by all processes on one storage.
 ///
-/// Each process adds up what it spent and writes it once a second, where it has spent anything: while nothing is wrong, nobody writes.
+/// Each process adds up what it spent and writes it once a second, where it has spent anything, else it looks: while nothing is wrong, nobody
+/// writes.
 final class HashingBudget: Service {
     private let storage: any Storage
     private let limit: ThrottleLimit
@@ -42,12 +43,20 @@ final class HashingBudget: Service {
             defer { state.spent = 0 }
             return state.spent
         }
-        guard spent > 0 else { return }
-        let until: Date? =
-            switch try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()) {
-            case .counted(let counter): limit.blockedUntil(counter)
-            case .refused(let until): until
-            }
-        state.withLock { $0.blockedUntil = until ?? .distantPast }
+        do {
+            let until = try await spent > 0 ? write(spent) : storage.throttles(of: [.hashing]).first.flatMap(limit.blockedUntil)
+            state.withLock { $0.blockedUntil = until ?? .distantPast }
+        } catch {
+            // For the next time.
+            state.withLock { $0.spent += spent }
+            throw error
+        }
+    }
+
+    private func write(_ spent: Int) async throws -> Date? {
+        switch try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()) {
+        case .counted(let counter, _): limit.blockedUntil(counter)
+        case .refused(let until): until
+        }
     }
 }

@@ -4,7 +4,7 @@ public import Foundation
 /// The door to what stands in the way of guesses, and of floods of registrations.
 ///
 /// Failures are counted in the storage, so all processes count together and a restart forgets nothing. While nothing is wrong nothing is written.
-/// Nobody is told more by being throttled: the answer is the same for a right and a wrong password, and for a user that does not exist.
+/// Nobody is told more by having to wait: the answer is the same for a right and a wrong password, and for a user that does not exist.
 public final class Throttle: Sendable {
     let storage: any Storage
     let configuration: ThrottleConfiguration
@@ -35,7 +35,7 @@ public final class Throttle: Sendable {
         let admitted = AdmittedGuess(guess, knownSince: knownSince)
         try await check(counters, of: admitted)
         if !admitted.isFromKnownOrigin, case let until = budget.blockedUntil, until > now() {
-            throw refused(guess, until: until, policy: "hashing", quota: configuration.hashingBudget)
+            throw refused(guess, until: until, by: .hashing, quota: configuration.hashingBudget)
         }
         return admitted
     }
@@ -45,7 +45,7 @@ public final class Throttle: Sendable {
             guard guess.isHeldUp(by: counter.subject), let limit = guess.limits(configuration)[counter.subject],
                 let until = limit.blockedUntil(counter), until > now()
             else { continue }
-            throw refused(guess.guess, until: until, policy: String(counter.subject.kind), quota: limit.allowance)
+            throw refused(guess.guess, until: until, by: counter.subject, quota: limit.allowance)
         }
     }
 
@@ -55,16 +55,12 @@ public final class Throttle: Sendable {
         guard configuration.isOn else { return }
         if !guess.isFromKnownOrigin { budget.spend(cost) }
         for (subject, limit) in guess.limits(configuration).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            let other = guess.other(of: subject)
-            switch try await storage.countFailure(1, of: subject, other: other, limit: limit, at: now()) {
+            switch try await storage.countFailure(1, of: subject, other: guess.other(of: subject), limit: limit, at: now()) {
             case .refused(let until):
                 guard guess.isHeldUp(by: subject) else { continue }
-                throw refused(guess.guess, until: until, policy: String(subject.kind), quota: limit.allowance)
-            case .counted(let counter):
-                // Once: the list does not grow beyond.
-                if let other, counter.others.count == ThrottleCounter.otherLimit, counter.others.last == other {
-                    AuthEvent.credentialStuffing(subject).record()
-                }
+                throw refused(guess.guess, until: until, by: subject, quota: limit.allowance)
+            case .counted(_, let isNoticed):
+                if isNoticed { AuthEvent.credentialStuffing(subject).record() }
             }
         }
     }
@@ -82,14 +78,23 @@ public final class Throttle: Sendable {
         try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit)
     }
 
-    private func refused(_ guess: Guess, until: Date, policy: String, quota: Int) -> AuthError {
+    private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) -> AuthError {
+        // That the user is known there is nobody else's business.
+        let policy = subject.kind == "known" ? "account" : String(subject.kind)
         AuthEvent.loginThrottled(username: guess.name?.canonical, policy: policy).record()
         return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: policy, quota: quota)
     }
 
     /// Lets the next guess at that user through, because there is another password to guess.
-    func forgetGuesses(at name: Username) async throws {
-        try await storage.deleteThrottle(.account(name))
+    func forgetGuesses(at user: User) async throws {
+        let name = try Username(user.username)
+        for subject in [ThrottleSubject.account(name), .confirmation(by: user.id)] { try await storage.deleteThrottle(subject) }
+        // They stand together: a name has no blank.
+        let known = ThrottleSubject(rawValue: "known:\(name.canonical) ")
+        for counter in try await storage.throttles(after: known, limit: Self.originLimit) where counter.subject.username == name.canonical {
+            guard counter.subject.kind == known.kind else { break }
+            try await storage.deleteThrottle(counter.subject)
+        }
     }
 
     // MARK: Who is signed in

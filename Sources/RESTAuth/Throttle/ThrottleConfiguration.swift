@@ -27,22 +27,21 @@ public struct ThrottleConfiguration: Sendable, Hashable {
 
     var account: ThrottleLimit {
         ThrottleLimit(
-            allowance: accountFailures, firstDelay: 30, longestDelay: 3600, forgiveness: nil,
+            allowance: accountFailures, delay: .doubling(from: 30, to: 3600), forgiveness: nil,
             end: max(Self.longestSeries, accountFailures), memory: 7 * 86400)
     }
 
     var network: ThrottleLimit {
-        ThrottleLimit(allowance: networkFailures, firstDelay: 1, longestDelay: 3600, forgiveness: 600, memory: 86400)
+        ThrottleLimit(allowance: networkFailures, delay: .doubling(from: 1, to: 3600), forgiveness: 600, memory: 86400)
     }
 
     func registrations(perHour count: Int) -> ThrottleLimit {
-        let interval = 3600 / TimeInterval(count)
-        return ThrottleLimit(allowance: count, firstDelay: interval, longestDelay: interval, forgiveness: interval, memory: 3600)
+        ThrottleLimit(allowance: count, delay: .untilForgiven, forgiveness: 3600 / TimeInterval(count), memory: 3600)
     }
 
     var hashing: ThrottleLimit {
         ThrottleLimit(
-            allowance: 60 * hashingBudget, firstDelay: 1, longestDelay: 1, forgiveness: 1 / TimeInterval(hashingBudget), memory: 120)
+            allowance: 60 * hashingBudget, delay: .untilForgiven, forgiveness: 1 / TimeInterval(hashingBudget), memory: 3600, isDone: true)
     }
 
     func validate() throws(AuthError) {

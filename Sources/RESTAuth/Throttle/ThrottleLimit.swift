@@ -4,32 +4,39 @@ public import Foundation
 public struct ThrottleLimit: Sendable, Hashable {
     /// Failures without a delay.
     public var allowance: Int
-    /// Seconds after the first failure beyond; each further one doubles them.
-    public var firstDelay: TimeInterval
-    /// Seconds of delay at most.
-    public var longestDelay: TimeInterval
+    public var delay: Delay
     /// Seconds after which one failure is forgiven; `nil` for never.
     public var forgiveness: TimeInterval?
     /// Failures after which nothing is let through until somebody lifts it; `nil` for never.
     public var end: Int?
     /// Seconds without a failure after which all is forgotten.
     public var memory: TimeInterval
+    /// Whether what is counted has been done before it is counted, and is never refused.
+    public var isDone: Bool
+
+    /// How long to wait after the failure that came to the allowance, or beyond.
+    public enum Delay: Sendable, Hashable {
+        /// Seconds, twice as many after each further failure.
+        case doubling(from: TimeInterval, to: TimeInterval)
+        /// Until so much has been forgiven that there is room again.
+        case untilForgiven
+    }
 
     public init(
-        allowance: Int, firstDelay: TimeInterval, longestDelay: TimeInterval, forgiveness: TimeInterval?, end: Int? = nil,
-        memory: TimeInterval
+        allowance: Int, delay: Delay, forgiveness: TimeInterval?, end: Int? = nil, memory: TimeInterval, isDone: Bool = false
     ) {
         self.allowance = allowance
-        self.firstDelay = firstDelay
-        self.longestDelay = longestDelay
+        self.delay = delay
         self.forgiveness = forgiveness
         self.end = end
         self.memory = memory
+        self.isDone = isDone
     }
 
     /// What one failure more comes to.
     public enum Outcome: Sendable, Hashable {
-        case counted(ThrottleCounter)
+        /// `isNoticed` when with this one the other sides have become ``ThrottleCounter/otherLimit``.
+        case counted(ThrottleCounter, isNoticed: Bool)
         /// Nothing is counted: this one had to wait until then, and is told nothing else.
         case refused(until: Date)
     }
@@ -49,22 +56,28 @@ public struct ThrottleLimit: Sendable, Hashable {
     ) -> Outcome {
         let fresh = ThrottleCounter(subject: subject, failures: 0, failedAt: now, forgivenAt: now, forgottenAt: now, others: [], version: 0)
         var counter = counter.flatMap { $0.forgottenAt > now ? $0 : nil } ?? ThrottleCounter(fresh, version: counter?.version ?? 0)
-        if let until = blockedUntil(counter), until > now { return .refused(until: until) }
+        if !isDone, let until = blockedUntil(counter), until > now { return .refused(until: until) }
         counter = forgiving(counter, at: now)
         counter.failures += amount
         counter.failedAt = now
-        if let other, !counter.others.contains(other), counter.others.count < ThrottleCounter.otherLimit { counter.others.append(other) }
+        let isNew = other.map { !counter.others.contains($0) && counter.others.count < ThrottleCounter.otherLimit } ?? false
+        if isNew, let other { counter.others.append(other) }
         counter.version += 1
         counter.forgottenAt = forgottenAt(counter)
-        return .counted(counter)
+        return .counted(counter, isNoticed: isNew && counter.others.count == ThrottleCounter.otherLimit)
     }
 
     /// Until when nothing is let through; `nil`, or a time that has passed, when it is.
     public func blockedUntil(_ counter: ThrottleCounter) -> Date? {
         if let end, counter.failures >= end { return .distantFuture }
         guard counter.failures >= allowance else { return nil }
-        let doublings = min(counter.failures - allowance, 40)
-        return counter.failedAt.addingTimeInterval(min(firstDelay * TimeInterval(1 << doublings), longestDelay))
+        switch delay {
+        case .doubling(let first, let longest):
+            let doublings = min(counter.failures - allowance, 40)
+            return counter.failedAt.addingTimeInterval(min(first * TimeInterval(1 << doublings), longest))
+        case .untilForgiven:
+            return counter.forgivenAt.addingTimeInterval(TimeInterval(counter.failures - allowance + 1) * (forgiveness ?? .infinity))
+        }
     }
 
     private func forgiving(_ counter: ThrottleCounter, at now: Date) -> ThrottleCounter {

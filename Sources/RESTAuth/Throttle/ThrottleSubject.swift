@@ -9,7 +9,7 @@ public struct ThrottleSubject: RawRepresentable, Sendable, Hashable {
     static func account(_ name: Username) -> Self { Self(rawValue: "account:\(name.canonical)") }
 
     /// Wrong passwords for a name from one network where the user has signed in before.
-    static func account(_ name: Username, from network: ClientNetwork) -> Self { Self(rawValue: "known:\(network) \(name.canonical)") }
+    static func account(_ name: Username, from network: ClientNetwork) -> Self { Self(rawValue: "known:\(name.canonical) \(network)") }
 
     /// Wrong passwords from a network, whoever they are for.
     static func network(_ network: ClientNetwork) -> Self { Self(rawValue: "network:\(network)") }
@@ -28,13 +28,13 @@ public struct ThrottleSubject: RawRepresentable, Sendable, Hashable {
     private var parts: [Substring] { rawValue.dropFirst(kind.count + 1).split(separator: " ") }
 
     /// The canonical user name that this is about.
-    public var username: String? { kind == "account" || kind == "known" ? parts.last.map(String.init) : nil }
+    public var username: String? { kind == "account" || kind == "known" ? parts.first.map(String.init) : nil }
 
     /// The user that this is about, where it is not counted by name.
     public var userID: User.ID? { kind == "confirmation" ? parts.first.flatMap { User.ID($0) } : nil }
 
     /// The network that this is about.
     public var network: String? {
-        kind == "network" || kind == "known" || kind == "registrations" ? parts.first.map(String.init) : nil
+        kind == "network" || kind == "known" || kind == "registrations" ? parts.last.map(String.init) : nil
     }
 }
