@@ -63,6 +63,7 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            resources: [.embedInCode("Resources/common-passwords.filter")],
             swiftSettings: swiftSettings),
         .target(
             name: "RESTAuthSQLite",

@@ -63,6 +63,9 @@ public struct AuthConfiguration: Sendable {
     /// What a new password must be. ``PasswordPolicy/open`` is the ancestor's.
     public var passwordPolicy = PasswordPolicy.open
 
+    /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses beside the common ones. ``PasswordPolicy/open`` does not ask.
+    public var breachedPasswords: BreachedPasswords?
+
     /// The cost of a new hash: by default the least that is safe, so that a small machine signs in many.
     public var passwordCost = Argon2id.standard
 

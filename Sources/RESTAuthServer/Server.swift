@@ -123,6 +123,9 @@ struct Server {
             logger.warning(
                 "whether the database is the right one is not checked; add sslmode=verify-full&sslrootcert=FILE to its URL")
         }
+        if settings.breachedPasswords != nil, settings.passwordPolicy == .open {
+            logger.warning("the open password policy does not ask the list of breached passwords; set --password-policy nist")
+        }
         guard !settings.isLoopback else { return }
         if settings.passwordPolicy == .open {
             logger.warning(

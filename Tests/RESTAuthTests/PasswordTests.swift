@@ -1,4 +1,6 @@
+import Foundation
 import RESTAuthTesting
+import Support
 import Testing
 
 @testable import RESTAuth
@@ -54,6 +56,42 @@ import Testing
         let error = #expect(throws: AuthError.self) { try PasswordPolicy.nist.check(password, for: name) }
         #expect(error?.code == .weakPassword)
         try PasswordPolicy.open.check(password, for: name)
+    }
+
+    /// A password that was found often, lengthened to what the rule asks for.
+    @Test(arguments: [
+        "tigger1234567890", "!!!!carmen20112011", "Tigger Tigger Tigger", "tigger.tigger.tigger!", "1998-metallica-1998",
+        "$$$b4sk3tb4ll$$$",
+        "ButterflyButterfly", "steelers...........", "***w1nst0n******2026", "mustang_mustang_mus",
+    ])
+    func theNISTRulesRefuseAKnownPasswordMadeLonger(text: String) throws {
+        let (name, password) = (try Username("miguel"), try Password(text))
+        let error = #expect(throws: AuthError.self) { try PasswordPolicy.nist.check(password, for: name) }
+        #expect(error?.code == .weakPassword)
+    }
+
+    /// The rules are for what is tried first, and a passphrase is not, though its words are in every dictionary.
+    @Test func theNISTRulesAcceptPassphrasesOfFiveWords() throws {
+        let words = try Self.words()
+        let name = try Username("zaphod")
+        // The same ones each time.
+        var random = SplitMix(state: 1)
+        let phrases = (0..<10_000).map { _ in
+            (0..<5).map { _ in words[Int.random(in: 0..<words.count, using: &random)] }.joined(separator: " ")
+        }
+        let refused = phrases.filter { phrase in (try? PasswordPolicy.nist.check(Password(phrase), for: name)) == nil }
+        #expect(refused.count <= 1, "\(refused)")
+    }
+
+    /// The words of our own pages, of five letters and more.
+    private static func words() throws -> [String] {
+        let folder = ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc")
+        let pages = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            .filter { $0.pathExtension == "md" }
+            .map { try String(contentsOf: $0, encoding: .utf8) }
+        let words = Set(pages.joined(separator: " ").lowercased().split { !$0.isLetter }.filter { $0.count >= 5 })
+        #expect(words.count > 1000)
+        return words.map { String($0) }.sorted()
     }
 
     @Test(arguments: ["grasshoppers waltz slowly", "Tr4vel-by-t0rtoise", "gnorf blit quazz mump", "密码密碼暗号パスワードを忘れた人々", "w7#Lq!zP2@xVb9$Kt"])

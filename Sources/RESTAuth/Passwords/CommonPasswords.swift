@@ -1,15 +1,55 @@
+import Foundation
+
 /// Passwords that a guesser tries first, recognised by how they are made.
 ///
 /// Under a rule of 15 characters the common passwords are short ones lengthened: a word said twice, a word and digits, a run along the
 /// keyboard, one piece repeated. So instead of a list of finished passwords this takes a password apart and refuses it when
-/// nothing is left that a guesser would not have.
+/// nothing is left that a guesser would not have. Beside that it looks for what remains without digits, marks and repetition in a short
+/// list of passwords that were found often, which `dev/common-passwords` makes.
 enum CommonPasswords {
     /// - Parameter text: in lower case.
     static func contain(_ text: String) -> Bool {
         let letters = Array(text.unicodeScalars.map { $0.value < 0x80 ? spelledOut[Character($0)] ?? Character($0) : Character($0) })
         let plain = Array(text)
-        return isRepetition(plain) || isMadeOfCommonPieces(plain) || isMadeOfCommonPieces(letters)
+        return isRepetition(plain) || isMadeOfCommonPieces(plain) || isMadeOfCommonPieces(letters) || hasKnownCore(plain)
     }
+
+    /// Whether the list has the text, or what is left of it without digits and marks around it, or one of several that are the same; each
+    /// also with letters for the marks and digits that look like them.
+    private static func hasKnownCore(_ text: [Character]) -> Bool {
+        let core = core(of: text[...])
+        return [text[...], core, period(of: core)].contains { form in
+            isKnown(form) || isKnown(form.map { spelledOut[$0] ?? $0 }[...])
+        }
+    }
+
+    private static func isKnown(_ text: ArraySlice<Character>) -> Bool {
+        known.contains(.init(password: String(text).utf8))
+    }
+
+    private static func core(of text: ArraySlice<Character>) -> ArraySlice<Character> {
+        guard let first = text.firstIndex(where: \.isLetter), let last = text.lastIndex(where: \.isLetter) else { return [] }
+        return text[first...last]
+    }
+
+    /// What is said over and over, without what stands between; the text itself when it is said once.
+    private static func period(of text: ArraySlice<Character>) -> ArraySlice<Character> {
+        let longest = min(longestPeriod, text.count / 2)
+        let period = (1..<(longest + 1)).first { period in
+            text.indices.dropFirst(period).allSatisfy { text[$0] == text[$0 - period] }
+        }
+        return period.map { core(of: text.prefix($0)) } ?? text
+    }
+
+    private static let longestPeriod = 32
+
+    private static let known: PasswordFilter = {
+        do {
+            return try PasswordFilter(Data(PackageResources.common_passwords_filter))
+        } catch {
+            fatalError("the list of common passwords was not built in whole: \(error)")
+        }
+    }()
 
     /// At most 8 characters said over and over, the last time perhaps in part.
     private static func isRepetition(_ text: [Character]) -> Bool {
@@ -31,9 +71,7 @@ enum CommonPasswords {
     }
 
     private static func longestPiece(_ text: ArraySlice<Character>) -> Int {
-        for length in stride(from: min(longestWord, text.count), through: 3, by: -1) where words.contains(String(text.prefix(length))) {
-            return length
-        }
+        if let word = wordsByStart[String(text.prefix(3))]?.first(where: { text.starts(with: $0) }) { return word.count }
         let run = longestRun(text)
         if run >= 3 { return run }
         guard let first = text.first else { return 0 }
@@ -44,18 +82,21 @@ enum CommonPasswords {
     private static func longestRun(_ text: ArraySlice<Character>) -> Int {
         guard let first = text.first else { return 0 }
         let still = text.prefix { $0 == first }.count
-        return rows.reduce(still) { longest, row in
-            guard let start = row.firstIndex(of: first) else { return longest }
-            return max(longest, zip(text, row[start...]).prefix { $0 == $1 }.count)
-        }
+        return runs[first, default: []].reduce(still) { longest, run in max(longest, zip(text, run).prefix { $0 == $1 }.count) }
     }
 
-    private static let rows: [[Character]] = {
+    /// The rest of each row from a character on, by that character.
+    private static let runs: [Character: [ArraySlice<Character>]] = {
         let forward = [
             "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm",
             "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgbyhnujmikolp",
         ]
-        return (forward + forward.map { String($0.reversed()) }).map(Array.init)
+        let rows = (forward + forward.map { String($0.reversed()) }).map { Array($0) }
+        return rows.reduce(into: [:]) { runs, row in
+            for character in Set(row) {
+                runs[character, default: []].append(row.drop { $0 != character })
+            }
+        }
     }()
 
     /// Marks and digits that stand for the letter they look like.
@@ -63,7 +104,9 @@ enum CommonPasswords {
         "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i",
     ]
 
-    private static let longestWord = words.reduce(0) { max($0, $1.count) }
+    /// By their first three letters, the longest first.
+    private static let wordsByStart = Dictionary(grouping: words.map { Array($0) }) { String($0.prefix(3)) }
+        .mapValues { $0.sorted { $0.count > $1.count } }
 
     private static let words = Set(
         """

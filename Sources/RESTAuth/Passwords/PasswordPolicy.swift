@@ -2,15 +2,19 @@
 public enum PasswordPolicy: String, Sendable, CaseIterable {
     /// Anything that is not empty: what the ancestor's clients send, `python` included.
     case open
-    /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15 characters, not common, not the user's
-    /// name. No rules of composition, no expiry.
+    /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15 characters, not common, not known
+    /// from a breach (``AuthConfiguration/breachedPasswords``), not the user's name. No rules of composition, no expiry.
     case nist
 
     public static let nistMinimumLength = 15
 
-    /// - Parameter field: the name of the input field, for the error.
+    /// - Parameters:
+    ///   - breached: the list to look into.
+    ///   - field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/weakPassword`` with the rule that was broken.
-    func check(_ password: Password, for name: Username, field: String = "password") throws(AuthError) {
+    func check(
+        _ password: Password, for name: Username, breached: BreachedPasswords? = nil, field: String = "password"
+    ) throws(AuthError) {
         guard self == .nist else { return }
         func weak(_ reason: String) -> AuthError { AuthError(.weakPassword, reason, field: field) }
         guard password.length >= Self.nistMinimumLength else {
@@ -22,6 +26,9 @@ public enum PasswordPolicy: String, Sendable, CaseIterable {
         }
         guard !CommonPasswords.contain(text) else {
             throw weak("password is one of those that are tried first")
+        }
+        guard breached?.contains(password.text) != true else {
+            throw weak("password is among those known from breaches")
         }
     }
 }

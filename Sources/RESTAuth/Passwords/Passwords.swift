@@ -5,6 +5,7 @@ import PasswordHashing
 public final class Passwords: Sendable {
     let storage: any Storage
     let policy: PasswordPolicy
+    let breached: BreachedPasswords?
     let cost: Argon2id
     let limit: HashLimit
     let pool: HashingPool
@@ -20,6 +21,7 @@ public final class Passwords: Sendable {
         self.revocations = revocations
         self.throttle = throttle
         policy = configuration.passwordPolicy
+        breached = configuration.breachedPasswords
         cost = configuration.passwordCost
         limit = configuration.passwordHashLimit
         now = configuration.now
@@ -28,12 +30,18 @@ public final class Passwords: Sendable {
         decoys = try Decoys(storage: storage, cost: cost, limit: limit, secret: secret)
     }
 
+    /// Whether that user may have this password, as far as can be told without work.
+    /// - Throws: `weak_password`.
+    func check(_ password: Password, for name: Username, field: String = "password") throws(AuthError) {
+        try policy.check(password, for: name, breached: breached, field: field)
+    }
+
     /// The PHC string of a new password for that user.
     /// - Throws: `weak_password`, `overloaded`.
     func hash(
         _ password: Password, for name: Username, field: String = "password", from network: ClientNetwork? = nil
     ) async throws -> String {
-        try policy.check(password, for: name, field: field)
+        try check(password, for: name, field: field)
         return try await pool.run(for: network?.description) { [cost] in try cost.hash(password.bytes) }
     }
 

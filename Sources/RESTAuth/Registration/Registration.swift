@@ -43,7 +43,7 @@ public final class Registration: Sendable {
         let name = try Username(username)
         let password = try Password(password)
         // Again with the hash: here so that a password that will not do is told before anyone is put to work.
-        try passwords.policy.check(password, for: name)
+        try passwords.check(password, for: name)
         do {
             let permit = try await self.permit(for: proof)
             try await throttle.countRegistration(from: address)

@@ -20,6 +20,7 @@ struct ConfigCommand: AsyncParsableCommand {
             let source = try await options.source()
             let settings = try Settings(source)
             _ = try settings.tls?.configuration()
+            _ = try settings.openBreachedPasswords(checksContents: true)
             for setting in Setting.allCases {
                 guard let found = source[setting] else { continue }
                 print("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")

@@ -18,8 +18,8 @@ struct RESTAuthCommand: AsyncParsableCommand {
             """,
         version: "rest-auth \(version)",
         subcommands: [
-            ServeCommand.self, UsersCommand.self, InvitationsCommand.self, SessionsCommand.self, KeysCommand.self, ClientsCommand.self,
-            ThrottleCommand.self,
+            ServeCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self, SessionsCommand.self, KeysCommand.self,
+            ClientsCommand.self, ThrottleCommand.self,
             MigrateCommand.self,
             BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self,
         ])

@@ -226,7 +226,7 @@ struct PasswordOptions: ParsableArguments {
     }
 
     /// Asks on the terminal without echo.
-    private static func ask(_ prompt: String) -> String {
+    static func ask(_ prompt: String) -> String {
         FileHandle.standardError.write(Data(prompt.utf8))
         var before = termios()
         tcgetattr(STDIN_FILENO, &before)

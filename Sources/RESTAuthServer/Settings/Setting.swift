@@ -28,6 +28,7 @@ enum Setting: String, CaseIterable {
     case registration
     case registrationChallenge = "registration_challenge"
     case passwordPolicy = "password_policy"
+    case breachedPasswords = "breached_passwords"
     case passwordMemory = "password_memory"
     case passwordPasses = "password_passes"
     case hashingThreads = "hashing_threads"

@@ -34,6 +34,7 @@ struct Settings {
     let registration: RegistrationMode
     let registrationChallenge: Int?
     let passwordPolicy: PasswordPolicy
+    let breachedPasswords: String?
     let passwordCost: Argon2id
     let hashingThreads: Int
     let hashingQueue: Int
@@ -84,6 +85,7 @@ struct Settings {
         registration = try read.choice(.registration) ?? .open
         registrationChallenge = try read.registrationChallenge()
         passwordPolicy = try read.choice(.passwordPolicy) ?? .open
+        breachedPasswords = read.text(.breachedPasswords)
         passwordCost = try read.passwordCost()
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
         hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
@@ -111,8 +113,16 @@ struct Settings {
             try requireSharedSecret(secretFile)
             configuration.secret = try InstanceSecret(file: secretFile)
         }
+        configuration.breachedPasswords = try openBreachedPasswords(checksContents: isServer)
         return try await Auth(
             storage: openStorage(createsMissing: createsMissing, isServer: isServer), configuration: configuration)
+    }
+
+    /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
+    /// - Parameter checksContents: whether to read all of it, which a command has no time for.
+    func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
+        guard let breachedPasswords, passwordPolicy == .nist else { return nil }
+        return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
     }
 
     private func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {

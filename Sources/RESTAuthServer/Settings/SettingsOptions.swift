@@ -79,6 +79,10 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What a new password must be (open).", valueName: "open|nist"))
     var passwordPolicy: String?
 
+    @Option(
+        help: ArgumentHelp("Passwords known from breaches, made by passwords filter; policy nist refuses them (none).", valueName: "file"))
+    var breachedPasswords: String?
+
     @Option(help: ArgumentHelp("Argon2id memory for a new hash (19456, the least).", valueName: "KiB"))
     var passwordMemory: String?
 
@@ -153,9 +157,9 @@ struct SettingsOptions: ParsableArguments {
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
-            .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy, .passwordMemory: passwordMemory,
-            .passwordPasses: passwordPasses, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
-            .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
+            .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy, .breachedPasswords: breachedPasswords,
+            .passwordMemory: passwordMemory, .passwordPasses: passwordPasses, .hashingThreads: hashingThreads,
+            .hashingQueue: hashingQueue, .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour, .hashingBudget: hashingBudget,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,

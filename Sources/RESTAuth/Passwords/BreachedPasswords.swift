@@ -1,0 +1,47 @@
+import Foundation
+
+/// Passwords known from breaches, in a file that `rest-auth passwords filter` made.
+///
+/// ``PasswordPolicy/nist`` refuses them. The file is mapped into memory and asked on this machine: nothing about a password leaves it. To
+/// renew the file, put another in its place by renaming, as the command does; one that is written into under a running process is not safe.
+public struct BreachedPasswords: Sendable {
+    private let filter: PasswordFilter
+
+    /// Opens the file and reads it once, to see that it is intact.
+    /// - Throws: ``AuthError/Code/misconfigured`` for a file that cannot be read, is damaged or is of another kind.
+    public init(file: String) throws(AuthError) {
+        try self.init(file: file, checksContents: true)
+    }
+
+    /// - Parameter checksContents: whether to read all of it, which takes seconds where it has many hundred million passwords.
+    package init(file: String, checksContents: Bool) throws(AuthError) {
+        func unusable(_ reason: String) -> AuthError {
+            AuthError(.misconfigured, "the list of breached passwords \(file) \(reason)")
+        }
+        let again = "make it again: rest-auth passwords filter LIST --output \(file)"
+        guard let bytes = try? Data(contentsOf: URL(fileURLWithPath: file), options: .alwaysMapped) else {
+            throw unusable("cannot be read; \(again)")
+        }
+        do {
+            filter = try PasswordFilter(bytes)
+            if checksContents { try filter.checkContents() }
+        } catch {
+            switch error {
+            case .foreign: throw unusable("is no such list; \(again)")
+            case .newer: throw unusable("was made by another version; \(again)")
+            case .damaged: throw unusable("is damaged; \(again)")
+            }
+        }
+    }
+
+    /// How many passwords went into the file.
+    public var count: Int { filter.count }
+
+    /// Among how many passwords that are not in the list one is taken for one that is.
+    public var falsePositiveInterval: Int { filter.falsePositiveInterval }
+
+    /// Whether the list has that password, as it is or in lower case.
+    public func contains(_ password: String) -> Bool {
+        filter.contains(.init(password: password.utf8)) || filter.contains(.init(password: password.lowercased().utf8))
+    }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Foundation
+import RESTAuth
+
+struct PasswordsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "passwords",
+        abstract: "Make and ask lists of passwords known from breaches.",
+        discussion: """
+              rest-auth passwords filter pwned-passwords-sha1.txt --output breached.filter
+              rest-auth passwords check --filter breached.filter
+              rest-auth serve --password-policy nist --breached-passwords breached.filter
+            """,
+        subcommands: [Filter.self, Check.self])
+
+    struct Filter: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a file that says of a password whether it is in a list.",
+            discussion: """
+                The list has one password a line, as UTF-8, or one SHA-1 digest a line with a count behind it, as Pwned Passwords has them. Which of \
+                the two it is, its first lines tell. It is read twice and has to be a file. What comes of it takes 1.8 bytes for each password, \
+                as much memory while it is made, and does not say what is in it. It appears whole or not at all.
+                """)
+
+        @Argument(help: "The file with the list.") var list: String
+        @Option(help: ArgumentHelp("The file to make.", valueName: "file")) var output: String
+        @Option(
+            help: ArgumentHelp(
+                "How many passwords that are not in the list may be taken for one that is.", valueName: "1/number"))
+        var falsePositives = Rate(interval: 1000)
+        @Option(help: ArgumentHelp("Leave out what was seen fewer times; for lists with counts.", valueName: "count"))
+        var minimumCount: Int?
+        @Flag(help: "The list has SHA-1 digests, whatever it looks like.") var hashes = false
+
+        func run() throws {
+            try refuseToReplace()
+            let list = try PasswordList(path: list, form: hashes ? .digests : nil, minimumCount: minimumCount)
+            let report = ProgressReport()
+            defer { report.end() }
+            var count = 0
+            try list.read(progress: { report.show("counting", done: $0, total: $1) }) { _ in count += 1 }
+            guard count > 0 else { throw AuthError(.validationFailed, "there is no password in \(list.path) to put into a filter") }
+            var filter = PasswordFilter.Builder(capacity: count, falsePositiveInterval: falsePositives.interval)
+            var added = 0
+            try list.read(progress: { report.show("adding", part: "\(count) passwords", done: $0, total: $1) }) { key in
+                filter.insert(key())
+                added += 1
+            }
+            guard added == count else { throw AuthError(.validationFailed, "\(list.path) was changed while it was read") }
+            let bytes = filter.finish()
+            try write(bytes)
+            report.end()
+            print("Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \(falsePositives.interval).")
+        }
+
+        /// Only what this command made may be replaced: the two names are easily given the wrong way round.
+        private func refuseToReplace() throws {
+            guard FileManager.default.fileExists(atPath: output) else { return }
+            guard (try? BreachedPasswords(file: output, checksContents: false)) != nil else {
+                throw AuthError(.validationFailed, "\(output) is there already and is no list that this command made")
+            }
+        }
+
+        private func write(_ bytes: [UInt8]) throws {
+            func failed() -> AuthError { AuthError(.misconfigured, "\(output) cannot be written: \(String(cString: strerror(errno)))") }
+            var name = Array("\(output).XXXXXX".utf8CString)
+            let descriptor = mkstemp(&name)
+            guard descriptor >= 0 else { throw failed() }
+            defer {
+                close(descriptor)
+                unlink(name)
+            }
+            var written = 0
+            while written < bytes.count {
+                let count = bytes[written...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, min($0.count, 1 << 24)) }
+                guard count > 0 else { throw failed() }
+                written += count
+            }
+            guard fsync(descriptor) == 0, rename(name, output) == 0 else { throw failed() }
+        }
+    }
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say whether a password is in a list.",
+            discussion:
+                "Asks for the password without echo, or reads one line of standard input. Exit status 0 when it is not in the list, 2 when it is."
+        )
+
+        @Option(help: ArgumentHelp("A file that passwords filter made.", valueName: "file")) var filter: String
+
+        func run() throws {
+            let breached = try BreachedPasswords(file: filter)
+            let password = isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : readLine() ?? ""
+            guard !password.isEmpty else { throw AuthError(.validationFailed, "standard input has no password") }
+            guard breached.contains(password) else {
+                print("Not in the list of \(breached.count) passwords.")
+                return
+            }
+            print(
+                "In the list of \(breached.count) passwords; one in \(breached.falsePositiveInterval) that are not in it is taken for one that is."
+            )
+            throw ExitCode(2)
+        }
+    }
+}
+
+/// A small probability, written as 1/1000.
+struct Rate: ExpressibleByArgument {
+    let interval: Int
+
+    init(interval: Int) {
+        self.interval = interval
+    }
+
+    init?(argument: String) {
+        guard argument.hasPrefix("1/"), let interval = Int(argument.dropFirst(2)),
+            PasswordFilter.Builder.falsePositiveIntervals.contains(interval)
+        else { return nil }
+        self.interval = interval
+    }
+
+    var defaultValueDescription: String { "1/\(interval)" }
+}
