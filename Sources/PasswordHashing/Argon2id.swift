@@ -1,9 +1,9 @@
 import CSodium
 
-/// Argon2id (RFC 9106, version 1.3) as libsodium computes it.
+/// What a new password is hashed with: Argon2id (RFC 9106, version 1.3) as libsodium computes it.
 ///
 /// A hash is a PHC string, `$argon2id$v=19$m=19456,t=2,p=1$SALT$TAG`, with a 16-byte salt of its own from the
-/// system's random number generator and a 32-byte tag.
+/// system's random number generator and a 32-byte tag. ``PasswordHash`` verifies it.
 public struct Argon2id: Sendable, Hashable {
     /// Memory in KiB. Never below ``minimumMemory``.
     public let memory: Int
@@ -41,35 +41,11 @@ public struct Argon2id: Sendable, Hashable {
         guard outcome == 0 else { throw .outOfMemory }
         return String(decoding: phc.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-
-    /// Whether `password` is the one behind `phc`; the tags are compared in constant time.
-    /// Blocks the calling thread for the cost that the string itself names.
-    public static func verify(_ password: [UInt8], against phc: String) throws(PasswordHashingError) -> Bool {
-        try Sodium.start()
-        guard phc.utf8.count < Int(crypto_pwhash_STRBYTES) else { return false }
-        return Sodium.withCharacters(of: password) { crypto_pwhash_str_verify(phc, $0, $1) } == 0
-    }
 }
 
 public enum PasswordHashingError: Error, Sendable {
     /// The memory that the cost asks for could not be allocated.
     case outOfMemory
-    /// libsodium could not start: the system has no source of randomness.
+    /// A library cannot do its part: libsodium found no source of randomness, or this system's libxcrypt lacks the scheme.
     case unavailable
-}
-
-private enum Sodium {
-    /// 0 or 1 when ready, -1 on failure; evaluated once.
-    private static let outcome = sodium_init()
-
-    static func start() throws(PasswordHashingError) {
-        guard outcome >= 0 else { throw .unavailable }
-    }
-
-    /// An empty array has no address, which C would not take: one byte is lent in its place and none of it is read.
-    static func withCharacters(of password: [UInt8], _ body: (UnsafePointer<CChar>, UInt64) -> Int32) -> Int32 {
-        (password + [0]).withUnsafeBytes { bytes in
-            body(bytes.assumingMemoryBound(to: CChar.self).baseAddress!, UInt64(password.count))
-        }
-    }
 }

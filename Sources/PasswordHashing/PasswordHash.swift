@@ -1,17 +1,99 @@
+/// A stored password hash in any of the forms that are understood: parsed strictly once, its cost known before it is computed.
+///
+/// The forms, as their libraries write them:
+///
+/// - Argon2id and Argon2i, version 1.3: the PHC string, and Django's with `argon2` before it.
+/// - `$5$` and `$6$` of crypt(3), with and without `rounds=`.
+/// - bcrypt as `$2a$`, `$2b$` and `$2y$`, and Django's `bcrypt$`; over SHA-256, Django's `bcrypt_sha256$` and both versions of passlib's
+///   `$bcrypt-sha256$`.
+/// - PBKDF2 with SHA-1, SHA-256 and SHA-512: passlib's `$pbkdf2…$`, Werkzeug's `pbkdf2:`, Django's `pbkdf2_…$`.
+/// - scrypt: passlib's `$scrypt$`, Werkzeug's `scrypt:`, Django's `scrypt$`.
+/// - Firebase's scrypt: `$fbscrypt$v=1,n=14,r=8,p=1,ss=SEPARATOR,sk=SIGNER_KEY$SALT$HASH`, all four in base64.
+/// - The portable hashes of PHPass, `$P$` and `$H$`.
+///
+/// It does not print itself: as text it is its ``shape``.
 public struct PasswordHash: Sendable {
-    public struct Scheme: RawRepresentable, Sendable, Hashable {
-        public let rawValue: String; public init(rawValue: String) { self.rawValue = rawValue }
+    /// What computes the hash. The names are passlib's where it has one.
+    public enum Scheme: String, Sendable, CaseIterable {
+        case argon2id, argon2i
+        case sha256Crypt = "sha256_crypt"
+        case sha512Crypt = "sha512_crypt"
+        case bcrypt
+        case bcryptSHA256 = "bcrypt_sha256"
+        case pbkdf2SHA1 = "pbkdf2_sha1"
+        case pbkdf2SHA256 = "pbkdf2_sha256"
+        case pbkdf2SHA512 = "pbkdf2_sha512"
+        case scrypt
+        case firebaseScrypt = "firebase_scrypt"
+        case phpass
     }
-    let text: String
-    public init?(_ text: String) { guard text.hasPrefix("$argon2") else { return nil }; self.text = text }
-    public var scheme: Scheme { Scheme(rawValue: "argon2id") }
-    public var cost: HashCost { HashCost(memoryKiB: 19456, milliseconds: 12) }
-    public var shape: String { "a" }
-    public func isAsCostly(as: Argon2id) -> Bool { true }
-    public func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool { try Argon2id.verify(password, against: text) }
+
+    private let stored: any StoredHash
+
+    /// `nil` for anything that is not exactly one of the forms: of at most 1024 bytes, in visible ASCII, every part in its one spelling and
+    /// of a possible length, every cost within what its scheme allows and 4 GiB. Computes nothing.
+    public init?(_ text: String) {
+        guard let text = HashText(text) else { return nil }
+        let families: [any StoredHash.Type] = [
+            Argon2Hash.self, SHACryptHash.self, BcryptHash.self, PBKDF2Hash.self, ScryptHash.self, FirebaseScryptHash.self,
+            PHPassHash.self,
+        ]
+        for family in families {
+            if let stored = family.init(text) {
+                self.stored = stored
+                return
+            }
+        }
+        return nil
+    }
+
+    public var scheme: Scheme { stored.scheme }
+
+    /// What ``verify(_:)`` takes, to be compared with a ``HashLimit`` before it is called.
+    public var cost: HashCost {
+        HashCost(memoryKiB: stored.memoryKiB, milliseconds: stored.rounds * scheme.nanosecondsPerRound / 1_000_000 + 1)
+    }
+
+    /// The scheme and its parameters, without salt and digest: equal for hashes whose verification is the same work.
+    public var shape: String { "\(scheme.rawValue) \(stored.parameters)" }
+
+    /// Whether nothing is to be gained by hashing the password anew: this is what ``Argon2id/hash(_:)`` writes, with at least that memory
+    /// and as many passes.
+    public func isAsCostly(as cost: Argon2id) -> Bool {
+        guard let stored = stored as? Argon2Hash else { return false }
+        return scheme == .argon2id && stored.isPlain && stored.memoryKiB >= cost.memory && stored.passes >= cost.passes
+    }
+
+    /// Whether `password` is the one behind this hash; the digests are compared in constant time. Blocks the calling thread for the whole
+    /// ``cost``.
+    ///
+    /// The bytes are taken as they are. Of bcrypt's password the first 72 bytes count, as in the libraries that made the hashes. sha256_crypt
+    /// and sha512_crypt know no password of more than 511 bytes. Except for Argon2, no password has a NUL byte: C ends there, and HMAC
+    /// takes it for padding. What is refused for one of these reasons takes as long as any other password.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be had, or a library does not know the scheme.
+    public func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
+        let isPossible = stored is Argon2Hash || !password.contains(0)
+        return try stored.verify(password) && isPossible
+    }
 }
-public struct HashCost: Sendable, Hashable { public let memoryKiB: Int, milliseconds: Int }
-public struct HashLimit: Sendable, Hashable {
-    public var memoryKiB = 262144; public var milliseconds = 2000; public init() {}
-    public func admits(_ c: HashCost) -> Bool { c.memoryKiB <= memoryKiB && c.milliseconds <= milliseconds }
+
+extension PasswordHash: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { shape }
+    public var debugDescription: String { shape }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// A family of forms that are computed alike.
+protocol StoredHash: Sendable {
+    /// `nil` when the text is of another family, or of none.
+    init?(_ text: HashText)
+
+    var scheme: PasswordHash.Scheme { get }
+    /// What the work depends on, as text.
+    var parameters: String { get }
+    /// How often the scheme's innermost step is done, in the unit of its price. At most 2^32.
+    var rounds: Int { get }
+    var memoryKiB: Int { get }
+
+    func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool
 }

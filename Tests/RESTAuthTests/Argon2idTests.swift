@@ -17,18 +17,11 @@ import Testing
 
     @Test func onlyThePasswordVerifies() throws {
         let hash = try Argon2id.standard.hash(Array("python".utf8))
-        #expect(try Argon2id.verify(Array("python".utf8), against: hash))
+        let stored = try #require(PasswordHash(hash))
+        #expect(try stored.verify(Array("python".utf8)))
         for wrong in ["Python", "pytho", "pythonn", "python\0", ""] {
-            #expect(try !Argon2id.verify(Array(wrong.utf8), against: hash))
+            #expect(try !stored.verify(Array(wrong.utf8)))
         }
-    }
-
-    @Test(arguments: [
-        "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$TAG", "", "x", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$$",
-        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA", "$2b$12$abcdefghijklmnopqrstuv",
-    ])
-    func whatIsNoHashVerifiesNothing(hash: String) throws {
-        #expect(try !Argon2id.verify(Array("python".utf8), against: hash))
     }
 
     @Test(arguments: [(19455, 2), (19456, 1), (0, 0), (-1, 2), (5 << 20, 2), (19456, 65)])

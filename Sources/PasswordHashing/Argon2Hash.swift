@@ -1,0 +1,46 @@
+import CSodium
+import Foundation
+
+/// Argon2 as a PHC string, `$argon2id$v=19$m=65536,t=3,p=4$SALT$TAG`, of libsodium, argon2-cffi, passlib and others. Django writes
+/// `argon2` before it.
+struct Argon2Hash: StoredHash {
+    let scheme: PasswordHash.Scheme
+    let memoryKiB: Int
+    let passes: Int
+    /// As this module writes it itself.
+    let isPlain: Bool
+    private let lanes: Int
+    private let phc: String
+
+    init?(_ text: HashText) {
+        let spellings: [(prefix: String, scheme: PasswordHash.Scheme, isPlain: Bool)] = [
+            ("$argon2id$", .argon2id, true), ("$argon2i$", .argon2i, true), ("argon2$argon2id$", .argon2id, false),
+            ("argon2$argon2i$", .argon2i, false),
+        ]
+        guard let (prefix, scheme, isPlain) = spellings.first(where: { text.text.hasPrefix($0.prefix) }),
+            let fields = text.fields(after: prefix, count: 4), fields[0] == "v=19",
+            let costs = fields[1].values(of: "m", "t", "p"),
+            let memory = costs[0].number(in: 8...(4 << 20)), let passes = costs[1].number(in: 1...1000),
+            // Each lane has four segments of two blocks at least (RFC 9106 section 3.1).
+            let lanes = costs[2].number(in: 1...(memory / 8)),
+            fields[2].bytes(.unpaddedBase64, count: 8...HashText.saltBytes.upperBound) != nil,
+            fields[3].bytes(.unpaddedBase64, count: 16...256) != nil
+        else { return nil }
+        (self.scheme, self.isPlain, memoryKiB, self.passes, self.lanes) = (scheme, isPlain, memory, passes, lanes)
+        phc = String(isPlain ? text.text : text.text.dropFirst("argon2".count))
+    }
+
+    var parameters: String { "m=\(memoryKiB),t=\(passes),p=\(lanes)" }
+    var rounds: Int { memoryKiB * passes }
+
+    func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
+        try Sodium.start()
+        // libsodium says the same of a wrong password and of memory it cannot get, so that is asked for first.
+        let bytes = memoryKiB * 1024
+        guard let area = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), area != MAP_FAILED else {
+            throw .outOfMemory
+        }
+        munmap(area, bytes)
+        return Sodium.withCharacters(of: password) { crypto_pwhash_str_verify(phc, $0, $1) } == 0
+    }
+}

@@ -1,0 +1,25 @@
+import CCrypt
+import Foundation
+
+/// libxcrypt, which computes crypt(3).
+enum Crypt {
+    /// The longest password it takes, in bytes.
+    static let maximumBytes = Int(CRYPT_MAX_PASSPHRASE_SIZE) - 1
+    /// The work area that it is lent.
+    static let memoryKiB = MemoryLayout<crypt_data>.size / 1024
+
+    /// Whether `password` with `setting` gives a hash that ends in `digest`.
+    static func verify(_ password: [UInt8], setting: String, digest: [UInt8]) throws(PasswordHashingError) -> Bool {
+        var area: UnsafeMutableRawPointer?
+        var size: Int32 = 0
+        defer { free(area) }
+        // A longer password is not the one, but must not be told apart by the time it takes.
+        let phrase = password.prefix(maximumBytes).map { CChar(bitPattern: $0) } + [0]
+        errno = 0
+        guard let output = crypt_ra(phrase, setting, &area, &size) else {
+            throw errno == ENOMEM ? .outOfMemory : .unavailable
+        }
+        let hash = Array(UnsafeRawBufferPointer(start: output, count: strlen(output)))
+        return Sodium.isEqual(hash, Array(setting.utf8) + digest) && password.count <= maximumBytes
+    }
+}

@@ -1,0 +1,37 @@
+/// The 64 digits that crypt(3) and its kin write six bits with. bcrypt orders them otherwise, and begins with the high bits where
+/// the others begin with the low ones.
+struct CryptDigits {
+    static let crypt = CryptDigits("./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", beginsHigh: false)
+    static let bcrypt = CryptDigits("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", beginsHigh: true)
+
+    private let digits: [UInt8]
+    private let beginsHigh: Bool
+
+    private init(_ digits: String, beginsHigh: Bool) {
+        self.digits = Array(digits.utf8)
+        self.beginsHigh = beginsHigh
+    }
+
+    func value(of digit: Character) -> Int? {
+        digit.asciiValue.flatMap(digits.firstIndex)
+    }
+
+    /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not need are zero.
+    func canSpell(_ text: Substring, bytes: Int) -> Bool {
+        let spare = (6 - bytes * 8 % 6) % 6
+        let values = text.compactMap(value)
+        guard values.count == text.count, values.count == (bytes * 8 + 5) / 6, let last = values.last else { return false }
+        return beginsHigh ? last % (1 << spare) == 0 : last < 1 << (6 - spare)
+    }
+
+    /// The digits of `bytes` in groups of three, the low bits first.
+    func spell(_ bytes: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            let value = group.reversed().reduce(0) { $0 << 8 | Int($1) }
+            for digit in 0...group.count { text.append(digits[value >> (6 * digit) & 0x3F]) }
+        }
+        return text
+    }
+}

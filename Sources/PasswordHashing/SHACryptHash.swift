@@ -1,0 +1,35 @@
+/// SHA-256 and SHA-512 of crypt(3): `$6$SALT$DIGEST` with 5000 rounds, or `$6$rounds=656000$SALT$DIGEST`.
+struct SHACryptHash: StoredHash {
+    let scheme: PasswordHash.Scheme
+    let rounds: Int
+    /// Everything before the digest.
+    private let setting: String
+    private let digest: [UInt8]
+
+    init?(_ text: HashText) {
+        let isLong = text.text.hasPrefix("$6$")
+        let prefix = isLong ? "$6$" : "$5$"
+        guard var fields = text.fields(after: prefix, count: 2) ?? text.fields(after: prefix, count: 3) else { return nil }
+        if fields.count == 3 {
+            let name = "rounds="
+            guard fields[0].hasPrefix(name), let rounds = fields[0].dropFirst(name.count).number(in: 1000...999_999_999) else { return nil }
+            self.rounds = rounds
+            fields.removeFirst()
+        } else {
+            rounds = 5000
+        }
+        guard (1...16).contains(fields[0].count), fields[0].allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }),
+            CryptDigits.crypt.canSpell(fields[1], bytes: isLong ? 64 : 32)
+        else { return nil }
+        scheme = isLong ? .sha512Crypt : .sha256Crypt
+        setting = String(text.text.dropLast(fields[1].count))
+        digest = Array(fields[1].utf8)
+    }
+
+    var parameters: String { "rounds=\(rounds)" }
+    var memoryKiB: Int { Crypt.memoryKiB }
+
+    func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
+        try Crypt.verify(password, setting: setting, digest: digest)
+    }
+}

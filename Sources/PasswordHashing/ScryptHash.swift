@@ -1,0 +1,96 @@
+import CSodium
+import Crypto
+import CryptoExtras
+
+/// scrypt (RFC 7914): `$scrypt$ln=16,r=8,p=1$SALT$DIGEST` of passlib, `scrypt:32768:8:1$SALT$DIGEST` of Werkzeug, `scrypt$16384$SALT$8$5$DIGEST`
+/// of Django. The last two use the salt as it is written.
+struct ScryptHash: StoredHash {
+    private let cost: ScryptCost
+    private let salt: [UInt8]
+    private let digest: [UInt8]
+
+    init?(_ text: HashText) {
+        if let fields = text.fields(after: "$scrypt$", count: 3), let costs = fields[0].values(of: "ln", "r", "p"),
+            let cost = ScryptCost(logarithm: costs[0], blocks: costs[1], lanes: costs[2]),
+            let salt = fields[1].bytes(.unpaddedBase64, count: HashText.saltBytes),
+            let digest = fields[2].bytes(.unpaddedBase64, count: 32...32)
+        {
+            (self.cost, self.salt, self.digest) = (cost, salt, digest)
+        } else if let fields = text.fields(after: "scrypt:", count: 3),
+            case let costs = fields[0].split(separator: ":", omittingEmptySubsequences: false), costs.count == 3,
+            let cost = ScryptCost(steps: costs[0], blocks: costs[1], lanes: costs[2]),
+            let salt = fields[1].textSalt(), let digest = fields[2].bytes(.hex, count: 64...64)
+        {
+            (self.cost, self.salt, self.digest) = (cost, salt, digest)
+        } else if let fields = text.fields(after: "scrypt$", count: 5),
+            let cost = ScryptCost(steps: fields[0], blocks: fields[2], lanes: fields[3]),
+            let salt = fields[1].textSalt(), let digest = fields[4].bytes(.base64, count: 64...64)
+        {
+            (self.cost, self.salt, self.digest) = (cost, salt, digest)
+        } else {
+            return nil
+        }
+    }
+
+    var scheme: PasswordHash.Scheme { .scrypt }
+    var parameters: String { cost.description }
+    var rounds: Int { cost.rounds }
+    var memoryKiB: Int { cost.memoryKiB }
+
+    func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
+        Sodium.isEqual(try cost.key(of: password, salt: salt, count: digest.count), digest)
+    }
+}
+
+/// The parameters N, r and p of scrypt.
+struct ScryptCost: CustomStringConvertible {
+    private let logarithm: Int
+    private let blocks: Int
+    private let lanes: Int
+
+    /// With N as the logarithm to the base of two.
+    init?(logarithm: Substring, blocks: Substring, lanes: Substring) {
+        guard let logarithm = logarithm.number(in: 1...31) else { return nil }
+        self.init(logarithm, blocks, lanes)
+    }
+
+    init?(steps: Substring, blocks: Substring, lanes: Substring) {
+        guard let steps = steps.number(in: 2...(1 << 31)), steps & (steps - 1) == 0 else { return nil }
+        self.init(steps.trailingZeroBitCount, blocks, lanes)
+    }
+
+    private init?(_ logarithm: Int, _ blocks: Substring, _ lanes: Substring) {
+        guard let blocks = blocks.number(in: 1...(1 << 30)), let lanes = lanes.number(in: 1...(1 << 30)) else { return nil }
+        (self.logarithm, self.blocks, self.lanes) = (logarithm, blocks, lanes)
+        // N is below 2^(128 * r / 8) (RFC 7914 section 2).
+        guard logarithm < 16 * blocks, blocks * lanes < 1 << 30, blocks * lanes <= 1 << (31 - logarithm), memoryKiB <= 4 << 20 else {
+            return nil
+        }
+    }
+
+    var description: String { "ln=\(logarithm),r=\(blocks),p=\(lanes)" }
+    var rounds: Int { blocks * lanes << logarithm }
+    var memoryKiB: Int { (128 * blocks * ((1 << logarithm) + lanes) + 1023) / 1024 }
+
+    func key(of password: [UInt8], salt: [UInt8], count: Int) throws(PasswordHashingError) -> [UInt8] {
+        // BoringSSL is half as fast again as libsodium, but swift-crypto allows it too little memory for longer blocks.
+        guard blocks <= 16 else { return try sodiumKey(of: password, salt: salt, count: count) }
+        do {
+            let key = try KDF.Scrypt.deriveKey(
+                from: password, salt: salt, outputByteCount: count, rounds: 1 << logarithm, blockSize: blocks, parallelism: lanes)
+            return key.withUnsafeBytes(Array.init)
+        } catch {
+            // With costs that are allowed it has nothing else to fail with.
+            throw .outOfMemory
+        }
+    }
+
+    private func sodiumKey(of password: [UInt8], salt: [UInt8], count: Int) throws(PasswordHashingError) -> [UInt8] {
+        try Sodium.start()
+        var key = [UInt8](repeating: 0, count: count)
+        let outcome = crypto_pwhash_scryptsalsa208sha256_ll(
+            password, password.count, salt, salt.count, 1 << logarithm, UInt32(blocks), UInt32(lanes), &key, count)
+        guard outcome == 0 else { throw .outOfMemory }
+        return key
+    }
+}
