@@ -193,7 +193,10 @@ private struct JSONReader {
 
     private mutating func string() -> String? {
         position += 1
-        var text: [UInt8] = []
+        // All of it, where nothing is escaped.
+        let plain = bytes[position...].prefix { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 >= 0x20 }
+        var text = Array(plain)
+        position = plain.endIndex
         while let byte = next {
             position += 1
             switch byte {

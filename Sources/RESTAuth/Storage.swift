@@ -7,7 +7,7 @@
 /// A method throws ``AuthError`` for what its documentation names, and `storage_unavailable` when the database cannot answer.
 /// `RESTAuthTesting` has the same promises as tests.
 public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, RevocationStorage, ClientStorage, ThrottleStorage,
-    RegistrationStorage
+    RegistrationStorage, ImportStorage
 {
     /// The secret that lies beside the data, made when there is none yet; `nil` when this backend has no place of its own for one and
     /// the configuration must bring it.

@@ -30,7 +30,7 @@ extension PostgresStorage {
         try await credentials("id = $1", id)
     }
 
-    private func credentials(_ condition: String, _ parameter: any PostgresParameter) async throws -> StoredCredentials? {
+    func credentials(_ condition: String, _ parameter: any PostgresParameter) async throws -> StoredCredentials? {
         try await read("SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [parameter]).first.map {
             row in
             try StoredCredentials(user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])

@@ -20,7 +20,7 @@ extension SQLiteStorage {
         try credentials("id = ?", id)
     }
 
-    private func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
+    func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
         try read { database in
             try database.row("SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [argument]) { row in
                 StoredCredentials(user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])

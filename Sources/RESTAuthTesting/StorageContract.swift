@@ -27,5 +27,5 @@ public enum StorageContract {
     }
 
     public static let all =
-        users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades + registration
+        users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades + registration + importing
 }

@@ -18,6 +18,11 @@ public struct Username: Sendable, Hashable {
 
     /// - Throws: ``AuthError/Code/validationFailed`` with the reason.
     public init(_ text: String) throws(AuthError) {
+        if let canonical = Self.plainForm(of: text) {
+            self.text = text
+            self.canonical = canonical
+            return
+        }
         guard !text.isEmpty else { throw Self.refused("missing argument: username is empty") }
         guard text.unicodeScalars.count <= Self.maximumLength else {
             throw Self.refused("username is longer than \(Self.maximumLength) characters")
@@ -37,6 +42,24 @@ public struct Username: Sendable, Hashable {
     }
 
     // MARK: Form
+
+    /// The form of a name of ASCII letters, digits and marks that all rules below allow anywhere: most names are such, and of many at once the rules
+    /// would take most of the time.
+    private static func plainForm(of text: String) -> String? {
+        guard (1...maximumLength).contains(text.utf8.count), !looksLikeToken(text.utf8) else { return nil }
+        var form: [UInt8] = []
+        form.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): form.append(byte | 0x20)
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "-"), UInt8(ascii: "@"), UInt8(ascii: "+"):
+                form.append(byte)
+            default: return nil
+            }
+        }
+        return looksLikeToken(form) ? nil : String(decoding: form, as: UTF8.self)
+    }
 
     private static func canonicalForm(of text: String) -> String? {
         var form = text

@@ -13,10 +13,14 @@ struct UsersCommand: AsyncParsableCommand {
               rest-auth users list --json
               rest-auth users disable susan
               rest-auth users grant susan admin
+              rest-auth users import --from-flask data.sqlite
 
             A user is named by user name, or by --id. What is refused here is refused by a running server within a second.
             """,
-        subcommands: [Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self, Revoke.self])
+        subcommands: [
+            Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self, Revoke.self, Import.self,
+            Export.self,
+        ])
 }
 
 // MARK: - Commands

@@ -31,6 +31,8 @@ enum Setting: String, CaseIterable {
     case breachedPasswords = "breached_passwords"
     case passwordMemory = "password_memory"
     case passwordPasses = "password_passes"
+    case passwordHashMemoryLimit = "password_hash_memory_limit"
+    case passwordHashTimeLimit = "password_hash_time_limit"
     case hashingThreads = "hashing_threads"
     case hashingQueue = "hashing_queue"
     case hashingPatience = "hashing_patience"

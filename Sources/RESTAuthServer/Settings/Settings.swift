@@ -36,6 +36,7 @@ struct Settings {
     let passwordPolicy: PasswordPolicy
     let breachedPasswords: String?
     let passwordCost: Argon2id
+    let passwordHashLimit: HashLimit
     let hashingThreads: Int
     let hashingQueue: Int
     let hashingPatience: Int
@@ -87,6 +88,7 @@ struct Settings {
         passwordPolicy = try read.choice(.passwordPolicy) ?? .open
         breachedPasswords = read.text(.breachedPasswords)
         passwordCost = try read.passwordCost()
+        passwordHashLimit = try read.passwordHashLimit()
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
         hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
         hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
@@ -125,7 +127,8 @@ struct Settings {
         return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
     }
 
-    private func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
+    /// The database alone, without what the core makes in it.
+    func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
         switch database {
         case .sqlite(let path): return try await SQLiteStorage(path: path, createsMissing: createsMissing)
         case .postgres(let url):
@@ -174,6 +177,7 @@ struct Settings {
         configuration.registrationChallenge = registrationChallenge
         configuration.passwordPolicy = passwordPolicy
         configuration.passwordCost = passwordCost
+        configuration.passwordHashLimit = passwordHashLimit
         configuration.hashingThreads = hashingThreads
         configuration.hashingQueue = hashingQueue
         configuration.hashingPatience = hashingPatience
@@ -325,6 +329,12 @@ private struct SettingsReader {
         let memory = try number(.passwordMemory, in: Argon2id.minimumMemory...(4 << 20)) ?? Argon2id.minimumMemory
         let passes = try number(.passwordPasses, in: Argon2id.minimumPasses...64) ?? Argon2id.minimumPasses
         return Argon2id(memoryKiB: memory, passes: passes) ?? .standard
+    }
+
+    func passwordHashLimit() throws -> HashLimit {
+        HashLimit(
+            memoryKiB: try number(.passwordHashMemoryLimit, in: 1...(4 << 20)) ?? HashLimit().memoryKiB,
+            milliseconds: try number(.passwordHashTimeLimit, in: 1...60_000) ?? HashLimit().milliseconds)
     }
 
     func corsOrigins() throws -> [String] {

@@ -89,6 +89,12 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Argon2id passes for a new hash (2, the least).", valueName: "count"))
     var passwordPasses: String?
 
+    @Option(help: ArgumentHelp("Memory that checking an imported password hash may take (262144).", valueName: "KiB"))
+    var passwordHashMemoryLimit: String?
+
+    @Option(help: ArgumentHelp("Time that checking an imported password hash may take (2000).", valueName: "milliseconds"))
+    var passwordHashTimeLimit: String?
+
     @Option(help: ArgumentHelp("Passwords hashed at once (one for each core).", valueName: "count"))
     var hashingThreads: String?
 
@@ -146,7 +152,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("PEM file with the certificate's private key.", valueName: "file"))
     var tlsKey: String?
 
-    /// What was given, by setting. There is no flag for the secret key itself: a command line is seen by other users.
+    /// What was given, by setting. There is no flag for a secret itself: a command line is seen by other users.
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .hostname: hostname, .port: port, .databaseURL: database, .databaseSchema: databaseSchema,
@@ -158,8 +164,9 @@ struct SettingsOptions: ParsableArguments {
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
             .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy, .breachedPasswords: breachedPasswords,
-            .passwordMemory: passwordMemory, .passwordPasses: passwordPasses, .hashingThreads: hashingThreads,
-            .hashingQueue: hashingQueue, .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
+            .passwordMemory: passwordMemory, .passwordPasses: passwordPasses, .passwordHashMemoryLimit: passwordHashMemoryLimit,
+            .passwordHashTimeLimit: passwordHashTimeLimit, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
+            .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour, .hashingBudget: hashingBudget,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,

@@ -1,0 +1,114 @@
+import Foundation
+public import RESTAuth
+
+extension PostgresStorage {
+    public func lastUserID() async throws -> User.ID {
+        let row = try await read(
+            """
+            SELECT coalesce(pg_sequence_last_value(sequence), 0) AS last_id, has_sequence_privilege(sequence, 'UPDATE') AS is_owner
+            FROM (SELECT pg_get_serial_sequence('users', 'id')::regclass AS sequence) AS sequences
+            """
+        ).first
+        guard try row?["is_owner"] ?? false else {
+            throw AuthError(.misconfigured, "users are imported by the owner of the PostgreSQL tables: sign in as that role")
+        }
+        return try row?["last_id"] ?? 0
+    }
+
+    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome] {
+        let parameters = Self.parameters(users) + [last]
+        guard !isTrial else {
+            return try await read("\(Self.judgedUsers) SELECT obstacle, 0::bigint AS id FROM judged ORDER BY place", parameters)
+                .map { try ImportOutcome($0) }
+        }
+        let ids = users.compactMap(\.id)
+        return try await write(
+            // Nobody is registered meanwhile: an id that was given to somebody on the way in is there to be seen when this lock is had. In a block,
+            // because alone it is refused where no BEGIN was sent.
+            Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'"),
+            // Before ids are given here and afterwards elsewhere: all are greater than those that users keep.
+            Statement(
+                """
+                SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
+                    pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
+                """, [ids.max() ?? 0]),
+            Statement(Self.storedUsers, parameters + Self.roleParameters(users))
+        )[2].map { try ImportOutcome($0) }
+    }
+
+    public func credentials(legacyID: Int64) async throws -> StoredCredentials? {
+        try await credentials("legacy_id = $1", legacyID)
+    }
+
+    public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
+        try await read(
+            """
+            SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > $1 ORDER BY id LIMIT $2
+            """, [id, limit]
+        ).map { row in
+            try ExportedUser(
+                credentials: StoredCredentials(
+                    user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"]),
+                legacyID: row["legacy_id"])
+        }
+    }
+
+    // MARK: Statements
+
+    /// The users with what is in the way of each.
+    private static let judgedUsers = """
+        WITH incoming AS (
+            SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
+                AS incoming (id, legacy_id, username, canonical_username, password_hash, created_at, disabled_at, place)
+        ), judged AS (
+            SELECT incoming.*, CASE
+                WHEN EXISTS (SELECT FROM users WHERE users.canonical_username = incoming.canonical_username COLLATE "C") THEN 'name'
+                WHEN EXISTS (SELECT FROM users WHERE users.legacy_id = incoming.legacy_id) THEN 'legacy id'
+                WHEN id <= $8 OR EXISTS (SELECT FROM users WHERE users.id = incoming.id) THEN 'id'
+                END AS obstacle
+            FROM incoming
+        )
+        """
+
+    private static let storedUsers = """
+        \(judgedUsers), stored AS (
+            INSERT INTO users (
+                id, legacy_id, username, canonical_username, password_hash, created_at, password_changed_at, disabled_at)
+            SELECT coalesce(id, nextval(pg_get_serial_sequence('users', 'id')::regclass)), legacy_id, username, canonical_username,
+                password_hash, created_at, created_at, disabled_at
+            FROM (SELECT * FROM judged WHERE obstacle IS NULL ORDER BY place) AS admitted
+            RETURNING id, canonical_username
+        ), granted AS (
+            INSERT INTO user_roles (user_id, role)
+            SELECT stored.id, given.role FROM stored JOIN unnest($9, $10) AS given (canonical_username, role)
+                ON stored.canonical_username = given.canonical_username COLLATE "C"
+        )
+        SELECT judged.obstacle, stored.id FROM judged LEFT JOIN stored
+            ON stored.canonical_username = judged.canonical_username COLLATE "C" ORDER BY place
+        """
+
+    private static func parameters(_ users: [ImportableUser]) -> [any PostgresParameter] {
+        [
+            PostgresArray(users.map(\.id)), PostgresArray(users.map(\.legacyID)), PostgresArray(users.map(\.name.text)),
+            PostgresArray(users.map(\.name.canonical)), PostgresArray(users.map(\.passwordHash)), PostgresArray(users.map(\.createdAt)),
+            PostgresArray(users.map(\.disabledAt)),
+        ]
+    }
+
+    private static func roleParameters(_ users: [ImportableUser]) -> [any PostgresParameter] {
+        let grants = users.flatMap { user in user.roles.map { (user.name.canonical, $0) } }
+        return [PostgresArray(grants.map(\.0)), PostgresArray(grants.map(\.1))]
+    }
+}
+
+extension ImportOutcome {
+    fileprivate init(_ row: Row) throws {
+        self =
+            switch try row["obstacle"] as String? {
+            case nil: .imported(try row["id"])
+            case "name": .nameTaken
+            case "legacy id": .legacyIDTaken
+            default: .idTaken
+            }
+    }
+}

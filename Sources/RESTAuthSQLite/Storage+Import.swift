@@ -1,0 +1,96 @@
+import Foundation
+import GRDB
+public import RESTAuth
+
+extension SQLiteStorage {
+    public func lastUserID() async throws -> User.ID {
+        try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { $0["seq"] as Int64 } ?? 0 }
+    }
+
+    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome] {
+        do {
+            return try await write { database in
+                let outcomes = try UserInsertion(database, above: last).run(users)
+                guard !isTrial else { throw TrialEnded(outcomes: outcomes) }
+                return outcomes
+            }
+        } catch let trial as TrialEnded {
+            return trial.outcomes
+        }
+    }
+
+    public func credentials(legacyID: Int64) async throws -> StoredCredentials? {
+        try credentials("legacy_id = ?", legacyID)
+    }
+
+    public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
+        try read { database in
+            try database.rows(
+                """
+                SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > ? ORDER BY id LIMIT ?
+                """, [id, limit]
+            ) { row in
+                ExportedUser(
+                    credentials: StoredCredentials(
+                        user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"]),
+                    legacyID: row["legacy_id"])
+            }
+        }
+    }
+}
+
+/// Thrown, so that all of it is rolled back.
+private struct TrialEnded: Error {
+    let outcomes: [ImportOutcome]
+}
+
+/// Many rows, each unless something is in its way.
+private struct UserInsertion {
+    private let database: Database
+    private let last: User.ID
+
+    init(_ database: Database, above last: User.ID) throws {
+        self.database = database
+        self.last = last
+    }
+
+    private func insertion() throws -> Statement {
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO users (id, legacy_id, username, canonical_username, password_hash, created_at, password_changed_at, disabled_at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)
+                """)
+    }
+
+    func run(_ users: [ImportableUser]) throws -> [ImportOutcome] {
+        var insertion = try insertion()
+        return try users.map { user in
+            guard user.id.map({ $0 > last }) ?? true else { return try obstacle(to: user) ?? .idTaken }
+            do {
+                try insertion.execute(arguments: [
+                    user.id, user.legacyID, user.name.text, user.name.canonical, user.passwordHash, user.createdAt.timeIntervalSince1970,
+                    user.disabledAt?.timeIntervalSince1970,
+                ])
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
+                // One that has failed is of no use any more.
+                insertion = try self.insertion()
+                guard let obstacle = try obstacle(to: user) else { throw error }
+                return obstacle
+            }
+            let id = database.lastInsertedRowID
+            for role in user.roles { try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role]) }
+            return .imported(id)
+        }
+    }
+
+    /// Which of the constraints it is.
+    private func obstacle(to user: ImportableUser) throws -> ImportOutcome? {
+        func isThere(_ column: String, _ value: any DatabaseValueConvertible) throws -> Bool {
+            try database.row("SELECT 1 FROM users WHERE \(column) = ?", [value]) { _ in true } ?? false
+        }
+        if try isThere("canonical_username", user.name.canonical) { return .nameTaken }
+        if let legacyID = user.legacyID, try isThere("legacy_id", legacyID) { return .legacyIDTaken }
+        if let id = user.id, try isThere("id", id) { return .idTaken }
+        return nil
+    }
+}

@@ -1,0 +1,30 @@
+import ArgumentParser
+import Foundation
+import Logging
+import RESTAuth
+
+extension UsersCommand {
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write all users to standard output, a JSON object a line.",
+            discussion: """
+                  rest-auth users export > users.jsonl
+                  rest-auth users export --include-password-hashes | rest-auth users import --jsonl - --database sqlite:other.sqlite
+
+                With the hashes the text is as secret as the database. Sessions and keys are not in it: rest-auth migrate moves everything.
+                """)
+
+        @Flag(help: "Write password_hash as well, so that the users can be imported.") var includePasswordHashes = false
+        @OptionGroup var options: SettingsOptions
+
+        func run() async throws {
+            let settings = try await options.load()
+            let sink = settings.startLogging(level: settings.logLevel ?? .warning)
+            defer { sink.flush() }
+            let users = UserExport(from: try await settings.openStorage(createsMissing: false, isServer: false))
+            try await users.run(includingPasswordHashes: includePasswordHashes) { lines in
+                try FileHandle.standardOutput.write(contentsOf: Data(lines))
+            }
+        }
+    }
+}
