@@ -84,6 +84,9 @@ public struct AuthConfiguration: Sendable {
     /// How many guesses and registrations are let through.
     public var throttle = ThrottleConfiguration()
 
+    /// The `SECRET_KEY` of a Flask server whose users were imported: its tokens are accepted until they expire. `nil` accepts none.
+    public var legacySecret: LegacySecret?
+
     /// The clock. Everything that depends on the time asks this.
     public var now: @Sendable () -> Date = { Date() }
 

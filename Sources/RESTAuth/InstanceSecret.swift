@@ -42,7 +42,7 @@ public struct InstanceSecret: Sendable {
         bytes = SymmetricKey(size: .bits256)
     }
 
-    private static let published = [
+    static let published = [
         "quick brown fox", "change me", "changeme", "change-me", "change_me", "your-secret", "your_secret", "secret-key-goes",
         "super-secret", "supersecret", "top-secret", "0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz",
     ]

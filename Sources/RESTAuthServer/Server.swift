@@ -126,6 +126,10 @@ struct Server {
         if settings.breachedPasswords != nil, settings.passwordPolicy == .open {
             logger.warning("the open password policy does not ask the list of breached passwords; set --password-policy nist")
         }
+        if settings.legacySecret != nil {
+            logger.warning(
+                "tokens of a Flask server are accepted; take legacy_secret out of the settings once the last of them has expired")
+        }
         guard !settings.isLoopback else { return }
         if settings.passwordPolicy == .open {
             logger.warning(

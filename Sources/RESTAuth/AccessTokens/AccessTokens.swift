@@ -8,6 +8,7 @@ public final class AccessTokens: Sendable {
     let issuer: String
     let duration: Int
     let renewal: TokenRenewal
+    let legacyTokens: LegacyTokens?
     let now: @Sendable () -> Date
 
     init(storage: any Storage, keys: SigningKeys, revocations: Revocations, configuration: AuthConfiguration) {
@@ -20,6 +21,7 @@ public final class AccessTokens: Sendable {
         duration = configuration.tokenDuration
         renewal = configuration.tokenRenewal
         now = configuration.now
+        legacyTokens = configuration.legacySecret.map { [now] in LegacyTokens(secret: $0, storage: storage, now: now) }
     }
 
     /// The longest token that is looked at, in bytes.
@@ -31,10 +33,12 @@ public final class AccessTokens: Sendable {
     ///
     /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC 8725 section 3.1), the signature, the
     /// claims, and that neither session, user nor role has been taken away. A token seen before costs a digest and look-ups in memory:
-    /// no signature check, no database.
+    /// no signature check, no database. One of a Flask server's, where its secret is configured, costs a signature check and a look into the
+    /// database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = verifier.remembered(token) { return identity }
+        if let legacyTokens, let claims = try legacyTokens.claims(of: token) { return try await legacyTokens.identity(claims) }
         // Perhaps a key that another process made since the last look.
         let keyID = TokenVerifier.keyID(of: token)
         if let keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }

@@ -19,7 +19,7 @@ public struct Identity: Sendable, Hashable {
     /// As the token carries them, or as they were when the password was given.
     public let roles: Set<String>
 
-    /// Which of the user's passwords was given, counted from 1; `nil` for a token, and for an identity that an adopter vouches for.
+    /// Which of the user's passwords was given, counted from 1; `nil` for a token of ours, and for an identity that an adopter vouches for.
     package let passwordVersion: Int?
 
     public init(
@@ -48,6 +48,14 @@ public struct Identity: Sendable, Hashable {
         self.init(
             userID: stored.user.id, username: stored.user.username, method: .password, authenticatedAt: authenticatedAt, sessionID: nil,
             roles: stored.user.roles, passwordVersion: stored.passwordVersion)
+    }
+
+    /// Who holds a token of the Flask server that the user came from. When the password behind it was given nobody knows: so long ago that it is
+    /// never recent enough.
+    init(_ stored: StoredCredentials) {
+        self.init(
+            userID: stored.user.id, username: stored.user.username, method: .token, authenticatedAt: Date(timeIntervalSince1970: 0),
+            sessionID: nil, roles: stored.user.roles, passwordVersion: stored.passwordVersion)
     }
 
     /// Who holds a token of that session.

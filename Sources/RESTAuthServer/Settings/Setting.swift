@@ -33,6 +33,7 @@ enum Setting: String, CaseIterable {
     case passwordPasses = "password_passes"
     case passwordHashMemoryLimit = "password_hash_memory_limit"
     case passwordHashTimeLimit = "password_hash_time_limit"
+    case legacySecret = "legacy_secret"
     case hashingThreads = "hashing_threads"
     case hashingQueue = "hashing_queue"
     case hashingPatience = "hashing_patience"
@@ -79,12 +80,12 @@ enum Setting: String, CaseIterable {
         }
     }
 
-    var isSecret: Bool { self == .secretKey }
+    var isSecret: Bool { self == .secretKey || self == .legacySecret }
 
     /// A value of it as it may be shown.
     func shown(_ value: String) -> String {
         switch self {
-        case .secretKey: "(secret)"
+        case .secretKey, .legacySecret: "(secret)"
         case .databaseURL: DatabaseURL.withoutPassword(value)
         default: value
         }

@@ -37,6 +37,7 @@ struct Settings {
     let breachedPasswords: String?
     let passwordCost: Argon2id
     let passwordHashLimit: HashLimit
+    let legacySecret: LegacySecret?
     let hashingThreads: Int
     let hashingQueue: Int
     let hashingPatience: Int
@@ -89,6 +90,7 @@ struct Settings {
         breachedPasswords = read.text(.breachedPasswords)
         passwordCost = try read.passwordCost()
         passwordHashLimit = try read.passwordHashLimit()
+        legacySecret = try read.legacySecret()
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
         hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
         hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
@@ -178,6 +180,7 @@ struct Settings {
         configuration.passwordPolicy = passwordPolicy
         configuration.passwordCost = passwordCost
         configuration.passwordHashLimit = passwordHashLimit
+        configuration.legacySecret = legacySecret
         configuration.hashingThreads = hashingThreads
         configuration.hashingQueue = hashingQueue
         configuration.hashingPatience = hashingPatience
@@ -335,6 +338,15 @@ private struct SettingsReader {
         HashLimit(
             memoryKiB: try number(.passwordHashMemoryLimit, in: 1...(4 << 20)) ?? HashLimit().memoryKiB,
             milliseconds: try number(.passwordHashTimeLimit, in: 1...60_000) ?? HashLimit().milliseconds)
+    }
+
+    func legacySecret() throws -> LegacySecret? {
+        guard let found = source[.legacySecret] else { return nil }
+        do {
+            return try LegacySecret(found.value)
+        } catch {
+            throw AuthError(.misconfigured, "\(found.place): \(error.detail)")
+        }
     }
 
     func corsOrigins() throws -> [String] {

@@ -41,7 +41,7 @@ struct SettingsSource {
         self.environment = ConfigReader(
             provider: EnvironmentVariablesProvider(
                 environmentVariables: Dictionary(uniqueKeysWithValues: values),
-                secretsSpecifier: .specific([Setting.secretKey.rawValue.uppercased()])))
+                secretsSpecifier: .specific(Set(Setting.allCases.filter(\.isSecret).map { $0.rawValue.uppercased() }))))
 
         fileName = path
         if let path, try Self.hasSettings(file: path) {
