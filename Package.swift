@@ -161,7 +161,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,335 @@
+import Crypto
+import Foundation
+import GRDB
+import Support
+import Synchronization
+import Testing
+
+/// From a running Flask server to a running rest-auth, with the steps of the page *Moving from Flask*.
+@Suite struct LiveMoveTests {
+    private let directory: TemporaryDirectory
+    private let secret = "Zq7-flask-4hVxN2pL"
+
+    init() throws { directory = try .withSQLite() }
+
+    /// What the page tells to do, word for word.
+    private static let trial = ["users", "import", "--from-flask", "data.sqlite", "--dry-run"]
+    private static let importing = ["users", "import", "--from-flask", "data.sqlite"]
+    private static let serving = "REST_AUTH_LEGACY_SECRET='the SECRET_KEY of the Flask server' rest-auth serve"
+
+    private var oldDatabase: String { directory.path + "/data.sqlite" }
+    private var newDatabase: String { directory.path + "/rest-auth.sqlite" }
+
+    // MARK: The old server
+
+    private func flask(_ arguments: [String]) throws -> ExternalProcess {
+        let script = ExternalProcess.repository.appendingPathComponent("Tests/Scripts/flask_server.py")
+        return try ExternalProcess(
+            ExternalProcess.testPython(), ["-W", "ignore", script.path] + arguments,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"], directory: directory)
+    }
+
+    private func fill(_ users: Int, _ options: String...) async throws {
+        let process = try flask(["fill", "data.sqlite", "\(users)"] + options)
+        guard try await process.exitStatus() == 0 else { throw FlaskFailed(log: process.errorText) }
+    }
+
+    private final class FlaskServer {
+        let port: Int
+        private let process: ExternalProcess
+
+        init(_ process: ExternalProcess, port: Int) {
+            self.process = process
+            self.port = port
+        }
+
+        deinit { process.kill() }
+
+        func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
+            try HTTPConnection(port: port).send(method, path, headers: headers, body: body)
+        }
+
+        func stop() async throws {
+            process.kill()
+            _ = try await process.exitStatus()
+        }
+    }
+
+    private func startFlask(_ options: String...) async throws -> FlaskServer {
+        let port = try FreePort.next()
+        let process = try flask(["serve", "data.sqlite", "\(port)", secret] + options)
+        try await process.answers(on: port)
+        return FlaskServer(process, port: port)
+    }
+
+    /// A token as the old server gives it, made by the same libraries.
+    private func madeToken(_ id: Int, _ form: String, seconds: Int, secret: String? = nil) async throws -> String {
+        let process = try flask(["token", secret ?? self.secret, "\(id)", "--tokens", form, "--seconds", "\(seconds)"])
+        guard try await process.exitStatus() == 0 else { throw FlaskFailed(log: process.errorText) }
+        return process.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private struct Outstanding {
+        let token: String
+        let username: String
+    }
+
+    private func outstanding(_ server: FlaskServer, _ users: [(name: String, password: String)]) throws -> [Outstanding] {
+        try users.map { user in
+            let answer = try server.send("GET", "/api/token", headers: [basic(user.name, user.password)])
+            guard let token = answer.json["token"] as? String else { throw FlaskFailed(log: answer.body) }
+            return Outstanding(token: token, username: user.name)
+        }
+    }
+
+    // MARK: The new one
+
+    private func run(_ arguments: [String]) async throws -> CommandOutcome { try await runCommand(arguments, directory: directory) }
+
+    private func startNew(secret: String? = nil) async throws -> RunningServer {
+        try await RunningServer(environment: secret.map { ["REST_AUTH_LEGACY_SECRET": $0] } ?? [:], directory: directory)
+    }
+
+    private func digest(_ path: String) throws -> SHA256Digest { SHA256.hash(data: try Data(contentsOf: URL(fileURLWithPath: path))) }
+
+    private var besideTheOldDatabase: [String] { directory.contents.filter { $0.hasPrefix("data.") } }
+
+    private func storedHashes() async throws -> [String] {
+        try await DatabaseQueue(path: newDatabase).read { try String.fetchAll($0, sql: "SELECT password_hash FROM users ORDER BY id") }
+    }
+
+    /// All that is stored of each.
+    private func storedUsers() async throws -> [String] {
+        try await DatabaseQueue(path: newDatabase).read { database in
+            try String.fetchAll(
+                database,
+                sql: """
+                    SELECT json_array(id, legacy_id, username, password_hash, password_version, created_at, password_changed_at, disabled_at)
+                    FROM users ORDER BY id
+                    """)
+        }
+    }
+
+    /// Signs all in over several connections, and returns who was not.
+    private func signIn(_ users: [(name: String, password: String)], at port: Int) async throws -> [String] {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread {
+                let failed = Failures()
+                DispatchQueue.concurrentPerform(iterations: 8) { part in
+                    do {
+                        let connection = try HTTPConnection(port: port)
+                        for (index, user) in users.enumerated() where index % 8 == part {
+                            let answer = try connection.send("GET", "/api/resource", headers: [basic(user.name, user.password)])
+                            if answer.status != 200 || answer.json["data"] as? String != "Hello, \(user.name)!" { failed.add(user.name) }
+                        }
+                    } catch {
+                        failed.add("\(error)")
+                    }
+                }
+                continuation.resume(returning: failed.names)
+            }.start()
+        }
+    }
+
+    private final class Failures: Sendable {
+        private let list = Mutex<[String]>([])
+        var names: [String] { list.withLock { $0 } }
+        func add(_ name: String) { list.withLock { $0.append(name) } }
+    }
+
+    // MARK: The move
+
+    @Test func aThousandUsersMoveWithTheirPasswordsAndTokens() async throws {
+        try await fill(990)
+        var users = (1...990).map { (name: "user-\($0)", password: "password-\($0)") }
+        var outstanding: [Outstanding] = []
+        for (form, hashes) in [("pyjwt", ["sha256_crypt", "scrypt"]), ("itsdangerous", ["pbkdf2", "bcrypt"])] {
+            for age in hashes {
+                let old = try await startFlask("--tokens", form, "--hashes", age)
+                for number in 1...(age == "bcrypt" ? 1 : 3) {
+                    let (name, password) = ("\(age)-\(number)", "päss wörd \(number)")
+                    let body = json(["username": name, "password": password])
+                    let answer = try old.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body)
+                    #expect(answer.status == 201)
+                    users.append((name, password))
+                }
+                outstanding += try self.outstanding(old, [users[4], users[9], try #require(users.last)])
+                try await old.stop()
+            }
+        }
+        #expect(users.count == 1000)
+        let before = try digest(oldDatabase)
+
+        // The steps.
+        let trial = try await run(Self.trial)
+        #expect(trial.status == 0, "\(trial.error)")
+        #expect(trial.output == "Nothing was written. Would be imported: 1000; there already: 0; refused: 0.\n")
+        #expect(besideTheOldDatabase == ["data.sqlite"] && directory.contents == ["data.sqlite"])
+        let outcome = try await run(Self.importing)
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(outcome.output == "Imported: 1000; there already: 0; refused: 0.\n")
+        let new = try await startNew(secret: secret)
+        try await wait(seconds: 5, for: "the warning") { new.log.contains("take legacy_secret out of the settings") }
+        #expect(!new.log.contains(secret))
+
+        for held in outstanding { try expectGood(held, at: new) }
+        try await expectShortLives(at: new)
+        try await expectForgeriesRefused(at: new)
+
+        #expect(try await signIn(users, at: new.port).isEmpty)
+        #expect(try await storedHashes().allSatisfy { $0.hasPrefix("$argon2id$") })
+        // Again, now by the new hashes; and the tokens are as good as before.
+        #expect(try await signIn(Array(users.suffix(40)), at: new.port).isEmpty)
+        for held in outstanding { try expectGood(held, at: new) }
+
+        let rows = try await storedUsers()
+        let again = try await run(Self.importing)
+        #expect(again.status == 0)
+        #expect(again.output == "Imported: 0; there already: 1000; refused: 0.\n")
+        #expect(try await storedUsers() == rows)
+
+        try await expectPasswordEndsTokens(of: outstanding[0], password: "password-5", at: new)
+        #expect(try new.register("newcomer", "python")["Location"]?.hasSuffix("/1001") == true)
+        #expect(try await new.stop() == 0)
+
+        // Without the secret they are over.
+        let later = try await startNew()
+        for held in outstanding { #expect(try later.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 401) }
+        #expect(try await later.stop() == 0)
+
+        #expect(try digest(oldDatabase) == before)
+        #expect(besideTheOldDatabase == ["data.sqlite"])
+        let old = try await startFlask()
+        #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
+        try await old.stop()
+    }
+
+    private func expectGood(_ held: Outstanding, at new: RunningServer) throws {
+        for header in [basic(held.token, "x"), basic(held.token, ""), bearer(held.token)] {
+            #expect(try new.send("GET", "/api/resource", headers: [header]).json["data"] as? String == "Hello, \(held.username)!")
+        }
+        let fresh = try new.token(held.token, "unused")
+        #expect(fresh != held.token)
+        #expect(try new.send("GET", "/api/resource", headers: [bearer(fresh)]).json["data"] as? String == "Hello, \(held.username)!")
+        #expect(try new.send("GET", "/api/token", headers: [basic(fresh, "x")]).status == 200)
+    }
+
+    private func expectShortLives(at new: RunningServer) async throws {
+        for form in ["pyjwt", "itsdangerous"] {
+            let held = Outstanding(token: try await madeToken(5, form, seconds: 3), username: "user-5")
+            #expect(try new.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 200)
+            try await wait(seconds: 10, for: "the token to end") {
+                try new.send("GET", "/api/resource", headers: [bearer(held.token)]).code == "invalid_token"
+            }
+        }
+    }
+
+    private func expectForgeriesRefused(at new: RunningServer) async throws {
+        for form in ["pyjwt", "itsdangerous"] {
+            let tokens = [
+                try await madeToken(5, form, seconds: 600, secret: "another secret of 24 bytes"), try await madeToken(5, form, seconds: -1),
+                try await madeToken(5000, form, seconds: 600), try await madeToken(0, form, seconds: 600),
+            ]
+            for token in tokens {
+                for header in [basic(token, "x"), bearer(token)] {
+                    #expect(try new.send("GET", "/api/resource", headers: [header]).status == 401)
+                    #expect(try new.send("GET", "/api/token", headers: [header]).status == 401)
+                }
+            }
+        }
+    }
+
+    private func expectPasswordEndsTokens(of held: Outstanding, password: String, at new: RunningServer) async throws {
+        let answer = try new.send(
+            "PUT", "/api/me/password", headers: [basic(held.username, password), "Content-Type: application/json"],
+            body: json(["current_password": password, "new_password": "another one"]))
+        #expect(answer.status / 100 == 2, "\(answer.body)")
+        #expect(try new.send("GET", "/api/resource", headers: [bearer(held.token)]).code == "invalid_token")
+        #expect(try new.send("GET", "/api/token", headers: [basic(held.token, "x")]).status == 401)
+    }
+
+    // MARK: Given up, and interrupted
+
+    @Test func anImportThatWasKilledIsRepeatedAndTheOldServerRunsOn() async throws {
+        try await fill(60_000, "--once")
+        let before = try digest(oldDatabase)
+        let process = try ExternalProcess(ExternalProcess.restAuth, Self.importing, directory: directory)
+        try await wait(seconds: 60, for: "a part") { process.errorText.contains("importing, ") || !process.isRunning }
+        process.kill()
+        #expect(try await process.exitStatus() == SIGKILL)
+        #expect((1..<60_000).contains(try await storedHashes().count))
+        #expect(try digest(oldDatabase) == before)
+        #expect(besideTheOldDatabase == ["data.sqlite"])
+        let old = try await startFlask()
+        #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "python")]).status == 200)
+        try await old.stop()
+
+        let outcome = try await run(Self.importing)
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(outcome.output.contains("refused: 0."))
+        let rows = try await storedUsers()
+        #expect(rows.count == 60_000)
+        #expect(rows.enumerated().allSatisfy { $1.hasPrefix("[\($0 + 1),\($0 + 1),\"user-\($0 + 1)\",") })
+        #expect(try digest(oldDatabase) == before)
+    }
+
+    @Test func aNewServerThatIsGivenUpLeavesTheOldOneAsItWas() async throws {
+        try await fill(20)
+        let before = try digest(oldDatabase)
+        #expect(try await run(Self.importing).status == 0)
+        let new = try await startNew(secret: secret)
+        _ = try new.register("newcomer", "python")
+        #expect(try new.send("GET", "/api/resource", headers: [bearer(await madeToken(5, "pyjwt", seconds: 600))]).status == 200)
+        try await new.kill()
+        #expect(try digest(oldDatabase) == before)
+        #expect(besideTheOldDatabase == ["data.sqlite"])
+        let old = try await startFlask()
+        #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
+        // Who registers there meanwhile comes with the next import.
+        let body = json(["username": "latecomer", "password": "python"])
+        #expect(try old.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body).status == 201)
+        try await old.stop()
+        let again = try await run(Self.importing)
+        #expect(again.output == "Imported: 1, of these with another id 1; there already: 20; refused: 0.\n")
+        // Under another id here, and its tokens still name the one there.
+        let later = try await startNew(secret: secret)
+        for (id, name) in [(21, "latecomer"), (5, "user-5")] {
+            let token = try await madeToken(id, "itsdangerous", seconds: 600)
+            #expect(try later.send("GET", "/api/resource", headers: [bearer(token)]).json["data"] as? String == "Hello, \(name)!")
+        }
+        #expect(try await later.stop() == 0)
+    }
+
+    @Test(arguments: ["the quick brown fox jumps over the lazy dog", "short", "hard to guess string"])
+    func aServerDoesNotStartWithASecretThatOthersKnow(known: String) async throws {
+        let outcome = try await runCommand(
+            ["serve", "--port", "0"], environment: ["REST_AUTH_LEGACY_SECRET": known], directory: directory)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("REST_AUTH_LEGACY_SECRET: the legacy secret is published or easy to guess"))
+        #expect(outcome.error.contains("go without it"))
+        #expect(!outcome.error.contains(known))
+        #expect(directory.contents.isEmpty)
+    }
+
+    @Test func theSecretIsNeverShown() async throws {
+        let outcome = try await runCommand(["config", "check"], environment: ["REST_AUTH_LEGACY_SECRET": secret], directory: directory)
+        #expect(outcome.output.contains("legacy_secret = (secret)"))
+        #expect(!(outcome.output + outcome.error).contains(secret))
+        #expect(try await run(["serve", "--legacy-secret", secret]).status != 0)
+    }
+
+    /// The page shows the commands that were run here.
+    @Test func thePageHasTheseCommands() throws {
+        let page = try String(
+            contentsOf: ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc/Moving-from-Flask.md"),
+            encoding: .utf8)
+        for command in [Self.trial, Self.importing] {
+            #expect(page.contains("    $ rest-auth \(command.joined(separator: " "))\n"))
+        }
+        #expect(page.contains("    $ \(Self.serving)\n"))
+    }
+}
+
+private struct FlaskFailed: Error {
+    let log: String
+}
