@@ -24,9 +24,11 @@ import Testing
         for (number, vector) in vectors.enumerated() {
             let name = "user\(number)"
             _ = try await user(vector.hash, test, named: name)
-            await test.expect(.invalidCredentials) { try await test.auth.login.attempt(name, password: vector.password + "x") }
-            // Not so beyond bcrypt's 72 bytes, which the first attempt shows.
-            guard try await storedHash(test, of: name) == vector.hash else { continue }
+            // Beyond 72 bytes bcrypt does not look.
+            if !form.hasSuffix("bcrypt") || vector.password.utf8.count < 72 {
+                await test.expect(.invalidCredentials) { try await test.auth.login.attempt(name, password: vector.password + "x") }
+            }
+            #expect(try await storedHash(test, of: name) == vector.hash)
             _ = try await test.auth.login.attempt(name, password: vector.password)
             let replaced = try await storedHash(test, of: name)
             #expect(replaced.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"), "\(vector.hash)")

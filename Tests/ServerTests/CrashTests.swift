@@ -10,7 +10,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let acknowledged = Acknowledged()
         for round in 0..<100 {
-            let server = try await RunningServer(directory: directory)
+            let server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for client in 0..<4 {
                     group.addTask {
@@ -29,7 +29,7 @@ import Testing
                 try await group.waitForAll()
             }
         }
-        let server = try await RunningServer(directory: directory)
+        let server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)
         let users = acknowledged.users
         #expect(users.count >= 300)
         #expect(Set(users.values).count == users.count)
@@ -46,7 +46,7 @@ import Testing
     /// token gets an answer, and goes on with what it says.
     @Test func killsBetweenCommitAndAnswerOfARenewalLoseNoSession() async throws {
         let directory = try TemporaryDirectory()
-        var server = try await RunningServer(directory: directory)
+        var server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)
         _ = try server.register("miguel", "python")
         var token = try server.signIn().refresh
         for round in 0..<40 {
@@ -63,7 +63,7 @@ import Testing
             default: #expect(try connection.readAnswer().status == 200)  // after the answer, which is lost
             }
             try await server.kill()
-            server = try await RunningServer(directory: directory)
+            server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)
             let answer = try server.refresh(token)
             #expect(answer.status == 200, "\(answer.body)")
             token = try #require(answer.json["refresh_token"] as? String)

@@ -19,11 +19,12 @@ import Testing
         let list = try await server.run(["throttle", "list"])
         #expect(list.status == 0)
         let lines = list.output.split(separator: "\n")
-        #expect(lines.count == 2)
+        #expect(lines.count == 3)
         #expect(lines[0].hasPrefix("account\tmiguel\t-\t10 counted\tlast 2"))
         #expect(lines[0].contains("blocked until 2"))
         #expect(lines[1].hasPrefix("network\t-\t192.0.2.0/24\t10 counted\t"))
         #expect(!lines[1].contains("blocked"))
+        #expect(lines[2].hasPrefix("registrations\t-\t127.0.0.0/24\t1 counted\t"))
         let blocked = try await server.run(["throttle", "list", "--blocked", "--json"]).output
         let object = try JSONSerialization.jsonObject(with: Data(blocked.utf8)) as? [String: Any]
         #expect(object?["kind"] as? String == "account")
@@ -36,14 +37,14 @@ import Testing
     func whatIsClearedIsLetThroughAtOnce(arguments: [String]) async throws {
         #expect(try guess("python") == 429)
         let cleared = try await server.run(["throttle", "clear"] + arguments)
-        #expect(cleared.output == (arguments == ["--all"] ? "Cleared 2.\n" : "Cleared 1.\n"))
+        #expect(cleared.output == (arguments == ["--all"] ? "Cleared 3.\n" : "Cleared 1.\n"))
         #expect(try guess("python") == 200)
         #expect(try await server.run(["throttle", "clear", "--user", "miguel"]).output == "Nothing was counted.\n")
     }
 
     @Test func aNetworkIsClearedByAnyAddressOfIt() async throws {
         #expect(try await server.run(["throttle", "clear", "--address", "192.0.2.200"]).output == "Cleared 1.\n")
-        #expect(try await server.run(["throttle", "list"]).output.split(separator: "\n").count == 1)
+        #expect(try await server.run(["throttle", "list"]).output.split(separator: "\n").count == 2)
         #expect(try guess("python") == 429)
     }
 

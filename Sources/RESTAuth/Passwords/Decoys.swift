@@ -46,6 +46,6 @@ final class Decoys: Service {
     func hash(for name: Username?) -> PasswordHash {
         guard let name else { return own }
         let place = HMAC<SHA256>.authenticationCode(for: Data(name.canonical.utf8), using: key).prefix(4).reduce(0) { $0 << 8 | Int($1) }
-        return sample.withLock { sample in sample.isEmpty ? own : sample[place * sample.count >> 32] }
+        return sample.withLock { sample in sample.isEmpty ? own : sample[(place * sample.count) >> 32] }
     }
 }
