@@ -1,3 +1,4 @@
+import Foundation
 import RESTAuth
 import RESTAuthPostgres
 import RESTAuthTesting
@@ -10,5 +11,38 @@ import Testing
     func inADatabase(_ promise: StorageContract.Promise) async throws {
         let url = try PostgresServer.shared.get().makeDatabase()
         try await promise.check(PostgresStorage(PostgresConfiguration(url: url)))
+    }
+
+    /// The race for an invitation, held at the moment that decides: another has taken it and has not committed.
+    @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {
+        let server = try PostgresServer.shared.get()
+        let url = try server.makeDatabase()
+        let storage = try await PostgresStorage(PostgresConfiguration(url: url))
+        let now = Date.now
+        try await storage.insertInvitation(
+            Invitation(id: "first", note: "", createdAt: now, expiresAt: now.addingTimeInterval(60)), codeDigest: [1])
+        let other = Task {
+            try server.execute(
+                """
+                DO $$ BEGIN
+                    DELETE FROM invitations;
+                    WHILE NOT EXISTS (
+                        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                    ) LOOP
+                        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+                    END LOOP;
+                END $$
+                """, at: url)
+        }
+        try await wait(seconds: 10, for: "the other to have taken it") {
+            try server.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'", at: url) == "1"
+        }
+        let error = await #expect(throws: AuthError.self) {
+            try await storage.insertUser(Username("miguel"), passwordHash: "h", at: now, using: RegistrationPermit(invitation: "first"))
+        }
+        #expect(error?.code == .invitationInvalid)
+        _ = try await other.value
+        #expect(try await storage.users(after: 0, limit: 10).isEmpty)
     }
 }
