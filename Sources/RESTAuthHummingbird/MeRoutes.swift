@@ -14,10 +14,17 @@ struct MeRoutes: Sendable {
             "",
             [
                 .get: { request, context in try await show(identity(request, context)) },
-                .delete: { request, context in try await delete(request, identity(request, context)) },
+                .delete: { request, context in
+                    try await delete(request, identity(request, context), at: context.knownClientAddress)
+                },
             ])
         routes.resource(
-            "password", [.put: { request, context in try await changePassword(request, identity(request, context)) }])
+            "password",
+            [
+                .put: { request, context in
+                    try await changePassword(request, identity(request, context), at: context.knownClientAddress)
+                }
+            ])
         routes.resource(
             "sessions",
             [
@@ -47,19 +54,19 @@ struct MeRoutes: Sendable {
         ])
     }
 
-    private func delete(_ request: Request, _ identity: Identity) async throws -> Response {
+    private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
         // Who came by the password has given it already.
         if identity.method != .password {
-            try await auth.passwords.confirm(body.objectIfPresent(request).requiredString("password"), for: identity)
+            try await auth.passwords.confirm(body.objectIfPresent(request).requiredString("password"), for: identity, at: address)
         }
         try await auth.users.delete(identity.userID)
         return .empty()
     }
 
-    private func changePassword(_ request: Request, _ identity: Identity) async throws -> Response {
+    private func changePassword(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
         let fields = try await body.object(request)
         try await auth.passwords.change(
-            from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity)
+            from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity, at: address)
         return .empty()
     }
 

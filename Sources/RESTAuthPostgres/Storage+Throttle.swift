@@ -3,41 +3,55 @@ public import RESTAuth
 
 extension PostgresStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
-        let places = (1...max(1, subjects.count)).map { "$\($0)" }.joined(separator: ", ")
         guard !subjects.isEmpty else { return [] }
+        let places = (1...subjects.count).map { "$\($0)" }.joined(separator: ", ")
         return try await read("SELECT * FROM throttles WHERE subject IN (\(places))", subjects.map(\.rawValue)).map(ThrottleCounter.init)
     }
 
     public func countFailure(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
     ) async throws -> ThrottleLimit.Outcome {
-        // What was decided is written only on the counter that it was decided on; who comes second decides anew. At most as many rounds as
-        // the limit lets through: after that everybody is refused.
-        while true {
-            let seen = try await throttles(of: [subject]).first
-            let outcome = limit.counting(amount, of: subject, other: other, on: seen, at: now)
-            guard case .counted(let counter, _) = outcome else { return outcome }
-            if try await store(counter, replacing: seen?.version ?? 0) { return outcome }
+        try await counting.count(subject) {
+            limit.counting(amount, of: subject, other: other, on: $0, at: now)
+        } rounds: { decisions in
+            // What was decided is written only on the counter that it was decided on. Another node may have come first; then it is decided anew.
+            while true {
+                let seen = try await throttles(of: [subject]).first
+                var (counter, outcomes) = (seen, [ThrottleLimit.Outcome]())
+                for decide in decisions {
+                    let outcome = decide(counter)
+                    if case .counted(let next, _) = outcome { counter = next }
+                    outcomes.append(outcome)
+                }
+                guard let counter, counter != seen else { return outcomes }
+                if try await store(counter, replacing: seen?.version ?? 0) { return outcomes }
+            }
         }
     }
 
     /// - Returns: whether the stored one was still that version; 0 for none.
     private func store(_ counter: ThrottleCounter, replacing version: Int) async throws -> Bool {
-        try await write(
-            Statement(
-                """
-                INSERT INTO throttles (subject, failures, failed_at, forgiven_at, forgotten_at, others, version)
-                VALUES ($1, $2, $3, $4, $5, $6, $7)
-                ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, failed_at = excluded.failed_at,
-                    forgiven_at = excluded.forgiven_at, forgotten_at = excluded.forgotten_at, others = excluded.others,
-                    version = excluded.version
-                WHERE throttles.version = $8
-                """,
-                [
-                    counter.subject.rawValue, counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt,
-                    counter.others.bytes, counter.version, version,
-                ])
-        )[0].changedCount == 1
+        let values: [any PostgresParameter] = [
+            counter.subject.rawValue, counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt, counter.others.bytes,
+            counter.version,
+        ]
+        let statement =
+            if version == 0 {
+                Statement(
+                    """
+                    INSERT INTO throttles (subject, failures, failed_at, forgiven_at, forgotten_at, others, version)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+                    """, values)
+            } else {
+                // Not an upsert: one that was deleted meanwhile must not come back.
+                Statement(
+                    """
+                    UPDATE throttles
+                    SET failures = $2, failed_at = $3, forgiven_at = $4, forgotten_at = $5, others = $6, version = $7
+                    WHERE subject = $1 AND version = $8
+                    """, values + [version])
+            }
+        return try await write(statement)[0].changedCount == 1
     }
 
     public func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter] {

@@ -53,7 +53,10 @@ extension PostgresStorage {
             Statement(
                 """
                 UPDATE users SET password_hash = $1, password_changed_at = $3, password_version = password_version + 1 WHERE \(isPresent)
-                """, [hash, id, now, present]))
+                """, [hash, id, now, present]),
+            Statement(
+                "DELETE FROM known_origins WHERE user_id = $1 AND EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2)",
+                [id, hash]))
         return rows[2].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
     }
 
@@ -65,10 +68,11 @@ extension PostgresStorage {
     public func passwordHashes(sampling count: Int) async throws -> [String] {
         try await read(
             """
-            SELECT (SELECT password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS password_hash
-            FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index WHERE last IS NOT NULL
+            SELECT DISTINCT ON (id) password_hash
+            FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
+                LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
             """, [count]
-        ).map { try $0["password_hash"] as String? }.compactMap { $0 }
+        ).map { try $0["password_hash"] }
     }
 
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {

@@ -11,6 +11,7 @@ public import RESTAuth
 public struct PostgresStorage: Storage {
     let pool: ConnectionPool
     let configuration: PostgresConfiguration
+    let counting = CountingRounds()
     /// Where it is, without a password.
     package let transferName: String
     /// What a statement that logs revocations says beside, so that other nodes hear of them.

@@ -44,6 +44,7 @@ extension SQLiteStorage {
                 WHERE id = ? AND password_hash = coalesce(?, password_hash)
                 """, [hash, now.timeIntervalSince1970, id, present])
             guard database.changesCount == 1 else { return nil }
+            try database.run("DELETE FROM known_origins WHERE user_id = ?", [id])
             return try database.endSessions(of: id, except: kept, at: now)
         }
     }
@@ -59,11 +60,15 @@ extension SQLiteStorage {
         try read { database in
             let last = try database.row("SELECT max(id) AS last FROM users", []) { $0["last"] as Int64? } ?? nil
             guard let last else { return [] }
-            return try (0..<count).compactMap { index in
-                try database.row(
-                    "SELECT password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [last * Int64(index) / Int64(count)]
-                ) { $0["password_hash"] as String }
+            var hashes: [User.ID: String] = [:]
+            for index in 0..<count {
+                let start = last * Int64(index) / Int64(count)
+                let row = try database.row("SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]) {
+                    ($0["id"] as User.ID, $0["password_hash"] as String)
+                }
+                if let (id, hash) = row { hashes[id] = hash }
             }
+            return Array(hashes.values)
         }
     }
 

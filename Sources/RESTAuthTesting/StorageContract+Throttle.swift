@@ -22,7 +22,6 @@ extension StorageContract {
                     return
                 }
                 #expect(counter.failures == number)
-                #expect(counter.version == number)
                 #expect(try await storage.throttles(of: [subject]) == [counter])
             }
             #expect(try await count(in: storage, at: clock.now) == .refused(until: clock.now + 10))
@@ -54,6 +53,30 @@ extension StorageContract {
             #expect(Dictionary(uniqueKeysWithValues: stored.map { ($0.subject, $0.failures) }).count == 5)
             for (index, subject) in subjects.enumerated() { #expect(stored.first { $0.subject == subject }?.failures == index + 1) }
             #expect(try await storage.throttles(of: []).isEmpty)
+        },
+        Promise("two hundred that count at once are all counted, and quickly enough to be answered") { storage async throws in
+            let now = TestClock().now
+            let wide = ThrottleLimit(allowance: 1000, delay: .untilForgiven, forgiveness: 1, memory: 60)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<200 {
+                    group.addTask { _ = try await storage.countFailure(1, of: subject, other: nil, limit: wide, at: now) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await storage.throttles(of: [subject]).first?.failures == 200)
+        },
+        Promise("a counter that was deleted begins anew") { storage async throws in
+            let now = TestClock().now
+            for round in 0..<20 {
+                for _ in 0..<2 { _ = try await count(in: storage, at: now) }
+                async let third = count(in: storage, at: now)
+                try await storage.deleteThrottle(subject)
+                _ = try await third
+                // Counted before the deletion, or after it: never on top of what was deleted.
+                let failures = try await storage.throttles(of: [subject]).first?.failures ?? 0
+                #expect(failures <= 1, "round \(round)")
+                try await storage.deleteThrottle(subject)
+            }
         },
         Promise("others are remembered, each once, and not more than ten") { storage async throws in
             let now = TestClock().now
@@ -177,6 +200,19 @@ extension StorageContract {
             let sample = try await storage.passwordHashes(sampling: 20)
             #expect(sample.count == 20)
             #expect(sample.count { $0 == "a" } == 15)
+            #expect(try await storage.passwordHashes(sampling: 1).count == 1)
+        },
+        Promise("another password makes the user known nowhere") { storage async throws in
+            let now = TestClock().now
+            let network = try #require(ClientNetwork("192.0.2.1"))
+            let user = try await storage.insertUser(Username("miguel"), passwordHash: "old", at: now)
+            let other = try await storage.insertUser(Username("susan"), passwordHash: "old", at: now)
+            for user in [user, other] { try await storage.rememberOrigin(network, user: user.id, at: now, limit: 20) }
+            #expect(try await storage.setPasswordHash("new", user: user.id, replacing: "wrong", keeping: nil, at: now) == nil)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == now)
+            _ = try await storage.setPasswordHash("new", user: user.id, replacing: "old", keeping: nil, at: now)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "susan") == now)
         },
     ]
 }

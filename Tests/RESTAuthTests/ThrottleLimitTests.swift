@@ -40,7 +40,7 @@ import Testing
 
     @Test func nobodyComesInAfterAHundredInARow() {
         #expect(attack(ThrottleConfiguration().account, times: 1000).count == 100)
-        #expect(attack(ThrottleConfiguration().account, times: 1000, notBefore: 5 * 86400).count == 100)
+        #expect(attack(ThrottleConfiguration().account, times: 1000, notBefore: 86399).count == 100)
     }
 
     @Test func aNetworkIsForgivenOneEachTenMinutes() {
@@ -73,13 +73,49 @@ import Testing
         #expect(later.failures == 30)
     }
 
+    @Test func aClockThatWasAheadMakesNobodyWaitForIt() {
+        for limit in [ThrottleConfiguration().account, ThrottleConfiguration().network, ThrottleConfiguration().hashing] {
+            guard case .counted(let counter, _) = limit.counting(limit.allowance, of: subject, other: nil, on: nil, at: start + 86400)
+            else {
+                Issue.record("refused")
+                return
+            }
+            let until = limit.blockedUntil(counter, at: start) ?? start
+            #expect(until <= start + 3600)
+        }
+    }
+
+    @Test func aSeriesThatHeldNobodyUpIsForgottenAfterADay() {
+        let limit = ThrottleConfiguration().account
+        guard case .counted(let few, _) = limit.counting(9, of: subject, other: nil, on: nil, at: start),
+            case .counted(let enough, _) = limit.counting(1, of: subject, other: nil, on: few, at: start)
+        else {
+            Issue.record("refused")
+            return
+        }
+        #expect(few.forgottenAt == start + 86400)
+        #expect(enough.forgottenAt == start + 7 * 86400)
+    }
+
+    @Test(arguments: [
+        (0, 0, true), (0, 9, true), (0, 10, false), (9, 0, true), (9, 1, false), (10, 0, true), (10, 1, false), (50, 1, false),
+    ])
+    func whatIsTriedCountsAsIfItHadFailed(failures: Int, tried: Int, hasRoom: Bool) {
+        let limit = ThrottleConfiguration().account
+        var counter: ThrottleCounter?
+        if failures > 0, case .counted(let counted, _) = limit.counting(failures, of: subject, other: nil, on: nil, at: start) {
+            counter = counted
+        }
+        #expect(limit.hasRoom(counter, tried: tried, at: start + 7200) == hasRoom)
+    }
+
     @Test func aDelayDoesNotOverflow() {
         let limit = ThrottleLimit(allowance: 1, delay: .doubling(from: 1, to: 3600), forgiveness: nil, memory: 1)
         guard case .counted(let counter, _) = limit.counting(1_000_000_000, of: subject, other: nil, on: nil, at: start) else {
             Issue.record("refused")
             return
         }
-        #expect(limit.blockedUntil(counter) == start + 3600)
+        #expect(limit.blockedUntil(counter, at: start) == start + 3600)
     }
 
     @Test func digestsSurviveTheirBytes() {

@@ -30,17 +30,19 @@ public final class Login: CredentialVerifier {
     public func attempt(_ username: String, password: String, from address: String? = nil) async throws -> Identity {
         let name = try? Username(username)
         let network = address.flatMap(ClientNetwork.init)
-        let guess = try await throttle.admit(Guess(name: name, network: network))
-        let stored: StoredCredentials? =
-            if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
-        let verdict = try await passwords.verify(try? Password(password), against: stored?.passwordHash, as: name, from: network)
-        guard verdict.isRight, let stored, !stored.user.isDisabled else {
-            try await throttle.fail(guess, cost: verdict.cost)
-            AuthEvent.loginFailed(username: name?.canonical).record()
-            throw AuthError.invalidCredentials
+        let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: network)) { guess in
+            let stored: StoredCredentials? =
+                if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
+            let verdict = try await passwords.verify(try? Password(password), against: stored?.passwordHash, as: name, from: network)
+            guard verdict.isRight, let stored, !stored.user.isDisabled else {
+                try await throttle.fail(guess, cost: verdict.cost)
+                AuthEvent.loginFailed(username: name?.canonical).record()
+                throw AuthError.invalidCredentials
+            }
+            try await throttle.succeed(guess, user: stored.user.id)
+            return (stored, verdict.isOutdated)
         }
-        try await throttle.succeed(guess, user: stored.user.id)
-        if verdict.isOutdated { await passwords.upgrade(password, of: stored, from: network) }
+        if isOutdated { await passwords.upgrade(password, of: stored, from: network) }
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
         return Identity(stored, authenticatedAt: now())
     }

@@ -96,31 +96,48 @@ public final class Passwords: Sendable {
     /// Changes the password of who is signed in, and ends every session but that of `identity`.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came between.
+    /// - Parameter address: the client's IP address; from its network the user is known from then on, and from no other.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`, `overloaded`.
-    public func change(from present: String, to new: String, for identity: Identity) async throws {
-        let (user, presentHash) = try await confirm(present, of: identity)
+    public func change(
+        from present: String, to new: String, for identity: Identity, at address: String? = nil
+    ) async throws {
+        let network = address.flatMap(ClientNetwork.init)
+        let stored = try await confirm(present, of: identity, from: network)
         let field = "new_password"
-        let hash = try await hash(Password(new, field: field), for: Username(user.username), field: field)
-        guard try await replace(with: hash, of: user, replacing: presentHash, keeping: identity.sessionID) else {
-            throw Self.currentPasswordInvalid
+        let hash = try await hash(Password(new, field: field), for: Username(stored.user.username), field: field, from: network)
+        guard try await replace(with: hash, of: stored, keeping: identity.sessionID) else { throw Self.currentPasswordInvalid }
+        guard let network else { return }
+        await throttle.remember(network, of: stored.user.id)
+    }
+
+    /// Replaces the password that was confirmed, also where a sign-in has hashed it anew meanwhile.
+    private func replace(with hash: String, of stored: StoredCredentials, keeping kept: Session.ID?) async throws -> Bool {
+        if try await replace(with: hash, of: stored.user, replacing: stored.passwordHash, keeping: kept) { return true }
+        guard let now = try await storage.credentials(user: stored.user.id), now.passwordVersion == stored.passwordVersion else {
+            return false
         }
+        return try await replace(with: hash, of: stored.user, replacing: now.passwordHash, keeping: kept)
     }
 
     /// Makes sure that who is signed in knows the password.
+    /// - Parameter address: the client's IP address.
     /// - Throws: `current_password_invalid`, `rate_limited`, `overloaded`.
-    public func confirm(_ present: String, for identity: Identity) async throws {
-        _ = try await confirm(present, of: identity)
+    public func confirm(_ present: String, for identity: Identity, at address: String? = nil) async throws {
+        _ = try await confirm(present, of: identity, from: address.flatMap(ClientNetwork.init))
     }
 
-    private func confirm(_ present: String, of identity: Identity) async throws -> (user: User, hash: String) {
-        try await throttle.confirming(identity.userID) {
-            let stored = try await storage.credentials(user: identity.userID)
-            let verdict = try await verify(try? Password(present), against: stored?.passwordHash, as: try? Username(identity.username))
-            guard verdict.isRight, let stored, !stored.user.isDisabled else {
-                AuthEvent.loginFailed(username: identity.username).record()
-                throw Self.currentPasswordInvalid
+    private func confirm(_ present: String, of identity: Identity, from network: ClientNetwork?) async throws -> StoredCredentials {
+        do {
+            return try await throttle.confirming(identity.userID) {
+                let stored = try await storage.credentials(user: identity.userID)
+                let verdict = try await verify(
+                    try? Password(present), against: stored?.passwordHash, as: try? Username(identity.username), from: network)
+                guard verdict.isRight, let stored, !stored.user.isDisabled else { throw Self.currentPasswordInvalid }
+                return stored
             }
-            return (stored.user, stored.passwordHash)
+        } catch {
+            if (error as? AuthError)?.code == .currentPasswordInvalid { AuthEvent.loginFailed(username: identity.username).record() }
+            throw error
         }
     }
 
@@ -130,10 +147,10 @@ public final class Passwords: Sendable {
         guard
             let ended = try await storage.setPasswordHash(hash, user: user.id, replacing: present, keeping: kept, at: now())
         else { return false }
+        revocations.applyEnded(ended)
         AuthEvent.passwordSet(userID: user.id).record()
         // What was guessed at was another password.
-        try await throttle.forgetGuesses(at: user)
-        revocations.applyEnded(ended)
+        await throttle.forgetGuesses(at: user)
         return true
     }
 }

@@ -44,7 +44,8 @@ final class HashingBudget: Service {
             return state.spent
         }
         do {
-            let until = try await spent > 0 ? write(spent) : storage.throttles(of: [.hashing]).first.flatMap(limit.blockedUntil)
+            let until =
+                try await spent > 0 ? write(spent) : storage.throttles(of: [.hashing]).first.flatMap { limit.blockedUntil($0, at: now()) }
             state.withLock { $0.blockedUntil = until ?? .distantPast }
         } catch {
             // For the next time.
@@ -55,7 +56,7 @@ final class HashingBudget: Service {
 
     private func write(_ spent: Int) async throws -> Date? {
         switch try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()) {
-        case .counted(let counter, _): limit.blockedUntil(counter)
+        case .counted(let counter, _): limit.blockedUntil(counter, at: now())
         case .refused(let until): until
         }
     }

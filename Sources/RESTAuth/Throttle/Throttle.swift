@@ -1,5 +1,6 @@
 import Crypto
 public import Foundation
+import Logging
 
 /// The door to what stands in the way of guesses, and of floods of registrations.
 ///
@@ -9,6 +10,7 @@ public final class Throttle: Sendable {
     let storage: any Storage
     let configuration: ThrottleConfiguration
     let budget: HashingBudget
+    private let line = GuessLine()
     let now: @Sendable () -> Date
 
     init(storage: any Storage, configuration: ThrottleConfiguration, now: @escaping @Sendable () -> Date) {
@@ -23,27 +25,38 @@ public final class Throttle: Sendable {
     /// Networks of one user that are remembered.
     private static let originLimit = 20
 
-    /// Refuses a guess that has to wait.
-    /// - Throws: `rate_limited`.
-    func admit(_ guess: Guess) async throws -> AdmittedGuess {
-        guard configuration.isOn else { return AdmittedGuess(guess, knownSince: nil) }
-        async let counters = storage.throttles(of: guess.subjects)
+    /// Tries a guess when its turn has come.
+    ///
+    /// `attempt` has to count what is wrong (``fail(_:cost:)``) and ask whether what is right may be known (``succeed(_:user:)``).
+    /// - Throws: `rate_limited`, `overloaded`; what `attempt` throws.
+    func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws -> Value {
+        guard configuration.isOn else { return try await attempt(AdmittedGuess(guess, knownSince: nil)) }
         let knownSince: Date? =
             if let name = guess.name, let network = guess.network {
                 try await storage.knownOrigin(network, canonicalUsername: name.canonical)
             } else { nil }
         let admitted = AdmittedGuess(guess, knownSince: knownSince)
-        try await check(counters, of: admitted)
+        var entered: [ThrottleSubject] = []
+        defer { entered.forEach(line.leave) }
+        // In one order, so that no two wait for each other.
+        for (subject, limit) in admitted.sortedLimits(configuration) where admitted.isHeldUp(by: subject) {
+            try await line.enter(subject) { tried in
+                let counters = try await storage.throttles(of: [subject])
+                try check(counters, of: admitted)
+                return limit.hasRoom(counters.first, tried: tried, at: now())
+            }
+            entered.append(subject)
+        }
         if !admitted.isFromKnownOrigin, case let until = budget.blockedUntil, until > now() {
             throw refused(guess, until: until, by: .hashing, quota: configuration.hashingBudget)
         }
-        return admitted
+        return try await attempt(admitted)
     }
 
     private func check(_ counters: [ThrottleCounter], of guess: AdmittedGuess) throws(AuthError) {
         for counter in counters {
             guard guess.isHeldUp(by: counter.subject), let limit = guess.limits(configuration)[counter.subject],
-                let until = limit.blockedUntil(counter), until > now()
+                let until = limit.blockedUntil(counter, at: now())
             else { continue }
             throw refused(guess.guess, until: until, by: counter.subject, quota: limit.allowance)
         }
@@ -54,7 +67,7 @@ public final class Throttle: Sendable {
     func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
         guard configuration.isOn else { return }
         if !guess.isFromKnownOrigin { budget.spend(cost) }
-        for (subject, limit) in guess.limits(configuration).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        for (subject, limit) in guess.sortedLimits(configuration) {
             switch try await storage.countFailure(1, of: subject, other: guess.other(of: subject), limit: limit, at: now()) {
             case .refused(let until):
                 guard guess.isHeldUp(by: subject) else { continue }
@@ -71,11 +84,15 @@ public final class Throttle: Sendable {
         guard configuration.isOn else { return }
         let counters = try await storage.throttles(of: guess.guess.subjects)
         try check(counters, of: guess)
-        for counter in counters where guess.isForgotten(counter, configuration) { try await storage.deleteThrottle(counter.subject) }
+        await unlessItFails {
+            for counter in counters where guess.isForgotten(counter, configuration, at: now()) {
+                try await storage.deleteThrottle(counter.subject)
+            }
+        }
         guard let network = guess.guess.network else { return }
         // To within a day: who signs in every second does not write every second.
         if let knownSince = guess.knownSince, now().timeIntervalSince(knownSince) < 86400 { return }
-        try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit)
+        await remember(network, of: user)
     }
 
     private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) -> AuthError {
@@ -86,36 +103,55 @@ public final class Throttle: Sendable {
     }
 
     /// Lets the next guess at that user through, because there is another password to guess.
-    func forgetGuesses(at user: User) async throws {
-        let name = try Username(user.username)
-        for subject in [ThrottleSubject.account(name), .confirmation(by: user.id)] { try await storage.deleteThrottle(subject) }
-        // They stand together: a name has no blank.
-        let known = ThrottleSubject(rawValue: "known:\(name.canonical) ")
-        for counter in try await storage.throttles(after: known, limit: Self.originLimit) where counter.subject.username == name.canonical {
-            guard counter.subject.kind == known.kind else { break }
-            try await storage.deleteThrottle(counter.subject)
+    func forgetGuesses(at user: User) async {
+        await unlessItFails {
+            let name = try Username(user.username)
+            for subject in [ThrottleSubject.account(name), .confirmation(by: user.id)] { try await storage.deleteThrottle(subject) }
+            // They stand together: a name has no blank.
+            let known = ThrottleSubject(rawValue: "known:\(name.canonical) ")
+            for counter in try await storage.throttles(after: known, limit: Self.originLimit) {
+                guard counter.subject.kind == known.kind, counter.subject.username == name.canonical else { break }
+                try await storage.deleteThrottle(counter.subject)
+            }
+        }
+    }
+
+    /// From there the user is known now.
+    func remember(_ network: ClientNetwork, of user: User.ID) async {
+        guard configuration.isOn else { return }
+        await unlessItFails { try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit) }
+    }
+
+    /// What only eases the next sign-in must not make this one fail: the password is right, and stored.
+    private func unlessItFails(_ write: () async throws -> Void) async {
+        do {
+            try await write()
+        } catch {
+            Logger.current.warning("the throttle could not be brought up to date", metadata: ["error": "\(error)"])
         }
     }
 
     // MARK: Who is signed in
 
     /// Runs `confirm`, which asks who is signed in for the password, and counts when it is wrong.
-    /// - Throws: `rate_limited`; what `confirm` throws.
+    /// - Throws: `rate_limited`, `overloaded`; what `confirm` throws.
     func confirming<Value>(_ user: User.ID, _ confirm: () async throws -> Value) async throws -> Value {
         guard configuration.isOn else { return try await confirm() }
         let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
         func refuse(_ until: Date) -> AuthError {
-            Self.tooMany("too many wrong passwords", until: until, now: now(), policy: String(subject.kind), quota: limit.allowance)
+            AuthEvent.loginThrottled(username: nil, policy: String(subject.kind)).record()
+            return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: String(subject.kind), quota: limit.allowance)
         }
-        func check() async throws -> ThrottleCounter? {
+        func counter() async throws -> ThrottleCounter? {
             let counter = try await storage.throttles(of: [subject]).first
-            if let counter, let until = limit.blockedUntil(counter), until > now() { throw refuse(until) }
+            if let counter, let until = limit.blockedUntil(counter, at: now()) { throw refuse(until) }
             return counter
         }
-        _ = try await check()
+        try await line.enter(subject) { tried in try await limit.hasRoom(counter(), tried: tried, at: now()) }
+        defer { line.leave(subject) }
         do {
             let value = try await confirm()
-            if try await check() != nil { try await storage.deleteThrottle(subject) }
+            if try await counter() != nil { try await storage.deleteThrottle(subject) }
             return value
         } catch let error as AuthError where error.code == .currentPasswordInvalid {
             if case .refused(let until) = try await storage.countFailure(1, of: subject, other: nil, limit: limit, at: now()) {
@@ -164,7 +200,7 @@ public final class Throttle: Sendable {
             case "hashing": configuration.hashing
             default: nil
             }
-        return limit?.blockedUntil(counter).flatMap { $0 > now() ? $0 : nil }
+        return limit?.blockedUntil(counter, at: now())
     }
 
     /// Forgets what has been counted of a subject, so that the next guess is let through at once.
@@ -220,6 +256,11 @@ struct AdmittedGuess: Sendable {
         return limits
     }
 
+    /// In the order in which they are taken.
+    func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
+        limits(configuration).sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value) }
+    }
+
     /// From where the user has signed in before, what others did is no obstacle: only guesses at this user from there are.
     func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == "known") == isFromKnownOrigin }
 
@@ -236,10 +277,10 @@ struct AdmittedGuess: Sendable {
 
     /// Whether a right password ends the series. From where the user signs in all the time it does not end the series of others: they would
     /// begin anew each time. But nobody stays locked out who is there.
-    func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration) -> Bool {
+    func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
         switch counter.subject.kind {
         case "known": isFromKnownOrigin
-        case "account": !isFromKnownOrigin || configuration.account.blockedUntil(counter) == .distantFuture
+        case "account": !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
         default: false
         }
     }

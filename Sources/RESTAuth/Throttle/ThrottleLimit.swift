@@ -9,7 +9,7 @@ public struct ThrottleLimit: Sendable, Hashable {
     public var forgiveness: TimeInterval?
     /// Failures after which nothing is let through until somebody lifts it; `nil` for never.
     public var end: Int?
-    /// Seconds without a failure after which all is forgotten.
+    /// Seconds without a failure after which all is forgotten; below the allowance at most a day.
     public var memory: TimeInterval
     /// Whether what is counted has been done before it is counted, and is never refused.
     public var isDone: Bool
@@ -55,20 +55,44 @@ public struct ThrottleLimit: Sendable, Hashable {
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, on counter: ThrottleCounter?, at now: Date
     ) -> Outcome {
         let fresh = ThrottleCounter(subject: subject, failures: 0, failedAt: now, forgivenAt: now, forgottenAt: now, others: [], version: 0)
-        var counter = counter.flatMap { $0.forgottenAt > now ? $0 : nil } ?? ThrottleCounter(fresh, version: counter?.version ?? 0)
-        if !isDone, let until = blockedUntil(counter), until > now { return .refused(until: until) }
-        counter = forgiving(counter, at: now)
+        var counter = current(counter, at: now) ?? ThrottleCounter(fresh, version: counter?.version ?? 0)
+        if !isDone, let until = blockedUntil(counter, at: now) { return .refused(until: until) }
         counter.failures += amount
         counter.failedAt = now
         let isNew = other.map { !counter.others.contains($0) && counter.others.count < ThrottleCounter.otherLimit } ?? false
         if isNew, let other { counter.others.append(other) }
-        counter.version += 1
+        // Not from 1 on: one that was deleted and made anew is another.
+        counter.version = counter.version == 0 ? Int.random(in: 1...(1 << 40)) : counter.version + 1
         counter.forgottenAt = forgottenAt(counter)
         return .counted(counter, isNoticed: isNew && counter.others.count == ThrottleCounter.otherLimit)
     }
 
-    /// Until when nothing is let through; `nil`, or a time that has passed, when it is.
-    public func blockedUntil(_ counter: ThrottleCounter) -> Date? {
+    /// Until when nothing is let through; `nil` when it is.
+    public func blockedUntil(_ counter: ThrottleCounter, at now: Date) -> Date? {
+        delayEnd(clamped(counter, to: now)).flatMap { $0 > now ? $0 : nil }
+    }
+
+    /// Whether one more may be tried while so many others are, all of which may fail.
+    func hasRoom(_ counter: ThrottleCounter?, tried: Int, at now: Date) -> Bool {
+        let failures = current(counter, at: now)?.failures ?? 0
+        return failures >= allowance ? tried == 0 : failures + tried < allowance
+    }
+
+    /// What it is by now; `nil` when it is forgotten.
+    private func current(_ counter: ThrottleCounter?, at now: Date) -> ThrottleCounter? {
+        guard let counter, counter.forgottenAt > now else { return nil }
+        return forgiving(clamped(counter, to: now), at: now)
+    }
+
+    /// A clock that was ahead must not make anybody wait until the time that it showed.
+    private func clamped(_ counter: ThrottleCounter, to now: Date) -> ThrottleCounter {
+        var counter = counter
+        counter.failedAt = min(counter.failedAt, now)
+        counter.forgivenAt = min(counter.forgivenAt, now)
+        return counter
+    }
+
+    private func delayEnd(_ counter: ThrottleCounter) -> Date? {
         if let end, counter.failures >= end { return .distantFuture }
         guard counter.failures >= allowance else { return nil }
         switch delay {
@@ -94,10 +118,10 @@ public struct ThrottleLimit: Sendable, Hashable {
         return counter
     }
 
-    /// When the counter will mean nothing any more.
+    /// When the counter will mean nothing any more: what held nobody up, after a day at the latest.
     private func forgottenAt(_ counter: ThrottleCounter) -> Date {
-        if let end, counter.failures >= end { return .distantFuture }
-        return max(counter.failedAt.addingTimeInterval(memory), blockedUntil(counter) ?? counter.failedAt)
+        guard let end = delayEnd(counter) else { return counter.failedAt.addingTimeInterval(min(memory, 86400)) }
+        return end == .distantFuture ? end : max(counter.failedAt.addingTimeInterval(memory), end)
     }
 }
 

@@ -28,7 +28,7 @@ public protocol UserStorage: Sendable {
     /// At most `limit` users with an id greater than `id`, in ascending order of id.
     func users(after id: User.ID, limit: Int) async throws -> [User]
 
-    /// Replaces the password and ends the user's sessions but one, in one transaction.
+    /// Replaces the password, ends the user's sessions but one, and forgets from where the user is known, in one transaction.
     /// - Parameters:
     ///   - hash: of the new password.
     ///   - id: of the user.
@@ -48,7 +48,8 @@ public protocol UserStorage: Sendable {
     @discardableResult
     func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool
 
-    /// The hashes of at most `count` users, taken at even distances from all ids: which kinds there are, and how many of each.
+    /// The hashes of at most `count` users, none twice, found at even distances from 0 to the greatest id: which kinds there are, and about how
+    /// many of each.
     func passwordHashes(sampling count: Int) async throws -> [String]
 
     /// Gives the user a role, also one that the user has. Where the log has a line by which tokens with it are refused, one that lifts it is

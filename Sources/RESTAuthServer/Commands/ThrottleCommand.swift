@@ -64,7 +64,7 @@ struct ThrottleCommand: AsyncParsableCommand {
             let network = address.flatMap(ClientNetwork.init)?.description
             try await options.withAuth { auth in
                 // A confirmation is counted by id.
-                let id = if let user { try? await auth.users.find(named: user).id } else { User.ID?.none }
+                let id = if let user { try await auth.users.id(named: user) } else { User.ID?.none }
                 var count = 0
                 try await auth.throttle.forEach { counter in
                     let subject = counter.subject
@@ -75,6 +75,18 @@ struct ThrottleCommand: AsyncParsableCommand {
                 }
                 print(count == 0 ? "Nothing was counted." : "Cleared \(count).")
             }
+        }
+    }
+}
+
+extension Users {
+    /// `nil` for a name that nobody has: it may have been guessed at all the same.
+    fileprivate func id(named username: String) async throws -> User.ID? {
+        do {
+            return try await find(named: username).id
+        } catch {
+            guard (error as? AuthError)?.code == .userNotFound else { throw error }
+            return nil
         }
     }
 }
