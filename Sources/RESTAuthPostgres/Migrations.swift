@@ -89,7 +89,7 @@ enum Migrations {
             forgiven_at timestamptz NOT NULL,
             -- When the row means nothing any more.
             forgotten_at timestamptz NOT NULL,
-            -- Digests of the other side of the failures: accounts for an address, addresses for an account.
+            -- Digests of the other side of the failures: accounts for a network, networks for an account.
             others bytea NOT NULL,
             version bigint NOT NULL DEFAULT 1
         );

@@ -133,7 +133,7 @@ enum Migrations {
                         forgiven_at REAL NOT NULL,
                         -- When the row means nothing any more.
                         forgotten_at REAL NOT NULL,
-                        -- Digests of the other side of the failures: accounts for an address, addresses for an account.
+                        -- Digests of the other side of the failures: accounts for a network, networks for an account.
                         others BLOB NOT NULL,
                         version INTEGER NOT NULL DEFAULT 1
                     ) STRICT, WITHOUT ROWID;

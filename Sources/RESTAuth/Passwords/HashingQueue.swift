@@ -5,7 +5,7 @@ struct HashingJob: Sendable {
     }
 
     let id: Int
-    /// Whom it is for, as a client's address; all whose origin is not known share one.
+    /// Whom it is for, as a client's network; all whose origin is not known share one.
     let origin: String?
     let start = ContinuousClock.now
     let deadline: ContinuousClock.Instant

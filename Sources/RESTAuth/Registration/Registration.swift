@@ -31,9 +31,8 @@ public final class Registration: Sendable {
     /// Registers a user, where the mode allows it and `proof` has what is asked for.
     ///
     /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy, the proof, and how many have come from the
-    /// network of `address`. Then the password is hashed. Stored, in
-    /// one transaction: the user as by ``Users/register(_:password:)``, that the invitation is used, that the challenge is spent. A registration that
-    /// is refused for whatever reason uses neither up.
+    /// network of `address`. Then the password is hashed. Stored, in one transaction: the user as by ``Users/register(_:password:)``, that the
+    /// invitation is used, that the challenge is spent. A registration that is refused for whatever reason uses neither up.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`, `invitation_invalid`, `challenge_required`,
     ///   `challenge_invalid`, `rate_limited`, `user_already_exists`, `overloaded`.
     public func register(
