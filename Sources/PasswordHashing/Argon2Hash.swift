@@ -12,12 +12,13 @@ struct Argon2Hash: StoredHash {
     private let lanes: Int
     private let phc: String
 
+    private static let spellings: [(prefix: StaticString, scheme: PasswordHash.Scheme, isPlain: Bool)] = [
+        ("$argon2id$", .argon2id, true), ("$argon2i$", .argon2i, true), ("argon2$argon2id$", .argon2id, false),
+        ("argon2$argon2i$", .argon2i, false),
+    ]
+
     init?(_ text: HashText) {
-        let spellings: [(prefix: String, scheme: PasswordHash.Scheme, isPlain: Bool)] = [
-            ("$argon2id$", .argon2id, true), ("$argon2i$", .argon2i, true), ("argon2$argon2id$", .argon2id, false),
-            ("argon2$argon2i$", .argon2i, false),
-        ]
-        guard let (prefix, scheme, isPlain) = spellings.first(where: { text.text.hasPrefix($0.prefix) }),
+        guard let (prefix, scheme, isPlain) = Self.spellings.first(where: { text.text.hasPrefix($0.prefix) }),
             let fields = text.fields(after: prefix, count: 4), fields[0] == "v=19",
             let costs = fields[1].values(of: "m", "t", "p"),
             let memory = costs[0].number(in: 8...(4 << 20)), let passes = costs[1].number(in: 1...1000),

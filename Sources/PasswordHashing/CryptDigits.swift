@@ -5,22 +5,26 @@ struct CryptDigits {
     static let bcrypt = CryptDigits("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", beginsHigh: true)
 
     private let digits: [UInt8]
+    /// Of each byte, where it is a digit.
+    private let values: [Int?]
     private let beginsHigh: Bool
 
     private init(_ digits: String, beginsHigh: Bool) {
         self.digits = Array(digits.utf8)
+        var values = [Int?](repeating: nil, count: 256)
+        for (value, digit) in self.digits.enumerated() { values[Int(digit)] = value }
+        self.values = values
         self.beginsHigh = beginsHigh
     }
 
-    func value(of digit: Character) -> Int? {
-        digit.asciiValue.flatMap(digits.firstIndex)
-    }
+    func value(of digit: UInt8) -> Int? { values[Int(digit)] }
 
     /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not need are zero.
-    func canSpell(_ text: Substring, bytes: Int) -> Bool {
+    func canSpell(_ text: ArraySlice<UInt8>, bytes: Int) -> Bool {
         let spare = (6 - bytes * 8 % 6) % 6
-        let values = text.compactMap(value)
-        guard values.count == text.count, values.count == (bytes * 8 + 5) / 6, let last = values.last else { return false }
+        guard text.count == (bytes * 8 + 5) / 6, text.allSatisfy({ value(of: $0) != nil }), let last = text.last.flatMap(value) else {
+            return false
+        }
         return beginsHigh ? last % (1 << spare) == 0 : last < 1 << (6 - spare)
     }
 

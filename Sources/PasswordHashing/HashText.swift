@@ -1,51 +1,12 @@
-import Foundation
+import CSodium
 
 /// The text of a stored hash, and the strict reading of its parts: whatever is in there has one spelling.
+///
+/// Its bytes, not its characters: those are worked out ten times as slowly, and an import reads very many hashes.
 struct HashText {
     static let maximumBytes = 1024
     /// The longest salt, in bytes as it goes into the computation.
     static let saltBytes = 1...256
-
-    let text: Substring
-
-    /// `nil` when it is too long or has anything but the visible characters of ASCII.
-    init?(_ text: String) {
-        let bytes = text.utf8
-        guard bytes.count <= Self.maximumBytes, bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
-        self.text = text[...]
-    }
-
-    /// What stands between the dollar signs after `prefix`, when that is how it begins and these are so many.
-    func fields(after prefix: String, count: Int) -> [Substring]? {
-        guard text.hasPrefix(prefix) else { return nil }
-        let fields = text.dropFirst(prefix.count).split(separator: "$", omittingEmptySubsequences: false)
-        return fields.count == count ? fields : nil
-    }
-}
-
-extension Substring {
-    /// A decimal number without sign and leading zeros.
-    func number(in range: ClosedRange<Int>) -> Int? {
-        guard let number = Int(self), range.contains(number), String(number) == self else { return nil }
-        return number
-    }
-
-    /// The values of `m=65536,t=3,p=4`: of these names, in this order, and of no others.
-    func values(of names: String...) -> [Substring]? {
-        let pairs = split(separator: ",", omittingEmptySubsequences: false)
-        guard pairs.count == names.count else { return nil }
-        var values: [Substring] = []
-        for (pair, name) in zip(pairs, names) {
-            guard pair.hasPrefix(name + "=") else { return nil }
-            values.append(pair.dropFirst(name.count + 1))
-        }
-        return values
-    }
-
-    /// A salt that is used as it is written.
-    func textSalt() -> [UInt8]? {
-        HashText.saltBytes.contains(utf8.count) ? Array(utf8) : nil
-    }
 
     /// The ways in which bytes are written.
     enum Spelling {
@@ -59,36 +20,112 @@ extension Substring {
         case hex
     }
 
+    let text: ArraySlice<UInt8>
+
+    /// `nil` when it is too long or has anything but the visible characters of ASCII.
+    init?(_ text: String) {
+        let bytes = text.utf8
+        guard bytes.count <= Self.maximumBytes, bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+        self.text = Array(bytes)[...]
+    }
+
+    func fields(after prefix: StaticString, count: Int) -> [ArraySlice<UInt8>]? {
+        text.fields(after: prefix, count: count)
+    }
+}
+
+extension String {
+    /// Of a part of a hash.
+    init(_ part: ArraySlice<UInt8>) {
+        self.init(decoding: part, as: UTF8.self)
+    }
+}
+
+extension ArraySlice<UInt8> {
+    func hasPrefix(_ prefix: StaticString) -> Bool {
+        prefix.withUTF8Buffer { starts(with: $0) }
+    }
+
+    static func == (part: Self, word: StaticString) -> Bool {
+        part.count == word.utf8CodeUnitCount && part.hasPrefix(word)
+    }
+
+    /// What stands between the separators, also where that is nothing.
+    func parts(at separator: Unicode.Scalar) -> [ArraySlice<UInt8>] {
+        split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
+    }
+
+    /// What stands between the dollar signs after `prefix`, when that is how it begins and these are so many.
+    func fields(after prefix: StaticString, count: Int) -> [ArraySlice<UInt8>]? {
+        guard hasPrefix(prefix) else { return nil }
+        let fields = dropFirst(prefix.utf8CodeUnitCount).parts(at: "$")
+        return fields.count == count ? fields : nil
+    }
+
+    /// A decimal number without sign and leading zeros.
+    func number(in range: ClosedRange<Int>) -> Int? {
+        // So many digits fit any Int.
+        guard (1...18).contains(count), first != UInt8(ascii: "0") || count == 1 else { return nil }
+        var number = 0
+        for digit in self {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            number = number * 10 + Int(digit - UInt8(ascii: "0"))
+        }
+        return range.contains(number) ? number : nil
+    }
+
+    /// The values of `m=65536,t=3,p=4`: of these names, in this order, and of no others.
+    func values(of names: StaticString...) -> [ArraySlice<UInt8>]? {
+        var values = parts(at: ",")
+        guard values.count == names.count else { return nil }
+        for (index, name) in names.enumerated() {
+            let (value, length) = (values[index], name.utf8CodeUnitCount)
+            guard value.hasPrefix(name), value.dropFirst(length).first == UInt8(ascii: "=") else { return nil }
+            values[index] = value.dropFirst(length + 1)
+        }
+        return values
+    }
+
+    /// A salt that is used as it is written.
+    func textSalt() -> [UInt8]? {
+        HashText.saltBytes.contains(count) ? Array(self) : nil
+    }
+
     /// The bytes that this spells, as many as are allowed; `nil` when it is not their one spelling.
-    func bytes(_ spelling: Spelling, count: ClosedRange<Int>) -> [UInt8]? {
+    func bytes(_ spelling: HashText.Spelling, count: ClosedRange<Int>) -> [UInt8]? {
         let bytes: [UInt8]?
         switch spelling {
-        case .base64: bytes = paddedBase64Bytes()
-        case .unpaddedBase64: bytes = unpaddedBase64Bytes()
-        case .adaptedBase64: bytes = contains("+") ? nil : replacing(".", with: "+").unpaddedBase64Bytes()
+        case .base64: bytes = base64Bytes(sodium_base64_VARIANT_ORIGINAL)
+        case .unpaddedBase64: bytes = base64Bytes(sodium_base64_VARIANT_ORIGINAL_NO_PADDING)
+        case .adaptedBase64:
+            let (plus, stop) = (UInt8(ascii: "+"), UInt8(ascii: "."))
+            bytes = contains(plus) ? nil : map { $0 == stop ? plus : $0 }[...].base64Bytes(sodium_base64_VARIANT_ORIGINAL_NO_PADDING)
         case .hex: bytes = hexBytes()
         }
         guard let bytes, count.contains(bytes.count) else { return nil }
         return bytes
     }
 
-    private func paddedBase64Bytes() -> [UInt8]? {
-        // Foundation forgives spare bits that are not zero: what it would have written itself is the one spelling.
-        guard let data = Data(base64Encoded: String(self)), data.base64EncodedString() == self else { return nil }
-        return Array(data)
-    }
-
-    private func unpaddedBase64Bytes() -> [UInt8]? {
-        guard !contains("=") else { return nil }
-        return (self + String(repeating: "=", count: (4 - utf8.count % 4) % 4)).paddedBase64Bytes()
+    /// libsodium forgives nothing here: no padding too many or too few, no spare bits that are not zero.
+    private func base64Bytes(_ variant: Int32) -> [UInt8]? {
+        var isValid = false
+        let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 3) { bytes, length in
+            isValid =
+                withUnsafeBytes { text in
+                    sodium_base642bin(
+                        bytes.baseAddress!, bytes.count, text.assumingMemoryBound(to: CChar.self).baseAddress, text.count, nil, &length,
+                        nil, variant)
+                } == 0
+        }
+        return isValid ? bytes : nil
     }
 
     private func hexBytes() -> [UInt8]? {
-        let digits = Array(utf8)
-        guard digits.count % 2 == 0 else { return nil }
+        guard count % 2 == 0 else { return nil }
         var bytes: [UInt8] = []
-        for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = Self.value(ofHexDigit: digits[index]), let low = Self.value(ofHexDigit: digits[index + 1]) else { return nil }
+        bytes.reserveCapacity(count / 2)
+        for index in stride(from: startIndex, to: endIndex, by: 2) {
+            guard let high = Self.value(ofHexDigit: self[index]), let low = Self.value(ofHexDigit: self[index + 1]) else { return nil }
             bytes.append(high << 4 | low)
         }
         return bytes

@@ -10,14 +10,14 @@ struct PBKDF2Hash: StoredHash {
     private let salt: [UInt8]
     private let digest: [UInt8]
 
+    private static let spellings: [(prefix: StaticString, scheme: PasswordHash.Scheme, digest: HashText.Spelling)] = [
+        ("$pbkdf2$", .pbkdf2SHA1, .adaptedBase64), ("$pbkdf2-sha256$", .pbkdf2SHA256, .adaptedBase64),
+        ("$pbkdf2-sha512$", .pbkdf2SHA512, .adaptedBase64), ("pbkdf2:sha1:", .pbkdf2SHA1, .hex), ("pbkdf2:sha256:", .pbkdf2SHA256, .hex),
+        ("pbkdf2:sha512:", .pbkdf2SHA512, .hex), ("pbkdf2_sha1$", .pbkdf2SHA1, .base64), ("pbkdf2_sha256$", .pbkdf2SHA256, .base64),
+    ]
+
     init?(_ text: HashText) {
-        let spellings: [(prefix: String, scheme: PasswordHash.Scheme, digest: Substring.Spelling)] = [
-            ("$pbkdf2$", .pbkdf2SHA1, .adaptedBase64), ("$pbkdf2-sha256$", .pbkdf2SHA256, .adaptedBase64),
-            ("$pbkdf2-sha512$", .pbkdf2SHA512, .adaptedBase64), ("pbkdf2:sha1:", .pbkdf2SHA1, .hex),
-            ("pbkdf2:sha256:", .pbkdf2SHA256, .hex),
-            ("pbkdf2:sha512:", .pbkdf2SHA512, .hex), ("pbkdf2_sha1$", .pbkdf2SHA1, .base64), ("pbkdf2_sha256$", .pbkdf2SHA256, .base64),
-        ]
-        guard let (prefix, scheme, spelling) = spellings.first(where: { text.text.hasPrefix($0.prefix) }),
+        guard let (prefix, scheme, spelling) = Self.spellings.first(where: { text.text.hasPrefix($0.prefix) }),
             let fields = text.fields(after: prefix, count: 3),
             let rounds = fields[0].number(in: 1...0xFFFF_FFFF)
         else { return nil }

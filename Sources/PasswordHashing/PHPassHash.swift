@@ -13,7 +13,7 @@ struct PHPassHash: StoredHash {
         else { return nil }
         let (salt, digest) = (hash.dropFirst().prefix(8), hash.dropFirst(9))
         guard salt.allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }), CryptDigits.crypt.canSpell(digest, bytes: 16) else { return nil }
-        (self.logarithm, self.salt, self.digest) = (logarithm, Array(salt.utf8), Array(digest.utf8))
+        (self.logarithm, self.salt, self.digest) = (logarithm, Array(salt), Array(digest))
     }
 
     var scheme: PasswordHash.Scheme { .phpass }

@@ -28,17 +28,17 @@ public struct PasswordHash: Sendable {
         case phpass
     }
 
+    private static let families: [any StoredHash.Type] = [
+        Argon2Hash.self, SHACryptHash.self, BcryptHash.self, PBKDF2Hash.self, ScryptHash.self, FirebaseScryptHash.self, PHPassHash.self,
+    ]
+
     private let stored: any StoredHash
 
     /// `nil` for anything that is not exactly one of the forms: of at most 1024 bytes, in visible ASCII, every part in its one spelling and
     /// of a possible length, every cost within what its scheme allows and 4 GiB. Computes nothing.
     public init?(_ text: String) {
         guard let text = HashText(text) else { return nil }
-        let families: [any StoredHash.Type] = [
-            Argon2Hash.self, SHACryptHash.self, BcryptHash.self, PBKDF2Hash.self, ScryptHash.self, FirebaseScryptHash.self,
-            PHPassHash.self,
-        ]
-        for family in families {
+        for family in Self.families {
             if let stored = family.init(text) {
                 self.stored = stored
                 return

@@ -8,11 +8,10 @@ struct SHACryptHash: StoredHash {
 
     init?(_ text: HashText) {
         let isLong = text.text.hasPrefix("$6$")
-        let prefix = isLong ? "$6$" : "$5$"
+        let prefix: StaticString = isLong ? "$6$" : "$5$"
         guard var fields = text.fields(after: prefix, count: 2) ?? text.fields(after: prefix, count: 3) else { return nil }
         if fields.count == 3 {
-            let name = "rounds="
-            guard fields[0].hasPrefix(name), let rounds = fields[0].dropFirst(name.count).number(in: 1000...999_999_999) else { return nil }
+            guard let rounds = fields[0].values(of: "rounds")?[0].number(in: 1000...999_999_999) else { return nil }
             self.rounds = rounds
             fields.removeFirst()
         } else {
@@ -23,7 +22,7 @@ struct SHACryptHash: StoredHash {
         else { return nil }
         scheme = isLong ? .sha512Crypt : .sha256Crypt
         setting = String(text.text.dropLast(fields[1].count))
-        digest = Array(fields[1].utf8)
+        digest = Array(fields[1])
     }
 
     var parameters: String { "rounds=\(rounds)" }

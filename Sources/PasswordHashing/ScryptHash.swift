@@ -17,7 +17,7 @@ struct ScryptHash: StoredHash {
         {
             (self.cost, self.salt, self.digest) = (cost, salt, digest)
         } else if let fields = text.fields(after: "scrypt:", count: 3),
-            case let costs = fields[0].split(separator: ":", omittingEmptySubsequences: false), costs.count == 3,
+            case let costs = fields[0].parts(at: ":"), costs.count == 3,
             let cost = ScryptCost(steps: costs[0], blocks: costs[1], lanes: costs[2]),
             let salt = fields[1].textSalt(), let digest = fields[2].bytes(.hex, count: 64...64)
         {
@@ -49,17 +49,17 @@ struct ScryptCost: CustomStringConvertible {
     private let lanes: Int
 
     /// With N as the logarithm to the base of two.
-    init?(logarithm: Substring, blocks: Substring, lanes: Substring) {
+    init?(logarithm: ArraySlice<UInt8>, blocks: ArraySlice<UInt8>, lanes: ArraySlice<UInt8>) {
         guard let logarithm = logarithm.number(in: 1...31) else { return nil }
         self.init(logarithm, blocks, lanes)
     }
 
-    init?(steps: Substring, blocks: Substring, lanes: Substring) {
+    init?(steps: ArraySlice<UInt8>, blocks: ArraySlice<UInt8>, lanes: ArraySlice<UInt8>) {
         guard let steps = steps.number(in: 2...(1 << 31)), steps & (steps - 1) == 0 else { return nil }
         self.init(steps.trailingZeroBitCount, blocks, lanes)
     }
 
-    private init?(_ logarithm: Int, _ blocks: Substring, _ lanes: Substring) {
+    private init?(_ logarithm: Int, _ blocks: ArraySlice<UInt8>, _ lanes: ArraySlice<UInt8>) {
         guard let blocks = blocks.number(in: 1...(1 << 30)), let lanes = lanes.number(in: 1...(1 << 30)) else { return nil }
         (self.logarithm, self.blocks, self.lanes) = (logarithm, blocks, lanes)
         // N is below 2^(128 * r / 8) (RFC 7914 section 2).
