@@ -26,9 +26,7 @@ package enum JSON: Sendable, Equatable {
     package static let maximumDepth = 32
 
     package init?(_ bytes: some Collection<UInt8>) {
-        let bytes = Array(bytes)
-        guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
-        var reader = JSONReader(bytes: bytes)
+        var reader = JSONReader(bytes: Array(bytes))
         guard let value = reader.document() else { return nil }
         self = value
     }
@@ -169,15 +167,21 @@ private struct JSONReader {
         position += 1
         if take("}") { return .object([]) }
         var members: [JSON.Member] = []
-        var names: Set<[UInt8]> = []
         repeat {
             skipBlanks()
-            guard next == UInt8(ascii: "\""), let name = string(), names.insert(Array(name.utf8)).inserted,
-                take(":"), let value = value(depth: depth + 1)
+            guard next == UInt8(ascii: "\""), let name = string(), take(":"), let value = value(depth: depth + 1)
             else { return nil }
             members.append(.init(name: name, value: value))
         } while take(",")
-        return take("}") ? .object(members) : nil
+        return take("}") && Self.haveOwnNames(members) ? .object(members) : nil
+    }
+
+    /// Byte by byte. To compare few with each other is faster than to hash them, which a large object needs.
+    private static func haveOwnNames(_ members: [JSON.Member]) -> Bool {
+        guard members.count <= 8 else { return Set(members.map { Array($0.name.utf8) }).count == members.count }
+        return members.indices.allSatisfy { index in
+            members[..<index].allSatisfy { !$0.name.utf8.elementsEqual(members[index].name.utf8) }
+        }
     }
 
     private mutating func array(depth: Int) -> JSON? {
@@ -191,12 +195,17 @@ private struct JSONReader {
         return take("]") ? .array(elements) : nil
     }
 
+    /// UTF-8 is checked here: nothing but ASCII is taken outside of strings.
     private mutating func string() -> String? {
         position += 1
         // All of it, where nothing is escaped.
         let plain = bytes[position...].prefix { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 >= 0x20 }
-        var text = Array(plain)
         position = plain.endIndex
+        if next == UInt8(ascii: "\"") {
+            position += 1
+            return String(validating: plain, as: UTF8.self)
+        }
+        var text = Array(plain)
         while let byte = next {
             position += 1
             switch byte {

@@ -46,19 +46,19 @@ public struct Username: Sendable, Hashable {
     /// The form of a name of ASCII letters, digits and marks that all rules below allow anywhere: most names are such, and of many at once the rules
     /// would take most of the time.
     private static func plainForm(of text: String) -> String? {
-        guard (1...maximumLength).contains(text.utf8.count), !looksLikeToken(text.utf8) else { return nil }
-        var form: [UInt8] = []
-        form.reserveCapacity(text.utf8.count)
+        guard (1...maximumLength).contains(text.utf8.count) else { return nil }
+        var hasCapitals = false
         for byte in text.utf8 {
             switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): form.append(byte | 0x20)
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): hasCapitals = true
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
                 UInt8(ascii: "-"), UInt8(ascii: "@"), UInt8(ascii: "+"):
-                form.append(byte)
+                continue
             default: return nil
             }
         }
-        return looksLikeToken(form) ? nil : String(decoding: form, as: UTF8.self)
+        let form = hasCapitals ? text.lowercased() : text
+        return looksLikeToken(form.utf8) ? nil : form
     }
 
     private static func canonicalForm(of text: String) -> String? {
