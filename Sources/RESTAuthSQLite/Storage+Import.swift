@@ -9,7 +9,7 @@ extension SQLiteStorage {
 
     public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome] {
         do {
-            return try await write { database in
+            return try await writeMany { database in
                 let outcomes = try UserInsertion(database, above: last).run(users)
                 guard !isTrial else { throw TrialEnded(outcomes: outcomes) }
                 return outcomes
@@ -35,6 +35,24 @@ extension SQLiteStorage {
                         user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"]),
                     legacyID: row["legacy_id"])
             }
+        }
+    }
+}
+
+extension SQLiteStorage {
+    /// KiB of pages that a transaction may change before they are written for the first time: the index of the names is changed all over.
+    private static let cacheSize = 65536
+
+    /// Writes all or nothing in a transaction of its own: a savepoint, in which others are written together, would have each page copied before
+    /// it is changed.
+    private func writeMany<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await database.write { database in
+                try database.execute(sql: "PRAGMA cache_size = -\(Self.cacheSize)")
+                return try updates(database)
+            }
+        } catch let error as DatabaseError {
+            throw Self.unavailable(error)
         }
     }
 }

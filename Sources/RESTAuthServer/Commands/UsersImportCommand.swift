@@ -148,13 +148,14 @@ private final class ImportReport {
 extension ImportNote {
     /// `nil` for who came in as they were, or was there.
     fileprivate var text: String? {
-        let who = "\(place)\(username.map { ", \(Self.shown($0))" } ?? "")"
-        return switch outcome {
+        switch outcome {
         case .imported(_, nil), .skipped: nil
         case .imported(let id, let former?): id.map { "\(who): id \(former) became \($0)" } ?? "\(who): id \(former) is not free"
         case .refused(let refusal): "\(who): \(refusal.reason)"
         }
     }
+
+    private var who: String { "\(place)\(username.map { ", \(Self.shown($0))" } ?? "")" }
 
     fileprivate var json: JSON? {
         var members: [(String, JSON)] = []
