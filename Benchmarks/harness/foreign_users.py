@@ -5,7 +5,7 @@ import json
 import random
 import string
 
-CRYPT_DIGITS = "./" + string.digits + string.ascii_letters
+CRYPT_DIGITS = "./" + string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 def foreign_users(count):
@@ -41,7 +41,7 @@ FORMS = [_werkzeug_pbkdf2, _werkzeug_scrypt, _passlib_pbkdf2, _passlib_sha256_cr
 
 
 def _letters(chance, count):
-    return "".join(chance.choices(string.digits + string.ascii_letters, k=count))
+    return "".join(chance.choices(string.digits + string.ascii_uppercase + string.ascii_lowercase, k=count))
 
 
 def _base64(chance, length):
