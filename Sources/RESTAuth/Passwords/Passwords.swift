@@ -96,7 +96,11 @@ public final class Passwords: Sendable {
     /// Changes the password of who is signed in, and ends every session but that of `identity`.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came between.
-    /// - Parameter address: the client's IP address; from its network the user is known from then on, and from no other.
+    /// - Parameters:
+    ///   - present: the password that the user has.
+    ///   - new: the one to have from then on.
+    ///   - identity: who is signed in.
+    ///   - address: the client's IP address; from its network the user is known from then on, and from no other.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`, `overloaded`.
     public func change(
         from present: String, to new: String, for identity: Identity, at address: String? = nil
@@ -120,7 +124,10 @@ public final class Passwords: Sendable {
     }
 
     /// Makes sure that who is signed in knows the password.
-    /// - Parameter address: the client's IP address.
+    /// - Parameters:
+    ///   - present: the password that the user has.
+    ///   - identity: who is signed in.
+    ///   - address: the client's IP address.
     /// - Throws: `current_password_invalid`, `rate_limited`, `overloaded`.
     public func confirm(_ present: String, for identity: Identity, at address: String? = nil) async throws {
         _ = try await confirm(present, of: identity, from: address.flatMap(ClientNetwork.init))
