@@ -145,6 +145,7 @@ public func wait(seconds: Double, for what: String, until condition: () async th
     let limit = ContinuousClock.now + .seconds(seconds)
     while try await !condition() {
         guard ContinuousClock.now < limit else { throw TimedOut(what: what) }
+        // Between two looks at the condition: what another process does cannot be awaited.
         try await Task.sleep(for: .milliseconds(5))
     }
 }

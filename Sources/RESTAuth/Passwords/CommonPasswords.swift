@@ -47,6 +47,7 @@ enum CommonPasswords {
         do {
             return try PasswordFilter(Data(PackageResources.common_passwords_filter))
         } catch {
+            // The list is part of the program: a build that spoiled it must not run and take every password.
             fatalError("the list of common passwords was not built in whole: \(error)")
         }
     }()
