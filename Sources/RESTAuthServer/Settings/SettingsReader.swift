@@ -1,0 +1,156 @@
+import Foundation
+import PasswordHashing
+import RESTAuth
+import RESTAuthHummingbird
+
+/// Reads single settings and says what is wrong with them.
+struct SettingsReader {
+    let source: SettingsSource
+
+    func text(_ setting: Setting) -> String? { source[setting]?.value }
+
+    func number(_ setting: Setting, in range: ClosedRange<Int>) throws -> Int? {
+        guard let found = source[setting] else { return nil }
+        guard let number = Int(found.value), range.contains(number) else {
+            throw wrong(found, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) throws -> Choice? where Choice.RawValue == String {
+        guard let found = source[setting] else { return nil }
+        guard let choice = Choice.allCases.first(where: { $0.rawValue.lowercased() == found.value.lowercased() }) else {
+            throw wrong(found, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
+    func flag(_ setting: Setting) throws -> Bool? {
+        guard let found = source[setting] else { return nil }
+        switch found.value.lowercased() {
+        case "yes", "true", "on", "1": return true
+        case "no", "false", "off", "0": return false
+        default: throw wrong(found, "must be yes or no")
+        }
+    }
+
+    private func list(_ setting: Setting) -> [String] {
+        (text(setting) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    private func wrong(_ found: SettingsSource.Found, _ rule: String) -> AuthError {
+        AuthError(.misconfigured, "\(found.place) is \"\(found.value)\" and \(rule)")
+    }
+
+    // MARK: Settings with rules of their own
+
+    func database() throws -> DatabaseURL {
+        guard let found = source[.databaseURL] else { return .sqlite(path: "rest-auth.sqlite") }
+        return try DatabaseURL(found.value, place: found.place)
+    }
+
+    func throttle() throws -> ThrottleConfiguration {
+        var throttle = ThrottleConfiguration()
+        throttle.isOn = try flag(.throttle) ?? throttle.isOn
+        throttle.accountFailures = try number(.accountFailures, in: 1...ThrottleConfiguration.longestSeries) ?? throttle.accountFailures
+        throttle.networkFailures = try number(.networkFailures, in: 1...1_000_000) ?? throttle.networkFailures
+        throttle.hashingBudget = try number(.hashingBudget, in: 1...1_000_000) ?? throttle.hashingBudget
+        if text(.registrationsPerHour)?.lowercased() == "none" {
+            throttle.registrationsPerHour = nil
+        } else if let count = try number(.registrationsPerHour, in: 1...1_000_000) {
+            throttle.registrationsPerHour = count
+        }
+        return throttle
+    }
+
+    func publicURL() throws -> String? {
+        guard let found = source[.publicURL] else { return nil }
+        guard let url = URLComponents(string: found.value), url.scheme == "http" || url.scheme == "https",
+            url.host?.isEmpty == false, url.query == nil, url.fragment == nil, url.user == nil
+        else { throw wrong(found, "must be an http or https URL such as https://auth.example.com") }
+        return found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
+    }
+
+    func secret() throws -> InstanceSecret? {
+        guard source[.secretKey] == nil || source[.secretKeyFile] == nil else {
+            throw AuthError(.misconfigured, "secret_key and secret_key_file say the same thing twice: set one of them")
+        }
+        guard let found = source[.secretKey] else { return nil }
+        do {
+            return try InstanceSecret(found.value)
+        } catch {
+            throw AuthError(.misconfigured, "\(found.place): \(error.detail)")
+        }
+    }
+
+    func tokenRenewal() throws -> TokenRenewal {
+        enum Name: String, CaseIterable { case always, until, never }
+        let limit = try number(.tokenRenewalLimit, in: 1...(366 * 86400)) ?? 43200
+        let name: Name = try choice(.tokenRenewal) ?? .always
+        return switch name {
+        case .always: .always
+        case .until: .until(limit)
+        case .never: .never
+        }
+    }
+
+    func registrationChallenge() throws -> Int? {
+        guard let found = source[.registrationChallenge] else { return nil }
+        // In a YAML file, off is a way to write false.
+        if ["off", "no", "false"].contains(found.value.lowercased()) { return nil }
+        guard let bits = Int(found.value), AuthConfiguration.registrationChallenges.contains(bits) else {
+            throw wrong(found, "must be off or a number of bits from 8 to 30")
+        }
+        return bits
+    }
+
+    func passwordCost() throws -> Argon2id {
+        let memory = try number(.passwordMemory, in: Argon2id.minimumMemory...(4 << 20)) ?? Argon2id.minimumMemory
+        let passes = try number(.passwordPasses, in: Argon2id.minimumPasses...64) ?? Argon2id.minimumPasses
+        return Argon2id(memoryKiB: memory, passes: passes) ?? .standard
+    }
+
+    func passwordHashLimit() throws -> HashLimit {
+        HashLimit(
+            memoryKiB: try number(.passwordHashMemoryLimit, in: 1...(4 << 20)) ?? HashLimit().memoryKiB,
+            milliseconds: try number(.passwordHashTimeLimit, in: 1...60_000) ?? HashLimit().milliseconds)
+    }
+
+    func legacySecret() throws -> LegacySecret? {
+        guard let found = source[.legacySecret] else { return nil }
+        do {
+            return try LegacySecret(found.value)
+        } catch {
+            throw AuthError(.misconfigured, "\(found.place): \(error.detail)")
+        }
+    }
+
+    func corsOrigins() throws -> [String] {
+        let origins = list(.corsOrigins)
+        for origin in origins where origin != "*" && origin.wholeMatch(of: /https?:\/\/[^\/\s?#@]+/) == nil {
+            throw AuthError(
+                .misconfigured, "\(source[.corsOrigins]?.place ?? "") has \"\(origin)\", which is no origin such as https://app.example.com"
+            )
+        }
+        return origins
+    }
+
+    func trustedProxies() throws -> [Network] {
+        try list(.trustedProxies).map { text in
+            guard let network = Network(text) else {
+                throw AuthError(
+                    .misconfigured,
+                    "\(source[.trustedProxies]?.place ?? "") has \"\(text)\", which is no address or range such as 10.0.0.0/8")
+            }
+            return network
+        }
+    }
+
+    func tls() throws -> TLSFiles? {
+        switch (source[.tlsCertificate], source[.tlsKey]) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return TLSFiles(certificate: certificate.value, key: key.value)
+        default: throw AuthError(.misconfigured, "tls_certificate and tls_key go together: set both or none")
+        }
+    }
+}
