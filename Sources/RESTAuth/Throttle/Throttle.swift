@@ -1,4 +1,3 @@
-import Crypto
 public import Foundation
 import Logging
 
@@ -210,78 +209,5 @@ public final class Throttle: Sendable {
         let isCleared = try await storage.deleteThrottle(subject)
         if isCleared { AuthEvent.throttleCleared(subject).record() }
         return isCleared
-    }
-}
-
-/// Who somebody says to be, and from where.
-struct Guess: Sendable {
-    /// `nil` for what could be no name.
-    let name: Username?
-    /// `nil` when nobody knows.
-    let network: ClientNetwork?
-
-    /// All that could stand in its way.
-    var subjects: [ThrottleSubject] {
-        [
-            name.map(ThrottleSubject.account), network.map(ThrottleSubject.network),
-            name.flatMap { name in network.map { .account(name, from: $0) } },
-        ].compactMap { $0 }
-    }
-}
-
-/// A guess that may be tried.
-struct AdmittedGuess: Sendable {
-    let guess: Guess
-    /// When the user last signed in from there, to within a day; `nil` for never.
-    let knownSince: Date?
-
-    init(_ guess: Guess, knownSince: Date?) {
-        self.guess = guess
-        self.knownSince = knownSince
-    }
-
-    var isFromKnownOrigin: Bool { knownSince != nil }
-
-    /// What it is counted by when it is wrong.
-    func limits(_ configuration: ThrottleConfiguration) -> [ThrottleSubject: ThrottleLimit] {
-        var limits: [ThrottleSubject: ThrottleLimit] = [:]
-        if let network = guess.network { limits[.network(network)] = configuration.network }
-        if let name = guess.name {
-            if isFromKnownOrigin, let network = guess.network {
-                limits[.account(name, from: network)] = configuration.account
-            } else {
-                limits[.account(name)] = configuration.account
-            }
-        }
-        return limits
-    }
-
-    /// In the order in which they are taken.
-    func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
-        limits(configuration).sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value) }
-    }
-
-    /// From where the user has signed in before, what others did is no obstacle: only guesses at this user from there are.
-    func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == "known") == isFromKnownOrigin }
-
-    /// A digest of the account for a network, of the network for an account.
-    func other(of subject: ThrottleSubject) -> UInt32? {
-        let other: String? =
-            switch subject.kind {
-            case "account": guess.network?.description
-            case "network": guess.name?.canonical
-            default: nil
-            }
-        return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
-    }
-
-    /// Whether a right password ends the series. From where the user signs in all the time it does not end the series of others: they would
-    /// begin anew each time. But nobody stays locked out who is there.
-    func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
-        switch counter.subject.kind {
-        case "known": isFromKnownOrigin
-        case "account": !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
-        default: false
-        }
     }
 }
