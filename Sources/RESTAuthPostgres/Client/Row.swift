@@ -1,11 +1,9 @@
 import CLibpq
 
 /// The rows that a statement gave, as libpq keeps them until nobody needs them any more.
-///
-/// Unchecked, because the compiler does not know what is behind the pointer: a result that nobody changes, only reads, and libpq lets any thread
-/// read one.
-final class Rows: @unchecked Sendable {
-    private let result: OpaquePointer
+final class Rows: Sendable {
+    // The compiler does not know what is behind the pointer: a result that nobody changes, only reads, which libpq allows from any thread.
+    nonisolated(unsafe) private let result: OpaquePointer
     fileprivate let columns: Columns
 
     /// Takes `result` over.
