@@ -2,14 +2,7 @@
 -- these one in four with a wrong password. Any other answer than the right one is a failure. Each thread has one connection,
 -- or it would not know which answer is to which request.
 -- Arguments: two files with one value of the Authorization header per line, of right and of wrong passwords.
-require "report"
-
-local threads = {}
-
-function setup(thread)
-   threads[#threads + 1] = thread
-   thread:set("number", #threads)
-end
+require "failures"
 
 local function lines(file)
    local lines = {}
@@ -42,14 +35,4 @@ end
 
 function response(status)
    if status ~= expected then failed = failed + 1 end
-end
-
-local report = done
-
-function done(summary, latency)
-   summary.errors.status = 0
-   for _, thread in ipairs(threads) do
-      summary.errors.status = summary.errors.status + thread:get("failed")
-   end
-   report(summary, latency)
 end
