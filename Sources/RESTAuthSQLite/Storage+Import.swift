@@ -85,10 +85,8 @@ private struct UserInsertion {
         return try users.map { user in
             guard user.id.map({ $0 > last }) ?? true else { return try obstacle(to: user) ?? .idTaken }
             do {
-                try insertion.execute(arguments: [
-                    user.id, user.legacyID, user.name.text, user.name.canonical, user.passwordHash, user.createdAt.timeIntervalSince1970,
-                    user.disabledAt?.timeIntervalSince1970,
-                ])
+                try bind(user, to: insertion)
+                try insertion.execute()
             } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
                 // One that has failed is of no use any more.
                 insertion = try self.insertion()
@@ -99,6 +97,23 @@ private struct UserInsertion {
             for role in user.roles { try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role]) }
             return .imported(id)
         }
+    }
+
+    /// One value after the other: a list of arguments boxes and copies each of them, which takes longer than the row itself.
+    private func bind(_ user: ImportableUser, to statement: Statement) throws {
+        func bind(_ value: some StatementBinding, at index: CInt) throws {
+            let code = value.bind(to: statement.sqliteStatement, at: index)
+            guard code == ResultCode.SQLITE_OK.rawValue else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+        }
+        // Makes the statement ready for new values, and says that it has all of them.
+        statement.setUncheckedArguments(StatementArguments())
+        try bind(user.id, at: 1)
+        try bind(user.legacyID, at: 2)
+        try bind(user.name.text, at: 3)
+        try bind(user.name.canonical, at: 4)
+        try bind(user.passwordHash, at: 5)
+        try bind(user.createdAt.timeIntervalSince1970, at: 6)
+        try bind(user.disabledAt?.timeIntervalSince1970, at: 7)
     }
 
     /// Which of the constraints it is.

@@ -1,5 +1,6 @@
 public import Foundation
 public import PasswordHashing
+import Synchronization
 
 /// The door for users of another system, who keep their passwords.
 ///
@@ -31,18 +32,24 @@ public struct UserImport: Sendable {
         _ source: some UserSource, isTrial: Bool = false,
         report: ([ImportNote], _ done: Int, _ total: Int) throws -> Void = { _, _, _ in }
     ) async throws -> ImportCounts {
-        var arrivals = Arrivals(last: try await storage.lastUserID())
+        let last = try await storage.lastUserID()
+        let arrivals = Arrivals()
         var counts = ImportCounts()
-        var batch = try await checkedBatch(of: source)
-        while !batch.users.isEmpty {
-            async let next = checkedBatch(of: source)
-            let notes = try await store(batch.users, &arrivals, isTrial: isTrial)
+        /// Who needs another id, and gets it when all others have theirs.
+        var waiting: [Candidate] = []
+        var batch = try await checkedBatch(of: source, arrivals)
+        while !batch.isEnd {
+            async let next = checkedBatch(of: source, arrivals)
+            let (stored, displaced) = try await store(batch.candidates, above: last, isTrial: isTrial)
+            waiting += batch.waiting + displaced
+            let notes = batch.refusals + stored
             for note in notes { counts.add(note.outcome) }
             try report(notes, batch.done, batch.total)
             batch = try await next
         }
-        while !arrivals.waiting.isEmpty {
-            let notes = try await storeWaiting(&arrivals, isTrial: isTrial)
+        while !waiting.isEmpty {
+            let notes = try await storeRenumbered(waiting.prefix(Self.batchSize), above: last, isTrial: isTrial)
+            waiting.removeFirst(notes.count)
             for note in notes { counts.add(note.outcome) }
             try report(notes, batch.done, batch.total)
         }
@@ -52,14 +59,14 @@ public struct UserImport: Sendable {
     // MARK: Checking
 
     private struct CheckedBatch: Sendable {
-        var users: [Checked]
-        var done: Int
-        var total: Int
-    }
+        var candidates: [Candidate] = []
+        /// Whose ids others have, who came before.
+        var waiting: [Candidate] = []
+        var refusals: [ImportNote] = []
+        let done: Int
+        let total: Int
 
-    private enum Checked: Sendable {
-        case good(Candidate)
-        case refused(ImportNote)
+        var isEnd: Bool { candidates.isEmpty && waiting.isEmpty && refusals.isEmpty }
     }
 
     fileprivate struct Candidate: Sendable {
@@ -67,28 +74,38 @@ public struct UserImport: Sendable {
         let user: ImportableUser
     }
 
-    private func checkedBatch(of source: some UserSource) async throws -> CheckedBatch {
+    private func checkedBatch(of source: some UserSource, _ arrivals: Arrivals) async throws -> CheckedBatch {
         let batch = try await source.next(Self.batchSize)
         let now = now()
-        return CheckedBatch(users: batch.entries.map { check($0, now) }, done: batch.done, total: batch.total)
-    }
-
-    private func check(_ entry: ImportBatch.Entry, _ now: Date) -> Checked {
-        switch entry {
-        case .unreadable(let place, let reason):
-            return .refused(ImportNote(place: place, username: nil, outcome: .refused(ImportRefusal(kind: .unreadable, reason: reason))))
-        case .user(let user):
-            do {
-                try checkIDs(of: user)
-                let checked = ImportableUser(
-                    id: user.id, legacyID: user.legacyID, name: try name(of: user), passwordHash: try passwordHash(of: user),
-                    createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil, roles: try roles(of: user)
-                )
-                return .good(Candidate(place: user.place, user: checked))
-            } catch {
-                return .refused(ImportNote(place: user.place, username: user.username, outcome: .refused(error)))
+        var checked = CheckedBatch(done: batch.done, total: batch.total)
+        checked.candidates.reserveCapacity(batch.entries.count)
+        for entry in batch.entries {
+            switch entry {
+            case .unreadable(let place, let reason):
+                let refusal = ImportRefusal(kind: .unreadable, reason: reason)
+                checked.refusals.append(ImportNote(place: place, username: nil, outcome: .refused(refusal)))
+            case .user(let user):
+                do {
+                    let candidate = try candidate(user, now)
+                    switch arrivals.admit(candidate) {
+                    case .admitted: checked.candidates.append(candidate)
+                    case .waiting: checked.waiting.append(candidate)
+                    case .refused(let note): checked.refusals.append(note)
+                    }
+                } catch {
+                    checked.refusals.append(ImportNote(place: user.place, username: user.username, outcome: .refused(error)))
+                }
             }
         }
+        return checked
+    }
+
+    private func candidate(_ user: ForeignUser, _ now: Date) throws(ImportRefusal) -> Candidate {
+        try checkIDs(of: user)
+        let checked = ImportableUser(
+            id: user.id, legacyID: user.legacyID, name: try name(of: user), passwordHash: try passwordHash(of: user),
+            createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil, roles: try roles(of: user))
+        return Candidate(place: user.place, user: checked)
     }
 
     /// What a client can read from JSON unchanged; and far from the last number there is, after which nobody could register.
@@ -140,58 +157,42 @@ public struct UserImport: Sendable {
 
     // MARK: Storing
 
-    private func store(_ users: [Checked], _ arrivals: inout Arrivals, isTrial: Bool) async throws -> [ImportNote] {
+    /// - Returns: what became of them, and those whose id was not free.
+    private func store(
+        _ candidates: [Candidate], above last: User.ID, isTrial: Bool
+    ) async throws -> (notes: [ImportNote], displaced: [Candidate]) {
+        guard !candidates.isEmpty else { return ([], []) }
+        let outcomes = try await storage.importUsers(candidates.map(\.user), above: last, isTrial: isTrial)
         var notes: [ImportNote] = []
-        var candidates: [Candidate] = []
-        candidates.reserveCapacity(users.count)
-        for user in users {
-            switch user {
-            case .refused(let note): notes.append(note)
-            case .good(let candidate):
-                switch arrivals.admit(candidate) {
-                case .admitted: candidates.append(candidate)
-                case .waiting: break
-                case .refused(let note): notes.append(note)
-                }
-            }
-        }
-        return try await notes + store(candidates, &arrivals, isTrial: isTrial)
-    }
-
-    private func store(_ candidates: [Candidate], _ arrivals: inout Arrivals, isTrial: Bool) async throws -> [ImportNote] {
-        guard !candidates.isEmpty else { return [] }
-        let outcomes = try await storage.importUsers(candidates.map(\.user), above: arrivals.last, isTrial: isTrial)
-        return zip(candidates, outcomes).compactMap { candidate, outcome in
+        notes.reserveCapacity(candidates.count)
+        var displaced: [Candidate] = []
+        for (candidate, outcome) in zip(candidates, outcomes) {
             if outcome == .idTaken {
-                arrivals.waiting.append(candidate)
-                return nil
+                displaced.append(candidate)
+            } else {
+                notes.append(candidate.note(outcome, former: nil, isTrial: isTrial))
             }
-            return candidate.note(outcome, former: nil, isTrial: isTrial)
         }
+        return (notes, displaced)
     }
 
-    /// Those whose id was not free.
-    private func storeWaiting(_ arrivals: inout Arrivals, isTrial: Bool) async throws -> [ImportNote] {
-        let candidates = arrivals.waiting.prefix(Self.batchSize)
-        let outcomes = try await storage.importUsers(candidates.map { $0.user.withoutID() }, above: arrivals.last, isTrial: isTrial)
-        arrivals.waiting.removeFirst(candidates.count)
+    private func storeRenumbered(_ candidates: ArraySlice<Candidate>, above last: User.ID, isTrial: Bool) async throws -> [ImportNote] {
+        let outcomes = try await storage.importUsers(candidates.map { $0.user.withoutID() }, above: last, isTrial: isTrial)
         return zip(candidates, outcomes).map { $0.note($1, former: $0.user.id, isTrial: isTrial) }
     }
 }
 
 // MARK: - Who has come
 
-/// What has to be known of everyone who came before.
-private struct Arrivals {
-    /// The greatest id that was given before the import.
-    let last: User.ID
-    /// Who needs another id.
-    var waiting: [UserImport.Candidate] = []
-    private var names: [String: ImportPlace] = [:]
-    private var ids: Set<User.ID> = []
-    private var legacyIDs: Set<Int64> = []
+/// What has to be known of everyone who came before. One batch after the other is asked about.
+private final class Arrivals: Sendable {
+    private struct Known {
+        var names: [String: ImportPlace] = [:]
+        var ids: Set<User.ID> = []
+        var legacyIDs: Set<Int64> = []
+    }
 
-    init(last: User.ID) { self.last = last }
+    private let known = Mutex(Known())
 
     enum Admission {
         case admitted
@@ -200,16 +201,17 @@ private struct Arrivals {
         case refused(ImportNote)
     }
 
-    mutating func admit(_ candidate: UserImport.Candidate) -> Admission {
+    func admit(_ candidate: UserImport.Candidate) -> Admission {
         let user = candidate.user
-        if let first = names[user.name.canonical] {
-            return .refused(candidate.refused(.duplicate, "when case is put aside, the name is that of \(first), which came first"))
+        return known.withLock { known in
+            if let first = known.names[user.name.canonical] {
+                return .refused(candidate.refused(.duplicate, "when case is put aside, the name is that of \(first), which came first"))
+            }
+            if let legacyID = user.legacyID, !known.legacyIDs.insert(legacyID).inserted { return .refused(candidate.legacyIDTaken) }
+            known.names[user.name.canonical] = candidate.place
+            guard let id = user.id, !known.ids.insert(id).inserted else { return .admitted }
+            return .waiting
         }
-        if let legacyID = user.legacyID, !legacyIDs.insert(legacyID).inserted { return .refused(candidate.legacyIDTaken) }
-        names[user.name.canonical] = candidate.place
-        guard let id = user.id, !ids.insert(id).inserted else { return .admitted }
-        waiting.append(candidate)
-        return .waiting
     }
 }
 
