@@ -50,6 +50,7 @@ let package = Package(
         .systemLibrary(
             name: "CLibpq", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(name: "CMalloc"),
         .target(
             name: "PasswordHashing",
             dependencies: [
@@ -113,6 +114,7 @@ let package = Package(
             name: "RESTAuthServer",
             dependencies: [
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
+                .target(name: "CMalloc", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Yams", package: "Yams"),

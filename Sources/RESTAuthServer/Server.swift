@@ -10,6 +10,10 @@ import RESTAuthHummingbird
 import ServiceLifecycle
 import UnixSignals
 
+#if canImport(Glibc)
+    import CMalloc
+#endif
+
 /// The place where things are put together: settings in, a running server out.
 struct Server {
     let settings: Settings
@@ -18,6 +22,7 @@ struct Server {
     ///
     /// What can be wrong is looked at before anything is made: settings, certificate, port, then the database.
     func run() async throws {
+        growMemoryInLargeSteps()
         let sink = settings.startLogging(level: settings.logLevel ?? .info)
         defer { sink.flush() }
         let logger = Logger(label: "rest-auth")
@@ -112,6 +117,14 @@ struct Server {
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = min(limit.rlim_max, rlim_t(settings.maxConnections + 256))
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
+    /// Each time that memory is asked of the system takes a lock, which a thread that hashes holds for milliseconds while its own is brought in; on an
+    /// event loop all clients of that loop would wait with it. What is reserved and not used costs nothing.
+    private func growMemoryInLargeSteps() {
+        #if canImport(Glibc)
+            mallopt(M_TOP_PAD, 16 << 20)
+        #endif
     }
 
     // MARK: Warnings
