@@ -9,7 +9,9 @@ import Testing
 @Suite struct PostgresContractTests {
     @Test(arguments: StorageContract.all)
     func inADatabase(_ promise: StorageContract.Promise) async throws {
-        let url = try PostgresServer.shared.get().makeDatabase()
+        let server = try PostgresServer.shared.get()
+        let url = try server.makeDatabase()
+        defer { server.takeBack(url) }
         try await promise.check(PostgresStorage(PostgresConfiguration(url: url)))
     }
 
@@ -17,6 +19,7 @@ import Testing
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {
         let server = try PostgresServer.shared.get()
         let url = try server.makeDatabase()
+        defer { server.takeBack(url) }
         let storage = try await PostgresStorage(PostgresConfiguration(url: url))
         let now = Date.now
         try await storage.insertInvitation(

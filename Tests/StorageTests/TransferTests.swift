@@ -299,8 +299,8 @@ struct TransferBackend: Sendable, CustomTestStringConvertible {
             openToFill: { try await SQLiteStorage(filling: path) })
     }
 
-    static let postgres = TransferBackend(testDescription: "PostgreSQL") { _, _ in
-        let configuration = PostgresConfiguration(url: try PostgresServer.shared.get().makeDatabase())
+    static let postgres = TransferBackend(testDescription: "PostgreSQL") { directory, _ in
+        let configuration = PostgresConfiguration(url: try directory.makePostgresDatabase())
         return TransferPlace(
             open: { try await PostgresStorage(configuration) },
             openToFill: { try await PostgresStorage(filling: configuration) })

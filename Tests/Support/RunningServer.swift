@@ -117,18 +117,33 @@ public final class TemporaryDirectory: Sendable {
     public init(database: String? = nil) throws {
         databaseURL = database
         var template = Array("/tmp/rest-auth-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
+        guard mkdtemp(&template) != nil else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    deinit {
+        for url in postgresDatabases.withLock({ $0 }) { try? PostgresServer.shared.get().takeBack(url) }
+        remove()
+    }
+
+    /// Removes it now, when nothing will let go of the last reference.
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+    private let postgresDatabases = Mutex<[String]>([])
+
+    /// A new database of the tests' PostgreSQL, which goes back with this directory.
+    public func makePostgresDatabase() throws -> String {
+        let url = try PostgresServer.shared.get().makeDatabase()
+        postgresDatabases.withLock { $0.append(url) }
+        return url
+    }
 
     private let madeDatabase = Mutex<TestDatabase?>(nil)
 
     /// The one database of the servers in this directory.
     public func database() throws -> TestDatabase {
         try madeDatabase.withLock { made in
-            let database = try made ?? TestDatabase(in: path, url: databaseURL)
+            let database = try made ?? TestDatabase(in: self, url: databaseURL)
             made = database
             return database
         }

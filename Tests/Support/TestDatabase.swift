@@ -10,18 +10,18 @@ public final class TestDatabase: Sendable {
     /// A copy that can be put back.
     private let copy = Mutex<[String: Data]>([:])
 
-    init(in directory: String, url: String?) throws {
-        self.directory = directory
+    init(in directory: TemporaryDirectory, url: String?) throws {
+        self.directory = directory.path
         if let url {
             self.url = url
         } else if ProcessInfo.processInfo.environment["TEST_DATABASE"] == "postgres" {
-            self.url = try PostgresServer.shared.get().makeDatabase()
+            self.url = try directory.makePostgresDatabase()
         } else {
-            self.url = "sqlite:\(directory)/rest-auth.sqlite"
+            self.url = "sqlite:\(directory.path)/rest-auth.sqlite"
         }
         guard isPostgres else { return }
         // Every node is given the same one.
-        let secret = directory + "/rest-auth.secret"
+        let secret = directory.path + "/rest-auth.secret"
         try Data((UUID().uuidString + UUID().uuidString).utf8).write(to: URL(fileURLWithPath: secret))
         chmod(secret, 0o600)
     }
