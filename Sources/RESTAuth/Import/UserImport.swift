@@ -38,20 +38,21 @@ public struct UserImport: Sendable {
         /// Who needs another id, and gets it when all others have theirs.
         var waiting: [Candidate] = []
         var batch = try await checkedBatch(of: source, arrivals)
+        func settle(_ notes: [ImportNote]) throws {
+            for note in notes { counts.add(note.outcome) }
+            try report(notes, batch.done, batch.total)
+        }
         while !batch.isEnd {
             async let next = checkedBatch(of: source, arrivals)
             let (stored, displaced) = try await store(batch.candidates, above: last, isTrial: isTrial)
             waiting += batch.waiting + displaced
-            let notes = batch.refusals + stored
-            for note in notes { counts.add(note.outcome) }
-            try report(notes, batch.done, batch.total)
+            try settle(batch.refusals + stored)
             batch = try await next
         }
         while !waiting.isEmpty {
             let notes = try await storeRenumbered(waiting.prefix(Self.batchSize), above: last, isTrial: isTrial)
             waiting.removeFirst(notes.count)
-            for note in notes { counts.add(note.outcome) }
-            try report(notes, batch.done, batch.total)
+            try settle(notes)
         }
         return counts
     }
