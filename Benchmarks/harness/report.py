@@ -66,7 +66,7 @@ session was ended.
 the indexes, of 100,000 rows just filled in; a session has the address and the user agent of a browser.
 - Memory is that of the largest process; MB is 10⁶ bytes.
 
-![The figures as bars](results.svg)
+![Some of the figures as bars](results.svg)
 """
 
 
