@@ -12,7 +12,7 @@ public struct UserImport: Sendable {
     private let now: @Sendable () -> Date
 
     /// Users of one transaction: enough that its commit weighs little, few enough that others hardly wait.
-    private static let batchSize = 10_000
+    static let batchSize = 20_000
 
     public init(into storage: any ImportStorage, limit: HashLimit = HashLimit(), now: @escaping @Sendable () -> Date = { Date() }) {
         self.storage = storage
