@@ -277,13 +277,29 @@ import Testing
         #expect(!trial.notes.contains { if case .imported(id: .some, former: _) = $0.outcome { true } else { false } })
     }
 
+    private func numberedUsers(_ numbers: ClosedRange<Int>) -> String {
+        numbers.map { "{\"id\":\($0),\"username\":\"user-\($0)\",\"password_hash\":\"\(hash)\"}\n" }.joined()
+    }
+
     @Test func manyBatchesComeInInOrder() async throws {
-        let text = (1...9000).map { "{\"id\":\($0),\"username\":\"user-\($0)\",\"password_hash\":\"\(hash)\"}\n" }.joined()
+        let count = 2 * UserImport.batchSize + 1
+        let text = numberedUsers(1...count) + "{\"username\":\"USER-1\",\"password_hash\":\"\(hash)\"}\n"
         let (counts, notes) = try await run(jsonLines(text))
-        #expect(counts.imported == 9000)
-        #expect(notes.map(\.place) == (1...9000).map(ImportPlace.line))
-        #expect(try await test.storage.lastUserID() == 9000)
-        #expect(try await run(jsonLines(text)).counts.skipped == 9000)
+        #expect(counts.imported == count)
+        #expect(counts.refused == [.duplicate: 1])
+        #expect(notes.filter { $0.username != "USER-1" }.map(\.place) == (1...count).map(ImportPlace.line))
+        #expect(try await test.storage.lastUserID() == count)
+        #expect(try await run(jsonLines(text)).counts.skipped == count)
+    }
+
+    @Test func moreThanABatchGetsOtherIds() async throws {
+        let count = UserImport.batchSize + 2
+        #expect(try await run(jsonLines(numberedUsers(count...count))).counts.imported == 1)
+        let (counts, notes) = try await run(jsonLines(numberedUsers(1...count)))
+        #expect(counts.renumbered == count - 1)
+        #expect(counts.skipped == 1)
+        let outcomes = notes.filter { $0.outcome != .skipped }.map(\.outcome)
+        #expect(outcomes == (1..<count).map { .imported(id: Int64(count + $0), former: Int64($0)) })
     }
 
     // MARK: Out and in again

@@ -117,6 +117,7 @@ extension HTTPConnection {
     /// Sends `drop` again and again, with a short pause, as long as `body` runs.
     fileprivate func dripping(_ drop: String, after head: String, while body: (HTTPConnection) throws -> Void) async throws {
         try write(head)
+        // One task writes and the other reads, which a socket allows at once.
         nonisolated(unsafe) let connection = self
         let dripper = Task.detached {
             while !Task.isCancelled {
