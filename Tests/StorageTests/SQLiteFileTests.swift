@@ -241,4 +241,35 @@ import Testing
         #expect(error?.code == .storageUnavailable)
         #expect(error?.retryAfter != nil)
     }
+
+    /// As it is beside an import: whoever has the lock takes it again a moment after letting go of it.
+    @Test func aWriterGetsItsTurnBetweenTheTransactionsOfAnother() async throws {
+        let storage = try await SQLiteStorage(path: path)
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        let other = try DatabaseQueue(path: path, configuration: configuration)
+        let begun = Atomic(0)
+        let isOver = Atomic(false)
+        defer { isOver.store(true, ordering: .relaxed) }
+        let importer = Task.detached {
+            while !isOver.load(ordering: .relaxed) {
+                try other.inDatabase { database in
+                    try database.inTransaction(.immediate) {
+                        begun.add(1, ordering: .relaxed)
+                        usleep(300_000)
+                        return .commit
+                    }
+                }
+                usleep(4000)
+            }
+        }
+        for number in 0..<20 {
+            let before = begun.load(ordering: .relaxed)
+            try await wait(seconds: 20, for: "the other to have the lock") { begun.load(ordering: .relaxed) > before }
+            _ = try await storage.insertUser(Username("user-\(number)"), passwordHash: "h", at: TestClock().now)
+        }
+        isOver.store(true, ordering: .relaxed)
+        try await importer.value
+        #expect(try await storage.users(after: 0, limit: 100).count == 20)
+    }
 }
