@@ -128,17 +128,12 @@ import Testing
                 #expect(try node.send("GET", "/api/resource", headers: [bearer(signedIn.access)]).status == 200)
             }
         }
-        func expectRefused(_ token: String, on node: RunningServer) async throws {
-            try await wait(seconds: 1, for: "the refusal") {
-                try node.send("GET", "/api/resource", headers: [bearer(token)]).status == 401
-            }
-        }
         #expect(try one.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)]).status == 204)
-        try await expectRefused(tokens[0].access, on: other)
+        try await other.waitForRefusal(of: tokens[0].access)
         let list = try await one.command("sessions", "list", "miguel", "--database-pooler", "yes").output
         #expect(list.split(separator: "\n").count == 3)
         try await one.command("users", "disable", "miguel", "--database-pooler", "yes")
-        for node in [one, other] { try await expectRefused(tokens[1].access, on: node) }
+        for node in [one, other] { try await node.waitForRefusal(of: tokens[1].access) }
         // Nobody listens on a connection that is somebody else's in a moment.
         #expect(
             try shared.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()", at: url)

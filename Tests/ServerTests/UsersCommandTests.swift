@@ -79,11 +79,7 @@ import Testing
         // The token is known to the server: from here on it reads no row for it.
         for _ in 0..<3 { #expect(try connection.send("GET", "/api/resource", headers: [basic(token, "x")]).status == 200) }
         #expect(try await users(command, "miguel").status == 0)
-        let refusedSince = ContinuousClock.now
-        try await wait(seconds: 1, for: "the token to be refused") {
-            try connection.send("GET", "/api/resource", headers: [basic(token, "x")]).status == 401
-        }
-        #expect(ContinuousClock.now - refusedSince < .seconds(1))
+        try await server.waitForRefusal(of: token)
         #expect(try connection.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 401)
         #expect(try connection.send("GET", "/api/token", headers: [basic(token, "x")]).status == 401)
     }

@@ -26,6 +26,20 @@ extension RunningServer {
         return sessions
     }
 
+    /// Waits until a token is refused that another process has just ended.
+    ///
+    /// Who asks more than a second later is not answered by it any more: that holds however slow the machine is, because a server that has
+    /// heard no news for a second believes nobody.
+    public func waitForRefusal(of token: String) async throws {
+        let end = ContinuousClock.now
+        try await wait(seconds: 20, for: "the refusal") {
+            let asked = ContinuousClock.now
+            let status = try send("GET", "/api/resource", headers: [bearer(token)]).status
+            guard status != 200 || asked - end <= .seconds(1) else { throw BelievedTooLong() }
+            return status == 401
+        }
+    }
+
     /// Runs a command on this server's database.
     @discardableResult
     public func command(_ arguments: String...) async throws -> CommandOutcome {
@@ -42,6 +56,9 @@ extension RunningServer {
         return secret
     }
 }
+
+/// A token was good for more than a second after its end.
+public struct BelievedTooLong: Error {}
 
 public struct CommandFailed: Error {
     let error: String
