@@ -72,7 +72,7 @@ import Testing
     @Test func theTokensOfADisabledUserAreInactive() async throws {
         let tokens = try server.signIn()
         _ = try await server.command("users", "disable", "miguel")
-        try await wait(seconds: 20, for: "the refusal") { try isInactive(tokens.access) }
+        try await wait(seconds: 2, for: "the refusal") { try isInactive(tokens.access) }
         #expect(try isInactive(tokens.refresh))
     }
 

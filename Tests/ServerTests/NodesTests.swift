@@ -23,13 +23,27 @@ import Testing
         }
     }
 
-    /// The one promise that is a time: held by half of them here, because a busy machine stands still for longer than that now and then. The
-    /// benchmarks hold 99 of a hundred to it. The database is one that writes to the disk, as it does in production.
+    /// The one promise that is a time. A busy machine stands still for longer than that now and then, so one of three measurements has to
+    /// keep it. The database is one that writes to the disk, as it does in production.
     @Test func theEndOfASessionIsKnownToEveryNodeWithinATenthOfASecond() async throws {
         let database = try PostgresServer()
         let nodes = try await Nodes(3, over: database.makeDatabase())
         _ = try nodes.all[0].register("miguel", "python")
-        let tokens = try await nodes.tokens(500)
+        var last = Duration.zero
+        for _ in 0..<3 {
+            let delays = try await delaysOfRefusals(500, by: nodes)
+            last = delays[delays.count * 99 / 100]
+            print(
+                "The end of a session reached another node within \(delays[delays.count / 2]) (p50), \(last) (p99), \(delays.last!) at most."
+            )
+            if last <= .milliseconds(100) { break }
+        }
+        #expect(last <= .milliseconds(100))
+    }
+
+    /// How long after the end of a session each of the other nodes refused its token, in rising order.
+    private func delaysOfRefusals(_ count: Int, by nodes: Nodes) async throws -> [Duration] {
+        let tokens = try await nodes.tokens(count)
         let connections = try nodes.all.map { try $0.connect() }
         func status(of token: String, at node: Int) throws -> Int {
             try connections[node].send("GET", "/api/resource", headers: [bearer(token)]).status
@@ -56,10 +70,7 @@ import Testing
                 try #require(.now - end < .seconds(5))
             }
         }
-        delays.sort()
-        let (median, last) = (delays[delays.count / 2], delays[delays.count * 99 / 100])
-        print("The end of a session reached another node within \(median) (p50), \(last) (p99), \(delays[delays.count - 1]) at most.")
-        #expect(median <= .milliseconds(100))
+        return delays.sorted()
     }
 
     // MARK: Guesses

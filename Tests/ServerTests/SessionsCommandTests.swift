@@ -86,7 +86,7 @@ import Testing
         let pending = try await run("keys", "rotate")
         #expect(pending.status == 1)
         #expect(pending.error.contains("keys list"))
-        try await wait(seconds: 20, for: "the server to publish it") {
+        try await wait(seconds: 2, for: "the server to publish it") {
             try server.send("GET", "/.well-known/jwks.json").body.contains("Ed25519")
         }
         try await wait(seconds: 15, for: "the new key to sign") { try server.signIn().access.prefix(20) != first.prefix(20) }
@@ -97,7 +97,7 @@ import Testing
         #expect(states.contains(#""alg":"EdDSA","state":"signing""#))
         let kid = try #require(states.firstMatch(of: /"kid":"([^"]+)"/)?.1)
         #expect(try await run("keys", "revoke", String(kid)).output == "Revoked the key \(kid).\n")
-        try await wait(seconds: 20, for: "its tokens to be refused") {
+        try await wait(seconds: 2, for: "its tokens to be refused") {
             try server.send("GET", "/api/resource", headers: [bearer(first)]).status == 401
         }
     }

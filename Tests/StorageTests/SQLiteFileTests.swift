@@ -245,9 +245,7 @@ import Testing
     /// As it is beside an import: whoever has the lock takes it again a moment after letting go of it.
     @Test func aWriterGetsItsTurnBetweenTheTransactionsOfAnother() async throws {
         let storage = try await SQLiteStorage(path: path)
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(5)
-        let other = try DatabaseQueue(path: path, configuration: configuration)
+        let other = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
         let begun = Atomic(0)
         let isOver = Atomic(false)
         defer { isOver.store(true, ordering: .relaxed) }
@@ -256,6 +254,7 @@ import Testing
                 try other.inDatabase { database in
                     try database.inTransaction(.immediate) {
                         begun.add(1, ordering: .relaxed)
+                        // Both pauses are the other itself: how long it holds the lock, and how soon it takes it again.
                         usleep(300_000)
                         return .commit
                     }
