@@ -1,14 +1,16 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The Swift side of the benchmarks: peers and load generators. It is a package of its own, so that no one who depends on
-// rest-auth resolves it. The binary is measured from outside; only what reads the storage without HTTP depends on rest-auth.
+// The Swift side of the benchmarks: peers and load generators. It is a package of its own, so that
+// no one who depends on rest-auth resolves it. The binary is measured from outside; only what reads
+// the storage without HTTP depends on rest-auth.
 let package = Package(
     name: "rest-auth-benchmarks",
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "rest-auth", path: ".."),
-        // The same lower bounds as the server's own package: both resolve to the same versions, or the ratio is unfair.
+        // The same lower bounds as the server's own package: both resolve to the same versions, or
+        // the ratio is unfair.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],

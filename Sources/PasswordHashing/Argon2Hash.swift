@@ -1,8 +1,8 @@
 import CSodium
 import Foundation
 
-/// Argon2 as a PHC string, `$argon2id$v=19$m=65536,t=3,p=4$SALT$TAG`, of libsodium, argon2-cffi, passlib and others. Django writes
-/// `argon2` before it.
+/// Argon2 as a PHC string, `$argon2id$v=19$m=65536,t=3,p=4$SALT$TAG`, of libsodium, argon2-cffi,
+/// passlib and others. Django writes `argon2` before it.
 struct Argon2Hash: StoredHash {
     let scheme: PasswordHash.Scheme
     let memoryKiB: Int
@@ -36,9 +36,12 @@ struct Argon2Hash: StoredHash {
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
         try Sodium.start()
-        // libsodium says the same of a wrong password and of memory it cannot get, so that is asked for first.
+        // libsodium says the same of a wrong password and of memory it cannot get, so that is asked
+        // for first.
         let bytes = memoryKiB * 1024
-        guard let area = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), area != MAP_FAILED else {
+        guard let area = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            area != MAP_FAILED
+        else {
             throw .outOfMemory
         }
         munmap(area, bytes)

@@ -2,15 +2,16 @@ import CSodium
 
 /// What a new password is hashed with: Argon2id (RFC 9106, version 1.3) as libsodium computes it.
 ///
-/// A hash is a PHC string, `$argon2id$v=19$m=19456,t=2,p=1$SALT$TAG`, with a 16-byte salt of its own from the
-/// system's random number generator and a 32-byte tag. ``PasswordHash`` verifies it.
+/// A hash is a PHC string, `$argon2id$v=19$m=19456,t=2,p=1$SALT$TAG`, with a 16-byte salt of its
+/// own from the system's random number generator and a 32-byte tag. ``PasswordHash`` verifies it.
 public struct Argon2id: Sendable, Hashable {
     /// Memory in KiB. Never below ``minimumMemory``.
     public let memory: Int
     /// Passes over that memory.
     public let passes: Int
 
-    /// 19456 KiB (19 MiB), which with two passes is the least that OWASP's password storage advice accepts for one lane.
+    /// 19456 KiB (19 MiB), which with two passes is the least that OWASP's password storage advice
+    /// accepts for one lane.
     public static let minimumMemory = 19456
     public static let minimumPasses = 2
 
@@ -46,6 +47,7 @@ public struct Argon2id: Sendable, Hashable {
 public enum PasswordHashingError: Error, Sendable {
     /// The memory that the cost asks for could not be allocated.
     case outOfMemory
-    /// A library cannot do its part: libsodium found no source of randomness, or this system's libxcrypt lacks the scheme.
+    /// A library cannot do its part: libsodium found no source of randomness, or this system's
+    /// libxcrypt lacks the scheme.
     case unavailable
 }

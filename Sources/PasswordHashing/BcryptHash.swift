@@ -1,7 +1,8 @@
 import Crypto
 import Foundation
 
-/// bcrypt, `$2b$12$SALTDIGEST`, of the password itself, or of a digest of it so that more than 72 bytes count.
+/// bcrypt, `$2b$12$SALTDIGEST`, of the password itself, or of a digest of it so that more than 72
+/// bytes count.
 struct BcryptHash: StoredHash {
     /// What bcrypt is given.
     private enum Input {
@@ -30,7 +31,8 @@ struct BcryptHash: StoredHash {
             case let text where text.hasPrefix("bcrypt_sha256$"): (text.dropFirst("bcrypt_sha256$".count), .hexOfSHA256)
             case let text: (text, .password)
             }
-        // The three differ in how old libraries took passwords that are not UTF-8, or longer than 255 bytes.
+        // The three differ in how old libraries took passwords that are not UTF-8, or longer than
+        // 255 bytes.
         guard
             let fields = bcrypt.fields(after: "$2a$", count: 2) ?? bcrypt.fields(after: "$2b$", count: 2)
                 ?? bcrypt.fields(after: "$2y$", count: 2),

@@ -1,8 +1,10 @@
-/// The 64 digits that crypt(3) and its kin write six bits with. bcrypt orders them otherwise, and begins with the high bits where
-/// the others begin with the low ones.
+/// The 64 digits that crypt(3) and its kin write six bits with. bcrypt orders them otherwise, and
+/// begins with the high bits where the others begin with the low ones.
 struct CryptDigits {
-    static let crypt = CryptDigits("./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", beginsHigh: false)
-    static let bcrypt = CryptDigits("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", beginsHigh: true)
+    static let crypt = CryptDigits(
+        "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", beginsHigh: false)
+    static let bcrypt = CryptDigits(
+        "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", beginsHigh: true)
 
     private let digits: [UInt8]
     /// Of each byte, where it is a digit.
@@ -19,10 +21,13 @@ struct CryptDigits {
 
     func value(of digit: UInt8) -> Int? { values[Int(digit)] }
 
-    /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not need are zero.
+    /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not
+    /// need are zero.
     func canSpell(_ text: ArraySlice<UInt8>, bytes: Int) -> Bool {
         let spare = (6 - bytes * 8 % 6) % 6
-        guard text.count == (bytes * 8 + 5) / 6, text.allSatisfy({ value(of: $0) != nil }), let last = text.last.flatMap(value) else {
+        guard text.count == (bytes * 8 + 5) / 6, text.allSatisfy({ value(of: $0) != nil }),
+            let last = text.last.flatMap(value)
+        else {
             return false
         }
         return beginsHigh ? last % (1 << spare) == 0 : last < 1 << (6 - spare)

@@ -2,10 +2,12 @@ import Crypto
 import CryptoExtras
 import Foundation
 
-/// Firebase's scrypt: the hash is the project's signer key, encrypted under what scrypt makes of the password.
+/// Firebase's scrypt: the hash is the project's signer key, encrypted under what scrypt makes of
+/// the password.
 ///
-/// The parameters are the project's, and an export keeps them apart from its users. Written into each hash, with the exponent of N as `n`,
-/// the salt separator as `ss` and the signer key as `sk`, it stands by itself.
+/// The parameters are the project's, and an export keeps them apart from its users. Written into
+/// each hash, with the exponent of N as `n`, the salt separator as `ss` and the signer key as `sk`,
+/// it stands by itself.
 struct FirebaseScryptHash: StoredHash {
     private let cost: ScryptCost
     private let salt: [UInt8]
@@ -13,10 +15,13 @@ struct FirebaseScryptHash: StoredHash {
     private let digest: [UInt8]
 
     init?(_ text: HashText) {
-        guard let fields = text.fields(after: "$fbscrypt$", count: 3), let values = fields[0].values(of: "v", "n", "r", "p", "ss", "sk"),
+        guard let fields = text.fields(after: "$fbscrypt$", count: 3),
+            let values = fields[0].values(of: "v", "n", "r", "p", "ss", "sk"),
             values[0] == "1", let cost = ScryptCost(logarithm: values[1], blocks: values[2], lanes: values[3]),
-            let separator = values[4].bytes(.base64, count: HashText.saltBytes), let signerKey = values[5].bytes(.base64, count: 64...64),
-            let salt = fields[1].bytes(.base64, count: HashText.saltBytes), let digest = fields[2].bytes(.base64, count: 64...64)
+            let separator = values[4].bytes(.base64, count: HashText.saltBytes),
+            let signerKey = values[5].bytes(.base64, count: 64...64),
+            let salt = fields[1].bytes(.base64, count: HashText.saltBytes),
+            let digest = fields[2].bytes(.base64, count: 64...64)
         else { return nil }
         (self.cost, self.salt, self.signerKey, self.digest) = (cost, salt + separator, signerKey, digest)
     }

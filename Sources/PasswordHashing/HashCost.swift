@@ -1,6 +1,7 @@
 /// What one verification takes. An estimate, right to a factor of two or so.
 ///
-/// sha256_crypt, sha512_crypt and phpass read the password again in each round: one of 500 bytes takes four to seven times as long.
+/// sha256_crypt, sha512_crypt and phpass read the password again in each round: one of 500 bytes
+/// takes four to seven times as long.
 public struct HashCost: Sendable, Hashable {
     /// Memory in KiB.
     public let memoryKiB: Int
@@ -13,7 +14,8 @@ public struct HashCost: Sendable, Hashable {
     }
 }
 
-/// What a stored hash may cost at most: a hash names its own cost, and whoever hands one in could name any.
+/// What a stored hash may cost at most: a hash names its own cost, and whoever hands one in could
+/// name any.
 public struct HashLimit: Sendable, Hashable {
     /// Memory in KiB.
     public var memoryKiB: Int
@@ -34,8 +36,9 @@ public struct HashLimit: Sendable, Hashable {
 extension PasswordHash.Scheme {
     /// The price of one of a scheme's rounds: the whole estimate of time rests on this table.
     ///
-    /// Measured in release mode, with a password of 28 bytes and the costs that are the usual libraries' defaults, on a core that takes 14 ms
-    /// for an Argon2id hash of 19 MiB and two passes. Other machines are within a factor of two.
+    /// Measured in release mode, with a password of 28 bytes and the costs that are the usual
+    /// libraries' defaults, on a core that takes 14 ms for an Argon2id hash of 19 MiB and two
+    /// passes. Other machines are within a factor of two.
     var nanosecondsPerRound: Int {
         switch self {
         case .argon2id, .argon2i: 450  // one KiB in one pass

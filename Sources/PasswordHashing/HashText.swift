@@ -1,8 +1,10 @@
 import CSodium
 
-/// The text of a stored hash, and the strict reading of its parts: whatever is in there has one spelling.
+/// The text of a stored hash, and the strict reading of its parts: whatever is in there has one
+/// spelling.
 ///
-/// Its bytes, not its characters: those are worked out ten times as slowly, and an import reads very many hashes.
+/// Its bytes, not its characters: those are worked out ten times as slowly, and an import reads
+/// very many hashes.
 struct HashText {
     static let maximumBytes = 1024
     /// The longest salt, in bytes as it goes into the computation.
@@ -55,7 +57,8 @@ extension ArraySlice<UInt8> {
         split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
     }
 
-    /// What stands between the dollar signs after `prefix`, when that is how it begins and these are so many.
+    /// What stands between the dollar signs after `prefix`, when that is how it begins and these
+    /// are so many.
     func fields(after prefix: StaticString, count: Int) -> [ArraySlice<UInt8>]? {
         guard hasPrefix(prefix) else { return nil }
         let fields = dropFirst(prefix.utf8CodeUnitCount).parts(at: "$")
@@ -99,21 +102,25 @@ extension ArraySlice<UInt8> {
         case .unpaddedBase64: bytes = base64Bytes(sodium_base64_VARIANT_ORIGINAL_NO_PADDING)
         case .adaptedBase64:
             let (plus, stop) = (UInt8(ascii: "+"), UInt8(ascii: "."))
-            bytes = contains(plus) ? nil : map { $0 == stop ? plus : $0 }[...].base64Bytes(sodium_base64_VARIANT_ORIGINAL_NO_PADDING)
+            bytes =
+                contains(plus)
+                ? nil : map { $0 == stop ? plus : $0 }[...].base64Bytes(sodium_base64_VARIANT_ORIGINAL_NO_PADDING)
         case .hex: bytes = hexBytes()
         }
         guard let bytes, count.contains(bytes.count) else { return nil }
         return bytes
     }
 
-    /// libsodium forgives nothing here: no padding too many or too few, no spare bits that are not zero.
+    /// libsodium forgives nothing here: no padding too many or too few, no spare bits that are not
+    /// zero.
     private func base64Bytes(_ variant: Int32) -> [UInt8]? {
         var isValid = false
         let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 3) { bytes, length in
             isValid =
                 withUnsafeBytes { text in
                     sodium_base642bin(
-                        bytes.baseAddress!, bytes.count, text.assumingMemoryBound(to: CChar.self).baseAddress, text.count, nil, &length,
+                        bytes.baseAddress!, bytes.count, text.assumingMemoryBound(to: CChar.self).baseAddress,
+                        text.count, nil, &length,
                         nil, variant)
                 } == 0
         }
@@ -125,7 +132,8 @@ extension ArraySlice<UInt8> {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count / 2)
         for index in stride(from: startIndex, to: endIndex, by: 2) {
-            guard let high = Self.value(ofHexDigit: self[index]), let low = Self.value(ofHexDigit: self[index + 1]) else { return nil }
+            guard let high = Self.value(ofHexDigit: self[index]), let low = Self.value(ofHexDigit: self[index + 1])
+            else { return nil }
             bytes.append(high << 4 | low)
         }
         return bytes

@@ -2,8 +2,9 @@ import Crypto
 import CryptoExtras
 import Foundation
 
-/// PBKDF2 (RFC 8018 section 5.2) with HMAC: `$pbkdf2-sha256$29000$SALT$DIGEST` of passlib, `pbkdf2:sha256:600000$SALT$DIGEST` of Werkzeug,
-/// `pbkdf2_sha256$1000000$SALT$DIGEST` of Django. The last two use the salt as it is written.
+/// PBKDF2 (RFC 8018 section 5.2) with HMAC: `$pbkdf2-sha256$29000$SALT$DIGEST` of passlib,
+/// `pbkdf2:sha256:600000$SALT$DIGEST` of Werkzeug, `pbkdf2_sha256$1000000$SALT$DIGEST` of Django.
+/// The last two use the salt as it is written.
 struct PBKDF2Hash: StoredHash {
     let scheme: PasswordHash.Scheme
     let rounds: Int
@@ -12,8 +13,10 @@ struct PBKDF2Hash: StoredHash {
 
     private static let spellings: [(prefix: StaticString, scheme: PasswordHash.Scheme, digest: HashText.Spelling)] = [
         ("$pbkdf2$", .pbkdf2SHA1, .adaptedBase64), ("$pbkdf2-sha256$", .pbkdf2SHA256, .adaptedBase64),
-        ("$pbkdf2-sha512$", .pbkdf2SHA512, .adaptedBase64), ("pbkdf2:sha1:", .pbkdf2SHA1, .hex), ("pbkdf2:sha256:", .pbkdf2SHA256, .hex),
-        ("pbkdf2:sha512:", .pbkdf2SHA512, .hex), ("pbkdf2_sha1$", .pbkdf2SHA1, .base64), ("pbkdf2_sha256$", .pbkdf2SHA256, .base64),
+        ("$pbkdf2-sha512$", .pbkdf2SHA512, .adaptedBase64), ("pbkdf2:sha1:", .pbkdf2SHA1, .hex),
+        ("pbkdf2:sha256:", .pbkdf2SHA256, .hex),
+        ("pbkdf2:sha512:", .pbkdf2SHA512, .hex), ("pbkdf2_sha1$", .pbkdf2SHA1, .base64),
+        ("pbkdf2_sha256$", .pbkdf2SHA256, .base64),
     ]
 
     init?(_ text: HashText) {

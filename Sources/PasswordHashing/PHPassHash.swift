@@ -1,6 +1,7 @@
 import Crypto
 
-/// The portable hash of PHPass, `$P$BSALTSALTDIGEST`, which WordPress wrote for long; phpBB writes `$H$`.
+/// The portable hash of PHPass, `$P$BSALTSALTDIGEST`, which WordPress wrote for long; phpBB writes
+/// `$H$`.
 struct PHPassHash: StoredHash {
     private let logarithm: Int
     private let salt: [UInt8]
@@ -12,7 +13,8 @@ struct PHPassHash: StoredHash {
             let logarithm = hash.first.flatMap(CryptDigits.crypt.value), (7...30).contains(logarithm)
         else { return nil }
         let (salt, digest) = (hash.dropFirst().prefix(8), hash.dropFirst(9))
-        guard salt.allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }), CryptDigits.crypt.canSpell(digest, bytes: 16) else { return nil }
+        guard salt.allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }), CryptDigits.crypt.canSpell(digest, bytes: 16)
+        else { return nil }
         (self.logarithm, self.salt, self.digest) = (logarithm, Array(salt), Array(digest))
     }
 

@@ -1,14 +1,17 @@
-/// A stored password hash in any of the forms that are understood: parsed strictly once, its cost known before it is computed.
+/// A stored password hash in any of the forms that are understood: parsed strictly once, its cost
+/// known before it is computed.
 ///
 /// The forms, as their libraries write them:
 ///
 /// - Argon2id and Argon2i, version 1.3: the PHC string, and Django's with `argon2` before it.
 /// - `$5$` and `$6$` of crypt(3), with and without `rounds=`.
-/// - bcrypt as `$2a$`, `$2b$` and `$2y$`, and Django's `bcrypt$`; over SHA-256, Django's `bcrypt_sha256$` and both versions of passlib's
-///   `$bcrypt-sha256$`.
-/// - PBKDF2 with SHA-1, SHA-256 and SHA-512: passlib's `$pbkdf2…$`, Werkzeug's `pbkdf2:`, Django's `pbkdf2_…$`.
+/// - bcrypt as `$2a$`, `$2b$` and `$2y$`, and Django's `bcrypt$`; over SHA-256, Django's
+///   `bcrypt_sha256$` and both versions of passlib's `$bcrypt-sha256$`.
+/// - PBKDF2 with SHA-1, SHA-256 and SHA-512: passlib's `$pbkdf2…$`, Werkzeug's `pbkdf2:`, Django's
+///   `pbkdf2_…$`.
 /// - scrypt: passlib's `$scrypt$`, Werkzeug's `scrypt:`, Django's `scrypt$`.
-/// - Firebase's scrypt: `$fbscrypt$v=1,n=14,r=8,p=1,ss=SEPARATOR,sk=SIGNER_KEY$SALT$HASH`, all four in base64.
+/// - Firebase's scrypt: `$fbscrypt$v=1,n=14,r=8,p=1,ss=SEPARATOR,sk=SIGNER_KEY$SALT$HASH`, all four
+///   in base64.
 /// - The portable hashes of PHPass, `$P$` and `$H$`.
 ///
 /// It does not print itself: as text it is its ``shape``.
@@ -29,13 +32,15 @@ public struct PasswordHash: Sendable {
     }
 
     private static let families: [any StoredHash.Type] = [
-        Argon2Hash.self, SHACryptHash.self, BcryptHash.self, PBKDF2Hash.self, ScryptHash.self, FirebaseScryptHash.self, PHPassHash.self,
+        Argon2Hash.self, SHACryptHash.self, BcryptHash.self, PBKDF2Hash.self, ScryptHash.self, FirebaseScryptHash.self,
+        PHPassHash.self,
     ]
 
     private let stored: any StoredHash
 
-    /// `nil` for anything that is not exactly one of the forms: of at most 1024 bytes, in visible ASCII, every part in its one spelling and
-    /// of a possible length, every cost within what its scheme allows and 4 GiB. Computes nothing.
+    /// `nil` for anything that is not exactly one of the forms: of at most 1024 bytes, in visible
+    /// ASCII, every part in its one spelling and of a possible length, every cost within what its
+    /// scheme allows and 4 GiB. Computes nothing.
     public init?(_ text: String) {
         guard let text = HashText(text) else { return nil }
         for family in Self.families {
@@ -54,23 +59,26 @@ public struct PasswordHash: Sendable {
         HashCost(memoryKiB: stored.memoryKiB, milliseconds: stored.rounds * scheme.nanosecondsPerRound / 1_000_000 + 1)
     }
 
-    /// The scheme and its parameters, without salt and digest: equal for hashes whose verification is the same work.
+    /// The scheme and its parameters, without salt and digest: equal for hashes whose verification
+    /// is the same work.
     public var shape: String { "\(scheme.rawValue) \(stored.parameters)" }
 
-    /// Whether nothing is to be gained by hashing the password anew: this is what ``Argon2id/hash(_:)`` writes, with at least that memory
-    /// and as many passes.
+    /// Whether nothing is to be gained by hashing the password anew: this is what
+    /// ``Argon2id/hash(_:)`` writes, with at least that memory and as many passes.
     public func isAsCostly(as cost: Argon2id) -> Bool {
         guard let stored = stored as? Argon2Hash else { return false }
         return scheme == .argon2id && stored.isPlain && stored.memoryKiB >= cost.memory && stored.passes >= cost.passes
     }
 
-    /// Whether `password` is the one behind this hash; the digests are compared in constant time. Blocks the calling thread for the whole
-    /// ``cost``.
+    /// Whether `password` is the one behind this hash; the digests are compared in constant time.
+    /// Blocks the calling thread for the whole ``cost``.
     ///
-    /// The bytes are taken as they are. Of bcrypt's password the first 72 bytes count, as in the libraries that made the hashes. sha256_crypt
-    /// and sha512_crypt know no password of more than 511 bytes. Except for Argon2, no password has a NUL byte: C ends there, and HMAC
-    /// takes it for padding. What is refused for one of these reasons takes as long as any other password.
-    /// - Throws: ``PasswordHashingError`` when the memory cannot be had, or a library does not know the scheme.
+    /// The bytes are taken as they are. Of bcrypt's password the first 72 bytes count, as in the
+    /// libraries that made the hashes. sha256_crypt and sha512_crypt know no password of more than
+    /// 511 bytes. Except for Argon2, no password has a NUL byte: C ends there, and HMAC takes it
+    /// for padding. What is refused for one of these reasons takes as long as any other password.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be had, or a library does not know
+    ///   the scheme.
     public func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
         let isPossible = stored is Argon2Hash || !password.contains(0)
         return try stored.verify(password) && isPossible

@@ -1,4 +1,5 @@
-/// SHA-256 and SHA-512 of crypt(3): `$6$SALT$DIGEST` with 5000 rounds, or `$6$rounds=656000$SALT$DIGEST`.
+/// SHA-256 and SHA-512 of crypt(3): `$6$SALT$DIGEST` with 5000 rounds, or
+/// `$6$rounds=656000$SALT$DIGEST`.
 struct SHACryptHash: StoredHash {
     let scheme: PasswordHash.Scheme
     let rounds: Int
@@ -9,7 +10,9 @@ struct SHACryptHash: StoredHash {
     init?(_ text: HashText) {
         let isLong = text.text.hasPrefix("$6$")
         let prefix: StaticString = isLong ? "$6$" : "$5$"
-        guard var fields = text.fields(after: prefix, count: 2) ?? text.fields(after: prefix, count: 3) else { return nil }
+        guard var fields = text.fields(after: prefix, count: 2) ?? text.fields(after: prefix, count: 3) else {
+            return nil
+        }
         if fields.count == 3 {
             guard let rounds = fields[0].values(of: "rounds")?[0].number(in: 1000...999_999_999) else { return nil }
             self.rounds = rounds

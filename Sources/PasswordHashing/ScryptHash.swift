@@ -2,8 +2,9 @@ import CSodium
 import Crypto
 import CryptoExtras
 
-/// scrypt (RFC 7914): `$scrypt$ln=16,r=8,p=1$SALT$DIGEST` of passlib, `scrypt:32768:8:1$SALT$DIGEST` of Werkzeug, `scrypt$16384$SALT$8$5$DIGEST`
-/// of Django. The last two use the salt as it is written.
+/// scrypt (RFC 7914): `$scrypt$ln=16,r=8,p=1$SALT$DIGEST` of passlib,
+/// `scrypt:32768:8:1$SALT$DIGEST` of Werkzeug, `scrypt$16384$SALT$8$5$DIGEST` of Django. The last
+/// two use the salt as it is written.
 struct ScryptHash: StoredHash {
     private let cost: ScryptCost
     private let salt: [UInt8]
@@ -60,10 +61,14 @@ struct ScryptCost: CustomStringConvertible {
     }
 
     private init?(_ logarithm: Int, _ blocks: ArraySlice<UInt8>, _ lanes: ArraySlice<UInt8>) {
-        guard let blocks = blocks.number(in: 1...(1 << 30)), let lanes = lanes.number(in: 1...(1 << 30)) else { return nil }
+        guard let blocks = blocks.number(in: 1...(1 << 30)), let lanes = lanes.number(in: 1...(1 << 30)) else {
+            return nil
+        }
         (self.logarithm, self.blocks, self.lanes) = (logarithm, blocks, lanes)
         // N is below 2^(128 * r / 8) (RFC 7914 section 2).
-        guard logarithm < 16 * blocks, blocks * lanes < 1 << 30, blocks * lanes <= 1 << (31 - logarithm), memoryKiB <= 4 << 20 else {
+        guard logarithm < 16 * blocks, blocks * lanes < 1 << 30, blocks * lanes <= 1 << (31 - logarithm),
+            memoryKiB <= 4 << 20
+        else {
             return nil
         }
     }
@@ -73,11 +78,13 @@ struct ScryptCost: CustomStringConvertible {
     var memoryKiB: Int { (128 * blocks * ((1 << logarithm) + lanes) + 1023) / 1024 }
 
     func key(of password: [UInt8], salt: [UInt8], count: Int) throws(PasswordHashingError) -> [UInt8] {
-        // BoringSSL is half as fast again as libsodium, but swift-crypto allows it too little memory for longer blocks.
+        // BoringSSL is half as fast again as libsodium, but swift-crypto allows it too little
+        // memory for longer blocks.
         guard blocks <= 16 else { return try sodiumKey(of: password, salt: salt, count: count) }
         do {
             let key = try KDF.Scrypt.deriveKey(
-                from: password, salt: salt, outputByteCount: count, rounds: 1 << logarithm, blockSize: blocks, parallelism: lanes)
+                from: password, salt: salt, outputByteCount: count, rounds: 1 << logarithm, blockSize: blocks,
+                parallelism: lanes)
             return key.withUnsafeBytes(Array.init)
         } catch {
             // With costs that are allowed it has nothing else to fail with.

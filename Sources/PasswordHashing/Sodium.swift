@@ -9,7 +9,8 @@ enum Sodium {
         guard outcome >= 0 else { throw .unavailable }
     }
 
-    /// An empty array has no address, which C would not take: one byte is lent in its place and none of it is read.
+    /// An empty array has no address, which C would not take: one byte is lent in its place and
+    /// none of it is read.
     static func withCharacters(of password: [UInt8], _ body: (UnsafePointer<CChar>, UInt64) -> Int32) -> Int32 {
         (password + [0]).withUnsafeBytes { bytes in
             body(bytes.assumingMemoryBound(to: CChar.self).baseAddress!, UInt64(password.count))

@@ -8,8 +8,9 @@ public import ServiceLifecycle
 ///     let identity = try await auth.login.attempt("miguel", password: "python")
 ///     let tokens = try await auth.sessions.start(for: identity)
 ///
-/// Run ``services`` as long as it is used: without them everything still holds, but each verified token costs a look into the
-/// database, because nothing tells this process what others have refused.
+/// Run ``services`` as long as it is used: without them everything still holds, but each verified
+/// token costs a look into the database, because nothing tells this process what others have
+/// refused.
 public struct Auth: Sendable {
     public let users: Users
     public let registration: Registration
@@ -27,22 +28,27 @@ public struct Auth: Sendable {
     private let storage: any Storage
 
     /// Checks the configuration, opens the secret, loads or makes the signing keys.
-    /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage throws.
+    /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
+    ///   throws.
     public init(storage: any Storage, configuration: AuthConfiguration = .init()) async throws {
         try configuration.validate()
         guard let secret = try configuration.secret ?? storage.instanceSecret() else {
-            throw AuthError(.misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
+            throw AuthError(
+                .misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
         }
         let now = configuration.now
         let revocations = Revocations(bound: .seconds(configuration.revocationBound))
         signingKeys = try await SigningKeys(storage: storage, secret: secret, configuration: configuration)
         throttle = Throttle(storage: storage, configuration: configuration.throttle, now: now)
         passwords = try Passwords(
-            storage: storage, secret: secret, revocations: revocations, throttle: throttle, configuration: configuration)
+            storage: storage, secret: secret, revocations: revocations, throttle: throttle, configuration: configuration
+        )
         try await passwords.decoys.update()
-        accessTokens = AccessTokens(storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
+        accessTokens = AccessTokens(
+            storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
         sessions = Sessions(
-            storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secret: secret), revocations: revocations,
+            storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secret: secret),
+            revocations: revocations,
             configuration: configuration)
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
         registration = Registration(
@@ -51,7 +57,8 @@ public struct Auth: Sendable {
         clients = Clients(storage: storage, secret: secret, now: now)
         services = [
             RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
-            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget, passwords.decoys,
+            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget,
+            passwords.decoys,
         ]
         self.configuration = configuration
         self.storage = storage
@@ -59,8 +66,9 @@ public struct Auth: Sendable {
 
     package static let revocationPageSize = 1000
 
-    /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere, and the number to go on from. It is less
-    /// than `number` when that was never given: then a backup has been put back, and the verifier starts over.
+    /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere,
+    /// and the number to go on from. It is less than `number` when that was never given: then a
+    /// backup has been put back, and the verifier starts over.
     package func revocations(after number: Int64) async throws -> (lines: [Revocation], last: Int64) {
         let lines = try await storage.revocations(after: number, limit: Self.revocationPageSize)
         if let last = lines.last?.number { return (lines, last) }
@@ -71,7 +79,8 @@ public struct Auth: Sendable {
     public struct Readiness: Sendable, Hashable {
         /// Whether the storage answers.
         public let storage: Bool
-        /// Whether the revocation log was read within ``AuthConfiguration/revocationBound``; never without the ``Auth/services``.
+        /// Whether the revocation log was read within ``AuthConfiguration/revocationBound``; never
+        /// without the ``Auth/services``.
         public let revocations: Bool
 
         public var isReady: Bool { storage && revocations }

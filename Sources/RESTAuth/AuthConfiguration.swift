@@ -3,11 +3,13 @@ public import PasswordHashing
 
 /// Every setting of the core, its default, and why that default is safe.
 public struct AuthConfiguration: Sendable {
-    /// Encrypts the signing keys in the storage. `nil` takes the secret that the storage keeps beside its data.
+    /// Encrypts the signing keys in the storage. `nil` takes the secret that the storage keeps
+    /// beside its data.
     public var secret: InstanceSecret?
 
-    /// `iss` and `aud` of every token: the URL that clients know this service by. A token with another one is refused, so two
-    /// services that share a secret by mistake still do not take each other's tokens.
+    /// `iss` and `aud` of every token: the URL that clients know this service by. A token with
+    /// another one is refused, so two services that share a secret by mistake still do not take
+    /// each other's tokens.
     public var issuer = "rest-auth"
 
     /// Life of an access token in seconds, 1 to ``maximumTokenDuration``. 600 is the ancestor's.
@@ -26,24 +28,27 @@ public struct AuthConfiguration: Sendable {
     /// Whether a live token may be traded for a fresh one.
     public var tokenRenewal = TokenRenewal.always
 
-    /// Seconds that a session lives without being renewed. A week: who comes back on the same weekday stays signed in.
+    /// Seconds that a session lives without being renewed. A week: who comes back on the same
+    /// weekday stays signed in.
     public var sessionInactivityTimeout = 7 * 86400
 
     /// Seconds that a session lives at most, however often it is renewed.
     public var sessionTimebox = 30 * 86400
 
-    /// How many sessions a user may have; a new one ends the oldest beyond. Large, because the ancestor's route starts one for each token.
+    /// How many sessions a user may have; a new one ends the oldest beyond. Large, because the
+    /// ancestor's route starts one for each token.
     public var sessionLimit = 10_000
 
-    /// How new signing keys sign. `nil` stays with what the newest key does; the first is ES256. When it differs from the newest key's, the next
-    /// key is made at once.
+    /// How new signing keys sign. `nil` stays with what the newest key does; the first is ES256.
+    /// When it differs from the newest key's, the next key is made at once.
     public var signingAlgorithm: SigningAlgorithm?
 
     /// Seconds that a key signs before the next takes its place.
     public var keyRotationInterval = 30 * 86400
 
-    /// Seconds within which a refusal reaches every process that shares the storage, 1 to ``longestRevocationBound``. A process that has not been
-    /// able to read the log for longer asks the storage about each token, and refuses when that does not answer.
+    /// Seconds within which a refusal reaches every process that shares the storage, 1 to
+    /// ``longestRevocationBound``. A process that has not been able to read the log for longer asks
+    /// the storage about each token, and refuses when that does not answer.
     public var revocationBound = 1
 
     /// A minute, in seconds.
@@ -55,7 +60,8 @@ public struct AuthConfiguration: Sendable {
     /// Who may register by ``Registration``, and so over HTTP. Open, as the ancestor is.
     public var registration = RegistrationMode.open
 
-    /// Work that is asked of who registers there, in zero bits that a hash has to begin with, 8 to 30; `nil` asks for none. Each more is twice the work.
+    /// Work that is asked of who registers there, in zero bits that a hash has to begin with, 8 to
+    /// 30; `nil` asks for none. Each more is twice the work.
     public var registrationChallenge: Int?
 
     package static let registrationChallenges = 8...30
@@ -63,13 +69,16 @@ public struct AuthConfiguration: Sendable {
     /// What a new password must be. ``PasswordPolicy/open`` is the ancestor's.
     public var passwordPolicy = PasswordPolicy.open
 
-    /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses beside the common ones. ``PasswordPolicy/open`` does not ask.
+    /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses beside the common ones.
+    /// ``PasswordPolicy/open`` does not ask.
     public var breachedPasswords: BreachedPasswords?
 
-    /// The cost of a new hash: by default the least that is safe, so that a small machine signs in many.
+    /// The cost of a new hash: by default the least that is safe, so that a small machine signs in
+    /// many.
     public var passwordCost = Argon2id.standard
 
-    /// What a stored hash of another kind may cost; a dearer one is not computed, and its user cannot sign in.
+    /// What a stored hash of another kind may cost; a dearer one is not computed, and its user
+    /// cannot sign in.
     public var passwordHashLimit = HashLimit()
 
     /// Passwords hashed at once; each takes ``passwordCost``'s memory.
@@ -84,7 +93,8 @@ public struct AuthConfiguration: Sendable {
     /// How many guesses and registrations are let through.
     public var throttle = ThrottleConfiguration()
 
-    /// The `SECRET_KEY` of a Flask server whose users were imported: its tokens are accepted until they expire. `nil` accepts none.
+    /// The `SECRET_KEY` of a Flask server whose users were imported: its tokens are accepted until
+    /// they expire. `nil` accepts none.
     public var legacySecret: LegacySecret?
 
     /// The clock. Everything that depends on the time asks this.
@@ -113,7 +123,8 @@ public struct AuthConfiguration: Sendable {
 
     static func require(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(AuthError) {
         guard range.contains(value) else {
-            throw AuthError(.misconfigured, "\(name) is \(value) and must be \(range.lowerBound) to \(range.upperBound)")
+            throw AuthError(
+                .misconfigured, "\(name) is \(value) and must be \(range.lowerBound) to \(range.upperBound)")
         }
     }
 }

@@ -2,7 +2,8 @@
 ///
 /// A struct with a code, so that a new code never breaks an adopter's `switch`.
 public struct AuthError: Error, Sendable, Hashable {
-    /// A stable, machine-readable name in snake_case; it is also the `code` of the problem document.
+    /// A stable, machine-readable name in snake_case; it is also the `code` of the problem
+    /// document.
     public struct Code: RawRepresentable, Sendable, Hashable {
         public let rawValue: String
         public init(rawValue: String) { self.rawValue = rawValue }
@@ -19,11 +20,14 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let credentialsRequired = Code(rawValue: "credentials_required")
         /// Wrong password, unknown or disabled user: one answer for all three.
         public static let invalidCredentials = Code(rawValue: "invalid_credentials")
-        /// The token is malformed, forged, foreign, expired, or its user is gone or disabled: one answer for all.
+        /// The token is malformed, forged, foreign, expired, or its user is gone or disabled: one
+        /// answer for all.
         public static let invalidToken = Code(rawValue: "invalid_token")
-        /// The token is good but a password given long ago, or any token, is not enough here (RFC 9470).
+        /// The token is good but a password given long ago, or any token, is not enough here (RFC
+        /// 9470).
         public static let insufficientUserAuthentication = Code(rawValue: "insufficient_user_authentication")
-        /// The refresh token is malformed, of another instance, or of a session that has ended (RFC 6749 section 5.2).
+        /// The refresh token is malformed, of another instance, or of a session that has ended (RFC
+        /// 6749 section 5.2).
         public static let invalidGrant = Code(rawValue: "invalid_grant")
         /// A refresh token whose successor has been used came back; its session has been ended.
         public static let refreshTokenReused = Code(rawValue: "refresh_token_reused")
@@ -47,7 +51,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let invitationNotFound = Code(rawValue: "invitation_not_found")
         /// Who registers here has to solve a challenge.
         public static let challengeRequired = Code(rawValue: "challenge_required")
-        /// The challenge is malformed, forged, expired, not solved by that nonce, or was spent before: one answer for all.
+        /// The challenge is malformed, forged, expired, not solved by that nonce, or was spent
+        /// before: one answer for all.
         public static let challengeInvalid = Code(rawValue: "challenge_invalid")
         /// There is a client of that id already.
         public static let clientAlreadyExists = Code(rawValue: "client_already_exists")
@@ -59,9 +64,11 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let keyNotFound = Code(rawValue: "key_not_found")
         /// The credentials could not be parsed (RFC 6750 section 3.1).
         public static let invalidRequest = Code(rawValue: "invalid_request")
-        /// Too many wrong passwords, or registrations, came before (RFC 6585 section 4). ``AuthError/retryAfter`` says when to come back.
+        /// Too many wrong passwords, or registrations, came before (RFC 6585 section 4).
+        /// ``AuthError/retryAfter`` says when to come back.
         public static let rateLimited = Code(rawValue: "rate_limited")
-        /// More passwords are waiting to be hashed than the queue holds. ``AuthError/retryAfter`` says when to come back.
+        /// More passwords are waiting to be hashed than the queue holds. ``AuthError/retryAfter``
+        /// says when to come back.
         public static let overloaded = Code(rawValue: "overloaded")
         /// The storage cannot be reached or written at the moment.
         public static let storageUnavailable = Code(rawValue: "storage_unavailable")
@@ -82,7 +89,8 @@ public struct AuthError: Error, Sendable, Hashable {
     public let policy: RateLimitPolicy?
 
     public init(
-        _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil, policy: RateLimitPolicy? = nil
+        _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil,
+        policy: RateLimitPolicy? = nil
     ) {
         self.code = code
         self.detail = detail
@@ -114,5 +122,6 @@ extension AuthError {
         .invitationInvalid, "this invitation is not good, or not any more", field: "invitation")
     /// For the storage too, which has the last word.
     package static let challengeInvalid = AuthError(
-        .challengeInvalid, "this challenge is not good, or not any more, or not solved by this nonce: ask for another", field: "challenge")
+        .challengeInvalid, "this challenge is not good, or not any more, or not solved by this nonce: ask for another",
+        field: "challenge")
 }

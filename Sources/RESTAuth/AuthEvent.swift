@@ -3,30 +3,35 @@ import Metrics
 
 /// Something that happened to a user or an account, worth an audit line and a count.
 ///
-/// An event never carries a secret. The log line takes its request id and address from the task's current logger.
+/// An event never carries a secret. The log line takes its request id and address from the task's
+/// current logger.
 public enum AuthEvent: Sendable {
     case registered(userID: User.ID)
-    /// Somebody could not register for want of an invitation or a solved challenge, or because nobody can.
+    /// Somebody could not register for want of an invitation or a solved challenge, or because
+    /// nobody can.
     case registrationRefused(AuthError.Code)
     case invitationCreated(id: Invitation.ID)
     case invitationUsed(id: Invitation.ID, userID: User.ID)
     /// An operator took it back.
     case invitationDeleted(id: Invitation.ID)
     case loginSucceeded(userID: User.ID)
-    /// `username` is what was typed, escaped by the log's own format; `nil` when it could not be a name at all.
+    /// `username` is what was typed, escaped by the log's own format; `nil` when it could not be a
+    /// name at all.
     case loginFailed(username: String?)
     case tokenIssued(userID: User.ID)
     case passwordSet(userID: User.ID)
     case sessionStarted(userID: User.ID, Session.ID)
     /// A session was ended before its time.
     case sessionEnded(Session.ID)
-    /// A refresh token whose successor had been used came back: it was stolen, or the successor was.
+    /// A refresh token whose successor had been used came back: it was stolen, or the successor
+    /// was.
     case refreshTokenReused(userID: User.ID, Session.ID)
     case roleGranted(String, userID: User.ID)
     case roleRevoked(String, userID: User.ID)
     case clientAdded(id: String)
     case clientRemoved(id: String)
-    /// A caller's client credential was refused. `id` is what was sent, `nil` when it could not be one at all.
+    /// A caller's client credential was refused. `id` is what was sent, `nil` when it could not be
+    /// one at all.
     case clientRefused(id: String?)
     case signingKeyMade(id: String)
     /// A key was taken away before its time, and all its tokens with it.
@@ -35,7 +40,8 @@ public enum AuthEvent: Sendable {
     case userEnabled(userID: User.ID)
     case userDeleted(userID: User.ID)
     case hashingOverloaded
-    /// A stored hash of another kind, or of less than today's cost, was replaced by one of the same password.
+    /// A stored hash of another kind, or of less than today's cost, was replaced by one of the same
+    /// password.
     case passwordUpgraded(userID: User.ID, from: String)
     /// A guess had to wait. `policy` says which kind of counter was in its way.
     case loginThrottled(username: String?, policy: String)
@@ -53,7 +59,8 @@ public enum AuthEvent: Sendable {
 
     private var level: Logger.Level {
         switch self {
-        case .registrationRefused, .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded, .loginThrottled,
+        case .registrationRefused, .loginFailed, .clientRefused, .signingKeyRevoked, .hashingOverloaded,
+            .loginThrottled,
             .registrationThrottled:
             .notice
         case .refreshTokenReused, .credentialStuffing: .warning
@@ -72,9 +79,11 @@ public enum AuthEvent: Sendable {
         case .loginFailed(let username): ("login_failed", username.map { ["username": .string($0)] } ?? [:])
         case .tokenIssued(let id): ("token_issued", Self.user(id))
         case .passwordSet(let id): ("password_set", Self.user(id))
-        case .sessionStarted(let id, let session): ("session_started", Self.user(id).merging(Self.session(session)) { $1 })
+        case .sessionStarted(let id, let session):
+            ("session_started", Self.user(id).merging(Self.session(session)) { $1 })
         case .sessionEnded(let session): ("session_ended", Self.session(session))
-        case .refreshTokenReused(let id, let session): ("refresh_token_reused", Self.user(id).merging(Self.session(session)) { $1 })
+        case .refreshTokenReused(let id, let session):
+            ("refresh_token_reused", Self.user(id).merging(Self.session(session)) { $1 })
         case .roleGranted(let role, let id): ("role_granted", Self.user(id).merging(["role": .string(role)]) { $1 })
         case .roleRevoked(let role, let id): ("role_revoked", Self.user(id).merging(["role": .string(role)]) { $1 })
         case .clientAdded(let id): ("client_added", ["client_id": .string(id)])
@@ -86,9 +95,13 @@ public enum AuthEvent: Sendable {
         case .userEnabled(let id): ("user_enabled", Self.user(id))
         case .userDeleted(let id): ("user_deleted", Self.user(id))
         case .hashingOverloaded: ("hashing_overloaded", [:])
-        case .passwordUpgraded(let id, let scheme): ("password_upgraded", Self.user(id).merging(["from": .string(scheme)]) { $1 })
+        case .passwordUpgraded(let id, let scheme):
+            ("password_upgraded", Self.user(id).merging(["from": .string(scheme)]) { $1 })
         case .loginThrottled(let username, let policy):
-            ("login_throttled", ["policy": .string(policy)].merging(username.map { ["username": .string($0)] } ?? [:]) { $1 })
+            (
+                "login_throttled",
+                ["policy": .string(policy)].merging(username.map { ["username": .string($0)] } ?? [:]) { $1 }
+            )
         case .credentialStuffing(let subject):
             (
                 "credential_stuffing",

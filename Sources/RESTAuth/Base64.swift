@@ -1,4 +1,5 @@
-/// Strict base64 (RFC 4648): one spelling for each value, so a list keyed by the text cannot be passed by.
+/// Strict base64 (RFC 4648): one spelling for each value, so a list keyed by the text cannot be
+/// passed by.
 ///
 /// Foreign alphabets, wrong or missing padding, blanks and non-zero spare bits are all refused.
 package struct Base64: Sendable {
@@ -89,7 +90,8 @@ package struct Base64: Sendable {
                     written += 2
                 default: break
                 }
-                // A digit's value is at most 63, so the high bit can only come from the mark of a foreign byte.
+                // A digit's value is at most 63, so the high bit can only come from the mark of a
+                // foreign byte.
                 refused = refused || seen & 0x80 != 0
             }
         }

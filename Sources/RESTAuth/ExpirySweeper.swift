@@ -1,8 +1,8 @@
 import Foundation
 public import ServiceLifecycle
 
-/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys, counted failures, known origins, invitations,
-/// challenges.
+/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys,
+/// counted failures, known origins, invitations, challenges.
 public struct ExpirySweeper: Service {
     let storage: any Storage
     let verifier: TokenVerifier
@@ -20,8 +20,8 @@ public struct ExpirySweeper: Service {
 
     func sweep() async throws {
         verifier.forgetRevocations()
-        // A clock that is a little behind must still find the session of a token that is live by it, and the
-        // challenge that was spent.
+        // A clock that is a little behind must still find the session of a token that is live by
+        // it, and the challenge that was spent.
         let expired = now().addingTimeInterval(-TimeInterval(AccessTokenClaims.clockSlack))
         while try await storage.deleteSessions(expiredBefore: expired, limit: Self.batch) == Self.batch {}
         while try await storage.deleteInvitations(expiredBefore: expired, limit: Self.batch) == Self.batch {}

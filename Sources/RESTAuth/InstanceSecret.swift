@@ -11,8 +11,8 @@ import Foundation
 
 /// The one secret of an instance: whoever has it can read the signing keys in the database.
 ///
-/// It is never stored in the database, never printed, and every use of it derives a key of its own (HKDF, RFC 5869),
-/// so that what one purpose leaks says nothing about another.
+/// It is never stored in the database, never printed, and every use of it derives a key of its own
+/// (HKDF, RFC 5869), so that what one purpose leaks says nothing about another.
 public struct InstanceSecret: Sendable {
     /// The least that is accepted, in bytes.
     public static let minimumLength = 32
@@ -20,8 +20,9 @@ public struct InstanceSecret: Sendable {
     private let bytes: SymmetricKey
 
     /// Takes the bytes of `text` as they are.
-    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength`` bytes, when they are too regular to be
-    ///   random, or when the secret has been published (the ancestor's article, common documentation).
+    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
+    ///   bytes, when they are too regular to be random, or when the secret has been published (the
+    ///   ancestor's article, common documentation).
     public init(_ text: String) throws(AuthError) {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text.utf8.count >= Self.minimumLength else {
@@ -43,7 +44,8 @@ public struct InstanceSecret: Sendable {
     }
 
     static let published = [
-        "quick brown fox", "change me", "changeme", "change-me", "change_me", "your-secret", "your_secret", "secret-key-goes",
+        "quick brown fox", "change me", "changeme", "change-me", "change_me", "your-secret", "your_secret",
+        "secret-key-goes",
         "super-secret", "supersecret", "top-secret", "0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz",
     ]
 
@@ -64,8 +66,10 @@ extension InstanceSecret: CustomStringConvertible, CustomDebugStringConvertible,
 extension InstanceSecret {
     /// Reads the secret from `file`; when there is none yet, makes one of 256 random bits.
     ///
-    /// The file appears whole or not at all, with mode 0600, and of two processes that start at once both end up with the same one.
-    /// - Throws: ``AuthError/Code/misconfigured`` when others than its owner may read the file, or it cannot be read or made.
+    /// The file appears whole or not at all, with mode 0600, and of two processes that start at
+    /// once both end up with the same one.
+    /// - Throws: ``AuthError/Code/misconfigured`` when others than its owner may read the file, or
+    ///   it cannot be read or made.
     public init(file: String) throws(AuthError) {
         if let text = try Self.read(file) {
             try self.init(text)
@@ -104,7 +108,8 @@ extension InstanceSecret {
         guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
             throw unusable(file, "cannot be written")
         }
-        // A link fails where a rename would replace: the first of two starting processes wins, and both read its secret.
+        // A link fails where a rename would replace: the first of two starting processes wins, and
+        // both read its secret.
         guard link(template, file) == 0 || errno == EEXIST else { throw unusable(file, "cannot be made") }
         let directory = open((file as NSString).deletingLastPathComponent.nonEmpty ?? ".", O_RDONLY | O_CLOEXEC)
         if directory >= 0 {

@@ -1,7 +1,8 @@
 /// A JSON text, read strictly (RFC 8259) and written compactly.
 ///
-/// Strict where lenient readers are attacked: names are unique within an object, the input is UTF-8 and wholly consumed,
-/// surrogates come in pairs, and nesting ends at ``maximumDepth``. Where two readers could disagree about a text, this one refuses it.
+/// Strict where lenient readers are attacked: names are unique within an object, the input is UTF-8
+/// and wholly consumed, surrogates come in pairs, and nesting ends at ``maximumDepth``. Where two
+/// readers could disagree about a text, this one refuses it.
 package enum JSON: Sendable, Equatable {
     case object([Member])
     case array([JSON])
@@ -176,7 +177,8 @@ private struct JSONReader {
         return take("}") && Self.haveOwnNames(members) ? .object(members) : nil
     }
 
-    /// Byte by byte. To compare few with each other is faster than to hash them, which a large object needs.
+    /// Byte by byte. To compare few with each other is faster than to hash them, which a large
+    /// object needs.
     private static func haveOwnNames(_ members: [JSON.Member]) -> Bool {
         guard members.count <= 8 else { return Set(members.map { Array($0.name.utf8) }).count == members.count }
         return members.indices.allSatisfy { index in
@@ -240,7 +242,8 @@ private struct JSONReader {
     private mutating func unicodeEscape() -> Unicode.Scalar? {
         guard let unit = fourHexDigits() else { return nil }
         guard UTF16.isLeadSurrogate(unit) else { return Unicode.Scalar(unit) }
-        guard position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"), bytes[position + 1] == UInt8(ascii: "u")
+        guard position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"),
+            bytes[position + 1] == UInt8(ascii: "u")
         else { return nil }
         position += 2
         guard let trail = fourHexDigits(), UTF16.isTrailSurrogate(trail) else { return nil }

@@ -1,8 +1,8 @@
 import Logging
 import ServiceLifecycle
 
-/// Does `work` now and then again and again, until graceful shutdown. What fails is logged, the first time, and tried anew the next time:
-/// nothing that is done this way has to be undone.
+/// Does `work` now and then again and again, until graceful shutdown. What fails is logged, the
+/// first time, and tried anew the next time: nothing that is done this way has to be undone.
 package func every(_ interval: Duration, _ failure: String, _ work: () async throws -> Void) async throws {
     try await repeatedly(failure, pause: { try await Task.sleep(for: interval) }, work)
 }

@@ -1,15 +1,18 @@
-/// Where users, sessions, keys, revocations, clients and invitations are kept: the one thing a backend is.
+/// Where users, sessions, keys, revocations, clients and invitations are kept: the one thing a
+/// backend is.
 ///
-/// Each room states what it needs from rows in a slice of its own; a backend promises all of them. Every method is one whole decision in one
-/// transaction, and durable when it returns: what was acknowledged survives a crash and a loss of power. Invariants are kept by
-/// constraints in the database, never by a look before a write.
+/// Each room states what it needs from rows in a slice of its own; a backend promises all of them.
+/// Every method is one whole decision in one transaction, and durable when it returns: what was
+/// acknowledged survives a crash and a loss of power. Invariants are kept by constraints in the
+/// database, never by a look before a write.
 ///
-/// A method throws ``AuthError`` for what its documentation names, and `storage_unavailable` when the database cannot answer.
-/// `RESTAuthTesting` has the same promises as tests.
-public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, RevocationStorage, ClientStorage, ThrottleStorage,
+/// A method throws ``AuthError`` for what its documentation names, and `storage_unavailable` when
+/// the database cannot answer. `RESTAuthTesting` has the same promises as tests.
+public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, RevocationStorage, ClientStorage,
+    ThrottleStorage,
     RegistrationStorage, ImportStorage
 {
-    /// The secret that lies beside the data, made when there is none yet; `nil` when this backend has no place of its own for one and
-    /// the configuration must bring it.
+    /// The secret that lies beside the data, made when there is none yet; `nil` when this backend
+    /// has no place of its own for one and the configuration must bring it.
     func instanceSecret() throws -> InstanceSecret?
 }

@@ -3,14 +3,16 @@ public import RESTAuth
 
 /// What the routes need to know beyond the core.
 public struct AuthRoutesConfiguration: Sendable {
-    /// The URL that clients reach the routes' prefix by, without a slash at the end; `nil` takes scheme and host from the request.
+    /// The URL that clients reach the routes' prefix by, without a slash at the end; `nil` takes
+    /// scheme and host from the request.
     public var publicURL: String?
 
     /// The scheme of a request when neither the public URL nor a proxy tells.
     public var scheme = "http"
 
-    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Only with a ``TrustedProxies`` middleware in front, which takes
-    /// away what others than the proxies have sent.
+    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Only with a
+    /// ``TrustedProxies`` middleware in front, which takes away what others than the proxies have
+    /// sent.
     public var believesForwardedFields = false
 
     /// Whether the refresh token is given and taken as a cookie, for browsers.
@@ -29,7 +31,8 @@ public struct AuthRoutesConfiguration: Sendable {
 }
 
 extension Auth {
-    /// Adds the routes of the wire contract below `routes`: users, tokens, sessions, keys, and what other services ask.
+    /// Adds the routes of the wire contract below `routes`: users, tokens, sessions, keys, and what
+    /// other services ask.
     ///
     ///     auth.addRoutes(to: router)                       // /api/users ...
     ///     auth.addRoutes(to: router.group("accounts"))     // /accounts/api/users ...

@@ -14,14 +14,16 @@ public struct AcceptedCredentials: OptionSet, Sendable {
     public static let any: AcceptedCredentials = [.password, .token]
 }
 
-/// Protects the routes after it: reads the `Authorization` field, asks the door, and puts the identity into the context.
+/// Protects the routes after it: reads the `Authorization` field, asks the door, and puts the
+/// identity into the context.
 ///
 ///     router.group("notes")
 ///         .add(middleware: auth.authenticator())
 ///         .group(context: SignedInContext<AppContext>.self)
 ///         .get { _, context in "Hello, \(context.identity.username)!" }
 public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
-    /// Answers a refusal in the adopter's own words. The challenges of a 401 are added when the answer has none.
+    /// Answers a refusal in the adopter's own words. The challenges of a 401 are added when the
+    /// answer has none.
     public typealias Refusal = @Sendable (AuthError, Request, Context) async throws -> Response
 
     let verifier: any CredentialVerifier
@@ -35,7 +37,8 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         do {
-            context.identity = try await verifier.identity(of: request, accepting: accepted, from: context.knownClientAddress)
+            context.identity = try await verifier.identity(
+                of: request, accepting: accepted, from: context.knownClientAddress)
             for requirement in requirements { try requirement.check(context.identity, at: now()) }
         } catch let error as AuthError {
             return try await refuse(error, request, context)
@@ -47,7 +50,9 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         let problem = Problem(error, request: request)
         guard let refusal else { return problem.response(from: request, context: context) }
         var response = try await refusal(error, request, context)
-        if response.status == .unauthorized || response.status == .forbidden, !response.headers.contains(.wwwAuthenticate) {
+        if response.status == .unauthorized || response.status == .forbidden,
+            !response.headers.contains(.wwwAuthenticate)
+        {
             response.headers.append(contentsOf: problem.headers)
         }
         return response
@@ -58,7 +63,8 @@ extension Auth {
     /// A middleware that protects the routes after it.
     /// - Parameters:
     ///   - accepted: which credentials are taken; others are refused with 401.
-    ///   - requirements: what must hold of whoever comes, all of them; `Requirement.optional` lets a request without credentials
+    ///   - requirements: what must hold of whoever comes, all of them; `Requirement.optional` lets
+    ///     a request without credentials
     ///     through, with no identity in its context.
     ///   - context: the context of the routes after it.
     ///   - refusal: answers a refusal in place of the problem document.
@@ -75,8 +81,9 @@ extension Auth {
     ///   - request: with or without an `Authorization` field.
     ///   - accepted: which credentials are taken.
     ///   - address: the client's IP address, by which wrong passwords are counted.
-    /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required` when the credentials are of a kind
-    ///   that is not accepted here, `rate_limited`, `overloaded`.
+    /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required`
+    ///   when the credentials are of a kind that is not accepted here, `rate_limited`,
+    ///   `overloaded`.
     public func authenticate(
         _ request: Request, accepting accepted: AcceptedCredentials = .any, from address: String? = nil
     ) async throws -> Identity? {
@@ -85,7 +92,8 @@ extension Auth {
 }
 
 extension CredentialVerifier {
-    /// A middleware that protects the routes after it, by whatever this verifier knows; as `Auth` has one.
+    /// A middleware that protects the routes after it, by whatever this verifier knows; as `Auth`
+    /// has one.
     public func authenticator<Context: AuthRequestContext>(
         accepting accepted: AcceptedCredentials = .any, requiring requirements: [Requirement] = [.signedIn],
         context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil

@@ -9,8 +9,9 @@ enum AuthorizationHeader {
 
     /// What the client presented, or `nil` when there is no such field.
     ///
-    /// - Throws: `invalid_request` for more than one field; `invalid_credentials` or `invalid_token` for a field that cannot be
-    ///   read; `credentials_required` for another scheme.
+    /// - Throws: `invalid_request` for more than one field; `invalid_credentials` or
+    ///   `invalid_token` for a field that cannot be read; `credentials_required` for another
+    ///   scheme.
     static func credentials(in headers: HTTPFields) throws(AuthError) -> Credentials? {
         var fields = headers[fields: .authorization].makeIterator()
         guard let field = fields.next() else { return nil }
@@ -36,12 +37,14 @@ enum AuthorizationHeader {
     private static func basic(
         _ parameter: Substring.UTF8View
     ) -> (username: ArraySlice<UInt8>, password: ArraySlice<UInt8>)? {
-        guard let pair = Base64.padded.decode(parameter), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        guard let pair = Base64.padded.decode(parameter), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else {
+            return nil
+        }
         return (pair[..<colon], pair[(colon + 1)...])
     }
 
-    /// The id and secret of an OAuth client that uses HTTP Basic, each form-encoded first (RFC 6749 section 2.3.1); `nil` when there is no
-    /// `Authorization` field.
+    /// The id and secret of an OAuth client that uses HTTP Basic, each form-encoded first (RFC 6749
+    /// section 2.3.1); `nil` when there is no `Authorization` field.
     /// - Throws: `invalid_client` for any other field.
     static func clientCredentials(in headers: HTTPFields) throws(AuthError) -> (id: String, secret: String)? {
         let fields = headers[fields: .authorization]
@@ -69,7 +72,8 @@ enum AuthorizationHeader {
 
     // MARK: Challenges
 
-    /// What a refusal asks for: always Basic; for who came with Bearer, that scheme's challenge as well (RFC 6750 section 3).
+    /// What a refusal asks for: always Basic; for who came with Bearer, that scheme's challenge as
+    /// well (RFC 6750 section 3).
     static func challenges(for error: AuthError, request: Request) -> HTTPFields {
         var fields = HTTPFields()
         if error.code != .invalidRequest, error.code != .forbidden {

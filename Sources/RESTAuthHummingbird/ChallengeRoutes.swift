@@ -1,7 +1,8 @@
 import Hummingbird
 import RESTAuth
 
-/// `GET /api/challenge`: work for who wants to register, where it is asked for; not below `users`, where everything is a user's id.
+/// `GET /api/challenge`: work for who wants to register, where it is asked for; not below `users`,
+/// where everything is a user's id.
 struct ChallengeRoutes: Sendable {
     let registration: Registration
 

@@ -1,10 +1,12 @@
 import HTTPTypes
 public import Hummingbird
 
-/// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch standard).
+/// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch
+/// standard).
 ///
-/// A preflight is answered here, without credentials, because browsers send none with it. Credentials go in the `Authorization` field;
-/// cookies are allowed only where asked for, and only to origins that are named.
+/// A preflight is answered here, without credentials, because browsers send none with it.
+/// Credentials go in the `Authorization` field; cookies are allowed only where asked for, and only
+/// to origins that are named.
 public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
     private let origins: Set<String>
 
@@ -12,7 +14,8 @@ public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
 
     /// - Parameters:
     ///   - origins: exact origins such as `https://app.example.com`, or `*` for all.
-    ///   - allowsCookies: whether pages of the named origins may send cookies. Never of those that only the star allows.
+    ///   - allowsCookies: whether pages of the named origins may send cookies. Never of those that
+    ///     only the star allows.
     public init(origins: [String], allowsCookies: Bool = false) {
         self.origins = Set(origins)
         self.allowsCookies = allowsCookies

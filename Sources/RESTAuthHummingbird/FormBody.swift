@@ -4,7 +4,8 @@ struct FormBody: Sendable {
 
     private var fields: [String: String] = [:]
 
-    /// `nil` for a field that comes twice (RFC 6749 section 3.2), a broken escape, or what is not UTF-8.
+    /// `nil` for a field that comes twice (RFC 6749 section 3.2), a broken escape, or what is not
+    /// UTF-8.
     init?(_ bytes: [UInt8]) {
         for field in bytes.split(separator: UInt8(ascii: "&")) {
             let pair = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
@@ -14,7 +15,8 @@ struct FormBody: Sendable {
         }
     }
 
-    /// The value of that field; a field without a value is treated as left out (RFC 6749 section 3.1).
+    /// The value of that field; a field without a value is treated as left out (RFC 6749 section
+    /// 3.1).
     subscript(name: String) -> String? {
         fields[name].flatMap { $0.isEmpty ? nil : $0 }
     }
@@ -27,7 +29,9 @@ struct FormBody: Sendable {
             switch byte {
             case UInt8(ascii: "+"): decoded.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else { return nil }
+                guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
+                    return nil
+                }
                 decoded.append(high << 4 | low)
             default: decoded.append(byte)
             }

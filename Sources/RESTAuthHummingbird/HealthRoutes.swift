@@ -14,7 +14,8 @@ struct HealthRoutes: Sendable {
     private func ready() async throws -> Response {
         let readiness = await auth.readiness()
         let parts: [(String, JSON)] = [
-            ("storage", readiness.storage ? "ok" : "unavailable"), ("revocations", readiness.revocations ? "ok" : "unavailable"),
+            ("storage", readiness.storage ? "ok" : "unavailable"),
+            ("revocations", readiness.revocations ? "ok" : "unavailable"),
         ]
         guard readiness.isReady else {
             throw Problem(

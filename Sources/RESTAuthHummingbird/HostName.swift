@@ -6,7 +6,8 @@
     import Darwin
 #endif
 
-/// The text of a `Host` field: a registered name or an address, and perhaps a port (RFC 3986 section 3.2.2).
+/// The text of a `Host` field: a registered name or an address, and perhaps a port (RFC 3986
+/// section 3.2.2).
 package enum HostName {
     /// Whether `text` is one, with nothing in it that could start a path, a user or another field.
     package static func isValid(_ text: String) -> Bool {
@@ -22,7 +23,8 @@ package enum HostName {
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
             true
         default: false

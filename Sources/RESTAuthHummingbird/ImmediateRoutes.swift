@@ -1,9 +1,11 @@
 package import HTTPTypes
 package import RESTAuth
 
-/// What can be answered on the spot: a remembered token needs neither the database nor another thread.
+/// What can be answered on the spot: a remembered token needs neither the database nor another
+/// thread.
 ///
-/// A server may ask this before its router. `nil` says nothing about the request, only that the router has to answer it.
+/// A server may ask this before its router. `nil` says nothing about the request, only that the
+/// router has to answer it.
 package struct ImmediateRoutes: Sendable {
     private let accessTokens: AccessTokens
 
@@ -24,8 +26,11 @@ package struct ImmediateRoutes: Sendable {
             case .token(let token)? = try? AuthorizationHeader.credentials(in: request.headerFields),
             let identity = accessTokens.remembered(token)
         else { return nil }
-        if request.path == "/api/verify" { return Answer(route: "/api/verify", fields: VerifyRoutes.fields(for: identity)) }
+        if request.path == "/api/verify" {
+            return Answer(route: "/api/verify", fields: VerifyRoutes.fields(for: identity))
+        }
         return Answer(
-            route: "/api/resource", fields: [.contentType: "application/json"], body: ResourceRoutes.greeting(for: identity).bytes)
+            route: "/api/resource", fields: [.contentType: "application/json"],
+            body: ResourceRoutes.greeting(for: identity).bytes)
     }
 }

@@ -49,7 +49,8 @@ struct MeRoutes: Sendable {
     private func show(_ identity: Identity) async throws -> Response {
         let user = try await auth.users.find(identity.userID)
         return .json([
-            "id": .integer(Int(user.id)), "username": .string(user.username), "roles": .array(user.roles.sorted().map(JSON.string)),
+            "id": .integer(Int(user.id)), "username": .string(user.username),
+            "roles": .array(user.roles.sorted().map(JSON.string)),
             "created_at": .string(user.createdAt.ISO8601Format()),
         ])
     }
@@ -57,16 +58,19 @@ struct MeRoutes: Sendable {
     private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
         // Who came by the password has given it already.
         if identity.method != .password {
-            try await auth.passwords.confirm(body.objectIfPresent(request).requiredString("password"), for: identity, at: address)
+            try await auth.passwords.confirm(
+                body.objectIfPresent(request).requiredString("password"), for: identity, at: address)
         }
         try await auth.users.delete(identity.userID)
         return .empty()
     }
 
-    private func changePassword(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
+    private func changePassword(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response
+    {
         let fields = try await body.object(request)
         try await auth.passwords.change(
-            from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity, at: address)
+            from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity,
+            at: address)
         return .empty()
     }
 
@@ -75,7 +79,8 @@ struct MeRoutes: Sendable {
     private func listSessions(_ request: Request, _ identity: Identity) async throws -> Response {
         let page = try Page(request) { Session.ID($0) }
         let sessions = try await auth.sessions.list(of: identity.userID, after: page.after, limit: page.limit)
-        return page.answer(sessions.map { $0.json(isCurrent: $0.id == identity.sessionID) }, last: sessions.last?.id).notStored()
+        return page.answer(sessions.map { $0.json(isCurrent: $0.id == identity.sessionID) }, last: sessions.last?.id)
+            .notStored()
     }
 
     private func endSession(_ segment: String, _ identity: Identity) async throws -> Response {
@@ -103,7 +108,8 @@ extension Session {
         [
             "id": .string(id.description), "created_at": .string(createdAt.ISO8601Format()),
             "last_used_at": .string(lastUsedAt.ISO8601Format()), "expires_at": .string(expiresAt.ISO8601Format()),
-            "address": origin.address.map(JSON.string) ?? .null, "user_agent": origin.userAgent.map(JSON.string) ?? .null,
+            "address": origin.address.map(JSON.string) ?? .null,
+            "user_agent": origin.userAgent.map(JSON.string) ?? .null,
             "amr": ["pwd"], "renewable": .bool(isRenewable), "current": .bool(isCurrent),
         ]
     }

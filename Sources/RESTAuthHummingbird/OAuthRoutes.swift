@@ -3,7 +3,8 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `POST /oauth/introspect` (RFC 7662) and `POST /oauth/revoke` (RFC 7009), for clients that an operator made.
+/// `POST /oauth/introspect` (RFC 7662) and `POST /oauth/revoke` (RFC 7009), for clients that an
+/// operator made.
 struct OAuthRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
@@ -22,13 +23,15 @@ struct OAuthRoutes: Sendable {
         return Response.json(description ?? ["active": false]).notStored()
     }
 
-    /// Ends the token's session, and with it every other token of it. A token that is unknown or no good any more is no error.
+    /// Ends the token's session, and with it every other token of it. A token that is unknown or no
+    /// good any more is no error.
     private func revoke(_ request: Request) async throws -> Response {
         try await auth.sessions.end(presenting: token(from: request))
         return .empty(.ok).notStored()
     }
 
-    /// The token in question, once the client is known. `token_type_hint` is not needed to tell the kinds apart, so a wrong one does no harm.
+    /// The token in question, once the client is known. `token_type_hint` is not needed to tell the
+    /// kinds apart, so a wrong one does no harm.
     private func token(from request: Request) async throws -> String {
         let form = try await RequestBody(limit: configuration.bodyLimit).form(request)
         let client = try clientCredentials(request, form)
@@ -71,7 +74,8 @@ struct OAuthRoutes: Sendable {
         let session = stored.session
         return [
             // No `token_type`: it opens nothing by itself.
-            "active": true, "token_use": "refresh_token", "iss": .string(auth.configuration.issuer), "sub": .string(String(session.userID)),
+            "active": true, "token_use": "refresh_token", "iss": .string(auth.configuration.issuer),
+            "sub": .string(String(session.userID)),
             "username": .string(stored.user.username), "sid": .string(session.id.description),
             "iat": .integer(Int(session.lastUsedAt.timeIntervalSince1970)),
             "exp": .integer(Int(session.expiresAt.timeIntervalSince1970)),

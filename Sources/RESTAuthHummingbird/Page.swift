@@ -3,7 +3,8 @@ import RESTAuth
 
 /// Which part of a list is asked for: at most `limit` entries after one that the client has seen.
 ///
-/// Pages are found by key, not by counting, so the last costs no more than the first, and nothing is shown twice when the list grows.
+/// Pages are found by key, not by counting, so the last costs no more than the first, and nothing
+/// is shown twice when the list grows.
 struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
     let after: Key?
     let limit: Int
@@ -29,7 +30,8 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
         return value
     }
 
-    /// The entries and what to ask for next: `after` is the key of the last one shown, `null` at the end of the list.
+    /// The entries and what to ask for next: `after` is the key of the last one shown, `null` at
+    /// the end of the list.
     func answer(_ entries: [JSON], last: Key?) -> Response {
         let next: JSON = entries.count < limit ? .null : last.map { .string($0.description) } ?? .null
         return .json([

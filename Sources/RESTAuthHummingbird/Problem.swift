@@ -5,7 +5,8 @@ public import RESTAuth
 
 /// A refusal as it leaves the server: `application/problem+json` (RFC 9457) with a stable `code`.
 ///
-/// This is the one table from error to status, body and challenge. What is not in it becomes a 500 that says nothing.
+/// This is the one table from error to status, body and challenge. What is not in it becomes a 500
+/// that says nothing.
 public struct Problem: Error, Sendable {
     public let status: HTTPResponse.Status
     /// A stable name in snake_case.
@@ -56,7 +57,8 @@ public struct Problem: Error, Sendable {
     static let internalError = Problem(
         .internalServerError, code: "internal_error", detail: "Something went wrong here; the log says what.")
 
-    /// For a client that was taken for gone before its turn came; one that has only ended its own half can read it.
+    /// For a client that was taken for gone before its turn came; one that has only ended its own
+    /// half can read it.
     private static let abandoned = Problem(
         .serviceUnavailable, code: AuthError.Code.overloaded.rawValue, title: title(of: .overloaded),
         detail: "the connection was ended before it was this request's turn", headers: [.retryAfter: "1"])
@@ -78,12 +80,15 @@ extension Problem {
             self = .internalError
             return
         }
-        self.init(status, code: error.code.rawValue, title: Self.title(of: error.code), detail: error.detail, field: error.field)
+        self.init(
+            status, code: error.code.rawValue, title: Self.title(of: error.code), detail: error.detail,
+            field: error.field)
         if status == .unauthorized || error.code == .invalidRequest || error.code == .forbidden {
             headers = AuthorizationHeader.challenges(for: error, request: request)
         }
         if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
-        // draft-ietf-httpapi-ratelimit-headers: the quota, and that nothing of it remains for so many seconds.
+        // draft-ietf-httpapi-ratelimit-headers: the quota, and that nothing of it remains for so
+        // many seconds.
         if let policy = error.policy {
             headers[.rateLimitPolicy] = "\"\(policy.name)\";q=\(policy.quota)"
             headers[.rateLimit] = "\"\(policy.name)\";r=0;t=\(error.retryAfter ?? 0)"
@@ -95,8 +100,10 @@ extension Problem {
         case .validationFailed, .weakPassword, .userAlreadyExists, .userNotFound, .invalidRequest, .invalidGrant,
             .refreshTokenReused, .sessionExpired:
             .badRequest
-        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication, .invalidClient: .unauthorized
-        case .forbidden, .currentPasswordInvalid, .signupDisabled, .invitationRequired, .invitationInvalid, .challengeRequired,
+        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication, .invalidClient:
+            .unauthorized
+        case .forbidden, .currentPasswordInvalid, .signupDisabled, .invitationRequired, .invitationInvalid,
+            .challengeRequired,
             .challengeInvalid:
             .forbidden
         case .sessionNotFound: .notFound
@@ -112,7 +119,8 @@ extension Problem {
         case .weakPassword: "The password is too weak"
         case .userAlreadyExists: "The user name is taken"
         case .userNotFound: "There is no such user"
-        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication: "Unauthorized Access"
+        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication:
+            "Unauthorized Access"
         case .invalidGrant, .refreshTokenReused, .sessionExpired: "The session cannot be renewed"
         case .sessionNotFound: "There is no such session"
         case .forbidden: "Not allowed"
@@ -146,11 +154,13 @@ extension Problem: HTTPResponseError {
     /// The JSON text of the document.
     package func document(requestID: String?) -> [UInt8] {
         var members: [(String, JSON)] = [
-            ("type", .string("urn:problem-type:rest-auth:\(code)")), ("title", .string(title)), ("status", .integer(status.code)),
+            ("type", .string("urn:problem-type:rest-auth:\(code)")), ("title", .string(title)),
+            ("status", .integer(status.code)),
             ("detail", .string(detail)), ("code", .string(code)),
         ]
         if let field {
-            members.append(("errors", [["pointer": .string("/\(field)"), "detail": .string(detail), "code": .string(code)]]))
+            members.append(
+                ("errors", [["pointer": .string("/\(field)"), "detail": .string(detail), "code": .string(code)]]))
         }
         if let error = oauthError {
             members += [("error", .string(error)), ("error_description", .string(detail))]
@@ -160,7 +170,8 @@ extension Problem: HTTPResponseError {
         return JSON.object(members.map(JSON.Member.init)).bytes
     }
 
-    /// The answer to a request that failed with `error`. What is our own fault is logged, because the answer does not say it.
+    /// The answer to a request that failed with `error`. What is our own fault is logged, because
+    /// the answer does not say it.
     package static func response(to error: any Error, request: Request, context: some RequestContext) -> Response {
         let problem = Problem(error, request: request)
         if problem.status.kind == .serverError, !(error is CancellationError) {

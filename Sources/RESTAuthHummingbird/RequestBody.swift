@@ -8,7 +8,8 @@ struct RequestBody: Sendable {
     /// In bytes.
     let limit: Int
 
-    /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what is not one JSON object.
+    /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what
+    ///   is not one JSON object.
     func object(_ request: Request) async throws -> JSON {
         try checkType(request)
         return try parse(await collect(request))
@@ -32,7 +33,8 @@ struct RequestBody: Sendable {
         }
         guard request.headers[.contentEncoding] == nil else {
             throw Problem(
-                .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the body without a content coding.",
+                .unsupportedMediaType, code: "unsupported_media_type",
+                detail: "Send the body without a content coding.",
                 headers: [.acceptEncoding: "identity"])
         }
     }
@@ -49,9 +51,12 @@ struct RequestBody: Sendable {
     /// The fields of a form (RFC 6749 appendix B).
     /// - Throws: 415, 413; `invalid_request` for what is no form or names a field twice.
     func form(_ request: Request) async throws -> FormBody {
-        guard Self.mediaType(request.headers[.contentType]) == FormBody.mediaType, request.headers[.contentEncoding] == nil else {
+        guard Self.mediaType(request.headers[.contentType]) == FormBody.mediaType,
+            request.headers[.contentEncoding] == nil
+        else {
             throw Problem(
-                .unsupportedMediaType, code: "unsupported_media_type", detail: "Send the fields as \(FormBody.mediaType).",
+                .unsupportedMediaType, code: "unsupported_media_type",
+                detail: "Send the fields as \(FormBody.mediaType).",
                 headers: [.accept: FormBody.mediaType])
         }
         guard let form = FormBody(try await collect(request)) else {
@@ -90,7 +95,9 @@ extension JSON {
     /// The string field of that name.
     /// - Throws: `validation_failed` when it is missing, `null` or of another type.
     func requiredString(_ name: String) throws(AuthError) -> String {
-        guard let value = try optionalString(name) else { throw AuthError(.validationFailed, "missing argument: \(name)", field: name) }
+        guard let value = try optionalString(name) else {
+            throw AuthError(.validationFailed, "missing argument: \(name)", field: name)
+        }
         return value
     }
 

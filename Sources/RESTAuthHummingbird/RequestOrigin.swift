@@ -14,7 +14,9 @@ struct RequestOrigin {
         var scheme = configuration.scheme
         var host = request.head.authority
         if configuration.believesForwardedFields {
-            if let proto = request.headers[.xForwardedProto]?.lowercased(), proto == "http" || proto == "https" { scheme = proto }
+            if let proto = request.headers[.xForwardedProto]?.lowercased(), proto == "http" || proto == "https" {
+                scheme = proto
+            }
             if let forwarded = request.headers[.xForwardedHost] { host = forwarded }
         }
         guard let host, HostName.isValid(host) else {
@@ -23,7 +25,8 @@ struct RequestOrigin {
         base = "\(scheme)://\(host)"
     }
 
-    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a scheme's own port out.
+    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a
+    /// scheme's own port out.
     func isOrigin(_ origin: String) -> Bool {
         let afterScheme = base.firstRange(of: "://")?.upperBound ?? base.startIndex
         let own = base[..<(base[afterScheme...].firstIndex(of: "/") ?? base.endIndex)].lowercased()

@@ -3,7 +3,8 @@ package import Hummingbird
 
 /// One path and what it does for each method; what HTTP itself asks of a path comes with it.
 ///
-/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets 405 with `Allow`.
+/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets
+/// 405 with `Allow`.
 extension RouterMethods {
     package typealias Handler = @Sendable (Request, Context) async throws -> Response
 
@@ -17,12 +18,14 @@ extension RouterMethods {
         for method in HTTPRequest.Method.known where handlers[method] == nil {
             handlers[method] = { _, _ in
                 throw Problem(
-                    .methodNotAllowed, code: "method_not_allowed", detail: "Allowed here: \(allowed).", headers: [.allow: allowed])
+                    .methodNotAllowed, code: "method_not_allowed", detail: "Allowed here: \(allowed).",
+                    headers: [.allow: allowed])
             }
         }
         for (method, handler) in handlers {
             on(path, method: method) { request, context in
-                // Here and not in a middleware: whatever stands around these routes, no error of theirs leaves in another form.
+                // Here and not in a middleware: whatever stands around these routes, no error of
+                // theirs leaves in another form.
                 do {
                     return try await handler(request, context)
                 } catch {
@@ -34,11 +37,14 @@ extension RouterMethods {
 }
 
 extension HTTPRequest.Method {
-    /// The registered methods (RFC 9110 section 16.1). A router answers a method that it was not told of as if the path did not exist.
+    /// The registered methods (RFC 9110 section 16.1). A router answers a method that it was not
+    /// told of as if the path did not exist.
     fileprivate static let known =
         [
-            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND", "CHECKOUT", "COPY",
-            "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "REBIND", "REPORT", "SEARCH",
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND",
+            "CHECKOUT", "COPY",
+            "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "REBIND",
+            "REPORT", "SEARCH",
             "UNBIND", "UNLINK", "UNLOCK",
         ].compactMap { Self($0) }
 }

@@ -2,10 +2,12 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `GET /api/revocations`: which live tokens are refused, for those who verify tokens without asking.
+/// `GET /api/revocations`: which live tokens are refused, for those who verify tokens without
+/// asking.
 ///
-/// Public, as lists of revoked certificates are: without it, whoever verifies alone would have to be trusted with a secret. It names sessions by
-/// ids that open nothing, and users by the ids that `GET /api/users/{id}` shows.
+/// Public, as lists of revoked certificates are: without it, whoever verifies alone would have to
+/// be trusted with a secret. It names sessions by ids that open nothing, and users by the ids that
+/// `GET /api/users/{id}` shows.
 struct RevocationRoutes: Sendable {
     let auth: Auth
 
@@ -26,7 +28,8 @@ struct RevocationRoutes: Sendable {
             return Response(status: .notModified, headers: headers)
         }
         var response = Response.json([
-            "revocations": .array(page.map(\.json)), "last": .integer(Int(last)), "more": .bool(page.count == Auth.revocationPageSize),
+            "revocations": .array(page.map(\.json)), "last": .integer(Int(last)),
+            "more": .bool(page.count == Auth.revocationPageSize),
         ])
         response.headers.append(contentsOf: headers)
         return response

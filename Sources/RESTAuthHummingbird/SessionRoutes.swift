@@ -29,7 +29,8 @@ struct SessionRoutes: Sendable {
         } else {
             let fields = try await body.object(request)
             identity = try await login.attempt(
-                fields.requiredString("username"), password: fields.requiredString("password"), from: context.knownClientAddress)
+                fields.requiredString("username"), password: fields.requiredString("password"),
+                from: context.knownClientAddress)
         }
         return answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
     }
@@ -37,16 +38,21 @@ struct SessionRoutes: Sendable {
     private func renew(_ request: Request) async throws -> Response {
         try refuseOtherSites(request)
         let fields = try await body.objectIfPresent(request)
-        if let token = try fields.optionalString("refresh_token") { return answer(try await sessions.refresh(token), to: request) }
+        if let token = try fields.optionalString("refresh_token") {
+            return answer(try await sessions.refresh(token), to: request)
+        }
         let cookies = cookies(of: request)
         guard let token = cookies.first else {
             throw AuthError(.validationFailed, "missing argument: refresh_token", field: "refresh_token")
         }
         // Another page of the site may have put one beside ours, to be renewed as someone else.
-        guard cookies.count == 1 else { throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).") }
+        guard cookies.count == 1 else {
+            throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
+        }
         do {
             return answer(try await sessions.refresh(token), to: request)
-        } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code) {
+        } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
+        {
             var problem = Problem(error, request: request)
             problem.headers[.setCookie] = cookie("", lifetime: 0, for: request)
             throw problem
@@ -72,7 +78,8 @@ struct SessionRoutes: Sendable {
 
     private func answer(_ tokens: SessionTokens, to request: Request) -> Response {
         var members: [(String, JSON)] = [
-            ("access_token", .string(tokens.access.value)), ("token_type", "Bearer"), ("expires_in", .integer(tokens.access.duration)),
+            ("access_token", .string(tokens.access.value)), ("token_type", "Bearer"),
+            ("expires_in", .integer(tokens.access.duration)),
         ]
         if configuration.refreshTokenInBody { members.append(("refresh_token", .string(tokens.refresh.value))) }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
@@ -102,13 +109,15 @@ struct SessionRoutes: Sendable {
         return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly; Secure; SameSite=Strict"
     }
 
-    /// A browser says where a request comes from; what does not say it is no browser and carries no cookie of anyone's. Only where cookies are
-    /// in use: otherwise a request carries its own credentials, and another site has none.
+    /// A browser says where a request comes from; what does not say it is no browser and carries no
+    /// cookie of anyone's. Only where cookies are in use: otherwise a request carries its own
+    /// credentials, and another site has none.
     private func refuseOtherSites(_ request: Request) throws {
         guard configuration.refreshTokenInCookie else { return }
         let origin = request.headers[.origin]
         let isOurs = try origin.map {
-            try configuration.trustedOrigins.contains($0) || RequestOrigin(request, configuration: configuration).isOrigin($0)
+            try configuration.trustedOrigins.contains($0)
+                || RequestOrigin(request, configuration: configuration).isOrigin($0)
         }
         let isAllowed =
             switch request.headers[.secFetchSite]?.lowercased() {
@@ -117,7 +126,8 @@ struct SessionRoutes: Sendable {
             default: false
             }
         guard isAllowed else {
-            throw Problem(.forbidden, code: "cross_site_request", detail: "Pages of other sites may not use the cookie.")
+            throw Problem(
+                .forbidden, code: "cross_site_request", detail: "Pages of other sites may not use the cookie.")
         }
     }
 }

@@ -2,7 +2,8 @@ public import Hummingbird
 public import NIOCore
 public import RESTAuth
 
-/// A request context with room for who is signed in. Give your own context this property, or use ``BasicAuthRequestContext``.
+/// A request context with room for who is signed in. Give your own context this property, or use
+/// ``BasicAuthRequestContext``.
 public protocol AuthRequestContext: RequestContext {
     /// Set by ``Authenticator``.
     var identity: Identity? { get set }
@@ -23,7 +24,8 @@ public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
 
 /// The context of routes that only someone signed in can reach: the identity is certain.
 ///
-/// Making one without an identity is refused, so a route that forgot its ``Authenticator`` answers 401 and not as nobody.
+/// Making one without an identity is refused, so a route that forgot its ``Authenticator`` answers
+/// 401 and not as nobody.
 public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
     public var coreContext: CoreRequestContextStorage
     public let identity: Identity

@@ -2,7 +2,8 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `GET /api/token` trades a password, or a live token where the renewal policy allows it, for a fresh token.
+/// `GET /api/token` trades a password, or a live token where the renewal policy allows it, for a
+/// fresh token.
 struct TokenRoutes: Sendable {
     let login: Login
     let sessions: Sessions

@@ -14,7 +14,8 @@ public import NIOCore
 public protocol PeerAddressContext: RequestContext {
     /// The address at the other end of the socket.
     var peerAddress: SocketAddress? { get }
-    /// The client's address as far as the proxies in front can be believed; set by ``TrustedProxies``.
+    /// The client's address as far as the proxies in front can be believed; set by
+    /// ``TrustedProxies``.
     var clientAddress: String? { get set }
 }
 
@@ -25,7 +26,8 @@ extension RequestContext {
     }
 }
 
-/// Believes `X-Forwarded-For`, `-Proto` and `-Host` from the configured proxies and takes them away from requests of anyone else.
+/// Believes `X-Forwarded-For`, `-Proto` and `-Host` from the configured proxies and takes them away
+/// from requests of anyone else.
 public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
     private let proxies: ForwardedFields
 
@@ -50,8 +52,8 @@ package struct ForwardedFields: Sendable {
         self.trusted = trusted
     }
 
-    /// The client's address: the rightmost hop that is not one of the proxies. What stands to its left, the client may have written
-    /// itself.
+    /// The client's address: the rightmost hop that is not one of the proxies. What stands to its
+    /// left, the client may have written itself.
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
         guard let peer = peer?.ipAddress, isTrusted(peer) else { return peer?.ipAddress }
         let hops = fields[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)

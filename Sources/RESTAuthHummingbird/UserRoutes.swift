@@ -2,7 +2,8 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `POST /api/users` registers; `GET /api/users` lists for who is signed in; `GET /api/users/{id}` and `GET /api/user/{id}` show a user's public field.
+/// `POST /api/users` registers; `GET /api/users` lists for who is signed in; `GET /api/users/{id}`
+/// and `GET /api/user/{id}` show a user's public field.
 struct UserRoutes: Sendable {
     let users: Users
     let registration: Registration
@@ -40,7 +41,8 @@ struct UserRoutes: Sendable {
         _ = try await login.identity(of: request, in: context)
         let page = try Page(request) { decimalNumber($0) }
         let users = try await users.list(after: page.after ?? 0, limit: page.limit)
-        return page.answer(users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)
+        return page.answer(
+            users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)
     }
 
     private func show(_ segment: String) async throws -> Response {

@@ -2,8 +2,9 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `GET /api/verify`: who makes the request that a reverse proxy is about to pass on (nginx `auth_request`, forward auth of Caddy and
-/// Traefik). 200 with the identity in the header, or the 401 that the proxy gives its client.
+/// `GET /api/verify`: who makes the request that a reverse proxy is about to pass on (nginx
+/// `auth_request`, forward auth of Caddy and Traefik). 200 with the identity in the header, or the
+/// 401 that the proxy gives its client.
 struct VerifyRoutes: Sendable {
     let login: Login
 
@@ -17,7 +18,8 @@ struct VerifyRoutes: Sendable {
         return response
     }
 
-    /// `Remote-User` is the name as typed at registration, in UTF-8; `Remote-Groups` are the roles, with commas between.
+    /// `Remote-User` is the name as typed at registration, in UTF-8; `Remote-Groups` are the roles,
+    /// with commas between.
     static func fields(for identity: Identity) -> HTTPFields {
         [
             .remoteUser: identity.username, .remoteUserID: String(identity.userID),

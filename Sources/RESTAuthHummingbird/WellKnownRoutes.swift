@@ -2,8 +2,8 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `/.well-known/jwks.json`: the keys that tokens are verified with (RFC 7517). `/.well-known/oauth-authorization-server`: what there is
-/// (RFC 8414).
+/// `/.well-known/jwks.json`: the keys that tokens are verified with (RFC 7517).
+/// `/.well-known/oauth-authorization-server`: what there is (RFC 8414).
 struct WellKnownRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
@@ -28,12 +28,15 @@ struct WellKnownRoutes: Sendable {
         var response = Response.json([
             "issuer": .string(auth.configuration.issuer),
             "jwks_uri": url("/.well-known/jwks.json"),
-            "introspection_endpoint": url("/oauth/introspect"), "introspection_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint": url("/oauth/introspect"),
+            "introspection_endpoint_auth_methods_supported": methods,
             "revocation_endpoint": url("/oauth/revoke"), "revocation_endpoint_auth_methods_supported": methods,
-            // There is no authorization endpoint: a password gives tokens at /api/tokens, which is no grant of OAuth.
+            // There is no authorization endpoint: a password gives tokens at /api/tokens, which is
+            // no grant of OAuth.
             "response_types_supported": [], "grant_types_supported": [],
         ])
-        // Without a public URL the host is the one that this request named: nothing for a cache to give to others.
+        // Without a public URL the host is the one that this request named: nothing for a cache to
+        // give to others.
         let isForAll = configuration.publicURL != nil
         response.headers[.cacheControl] = isForAll ? "public, max-age=\(SigningKeys.publicationLifetime)" : "no-store"
         return response

@@ -1,7 +1,8 @@
 import RESTAuth
 import Synchronization
 
-/// Counts what many count at once of one subject together: one look at the row and one write for all who came while the last was under way.
+/// Counts what many count at once of one subject together: one look at the row and one write for
+/// all who came while the last was under way.
 ///
 /// Each for itself would read the same row, and all but one would have to do it again.
 final class CountingRounds: Sendable {

@@ -2,8 +2,8 @@ import Foundation
 public import RESTAuth
 import Synchronization
 
-/// The users of a Django project in PostgreSQL, which are only read: table `auth_user` with `id`, `username`, `password`, `is_active` and
-/// `date_joined`.
+/// The users of a Django project in PostgreSQL, which are only read: table `auth_user` with `id`,
+/// `username`, `password`, `is_active` and `date_joined`.
 public final class DjangoUsers: UserSource {
     private struct State {
         let connection: Connection
@@ -68,7 +68,8 @@ public final class DjangoUsers: UserSource {
         }
         if let last = users.last?.id { state.lastID = last }
         state.done += users.count
-        return ImportBatch(entries: users.map(ImportBatch.Entry.user), done: state.done, total: max(state.done, state.total))
+        return ImportBatch(
+            entries: users.map(ImportBatch.Entry.user), done: state.done, total: max(state.done, state.total))
     }
 
     private static func unreadable(_ error: PostgresError) -> AuthError {

@@ -1,7 +1,7 @@
 /// The schema, version by version. A version that was released is never changed, only followed.
 ///
-/// The constraints are the invariants: code may forget a rule, a row cannot. Keys are compared by their bytes (`COLLATE "C"`), whatever the language
-/// of the database.
+/// The constraints are the invariants: code may forget a rule, a row cannot. Keys are compared by
+/// their bytes (`COLLATE "C"`), whatever the language of the database.
 enum Migrations {
     static let all = [
         """
@@ -121,7 +121,8 @@ enum Migrations {
     ]
 
     static let tables = [
-        "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys", "unfinished_transfer",
+        "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys",
+        "unfinished_transfer",
         "throttles", "known_origins", "invitations", "spent_challenges",
     ]
 }

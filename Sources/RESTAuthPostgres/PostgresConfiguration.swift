@@ -3,33 +3,39 @@ import RESTAuth
 
 /// Where the database is and how it is used.
 public struct PostgresConfiguration: Sendable {
-    /// A connection URI as libpq takes it: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. Several hosts may be named; the
-    /// primary among them is used. What the URI leaves out comes from the `PG…` variables of the environment, the password also from
-    /// `~/.pgpass`.
+    /// A connection URI as libpq takes it:
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. Several hosts may be
+    /// named; the primary among them is used. What the URI leaves out comes from the `PG…`
+    /// variables of the environment, the password also from `~/.pgpass`.
     public var url: String
 
-    /// The schema that holds the tables. `nil` takes the first of the role's `search_path`, which is `public` where nobody changed it.
+    /// The schema that holds the tables. `nil` takes the first of the role's `search_path`, which
+    /// is `public` where nobody changed it.
     public var schema: String?
 
-    /// Connections that write, at most one transaction on each at a time. One more reads, for everyone at once, and one listens.
+    /// Connections that write, at most one transaction on each at a time. One more reads, for
+    /// everyone at once, and one listens.
     public var writers = 4
 
-    /// Seconds that a caller waits for the database, time in the queue included; then it is told to come back. The server cancels a statement that
-    /// has run for as long.
+    /// Seconds that a caller waits for the database, time in the queue included; then it is told to
+    /// come back. The server cancels a statement that has run for as long.
     public var timeout = 3
 
-    /// Statements that may wait for the database. Beyond, a caller is told to come back at once: memory stays bounded.
+    /// Statements that may wait for the database. Beyond, a caller is told to come back at once:
+    /// memory stays bounded.
     public var queue = 4096
 
-    /// Whether a pooler that changes the server's connection between transactions stands between, as PgBouncer does. Then nothing is set up on
-    /// a connection: no prepared statements, no listening, and schema and time limits have to be those of the role.
+    /// Whether a pooler that changes the server's connection between transactions stands between,
+    /// as PgBouncer does. Then nothing is set up on a connection: no prepared statements, no
+    /// listening, and schema and time limits have to be those of the role.
     public var isBehindPooler = false
 
     public init(url: String) {
         self.url = url
     }
 
-    /// Scheme, perhaps who, hosts with ports, and the rest, without an @ that is not where it belongs.
+    /// Scheme, perhaps who, hosts with ports, and the rest, without an @ that is not where it
+    /// belongs.
     private static var outline: Regex<Substring> {
         /[a-z]+:\/\/(?:[^\/?#@]*@)?(?:\[[^\]]*\]|[^\/?#@:,]*)(?::\d*)?(?:,(?:\[[^\]]*\]|[^\/?#@:,]*)(?::\d*)?)*(?:[\/?][^@]*)?/
     }
@@ -39,7 +45,8 @@ public struct PostgresConfiguration: Sendable {
         guard (1...1000).contains(writers), (1...600).contains(timeout), (1...1_000_000).contains(queue) else {
             throw AuthError(.misconfigured, "writers must be 1 to 1000, timeout 1 to 600 seconds, queue 1 to 1000000")
         }
-        // Otherwise libpq takes a part of the password for the host, and its words about that would repeat it.
+        // Otherwise libpq takes a part of the password for the host, and its words about that would
+        // repeat it.
         guard url.wholeMatch(of: Self.outline) != nil, !url.contains("%00"), url.removingPercentEncoding != nil else {
             throw AuthError(
                 .misconfigured,
@@ -48,7 +55,8 @@ public struct PostgresConfiguration: Sendable {
         }
         guard schema == nil || !isBehindPooler else {
             throw AuthError(
-                .misconfigured, "behind a pooler the schema is set on the role: ALTER ROLE name SET search_path = schema")
+                .misconfigured,
+                "behind a pooler the schema is set on the role: ALTER ROLE name SET search_path = schema")
         }
     }
 }

@@ -17,9 +17,11 @@ enum Schema {
     /// - Parameters:
     ///   - configuration: whom to connect as.
     ///   - createsMissing: whether to make the tables where there are none.
-    ///   - isFilled: whether this is for a transfer, which alone may open a database that one is filling.
+    ///   - isFilled: whether this is for a transfer, which alone may open a database that one is
+    ///     filling.
     /// - Throws: `misconfigured`, with what to do about it.
-    static func prepare(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) throws -> Database {
+    static func prepare(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) throws -> Database
+    {
         do {
             let connection = try Connection(configuration)
             guard try createsMissing || version(connection) > 0 else {
@@ -33,11 +35,15 @@ enum Schema {
         }
     }
 
-    /// What a node may do with the tables when its role is not their owner: everything with rows, nothing with tables.
+    /// What a node may do with the tables when its role is not their owner: everything with rows,
+    /// nothing with tables.
     static func grantRows(to role: String, _ configuration: PostgresConfiguration) throws {
         do {
             let connection = try Connection(configuration)
-            guard let schema: String = try connection.query(Statement("SELECT current_schema()::text AS name")).first?["name"] else {
+            guard
+                let schema: String = try connection.query(Statement("SELECT current_schema()::text AS name")).first?[
+                    "name"]
+            else {
                 return
             }
             let (name, role) = (Connection.quoted(schema), Connection.quoted(role))
@@ -52,16 +58,19 @@ enum Schema {
         }
     }
 
-    /// Of nodes that start at once one does it, the others wait for its end. A node that finds all done asks for no lock and needs no right to
-    /// change anything.
+    /// Of nodes that start at once one does it, the others wait for its end. A node that finds all
+    /// done asks for no lock and needs no right to change anything.
     private static func migrate(_ connection: Connection, schema: String?) throws {
         guard try version(connection) < Migrations.all.count else { return }
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
-        if let schema, try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [schema])).count == 0 {
+        if let schema,
+            try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [schema])).count == 0
+        {
             try connection.execute("CREATE SCHEMA \(Connection.quoted(schema))")
         }
         try connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())")
+            "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
         for (index, script) in Migrations.all.enumerated().dropFirst(try version(connection)) {
             try connection.execute(script)
             try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [index + 1]))
@@ -71,30 +80,41 @@ enum Schema {
 
     /// How many of the migrations have been applied.
     private static func version(_ connection: Connection) throws -> Int {
-        guard try connection.query(Statement("SELECT to_regclass('schema_migrations') IS NOT NULL AS is_there")).first?["is_there"] ?? false
+        guard
+            try connection.query(Statement("SELECT to_regclass('schema_migrations') IS NOT NULL AS is_there")).first?[
+                "is_there"] ?? false
         else { return 0 }
         let version: Int =
-            try connection.query(Statement("SELECT coalesce(max(version), 0) AS version FROM schema_migrations")).first?["version"] ?? 0
+            try connection.query(Statement("SELECT coalesce(max(version), 0) AS version FROM schema_migrations"))
+            .first?["version"] ?? 0
         guard version <= Migrations.all.count else {
-            throw AuthError(.misconfigured, "the database was made by a newer version of rest-auth; use that version or a later one")
+            throw AuthError(
+                .misconfigured, "the database was made by a newer version of rest-auth; use that version or a later one"
+            )
         }
         return version
     }
 
     /// Before anything is copied: at the end the next user's id has to be set.
     private static func requireOwner(_ connection: Connection) throws {
-        let row = try connection.query(Statement("SELECT has_sequence_privilege('users_id_seq', 'UPDATE') AS is_owner")).first
+        let row = try connection.query(Statement("SELECT has_sequence_privilege('users_id_seq', 'UPDATE') AS is_owner"))
+            .first
         guard try row?["is_owner"] ?? false else {
-            throw AuthError(.misconfigured, "the PostgreSQL database is filled by the owner of its tables: sign in as that role")
+            throw AuthError(
+                .misconfigured, "the PostgreSQL database is filled by the owner of its tables: sign in as that role")
         }
     }
 
     private static func refuseUnfinished(_ connection: Connection) throws {
-        guard let source: String = try connection.query(Statement("SELECT source FROM unfinished_transfer")).first?["source"] else {
+        guard
+            let source: String = try connection.query(Statement("SELECT source FROM unfinished_transfer")).first?[
+                "source"]
+        else {
             return
         }
         throw AuthError(
-            .misconfigured, "the database is only partly filled from \(source): repeat the rest-auth migrate command to finish it")
+            .misconfigured,
+            "the database is only partly filled from \(source): repeat the rest-auth migrate command to finish it")
     }
 
     private static func describe(_ connection: Connection) throws -> Database {
@@ -106,7 +126,9 @@ enum Schema {
                 """)
         ).first
         let (database, schema): (String, String) = (try row?["database"] ?? "", try row?["schema"] ?? "")
-        return Database(name: "postgres://\(connection.host)/\(database), schema \(schema)", announces: try row?["announces"] ?? false)
+        return Database(
+            name: "postgres://\(connection.host)/\(database), schema \(schema)",
+            announces: try row?["announces"] ?? false)
     }
 
     private static func unusable(_ error: PostgresError) -> AuthError {

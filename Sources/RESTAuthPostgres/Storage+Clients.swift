@@ -6,7 +6,8 @@ extension PostgresStorage {
         do {
             _ = try await write(
                 Statement(
-                    "INSERT INTO clients (id, secret_digest, created_at) VALUES ($1, $2, $3)", [client.id, secretDigest, client.createdAt]))
+                    "INSERT INTO clients (id, secret_digest, created_at) VALUES ($1, $2, $3)",
+                    [client.id, secretDigest, client.createdAt]))
         } catch let error as PostgresError where error.state == .uniqueViolation {
             throw AuthError(.clientAlreadyExists, "there is a client \(client.id) already", field: "client_id")
         }

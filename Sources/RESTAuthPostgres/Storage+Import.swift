@@ -10,23 +10,30 @@ extension PostgresStorage {
             """
         ).first
         guard try row?["is_owner"] ?? false else {
-            throw AuthError(.misconfigured, "users are imported by the owner of the PostgreSQL tables: sign in as that role")
+            throw AuthError(
+                .misconfigured, "users are imported by the owner of the PostgreSQL tables: sign in as that role")
         }
         return try row?["last_id"] ?? 0
     }
 
-    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome] {
+    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
+        -> [ImportOutcome]
+    {
         let parameters = Self.parameters(users) + [last]
         guard !isTrial else {
-            return try await read("\(Self.judgedUsers) SELECT obstacle, 0::bigint AS id FROM judged ORDER BY place", parameters)
-                .map { try ImportOutcome($0) }
+            return try await read(
+                "\(Self.judgedUsers) SELECT obstacle, 0::bigint AS id FROM judged ORDER BY place", parameters
+            )
+            .map { try ImportOutcome($0) }
         }
         let ids = users.compactMap(\.id)
         return try await write(
-            // Nobody is registered meanwhile: an id that was given to somebody on the way in is there to be seen when this lock is had. In a block,
-            // because alone it is refused where no BEGIN was sent.
+            // Nobody is registered meanwhile: an id that was given to somebody on the way in is
+            // there to be seen when this lock is had. In a block, because alone it is refused where
+            // no BEGIN was sent.
             Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'"),
-            // Before ids are given here and afterwards elsewhere: all are greater than those that users keep.
+            // Before ids are given here and afterwards elsewhere: all are greater than those that
+            // users keep.
             Statement(
                 """
                 SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
@@ -90,7 +97,8 @@ extension PostgresStorage {
     private static func parameters(_ users: [ImportableUser]) -> [any PostgresParameter] {
         [
             PostgresArray(users.map(\.id)), PostgresArray(users.map(\.legacyID)), PostgresArray(users.map(\.name.text)),
-            PostgresArray(users.map(\.name.canonical)), PostgresArray(users.map(\.passwordHash)), PostgresArray(users.map(\.createdAt)),
+            PostgresArray(users.map(\.name.canonical)), PostgresArray(users.map(\.passwordHash)),
+            PostgresArray(users.map(\.createdAt)),
             PostgresArray(users.map(\.disabledAt)),
         ]
     }

@@ -2,15 +2,20 @@ public import Foundation
 public import RESTAuth
 
 extension PostgresStorage {
-    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws -> User {
+    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit)
+        async throws -> User
+    {
         // One statement less, where there is nothing to use up.
-        guard permit != RegistrationPermit() else { return try await insertUser(name, passwordHash: passwordHash, at: now) }
+        guard permit != RegistrationPermit() else {
+            return try await insertUser(name, passwordHash: passwordHash, at: now)
+        }
         let rows: [Rows]
         do {
             rows = try await write(
                 isRepeatable: true,
                 // Whoever else comes with the same one waits here until it is gone, or free again.
-                Statement("SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE", [permit.invitation, now]),
+                Statement(
+                    "SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE", [permit.invitation, now]),
                 Statement(
                     """
                     WITH registered AS (
@@ -28,12 +33,16 @@ extension PostgresStorage {
                         permit.challenge?.expiresAt,
                     ]))
         } catch {
-            // Of the constraints only that of the challenge fails the statement, and with it the transaction.
+            // Of the constraints only that of the challenge fails the statement, and with it the
+            // transaction.
             guard let error = error as? PostgresError, error.state == .uniqueViolation else { throw error }
             throw AuthError.challengeInvalid
         }
-        if let row = rows[1].first { return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil) }
-        // Sent again because the answer was lost, it meets its own row: the hash, salted as no other, tells.
+        if let row = rows[1].first {
+            return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil)
+        }
+        // Sent again because the answer was lost, it meets its own row: the hash, salted as no
+        // other, tells.
         let stored = try await credentials(canonicalUsername: name.canonical)
         if let stored, stored.passwordHash == passwordHash { return stored.user }
         if stored == nil, permit.invitation != nil, rows[0].count == 0 { throw AuthError.invitationInvalid }
@@ -41,7 +50,8 @@ extension PostgresStorage {
     }
 
     public func invitation(codeDigest: [UInt8]) async throws -> Invitation? {
-        try await read("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = $1", [codeDigest]).first.map(Invitation.init)
+        try await read("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = $1", [codeDigest]).first.map(
+            Invitation.init)
     }
 
     public func isChallengeSpent(digest: [UInt8]) async throws -> Bool {
@@ -90,6 +100,8 @@ extension Invitation {
     fileprivate static let columns = "id, note, created_at, expires_at"
 
     fileprivate init(_ row: Row) throws {
-        self.init(id: try row["id"], note: try row["note"], createdAt: try row["created_at"], expiresAt: try row["expires_at"])
+        self.init(
+            id: try row["id"], note: try row["note"], createdAt: try row["created_at"], expiresAt: try row["expires_at"]
+        )
     }
 }

@@ -34,11 +34,13 @@ extension PostgresStorage {
     /// On which the database says that the log has new lines.
     static let revocationChannel = "rest_auth_revocations"
 
-    /// Appends a line to the revocation log for each row that `change` gives back, and gives the lines back.
+    /// Appends a line to the revocation log for each row that `change` gives back, and gives the
+    /// lines back.
     ///
-    /// The counter's row stays locked until the commit, so numbers are given in the order of commits: who has read a number has seen every line
-    /// before it, which a sequence would not promise. A change of nothing takes no number and waits for nobody. Everyone locks users before
-    /// sessions and sessions before the counter, so nobody waits in a circle.
+    /// The counter's row stays locked until the commit, so numbers are given in the order of
+    /// commits: who has read a number has seen every line before it, which a sequence would not
+    /// promise. A change of nothing takes no number and waits for nobody. Everyone locks users
+    /// before sessions and sessions before the counter, so nobody waits in a circle.
     /// - Parameters:
     ///   - subject: what the lines are about: `user_id`, `session_id`, or `user_id, role`.
     ///   - time: the parameter with the time of the lines.

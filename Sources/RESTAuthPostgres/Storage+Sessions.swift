@@ -14,10 +14,12 @@ extension PostgresStorage {
                 FOR NO KEY UPDATE
                 """,
                 [
-                    session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address, session.origin.userAgent,
+                    session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address,
+                    session.origin.userAgent,
                     refreshDigest, session.userID, passwordVersion,
                 ]),
-            // Ids are in the order of creation, but for a clock that was set back: the new one stays in any case.
+            // Ids are in the order of creation, but for a clock that was set back: the new one
+            // stays in any case.
             endingSessions(
                 """
                 id IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 ORDER BY id DESC OFFSET $4)
@@ -61,7 +63,8 @@ extension PostgresStorage {
         )[0].first.map(StoredSession.init)
     }
 
-    /// Reads, decides, and writes only on the row that was read: where another was faster, all of it again.
+    /// Reads, decides, and writes only on the row that was read: where another was faster, all of
+    /// it again.
     public func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome {
         while true {
             guard let stored = try await session(id: rotation.sessionID) else { return .refused }
@@ -76,11 +79,16 @@ extension PostgresStorage {
                         SET generation = generation + 1, previous_digest = refresh_digest, refresh_digest = $1, last_used_at = $2, expires_at = $3
                         WHERE id = $4 AND generation = $5
                         """,
-                        [rotation.successorDigest, session.lastUsedAt, session.expiresAt, session.id, stored.refresh.generation]))
+                        [
+                            rotation.successorDigest, session.lastUsedAt, session.expiresAt, session.id,
+                            stored.refresh.generation,
+                        ]))
                 if rows[0].changedCount == 1 { return .renewed(session, stored.user) }
             case .repeatAnswer: return .renewed(stored.session, stored.user)
             case .endSession:
-                guard let line = try await endSession(id: rotation.sessionID, of: nil, at: rotation.now) else { return .refused }
+                guard let line = try await endSession(id: rotation.sessionID, of: nil, at: rotation.now) else {
+                    return .refused
+                }
                 return .reused(stored.user.id, line)
             case .refuseExpired: return .expired
             case .refuse: return .refused
@@ -89,7 +97,8 @@ extension PostgresStorage {
     }
 
     public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
-        try await write(endingSessions("id = $2 AND user_id = coalesce($3, user_id)", [id, user], at: now))[0].first.map(Revocation.init)
+        try await write(endingSessions("id = $2 AND user_id = coalesce($3, user_id)", [id, user], at: now))[0].first
+            .map(Revocation.init)
     }
 
     public func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation] {
@@ -114,7 +123,8 @@ extension PostgresStorage {
     /// - Parameter parameters: from `$2` on.
     func endingSessions(_ condition: String, _ parameters: [any PostgresParameter], at now: Date) -> Statement {
         Statement(
-            loggingRevocations(of: "session_id", at: "$1", "DELETE FROM sessions WHERE \(condition) RETURNING id AS session_id"),
+            loggingRevocations(
+                of: "session_id", at: "$1", "DELETE FROM sessions WHERE \(condition) RETURNING id AS session_id"),
             [now] + parameters)
     }
 }
@@ -125,8 +135,10 @@ extension Session {
     init(_ row: Row) throws {
         let refreshDigest: [UInt8]? = try row["refresh_digest"]
         self.init(
-            id: try row["id"], userID: try row["user_id"], createdAt: try row["created_at"], lastUsedAt: try row["last_used_at"],
-            expiresAt: try row["expires_at"], origin: SessionOrigin(address: try row["address"], userAgent: try row["user_agent"]),
+            id: try row["id"], userID: try row["user_id"], createdAt: try row["created_at"],
+            lastUsedAt: try row["last_used_at"],
+            expiresAt: try row["expires_at"],
+            origin: SessionOrigin(address: try row["address"], userAgent: try row["user_agent"]),
             isRenewable: refreshDigest != nil)
     }
 }
@@ -136,6 +148,7 @@ extension StoredSession {
         self.init(
             session: try Session(row), user: try User(row, id: "user_id", createdAt: "user_created_at"),
             refresh: RefreshState(
-                generation: try row["generation"], digest: try row["refresh_digest"], previousDigest: try row["previous_digest"]))
+                generation: try row["generation"], digest: try row["refresh_digest"],
+                previousDigest: try row["previous_digest"]))
     }
 }

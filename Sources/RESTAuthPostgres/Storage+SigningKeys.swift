@@ -24,7 +24,8 @@ extension PostgresStorage {
 
     public func hastenSigningKey(id: String, to date: Date) async throws {
         _ = try await write(
-            isRepeatable: true, Statement("UPDATE signing_keys SET signs_from = least(signs_from, $1) WHERE id = $2", [date, id]))
+            isRepeatable: true,
+            Statement("UPDATE signing_keys SET signs_from = least(signs_from, $1) WHERE id = $2", [date, id]))
     }
 
     public func deleteSigningKey(id: String) async throws -> Bool {
@@ -35,6 +36,7 @@ extension PostgresStorage {
         _ = try await write(
             isRepeatable: true,
             Statement(
-                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < $1)", [date]))
+                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < $1)",
+                [date]))
     }
 }

@@ -5,7 +5,8 @@ extension PostgresStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
         guard !subjects.isEmpty else { return [] }
         let places = (1...subjects.count).map { "$\($0)" }.joined(separator: ", ")
-        return try await read("SELECT * FROM throttles WHERE subject IN (\(places))", subjects.map(\.rawValue)).map(ThrottleCounter.init)
+        return try await read("SELECT * FROM throttles WHERE subject IN (\(places))", subjects.map(\.rawValue)).map(
+            ThrottleCounter.init)
     }
 
     public func countFailure(
@@ -14,7 +15,8 @@ extension PostgresStorage {
         try await counting.count(subject) {
             limit.counting(amount, of: subject, other: other, on: $0, at: now)
         } rounds: { decisions in
-            // What was decided is written only on the counter that it was decided on. Another node may have come first; then it is decided anew.
+            // What was decided is written only on the counter that it was decided on. Another node
+            // may have come first; then it is decided anew.
             while true {
                 let seen = try await throttles(of: [subject]).first
                 var (counter, outcomes) = (seen, [ThrottleLimit.Outcome]())
@@ -32,7 +34,8 @@ extension PostgresStorage {
     /// - Returns: whether the stored one was still that version; 0 for none.
     private func store(_ counter: ThrottleCounter, replacing version: Int) async throws -> Bool {
         let values: [any PostgresParameter] = [
-            counter.subject.rawValue, counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt, counter.others.bytes,
+            counter.subject.rawValue, counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt,
+            counter.others.bytes,
             counter.version,
         ]
         let statement =
@@ -55,8 +58,10 @@ extension PostgresStorage {
     }
 
     public func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter] {
-        try await read("SELECT * FROM throttles WHERE subject > $1 ORDER BY subject LIMIT $2", [subject?.rawValue ?? "", limit])
-            .map(ThrottleCounter.init)
+        try await read(
+            "SELECT * FROM throttles WHERE subject > $1 ORDER BY subject LIMIT $2", [subject?.rawValue ?? "", limit]
+        )
+        .map(ThrottleCounter.init)
     }
 
     public func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool {
@@ -115,8 +120,10 @@ extension PostgresStorage {
 extension ThrottleCounter {
     fileprivate init(_ row: Row) throws {
         self.init(
-            subject: ThrottleSubject(rawValue: try row["subject"]), failures: try row["failures"], failedAt: try row["failed_at"],
-            forgivenAt: try row["forgiven_at"], forgottenAt: try row["forgotten_at"], others: [UInt32](bytes: try row["others"]),
+            subject: ThrottleSubject(rawValue: try row["subject"]), failures: try row["failures"],
+            failedAt: try row["failed_at"],
+            forgivenAt: try row["forgiven_at"], forgottenAt: try row["forgotten_at"],
+            others: [UInt32](bytes: try row["others"]),
             version: try row["version"])
     }
 }

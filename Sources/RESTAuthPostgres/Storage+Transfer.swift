@@ -6,14 +6,17 @@ extension PostgresStorage: TransferableStorage {
     package func beginTransfer(from source: String) async throws -> TransferBeginning {
         let isEmpty = TransferTable.all.map { "NOT EXISTS (SELECT FROM \($0.name))" }.joined(separator: " AND ")
         let rows = try await write(
-            // Any row that is there once: of two transfers that begin at once, the second sees the mark of the first.
+            // Any row that is there once: of two transfers that begin at once, the second sees the
+            // mark of the first.
             Statement("SELECT FROM revocation_counter FOR UPDATE"),
             Statement("SELECT source FROM unfinished_transfer"),
             Statement(
                 """
                 INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer) AND \(isEmpty)
                 """, [source]))
-        if let marked: String = try rows[1].first?["source"] { return marked == source ? .admitted : .filledFrom(marked) }
+        if let marked: String = try rows[1].first?["source"] {
+            return marked == source ? .admitted : .filledFrom(marked)
+        }
         return rows[2].changedCount == 1 ? .admitted : .notEmpty
     }
 
@@ -25,7 +28,8 @@ extension PostgresStorage: TransferableStorage {
         let condition = key == nil ? "" : "WHERE (\(table.key.list)) > (\(table.key.placeholders(from: 2)))"
         let parameters = zip(key ?? [], table.key).map { $0.parameter($1) }
         return try await read(
-            "SELECT \(table.columns[...].list) FROM \(table.name) \(condition) ORDER BY \(table.key.list) LIMIT $1", [limit] + parameters
+            "SELECT \(table.columns[...].list) FROM \(table.name) \(condition) ORDER BY \(table.key.list) LIMIT $1",
+            [limit] + parameters
         ).map { try TransferRow($0, table.columns[...]) }
     }
 
@@ -37,7 +41,8 @@ extension PostgresStorage: TransferableStorage {
 
     package func insert(_ rows: [TransferRow], into table: TransferTable) async throws -> Bool {
         let columns = table.columns[...]
-        let places = rows.indices.map { "(\(columns.placeholders(from: 1 + $0 * columns.count)))" }.joined(separator: ", ")
+        let places = rows.indices.map { "(\(columns.placeholders(from: 1 + $0 * columns.count)))" }.joined(
+            separator: ", ")
         let parameters = rows.flatMap { zip($0, columns).map { $0.parameter($1) } }
         do {
             return try await write(
@@ -59,7 +64,8 @@ extension PostgresStorage: TransferableStorage {
             FROM revocation_counter
             """
         ).first
-        return TransferCounters(lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0)
+        return TransferCounters(
+            lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0)
     }
 
     package func finishTransfer(with counters: TransferCounters) async throws {
@@ -70,13 +76,17 @@ extension PostgresStorage: TransferableStorage {
                 SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
                     pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
                 """, [counters.lastUserID]),
-            Statement("UPDATE revocation_counter SET last_number = greatest(last_number, $1)", [counters.lastRevocationNumber]),
+            Statement(
+                "UPDATE revocation_counter SET last_number = greatest(last_number, $1)", [counters.lastRevocationNumber]
+            ),
             Statement("DELETE FROM unfinished_transfer"))
     }
 
     package func deleteAllRows() async throws {
         _ = try await pool.write(
-            TransferTable.all.reversed().map { Statement("DELETE FROM \($0.name) WHERE EXISTS (SELECT FROM unfinished_transfer)") },
+            TransferTable.all.reversed().map {
+                Statement("DELETE FROM \($0.name) WHERE EXISTS (SELECT FROM unfinished_transfer)")
+            },
             isRepeatable: true)
     }
 
@@ -152,7 +162,8 @@ extension TransferValue {
             case .text: (try row[column.name] as String?).map { .text($0) }
             case .uuid: (try row[column.name] as Session.ID?).map { .text($0.description) }
             case .bytes: (try row[column.name] as [UInt8]?).map { .bytes($0) }
-            case .time: (try row[column.name] as Date?).flatMap { TransferValue(secondsSince1970: $0.timeIntervalSince1970) }
+            case .time:
+                (try row[column.name] as Date?).flatMap { TransferValue(secondsSince1970: $0.timeIntervalSince1970) }
             case .boolean: (try row[column.name] as Bool?).map { .boolean($0) }
             }
         guard read != nil || column.isNullable else { throw PostgresError.unexpectedColumn(column.name) }

@@ -10,9 +10,13 @@ extension PostgresStorage {
                 INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                 VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id
                 """, [name.text, name.canonical, passwordHash, now]))
-        if let row = rows[0].first { return User(id: try row["id"], username: name.text, createdAt: now, disabledAt: nil) }
-        // Sent again because the answer was lost, it meets its own row: the hash, salted as no other, tells.
-        guard let stored = try await credentials(canonicalUsername: name.canonical), stored.passwordHash == passwordHash else {
+        if let row = rows[0].first {
+            return User(id: try row["id"], username: name.text, createdAt: now, disabledAt: nil)
+        }
+        // Sent again because the answer was lost, it meets its own row: the hash, salted as no
+        // other, tells.
+        guard let stored = try await credentials(canonicalUsername: name.canonical), stored.passwordHash == passwordHash
+        else {
             throw AuthError(.userAlreadyExists, "existing user", field: "username")
         }
         return stored.user
@@ -31,14 +35,19 @@ extension PostgresStorage {
     }
 
     func credentials(_ condition: String, _ parameter: any PostgresParameter) async throws -> StoredCredentials? {
-        try await read("SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [parameter]).first.map {
+        try await read(
+            "SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [parameter]
+        ).first.map {
             row in
-            try StoredCredentials(user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
+            try StoredCredentials(
+                user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
         }
     }
 
     public func users(after id: User.ID, limit: Int) async throws -> [User] {
-        try await read("SELECT \(User.columns) FROM users WHERE id > $1 ORDER BY id LIMIT $2", [id, limit]).map { try User($0) }
+        try await read("SELECT \(User.columns) FROM users WHERE id > $1 ORDER BY id LIMIT $2", [id, limit]).map {
+            try User($0)
+        }
     }
 
     public func setPasswordHash(
@@ -49,7 +58,8 @@ extension PostgresStorage {
             // No session can begin under the old password once it is locked.
             Statement(Self.lockUser, [id]),
             endingSessions(
-                "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, kept, present], at: now),
+                "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE \(isPresent))",
+                [id, kept, present], at: now),
             Statement(
                 """
                 UPDATE users SET password_hash = $1, password_changed_at = $3, password_version = password_version + 1 WHERE \(isPresent)
@@ -61,7 +71,10 @@ extension PostgresStorage {
     }
 
     public func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool {
-        try await write(Statement("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3", [hash, id, present]))[0]
+        try await write(
+            Statement("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3", [hash, id, present]))[
+                0
+            ]
             .changedCount == 1
     }
 
@@ -75,7 +88,9 @@ extension PostgresStorage {
         ).map { try $0["password_hash"] }
     }
 
-    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
+    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (
+        exists: Bool, lifted: Revocation?
+    ) {
         let rows = try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [id]),
@@ -108,7 +123,8 @@ extension PostgresStorage {
             Statement(Self.lockUser, [id]),
             Statement("DELETE FROM user_roles WHERE user_id = $1 AND role = $2", [id, role]),
             Statement(
-                loggingRevocations(of: "user_id, role", at: "$3", "SELECT id AS user_id, $2 AS role FROM users WHERE id = $1"),
+                loggingRevocations(
+                    of: "user_id, role", at: "$3", "SELECT id AS user_id, $2 AS role FROM users WHERE id = $1"),
                 [id, role, now])
         )[2].first.map(Revocation.init)
     }
@@ -136,15 +152,18 @@ extension PostgresStorage {
         )[2].first.map(Revocation.init)
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same transaction.
+    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
+    /// transaction.
     private func revoking(_ id: User.ID, isRefused: Bool = true, at now: Date, _ sql: String) -> Statement {
-        Statement(loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"), [id, now])
+        Statement(
+            loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"),
+            [id, now])
     }
 }
 
 extension PostgresStorage {
-    /// Keeps others from changing the user, or what belongs to the user, until the end of the transaction: what the statements after it find is
-    /// the truth until then.
+    /// Keeps others from changing the user, or what belongs to the user, until the end of the
+    /// transaction: what the statements after it find is the truth until then.
     static let lockUser = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 }
 
@@ -156,7 +175,8 @@ extension User {
     init(_ row: Row, id: String = "id", createdAt: String = "created_at") throws {
         let roles = (try row["roles"] as String? ?? "").split(separator: " ").map(String.init)
         self.init(
-            id: try row[id], username: try row["username"], createdAt: try row[createdAt], disabledAt: try row["disabled_at"],
+            id: try row[id], username: try row["username"], createdAt: try row[createdAt],
+            disabledAt: try row["disabled_at"],
             roles: Set(roles))
     }
 }

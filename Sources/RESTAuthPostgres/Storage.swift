@@ -4,8 +4,9 @@ public import RESTAuth
 
 /// The storage in a PostgreSQL database, for as many nodes as there are.
 ///
-/// Every verb is one transaction that is sent to the database in one piece; none waits for this process in the middle, so no lock outlives a
-/// trip. Durability is the database's: with its usual `synchronous_commit`, what was acknowledged survives a crash and a loss of power.
+/// Every verb is one transaction that is sent to the database in one piece; none waits for this
+/// process in the middle, so no lock outlives a trip. Durability is the database's: with its usual
+/// `synchronous_commit`, what was acknowledged survives a crash and a loss of power.
 ///
 /// It keeps no secret of its own: every node needs the same one by configuration.
 public struct PostgresStorage: Storage {
@@ -21,7 +22,8 @@ public struct PostgresStorage: Storage {
     /// - Parameters:
     ///   - configuration: where the database is.
     ///   - createsMissing: whether to make the tables when there are none.
-    /// - Throws: `misconfigured` when the database cannot be reached or used, with what to do about it.
+    /// - Throws: `misconfigured` when the database cannot be reached or used, with what to do about
+    ///   it.
     public init(_ configuration: PostgresConfiguration, createsMissing: Bool = true) async throws {
         try await self.init(configuration, createsMissing: createsMissing, isFilled: false)
     }
@@ -46,9 +48,12 @@ public struct PostgresStorage: Storage {
     /// Brings the schema up to date as its owner, so that nodes need no right to.
     /// - Parameters:
     ///   - configuration: signs in as the owner.
-    ///   - role: whom the nodes sign in as; it is given the rows, and nothing that changes tables. `nil` for nobody.
+    ///   - role: whom the nodes sign in as; it is given the rows, and nothing that changes tables.
+    ///     `nil` for nobody.
     /// - Throws: `misconfigured`, with what to do about it.
-    public static func applySchema(_ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil) async throws {
+    public static func applySchema(_ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil)
+        async throws
+    {
         try configuration.validate()
         try await onThread {
             _ = try Schema.prepare(configuration, createsMissing: true, isFilled: false)
@@ -56,7 +61,8 @@ public struct PostgresStorage: Storage {
         }
     }
 
-    /// `nil`: what is beside the data is the database's, and a secret there would lie beside the keys that it seals.
+    /// `nil`: what is beside the data is the database's, and a secret there would lie beside the
+    /// keys that it seals.
     public func instanceSecret() throws -> InstanceSecret? { nil }
 
     /// Connecting waits for the network, which no task's thread may do.
@@ -80,7 +86,8 @@ extension PostgresStorage {
     }
 
     /// Writes all or nothing, on disk when it returns.
-    /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer that was lost is asked for again.
+    /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer
+    ///   that was lost is asked for again.
     /// - Returns: the rows of each statement.
     func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> [Rows] {
         do {

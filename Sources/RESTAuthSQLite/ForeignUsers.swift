@@ -12,7 +12,8 @@ public import RESTAuth
 
 /// The users in another program's SQLite file, which is only read.
 ///
-/// Values are taken byte by byte: a name that is no text, or has a zero byte in it, is not taken for one that it begins with.
+/// Values are taken byte by byte: a name that is no text, or has a zero byte in it, is not taken
+/// for one that it begins with.
 public actor ForeignUsers: UserSource {
     private let database: DatabaseQueue
     private let table: Table
@@ -20,14 +21,16 @@ public actor ForeignUsers: UserSource {
     private var done = 0
     private var lastRow: Int64 = .min
 
-    /// The users of a Flask server of the ancestor's kind: table `users`, or `user` as Flask-SQLAlchemy names it, with `id`, `username` and
-    /// `password_hash`. Their ids are also those that the server's tokens name them by.
+    /// The users of a Flask server of the ancestor's kind: table `users`, or `user` as
+    /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
+    /// those that the server's tokens name them by.
     /// - Throws: `misconfigured` when there is no such file or table.
     public init(ofFlask path: String) throws {
         try self.init(path, Table.flask)
     }
 
-    /// The users of a Django project: table `auth_user` with `id`, `username`, `password`, `is_active` and `date_joined`.
+    /// The users of a Django project: table `auth_user` with `id`, `username`, `password`,
+    /// `is_active` and `date_joined`.
     /// - Throws: `misconfigured` when there is no such file or table.
     public init(ofDjango path: String) throws {
         try self.init(path, [Table.django])
@@ -42,7 +45,8 @@ public actor ForeignUsers: UserSource {
                     throw AuthError(.misconfigured, "\(path) is a database of rest-auth: rest-auth migrate moves those")
                 }
                 guard let table = try tables.first(where: { try $0.isThere(in: database) }) else {
-                    throw AuthError(.misconfigured, "\(path) has no table \(tables.map(\.description).joined(separator: " or "))")
+                    throw AuthError(
+                        .misconfigured, "\(path) has no table \(tables.map(\.description).joined(separator: " or "))")
                 }
                 return (table, try Int.fetchOne(database, sql: "SELECT count(*) FROM \(table.quotedName)") ?? 0)
             }
@@ -82,8 +86,9 @@ public actor ForeignUsers: UserSource {
 
 /// A file of another program's, opened so that neither it nor anything beside it is written.
 ///
-/// Reading a database with a log beside it makes SQLite write: the log's index, or the log into the database. Such a one is copied first, and the copy,
-/// which has no name any more once it is open, is what is read.
+/// Reading a database with a log beside it makes SQLite write: the log's index, or the log into the
+/// database. Such a one is copied first, and the copy, which has no name any more once it is open,
+/// is what is read.
 private struct ForeignFile {
     let path: String
 
@@ -110,7 +115,9 @@ private struct ForeignFile {
 
     /// Byte 18 of the header (SQLite's file format, section 1.3.3).
     private func isInLogMode() throws -> Bool {
-        guard let file = FileHandle(forReadingAtPath: path) else { throw AuthError(.misconfigured, "\(path) cannot be read") }
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw AuthError(.misconfigured, "\(path) cannot be read")
+        }
         defer { try? file.close() }
         let header = try file.read(upToCount: 20) ?? Data()
         return header.count == 20 && header[18] == 2
@@ -118,7 +125,8 @@ private struct ForeignFile {
 
     private func openCopy() throws -> DatabaseQueue {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("rest-auth-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            at: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(at: directory) }
         let copy = directory.appendingPathComponent("copy").path
         let before = state
@@ -126,7 +134,8 @@ private struct ForeignFile {
             try FileManager.default.copyItem(atPath: path + suffix, toPath: copy + suffix)
         }
         guard before == state else {
-            throw AuthError(.misconfigured, "\(path) was written to while it was copied: stop its server, and repeat the command")
+            throw AuthError(
+                .misconfigured, "\(path) was written to while it was copied: stop its server, and repeat the command")
         }
         // Writing is for the copy: SQLite puts it in order from its log.
         let queue = try Self.open(copy, isReadOnly: false)
@@ -140,7 +149,9 @@ private struct ForeignFile {
         ["", "-wal", "-journal"].map { suffix in
             var status = stat()
             guard stat(path + suffix, &status) == 0 else { return Data() }
-            return withUnsafeBytes(of: (status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino)) { Data($0) }
+            return withUnsafeBytes(of: (status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino)) {
+                Data($0)
+            }
         }
     }
 }
@@ -182,7 +193,8 @@ private struct Table: Sendable {
         guard let username = text(row, "name") else { return .unreadable(place, reason: "username is no text") }
         guard let passwordHash = text(row, "hash") else { return .unreadable(place, reason: "\(hash) is no text") }
         guard isDjango else {
-            return .user(ForeignUser(place: place, id: id, legacyID: id, username: username, passwordHash: passwordHash))
+            return .user(
+                ForeignUser(place: place, id: id, legacyID: id, username: username, passwordHash: passwordHash))
         }
         guard case .int64(let isActive) = (row["is_active"] as DatabaseValue).storage else {
             return .unreadable(place, reason: "is_active is neither true nor false")
@@ -192,7 +204,8 @@ private struct Table: Sendable {
         }
         return .user(
             ForeignUser(
-                place: place, id: id, username: username, passwordHash: passwordHash, createdAt: joined, isDisabled: isActive == 0))
+                place: place, id: id, username: username, passwordHash: passwordHash, createdAt: joined,
+                isDisabled: isActive == 0))
     }
 
     private func text(_ row: Row, _ column: String) -> String? {

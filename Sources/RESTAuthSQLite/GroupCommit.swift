@@ -3,9 +3,10 @@ import Synchronization
 
 /// Writes for many callers with one commit.
 ///
-/// A commit waits for the disk, which takes longer than all that is written. So what comes while one is under way waits, and is then written
-/// together: each caller's updates in a savepoint of their own, so that one who fails undoes nothing of another, and all of them in one
-/// transaction. Nobody is answered before that is on disk.
+/// A commit waits for the disk, which takes longer than all that is written. So what comes while
+/// one is under way waits, and is then written together: each caller's updates in a savepoint of
+/// their own, so that one who fails undoes nothing of another, and all of them in one transaction.
+/// Nobody is answered before that is on disk.
 final class GroupCommit: Sendable {
     /// How many are written together, so that no reader of the log and no other process waits long.
     private static let limit = 100

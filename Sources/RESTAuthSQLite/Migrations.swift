@@ -3,7 +3,8 @@ import RESTAuth
 
 /// The schema, version by version. A version that was released is never changed, only followed.
 ///
-/// Times are seconds since 1970, with a fraction. The constraints are the invariants: code may forget a rule, a row cannot.
+/// Times are seconds since 1970, with a fraction. The constraints are the invariants: code may
+/// forget a rule, a row cannot.
 enum Migrations {
     /// Says in the file's header whose it is: "RAth".
     static let applicationID: Int32 = 0x5241_7468
@@ -115,8 +116,10 @@ enum Migrations {
                     """)
         }
         migrator.registerMigration("3 transfer") { database in
-            // A line while another database is moved into this one: until all is there, it is opened for nothing else.
-            try database.execute(sql: "CREATE TABLE unfinished_transfer (source TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID")
+            // A line while another database is moved into this one: until all is there, it is
+            // opened for nothing else.
+            try database.execute(
+                sql: "CREATE TABLE unfinished_transfer (source TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID")
         }
         migrator.registerMigration("4 moved users, throttles, registration") { database in
             try database.execute(
@@ -174,7 +177,8 @@ extension Migrations {
     static func refuseNewer(_ database: Database, path: String) throws {
         guard try !migrator.hasBeenSuperseded(database) else {
             throw AuthError(
-                .misconfigured, "the database \(path) was made by a newer version of rest-auth; use that version or a later one")
+                .misconfigured,
+                "the database \(path) was made by a newer version of rest-auth; use that version or a later one")
         }
     }
 
@@ -184,6 +188,8 @@ extension Migrations {
             let source = try String.fetchOne(database, sql: "SELECT source FROM unfinished_transfer")
         else { return }
         throw AuthError(
-            .misconfigured, "the database \(path) is only partly filled from \(source): repeat rest-auth migrate, which goes on from there")
+            .misconfigured,
+            "the database \(path) is only partly filled from \(source): repeat rest-auth migrate, which goes on from there"
+        )
     }
 }

@@ -12,7 +12,8 @@ import RESTAuth
 
 /// The file of a database as a whole: copied while it is in use, or put in the place of another.
 ///
-/// What appears under a name is complete, checked and on disk by then: it is written under another name in the same directory, with mode 0600.
+/// What appears under a name is complete, checked and on disk by then: it is written under another
+/// name in the same directory, with mode 0600.
 package struct SQLiteFile: Sendable {
     package let path: String
 
@@ -28,9 +29,10 @@ package struct SQLiteFile: Sendable {
     /// Hears how many pages have been copied, and of how many.
     package typealias Report = (_ done: Int, _ total: Int) -> Void
 
-    /// Copies the database as it is at one moment to `file`, also while others write to it; nobody waits for that.
-    /// - Throws: `misconfigured` when there is no such database, it is damaged or of another program, or `file` exists and is not to be
-    ///   replaced.
+    /// Copies the database as it is at one moment to `file`, also while others write to it; nobody
+    /// waits for that.
+    /// - Throws: `misconfigured` when there is no such database, it is damaged or of another
+    ///   program, or `file` exists and is not to be replaced.
     package func backUp(to file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws {
         guard exists else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
@@ -43,7 +45,8 @@ package struct SQLiteFile: Sendable {
 
     // MARK: Copying
 
-    /// A new file in the directory of `place` with all that is in this one, on disk and without side files.
+    /// A new file in the directory of `place` with all that is in this one, on disk and without
+    /// side files.
     fileprivate func checkedCopy(beside place: String, report: @escaping Report) throws -> String {
         let copy = try Self.emptyFile(beside: place)
         do {
@@ -63,8 +66,9 @@ package struct SQLiteFile: Sendable {
         let source = try DatabaseQueue(path: path, configuration: configuration)
         try destination.writeWithoutTransaction { to in
             try source.read { from in
-                // The first look begins the snapshot, which all steps then read: without it, each step would begin one of its own, and a write
-                // between two of them would make the copying start over.
+                // The first look begins the snapshot, which all steps then read: without it, each
+                // step would begin one of its own, and a write between two of them would make the
+                // copying start over.
                 _ = try Int.fetchOne(from, sql: "SELECT count(*) FROM sqlite_schema")
                 try from.backup(to: to, pagesPerStep: 1000) { report($0.completedPageCount, $0.totalPageCount) }
             }
@@ -94,11 +98,15 @@ package struct SQLiteFile: Sendable {
 extension SQLiteFile {
     /// Puts a copy of `file` in the place of this database, which is kept under another name.
     ///
-    /// There is a whole database in that place at every moment. No process may have it open: it would go on with the one that was there before.
-    /// - Returns: the name under which the database that was there is kept; `nil` when there was none.
-    /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version, when there is a database that is not to be
-    ///   replaced, is of another program, or is open in another process. Then nothing has changed.
-    package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String? {
+    /// There is a whole database in that place at every moment. No process may have it open: it
+    /// would go on with the one that was there before.
+    /// - Returns: the name under which the database that was there is kept; `nil` when there was
+    ///   none.
+    /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version,
+    ///   when there is a database that is not to be replaced, is of another program, or is open in
+    ///   another process. Then nothing has changed.
+    package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String?
+    {
         guard Self.exists(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
@@ -128,8 +136,9 @@ extension SQLiteFile {
 
     /// A process that has the database open.
     ///
-    /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from its first look to its end. Asking the system
-    /// for them works in whatever state the file is, and also when the process does not answer; a process that was killed has none.
+    /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from
+    /// its first look to its end. Asking the system for them works in whatever state the file is,
+    /// and also when the process does not answer; a process that was killed has none.
     private var occupant: pid_t? {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -143,7 +152,8 @@ extension SQLiteFile {
         return lock.l_pid
     }
 
-    /// Gives the database that is there a second name; its first one is taken from it by the file that comes.
+    /// Gives the database that is there a second name; its first one is taken from it by the file
+    /// that comes.
     private func setAside() throws -> String? {
         if exists { try foldLog() }
         let sideFiles = ["-wal", "-journal"].filter { Self.exists(path + $0) }
@@ -151,7 +161,9 @@ extension SQLiteFile {
         let kept = freeName()
         if exists, link(path, kept) != 0 { throw Self.failed("\(path) cannot be kept as \(kept)") }
         // SQLite would apply them to the file that comes.
-        for suffix in sideFiles where rename(path + suffix, kept + suffix) != 0 { throw Self.failed("\(path + suffix) cannot be kept") }
+        for suffix in sideFiles where rename(path + suffix, kept + suffix) != 0 {
+            throw Self.failed("\(path + suffix) cannot be kept")
+        }
         unlink(path + "-shm")
         return kept
     }

@@ -16,7 +16,9 @@ extension SQLiteStorage {
     }
 
     public func clientSecretDigest(id: String) async throws -> [UInt8]? {
-        try read { try $0.row("SELECT secret_digest FROM clients WHERE id = ?", [id]) { Array($0["secret_digest"] as Data) } }
+        try read {
+            try $0.row("SELECT secret_digest FROM clients WHERE id = ?", [id]) { Array($0["secret_digest"] as Data) }
+        }
     }
 
     public func clients() async throws -> [Client] {

@@ -7,7 +7,9 @@ extension SQLiteStorage {
         try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { $0["seq"] as Int64 } ?? 0 }
     }
 
-    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome] {
+    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
+        -> [ImportOutcome]
+    {
         do {
             return try await writeMany { database in
                 let outcomes = try UserInsertion(database, above: last).run(users)
@@ -40,12 +42,15 @@ extension SQLiteStorage {
 }
 
 extension SQLiteStorage {
-    /// KiB of pages that a transaction may change before they are written for the first time: the index of the names is changed all over.
+    /// KiB of pages that a transaction may change before they are written for the first time: the
+    /// index of the names is changed all over.
     private static let cacheSize = 65536
 
-    /// Writes all or nothing in a transaction of its own: a savepoint, in which others are written together, would have each page copied before
-    /// it is changed.
-    private func writeMany<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    /// Writes all or nothing in a transaction of its own: a savepoint, in which others are written
+    /// together, would have each page copied before it is changed.
+    private func writeMany<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws
+        -> Value
+    {
         do {
             return try await database.write { database in
                 try database.execute(sql: "PRAGMA cache_size = -\(Self.cacheSize)")
@@ -94,16 +99,21 @@ private struct UserInsertion {
                 return obstacle
             }
             let id = database.lastInsertedRowID
-            for role in user.roles { try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role]) }
+            for role in user.roles {
+                try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role])
+            }
             return .imported(id)
         }
     }
 
-    /// One value after the other: a list of arguments boxes and copies each of them, which takes longer than the row itself.
+    /// One value after the other: a list of arguments boxes and copies each of them, which takes
+    /// longer than the row itself.
     private func bind(_ user: ImportableUser, to statement: Statement) throws {
         func bind(_ value: some StatementBinding, at index: CInt) throws {
             let code = value.bind(to: statement.sqliteStatement, at: index)
-            guard code == ResultCode.SQLITE_OK.rawValue else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+            guard code == ResultCode.SQLITE_OK.rawValue else {
+                throw DatabaseError(resultCode: ResultCode(rawValue: code))
+            }
         }
         // Makes the statement ready for new values, and says that it has all of them.
         statement.setUncheckedArguments(StatementArguments())

@@ -3,12 +3,15 @@ import GRDB
 public import RESTAuth
 
 extension SQLiteStorage {
-    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws -> User {
+    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit)
+        async throws -> User
+    {
         let id = try await write { database in
             // What is thrown rolls all of it back.
             let id = try database.insertUser(name, passwordHash: passwordHash, at: now)
             if let invitation = permit.invitation {
-                try database.run("DELETE FROM invitations WHERE id = ? AND expires_at > ?", [invitation, now.timeIntervalSince1970])
+                try database.run(
+                    "DELETE FROM invitations WHERE id = ? AND expires_at > ?", [invitation, now.timeIntervalSince1970])
                 guard database.changesCount == 1 else { throw AuthError.invitationInvalid }
             }
             if let challenge = permit.challenge {
@@ -27,12 +30,15 @@ extension SQLiteStorage {
 
     public func invitation(codeDigest: [UInt8]) async throws -> Invitation? {
         try read { database in
-            try database.row("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = ?", [Data(codeDigest)]) { Invitation($0) }
+            try database.row("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = ?", [Data(codeDigest)])
+            { Invitation($0) }
         }
     }
 
     public func isChallengeSpent(digest: [UInt8]) async throws -> Bool {
-        try read { try $0.row("SELECT 1 FROM spent_challenges WHERE digest = ?", [Data(digest)]) { _ in true } ?? false }
+        try read {
+            try $0.row("SELECT 1 FROM spent_challenges WHERE digest = ?", [Data(digest)]) { _ in true } ?? false
+        }
     }
 
     public func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws {
@@ -48,7 +54,9 @@ extension SQLiteStorage {
 
     public func invitations() async throws -> [Invitation] {
         try read { database in
-            try database.rows("SELECT \(Invitation.columns) FROM invitations ORDER BY created_at, id") { Invitation($0) }
+            try database.rows("SELECT \(Invitation.columns) FROM invitations ORDER BY created_at, id") {
+                Invitation($0)
+            }
         }
     }
 

@@ -54,6 +54,7 @@ extension Revocation {
                 .user(row["user_id"])
             }
         self.init(
-            number: row["number"], subject: subject, isRefused: row["is_refused"], at: Date(timeIntervalSince1970: row["at"]))
+            number: row["number"], subject: subject, isRefused: row["is_refused"],
+            at: Date(timeIntervalSince1970: row["at"]))
     }
 }

@@ -14,15 +14,19 @@ extension SQLiteStorage {
                 WHERE id = ? AND disabled_at IS NULL AND password_version = coalesce(?, password_version)
                 """,
                 [
-                    session.id.description, session.createdAt.timeIntervalSince1970, session.lastUsedAt.timeIntervalSince1970,
+                    session.id.description, session.createdAt.timeIntervalSince1970,
+                    session.lastUsedAt.timeIntervalSince1970,
                     session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
                     refreshDigest.map { Data($0) },
                     session.userID, passwordVersion,
                 ])
             guard database.changesCount == 1 else { return nil }
-            let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) { $0["session_count"] as Int }
+            let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) {
+                $0["session_count"] as Int
+            }
             guard let count, count > limit else { return [] }
-            // Ids are in the order of creation, but for a clock that was set back: the new one stays in any case.
+            // Ids are in the order of creation, but for a clock that was set back: the new one
+            // stays in any case.
             return try database.endSessions(
                 "SELECT id FROM sessions WHERE user_id = ? AND id <> ? ORDER BY id LIMIT ?",
                 [session.userID, session.id.description, count - limit], at: session.lastUsedAt)
@@ -89,7 +93,8 @@ extension SQLiteStorage {
     public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
         try await write { database in
             try database.endSessions(
-                "SELECT id FROM sessions WHERE id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now
+                "SELECT id FROM sessions WHERE id = ? AND user_id = coalesce(?, user_id)", [id.description, user],
+                at: now
             ).first
         }
     }
@@ -120,11 +125,14 @@ extension Database {
     }
 
     func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) throws -> [Revocation] {
-        try endSessions("SELECT id FROM sessions WHERE user_id = ? AND id IS NOT ?", [user, kept?.description], at: now)
+        try endSessions(
+            "SELECT id FROM sessions WHERE user_id = ? AND id IS NOT ?", [user, kept?.description], at: now)
     }
 
     /// Deletes the sessions that `selection` names and writes a line for each.
-    fileprivate func endSessions(_ selection: String, _ arguments: StatementArguments, at now: Date) throws -> [Revocation] {
+    fileprivate func endSessions(_ selection: String, _ arguments: StatementArguments, at now: Date) throws
+        -> [Revocation]
+    {
         try rows(selection, arguments) { try $0.sessionID("id") }.compactMap(\.self).map { id in
             try run("DELETE FROM sessions WHERE id = ?", [id.description])
             return try appendRevocation(of: .session(id), at: now)
@@ -139,7 +147,8 @@ extension Session {
         guard let id = try row.sessionID("id") else { return nil }
         self.init(
             id: id, userID: row["user_id"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
-            lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]), expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
+            lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]),
+            expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
             origin: SessionOrigin(address: row["address"], userAgent: row["user_agent"]),
             isRenewable: (row["refresh_digest"] as Data?) != nil)
     }
@@ -160,7 +169,9 @@ extension Row {
     /// The session's id in that column; `nil` for NULL.
     func sessionID(_ column: String) throws -> Session.ID? {
         guard let text = self[column] as String? else { return nil }
-        guard let id = Session.ID(text) else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "no id of a session: \(text)") }
+        guard let id = Session.ID(text) else {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "no id of a session: \(text)")
+        }
         return id
     }
 }

@@ -24,7 +24,8 @@ extension SQLiteStorage {
                 ON CONFLICT (follows) DO NOTHING
                 """,
                 [
-                    key.id, key.algorithm, Data(key.sealed), key.createdAt.timeIntervalSince1970, key.signsFrom.timeIntervalSince1970,
+                    key.id, key.algorithm, Data(key.sealed), key.createdAt.timeIntervalSince1970,
+                    key.signsFrom.timeIntervalSince1970,
                     key.follows,
                 ])
             return database.changesCount == 1
@@ -34,7 +35,8 @@ extension SQLiteStorage {
     public func hastenSigningKey(id: String, to date: Date) async throws {
         try await write { database in
             try database.run(
-                "UPDATE signing_keys SET signs_from = min(signs_from, ?) WHERE id = ?", [date.timeIntervalSince1970, id])
+                "UPDATE signing_keys SET signs_from = min(signs_from, ?) WHERE id = ?",
+                [date.timeIntervalSince1970, id])
         }
     }
 

@@ -6,7 +6,9 @@ extension SQLiteStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
         let places = subjects.map { _ in "?" }.joined(separator: ", ")
         return try read { database in
-            try database.rows("SELECT * FROM throttles WHERE subject IN (\(places))", StatementArguments(subjects.map(\.rawValue))) {
+            try database.rows(
+                "SELECT * FROM throttles WHERE subject IN (\(places))", StatementArguments(subjects.map(\.rawValue))
+            ) {
                 ThrottleCounter($0)
             }
         }
@@ -16,7 +18,9 @@ extension SQLiteStorage {
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
     ) async throws -> ThrottleLimit.Outcome {
         try await write { database in
-            let counter = try database.row("SELECT * FROM throttles WHERE subject = ?", [subject.rawValue]) { ThrottleCounter($0) }
+            let counter = try database.row("SELECT * FROM throttles WHERE subject = ?", [subject.rawValue]) {
+                ThrottleCounter($0)
+            }
             let outcome = limit.counting(amount, of: subject, other: other, on: counter, at: now)
             if case .counted(let counter, _) = outcome { try database.store(counter) }
             return outcome
@@ -96,7 +100,8 @@ extension Database {
             """,
             [
                 counter.subject.rawValue, counter.failures, counter.failedAt.timeIntervalSince1970,
-                counter.forgivenAt.timeIntervalSince1970, counter.forgottenAt.timeIntervalSince1970, Data(counter.others.bytes),
+                counter.forgivenAt.timeIntervalSince1970, counter.forgottenAt.timeIntervalSince1970,
+                Data(counter.others.bytes),
                 counter.version,
             ])
     }
@@ -106,8 +111,10 @@ extension ThrottleCounter {
     fileprivate init(_ row: Row) {
         self.init(
             subject: ThrottleSubject(rawValue: row["subject"]), failures: row["failures"],
-            failedAt: Date(timeIntervalSince1970: row["failed_at"]), forgivenAt: Date(timeIntervalSince1970: row["forgiven_at"]),
-            forgottenAt: Date(timeIntervalSince1970: row["forgotten_at"]), others: [UInt32](bytes: Array(row["others"] as Data)),
+            failedAt: Date(timeIntervalSince1970: row["failed_at"]),
+            forgivenAt: Date(timeIntervalSince1970: row["forgiven_at"]),
+            forgottenAt: Date(timeIntervalSince1970: row["forgotten_at"]),
+            others: [UInt32](bytes: Array(row["others"] as Data)),
             version: row["version"])
     }
 }

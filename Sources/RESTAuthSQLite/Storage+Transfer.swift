@@ -29,7 +29,8 @@ extension SQLiteStorage: TransferableStorage {
         let arguments = StatementArguments((key ?? []).map(\.databaseValue) + [limit.databaseValue])
         return try read { database in
             try database.rows(
-                "SELECT \(table.columns[...].list) FROM \(table.name) \(condition) ORDER BY \(table.key.list) LIMIT ?", arguments
+                "SELECT \(table.columns[...].list) FROM \(table.name) \(condition) ORDER BY \(table.key.list) LIMIT ?",
+                arguments
             ) { try TransferRow($0, table.columns[...]) }
         }
     }
@@ -37,7 +38,9 @@ extension SQLiteStorage: TransferableStorage {
     package func lastKey(of table: TransferTable) async throws -> TransferRow? {
         let order = table.key.map { "\($0.name) DESC" }.joined(separator: ", ")
         return try read { database in
-            try database.row("SELECT \(table.key.list) FROM \(table.name) ORDER BY \(order) LIMIT 1", []) { try TransferRow($0, table.key) }
+            try database.row("SELECT \(table.key.list) FROM \(table.name) ORDER BY \(order) LIMIT 1", []) {
+                try TransferRow($0, table.key)
+            }
         }
     }
 
@@ -73,7 +76,9 @@ extension SQLiteStorage: TransferableStorage {
             for (table, last) in [("users", counters.lastUserID), ("revocations", counters.lastRevocationNumber)] {
                 try database.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", [last, table])
                 // There is no line before the first row.
-                if database.changesCount == 0 { try database.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, last]) }
+                if database.changesCount == 0 {
+                    try database.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, last])
+                }
             }
             try database.run("DELETE FROM unfinished_transfer")
         }
@@ -88,7 +93,8 @@ extension SQLiteStorage: TransferableStorage {
 
     package func withoutWriters<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
         guard let path else { return try await body() }
-        // A connection of its own, whose transaction lasts: SQLite admits one writer, and readers beside it.
+        // A connection of its own, whose transaction lasts: SQLite admits one writer, and readers
+        // beside it.
         let connection = try Self.lockedForWriting(path)
         defer { try? connection.close() }
         return try await body()

@@ -22,15 +22,20 @@ extension SQLiteStorage {
 
     func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
         try read { database in
-            try database.row("SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [argument]) { row in
-                StoredCredentials(user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
+            try database.row(
+                "SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [argument]
+            ) { row in
+                StoredCredentials(
+                    user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
             }
         }
     }
 
     public func users(after id: User.ID, limit: Int) async throws -> [User] {
         try read { database in
-            try database.rows("SELECT \(User.columns) FROM users WHERE id > ? ORDER BY id LIMIT ?", [id, limit]) { User($0) }
+            try database.rows("SELECT \(User.columns) FROM users WHERE id > ? ORDER BY id LIMIT ?", [id, limit]) {
+                User($0)
+            }
         }
     }
 
@@ -51,7 +56,8 @@ extension SQLiteStorage {
 
     public func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool {
         try await write { database in
-            try database.run("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", [hash, id, present])
+            try database.run(
+                "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", [hash, id, present])
             return database.changesCount == 1
         }
     }
@@ -63,7 +69,9 @@ extension SQLiteStorage {
             var hashes: [User.ID: String] = [:]
             for index in 0..<count {
                 let start = last * Int64(index) / Int64(count)
-                let row = try database.row("SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]) {
+                let row = try database.row(
+                    "SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]
+                ) {
                     ($0["id"] as User.ID, $0["password_hash"] as String)
                 }
                 if let (id, hash) = row { hashes[id] = hash }
@@ -72,16 +80,20 @@ extension SQLiteStorage {
         }
     }
 
-    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?) {
+    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (
+        exists: Bool, lifted: Revocation?
+    ) {
         try await write { database in
             guard try database.hasUser(id) else { return (false, nil) }
             try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?) ON CONFLICT DO NOTHING", [id, role])
-            let length = try database.row("SELECT sum(length(role)) AS length FROM user_roles WHERE user_id = ?", [id]) {
+            let length = try database.row("SELECT sum(length(role)) AS length FROM user_roles WHERE user_id = ?", [id])
+            {
                 $0["length"] as Int
             }
             try Role.check(totalLength: length ?? 0)
             let isRefused = try database.row(
-                "SELECT is_refused FROM revocations WHERE user_id = ? AND role = ? ORDER BY number DESC LIMIT 1", [id, role]
+                "SELECT is_refused FROM revocations WHERE user_id = ? AND role = ? ORDER BY number DESC LIMIT 1",
+                [id, role]
             ) { $0["is_refused"] as Bool }
             guard isRefused == true else { return (true, nil) }
             return (true, try database.appendRevocation(of: .role(role, of: id), isRefused: false, at: now))
@@ -110,7 +122,8 @@ extension SQLiteStorage {
         try await revoke(id, isRefused: true, at: now, "DELETE FROM users WHERE id = ?", [id])
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same transaction.
+    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
+    /// transaction.
     private func revoke(
         _ id: User.ID, isRefused: Bool, at now: Date, _ sql: String, _ arguments: StatementArguments
     ) async throws -> Revocation? {

@@ -13,8 +13,9 @@ public import RESTAuth
 
 /// The storage in one SQLite file, for one machine.
 ///
-/// Write-ahead log, `synchronous = FULL`: what was acknowledged survives a crash and a loss of power. Several processes on the machine may
-/// use the file at once. The file is made with mode 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
+/// Write-ahead log, `synchronous = FULL`: what was acknowledged survives a crash and a loss of
+/// power. Several processes on the machine may use the file at once. The file is made with mode
+/// 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
 public struct SQLiteStorage: Storage {
     let database: any DatabaseWriter
     /// `nil` in memory.
@@ -25,8 +26,8 @@ public struct SQLiteStorage: Storage {
     /// - Parameters:
     ///   - path: of the file.
     ///   - createsMissing: whether to make the file when there is none.
-    /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer version, is only partly filled from another
-    ///   database, or cannot be opened.
+    /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer
+    ///   version, is only partly filled from another database, or cannot be opened.
     public init(path: String, createsMissing: Bool = true) async throws {
         guard createsMissing || access(path, F_OK) == 0 else {
             throw AuthError(.misconfigured, "there is no database \(path)")
@@ -34,7 +35,8 @@ public struct SQLiteStorage: Storage {
         try self.init(path: path, admitsUnfinished: false)
     }
 
-    /// Opens the file at `path`, made when there is none, for a ``Transfer`` to fill it, or to go on filling it.
+    /// Opens the file at `path`, made when there is none, for a ``Transfer`` to fill it, or to go
+    /// on filling it.
     package init(filling path: String) async throws {
         try self.init(path: path, admitsUnfinished: true)
     }
@@ -65,15 +67,17 @@ public struct SQLiteStorage: Storage {
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .callback(waitForLock)
         configuration.label = "rest-auth"
-        // Rows far apart in a large file are read from the system's cache in place, not copied page by page.
+        // Rows far apart in a large file are read from the system's cache in place, not copied page
+        // by page.
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA mmap_size = \(1 << 30)") }
         return configuration
     }
 
     /// Another process holds the write lock for milliseconds; five seconds is a fault.
     ///
-    /// Asked every two milliseconds: SQLite's own timeout soon asks ten times a second only, and an import, which takes the lock again at once,
-    /// would be met with the lock in its hand each time.
+    /// Asked every two milliseconds: SQLite's own timeout soon asks ten times a second only, and an
+    /// import, which takes the lock again at once, would be met with the lock in its hand each
+    /// time.
     private static let waitForLock: @Sendable (_ tries: Int) -> Bool = { tries in
         usleep(2000)
         return tries < 2500
@@ -81,7 +85,8 @@ public struct SQLiteStorage: Storage {
 
     // MARK: The file
 
-    /// Without a pause from the lock to its release: who waits for the lock holds a thread, and whoever has it must not need one more.
+    /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
+    /// whoever has it must not need one more.
     private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> DatabasePool {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
@@ -89,7 +94,8 @@ public struct SQLiteStorage: Storage {
         do {
             if !isNew { try checkIdentity(of: path) }
             let pool = try DatabasePool(path: path, configuration: configuration)
-            // Here and not in the configuration: opening a pool sets NORMAL after its preparation has run.
+            // Here and not in the configuration: opening a pool sets NORMAL after its preparation
+            // has run.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try migrate(pool, path: path)
             if !admitsUnfinished { try pool.read { try Migrations.refuseUnfinished($0, path: path) } }
@@ -100,7 +106,8 @@ public struct SQLiteStorage: Storage {
         }
     }
 
-    /// Makes an empty file that only its owner can read, unless there is a file. SQLite gives its side files the same mode.
+    /// Makes an empty file that only its owner can read, unless there is a file. SQLite gives its
+    /// side files the same mode.
     /// - Returns: whether it was made.
     private static func createFile(_ path: String) throws(AuthError) -> Bool {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -112,7 +119,8 @@ public struct SQLiteStorage: Storage {
             throw AuthError(.misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
         }
         guard access(path, R_OK | W_OK) == 0 else {
-            throw AuthError(.misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
+            throw AuthError(
+                .misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
         }
         return false
     }
@@ -121,7 +129,8 @@ public struct SQLiteStorage: Storage {
         for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
     }
 
-    /// Refuses a file that belongs to another program, before anything is written to it: opening a pool already writes.
+    /// Refuses a file that belongs to another program, before anything is written to it: opening a
+    /// pool already writes.
     static func checkIdentity(of path: String) throws {
         var configuration = Self.configuration
         configuration.readonly = true
@@ -142,16 +151,19 @@ public struct SQLiteStorage: Storage {
 
     static func unusable(_ path: String, _ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
-        return AuthError(.misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
+        return AuthError(
+            .misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
     }
 }
 
 // MARK: - Statements
 
 extension SQLiteStorage {
-    /// Runs one SELECT on the calling thread: a look-up takes microseconds, less than handing it to another thread would.
+    /// Runs one SELECT on the calling thread: a look-up takes microseconds, less than handing it to
+    /// another thread would.
     ///
-    /// "Unsafe" in GRDB's words means without a transaction around it. One statement is one snapshot all the same; two would not be.
+    /// "Unsafe" in GRDB's words means without a transaction around it. One statement is one
+    /// snapshot all the same; two would not be.
     func read<Value>(_ value: (Database) throws -> Value) throws -> Value {
         do {
             return try database.unsafeRead(value)
@@ -172,7 +184,8 @@ extension SQLiteStorage {
     static func unavailable(_ error: DatabaseError) -> AuthError {
         // The message stays here: it can name files and columns.
         Logger.current.error(
-            "the database failed", metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
+            "the database failed",
+            metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
         return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
     }
 }
@@ -189,7 +202,9 @@ extension Database {
     }
 
     /// The rows of a statement that is prepared once per connection.
-    func rows<Value>(_ sql: String, _ arguments: StatementArguments = StatementArguments(), _ value: (Row) throws -> Value) throws
+    func rows<Value>(
+        _ sql: String, _ arguments: StatementArguments = StatementArguments(), _ value: (Row) throws -> Value
+    ) throws
         -> [Value]
     {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(value)

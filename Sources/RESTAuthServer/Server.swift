@@ -20,7 +20,8 @@ struct Server {
 
     /// Runs until SIGTERM or SIGINT.
     ///
-    /// What can be wrong is looked at before anything is made: settings, certificate, port, then the database.
+    /// What can be wrong is looked at before anything is made: settings, certificate, port, then
+    /// the database.
     func run() async throws {
         growMemoryInLargeSteps()
         let sink = settings.startLogging(level: settings.logLevel ?? .info)
@@ -34,14 +35,17 @@ struct Server {
 
         let completion = Completion(
             log: RequestLog(sink: sink, level: settings.logLevel ?? .info),
-            proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies), isSecure: tls != nil)
+            proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies),
+            isSecure: tls != nil)
         let service = HTTPService(
             builder: try serverBuilder(tls, immediate: ImmediateRoutes(auth: auth), completion),
             configuration: ServerConfiguration(
                 address: .hostname(settings.hostname, port: settings.port), backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(settings.maxConnections)),
             router: router(auth).buildResponder(), completion: completion, logger: logger,
-            onServerRunning: { channel in Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show() })
+            onServerRunning: { channel in
+                Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show()
+            })
         var group = ServiceGroupConfiguration(
             services: auth.services + [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
@@ -56,12 +60,14 @@ struct Server {
     private func router(_ auth: Auth) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
         if !settings.corsOrigins.isEmpty {
-            router.add(middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie))
+            router.add(
+                middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie))
         }
         auth.addRoutes(to: router, configuration: settings.routesConfiguration)
         auth.addHealthRoutes(to: router)
         DescriptionRoutes().add(to: router)
-        // Last: a middleware stands around what is added after it, and after the routes there is only what no route answers.
+        // Last: a middleware stands around what is added after it, and after the routes there is
+        // only what no route answers.
         router.add(middleware: ProblemResponses())
         return router
     }
@@ -71,7 +77,9 @@ struct Server {
     private func serverBuilder(
         _ tls: TLSConfiguration?, immediate: ImmediateRoutes, _ completion: Completion
     ) throws -> HTTPServerBuilder {
-        let (request, idle) = (TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout)))
+        let (request, idle) = (
+            TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout))
+        )
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
                 ConnectionGuard(requestTimeout: request, idleTimeout: idle, bodyLimit: settings.bodyLimit),
@@ -81,17 +89,19 @@ struct Server {
                 maxHeaderFieldSize: 8 << 10, maxHeaderListSize: ConnectionGuard.headLimit, maxHeaderFieldCount: 100))
         guard let tls else { return .http1(configuration: http) }
         return try .http2Upgrade(
-            tlsConfiguration: tls, configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
+            tlsConfiguration: tls,
+            configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
     }
 
-    /// Binds and lets go again, so that a port in use is found before a database is made. It never listens: a client that came in
-    /// between would wait for an answer for ever.
+    /// Binds and lets go again, so that a port in use is found before a database is made. It never
+    /// listens: a client that came in between would wait for an answer for ever.
     private func checkPort() throws {
         guard let address = try? SocketAddress.makeAddressResolvingHost(settings.hostname, port: settings.port) else {
             throw AuthError(.misconfigured, "\(settings.hostname) is not an address of this machine")
         }
         let descriptor = socket(
-            address.protocol.rawValue == NIOBSDSocket.ProtocolFamily.inet6.rawValue ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            address.protocol.rawValue == NIOBSDSocket.ProtocolFamily.inet6.rawValue ? AF_INET6 : AF_INET,
+            Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var on: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
@@ -119,8 +129,9 @@ struct Server {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
-    /// Each time that memory is asked of the system takes a lock, which a thread that hashes holds for milliseconds while its own is brought in; on an
-    /// event loop all clients of that loop would wait with it. What is reserved and not used costs nothing.
+    /// Each time that memory is asked of the system takes a lock, which a thread that hashes holds
+    /// for milliseconds while its own is brought in; on an event loop all clients of that loop
+    /// would wait with it. What is reserved and not used costs nothing.
     private func growMemoryInLargeSteps() {
         #if canImport(Glibc)
             mallopt(M_TOP_PAD, 16 << 20)
@@ -134,14 +145,17 @@ struct Server {
         if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }
         if settings.database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" {
             logger.warning(
-                "whether the database is the right one is not checked; add sslmode=verify-full&sslrootcert=FILE to its URL")
+                "whether the database is the right one is not checked; add sslmode=verify-full&sslrootcert=FILE to its URL"
+            )
         }
         if settings.breachedPasswords != nil, settings.passwordPolicy == .open {
-            logger.warning("the open password policy does not ask the list of breached passwords; set --password-policy nist")
+            logger.warning(
+                "the open password policy does not ask the list of breached passwords; set --password-policy nist")
         }
         if settings.legacySecret != nil {
             logger.warning(
-                "tokens of a Flask server are accepted; take legacy_secret out of the settings once the last of them has expired")
+                "tokens of a Flask server are accepted; take legacy_secret out of the settings once the last of them has expired"
+            )
         }
         guard !settings.isLoopback else { return }
         if settings.passwordPolicy == .open {

@@ -25,11 +25,14 @@ public enum Samples {
         "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
 
     public static func signingKey(_ id: String = "key", at date: Date, follows: String = "") -> StoredSigningKey {
-        StoredSigningKey(id: id, algorithm: "ES256", sealed: Array(id.utf8), createdAt: date, signsFrom: date, follows: follows)
+        StoredSigningKey(
+            id: id, algorithm: "ES256", sealed: Array(id.utf8), createdAt: date, signsFrom: date, follows: follows)
     }
 
     /// Of the first user, expiring in a week.
-    public static func session(_ number: Int = 0, of user: User.ID = 1, at date: Date, isRenewable: Bool = true) -> Session {
+    public static func session(_ number: Int = 0, of user: User.ID = 1, at date: Date, isRenewable: Bool = true)
+        -> Session
+    {
         let digits = String(number)
         let id = "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
         guard let id = Session.ID(id) else { preconditionFailure("\(number) has too many digits") }

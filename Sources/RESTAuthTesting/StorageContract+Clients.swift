@@ -17,7 +17,9 @@ extension StorageContract {
         Promise("a client's id is taken, and the first keeps its secret") { storage async throws in
             let client = Client(id: "gateway", createdAt: TestClock().now)
             try await storage.insertClient(client, secretDigest: [1])
-            let error = await #expect(throws: AuthError.self) { try await storage.insertClient(client, secretDigest: [2]) }
+            let error = await #expect(throws: AuthError.self) {
+                try await storage.insertClient(client, secretDigest: [2])
+            }
             #expect(error?.code == .clientAlreadyExists)
             #expect(try await storage.clientSecretDigest(id: "gateway") == [1])
         },

@@ -10,9 +10,14 @@ extension StorageContract {
                 try importable("Miguel", id: 7, legacyID: 3, roles: ["admin", "auditor"]),
                 try importable("susan", id: 5, disabledAt: now.addingTimeInterval(60)), try importable("日本語"),
             ]
-            #expect(try await storage.importUsers(users, above: 0, isTrial: false) == [.imported(7), .imported(5), .imported(8)])
+            #expect(
+                try await storage.importUsers(users, above: 0, isTrial: false) == [
+                    .imported(7), .imported(5), .imported(8),
+                ])
             let miguel = try #require(await storage.credentials(canonicalUsername: "miguel"))
-            #expect(miguel.user == User(id: 7, username: "Miguel", createdAt: now, disabledAt: nil, roles: ["admin", "auditor"]))
+            #expect(
+                miguel.user
+                    == User(id: 7, username: "Miguel", createdAt: now, disabledAt: nil, roles: ["admin", "auditor"]))
             #expect(miguel.passwordHash == "hash of Miguel")
             #expect(miguel.passwordVersion == 1)
             #expect(try await storage.user(id: 5)?.disabledAt == now.addingTimeInterval(60))
@@ -21,19 +26,22 @@ extension StorageContract {
         },
         Promise("ids that are given after an import are greater than all that were kept") { storage async throws in
             #expect(try await storage.lastUserID() == 0)
-            _ = try await storage.importUsers([importable("a", id: 900), importable("b", id: 20)], above: 0, isTrial: false)
+            _ = try await storage.importUsers(
+                [importable("a", id: 900), importable("b", id: 20)], above: 0, isTrial: false)
             #expect(try await storage.lastUserID() == 900)
             #expect(try await storage.insertUser(Username("c"), passwordHash: "h", at: TestClock().now).id == 901)
             #expect(try await storage.importUsers([importable("d")], above: 0, isTrial: false) == [.imported(902)])
         },
-        Promise("an id that was given before is not given again by an import, also when its user is gone") { storage async throws in
+        Promise("an id that was given before is not given again by an import, also when its user is gone") {
+            storage async throws in
             let now = TestClock().now
             for name in ["a", "b", "c"] { _ = try await storage.insertUser(Username(name), passwordHash: "h", at: now) }
             _ = try await storage.deleteUser(id: 3, at: now)
             let last = try await storage.lastUserID()
             #expect(last == 3)
             let users = [try importable("x", id: 1), try importable("y", id: 3), try importable("z", id: 4)]
-            #expect(try await storage.importUsers(users, above: last, isTrial: false) == [.idTaken, .idTaken, .imported(4)])
+            #expect(
+                try await storage.importUsers(users, above: last, isTrial: false) == [.idTaken, .idTaken, .imported(4)])
             // Given since the import began.
             #expect(try await storage.importUsers([importable("v", id: 4)], above: last, isTrial: false) == [.idTaken])
             for name in ["x", "y", "v"] { #expect(try await storage.credentials(canonicalUsername: name) == nil) }
@@ -43,7 +51,9 @@ extension StorageContract {
             let user = try await storage.insertUser(Username("miguel"), passwordHash: "own", at: now)
             let other = try importable("MIGUEL", id: 50, legacyID: 50, disabledAt: now, roles: ["admin"])
             #expect(
-                try await storage.importUsers([other, importable("b", id: 51)], above: 1, isTrial: false) == [.nameTaken, .imported(51)])
+                try await storage.importUsers([other, importable("b", id: 51)], above: 1, isTrial: false) == [
+                    .nameTaken, .imported(51),
+                ])
             let stored = try #require(await storage.credentials(canonicalUsername: "miguel"))
             #expect(stored.user == user)
             #expect(stored.passwordHash == "own")
@@ -58,7 +68,9 @@ extension StorageContract {
             #expect(try await storage.credentials(legacyID: 1)?.user.username == "a")
         },
         Promise("an import again changes nothing, and uses no id up") { storage async throws in
-            let users = try (1...50).map { try importable("user-\($0)", id: $0 % 2 == 0 ? Int64($0) : nil, legacyID: Int64($0)) }
+            let users = try (1...50).map {
+                try importable("user-\($0)", id: $0 % 2 == 0 ? Int64($0) : nil, legacyID: Int64($0))
+            }
             let first = try await storage.importUsers(users, above: 0, isTrial: false)
             let ids = first.compactMap { if case .imported(let id) = $0 { id } else { nil } }
             #expect(Set(ids).count == 50)
@@ -101,10 +113,16 @@ extension StorageContract {
             let outcomes = try await withThrowingTaskGroup(of: [ImportOutcome].self) { group in
                 for number in 0..<20 {
                     group.addTask {
-                        [.imported(try await storage.insertUser(Username("new-\(number)"), passwordHash: "h", at: TestClock().now).id)]
+                        [
+                            .imported(
+                                try await storage.insertUser(
+                                    Username("new-\(number)"), passwordHash: "h", at: TestClock().now
+                                ).id)
+                        ]
                     }
                     group.addTask {
-                        try await storage.importUsers(Array(users[number * 10..<number * 10 + 10]), above: 0, isTrial: false)
+                        try await storage.importUsers(
+                            Array(users[number * 10..<number * 10 + 10]), above: 0, isTrial: false)
                     }
                 }
                 return try await group.reduce(into: []) { $0 += $1 }
@@ -113,10 +131,12 @@ extension StorageContract {
             #expect(Set(ids).count == ids.count)
             #expect(try await storage.users(after: 0, limit: 1000).map(\.id) == ids.sorted())
         },
-        Promise("everyone is exported with hash, password version and legacy id, a page at a time") { storage async throws in
+        Promise("everyone is exported with hash, password version and legacy id, a page at a time") {
+            storage async throws in
             let now = TestClock().now
             _ = try await storage.importUsers(
-                [importable("a", id: 4, legacyID: 2, roles: ["admin"]), importable("b", id: 6)], above: 0, isTrial: false)
+                [importable("a", id: 4, legacyID: 2, roles: ["admin"]), importable("b", id: 6)], above: 0,
+                isTrial: false)
             _ = try await storage.setPasswordHash("new", user: 6, replacing: nil, keeping: nil, at: now)
             let page = try await storage.exportUsers(after: 0, limit: 10)
             #expect(page.map(\.credentials.user.id) == [4, 6])
@@ -129,7 +149,9 @@ extension StorageContract {
             #expect(try await storage.exportUsers(after: 6, limit: 1).isEmpty)
         },
         Promise("nobody is imported by an empty list") { storage async throws in
-            for isTrial in [true, false] { #expect(try await storage.importUsers([], above: 0, isTrial: isTrial).isEmpty) }
+            for isTrial in [true, false] {
+                #expect(try await storage.importUsers([], above: 0, isTrial: isTrial).isEmpty)
+            }
             #expect(try await storage.lastUserID() == 0)
         },
     ]
@@ -138,7 +160,8 @@ extension StorageContract {
         _ name: String, id: User.ID? = nil, legacyID: Int64? = nil, disabledAt: Date? = nil, roles: Set<String> = []
     ) throws -> ImportableUser {
         ImportableUser(
-            id: id, legacyID: legacyID, name: try Username(name), passwordHash: "hash of \(name)", createdAt: TestClock().now,
+            id: id, legacyID: legacyID, name: try Username(name), passwordHash: "hash of \(name)",
+            createdAt: TestClock().now,
             disabledAt: disabledAt, roles: roles)
     }
 }

@@ -12,7 +12,8 @@ extension StorageContract {
         SpentChallenge(digest: [0, 255, number], expiresAt: now.addingTimeInterval(300))
     }
 
-    /// How many of twenty registrations that use `permit` at once, under names of their own, succeed; the others throw `code`.
+    /// How many of twenty registrations that use `permit` at once, under names of their own,
+    /// succeed; the others throw `code`.
     private static func countOfTwenty(
         in storage: any Storage, using permit: RegistrationPermit, at now: Date, refusedBy code: AuthError.Code
     ) async throws -> Int {
@@ -20,7 +21,8 @@ extension StorageContract {
             for number in 0..<20 {
                 group.addTask {
                     do {
-                        _ = try await storage.insertUser(Username("user-\(number)"), passwordHash: "h\(number)", at: now, using: permit)
+                        _ = try await storage.insertUser(
+                            Username("user-\(number)"), passwordHash: "h\(number)", at: now, using: permit)
                         return true
                     } catch {
                         guard let error = error as? AuthError, error.code == code else { throw error }
@@ -42,14 +44,17 @@ extension StorageContract {
             try await storage.insertInvitation(second, codeDigest: [1, 3])
             #expect(try await storage.invitation(codeDigest: [1, 2]) == first)
             #expect(try await storage.invitation(codeDigest: [1, 3]) == second)
-            for digest in [[], [1], [1, 2, 3]] as [[UInt8]] { #expect(try await storage.invitation(codeDigest: digest) == nil) }
+            for digest in [[], [1], [1, 2, 3]] as [[UInt8]] {
+                #expect(try await storage.invitation(codeDigest: digest) == nil)
+            }
             #expect(try await storage.invitations() == [first, second])
             #expect(try await storage.deleteInvitation(id: "z"))
             #expect(try await !storage.deleteInvitation(id: "z"))
             #expect(try await storage.invitation(codeDigest: [1, 2]) == nil)
             #expect(try await storage.invitations() == [second])
         },
-        Promise("an invitation is used up with the user who comes by it, and a challenge is spent") { storage async throws in
+        Promise("an invitation is used up with the user who comes by it, and a challenge is spent") {
+            storage async throws in
             let now = TestClock().now
             try await storage.insertInvitation(invitation(at: now), codeDigest: [1])
             try await storage.insertInvitation(invitation("other", at: now), codeDigest: [2])
@@ -65,7 +70,8 @@ extension StorageContract {
         Promise("without a permit a user comes and nothing goes") { storage async throws in
             let now = TestClock().now
             try await storage.insertInvitation(invitation(at: now), codeDigest: [1])
-            _ = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: now, using: RegistrationPermit())
+            _ = try await storage.insertUser(
+                Username("miguel"), passwordHash: "h", at: now, using: RegistrationPermit())
             #expect(try await storage.users(after: 0, limit: 10).count == 1)
             #expect(try await storage.invitations().count == 1)
         },
@@ -80,7 +86,8 @@ extension StorageContract {
             for id in ["unknown", "used", "expired", ""] {
                 let permit = RegistrationPermit(invitation: id, challenge: challenge(at: clock.now))
                 let error = await #expect(throws: AuthError.self) {
-                    try await storage.insertUser(Username("second"), passwordHash: "second", at: clock.now, using: permit)
+                    try await storage.insertUser(
+                        Username("second"), passwordHash: "second", at: clock.now, using: permit)
                 }
                 #expect(error?.code == .invitationInvalid)
             }
@@ -91,7 +98,8 @@ extension StorageContract {
             let now = TestClock().now
             try await storage.insertInvitation(invitation(at: now), codeDigest: [1])
             _ = try await storage.insertUser(
-                Username("first"), passwordHash: "first", at: now, using: RegistrationPermit(challenge: challenge(at: now)))
+                Username("first"), passwordHash: "first", at: now,
+                using: RegistrationPermit(challenge: challenge(at: now)))
             for invitation in ["first", nil] {
                 let permit = RegistrationPermit(invitation: invitation, challenge: challenge(at: now))
                 let error = await #expect(throws: AuthError.self) {
@@ -134,7 +142,8 @@ extension StorageContract {
             #expect(try await countOfTwenty(in: storage, using: permit, at: now, refusedBy: .challengeInvalid) == 1)
             #expect(try await storage.users(after: 0, limit: 30).count == 1)
         },
-        Promise("of twenty who want one name at once, each with an invitation, one uses it up") { storage async throws in
+        Promise("of twenty who want one name at once, each with an invitation, one uses it up") {
+            storage async throws in
             let now = TestClock().now
             for number in 0..<20 {
                 try await storage.insertInvitation(invitation("\(number)", at: now), codeDigest: [UInt8(number)])
@@ -142,9 +151,11 @@ extension StorageContract {
             let succeeded = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for number in 0..<20 {
                     group.addTask {
-                        let permit = RegistrationPermit(invitation: "\(number)", challenge: challenge(UInt8(number), at: now))
+                        let permit = RegistrationPermit(
+                            invitation: "\(number)", challenge: challenge(UInt8(number), at: now))
                         do {
-                            _ = try await storage.insertUser(Username("race"), passwordHash: "h\(number)", at: now, using: permit)
+                            _ = try await storage.insertUser(
+                                Username("race"), passwordHash: "h\(number)", at: now, using: permit)
                             return true
                         } catch {
                             guard let error = error as? AuthError, error.code == .userAlreadyExists else { throw error }
@@ -157,7 +168,8 @@ extension StorageContract {
             #expect(succeeded == 1)
             #expect(try await storage.invitations().count == 19)
             var spent = 0
-            for number in 0..<20 where try await storage.isChallengeSpent(digest: challenge(UInt8(number), at: now).digest) { spent += 1 }
+            for number in 0..<20
+            where try await storage.isChallengeSpent(digest: challenge(UInt8(number), at: now).digest) { spent += 1 }
             #expect(spent == 1)
         },
         Promise("what has expired is deleted, so many at a time, and nothing else") { storage async throws in
@@ -165,7 +177,8 @@ extension StorageContract {
             for number in 0..<3 as Range<UInt8> {
                 try await storage.insertInvitation(invitation("old \(number)", at: clock.now), codeDigest: [number])
                 let permit = RegistrationPermit(challenge: challenge(number, at: clock.now))
-                _ = try await storage.insertUser(Username("old-\(number)"), passwordHash: "h", at: clock.now, using: permit)
+                _ = try await storage.insertUser(
+                    Username("old-\(number)"), passwordHash: "h", at: clock.now, using: permit)
             }
             clock.advance(by: 1)
             try await storage.insertInvitation(invitation("new", at: clock.now), codeDigest: [9])

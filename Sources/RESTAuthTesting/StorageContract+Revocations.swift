@@ -5,7 +5,9 @@ extension StorageContract {
     /// The log, read on from the last number over and over, up to the line about `subject`.
     private static func log(of storage: any Storage, until subject: Revocation.Subject) async throws -> [Revocation] {
         var lines: [Revocation] = []
-        while lines.last?.subject != subject { lines += try await storage.revocations(after: lines.last?.number ?? 0, limit: 7) }
+        while lines.last?.subject != subject {
+            lines += try await storage.revocations(after: lines.last?.number ?? 0, limit: 7)
+        }
         return lines
     }
 
@@ -14,7 +16,8 @@ extension StorageContract {
             let clock = TestClock()
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now)
             let lines = [
-                try await storage.disableUser(id: user.id, at: clock.now), try await storage.enableUser(id: user.id, at: clock.now),
+                try await storage.disableUser(id: user.id, at: clock.now),
+                try await storage.enableUser(id: user.id, at: clock.now),
                 try await storage.deleteUser(id: user.id, at: clock.now),
             ].compactMap { $0 }
             #expect(lines.map(\.isRefused) == [true, false, true])
@@ -31,7 +34,8 @@ extension StorageContract {
             #expect(try await storage.revocations(after: all[0].number, limit: 1) == [all[1]])
             #expect(try await storage.revocations(after: all[2].number, limit: 10).isEmpty)
         },
-        Promise("who reads on from the last number misses no line, however many write at once") { storage async throws in
+        Promise("who reads on from the last number misses no line, however many write at once") {
+            storage async throws in
             let now = TestClock().now
             var users: [User.ID] = []
             for number in 0..<8 {

@@ -9,10 +9,12 @@ extension StorageContract {
     }
 
     private static func rotation(
-        _ session: Session, _ generation: Int, _ digest: String, to successor: String, at now: Date, timeout: TimeInterval = 7 * 86400
+        _ session: Session, _ generation: Int, _ digest: String, to successor: String, at now: Date,
+        timeout: TimeInterval = 7 * 86400
     ) -> RefreshRotation {
         RefreshRotation(
-            sessionID: session.id, generation: generation, digest: Array(digest.utf8), successorDigest: Array(successor.utf8), now: now,
+            sessionID: session.id, generation: generation, digest: Array(digest.utf8),
+            successorDigest: Array(successor.utf8), now: now,
             inactivityTimeout: timeout, timebox: 30 * 86400)
     }
 
@@ -25,7 +27,9 @@ extension StorageContract {
             let now = TestClock().now
             let session = Samples.session(of: try await user(storage, at: now), at: now)
             #expect(try await storage.session(id: session.id) == nil)
-            #expect(try await storage.insertSession(session, passwordVersion: nil, refreshDigest: [1], limit: 10)?.isEmpty == true)
+            #expect(
+                try await storage.insertSession(session, passwordVersion: nil, refreshDigest: [1], limit: 10)?.isEmpty
+                    == true)
             let stored = try #require(await storage.session(id: session.id))
             #expect(stored.session == session)
             #expect(stored.user.username == "a")
@@ -33,11 +37,13 @@ extension StorageContract {
             #expect(stored.refresh.previousDigest == nil)
             #expect(stored.refresh.generation == 0)
         },
-        Promise("no session is stored for who is gone, disabled, or has another password by now") { storage async throws in
+        Promise("no session is stored for who is gone, disabled, or has another password by now") {
+            storage async throws in
             let now = TestClock().now
             func insert(_ number: Int, of user: User.ID, version: Int?) async throws -> Bool {
                 try await storage.insertSession(
-                    Samples.session(number, of: user, at: now), passwordVersion: version, refreshDigest: nil, limit: 10) != nil
+                    Samples.session(number, of: user, at: now), passwordVersion: version, refreshDigest: nil, limit: 10)
+                    != nil
             }
             #expect(try await !insert(1, of: 1, version: nil))
             let id = try await user(storage, at: now)
@@ -74,7 +80,8 @@ extension StorageContract {
             for number in 0..<5 {
                 let lines = try await storage.insertSession(
                     Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 3)
-                #expect(lines?.map(\.subject) == (number < 3 ? [] : [.session(Samples.session(number - 3, at: now).id)]))
+                #expect(
+                    lines?.map(\.subject) == (number < 3 ? [] : [.session(Samples.session(number - 3, at: now).id)]))
             }
             #expect(
                 try await storage.sessions(of: id, before: nil, limit: 10, at: now).map(\.id)
@@ -89,7 +96,8 @@ extension StorageContract {
                 for number in 0..<50 {
                     group.addTask {
                         try await storage.insertSession(
-                            Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 3)?.count ?? 0
+                            Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 3
+                        )?.count ?? 0
                     }
                 }
                 return try await group.reduce(0, +)
@@ -97,7 +105,8 @@ extension StorageContract {
             #expect(ended == 47)
             #expect(try await storage.sessions(of: id, before: nil, limit: 50, at: now).count == 3)
         },
-        Promise("no session of the password before outlives a change that comes while many sign in") { storage async throws in
+        Promise("no session of the password before outlives a change that comes while many sign in") {
+            storage async throws in
             let now = TestClock().now
             let id = try await user(storage, at: now)
             for round in 0..<10 {
@@ -106,10 +115,12 @@ extension StorageContract {
                     for number in 0..<20 {
                         group.addTask {
                             if number == 10 {
-                                _ = try await storage.setPasswordHash("h\(round)", user: id, replacing: nil, keeping: nil, at: now)
+                                _ = try await storage.setPasswordHash(
+                                    "h\(round)", user: id, replacing: nil, keeping: nil, at: now)
                             } else {
                                 _ = try await storage.insertSession(
-                                    Samples.session(round * 100 + number, of: id, at: now), passwordVersion: version, refreshDigest: nil,
+                                    Samples.session(round * 100 + number, of: id, at: now), passwordVersion: version,
+                                    refreshDigest: nil,
                                     limit: 100)
                             }
                         }
@@ -121,11 +132,14 @@ extension StorageContract {
         },
         Promise("a user's live sessions are listed newest first, a page at a time") { storage async throws in
             let clock = TestClock()
-            let (id, other) = (try await user(storage, at: clock.now), try await user(storage, name: "b", at: clock.now))
+            let (id, other) = (
+                try await user(storage, at: clock.now), try await user(storage, name: "b", at: clock.now)
+            )
             for number in 0..<5 {
                 let owner = number == 2 ? other : id
                 _ = try await storage.insertSession(
-                    Samples.session(number, of: owner, at: clock.now), passwordVersion: nil, refreshDigest: [1], limit: 10)
+                    Samples.session(number, of: owner, at: clock.now), passwordVersion: nil, refreshDigest: [1],
+                    limit: 10)
             }
             func page(before number: Int?, at now: Date) async throws -> [Session.ID] {
                 let last = number.map { Samples.session($0, at: now).id }
@@ -152,18 +166,26 @@ extension StorageContract {
             #expect(prolonged?.session.lastUsedAt == clock.now)
             #expect(prolonged?.user.username == "a")
             // Never shortened.
-            #expect(try await storage.prolongSession(id: plain.id, until: clock.now, at: clock.now)?.session.expiresAt == later)
             #expect(
-                try await storage.prolongSession(id: renewable.id, until: later, at: clock.now)?.session.expiresAt == renewable.expiresAt)
-            #expect(try await storage.prolongSession(id: Samples.session(3, at: clock.now).id, until: later, at: clock.now) == nil)
+                try await storage.prolongSession(id: plain.id, until: clock.now, at: clock.now)?.session.expiresAt
+                    == later)
+            #expect(
+                try await storage.prolongSession(id: renewable.id, until: later, at: clock.now)?.session.expiresAt
+                    == renewable.expiresAt)
+            #expect(
+                try await storage.prolongSession(id: Samples.session(3, at: clock.now).id, until: later, at: clock.now)
+                    == nil)
         },
         Promise("a refresh token is traded once, and again until its successor is used") { storage async throws in
             let clock = TestClock()
             let session = Samples.session(of: try await user(storage, at: clock.now), at: clock.now)
-            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             clock.advance(by: 60)
             for _ in 0..<3 {
-                guard case .renewed(let renewed, let user) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now))
+                guard
+                    case .renewed(let renewed, let user) = try await storage.rotate(
+                        rotation(session, 0, "0", to: "1", at: clock.now))
                 else { throw Unexpected() }
                 #expect(renewed.lastUsedAt == clock.now)
                 #expect(renewed.expiresAt == clock.now.addingTimeInterval(7 * 86400))
@@ -179,21 +201,26 @@ extension StorageContract {
             let now = TestClock().now
             let id = try await user(storage, at: now)
             let session = Samples.session(of: id, at: now)
-            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             _ = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))
             _ = try await storage.rotate(rotation(session, 1, "1", to: "2", at: now))
-            guard case .reused(id, let line) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now)) else {
+            guard case .reused(id, let line) = try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))
+            else {
                 throw Unexpected()
             }
             #expect(try await storage.revocations(after: 0, limit: 10) == [line])
             #expect(line.subject == .session(session.id))
             #expect(try await storage.session(id: session.id) == nil)
-            guard case .refused = try await storage.rotate(rotation(session, 2, "2", to: "3", at: now)) else { throw Unexpected() }
+            guard case .refused = try await storage.rotate(rotation(session, 2, "2", to: "3", at: now)) else {
+                throw Unexpected()
+            }
         },
         Promise("of fifty racing rotations one advances, all are answered") { storage async throws in
             let now = TestClock().now
             let session = Samples.session(of: try await user(storage, at: now), at: now)
-            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             let renewed = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for _ in 0..<50 {
                     group.addTask { isRenewed(try await storage.rotate(rotation(session, 0, "0", to: "1", at: now))) }
@@ -203,30 +230,42 @@ extension StorageContract {
             #expect(renewed == 50)
             #expect(try await storage.session(id: session.id)?.refresh.generation == 1)
         },
-        Promise("an unknown token, an expired session and a disabled user are refused and change nothing") { storage async throws in
+        Promise("an unknown token, an expired session and a disabled user are refused and change nothing") {
+            storage async throws in
             let clock = TestClock()
             let id = try await user(storage, at: clock.now)
             let session = Samples.session(of: id, at: clock.now)
-            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
-            guard case .refused = try await storage.rotate(rotation(session, 5, "x", to: "y", at: clock.now)) else { throw Unexpected() }
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            guard case .refused = try await storage.rotate(rotation(session, 5, "x", to: "y", at: clock.now)) else {
+                throw Unexpected()
+            }
             _ = try await storage.disableUser(id: id, at: clock.now)
-            guard case .refused = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else { throw Unexpected() }
+            guard case .refused = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else {
+                throw Unexpected()
+            }
             _ = try await storage.enableUser(id: id, at: clock.now)
             clock.advance(by: 7 * 86400)
-            guard case .expired = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else { throw Unexpected() }
+            guard case .expired = try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now)) else {
+                throw Unexpected()
+            }
             #expect(try await storage.session(id: session.id)?.refresh.digest == Array("0".utf8))
         },
         Promise("no renewal goes beyond the timebox") { storage async throws in
             let clock = TestClock()
             let start = clock.now
             let session = Samples.session(of: try await user(storage, at: start), at: start)
-            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             for number in 0..<5 {
                 clock.advance(by: 6 * 86400)
-                let outcome = try await storage.rotate(rotation(session, number, "\(number)", to: "\(number + 1)", at: clock.now))
+                let outcome = try await storage.rotate(
+                    rotation(session, number, "\(number)", to: "\(number + 1)", at: clock.now))
                 if number < 4 {
                     guard case .renewed(let renewed, _) = outcome else { throw Unexpected() }
-                    #expect(renewed.expiresAt == min(clock.now.addingTimeInterval(7 * 86400), start.addingTimeInterval(30 * 86400)))
+                    #expect(
+                        renewed.expiresAt
+                            == min(clock.now.addingTimeInterval(7 * 86400), start.addingTimeInterval(30 * 86400)))
                 } else {
                     guard case .expired = outcome else { throw Unexpected() }
                 }
@@ -252,7 +291,8 @@ extension StorageContract {
                 _ = try await storage.insertSession(
                     Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 9)
             }
-            _ = try await storage.insertSession(Samples.session(9, of: other, at: now), passwordVersion: nil, refreshDigest: nil, limit: 9)
+            _ = try await storage.insertSession(
+                Samples.session(9, of: other, at: now), passwordVersion: nil, refreshDigest: nil, limit: 9)
             let kept = Samples.session(1, at: now).id
             #expect(try await storage.endSessions(of: id, except: kept, at: now).count == 2)
             #expect(try await storage.endSessions(of: id, except: kept, at: now).isEmpty)

@@ -4,11 +4,13 @@ import Synchronization
 import Testing
 
 extension StorageContract {
-    private static let limit = ThrottleLimit(allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
+    private static let limit = ThrottleLimit(
+        allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
     private static let subject = ThrottleSubject(rawValue: "account:miguel")
 
     private static func count(
-        _ amount: Int = 1, of subject: ThrottleSubject = subject, other: UInt32? = nil, in storage: any Storage, at now: Date
+        _ amount: Int = 1, of subject: ThrottleSubject = subject, other: UInt32? = nil, in storage: any Storage,
+        at now: Date
     ) async throws -> ThrottleLimit.Outcome {
         try await storage.countFailure(amount, of: subject, other: other, limit: limit, at: now)
     }
@@ -47,19 +49,27 @@ extension StorageContract {
         },
         Promise("each subject has a counter of its own, whatever its letters") { storage async throws in
             let now = TestClock().now
-            let subjects = ["account:a", "account:ä", "account:李雷", "network:192.0.2.0/24", "hashing:"].map(ThrottleSubject.init)
-            for (index, subject) in subjects.enumerated() { _ = try await count(index + 1, of: subject, in: storage, at: now) }
+            let subjects = ["account:a", "account:ä", "account:李雷", "network:192.0.2.0/24", "hashing:"].map(
+                ThrottleSubject.init)
+            for (index, subject) in subjects.enumerated() {
+                _ = try await count(index + 1, of: subject, in: storage, at: now)
+            }
             let stored = try await storage.throttles(of: subjects + [ThrottleSubject(rawValue: "account:A")])
             #expect(Dictionary(uniqueKeysWithValues: stored.map { ($0.subject, $0.failures) }).count == 5)
-            for (index, subject) in subjects.enumerated() { #expect(stored.first { $0.subject == subject }?.failures == index + 1) }
+            for (index, subject) in subjects.enumerated() {
+                #expect(stored.first { $0.subject == subject }?.failures == index + 1)
+            }
             #expect(try await storage.throttles(of: []).isEmpty)
         },
-        Promise("two hundred that count at once are all counted, and quickly enough to be answered") { storage async throws in
+        Promise("two hundred that count at once are all counted, and quickly enough to be answered") {
+            storage async throws in
             let now = TestClock().now
             let wide = ThrottleLimit(allowance: 1000, delay: .untilForgiven, forgiveness: 1, memory: 60)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<200 {
-                    group.addTask { _ = try await storage.countFailure(1, of: subject, other: nil, limit: wide, at: now) }
+                    group.addTask {
+                        _ = try await storage.countFailure(1, of: subject, other: nil, limit: wide, at: now)
+                    }
                 }
                 try await group.waitForAll()
             }
@@ -88,10 +98,15 @@ extension StorageContract {
         },
         Promise("counters are listed by subject, a page at a time, and deleted") { storage async throws in
             let now = TestClock().now
-            for name in ["c", "a", "d", "b"] { _ = try await count(of: ThrottleSubject(rawValue: "account:\(name)"), in: storage, at: now) }
+            for name in ["c", "a", "d", "b"] {
+                _ = try await count(of: ThrottleSubject(rawValue: "account:\(name)"), in: storage, at: now)
+            }
             let page = try await storage.throttles(after: nil, limit: 3)
             #expect(page.map(\.subject.rawValue) == ["account:a", "account:b", "account:c"])
-            #expect(try await storage.throttles(after: page.last?.subject, limit: 3).map(\.subject.rawValue) == ["account:d"])
+            #expect(
+                try await storage.throttles(after: page.last?.subject, limit: 3).map(\.subject.rawValue) == [
+                    "account:d"
+                ])
             #expect(try await storage.deleteThrottle(ThrottleSubject(rawValue: "account:b")))
             #expect(try await !storage.deleteThrottle(ThrottleSubject(rawValue: "account:b")))
             #expect(try await storage.throttles(after: nil, limit: 10).count == 3)
@@ -112,18 +127,22 @@ extension StorageContract {
         },
         Promise("no more are swept at once than asked for") { storage async throws in
             let clock = TestClock()
-            for number in 0..<5 { _ = try await count(of: ThrottleSubject(rawValue: "account:\(number)"), in: storage, at: clock.now) }
+            for number in 0..<5 {
+                _ = try await count(of: ThrottleSubject(rawValue: "account:\(number)"), in: storage, at: clock.now)
+            }
             clock.advance(by: 4000)
             #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 3) == 3)
             #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 3) == 2)
         },
         Promise("a counter that is blocked for good is kept") { storage async throws in
             let clock = TestClock()
-            let final = ThrottleLimit(allowance: 1, delay: .doubling(from: 1, to: 1), forgiveness: nil, end: 2, memory: 60)
+            let final = ThrottleLimit(
+                allowance: 1, delay: .doubling(from: 1, to: 1), forgiveness: nil, end: 2, memory: 60)
             _ = try await storage.countFailure(2, of: subject, other: nil, limit: final, at: clock.now)
             clock.advance(by: 10 * 365 * 86400)
             #expect(
-                try await storage.countFailure(1, of: subject, other: nil, limit: final, at: clock.now) == .refused(until: .distantFuture))
+                try await storage.countFailure(1, of: subject, other: nil, limit: final, at: clock.now)
+                    == .refused(until: .distantFuture))
             #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 10) == 0)
         },
     ]
@@ -169,7 +188,9 @@ extension StorageContract {
                 try await storage.rememberOrigin(network, user: user.id, at: clock.now, limit: 4)
             }
             var known: [Bool] = []
-            for network in networks { known.append(try await storage.knownOrigin(network, canonicalUsername: "miguel") != nil) }
+            for network in networks {
+                known.append(try await storage.knownOrigin(network, canonicalUsername: "miguel") != nil)
+            }
             #expect(known == [false, false, true, true, true, true])
             #expect(try await storage.deleteKnownOrigins(seenBefore: clock.now, limit: 2) == 2)
             #expect(try await storage.deleteKnownOrigins(seenBefore: clock.now, limit: 2) == 1)
@@ -178,10 +199,12 @@ extension StorageContract {
     ]
 
     static let upgrades = [
-        Promise("a hash is upgraded only while it is the one that was seen, and nothing else changes") { storage async throws in
+        Promise("a hash is upgraded only while it is the one that was seen, and nothing else changes") {
+            storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("miguel"), passwordHash: "old", at: now)
-            _ = try await storage.insertSession(Samples.session(at: now), passwordVersion: 1, refreshDigest: nil, limit: 10)
+            _ = try await storage.insertSession(
+                Samples.session(at: now), passwordVersion: 1, refreshDigest: nil, limit: 10)
             #expect(try await !storage.upgradePasswordHash("new", user: user.id, replacing: "other"))
             #expect(try await !storage.upgradePasswordHash("new", user: user.id + 1, replacing: "old"))
             #expect(try await storage.credentials(user: user.id)?.passwordHash == "old")
@@ -195,7 +218,8 @@ extension StorageContract {
         Promise("a sample of hashes has as many of each kind as users have") { storage async throws in
             #expect(try await storage.passwordHashes(sampling: 10).isEmpty)
             for number in 0..<100 {
-                _ = try await storage.insertUser(Username("u\(number)"), passwordHash: number < 75 ? "a" : "b", at: TestClock().now)
+                _ = try await storage.insertUser(
+                    Username("u\(number)"), passwordHash: number < 75 ? "a" : "b", at: TestClock().now)
             }
             let sample = try await storage.passwordHashes(sampling: 20)
             #expect(sample.count == 20)
@@ -208,7 +232,9 @@ extension StorageContract {
             let user = try await storage.insertUser(Username("miguel"), passwordHash: "old", at: now)
             let other = try await storage.insertUser(Username("susan"), passwordHash: "old", at: now)
             for user in [user, other] { try await storage.rememberOrigin(network, user: user.id, at: now, limit: 20) }
-            #expect(try await storage.setPasswordHash("new", user: user.id, replacing: "wrong", keeping: nil, at: now) == nil)
+            #expect(
+                try await storage.setPasswordHash("new", user: user.id, replacing: "wrong", keeping: nil, at: now)
+                    == nil)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == now)
             _ = try await storage.setPasswordHash("new", user: user.id, replacing: "old", keeping: nil, at: now)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == nil)

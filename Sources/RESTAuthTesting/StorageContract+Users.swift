@@ -16,14 +16,16 @@ extension StorageContract {
         Promise("ids count up from 1") { storage async throws in
             let now = TestClock().now
             for (index, name) in ["a", "b", "c"].enumerated() {
-                #expect(try await storage.insertUser(Username(name), passwordHash: "h", at: now).id == User.ID(index + 1))
+                #expect(
+                    try await storage.insertUser(Username(name), passwordHash: "h", at: now).id == User.ID(index + 1))
             }
         },
         Promise("an unknown user is nobody") { storage async throws in
             #expect(try await storage.user(id: 1) == nil)
             #expect(try await storage.credentials(canonicalUsername: "nobody") == nil)
             #expect(
-                try await storage.setPasswordHash("h", user: 1, replacing: nil, keeping: nil, at: TestClock().now) == nil)
+                try await storage.setPasswordHash("h", user: 1, replacing: nil, keeping: nil, at: TestClock().now)
+                    == nil)
             #expect(try await storage.credentials(user: 1) == nil)
             #expect(try await !storage.grantRole("admin", user: 1, at: TestClock().now).exists)
             #expect(try await storage.revokeRole("admin", user: 1, at: TestClock().now) == nil)
@@ -46,7 +48,9 @@ extension StorageContract {
             let now = TestClock().now
             let succeeded = await withTaskGroup(of: Bool.self) { group in
                 for number in 0..<50 {
-                    group.addTask { (try? await storage.insertUser(Username("race"), passwordHash: "h\(number)", at: now)) != nil }
+                    group.addTask {
+                        (try? await storage.insertUser(Username("race"), passwordHash: "h\(number)", at: now)) != nil
+                    }
                 }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
@@ -65,7 +69,9 @@ extension StorageContract {
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
             _ = try await storage.insertUser(Username("b"), passwordHash: "other", at: now)
-            #expect(try await storage.setPasswordHash("new", user: user.id, replacing: nil, keeping: nil, at: now)?.isEmpty == true)
+            #expect(
+                try await storage.setPasswordHash("new", user: user.id, replacing: nil, keeping: nil, at: now)?.isEmpty
+                    == true)
             #expect(try await storage.credentials(canonicalUsername: "a")?.passwordHash == "new")
             #expect(try await storage.credentials(user: user.id)?.passwordHash == "new")
             #expect(try await storage.credentials(canonicalUsername: "b")?.passwordHash == "other")
@@ -73,19 +79,23 @@ extension StorageContract {
         Promise("a password hash is replaced only while it is the one that was seen") { storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
-            #expect(try await storage.setPasswordHash("new", user: user.id, replacing: "other", keeping: nil, at: now) == nil)
+            #expect(
+                try await storage.setPasswordHash("new", user: user.id, replacing: "other", keeping: nil, at: now)
+                    == nil)
             #expect(try await storage.credentials(user: user.id)?.passwordHash == "old")
             let changed = await withTaskGroup(of: Bool.self) { group in
                 for number in 0..<20 {
                     group.addTask {
-                        (try? await storage.setPasswordHash("\(number)", user: user.id, replacing: "old", keeping: nil, at: now)) != nil
+                        (try? await storage.setPasswordHash(
+                            "\(number)", user: user.id, replacing: "old", keeping: nil, at: now)) != nil
                     }
                 }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
             #expect(changed == 1)
         },
-        Promise("roles are granted and taken away one by one; a grant is in the log only where it lifts a line") { storage async throws in
+        Promise("roles are granted and taken away one by one; a grant is in the log only where it lifts a line") {
+            storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now)
             for role in ["admin", "admin", "auditor"] {
@@ -95,7 +105,8 @@ extension StorageContract {
             }
             let error = await #expect(throws: AuthError.self) {
                 for number in 0..<20 {
-                    _ = try await storage.grantRole(String(repeating: "x", count: 50) + "\(number)", user: user.id, at: now)
+                    _ = try await storage.grantRole(
+                        String(repeating: "x", count: 50) + "\(number)", user: user.id, at: now)
                 }
             }
             #expect(error?.code == .validationFailed)
@@ -139,7 +150,8 @@ extension StorageContract {
         },
         Promise("names and hashes of any script and SQL's own marks come back unchanged") { storage async throws in
             for name in ["日本語", "jürgen", "o'brien", "a--b", "100%", "a_b"] {
-                let user = try await storage.insertUser(Username(name), passwordHash: "'; DROP TABLE users; --", at: TestClock().now)
+                let user = try await storage.insertUser(
+                    Username(name), passwordHash: "'; DROP TABLE users; --", at: TestClock().now)
                 let stored = try await storage.credentials(canonicalUsername: Username(name).canonical)
                 #expect(stored?.user.username == name)
                 #expect(stored?.user.id == user.id)

@@ -27,5 +27,6 @@ public enum StorageContract {
     }
 
     public static let all =
-        users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades + registration + importing
+        users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades + registration
+        + importing
 }

@@ -20,11 +20,13 @@ final class RemoteServer: Sendable {
     private static let patience: TimeAmount = .seconds(2)
 
     init(_ url: String, allowsPlaintext: Bool) throws(AuthError) {
-        guard let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty, parts.query == nil, parts.fragment == nil,
+        guard let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty, parts.query == nil,
+            parts.fragment == nil,
             parts.scheme == "https" || parts.scheme == "http"
         else { throw AuthError(.misconfigured, "\(url) is no URL such as https://auth.example.com") }
         guard parts.scheme == "https" || allowsPlaintext || Self.isLoopback(host) else {
-            throw AuthError(.misconfigured, "\(url) is in the clear: use https, or allow plaintext inside a network that you trust")
+            throw AuthError(
+                .misconfigured, "\(url) is in the clear: use https, or allow plaintext inside a network that you trust")
         }
         self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
     }
@@ -35,7 +37,9 @@ final class RemoteServer: Sendable {
 
     /// The published keys that are of a kind that is known here.
     func keys() async throws -> [VerificationKey] {
-        guard case .array(let published)? = try await get("/.well-known/jwks.json")["keys"] else { throw Self.unexpected }
+        guard case .array(let published)? = try await get("/.well-known/jwks.json")["keys"] else {
+            throw Self.unexpected
+        }
         var keys: [VerificationKey] = []
         for jwk in published {
             if let key = await VerificationKey(jwk: jwk) { keys.append(key) }
@@ -46,7 +50,8 @@ final class RemoteServer: Sendable {
 
     func revocations(after number: Int64) async throws -> Page {
         let page = try await get("/api/revocations?since=\(number)")
-        guard case .array(let elements)? = page["revocations"], let last = page["last"]?.integer, case .bool(let isMore)? = page["more"],
+        guard case .array(let elements)? = page["revocations"], let last = page["last"]?.integer,
+            case .bool(let isMore)? = page["more"],
             case let lines = elements.compactMap(Revocation.init), lines.count == elements.count
         else { throw Self.unexpected }
         return Page(lines: lines, last: Int64(last), isMore: isMore && !lines.isEmpty)
@@ -68,5 +73,6 @@ final class RemoteServer: Sendable {
         return json
     }
 
-    private static let unexpected = AuthError(.storageUnavailable, "the auth server's answer is not what a rest-auth server says")
+    private static let unexpected = AuthError(
+        .storageUnavailable, "the auth server's answer is not what a rest-auth server says")
 }

@@ -3,14 +3,16 @@ public import RESTAuth
 public import ServiceLifecycle
 import Synchronization
 
-/// Verifies the access tokens of a rest-auth server elsewhere, without a database and without asking it about each.
+/// Verifies the access tokens of a rest-auth server elsewhere, without a database and without
+/// asking it about each.
 ///
 ///     let verifier = try Verifier(at: "https://auth.example.com")
 ///     router.group("notes").add(middleware: verifier.authenticator())
 ///     Application(router: router, services: [verifier])
 ///
-/// It keeps the server's public keys and its list of revocations. Run it as a service: until it has both, and whenever the list is older than
-/// ``VerifierConfiguration/bound``, every token is refused.
+/// It keeps the server's public keys and its list of revocations. Run it as a service: until it has
+/// both, and whenever the list is older than ``VerifierConfiguration/bound``, every token is
+/// refused.
 public final class Verifier: CredentialVerifier, Service {
     private let server: RemoteServer
     private let tokens: TokenVerifier
@@ -29,17 +31,20 @@ public final class Verifier: CredentialVerifier, Service {
     /// Who failed to get the keys is not the last to try, but once in that time is enough.
     private static let retryInterval: Duration = .seconds(1)
 
-    /// How often an unknown `kid` may make it ask for the keys: whoever sends invented ones must not make it ask for each.
+    /// How often an unknown `kid` may make it ask for the keys: whoever sends invented ones must
+    /// not make it ask for each.
     private static let keyPatience: Duration = .seconds(2)
 
     /// - Parameters:
     ///   - url: of the server, without the paths that it serves.
     ///   - configuration: what is not given stays at its default.
-    /// - Throws: `misconfigured` for what is no URL, and for one in the clear to another machine unless that is allowed.
+    /// - Throws: `misconfigured` for what is no URL, and for one in the clear to another machine
+    ///   unless that is allowed.
     public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
         server = try RemoteServer(url, allowsPlaintext: configuration.allowsPlaintext)
         tokens = TokenVerifier(
-            keys: VerificationKeys(), revocations: Revocations(bound: configuration.bound), issuer: configuration.issuer ?? server.url,
+            keys: VerificationKeys(), revocations: Revocations(bound: configuration.bound),
+            issuer: configuration.issuer ?? server.url,
             capacity: configuration.verifiedTokenCapacity, now: { Date() })
         self.configuration = configuration
     }
@@ -58,15 +63,19 @@ public final class Verifier: CredentialVerifier, Service {
 
     // MARK: Verifying
 
-    /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since the list was read.
+    /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since
+    /// the list was read.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list is too old.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = tokens.remembered(token) { return identity }
         // Perhaps a key that is newer than ours.
-        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) { try await updateKeys(ifOlderThan: Self.keyPatience) }
+        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {
+            try await updateKeys(ifOlderThan: Self.keyPatience)
+        }
         return try await tokens.verify(token) { _, identity in
             guard tokens.revocations.standing(of: identity) == .admitted else {
-                throw AuthError(.storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
+                throw AuthError(
+                    .storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
             }
         }
     }
@@ -80,14 +89,16 @@ public final class Verifier: CredentialVerifier, Service {
 
     // MARK: Updating
 
-    /// One fetch at a time, whoever asks. While the keys cannot be had, nobody knows what a token with another `kid` is worth.
+    /// One fetch at a time, whoever asks. While the keys cannot be had, nobody knows what a token
+    /// with another `kid` is worth.
     private func updateKeys(ifOlderThan age: Duration) async throws {
         let start = ContinuousClock.now
         let fetch = try progress.withLock { progress throws(AuthError) -> Task<Void, any Error>? in
             if let fetch = progress.keyFetch { return fetch }
             if let fetchedAt = progress.keysFetchedAt, start - fetchedAt < age { return nil }
             if let failedAt = progress.keysFailedAt, start - failedAt < Self.retryInterval {
-                throw AuthError(.storageUnavailable, "the auth server's keys cannot be had at the moment", retryAfter: 1)
+                throw AuthError(
+                    .storageUnavailable, "the auth server's keys cannot be had at the moment", retryAfter: 1)
             }
             let fetch = Task { try await fetchKeys(at: start) }
             progress.keyFetch = fetch
@@ -112,7 +123,8 @@ public final class Verifier: CredentialVerifier, Service {
             let since = progress.withLock { $0.last }
             let page = try await server.revocations(after: since)
             tokens.revocations.apply(page.lines)
-            // A list that ends before what was read of it is another: the server's database was restored from a backup.
+            // A list that ends before what was read of it is another: the server's database was
+            // restored from a backup.
             let isAnother = page.last < since
             if isAnother { tokens.revocations.startOver() }
             progress.withLock { $0.last = isAnother ? 0 : page.last }

@@ -1,14 +1,17 @@
 /// Every setting of a verifier, its default, and why that default is safe.
 public struct VerifierConfiguration: Sendable {
-    /// `iss` and `aud` that a token must have. `nil` takes the server's URL, which is what a server with `public_url` writes.
+    /// `iss` and `aud` that a token must have. `nil` takes the server's URL, which is what a server
+    /// with `public_url` writes.
     public var issuer: String?
 
     /// How often the list of revocations is asked for: for its new lines only, so mostly for none.
     public var revocationInterval: Duration = .seconds(1)
 
-    /// How old the list may be. Beyond, every token is answered `storage_unavailable`: nobody knows whether it was revoked.
+    /// How old the list may be. Beyond, every token is answered `storage_unavailable`: nobody knows
+    /// whether it was revoked.
     ///
-    /// So this is the longest that a session which was ended can go on here, also when the server or the network between fails.
+    /// So this is the longest that a session which was ended can go on here, also when the server
+    /// or the network between fails.
     public var bound: Duration = .seconds(5)
 
     /// How often the keys are asked for. The server publishes a key an hour before it signs.
@@ -17,7 +20,8 @@ public struct VerifierConfiguration: Sendable {
     /// How many verified tokens are remembered. One takes about 300 bytes.
     public var verifiedTokenCapacity = 100_000
 
-    /// Whether the server may be asked in the clear on another machine. Whoever can change what comes back can sign in as anyone.
+    /// Whether the server may be asked in the clear on another machine. Whoever can change what
+    /// comes back can sign in as anyone.
     public var allowsPlaintext = false
 
     public init() {}

@@ -30,7 +30,10 @@ import Yams
             let answer = try server.send("OPTIONS", path.replacing("{id}", with: "1"))
             #expect(answer.status == 204, "\(path)")
             let allowed = Set((answer["Allow"] ?? "").components(separatedBy: ", "))
-            let described = Set(operations.keys.map { $0.uppercased() }.filter { ["GET", "POST", "PUT", "PATCH", "DELETE"].contains($0) })
+            let described = Set(
+                operations.keys.map { $0.uppercased() }.filter {
+                    ["GET", "POST", "PUT", "PATCH", "DELETE"].contains($0)
+                })
             #expect(allowed.subtracting(["HEAD", "OPTIONS"]) == described, "\(path)")
         }
     }
@@ -38,13 +41,18 @@ import Yams
     @Test func everyRouteInTheLogIsDescribed() async throws {
         for path in [
 
-            "/api/users/1", "/api/user/1", "/api/token", "/api/resource", "/health/live", "/health/ready", "/openapi.yaml", "/api/users",
-            "/api/tokens", "/api/me", "/api/me/password", "/api/me/sessions", "/api/me/sessions/1", "/api/verify", "/api/revocations",
-            "/api/challenge", "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server",
+            "/api/users/1", "/api/user/1", "/api/token", "/api/resource", "/health/live", "/health/ready",
+            "/openapi.yaml", "/api/users",
+            "/api/tokens", "/api/me", "/api/me/password", "/api/me/sessions", "/api/me/sessions/1", "/api/verify",
+            "/api/revocations",
+            "/api/challenge", "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json",
+            "/.well-known/oauth-authorization-server",
         ] {
             _ = try server.send("GET", path)
         }
-        try await wait(seconds: 5, for: "the lines") { server.log.contains("route=/.well-known/oauth-authorization-server status=200") }
+        try await wait(seconds: 5, for: "the lines") {
+            server.log.contains("route=/.well-known/oauth-authorization-server status=200")
+        }
         let routes = Set(server.log.matches(of: /route=(\S+)/).map { String($0.1) })
         #expect(routes == Set(paths.keys))
     }

@@ -55,7 +55,9 @@ import Testing
                 #expect($0.status == .badRequest)
                 #expect($0.headers[.contentType] == "application/problem+json")
             }
-            try await client.execute(uri: "\(base)/api/resource", method: .get, headers: field(basic("miguel", "python"))) {
+            try await client.execute(
+                uri: "\(base)/api/resource", method: .get, headers: field(basic("miguel", "python"))
+            ) {
                 #expect(String(buffer: $0.body) == #"{"data":"Hello, miguel!"}"#)
             }
             try await client.execute(uri: "\(base)/api/token", method: .delete) {
@@ -66,13 +68,16 @@ import Testing
     }
 
     @Test func aProtectedRouteKnowsWhoCameAndHow() async throws {
-        #expect(try await get(auth.authenticator(), headers: field(basic("miguel", "python"))).body == "miguel by password")
+        #expect(
+            try await get(auth.authenticator(), headers: field(basic("miguel", "python"))).body == "miguel by password")
         #expect(try await get(auth.authenticator(), headers: field(basic(token(), "x"))).body == "miguel by token")
         #expect(try await get(auth.authenticator(), headers: field(bearer(token()))).body == "miguel by token")
     }
 
     @Test func aProtectedRouteRefusesEveryoneElse() async throws {
-        for headers in [[:], field(basic("miguel", "wrong")), field(bearer("nonsense")), field("Digest x")] as [HTTPFields] {
+        for headers in [[:], field(basic("miguel", "wrong")), field(bearer("nonsense")), field("Digest x")]
+            as [HTTPFields]
+        {
             let (response, _) = try await get(auth.authenticator(), headers: headers)
             #expect(response.status == .unauthorized)
             #expect(response.headers[.wwwAuthenticate]?.hasPrefix(#"Basic realm="Authentication Required""#) == true)
@@ -82,9 +87,11 @@ import Testing
     @Test func aRouteMayTakePasswordsOnlyOrTokensOnly() async throws {
         let (password, token) = (field(basic("miguel", "python")), field(bearer(try await token())))
         #expect(try await get(auth.authenticator(accepting: .password), headers: password).response.status == .ok)
-        #expect(try await get(auth.authenticator(accepting: .password), headers: token).response.status == .unauthorized)
+        #expect(
+            try await get(auth.authenticator(accepting: .password), headers: token).response.status == .unauthorized)
         #expect(try await get(auth.authenticator(accepting: .token), headers: token).response.status == .ok)
-        #expect(try await get(auth.authenticator(accepting: .token), headers: password).response.status == .unauthorized)
+        #expect(
+            try await get(auth.authenticator(accepting: .token), headers: password).response.status == .unauthorized)
     }
 
     @Test func whereItIsOptionalNobodyIsLetInButWrongCredentialsAreNot() async throws {
@@ -95,7 +102,8 @@ import Testing
     }
 
     @Test func aRouteMayAskForARoleAndSaysSoInTheChallenge() async throws {
-        let editors = auth.authenticator(requiring: [.anyRole("editor", "admin")], context: BasicAuthRequestContext.self)
+        let editors = auth.authenticator(
+            requiring: [.anyRole("editor", "admin")], context: BasicAuthRequestContext.self)
         for header in [basic("miguel", "python"), bearer(try await token())] {
             let refused = try await get(editors, headers: field(header)).response
             #expect(refused.status == .forbidden)
@@ -106,7 +114,8 @@ import Testing
         #expect(try await get(editors, headers: field(basic("miguel", "python"))).body == "miguel by password")
         #expect(try await get(editors, headers: field(bearer(token()))).body == "miguel by token")
         #expect(try await get(editors).response.status == .unauthorized)
-        let both = auth.authenticator(requiring: [.signedIn, .allRoles("editor", "admin")], context: BasicAuthRequestContext.self)
+        let both = auth.authenticator(
+            requiring: [.signedIn, .allRoles("editor", "admin")], context: BasicAuthRequestContext.self)
         #expect(try await get(both, headers: field(bearer(token()))).response.status == .forbidden)
     }
 
@@ -146,7 +155,9 @@ import Testing
 
     @Test func anAdoptersOwnWordsCarryTheChallengeAllTheSame() async throws {
         let authenticator = auth.authenticator(context: BasicAuthRequestContext.self) { error, _, _ in
-            Response(status: .unauthorized, body: .init(byteBuffer: ByteBuffer(string: "Who goes there? \(error.code.rawValue)")))
+            Response(
+                status: .unauthorized,
+                body: .init(byteBuffer: ByteBuffer(string: "Who goes there? \(error.code.rawValue)")))
         }
         let (response, body) = try await get(authenticator)
         #expect(body == "Who goes there? credentials_required")
@@ -156,8 +167,10 @@ import Testing
     @Test func aSignedInContextIsNeverMadeForNobody() async throws {
         let router = Router(context: BasicAuthRequestContext.self)
         // An adopter who forgot the authenticator.
-        router.group("mine").add(middleware: ProblemResponses()).group(context: SignedInContext<BasicAuthRequestContext>.self)
-            .get { _, context in context.identity.username }
+        router.group("mine").add(middleware: ProblemResponses()).group(
+            context: SignedInContext<BasicAuthRequestContext>.self
+        )
+        .get { _, context in context.identity.username }
         try await Application(router: router).test(.live) { client in
             try await client.execute(uri: "/mine", method: .get, headers: field(basic("miguel", "python"))) {
                 #expect($0.status == .unauthorized)

@@ -11,9 +11,12 @@ import Testing
         _ = try server.register("Miguel", "python")
     }
 
-    private func send(_ method: String, _ path: String, _ authorization: String, _ body: [String: Any]? = nil) throws -> HTTPAnswer {
+    private func send(_ method: String, _ path: String, _ authorization: String, _ body: [String: Any]? = nil) throws
+        -> HTTPAnswer
+    {
         try server.send(
-            method, path, headers: [authorization] + (body == nil ? [] : ["Content-Type: application/json"]), body: body.map(json))
+            method, path, headers: [authorization] + (body == nil ? [] : ["Content-Type: application/json"]),
+            body: body.map(json))
     }
 
     @Test func whoAmI() throws {
@@ -28,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("GET", "/api/me"), ("DELETE", "/api/me"), ("PUT", "/api/me/password"), ("GET", "/api/me/sessions"), ("DELETE", "/api/me/sessions"),
+        ("GET", "/api/me"), ("DELETE", "/api/me"), ("PUT", "/api/me/password"), ("GET", "/api/me/sessions"),
+        ("DELETE", "/api/me/sessions"),
         ("DELETE", "/api/me/sessions/01a1fdf3-d3a2-7e37-8317-3196edb0e819"), ("GET", "/api/users"),
     ])
     func nobodyIsRefusedEverywhere(method: String, path: String) throws {
@@ -43,7 +47,8 @@ import Testing
 
     @Test func anotherPasswordEndsEveryOtherSession() throws {
         let (mine, other) = (try server.signIn(), try server.signIn())
-        let answer = try send("PUT", "/api/me/password", bearer(mine.access), ["current_password": "python", "new_password": "monty"])
+        let answer = try send(
+            "PUT", "/api/me/password", bearer(mine.access), ["current_password": "python", "new_password": "monty"])
         #expect(answer.status == 204)
         #expect(try send("GET", "/api/resource", bearer(mine.access)).status == 200)
         #expect(try server.refresh(mine.refresh).status == 200)
@@ -63,10 +68,12 @@ import Testing
     @Test(arguments: [
         (#"{"current_password":"wrong","new_password":"monty"}"#, 403, "current_password_invalid"),
         (#"{"current_password":"","new_password":"monty"}"#, 403, "current_password_invalid"),
-        (#"{"new_password":"monty"}"#, 400, "validation_failed"), (#"{"current_password":"python"}"#, 400, "validation_failed"),
+        (#"{"new_password":"monty"}"#, 400, "validation_failed"),
+        (#"{"current_password":"python"}"#, 400, "validation_failed"),
         (#"{"current_password":"python","new_password":""}"#, 400, "validation_failed"),
         (#"{"current_password":"python","new_password":null}"#, 400, "validation_failed"),
-        (#"{"current_password":["python"],"new_password":"monty"}"#, 400, "validation_failed"), ("{}", 400, "validation_failed"),
+        (#"{"current_password":["python"],"new_password":"monty"}"#, 400, "validation_failed"),
+        ("{}", 400, "validation_failed"),
         ("", 400, "invalid_json"), ("[]", 400, "invalid_json"),
     ])
     func aBadChangeChangesNothing(body: String, status: Int, code: String) throws {
@@ -84,11 +91,13 @@ import Testing
         _ = try server.register("miguel", "rutabaga quiver lamp")
         let change = json(["current_password": "rutabaga quiver lamp", "new_password": "short"])
         let answer = try server.send(
-            "PUT", "/api/me/password", headers: [basic("miguel", "rutabaga quiver lamp"), "Content-Type: application/json"], body: change)
+            "PUT", "/api/me/password",
+            headers: [basic("miguel", "rutabaga quiver lamp"), "Content-Type: application/json"], body: change)
         #expect(answer.status == 400)
         #expect(answer.code == "weak_password")
         #expect(
-            (answer.json["errors"] as? [[String: Any]] ?? [answer.json["errors"] as? [String: Any] ?? [:]]).first?["pointer"] as? String
+            (answer.json["errors"] as? [[String: Any]] ?? [answer.json["errors"] as? [String: Any] ?? [:]]).first?[
+                "pointer"] as? String
                 == "/new_password")
     }
 
@@ -97,7 +106,9 @@ import Testing
     @Test func anAccountIsDeletedWithItsPasswordOnly() throws {
         let tokens = try server.signIn()
         #expect(try send("DELETE", "/api/me", bearer(tokens.access)).code == "validation_failed")
-        #expect(try send("DELETE", "/api/me", bearer(tokens.access), ["password": "wrong"]).code == "current_password_invalid")
+        #expect(
+            try send("DELETE", "/api/me", bearer(tokens.access), ["password": "wrong"]).code
+                == "current_password_invalid")
         #expect(try server.send("GET", "/api/users/1").status == 200)
         #expect(try send("DELETE", "/api/me", bearer(tokens.access), ["password": "python"]).status == 204)
         #expect(try server.send("GET", "/api/users/1").status == 400)
@@ -126,7 +137,8 @@ import Testing
         for session in sessions {
             #expect(
                 Set(session.keys) == [
-                    "id", "created_at", "last_used_at", "expires_at", "address", "user_agent", "amr", "renewable", "current",
+                    "id", "created_at", "last_used_at", "expires_at", "address", "user_agent", "amr", "renewable",
+                    "current",
                 ])
             #expect(session["address"] as? String == "127.0.0.1")
             #expect(session["amr"] as? [String] == ["pwd"])
@@ -141,8 +153,12 @@ import Testing
         let proxied = try await RunningServer(["--trusted-proxies", "127.0.0.1"])
         _ = try proxied.register("miguel", "python")
         let forwarded = ["X-Forwarded-For: 192.0.2.7"]
-        #expect(try proxied.sessions(bearer(proxied.signIn(headers: forwarded).access))[0]["address"] as? String == "192.0.2.7")
-        #expect(try server.sessions(bearer(server.signIn(headers: forwarded).access))[0]["address"] as? String == "127.0.0.1")
+        #expect(
+            try proxied.sessions(bearer(proxied.signIn(headers: forwarded).access))[0]["address"] as? String
+                == "192.0.2.7")
+        #expect(
+            try server.sessions(bearer(server.signIn(headers: forwarded).access))[0]["address"] as? String
+                == "127.0.0.1")
         // What is no address did not come from a proxy.
         for hop in ["<script>", "192.0.2.7/8", "192.0.2.777", "a\u{9b}31m", ""] {
             let access = try proxied.signIn(headers: ["X-Forwarded-For: \(hop)"]).access
@@ -167,7 +183,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "limit=0", "limit=101", "limit=-1", "limit=x", "limit=", "limit=1.5", "after=x", "after=", "limit=99999999999999999999",
+        "limit=0", "limit=101", "limit=-1", "limit=x", "limit=", "limit=1.5", "after=x", "after=",
+        "limit=99999999999999999999",
     ])
     func anImpossiblePageIsABadRequest(query: String) throws {
         for path in ["/api/me/sessions", "/api/users"] {
@@ -180,7 +197,8 @@ import Testing
     @Test func oneSessionIsEndedByItsOwner() throws {
         let (mine, other) = (try server.signIn(), try server.signIn())
         _ = try server.register("susan", "cat")
-        let id = try #require(server.sessions(bearer(other.access)).first { $0["current"] as? Bool == true }?["id"] as? String)
+        let id = try #require(
+            server.sessions(bearer(other.access)).first { $0["current"] as? Bool == true }?["id"] as? String)
         for authorization in [basic("susan", "cat"), bearer(try server.signIn("susan", "cat").access)] {
             let answer = try send("DELETE", "/api/me/sessions/\(id)", authorization)
             #expect(answer.status == 404)
@@ -213,7 +231,8 @@ import Testing
         let first = try send("GET", "/api/users?limit=3", basic("miguel", "python"))
         #expect(
             first.body.hasPrefix(
-                #"{"data":[{"id":1,"username":"Miguel"},{"id":2,"username":"susan"},{"id":3,"username":"david"}],"pagination":"#))
+                #"{"data":[{"id":1,"username":"Miguel"},{"id":2,"username":"susan"},{"id":3,"username":"david"}],"pagination":"#
+            ))
         let page = try #require(first.json["pagination"] as? [String: Any])
         #expect(page["count"] as? Int == 3)
         let after = try #require(page["after"] as? String)

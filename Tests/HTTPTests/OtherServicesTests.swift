@@ -2,7 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// What other services ask: introspection, revocation, keys, verification, the list of revocations. Through the real binary.
+/// What other services ask: introspection, revocation, keys, verification, the list of revocations.
+/// Through the real binary.
 @Suite struct OtherServicesTests {
     let server: RunningServer
     let client: String
@@ -13,14 +14,17 @@ import Testing
         client = basic("gateway", try await server.addClient("gateway"))
     }
 
-    private func post(_ path: String, _ form: String, _ headers: [String], type: String = "application/x-www-form-urlencoded") throws
+    private func post(
+        _ path: String, _ form: String, _ headers: [String], type: String = "application/x-www-form-urlencoded"
+    ) throws
         -> HTTPAnswer
     {
         try server.send("POST", path, headers: headers + ["Content-Type: \(type)"], body: form)
     }
 
     private func introspect(_ token: String, hint: String? = nil) throws -> [String: Any] {
-        let answer = try post("/oauth/introspect", "token=\(token)" + (hint.map { "&token_type_hint=\($0)" } ?? ""), [client])
+        let answer = try post(
+            "/oauth/introspect", "token=\(token)" + (hint.map { "&token_type_hint=\($0)" } ?? ""), [client])
         #expect(answer.status == 200)
         #expect(answer["Cache-Control"] == "no-store")
         return answer.json
@@ -80,7 +84,8 @@ import Testing
     func onlyAClientMayAsk(path: String) async throws {
         let token = try server.signIn().access
         for headers in [
-            [], [basic("gateway", "wrong")], [basic("other", "x")], [basic("miguel", "python")], [bearer(token)], [basic(token, "x")],
+            [], [basic("gateway", "wrong")], [basic("other", "x")], [basic("miguel", "python")], [bearer(token)],
+            [basic(token, "x")],
             [basic("", "")], ["Authorization: Basic !"], ["Authorization: Basic"],
         ] {
             let answer = try post(path, "token=\(token)", headers)
@@ -112,7 +117,9 @@ import Testing
         for type in ["application/json", "text/plain", "multipart/form-data"] {
             #expect(try post(path, "token=x", [client], type: type).status == 415)
         }
-        for method in ["GET", "PUT", "DELETE"] { #expect(try server.send(method, path, headers: [client]).status == 405) }
+        for method in ["GET", "PUT", "DELETE"] {
+            #expect(try server.send(method, path, headers: [client]).status == 405)
+        }
         #expect(try post(path, "token=" + String(repeating: "x", count: 100_000), [client]).status == 413)
     }
 
@@ -142,7 +149,9 @@ import Testing
             #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 401)
             #expect(try server.refresh(tokens.refresh).code == "invalid_grant")
         }
-        for token in ["x", "x.y.z", "miguel"] { #expect(try post("/oauth/revoke", "token=\(token)", [client]).status == 200) }
+        for token in ["x", "x.y.z", "miguel"] {
+            #expect(try post("/oauth/revoke", "token=\(token)", [client]).status == 200)
+        }
     }
 
     // MARK: The list of revocations
@@ -230,7 +239,9 @@ import Testing
         _ = try await server.command("users", "grant", "miguel", "editor", "admin")
         _ = try server.register("日本語", "python")
         let tokens = try server.signIn()
-        for authorization in [basic("MIGUEL", "python"), bearer(tokens.access), basic(tokens.access, ""), bearer(tokens.access)] {
+        for authorization in [
+            basic("MIGUEL", "python"), bearer(tokens.access), basic(tokens.access, ""), bearer(tokens.access),
+        ] {
             let answer = try server.send("GET", "/api/verify", headers: [authorization])
             #expect(answer.status == 200)
             #expect(answer.body.isEmpty)
@@ -245,7 +256,9 @@ import Testing
     }
 
     @Test func whoIsNotGetsTheChallengeAndNoName() throws {
-        for headers in [[], [basic("miguel", "wrong")], [bearer("x")], ["Remote-User: miguel"], ["X-Forwarded-User: miguel"]] {
+        for headers in [
+            [], [basic("miguel", "wrong")], [bearer("x")], ["Remote-User: miguel"], ["X-Forwarded-User: miguel"],
+        ] {
             let answer = try server.send("GET", "/api/verify", headers: headers)
             #expect(answer.status == 401)
             #expect(answer["WWW-Authenticate"]?.hasPrefix("Basic realm=") == true)

@@ -28,7 +28,8 @@ import Testing
 
     // MARK: Clients that go
 
-    /// Each hash of these servers takes half a second or so: long beside everything else that happens in a test.
+    /// Each hash of these servers takes half a second or so: long beside everything else that
+    /// happens in a test.
     private static let slow = ["--hashing-threads", "1", "--password-passes", "64", "--hashing-patience", "60"]
 
     private static func attempt(_ username: String) -> String {
@@ -87,7 +88,8 @@ import Testing
         }
     }
 
-    /// From here nobody can tell whether the other half is still there, so who would have to wait is told to come back.
+    /// From here nobody can tell whether the other half is still there, so who would have to wait
+    /// is told to come back.
     @Test func whoEndsOnlyTheOwnHalfAndWouldHaveToWaitIsTold() async throws {
         let server = try await RunningServer(Self.slow)
         let connections = try (0..<5).map { _ in

@@ -16,7 +16,9 @@ import Testing
     /// Name and password with a solved challenge.
     private func solved(_ server: RunningServer, _ username: String) throws -> [String: Any] {
         let work = try server.send("GET", "/api/challenge").json
-        let (challenge, difficulty) = (try #require(work["challenge"] as? String), try #require(work["difficulty"] as? Int))
+        let (challenge, difficulty) = (
+            try #require(work["challenge"] as? String), try #require(work["difficulty"] as? Int)
+        )
         var nonce = 0
         while !isSolved("\(challenge).\(nonce)", by: difficulty) { nonce += 1 }
         return ["username": username, "password": "python", "challenge": challenge, "nonce": "\(nonce)"]
@@ -47,14 +49,17 @@ import Testing
         let server = try await RunningServer(["--registration", "closed", "--registration-challenge", "8"])
         let code = try await invitation(server)
         for fields in [
-            ["username": "miguel", "password": "python"], ["username": "miguel", "password": "python", "invitation": code],
+            ["username": "miguel", "password": "python"],
+            ["username": "miguel", "password": "python", "invitation": code],
             ["username": "", "password": 1], [:],
         ] as [[String: Any]] {
             expectRefusal(try register(server, fields), "signup_disabled", field: nil)
         }
-        for (headers, body) in [(["Content-Type: text/plain"], "x"), ([], "not JSON"), ([], ""), ([], String(repeating: "x", count: 9000))]
-        {
-            expectRefusal(try server.send("POST", "/api/users", headers: headers, body: body), "signup_disabled", field: nil)
+        for (headers, body) in [
+            (["Content-Type: text/plain"], "x"), ([], "not JSON"), ([], ""), ([], String(repeating: "x", count: 9000)),
+        ] {
+            expectRefusal(
+                try server.send("POST", "/api/users", headers: headers, body: body), "signup_disabled", field: nil)
         }
         #expect(try server.send("GET", "/api/challenge").status == 404)
         #expect(try server.send("GET", "/api/users/1").status == 400)
@@ -71,7 +76,8 @@ import Testing
         for _ in 0..<2 {
             let body = json(["username": "miguel", "password": "python"])
             expectRefusal(
-                try connection.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body), "signup_disabled",
+                try connection.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body),
+                "signup_disabled",
                 field: nil)
         }
         #expect(try connection.send("GET", "/health/live").status == 200)
@@ -121,7 +127,9 @@ import Testing
         let code = try await invitation(server)
         let answers = try await withThrowingTaskGroup(of: HTTPAnswer.self) { group in
             for number in 0..<20 {
-                group.addTask { try register(server, ["username": "user-\(number)", "password": "python", "invitation": code]) }
+                group.addTask {
+                    try register(server, ["username": "user-\(number)", "password": "python", "invitation": code])
+                }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -134,7 +142,9 @@ import Testing
         let (used, kept) = (try await invitation(server), try await invitation(server))
         #expect(try register(server, ["username": "miguel", "password": "python", "invitation": used]).status == 201)
         _ = try register(server, ["username": "susan", "password": "python", "invitation": used])
-        try await wait(seconds: 5, for: "the lines") { server.log.contains("invitation_used") && server.log.contains("invitation_invalid") }
+        try await wait(seconds: 5, for: "the lines") {
+            server.log.contains("invitation_used") && server.log.contains("invitation_invalid")
+        }
         let stored = try server.directory.database().storedBytes()
         for code in [used, kept] {
             let plain = code.replacing("-", with: "")
@@ -156,7 +166,8 @@ import Testing
                 server, ["username": "miguel", "password": "python", "challenge": "x", "nonce": "1", "invitation": "x"]
             ).status == 201)
         for name in ["challenge", "nonce", "invitation"] {
-            #expect(try register(server, ["username": "susan", "password": "python", name: 1]).code == "validation_failed")
+            #expect(
+                try register(server, ["username": "susan", "password": "python", name: 1]).code == "validation_failed")
         }
         #expect(!server.output.contains("register  "))
     }
@@ -173,7 +184,8 @@ import Testing
         var fields = try solved(server, "miguel")
         let challenge = try #require(fields["challenge"] as? String)
         for (name, value) in [("nonce", "x"), ("nonce", ""), ("challenge", ""), ("challenge", challenge + "A")] {
-            expectRefusal(try register(server, fields.merging([name: value]) { $1 }), "challenge_invalid", field: "challenge")
+            expectRefusal(
+                try register(server, fields.merging([name: value]) { $1 }), "challenge_invalid", field: "challenge")
         }
         #expect(try register(server, fields.merging(["nonce": 7]) { $1 }).code == "validation_failed")
         #expect(try register(server, fields).status == 201)
@@ -185,12 +197,15 @@ import Testing
     @Test func ofTwentyWhoSpendOneChallengeAtOnceOneRegisters() async throws {
         let server = try await RunningServer(["--registration-challenge", "8"])
         let fields = try solved(server, "")
-        let (challenge, nonce) = (try #require(fields["challenge"] as? String), try #require(fields["nonce"] as? String))
+        let (challenge, nonce) = (
+            try #require(fields["challenge"] as? String), try #require(fields["nonce"] as? String)
+        )
         let answers = try await withThrowingTaskGroup(of: HTTPAnswer.self) { group in
             for number in 0..<20 {
                 group.addTask {
                     try register(
-                        server, ["username": "user-\(number)", "password": "python", "challenge": challenge, "nonce": nonce])
+                        server,
+                        ["username": "user-\(number)", "password": "python", "challenge": challenge, "nonce": nonce])
                 }
             }
             return try await group.reduce(into: []) { $0.append($1) }
@@ -208,7 +223,8 @@ import Testing
         expectRefusal(try register(server, fields), "invitation_required", field: "invitation")
         let lazy: [String: Any] = ["username": "miguel", "password": "python", "invitation": code]
         expectRefusal(try register(server, lazy), "challenge_required", field: "challenge")
-        expectRefusal(try register(server, fields.merging(["invitation": "x"]) { $1 }), "invitation_invalid", field: "invitation")
+        expectRefusal(
+            try register(server, fields.merging(["invitation": "x"]) { $1 }), "invitation_invalid", field: "invitation")
         // What was refused has spent nothing.
         #expect(try register(server, fields.merging(["invitation": code]) { $1 }).status == 201)
     }

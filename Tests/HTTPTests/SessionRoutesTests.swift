@@ -48,7 +48,8 @@ import Testing
 
     @Test(arguments: [
         (#"{"username":"miguel","password":"wrong"}"#, 401), (#"{"username":"nobody","password":"python"}"#, 401),
-        (#"{"username":"miguel"}"#, 400), (#"{"password":"python"}"#, 400), (#"{"username":1,"password":"python"}"#, 400), ("{}", 400),
+        (#"{"username":"miguel"}"#, 400), (#"{"password":"python"}"#, 400),
+        (#"{"username":1,"password":"python"}"#, 400), ("{}", 400),
         ("[]", 400), ("", 400), ("not JSON", 400),
     ])
     func whatIsNoPasswordStartsNothing(body: String, status: Int) throws {
@@ -61,7 +62,8 @@ import Testing
     @Test func aTokenIsNoPassword() throws {
         let tokens = try server.signIn()
         for header in [
-            bearer(tokens.access), basic(tokens.access, "x"), bearer(tokens.refresh), basic(tokens.refresh, "x"), "Authorization: x",
+            bearer(tokens.access), basic(tokens.access, "x"), bearer(tokens.refresh), basic(tokens.refresh, "x"),
+            "Authorization: x",
         ] {
             #expect(try server.send("POST", "/api/tokens", headers: [header]).status == 401)
         }
@@ -78,7 +80,9 @@ import Testing
         #expect(second["Cache-Control"] == "no-store")
         // Other members, such as the access token, are not looked at.
         let body = json(["refresh_token": first.refresh, "access_token": "x"])
-        #expect(try server.send("PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: body).status == 200)
+        #expect(
+            try server.send("PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: body).status == 200
+        )
     }
 
     @Test func fiftyAtOnceAllGetTheSameSuccessor() async throws {
@@ -138,7 +142,8 @@ import Testing
         let ended = try server.signIn()
         _ = try server.send("DELETE", "/api/tokens", headers: [bearer(ended.access)])
         let refused = [
-            tokens.access, foreign.refresh, ended.refresh, String(tokens.refresh.dropLast()), tokens.refresh + "A", tokens.refresh + "\n",
+            tokens.access, foreign.refresh, ended.refresh, String(tokens.refresh.dropLast()), tokens.refresh + "A",
+            tokens.refresh + "\n",
             "x",
             String(repeating: "A", count: 112), String(repeating: "A", count: 10_000), "'; DROP TABLE sessions; --",
         ]
@@ -152,7 +157,9 @@ import Testing
         #expect(try server.refresh(tokens.refresh).status == 200)
     }
 
-    @Test(arguments: ["", "{}", #"{"refresh_token":null}"#, #"{"refresh_token":1}"#, #"{"refresh_token":["a"]}"#, "[]", "x"])
+    @Test(arguments: [
+        "", "{}", #"{"refresh_token":null}"#, #"{"refresh_token":1}"#, #"{"refresh_token":["a"]}"#, "[]", "x",
+    ])
     func aRenewalWithoutARefreshTokenIsABadRequest(body: String) throws {
         let answer = try server.send("PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: body)
         #expect(answer.status == 400)
@@ -175,12 +182,15 @@ import Testing
         _ = try server.register("miguel", "python")
         let sessions = try (0..<5).map { _ in try server.signIn() }
         for (number, tokens) in sessions.enumerated() {
-            #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == (number < 2 ? 401 : 200))
+            #expect(
+                try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status
+                    == (number < 2 ? 401 : 200))
             #expect(try server.refresh(tokens.refresh).status == (number < 2 ? 400 : 200))
         }
     }
 
-    /// The sign-in has read the old hash and waits for the one who writes; then the password changes.
+    /// The sign-in has read the old hash and waits for the one who writes; then the password
+    /// changes.
     @Test func aPasswordChangeIsNotOvertakenBySignInsWithTheOldOne() async throws {
         let server = try await RunningServer(["--throttle", "no"])
         try #require(server.register("miguel", "python").status == 201)
@@ -194,7 +204,8 @@ import Testing
             }
             let body = json(["current_password": old, "new_password": new])
             let change = try server.send(
-                "PUT", "/api/me/password", headers: [basic("miguel", old), "Content-Type: application/json"], body: body)
+                "PUT", "/api/me/password", headers: [basic("miguel", old), "Content-Type: application/json"], body: body
+            )
             #expect(change.status == 204)
             for tokens in await signIns.compactMap({ $0 }) {
                 #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 401)
@@ -209,7 +220,9 @@ import Testing
         for useRefreshToken in [true, false] {
             let tokens = try server.signIn()
             let connection = try server.connect()
-            for _ in 0..<3 { #expect(try connection.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 200) }
+            for _ in 0..<3 {
+                #expect(try connection.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 200)
+            }
             for _ in 0..<2 { #expect(try signOut(tokens, useRefreshToken).status == 204) }
             // The very next request on a connection that knows the token.
             #expect(try connection.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 401)
@@ -220,7 +233,8 @@ import Testing
     private func signOut(_ tokens: SignedIn, _ useRefreshToken: Bool) throws -> HTTPAnswer {
         useRefreshToken
             ? try server.send(
-                "DELETE", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": tokens.refresh]))
+                "DELETE", "/api/tokens", headers: ["Content-Type: application/json"],
+                body: json(["refresh_token": tokens.refresh]))
             : try server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
     }
 
@@ -266,7 +280,8 @@ import Testing
 
     init() async throws {
         server = try await RunningServer(
-            ["--cors-origins", "https://app.example.com,*"], environment: ["REFRESH_TOKEN_IN_COOKIE": "yes", "REFRESH_TOKEN_IN_BODY": "no"])
+            ["--cors-origins", "https://app.example.com,*"],
+            environment: ["REFRESH_TOKEN_IN_COOKIE": "yes", "REFRESH_TOKEN_IN_BODY": "no"])
         _ = try server.register("miguel", "python")
     }
 
@@ -274,7 +289,9 @@ import Testing
         let field = try #require(answer["Set-Cookie"])
         let parts = field.components(separatedBy: "; ")
         #expect(
-            Array(parts.dropFirst()).filter { !$0.hasPrefix("Max-Age") } == ["Path=/api/tokens", "HttpOnly", "Secure", "SameSite=Strict"])
+            Array(parts.dropFirst()).filter { !$0.hasPrefix("Max-Age") } == [
+                "Path=/api/tokens", "HttpOnly", "Secure", "SameSite=Strict",
+            ])
         return "Cookie: " + parts[0]
     }
 
@@ -294,10 +311,12 @@ import Testing
     }
 
     @Test(arguments: [
-        (["Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"], true), (["Sec-Fetch-Site: none"], true), ([], true),
+        (["Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"], true), (["Sec-Fetch-Site: none"], true),
+        ([], true),
         (["Origin: http://127.0.0.1"], true), (["Origin: https://app.example.com", "Sec-Fetch-Site: same-site"], true),
         (["Sec-Fetch-Site: cross-site"], false), (["Origin: https://evil.example"], false), (["Origin: null"], false),
-        (["Origin: https://app.example.com", "Sec-Fetch-Site: cross-site"], false), (["Origin: https://127.0.0.1"], false),
+        (["Origin: https://app.example.com", "Sec-Fetch-Site: cross-site"], false),
+        (["Origin: https://127.0.0.1"], false),
         (["Origin: http://127.0.0.1.evil.example"], false), (["Origin: http://127.0.0.1:81"], false),
         (["Origin: https://app.example.com.evil"], false),
         (["Sec-Fetch-Site: CROSS-SITE"], false), (["Origin: http://127.0.0.1", "Sec-Fetch-Site: cross-site"], false),
@@ -324,14 +343,17 @@ import Testing
     @Test func aCookieBesideOursIsNotRenewedAndSigningOutEndsBoth() throws {
         _ = try server.register("mallory", "python")
         let mine = try cookie(server.send("POST", "/api/tokens", headers: [basic("miguel", "python")]))
-        let other = try cookie(server.send("POST", "/api/tokens", headers: [basic("mallory", "python")])).replacing("Cookie: ", with: "")
+        let other = try cookie(server.send("POST", "/api/tokens", headers: [basic("mallory", "python")])).replacing(
+            "Cookie: ", with: "")
         let both = mine.replacing("Cookie: ", with: "Cookie: \(other); ")
         let refused = try server.send("PUT", "/api/tokens", headers: [both])
         #expect(refused.status == 400)
         #expect(refused.code == "invalid_request")
         #expect(try server.send("PUT", "/api/tokens", headers: [mine]).status == 200)
         #expect(
-            try server.send("DELETE", "/api/tokens", headers: ["Cookie: refresh_token=tossed; a=b; " + mine.dropFirst(8)]).status == 204)
+            try server.send(
+                "DELETE", "/api/tokens", headers: ["Cookie: refresh_token=tossed; a=b; " + mine.dropFirst(8)]
+            ).status == 204)
         #expect(try server.send("PUT", "/api/tokens", headers: [mine]).code == "invalid_grant")
     }
 
@@ -343,19 +365,27 @@ import Testing
     }
 
     @Test func theOwnOriginIsKnownWithItsPort() async throws {
-        let server = try await RunningServer(["--refresh-token-in-cookie", "yes", "--public-url", "https://auth.example.com:443/base"])
+        let server = try await RunningServer([
+            "--refresh-token-in-cookie", "yes", "--public-url", "https://auth.example.com:443/base",
+        ])
         _ = try server.register("miguel", "python")
-        let answer = try server.send("POST", "/api/tokens", headers: [basic("miguel", "python"), "Origin: https://auth.example.com"])
+        let answer = try server.send(
+            "POST", "/api/tokens", headers: [basic("miguel", "python"), "Origin: https://auth.example.com"])
         #expect(answer.status == 200)
         #expect(answer["Set-Cookie"]?.contains("; Path=/base/api/tokens; ") == true)
-        for origin in ["http://auth.example.com", "https://auth.example.com:8443", "https://auth.example.com.evil.example"] {
-            #expect(try server.send("POST", "/api/tokens", headers: [basic("miguel", "python"), "Origin: \(origin)"]).status == 403)
+        for origin in [
+            "http://auth.example.com", "https://auth.example.com:8443", "https://auth.example.com.evil.example",
+        ] {
+            #expect(
+                try server.send("POST", "/api/tokens", headers: [basic("miguel", "python"), "Origin: \(origin)"]).status
+                    == 403)
         }
     }
 
     @Test func onlyNamedOriginsMaySendTheCookie() throws {
         func preflight(_ origin: String) throws -> HTTPAnswer {
-            try server.send("OPTIONS", "/api/tokens", headers: ["Origin: \(origin)", "Access-Control-Request-Method: PUT"])
+            try server.send(
+                "OPTIONS", "/api/tokens", headers: ["Origin: \(origin)", "Access-Control-Request-Method: PUT"])
         }
         #expect(try preflight("https://app.example.com")["Access-Control-Allow-Credentials"] == "true")
         #expect(try preflight("https://evil.example")["Access-Control-Allow-Credentials"] == nil)
@@ -365,6 +395,8 @@ import Testing
         let server = try await RunningServer()
         _ = try server.register("miguel", "python")
         let tokens = try server.signIn()
-        #expect(try server.send("PUT", "/api/tokens", headers: ["Cookie: refresh_token=\(tokens.refresh)"]).code == "validation_failed")
+        #expect(
+            try server.send("PUT", "/api/tokens", headers: ["Cookie: refresh_token=\(tokens.refresh)"]).code
+                == "validation_failed")
     }
 }

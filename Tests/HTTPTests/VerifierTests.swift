@@ -29,7 +29,9 @@ import Testing
     private func expect(
         _ code: AuthError.Code, _ verifier: Verifier, _ token: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async {
-        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) { try await verify(verifier, token) }
+        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) {
+            try await verify(verifier, token)
+        }
         #expect(error?.code == code, sourceLocation: sourceLocation)
     }
 
@@ -144,7 +146,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "auth.example.com", "ftp://auth.example.com", "http://auth.example.com", "http://10.0.0.1:5000", "http://127.0.0.1.example.com",
+        "", "auth.example.com", "ftp://auth.example.com", "http://auth.example.com", "http://10.0.0.1:5000",
+        "http://127.0.0.1.example.com",
         "https://auth.example.com?x", "https://", "http://localhost.example.com",
     ])
     func anAddressThatCannotBeTrustedIsRefused(url: String) {
@@ -152,7 +155,9 @@ import Testing
         #expect(error?.code == .misconfigured)
     }
 
-    @Test(arguments: ["https://auth.example.com", "https://auth.example.com/base/", "http://localhost:5000", "http://[::1]:5000"])
+    @Test(arguments: [
+        "https://auth.example.com", "https://auth.example.com/base/", "http://localhost:5000", "http://[::1]:5000",
+    ])
     func anAddressIsTakenAsItIs(url: String) throws {
         _ = try Verifier(at: url)
     }

@@ -9,15 +9,21 @@ import Testing
     private static func payload(_ changes: (name: String, value: String?)...) -> String {
         var claims: [(name: String, value: String?)] = [
             ("iss", "\"rest-auth\""), ("aud", "\"rest-auth\""), ("sub", "\"7\""),
-            ("preferred_username", "\"miguel\""), ("sid", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819\""), ("jti", "\"id\""),
+            ("preferred_username", "\"miguel\""), ("sid", "\"01a1fdf3-d3a2-7e37-8317-3196edb0e819\""),
+            ("jti", "\"id\""),
             ("iat", "1800000000"),
             ("exp", "1800000600"),
             ("auth_time", "1800000000"), ("amr", "[\"pwd\"]"),
         ]
         for change in changes {
-            if let index = claims.firstIndex(where: { $0.name == change.name }) { claims[index] = change } else { claims.append(change) }
+            if let index = claims.firstIndex(where: { $0.name == change.name }) {
+                claims[index] = change
+            } else {
+                claims.append(change)
+            }
         }
-        return "{" + claims.compactMap { claim in claim.value.map { "\"\(claim.name)\":\($0)" } }.joined(separator: ",") + "}"
+        return "{" + claims.compactMap { claim in claim.value.map { "\"\(claim.name)\":\($0)" } }.joined(separator: ",")
+            + "}"
     }
 
     private static func read(_ payload: String) -> AccessTokenClaims? {
@@ -40,9 +46,11 @@ import Testing
     }
 
     @Test(arguments: [
-        "\"1800000600\"", "-1", "0", "1", "1800000000", "1799999999", "1e999", "-1e999", "1.8e9", "1800000600.0", "1800000600.5", "NaN",
+        "\"1800000600\"", "-1", "0", "1", "1800000000", "1799999999", "1e999", "-1e999", "1.8e9", "1800000600.0",
+        "1800000600.5", "NaN",
         "Infinity",
-        "1800086401", "9223372036854775807", "9223372036854775808", "99999999999999999999999999", "-9223372036854775808", "0x6B49D458",
+        "1800086401", "9223372036854775807", "9223372036854775808", "99999999999999999999999999",
+        "-9223372036854775808", "0x6B49D458",
         "[1800000600]",
     ])
     func anEndThatIsNoWholeSecondWithinADayIsRefused(exp: String) {
@@ -53,7 +61,9 @@ import Testing
         #expect(Self.read(Self.payload(("exp", "1800086400"))) != nil)
     }
 
-    @Test(arguments: ["0", "-1", "-9223372036854775808", "1800000600", "1800000601", "9223372036854775807", "1e9", "\"1800000000\""])
+    @Test(arguments: [
+        "0", "-1", "-9223372036854775808", "1800000600", "1800000601", "9223372036854775807", "1e9", "\"1800000000\"",
+    ])
     func aBeginningThatIsNotBeforeTheEndIsRefused(iat: String) {
         #expect(Self.read(Self.payload(("iat", iat))) == nil)
     }
@@ -63,7 +73,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "7", "\"\"", "\"07\"", "\"+7\"", "\" 7\"", "\"7 \"", "\"7.0\"", "\"7e0\"", "\"0x7\"", "\"seven\"", "\"٧\"", "\"７\"",
+        "7", "\"\"", "\"07\"", "\"+7\"", "\" 7\"", "\"7 \"", "\"7.0\"", "\"7e0\"", "\"0x7\"", "\"seven\"", "\"٧\"",
+        "\"７\"",
         "\"9223372036854775808\"", "[\"7\"]",
         "\"7\\u0000\"",
     ])
@@ -87,12 +98,16 @@ import Testing
     }
 
     @Test func rolesAreRead() throws {
-        #expect(try #require(Self.read(Self.payload(("roles", "[\"admin\",\"auditor\"]")))).roles == ["admin", "auditor"])
+        #expect(
+            try #require(Self.read(Self.payload(("roles", "[\"admin\",\"auditor\"]")))).roles == ["admin", "auditor"])
     }
 
     @Test(
         arguments: ["iss", "aud"],
-        ["\"\"", "\"other\"", "\"REST-AUTH\"", "\"rest-auth \"", "\"rest-auth/\"", "[\"rest-auth\"]", "[\"rest-auth\",\"other\"]"])
+        [
+            "\"\"", "\"other\"", "\"REST-AUTH\"", "\"rest-auth \"", "\"rest-auth/\"", "[\"rest-auth\"]",
+            "[\"rest-auth\",\"other\"]",
+        ])
     func anotherServicesTokenIsRefused(name: String, value: String) {
         #expect(Self.read(Self.payload((name, value))) == nil)
     }

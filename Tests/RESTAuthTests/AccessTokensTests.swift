@@ -30,7 +30,9 @@ import Testing
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "python")
         let identity = try await test.auth.login.attempt("miguel", password: "python")
-        let (one, other) = (try await test.auth.sessions.token(for: identity), try await test.auth.sessions.token(for: identity))
+        let (one, other) = (
+            try await test.auth.sessions.token(for: identity), try await test.auth.sessions.token(for: identity)
+        )
         #expect(one.value != other.value)
     }
 
@@ -81,7 +83,9 @@ import Testing
 
     @Test func theKeysCannotBeReadUnderAnotherSecret() async throws {
         let test = try await TestAuth()
-        let error = await #expect(throws: AuthError.self) { try await TestAuth(over: test.storage, secret: InstanceSecret()) }
+        let error = await #expect(throws: AuthError.self) {
+            try await TestAuth(over: test.storage, secret: InstanceSecret())
+        }
         #expect(error?.code == .misconfigured)
         let sealed = try #require(await test.storage.signingKeys().first).sealed
         #expect(sealed.count == 12 + 32 + 16)
@@ -198,8 +202,12 @@ import Testing
         #expect(try await test.storage.countingStatements { _ = try await test.auth.accessTokens.verify(other) } > 0)
     }
 
-    private func expectInvalid(_ test: TestAuth, _ token: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) async {
-        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) { try await test.auth.accessTokens.verify(token) }
+    private func expectInvalid(_ test: TestAuth, _ token: [UInt8], sourceLocation: SourceLocation = #_sourceLocation)
+        async
+    {
+        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) {
+            try await test.auth.accessTokens.verify(token)
+        }
         #expect(error?.code == .invalidToken, sourceLocation: sourceLocation)
     }
 }
@@ -228,6 +236,7 @@ extension VerifiedToken {
     fileprivate static let sample = VerifiedToken(
         identity: Identity(userID: 1, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0)),
         claims: AccessTokenClaims(
-            issuer: "i", subject: 1, username: "a", sessionID: Session.ID(at: Date(timeIntervalSince1970: 0)), roles: [], tokenID: "t",
+            issuer: "i", subject: 1, username: "a", sessionID: Session.ID(at: Date(timeIntervalSince1970: 0)),
+            roles: [], tokenID: "t",
             issuedAt: 1, expiresAt: 2, authenticatedAt: 1), epoch: 0)
 }

@@ -6,7 +6,8 @@ import Testing
 @Suite struct Base64Tests {
     // RFC 4648 section 10.
     @Test(arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+        ("foobar", "Zm9vYmFy"),
     ])
     func bothAlphabetsSpellTheSameBytes(text: String, encoded: String) {
         #expect(Base64.padded.encode(text.utf8) == encoded)
@@ -17,7 +18,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "Zh==", "Zm9=", "Zg", "Zg=", "Zg===", "Z", "Zm9v=", "Zm9v\n", "Zm 9v", "Zm9v-_==", "Zg=A", "====", "=", "Z===", "Zg==Zg==",
+        "Zh==", "Zm9=", "Zg", "Zg=", "Zg===", "Z", "Zm9v=", "Zm9v\n", "Zm 9v", "Zm9v-_==", "Zg=A", "====", "=", "Z===",
+        "Zg==Zg==",
         "Zm\u{F6}v",
     ])
     func anotherSpellingIsRefusedWithPadding(text: String) {

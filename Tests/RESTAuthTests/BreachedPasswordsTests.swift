@@ -57,7 +57,9 @@ import Testing
         for index in good.indices {
             var bytes = good
             bytes[index] ^= 1
-            #expect(throws: PasswordFilter.Flaw.self, "byte \(index)") { try PasswordFilter(Data(bytes)).checkContents() }
+            #expect(throws: PasswordFilter.Flaw.self, "byte \(index)") {
+                try PasswordFilter(Data(bytes)).checkContents()
+            }
         }
         try PasswordFilter(Data(good)).checkContents()
     }
@@ -65,7 +67,9 @@ import Testing
     @Test func aLengthThatChangedIsNoticedWithoutReadingAll() throws {
         let good = Self.filter(of: (0..<100).map { "in \($0)" })
         for length in [0, 1, 8, 71, 72, good.count - 1] {
-            #expect(throws: PasswordFilter.Flaw.self, "\(length) bytes") { try PasswordFilter(Data(good.prefix(length))) }
+            #expect(throws: PasswordFilter.Flaw.self, "\(length) bytes") {
+                try PasswordFilter(Data(good.prefix(length)))
+            }
         }
         #expect(throws: PasswordFilter.Flaw.self) { try PasswordFilter(Data(good + [0])) }
     }

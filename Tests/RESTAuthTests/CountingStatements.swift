@@ -13,7 +13,8 @@ extension SQLiteStorage {
     func takeBackRevocations(after number: Int64) async throws {
         try await database.write { database in
             try database.execute(sql: "DELETE FROM revocations WHERE number > ?", arguments: [number])
-            try database.execute(sql: "UPDATE sqlite_sequence SET seq = ? WHERE name = 'revocations'", arguments: [number])
+            try database.execute(
+                sql: "UPDATE sqlite_sequence SET seq = ? WHERE name = 'revocations'", arguments: [number])
         }
     }
 

@@ -6,7 +6,8 @@ import Testing
 
 @testable import RESTAuth
 
-/// Tokens made by someone who has the public key, or even the private one: what must be refused though the mathematics is right.
+/// Tokens made by someone who has the public key, or even the private one: what must be refused
+/// though the mathematics is right.
 @Suite struct ForgedTokensTests {
     let test: TestAuth
     let key: P256.Signing.PrivateKey
@@ -16,15 +17,18 @@ import Testing
     init() async throws {
         let secret = InstanceSecret()
         test = try await TestAuth(over: SQLiteStorage(), secret: secret)
-        let user = try await test.storage.insertUser(Username("miguel"), passwordHash: Samples.passwordHash, at: test.clock.now)
-        let identity = Identity(userID: user.id, username: user.username, method: .password, authenticatedAt: test.clock.now)
+        let user = try await test.storage.insertUser(
+            Username("miguel"), passwordHash: Samples.passwordHash, at: test.clock.now)
+        let identity = Identity(
+            userID: user.id, username: user.username, method: .password, authenticatedAt: test.clock.now)
         let token = try #require(CompactJWS(Array(await test.auth.sessions.token(for: identity).value.utf8)))
         header = String(decoding: token.header.bytes, as: UTF8.self)
         payload = String(decoding: try #require(token.payload).bytes, as: UTF8.self)
         let stored = try #require(await test.storage.signingKeys().first)
         key = try P256.Signing.PrivateKey(
             rawRepresentation: AES.GCM.open(
-                AES.GCM.SealedBox(combined: stored.sealed), using: secret.key(for: "signing keys"), authenticating: Data(stored.id.utf8)))
+                AES.GCM.SealedBox(combined: stored.sealed), using: secret.key(for: "signing keys"),
+                authenticating: Data(stored.id.utf8)))
     }
 
     @Test func theKeyIsTheOneThatIsBelieved() async throws {
@@ -84,18 +88,23 @@ import Testing
     // MARK: Properly signed
 
     @Test(arguments: [
-        ("ES256", "none"), ("ES256", "None"), ("ES256", ""), ("ES256", "es256"), ("ES256", "ES256 "), ("ES256", "ES384"),
+        ("ES256", "none"), ("ES256", "None"), ("ES256", ""), ("ES256", "es256"), ("ES256", "ES256 "),
+        ("ES256", "ES384"),
         ("ES256", "HS256"), ("ES256", "RS256"), ("ES256", "EdDSA"),
-        (#""ES256""#, "null"), (#""ES256""#, "1"), (#""ES256""#, "true"), (#""ES256""#, #"["ES256"]"#), (#""ES256""#, #"{"ES256":1}"#),
-        (#""ES256""#, #""ES256","alg":"ES256""#), (#""ES256""#, #""ES256","\u0061lg":"none""#), (#""alg":"ES256","#, ""),
+        (#""ES256""#, "null"), (#""ES256""#, "1"), (#""ES256""#, "true"), (#""ES256""#, #"["ES256"]"#),
+        (#""ES256""#, #"{"ES256":1}"#),
+        (#""ES256""#, #""ES256","alg":"ES256""#), (#""ES256""#, #""ES256","\u0061lg":"none""#),
+        (#""alg":"ES256","#, ""),
         ("at+jwt", "JWT"), ("at+jwt", ""), ("at+jwt", "at+JWT"), ("at+jwt", "refresh+jwt"), (#""at+jwt""#, "null"),
         (#""at+jwt""#, #"["at+jwt"]"#), (#","typ":"at+jwt""#, ""),
         (#""kid""#, #""kid ""#), (#""kid":"#, #""kid":null,"x":"#), (#""kid":"#, #""kid":"other","x":"#),
         (#""kid":"#, #""kid":"../../dev/null","x":"#),
         (#""kid":"#, #""kid":["a"],"x":"#), (#""kid":""#, #""kid":" "#),
-        ("}", #","crit":[]}"#), ("}", #","crit":["exp"],"exp":1}"#), ("}", #","b64":true}"#), ("}", #","b64":false,"crit":["b64"]}"#),
+        ("}", #","crit":[]}"#), ("}", #","crit":["exp"],"exp":1}"#), ("}", #","b64":true}"#),
+        ("}", #","b64":false,"crit":["b64"]}"#),
         ("}", #","jku":"http://127.0.0.1/"}"#),
-        ("}", #","x5c":[]}"#), ("}", #","jwk":{}}"#), ("}", #","zip":"DEF"}"#), ("}", #","x":1}"#), ("}", "}}"), ("}", "} {}"),
+        ("}", #","x5c":[]}"#), ("}", #","jwk":{}}"#), ("}", #","zip":"DEF"}"#), ("}", #","x":1}"#), ("}", "}}"),
+        ("}", "} {}"),
         ("{", "\u{FEFF}{"), ("{", "[{"), ("{", ""),
     ])
     func aHeaderThatIsNotExactlyOursIsRefused(part: String, other: String) async throws {
@@ -106,16 +115,21 @@ import Testing
 
     @Test(
         arguments: [
-            ("exp", nil), ("exp", "null"), ("exp", "true"), ("exp", "\"1800000600\""), ("exp", "-1"), ("exp", "0"), ("exp", "1800000000"),
+            ("exp", nil), ("exp", "null"), ("exp", "true"), ("exp", "\"1800000600\""), ("exp", "-1"), ("exp", "0"),
+            ("exp", "1800000000"),
             ("exp", "1800000600.0"),
-            ("exp", "1.8000006e9"), ("exp", "1e999"), ("exp", "NaN"), ("exp", "9223372036854775807"), ("exp", "4102444800"),
+            ("exp", "1.8000006e9"), ("exp", "1e999"), ("exp", "NaN"), ("exp", "9223372036854775807"),
+            ("exp", "4102444800"),
             ("exp", "99999999999999999999"),
-            ("exp", "[1800000600]"), ("exp", "1800000600,\"exp\":1800000600"), ("iat", nil), ("iat", "1800000061"), ("iat", "0"),
+            ("exp", "[1800000600]"), ("exp", "1800000600,\"exp\":1800000600"), ("iat", nil), ("iat", "1800000061"),
+            ("iat", "0"),
             ("iat", "\"1800000000\""),
             ("nbf", "1800000061"), ("nbf", "4102444800"), ("nbf", "\"1800000000\""), ("nbf", "null"), ("nbf", "1e999"),
-            ("sub", nil), ("sub", "1"), ("sub", "true"), ("sub", "\"2\""), ("sub", "\"0\""), ("sub", "\"-1\""), ("sub", "\"01\""),
+            ("sub", nil), ("sub", "1"), ("sub", "true"), ("sub", "\"2\""), ("sub", "\"0\""), ("sub", "\"-1\""),
+            ("sub", "\"01\""),
             ("sub", "[\"1\"]"),
-            ("sub", "\"1\",\"sub\":\"1\""), ("sub", "\"1\",\"s\\u0075b\":\"2\""), ("iss", nil), ("iss", "\"other\""), ("aud", nil),
+            ("sub", "\"1\",\"sub\":\"1\""), ("sub", "\"1\",\"s\\u0075b\":\"2\""), ("iss", nil), ("iss", "\"other\""),
+            ("aud", nil),
             ("aud", "\"other\""), ("aud", "[\"rest-auth\"]"),
             ("jti", nil), ("jti", "1"), ("auth_time", nil), ("auth_time", "1800000001"),
         ] as [(String, String?)])
@@ -172,7 +186,9 @@ import Testing
         let signature = try key.signature(for: Data("\(header).\(payload)".utf8))
         let raw = Array(signature.rawRepresentation)
         let (r, s) = (Array(raw[..<32]), Array(raw[32...]))
-        let forms: [[UInt8]] = [Array(signature.derRepresentation), raw + [0], [0] + raw, [0] + r + [0] + s, raw + raw, s + r]
+        let forms: [[UInt8]] = [
+            Array(signature.derRepresentation), raw + [0], [0] + raw, [0] + r + [0] + s, raw + raw, s + r,
+        ]
         for bytes in forms {
             await expectInvalid(Array("\(header).\(payload).\(Base64.url.encode(bytes))".utf8))
         }
@@ -192,7 +208,9 @@ import Testing
         return text.dropLast() + String(alphabet[last | 1])
     }
 
-    private func expectInvalid(_ token: [UInt8], _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation) async {
+    private func expectInvalid(
+        _ token: [UInt8], _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
+    ) async {
         let error = await #expect(throws: AuthError.self, "\(comment)", sourceLocation: sourceLocation) {
             try await test.auth.accessTokens.verify(token)
         }

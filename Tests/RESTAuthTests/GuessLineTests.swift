@@ -13,15 +13,20 @@ import Testing
         }
         let state = Mutex(State())
 
-        func begin() { state.withLock { ($0.tried, $0.most) = ($0.tried + 1, max($0.most, $0.failures + $0.tried + 1)) } }
-        func end(failed: Bool) { state.withLock { ($0.tried, $0.failures) = ($0.tried - 1, $0.failures + (failed ? 1 : 0)) } }
+        func begin() {
+            state.withLock { ($0.tried, $0.most) = ($0.tried + 1, max($0.most, $0.failures + $0.tried + 1)) }
+        }
+        func end(failed: Bool) {
+            state.withLock { ($0.tried, $0.failures) = ($0.tried - 1, $0.failures + (failed ? 1 : 0)) }
+        }
         var failures: Int { state.withLock { $0.failures } }
     }
 
     private struct Refused: Error {}
 
     /// Guesses a hundred times at once, ten of which may be wrong.
-    /// - Returns: how many were tried, and the most of wrong ones and tried ones together at any moment.
+    /// - Returns: how many were tried, and the most of wrong ones and tried ones together at any
+    ///   moment.
     private func burst(areWrong: Bool) async -> (tried: Int, most: Int) {
         let (line, book) = (GuessLine(), Book())
         let tried = await withTaskGroup(of: Bool.self) { group in

@@ -122,7 +122,9 @@ import Testing
         let busy = try await BusyPool(capacity: 1)
         let order = Order()
         let client = Client()
-        let task = try await Departure.$current.withValue(client.departure) { try await busy.waiting("a", order: order) }
+        let task = try await Departure.$current.withValue(client.departure) {
+            try await busy.waiting("a", order: order)
+        }
         client.leave()
         await #expect(throws: CancellationError.self) { try await task.value }
         try await busy.finish()

@@ -33,14 +33,18 @@ import Testing
     ) async throws -> (counts: ImportCounts, notes: [ImportNote]) {
         let clock = test.clock
         var notes: [ImportNote] = []
-        let counts = try await UserImport(into: test.storage, limit: limit, now: { clock.now }).run(source, isTrial: isTrial) {
+        let counts = try await UserImport(into: test.storage, limit: limit, now: { clock.now }).run(
+            source, isTrial: isTrial
+        ) {
             part, _, _ in
             notes += part
         }
         return (counts, notes)
     }
 
-    private func names() async throws -> [String] { try await test.storage.users(after: 0, limit: 1000).map(\.username) }
+    private func names() async throws -> [String] {
+        try await test.storage.users(after: 0, limit: 1000).map(\.username)
+    }
 
     private let hash = Samples.passwordHash
     /// Has no comma.
@@ -72,11 +76,14 @@ import Testing
         "{", "x", "[]", "null", "\"miguel\"", "{}", "\u{0}", "{\"username\":\"a\"}", "{\"password_hash\":\"HASH\"}",
         "{\"username\":1,\"password_hash\":\"HASH\"}", "{\"username\":\"a\",\"password_hash\":[\"HASH\"]}",
         "{\"username\":null,\"password_hash\":\"HASH\"}", "{\"username\":\"a\",\"password_hash\":null}",
-        "{\"username\":\"a\",\"username\":\"b\",\"password_hash\":\"HASH\"}", "{\"username\":\"a\",\"password_hash\":\"HASH\"}}",
+        "{\"username\":\"a\",\"username\":\"b\",\"password_hash\":\"HASH\"}",
+        "{\"username\":\"a\",\"password_hash\":\"HASH\"}}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\"} {\"username\":\"b\",\"password_hash\":\"HASH\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"disabledat\":\"2026-01-02T03:04:05Z\"}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":\"1\"}", "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":1.0}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":0}", "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":-1}",
+        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":\"1\"}",
+        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":1.0}",
+        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":0}",
+        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":-1}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":9223372036854775807}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":9007199254740992}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"legacy_id\":0}",
@@ -102,8 +109,10 @@ import Testing
     @Test func bytesThatAreNoTextAndEndlessLinesAreRefused() async throws {
         let good = Array("{\"username\":\"miguel\",\"password_hash\":\"\(hash)\"}\n".utf8)
         let long =
-            Array("{\"username\":\"long\",\"password_hash\":\"\(hash)\",".utf8) + [UInt8](repeating: 0x20, count: 3 << 20) + [0x7D, 0x0A]
-        let (counts, notes) = try await run(JSONLines(reading: file([0xFF, 0xFE, 0x0A] + long + good + long.dropLast())))
+            Array("{\"username\":\"long\",\"password_hash\":\"\(hash)\",".utf8)
+            + [UInt8](repeating: 0x20, count: 3 << 20) + [0x7D, 0x0A]
+        let (counts, notes) = try await run(
+            JSONLines(reading: file([0xFF, 0xFE, 0x0A] + long + good + long.dropLast())))
         #expect(counts.imported == 1)
         #expect(notes.map(\.place) == [.line(1), .line(2), .line(4), .line(3)])
     }
@@ -124,8 +133,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "username\n", "password_hash\n", "miguel,HASH\n", "username,password_hash,username\n", "username,password_hash,email\n",
-        "username;password_hash\n", "Username,password_hash\n", "username,password_hash,roles\n", "username,password_hash,\n", "\"username",
+        "", "username\n", "password_hash\n", "miguel,HASH\n", "username,password_hash,username\n",
+        "username,password_hash,email\n",
+        "username;password_hash\n", "Username,password_hash\n", "username,password_hash,roles\n",
+        "username,password_hash,\n", "\"username",
         "username,\"password_hash\"x\n",
     ])
     func aHeaderThatDoesNotNameTheColumnsIsRefused(header: String) async throws {
@@ -145,7 +156,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("yesterday", "created_at"), ("2026-02-30T00:00:00Z", "created_at"), ("x", "id"), ("1.0", "id"), ("maybe", "disabled"),
+        ("yesterday", "created_at"), ("2026-02-30T00:00:00Z", "created_at"), ("x", "id"), ("1.0", "id"),
+        ("maybe", "disabled"),
     ])
     func aFieldThatIsNotWhatItsColumnSaysIsRefused(value: String, column: String) async throws {
         let (counts, notes) = try await run(csv("username,password_hash,\(column)\na,\(plain),\(value)\nb,\(plain),\n"))
@@ -160,15 +172,21 @@ import Testing
 
     /// Whoever chose such a name elsewhere must not become somebody else here.
     @Test func aLineInAQuotedNameBeginsNoUser() async throws {
-        for evil in ["x\nadmin,\(plain)\ny", "x\"\"\nadmin,\(plain)\n", "\nadmin,\(plain)\n\"\"", "x\r\nadmin,\(plain)\r\n"] {
+        for evil in [
+            "x\nadmin,\(plain)\ny", "x\"\"\nadmin,\(plain)\n", "\nadmin,\(plain)\n\"\"", "x\r\nadmin,\(plain)\r\n",
+        ] {
             let (counts, _) = try await run(csv("username,password_hash\n\"\(evil)\",\(plain)\nsusan,\(plain)\n"))
             #expect(counts.refusals == 1)
             #expect(try await names() == ["susan"])
         }
         let long = String(repeating: "x\nadmin,\(plain)\n", count: 20_000)
-        #expect(try await run(csv("username,password_hash\n\"\(long)\",\(plain)\ndavid,\(plain)\n")).counts.refusals == 1)
+        #expect(
+            try await run(csv("username,password_hash\n\"\(long)\",\(plain)\ndavid,\(plain)\n")).counts.refusals == 1)
         await test.expect(.misconfigured) {
-            try await run(csv("username,password_hash\n\"\(String(repeating: "x", count: 2 << 20))\nadmin,\(plain)\n\",\(plain)\n"))
+            try await run(
+                csv(
+                    "username,password_hash\n\"\(String(repeating: "x", count: 2 << 20))\nadmin,\(plain)\n\",\(plain)\n"
+                ))
         }
         #expect(try await names() == ["susan", "david"])
     }
@@ -188,11 +206,15 @@ import Testing
     @Test(arguments: [
         ("a:b", "HASH", ImportRefusal.Kind.name), ("", "HASH", .name), ("<b>", "HASH", .name), (" a", "HASH", .name),
         ("eyJhbGciOiJub25lIn0.e30.", "HASH", .name), ("\\u001b[2J", "HASH", .name), ("\\u202emiguel", "HASH", .name),
-        (String(repeating: "x", count: 65), "HASH", .name), ("a", "", .noPassword), ("a", "!", .noPassword), ("a", "!x8Yt", .noPassword),
+        (String(repeating: "x", count: 65), "HASH", .name), ("a", "", .noPassword), ("a", "!", .noPassword),
+        ("a", "!x8Yt", .noPassword),
         ("a", "*", .noPassword), ("a", "python", .unknownHash), ("a", "5f4dcc3b5aa765d61d8327deb882cf99", .unknownHash),
         ("a", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", .unknownHash), ("a", "md5$salt$0123456789abcdef", .unknownHash),
         ("a", " HASH", .unknownHash), ("a", "HASH ", .unknownHash), ("a", "HASH\\n", .unknownHash),
-        ("a", "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0", .costlyHash),
+        (
+            "a", "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0",
+            .costlyHash
+        ),
     ])
     func whoCouldNotSignInIsRefusedWithTheReason(name: String, stored: String, kind: ImportRefusal.Kind) async throws {
         let line = "{\"username\":\"\(name)\",\"password_hash\":\"\(stored.replacing("HASH", with: hash))\"}"
@@ -217,13 +239,16 @@ import Testing
     @Test func rolesThatCouldNotBeGrantedAreRefused() async throws {
         let many = (0..<10).map { "\"\($0)\(String(repeating: "x", count: 60))\"" }.joined(separator: ",")
         for roles in ["\"a b\"", "\"\"", many] {
-            let (counts, _) = try await run(jsonLines("{\"username\":\"a\",\"password_hash\":\"\(hash)\",\"roles\":[\(roles)]}"))
+            let (counts, _) = try await run(
+                jsonLines("{\"username\":\"a\",\"password_hash\":\"\(hash)\",\"roles\":[\(roles)]}"))
             #expect(counts.refused == [.roles: 1])
         }
     }
 
     @Test func ofTwoNamesThatDifferInCaseTheFirstComesInAlsoTheSecondTime() async throws {
-        let text = ["Miguel", "susan", "MIGUEL", "miguel"].map { "{\"username\":\"\($0)\",\"password_hash\":\"\(hash)\"}\n" }.joined()
+        let text = ["Miguel", "susan", "MIGUEL", "miguel"].map {
+            "{\"username\":\"\($0)\",\"password_hash\":\"\(hash)\"}\n"
+        }.joined()
         for imported in [2, 0] {
             let (counts, notes) = try await run(jsonLines(text))
             #expect(counts.imported == imported)
@@ -243,24 +268,30 @@ import Testing
     // MARK: Ids
 
     @Test func anIdIsKeptWhereItIsFreeAndTheOthersComeAfterAll() async throws {
-        for name in ["a", "b", "c"] { _ = try await test.storage.insertUser(Username(name), passwordHash: hash, at: test.clock.now) }
+        for name in ["a", "b", "c"] {
+            _ = try await test.storage.insertUser(Username(name), passwordHash: hash, at: test.clock.now)
+        }
         _ = try await test.storage.deleteUser(id: 3, at: test.clock.now)
         let text = (1...9).map { "{\"id\":\($0),\"username\":\"user-\($0)\",\"password_hash\":\"\(hash)\"}\n" }.joined()
-        let (counts, notes) = try await run(jsonLines(text + "{\"id\":9,\"username\":\"twice\",\"password_hash\":\"\(hash)\"}"))
+        let (counts, notes) = try await run(
+            jsonLines(text + "{\"id\":9,\"username\":\"twice\",\"password_hash\":\"\(hash)\"}"))
         #expect(counts.imported == 10)
         #expect(counts.renumbered == 4)
         #expect(notes.contains { $0.outcome == .imported(id: 13, former: 3) })
         #expect(notes.contains { $0.username == "twice" && $0.outcome == .imported(id: 10, former: 9) })
         let users = try await test.storage.users(after: 2, limit: 100)
         #expect(users.map(\.id) == [4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
-        #expect(users.map(\.username) == [4, 5, 6, 7, 8, 9].map { "user-\($0)" } + ["twice", "user-1", "user-2", "user-3"])
+        #expect(
+            users.map(\.username) == [4, 5, 6, 7, 8, 9].map { "user-\($0)" } + ["twice", "user-1", "user-2", "user-3"])
     }
 
     @Test func aLegacyIdTwiceIsRefused() async throws {
-        let text = ["a", "b"].map { "{\"username\":\"\($0)\",\"password_hash\":\"\(hash)\",\"legacy_id\":4}\n" }.joined()
+        let text = ["a", "b"].map { "{\"username\":\"\($0)\",\"password_hash\":\"\(hash)\",\"legacy_id\":4}\n" }
+            .joined()
         #expect(try await run(jsonLines(text)).counts.refused == [.legacyID: 1])
         #expect(
-            try await run(jsonLines("{\"username\":\"c\",\"password_hash\":\"\(hash)\",\"legacy_id\":4}")).counts.refused == [.legacyID: 1])
+            try await run(jsonLines("{\"username\":\"c\",\"password_hash\":\"\(hash)\",\"legacy_id\":4}")).counts
+                .refused == [.legacyID: 1])
         #expect(try await names() == ["a"])
     }
 
@@ -321,7 +352,9 @@ import Testing
     @Test func anExportHasNoHashesUnasked() async throws {
         _ = try await test.storage.insertUser(Username("miguel"), passwordHash: hash, at: test.clock.now)
         let text = String(decoding: try await export(test.storage, includingPasswordHashes: false), as: UTF8.self)
-        #expect(text == #"{"id":1,"username":"miguel","created_at":"2027-01-15T08:00:00Z","disabled_at":null,"roles":[]}"# + "\n")
+        #expect(
+            text == #"{"id":1,"username":"miguel","created_at":"2027-01-15T08:00:00Z","disabled_at":null,"roles":[]}"#
+                + "\n")
     }
 
     /// Imported again, the user would seem to have the password of then.
@@ -343,7 +376,8 @@ import Testing
     @Test(arguments: [
         ("1970-01-01T00:00:00Z", 0), ("1969-12-31T23:59:59Z", -1), ("2000-02-29 12:00:00", 951_825_600),
         ("2024-12-31T23:59:59.999999Z", 1_735_689_599.999999),
-        ("2026-01-02t03:04:05z", 1_767_323_045), ("2026-01-02T03:04:05-0130", 1_767_328_445), ("2026-01-02 03:04:05+00", 1_767_323_045),
+        ("2026-01-02t03:04:05z", 1_767_323_045), ("2026-01-02T03:04:05-0130", 1_767_328_445),
+        ("2026-01-02 03:04:05+00", 1_767_323_045),
         ("1900-01-01T00:00:00Z", -2_208_988_800),
     ])
     func aTimeIsReadAndWritten(text: String, seconds: Double) throws {
@@ -353,10 +387,13 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "2026", "2026-01-02", "2026-1-2T3:4:5Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2025-02-29T00:00:00Z",
+        "", "2026", "2026-01-02", "2026-1-2T3:4:5Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
+        "2025-02-29T00:00:00Z",
         "2026-01-00T00:00:00Z",
-        "2026-01-02T24:00:00Z", "2026-01-02T00:60:00Z", "2026-01-02T00:00:61Z", "2026-01-02T00:00:00.Z", "2026-01-02T00:00:00Zx",
-        "2026-01-02T00:00:00+25:00", "2026-01-02T00:00:00+01:6", " 2026-01-02T00:00:00Z", "-2026-01-02T00:00:00Z", "２026-01-02T00:00:00Z",
+        "2026-01-02T24:00:00Z", "2026-01-02T00:60:00Z", "2026-01-02T00:00:61Z", "2026-01-02T00:00:00.Z",
+        "2026-01-02T00:00:00Zx",
+        "2026-01-02T00:00:00+25:00", "2026-01-02T00:00:00+01:6", " 2026-01-02T00:00:00Z", "-2026-01-02T00:00:00Z",
+        "２026-01-02T00:00:00Z",
         "2026-01-02_00:00:00Z",
     ])
     func whatIsNoTimeIsRefused(text: String) {

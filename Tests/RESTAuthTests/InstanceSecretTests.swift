@@ -11,7 +11,8 @@ import Testing
     init() throws { directory = try TemporaryDirectory() }
 
     @Test(arguments: [
-        "", "short", String(repeating: "x", count: 31), String(repeating: "x", count: 64), "the quick brown fox jumps over the lazy dog",
+        "", "short", String(repeating: "x", count: 31), String(repeating: "x", count: 64),
+        "the quick brown fox jumps over the lazy dog",
         "0123456789abcdef0123456789abcdef", "please-change-me-please-change-me-please",
     ])
     func aShortRegularOrPublishedSecretIsRefused(text: String) {

@@ -6,7 +6,8 @@ import Testing
 
 @testable import RESTAuth
 
-/// Tokens of a Flask server: the two forms that its secret may sign, and everything else under that secret, which it may not.
+/// Tokens of a Flask server: the two forms that its secret may sign, and everything else under that
+/// secret, which it may not.
 @Suite struct LegacyTokensTests {
     static let secretText = "Zq7-flask-4hVxN2pL"
     let secret = InstanceSecret()
@@ -19,9 +20,12 @@ import Testing
         }
         let users = [
             ImportableUser(
-                id: 70, legacyID: 7, name: try Username("Miguel"), passwordHash: Samples.passwordHash, createdAt: test.clock.now,
+                id: 70, legacyID: 7, name: try Username("Miguel"), passwordHash: Samples.passwordHash,
+                createdAt: test.clock.now,
                 roles: ["admin"]),
-            ImportableUser(id: 8, legacyID: 80, name: try Username("susan"), passwordHash: Samples.passwordHash, createdAt: test.clock.now),
+            ImportableUser(
+                id: 8, legacyID: 80, name: try Username("susan"), passwordHash: Samples.passwordHash,
+                createdAt: test.clock.now),
         ]
         _ = try await test.storage.importUsers(users, above: 0, isTrial: false)
         user = try #require(await test.storage.user(id: 70))
@@ -35,12 +39,15 @@ import Testing
     private enum Algorithm { case hs256, hs384, hs512 }
 
     private func signed(
-        _ header: some Sequence<UInt8>, _ payload: some Sequence<UInt8>, _ algorithm: Algorithm = .hs256, secret: String = secretText
+        _ header: some Sequence<UInt8>, _ payload: some Sequence<UInt8>, _ algorithm: Algorithm = .hs256,
+        secret: String = secretText
     ) -> [UInt8] {
         signed(encoded: Base64.url.encode(Array(header)), Base64.url.encode(Array(payload)), algorithm, secret: secret)
     }
 
-    private func signed(encoded header: String, _ payload: String, _ algorithm: Algorithm, secret: String = secretText) -> [UInt8] {
+    private func signed(encoded header: String, _ payload: String, _ algorithm: Algorithm, secret: String = secretText)
+        -> [UInt8]
+    {
         let (key, input) = (SymmetricKey(data: Data(secret.utf8)), Data("\(header).\(payload)".utf8))
         let code: [UInt8] =
             switch algorithm {
@@ -56,8 +63,12 @@ import Testing
 
     private func verify(_ token: [UInt8]) async throws -> Identity { try await test.auth.accessTokens.verify(token) }
 
-    private func expectInvalid(_ token: [UInt8], _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation) async {
-        let error = await #expect(throws: AuthError.self, "\(comment)", sourceLocation: sourceLocation) { try await verify(token) }
+    private func expectInvalid(
+        _ token: [UInt8], _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
+    ) async {
+        let error = await #expect(throws: AuthError.self, "\(comment)", sourceLocation: sourceLocation) {
+            try await verify(token)
+        }
         #expect(error?.code == .invalidToken, sourceLocation: sourceLocation)
     }
 
@@ -88,7 +99,8 @@ import Testing
             // jwt.encode({"id": 7, "exp": 1800000600.25}, SECRET, algorithm="HS256")
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6NywiZXhwIjoxODAwMDAwNjAwLjI1fQ."
                 + "h9UtYc5KbA19uq9VMpPtoZj5ki-NU31A1ad0OPQmwj0",
-            // TimedJSONWebSignatureSerializer(SECRET, expires_in=600).dumps({"id": 7}), and with algorithm_name="HS256"
+            // TimedJSONWebSignatureSerializer(SECRET, expires_in=600).dumps({"id": 7}), and with
+            // algorithm_name="HS256"
             "eyJhbGciOiJIUzUxMiIsImlhdCI6MTgwMDAwMDAwMCwiZXhwIjoxODAwMDAwNjAwfQ.eyJpZCI6N30."
                 + "v1hy-bGtQxQq0Ijt2xGFKJBvwHnunenKlne6V1_kIzYZto_QEt-4vX9tTHzKOlgDRPqZ9UV1s9NJZxdfwlY3uA",
             "eyJhbGciOiJIUzI1NiIsImlhdCI6MTgwMDAwMDAwMCwiZXhwIjoxODAwMDAwNjAwfQ.eyJpZCI6N30."
@@ -98,9 +110,14 @@ import Testing
 
     @Test func theUserIsLookedUpEachTime() async throws {
         for (id, end) in [(Int64(70), "disable"), (70, "password"), (70, "delete")] {
-            let test = try await TestAuth { configuration in configuration.legacySecret = try? LegacySecret(Self.secretText) }
+            let test = try await TestAuth { configuration in
+                configuration.legacySecret = try? LegacySecret(Self.secretText)
+            }
             _ = try await test.storage.importUsers(
-                [ImportableUser(id: id, legacyID: 7, name: Username("a"), passwordHash: "h", createdAt: test.clock.now)], above: 0,
+                [
+                    ImportableUser(
+                        id: id, legacyID: 7, name: Username("a"), passwordHash: "h", createdAt: test.clock.now)
+                ], above: 0,
                 isTrial: false)
             for token in [pyJWT, jws] { _ = try await test.auth.accessTokens.verify(token) }
             switch end {
@@ -108,7 +125,9 @@ import Testing
             case "password": try await test.auth.passwords.set("monty", for: test.auth.users.find(id))
             default: try await test.auth.users.delete(id)
             }
-            for token in [pyJWT, jws] { await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(token) } }
+            for token in [pyJWT, jws] {
+                await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(token) }
+            }
             #expect(test.auth.accessTokens.remembered(pyJWT) == nil)
         }
     }
@@ -125,7 +144,9 @@ import Testing
     @Test func itIsNeverRecentEnough() async throws {
         let identity = try await verify(pyJWT)
         for seconds in [1, 86400, 50 * 365 * 86400] {
-            #expect(throws: AuthError.self) { try Requirement.signedIn(within: seconds).check(identity, at: test.clock.now) }
+            #expect(throws: AuthError.self) {
+                try Requirement.signedIn(within: seconds).check(identity, at: test.clock.now)
+            }
         }
         try Requirement.allRoles("admin").check(identity, at: test.clock.now)
         await test.expect(.insufficientUserAuthentication) { try await test.auth.sessions.start(for: identity) }
@@ -139,7 +160,9 @@ import Testing
         #expect(fresh.sessionID != nil)
         let again = try await test.verify(test.auth.sessions.token(for: fresh))
         for identity in [fresh, again] {
-            #expect(throws: AuthError.self) { try Requirement.signedIn(within: 86400).check(identity, at: test.clock.now) }
+            #expect(throws: AuthError.self) {
+                try Requirement.signedIn(within: 86400).check(identity, at: test.clock.now)
+            }
         }
         #expect(try await test.auth.sessions.list(of: 70).count == 1)
     }
@@ -164,45 +187,58 @@ import Testing
 
     @Test func withoutASecretNoneIsAccepted() async throws {
         let test = try await TestAuth(over: test.storage, secret: secret)
-        for token in [pyJWT, jws] { await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(token) } }
+        for token in [pyJWT, jws] {
+            await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(token) }
+        }
     }
 
-    @Test(arguments: ["", " ", "Zq7-flask-4hVxN2p", "zq7-flask-4hVxN2pL", "Zq7-flask-4hVxN2pL\n", " Zq7-flask-4hVxN2pL"])
+    @Test(arguments: [
+        "", " ", "Zq7-flask-4hVxN2p", "zq7-flask-4hVxN2pL", "Zq7-flask-4hVxN2pL\n", " Zq7-flask-4hVxN2pL",
+    ])
     func anotherSecretIsRefused(secret: String) async throws {
         await expectInvalid(signed(Self.pyJWTHeader.utf8, Self.pyJWTPayload.utf8, secret: secret))
         await expectInvalid(signed(Self.jwsHeader.utf8, Self.jwsPayload.utf8, .hs512, secret: secret))
     }
 
     @Test(arguments: [
-        #"{"alg":"none","typ":"JWT"}"#, #"{"alg":"HS512","typ":"JWT"}"#, #"{"alg":"HS384","typ":"JWT"}"#, #"{"alg":"hs256","typ":"JWT"}"#,
+        #"{"alg":"none","typ":"JWT"}"#, #"{"alg":"HS512","typ":"JWT"}"#, #"{"alg":"HS384","typ":"JWT"}"#,
+        #"{"alg":"hs256","typ":"JWT"}"#,
         #"{"alg":"ES256","typ":"JWT"}"#, #"{"alg":"HS256"}"#, #"{"typ":"JWT"}"#, #"{"alg":"HS256","typ":"jwt"}"#,
         #"{"alg":"HS256","typ":null}"#,
-        #"{"alg":"HS256","typ":"at+jwt"}"#, #"{"alg":["HS256"],"typ":"JWT"}"#, #"{"alg":"HS256","typ":"JWT","kid":"a"}"#,
-        #"{"alg":"HS256","typ":"JWT","kid":null}"#, #"{"alg":"HS256","typ":"JWT","exp":1800000600}"#, #"{"alg":"HS256","kid":"JWT"}"#,
+        #"{"alg":"HS256","typ":"at+jwt"}"#, #"{"alg":["HS256"],"typ":"JWT"}"#,
+        #"{"alg":"HS256","typ":"JWT","kid":"a"}"#,
+        #"{"alg":"HS256","typ":"JWT","kid":null}"#, #"{"alg":"HS256","typ":"JWT","exp":1800000600}"#,
+        #"{"alg":"HS256","kid":"JWT"}"#,
         #"{"alg":"HS256","typ":"JWT","crit":[]}"#, #"{"alg":"HS256","typ":"JWT","b64":true}"#,
         #"{"alg":"HS256","alg":"HS256","typ":"JWT"}"#,
-        #"{"alg":"HS256","\u0061lg":"HS256"}"#, #"{"alg":"HS256","typ":"JWT"} "#.replacing(" ", with: "x"), "[]", "null", "",
+        #"{"alg":"HS256","\u0061lg":"HS256"}"#, #"{"alg":"HS256","typ":"JWT"} "#.replacing(" ", with: "x"), "[]",
+        "null", "",
         #"{"alg":"HS256","iat":1799999999,"exp":1800000600}"#,
     ])
     func aHeaderThatPyJWTDoesNotWriteIsRefused(header: String) async throws {
         for algorithm in [Algorithm.hs256, .hs384, .hs512] {
             await expectInvalid(signed(header.utf8, Self.pyJWTPayload.utf8, algorithm), header)
         }
-        await expectInvalid(Array("\(Base64.url.encode(header.utf8)).\(Base64.url.encode(Self.pyJWTPayload.utf8)).".utf8), header)
+        await expectInvalid(
+            Array("\(Base64.url.encode(header.utf8)).\(Base64.url.encode(Self.pyJWTPayload.utf8)).".utf8), header)
     }
 
     @Test(arguments: [
         #"{"id":7}"#, #"{"exp":1800000600}"#, #"{"id":true,"exp":1800000600}"#, #"{"id":"7","exp":1800000600}"#,
         #"{"id":7.0,"exp":1800000600}"#,
-        #"{"id":7e0,"exp":1800000600}"#, #"{"id":null,"exp":1800000600}"#, #"{"id":[7],"exp":1800000600}"#, #"{"id":-7,"exp":1800000600}"#,
+        #"{"id":7e0,"exp":1800000600}"#, #"{"id":null,"exp":1800000600}"#, #"{"id":[7],"exp":1800000600}"#,
+        #"{"id":-7,"exp":1800000600}"#,
         #"{"id":0,"exp":1800000600}"#, #"{"id":70,"exp":1800000600}"#, #"{"id":8,"exp":1800000600}"#,
         #"{"id":9999999999999999999,"exp":1800000600}"#,
-        #"{"id":7,"exp":"1800000600"}"#, #"{"id":7,"exp":true}"#, #"{"id":7,"exp":null}"#, #"{"id":7,"exp":1800000000}"#,
+        #"{"id":7,"exp":"1800000600"}"#, #"{"id":7,"exp":true}"#, #"{"id":7,"exp":null}"#,
+        #"{"id":7,"exp":1800000000}"#,
         #"{"id":7,"exp":-1}"#,
         #"{"id":7,"exp":1e999}"#, #"{"id":7,"exp":NaN}"#, #"{"id":7,"exp":1800000600,"iat":1799999999}"#,
         #"{"id":7,"exp":1800000600,"nbf":1}"#,
-        #"{"id":7,"exp":1800000600,"sub":"7"}"#, #"{"id":7,"exp":1800000600,"aud":"x"}"#, #"{"id":7,"id":7,"exp":1800000600}"#,
-        #"{"id":80,"id":7,"exp":1800000600}"#, #"{"id":7,"exp":1800000600,"exp":1800000600}"#, #"{"id":7,"\u0065xp":1,"exp":1800000600}"#,
+        #"{"id":7,"exp":1800000600,"sub":"7"}"#, #"{"id":7,"exp":1800000600,"aud":"x"}"#,
+        #"{"id":7,"id":7,"exp":1800000600}"#,
+        #"{"id":80,"id":7,"exp":1800000600}"#, #"{"id":7,"exp":1800000600,"exp":1800000600}"#,
+        #"{"id":7,"\u0065xp":1,"exp":1800000600}"#,
         #"{"id":7,"exp":1800000600}x"#, #"[{"id":7,"exp":1800000600}]"#, #"[7,1800000600]"#, "7", "null", "",
         #"{"confirm":7,"exp":1800000600}"#, #"{"user_id":7,"exp":1800000600}"#,
     ])
@@ -214,12 +250,16 @@ import Testing
         #"{"alg":"none","iat":1799999999,"exp":1800000600}"#, #"{"alg":"HS384","iat":1799999999,"exp":1800000600}"#,
         #"{"alg":"HS256","iat":1799999999,"exp":1800000600}"#, #"{"iat":1799999999,"exp":1800000600}"#,
         #"{"alg":"HS512","exp":1800000600}"#,
-        #"{"alg":"HS512","iat":1799999999}"#, #"{"alg":"HS512"}"#, #"{"alg":"HS512","iat":1799999999,"exp":1800000600,"typ":"JWT"}"#,
-        #"{"alg":"HS512","iat":1799999999,"exp":1800000600,"kid":"a"}"#, #"{"alg":"HS512","iat":1799999999,"exp":1800000600.0}"#,
-        #"{"alg":"HS512","iat":1799999999.5,"exp":1800000600}"#, #"{"alg":"HS512","iat":"1799999999","exp":1800000600}"#,
+        #"{"alg":"HS512","iat":1799999999}"#, #"{"alg":"HS512"}"#,
+        #"{"alg":"HS512","iat":1799999999,"exp":1800000600,"typ":"JWT"}"#,
+        #"{"alg":"HS512","iat":1799999999,"exp":1800000600,"kid":"a"}"#,
+        #"{"alg":"HS512","iat":1799999999,"exp":1800000600.0}"#,
+        #"{"alg":"HS512","iat":1799999999.5,"exp":1800000600}"#,
+        #"{"alg":"HS512","iat":"1799999999","exp":1800000600}"#,
         #"{"alg":"HS512","iat":true,"exp":1800000600}"#, #"{"alg":"HS512","iat":1799999999,"exp":"1800000600"}"#,
         #"{"alg":"HS512","iat":1799999999,"exp":null}"#, #"{"alg":"HS512","iat":1799999999,"exp":1800000000}"#,
-        #"{"alg":"HS512","iat":1799999999,"exp":-1}"#, #"{"alg":"HS512","iat":1799999999,"exp":1800000600,"exp":1800000600}"#,
+        #"{"alg":"HS512","iat":1799999999,"exp":-1}"#,
+        #"{"alg":"HS512","iat":1799999999,"exp":1800000600,"exp":1800000600}"#,
         #"{"alg":"HS512","typ":"JWT","exp":1800000600}"#, #"{"alg":"HS512","iat":1799999999,"typ":"JWT"}"#, "[]", "",
     ])
     func aHeaderThatItsdangerousDoesNotWriteIsRefused(header: String) async throws {
@@ -227,9 +267,11 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"id":7,"exp":1800000600}"#, #"{"id":true}"#, #"{"id":"7"}"#, #"{"id":7.0}"#, #"{"id":null}"#, #"{"id":8}"#, #"{"id":0}"#,
+        #"{"id":7,"exp":1800000600}"#, #"{"id":true}"#, #"{"id":"7"}"#, #"{"id":7.0}"#, #"{"id":null}"#, #"{"id":8}"#,
+        #"{"id":0}"#,
         #"{"id":-7}"#,
-        #"{"id":7,"id":7}"#, #"{"id":7,"x":1}"#, #"{"confirm":7}"#, #"{"reset":7}"#, "{}", "[7]", "7", "", #"{"id":7} {}"#,
+        #"{"id":7,"id":7}"#, #"{"id":7,"x":1}"#, #"{"confirm":7}"#, #"{"reset":7}"#, "{}", "[7]", "7", "",
+        #"{"id":7} {}"#,
     ])
     func aPayloadThatItsdangerousDidNotWriteHereIsRefused(payload: String) async throws {
         await expectInvalid(signed(Self.jwsHeader.utf8, payload.utf8, .hs512), payload)
@@ -296,8 +338,10 @@ import Testing
 
     @Test(arguments: [
         "", "short", "1234567", "aaaaaaaaaaaaaaaa", "abababababababab", "the quick brown fox jumps over the lazy dog",
-        "The Quick Brown Fox Jumps Over The Lazy Dog", "hard to guess string", "you-will-never-guess", "my-secret-key", "SECRET_KEY",
-        "changeme", "change-me-please", "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "development",
+        "The Quick Brown Fox Jumps Over The Lazy Dog", "hard to guess string", "you-will-never-guess", "my-secret-key",
+        "SECRET_KEY",
+        "changeme", "change-me-please", "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+        "development",
         "_5#y2L\"F4Q8z\n\u{EC}]/",
     ])
     func aSecretThatOthersKnowIsRefused(text: String) {

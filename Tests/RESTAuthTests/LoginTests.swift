@@ -13,15 +13,19 @@ import Testing
     }
 
     @Test(arguments: [
-        ("miguel", "Python"), ("miguel", ""), ("miguel", "python\0"), ("nobody", "python"), ("", "python"), ("", ""), ("a\0b", "python"),
-        ("disabled", "python"), ("miguel", String(repeating: "x", count: 5000)), (String(repeating: "x", count: 5000), "python"),
+        ("miguel", "Python"), ("miguel", ""), ("miguel", "python\0"), ("nobody", "python"), ("", "python"), ("", ""),
+        ("a\0b", "python"),
+        ("disabled", "python"), ("miguel", String(repeating: "x", count: 5000)),
+        (String(repeating: "x", count: 5000), "python"),
     ])
     func everyOtherAttemptGetsTheSameRefusal(username: String, password: String) async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "python")
         let disabled = try await test.auth.users.register("disabled", password: "python")
         try await test.auth.users.disable(disabled.id)
-        let error = await #expect(throws: AuthError.self) { try await test.auth.login.attempt(username, password: password) }
+        let error = await #expect(throws: AuthError.self) {
+            try await test.auth.login.attempt(username, password: password)
+        }
         #expect(error == AuthError(.invalidCredentials, "Unauthorized Access"))
     }
 

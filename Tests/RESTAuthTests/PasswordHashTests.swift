@@ -59,7 +59,8 @@ import Testing
         let vectors = try PasswordHashVector.load(KeyDerivationVectors.self, "kdf").scrypt.filter { !$0.salt.isEmpty }
         #expect(vectors.count == 2)
         for vector in vectors {
-            let hash = try #require(PasswordHash("scrypt:\(vector.n):\(vector.r):\(vector.p)$\(vector.salt)$\(vector.hex)"))
+            let hash = try #require(
+                PasswordHash("scrypt:\(vector.n):\(vector.r):\(vector.p)$\(vector.salt)$\(vector.hex)"))
             #expect(try hash.verify(Array(vector.password.utf8)))
             #expect(try !hash.verify(Array((vector.password + "x").utf8)))
         }
@@ -102,7 +103,9 @@ import Testing
     @Test func cryptKnowsNoPasswordOfMoreThan511Bytes() throws {
         // passlib's, of 511 times the letter x.
         let hash = try #require(
-            PasswordHash("$6$rounds=1000$saltsalt$nC35Rjw1qm7lwdxVgg3IU9qZMEaqucKnRYCtC7UyfTbgqAQUZjWQxjc2xeWwMzOTjOEqyGG.T4MAGPm1ptmEK/"))
+            PasswordHash(
+                "$6$rounds=1000$saltsalt$nC35Rjw1qm7lwdxVgg3IU9qZMEaqucKnRYCtC7UyfTbgqAQUZjWQxjc2xeWwMzOTjOEqyGG.T4MAGPm1ptmEK/"
+            ))
         #expect(try hash.verify([UInt8](repeating: 0x78, count: 511)))
         for count in [510, 512, 513, 1024] {
             #expect(try !hash.verify([UInt8](repeating: 0x78, count: count)))
@@ -113,7 +116,9 @@ import Testing
         let vector = try #require(PasswordHashVector.small(form).first)
         let hash = try #require(PasswordHash(vector.hash))
         let password = Array(vector.password.utf8)
-        for wrong in [password + [0], [0] + password, password + [0, 0x78], password + [UInt8](repeating: 0, count: 63)] {
+        for wrong in [
+            password + [0], [0] + password, password + [0, 0x78], password + [UInt8](repeating: 0, count: 63),
+        ] {
             #expect(try !hash.verify(wrong), "\(vector.hash)")
         }
     }
@@ -132,13 +137,16 @@ import Testing
         let tag = "$c29tZXNhbHRzb21lc2FsdA$ISO7kkvFzh19GM8qB7patN3C3Y9HHsjlVTfEZ9T600Y"
         #expect(try cost("$argon2id$v=19$m=19456,t=2,p=1" + tag).memoryKiB == 19456)
         #expect(try cost("$argon2id$v=19$m=4194304,t=1000,p=1" + tag).milliseconds > 1_000_000)
-        let werkzeug = try #require(PasswordHashVector.small("werkzeug_scrypt").first).hash.replacing("scrypt:64:8:2", with: "")
+        let werkzeug = try #require(PasswordHashVector.small("werkzeug_scrypt").first).hash.replacing(
+            "scrypt:64:8:2", with: "")
         #expect(try cost("scrypt:32768:8:1" + werkzeug).memoryKiB == 32769)
         for (cheap, dear, factor) in [
             (try cost("scrypt:32768:8:1" + werkzeug), try cost("scrypt:262144:8:1" + werkzeug), 8),
             (try cost("$argon2i$v=19$m=65536,t=2,p=1" + tag), try cost("$argon2i$v=19$m=65536,t=20,p=1" + tag), 10),
-            (try cost(bcrypt(10)), try cost(bcrypt(20)), 1024), (try cost(pbkdf2(100_000)), try cost(pbkdf2(10_000_000)), 100),
-            (try cost(phpass("B")), try cost(phpass("R")), 1 << 16), (try cost(sha512Crypt(50_000)), try cost(sha512Crypt(500_000)), 10),
+            (try cost(bcrypt(10)), try cost(bcrypt(20)), 1024),
+            (try cost(pbkdf2(100_000)), try cost(pbkdf2(10_000_000)), 100),
+            (try cost(phpass("B")), try cost(phpass("R")), 1 << 16),
+            (try cost(sha512Crypt(50_000)), try cost(sha512Crypt(500_000)), 10),
         ] {
             // Each is rounded up to whole milliseconds.
             #expect((factor * (cheap.milliseconds - 1)...factor * cheap.milliseconds).contains(dear.milliseconds))
@@ -163,7 +171,10 @@ import Testing
         let tag = "$c29tZXNhbHRzb21lc2FsdA$ISO7kkvFzh19GM8qB7patN3C3Y9HHsjlVTfEZ9T600Y"
         let digest = String(repeating: "00", count: 64)
         // 4 GiB of Argon2, and scrypt of 2 GiB in both libraries.
-        for text in ["$argon2id$v=19$m=4194304,t=1,p=1" + tag, "scrypt:2097152:8:1$salt$" + digest, "scrypt:524288:32:1$salt$" + digest] {
+        for text in [
+            "$argon2id$v=19$m=4194304,t=1,p=1" + tag, "scrypt:2097152:8:1$salt$" + digest,
+            "scrypt:524288:32:1$salt$" + digest,
+        ] {
             let hash = try #require(PasswordHash(text))
             try withAddressSpace(beyondTodays: 1 << 30) {
                 #expect(throws: PasswordHashingError.outOfMemory) { try hash.verify([0x78]) }
@@ -179,10 +190,13 @@ import Testing
         for (shape, vectors) in shapes {
             #expect(Set(vectors.map(\.scheme)).count == 1)
             // Numbers and their names: nothing of a salt or a digest.
-            #expect(shape.wholeMatch(of: #/([a-z0-9_]+) [a-z]+=[0-9]+(,[a-z]+=[0-9]+)*/#)?.1 == vectors[0].scheme[...], "\(shape)")
+            #expect(
+                shape.wholeMatch(of: #/([a-z0-9_]+) [a-z]+=[0-9]+(,[a-z]+=[0-9]+)*/#)?.1 == vectors[0].scheme[...],
+                "\(shape)")
         }
         #expect(PasswordHash(bcrypt(4))?.shape == "bcrypt cost=4")
-        #expect(PasswordHash(bcrypt(4))?.shape == PasswordHash("bcrypt" + bcrypt(4).replacing("$2b", with: "$$2a"))?.shape)
+        #expect(
+            PasswordHash(bcrypt(4))?.shape == PasswordHash("bcrypt" + bcrypt(4).replacing("$2b", with: "$$2a"))?.shape)
         #expect(PasswordHash(bcrypt(4))?.shape != PasswordHash(bcrypt(5))?.shape)
         #expect(PasswordHash(pbkdf2(1))?.shape != PasswordHash(pbkdf2(2))?.shape)
         #expect(try PasswordHash(Argon2id.standard.hash([1]))?.shape == "argon2id m=19456,t=2,p=1")
@@ -244,8 +258,10 @@ import Testing
     private func wrongPasswords(for vector: PasswordHashVector) -> [String] {
         let password = vector.password
         let wrong = [
-            "", password + "x", "x" + password, password + " ", " " + password, password + password, String(password.dropLast()),
-            String(password.dropFirst()), "x" + password.dropFirst(), password.dropLast() + "\u{1}", String(password.reversed()),
+            "", password + "x", "x" + password, password + " ", " " + password, password + password,
+            String(password.dropLast()),
+            String(password.dropFirst()), "x" + password.dropFirst(), password.dropLast() + "\u{1}",
+            String(password.reversed()),
             password.uppercased(), password.capitalized, password.decomposedStringWithCanonicalMapping,
         ]
         let counted = vector.scheme == "bcrypt" ? 72 : Int.max
@@ -254,7 +270,8 @@ import Testing
 
     /// Runs `body` while the process can have only so many bytes more than it has now.
     private func withAddressSpace(beyondTodays bytes: UInt, _ body: () throws -> Void) throws {
-        let pages = try #require(UInt(String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[0]))
+        let pages = try #require(
+            UInt(String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[0]))
         let resource = __rlimit_resource_t(RLIMIT_AS.rawValue)
         var before = rlimit()
         #expect(getrlimit(resource, &before) == 0)

@@ -11,8 +11,10 @@ struct PasswordHashVector: Decodable, Sendable {
 
     /// Every form, at a small cost and at its library's default.
     static let forms = [
-        "argon2", "django_argon2", "sha256_crypt", "sha512_crypt", "bcrypt", "django_bcrypt", "bcrypt_sha256_1", "bcrypt_sha256_2",
-        "passlib_pbkdf2", "werkzeug_pbkdf2", "django_pbkdf2", "passlib_scrypt", "werkzeug_scrypt", "django_scrypt", "fbscrypt", "phpass",
+        "argon2", "django_argon2", "sha256_crypt", "sha512_crypt", "bcrypt", "django_bcrypt", "bcrypt_sha256_1",
+        "bcrypt_sha256_2",
+        "passlib_pbkdf2", "werkzeug_pbkdf2", "django_pbkdf2", "passlib_scrypt", "werkzeug_scrypt", "django_scrypt",
+        "fbscrypt", "phpass",
     ]
 
     static func all() throws -> [PasswordHashVector] { try load([PasswordHashVector].self, "password-hashes") }

@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "a\u{0}b", "\u{0}", "a\nb", "a\u{7f}", "a\u{85}", String(repeating: "x", count: 1025), String(repeating: "é", count: 513),
+        "", "a\u{0}b", "\u{0}", "a\nb", "a\u{7f}", "a\u{85}", String(repeating: "x", count: 1025),
+        String(repeating: "é", count: 513),
     ])
     func whatCannotBeAPasswordIsRefused(text: String) {
         let error = #expect(throws: AuthError.self) { try Password(text) }
@@ -44,9 +45,11 @@ import Testing
 
 @Suite struct PasswordPolicyTests {
     @Test(arguments: [
-        "fourteen chars", "passwordpassword", "password12345678", "PASSWORD12345678", "p@ssw0rdp@ssw0rd", "123456789012345",
+        "fourteen chars", "passwordpassword", "password12345678", "PASSWORD12345678", "p@ssw0rdp@ssw0rd",
+        "123456789012345",
         "111111111111111",
-        "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "qwertyuiopasdfgh", "qwertyuiop12345", "iloveyou1234567", "letmeinletmein!",
+        "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "qwertyuiopasdfgh", "qwertyuiop12345", "iloveyou1234567",
+        "letmeinletmein!",
         "1q2w3e4r5t6y7u8i",
         "welcome2024!!!!", "zyxwvutsrqponmlk", "miguelgrinberg1!", "my name is MiguelGrinberg",
     ])
@@ -60,7 +63,8 @@ import Testing
 
     /// A password that was found often, lengthened to what the rule asks for.
     @Test(arguments: [
-        "tigger1234567890", "!!!!carmen20112011", "Tigger Tigger Tigger", "tigger.tigger.tigger!", "1998-metallica-1998",
+        "tigger1234567890", "!!!!carmen20112011", "Tigger Tigger Tigger", "tigger.tigger.tigger!",
+        "1998-metallica-1998",
         "$$$b4sk3tb4ll$$$",
         "ButterflyButterfly", "steelers...........", "***w1nst0n******2026", "mustang_mustang_mus",
     ])
@@ -70,7 +74,8 @@ import Testing
         #expect(error?.code == .weakPassword)
     }
 
-    /// The rules are for what is tried first, and a passphrase is not, though its words are in every dictionary.
+    /// The rules are for what is tried first, and a passphrase is not, though its words are in
+    /// every dictionary.
     @Test func theNISTRulesAcceptPassphrasesOfFiveWords() throws {
         let words = try Self.words()
         let name = try Username("zaphod")
@@ -94,7 +99,10 @@ import Testing
         return words.map { String($0) }.sorted()
     }
 
-    @Test(arguments: ["grasshoppers waltz slowly", "Tr4vel-by-t0rtoise", "gnorf blit quazz mump", "密码密碼暗号パスワードを忘れた人々", "w7#Lq!zP2@xVb9$Kt"])
+    @Test(arguments: [
+        "grasshoppers waltz slowly", "Tr4vel-by-t0rtoise", "gnorf blit quazz mump", "密码密碼暗号パスワードを忘れた人々",
+        "w7#Lq!zP2@xVb9$Kt",
+    ])
     func theNISTRulesAccept(text: String) throws {
         try PasswordPolicy.nist.check(Password(text), for: Username("miguel"))
     }
@@ -106,7 +114,9 @@ import Testing
 
     @Test func thePolicyHoldsAtRegistrationAndNothingIsStored() async throws {
         let test = try await TestAuth { $0.passwordPolicy = .nist }
-        let error = await #expect(throws: AuthError.self) { try await test.auth.users.register("miguel", password: "python") }
+        let error = await #expect(throws: AuthError.self) {
+            try await test.auth.users.register("miguel", password: "python")
+        }
         #expect(error?.code == .weakPassword)
         #expect(try await test.auth.users.list().isEmpty)
         _ = try await test.auth.users.register("miguel", password: "gnorf blit quazz mump")

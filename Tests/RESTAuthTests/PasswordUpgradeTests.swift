@@ -26,14 +26,18 @@ import Testing
             _ = try await user(vector.hash, test, named: name)
             // Beyond 72 bytes bcrypt does not look.
             if !form.hasSuffix("bcrypt") || vector.password.utf8.count < 72 {
-                await test.expect(.invalidCredentials) { try await test.auth.login.attempt(name, password: vector.password + "x") }
+                await test.expect(.invalidCredentials) {
+                    try await test.auth.login.attempt(name, password: vector.password + "x")
+                }
             }
             #expect(try await storedHash(test, of: name) == vector.hash)
             _ = try await test.auth.login.attempt(name, password: vector.password)
             let replaced = try await storedHash(test, of: name)
             #expect(replaced.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"), "\(vector.hash)")
             _ = try await test.auth.login.attempt(name, password: vector.password)
-            await test.expect(.invalidCredentials) { try await test.auth.login.attempt(name, password: vector.password + "x") }
+            await test.expect(.invalidCredentials) {
+                try await test.auth.login.attempt(name, password: vector.password + "x")
+            }
             #expect(try await storedHash(test, of: name) == replaced)
         }
     }
@@ -80,7 +84,9 @@ import Testing
         let test = try await TestAuth()
         let vector = try #require(PasswordHashVector.small("phpass").first)
         try await test.auth.users.disable(user(vector.hash, test).id)
-        await test.expect(.invalidCredentials) { try await test.auth.login.attempt("miguel", password: vector.password) }
+        await test.expect(.invalidCredentials) {
+            try await test.auth.login.attempt("miguel", password: vector.password)
+        }
         #expect(try await storedHash(test) == vector.hash)
     }
 
@@ -144,7 +150,9 @@ import Testing
         let vector = try #require(PasswordHashVector.small("bcrypt").first)
         let user = try await user(vector.hash, test)
         let identity = Identity(userID: user.id, username: "miguel", method: .token, authenticatedAt: test.clock.now)
-        await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.change(from: "wrong", to: "monty", for: identity) }
+        await test.expect(.currentPasswordInvalid) {
+            try await test.auth.passwords.change(from: "wrong", to: "monty", for: identity)
+        }
         try await test.auth.passwords.change(from: vector.password, to: "monty", for: identity)
         _ = try await test.auth.login.attempt("miguel", password: "monty")
     }
@@ -154,7 +162,9 @@ import Testing
     private let names = (0..<2000).map { "nobody\($0)" }
 
     private func shapes(_ test: TestAuth) throws -> [String: Int] {
-        try names.reduce(into: [:]) { $0[test.auth.passwords.decoys.hash(for: try Username($1)).shape, default: 0] += 1 }
+        try names.reduce(into: [:]) {
+            $0[test.auth.passwords.decoys.hash(for: try Username($1)).shape, default: 0] += 1
+        }
     }
 
     @Test func withoutUsersTheyAreOfTodaysCost() async throws {
@@ -169,11 +179,14 @@ import Testing
         let foreign = try #require(PasswordHashVector.small("phpass").first).hash
         for number in 0..<40 {
             _ = try await test.storage.insertUser(
-                Username("user\(number)"), passwordHash: number < 10 ? foreign : Samples.passwordHash, at: test.clock.now)
+                Username("user\(number)"), passwordHash: number < 10 ? foreign : Samples.passwordHash,
+                at: test.clock.now)
         }
         try await test.auth.passwords.decoys.update()
         let shapes = try shapes(test)
-        let (foreignShape, ownShape) = (PasswordHash(foreign)?.shape ?? "", PasswordHash(Samples.passwordHash)?.shape ?? "")
+        let (foreignShape, ownShape) = (
+            PasswordHash(foreign)?.shape ?? "", PasswordHash(Samples.passwordHash)?.shape ?? ""
+        )
         #expect(Set(shapes.keys) == [foreignShape, ownShape])
         #expect((400...600).contains(shapes[foreignShape] ?? 0))
         #expect(test.auth.passwords.decoys.hash(for: nil).shape == ownShape)
@@ -189,7 +202,8 @@ import Testing
         var last = try names.map { test.auth.passwords.decoys.hash(for: try Username($0)).scheme }
         #expect(Set(last) == [.phpass])
         for number in 0..<50 {
-            _ = try await test.storage.upgradePasswordHash(Samples.passwordHash, user: User.ID(number + 1), replacing: foreign)
+            _ = try await test.storage.upgradePasswordHash(
+                Samples.passwordHash, user: User.ID(number + 1), replacing: foreign)
             guard number % 10 == 9 else { continue }
             try await test.auth.passwords.decoys.update()
             let next = try names.map { test.auth.passwords.decoys.hash(for: try Username($0)).scheme }

@@ -28,7 +28,8 @@ import Testing
         return RegistrationProof(invitation: invitation, challenge: challenge.value, nonce: Self.solve(challenge))
     }
 
-    /// Runs `body` while the one thread that hashes is taken, and the one place behind it: whoever needs a hash is told `overloaded`.
+    /// Runs `body` while the one thread that hashes is taken, and the one place behind it: whoever
+    /// needs a hash is told `overloaded`.
     private func whileNothingCanBeHashed(_ test: TestAuth, _ body: () async throws -> Void) async throws {
         let pool = test.auth.passwords.pool
         let (isTaken, gate) = (AsyncStream.makeStream(of: Void.self), DispatchSemaphore(value: 0))
@@ -76,7 +77,9 @@ import Testing
         let (_, code) = try await test.auth.registration.invite()
         for (name, password) in [("miguel", "python"), ("", ""), ("a:b", "\u{0}")] {
             let proof = RegistrationProof(invitation: code.value)
-            await test.expect(.signupDisabled) { try await test.auth.registration.register(name, password: password, proof: proof) }
+            await test.expect(.signupDisabled) {
+                try await test.auth.registration.register(name, password: password, proof: proof)
+            }
         }
         #expect(test.auth.registration.challenge() == nil)
         #expect(try await test.auth.registration.invitations().count == 1)
@@ -86,7 +89,9 @@ import Testing
 
     @Test(arguments: [7, 31, 0, -1])
     func aDifficultyThatIsNoneIsRefusedAtStart(difficulty: Int) async throws {
-        let error = await #expect(throws: AuthError.self) { try await TestAuth { $0.registrationChallenge = difficulty } }
+        let error = await #expect(throws: AuthError.self) {
+            try await TestAuth { $0.registrationChallenge = difficulty }
+        }
         #expect(error?.code == .misconfigured)
         #expect(error?.detail == "registration challenge is \(difficulty) and must be 8 to 30")
     }
@@ -101,7 +106,9 @@ import Testing
         for (number, spelling) in spellings.enumerated() {
             let proof = RegistrationProof(invitation: spelling(try await test.auth.registration.invite().code.value))
             _ = try await test.auth.registration.register("user-\(number)", password: "python", proof: proof)
-            await test.expect(.invitationInvalid) { try await test.auth.registration.register("late", password: "python", proof: proof) }
+            await test.expect(.invitationInvalid) {
+                try await test.auth.registration.register("late", password: "python", proof: proof)
+            }
         }
         #expect(try await userCount(test) == spellings.count)
         #expect(try await test.auth.registration.invitations().isEmpty)
@@ -115,16 +122,21 @@ import Testing
         let registration = test.auth.registration
         let (used, deleted) = (try await registration.invite(), try await registration.invite())
         let expired = try await registration.invite(duration: 60)
-        _ = try await registration.register("miguel", password: "python", proof: RegistrationProof(invitation: used.code.value))
+        _ = try await registration.register(
+            "miguel", password: "python", proof: RegistrationProof(invitation: used.code.value))
         try await registration.deleteInvitation(deleted.invitation.id)
         let kept = try await registration.invite(duration: 61)
         test.clock.advance(by: 60)
         var refusals: Set<AuthError> = []
         // None of them gets as far as the hash.
         try await whileNothingCanBeHashed(test) {
-            for code in [used.code.value, deleted.code.value, expired.code.value, used.invitation.id, "", "-", "nonsense", "\u{0}", "💥"] {
+            for code in [
+                used.code.value, deleted.code.value, expired.code.value, used.invitation.id, "", "-", "nonsense",
+                "\u{0}", "💥",
+            ] {
                 do {
-                    _ = try await registration.register("susan", password: "python", proof: RegistrationProof(invitation: code))
+                    _ = try await registration.register(
+                        "susan", password: "python", proof: RegistrationProof(invitation: code))
                     Issue.record("\(code) was taken")
                 } catch let error as AuthError {
                     refusals.insert(error)
@@ -163,9 +175,13 @@ import Testing
         _ = try await test.auth.users.register("miguel", password: password)
         let (invitation, code) = try await registration.invite()
         let proof = try proof(registration.challenge(), invitation: code.value)
-        await test.expect(.userAlreadyExists) { try await registration.register("MIGUEL", password: password, proof: proof) }
+        await test.expect(.userAlreadyExists) {
+            try await registration.register("MIGUEL", password: password, proof: proof)
+        }
         await test.expect(.weakPassword) { try await registration.register("susan", password: "python", proof: proof) }
-        await test.expect(.validationFailed) { try await registration.register("a:b", password: password, proof: proof) }
+        await test.expect(.validationFailed) {
+            try await registration.register("a:b", password: password, proof: proof)
+        }
         await test.expect(.validationFailed) { try await registration.register("susan", password: "", proof: proof) }
         #expect(try await registration.invitations() == [invitation])
         _ = try await registration.register("susan", password: password, proof: proof)
@@ -181,7 +197,9 @@ import Testing
         let registration = test.auth.registration
         let proof = try await proof(registration.challenge(), invitation: registration.invite().code.value)
         try await whileNothingCanBeHashed(test) {
-            await test.expect(.overloaded) { try await registration.register("miguel", password: "python", proof: proof) }
+            await test.expect(.overloaded) {
+                try await registration.register("miguel", password: "python", proof: proof)
+            }
         }
         #expect(try await registration.invitations().count == 1)
         _ = try await registration.register("miguel", password: "python", proof: proof)
@@ -206,7 +224,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", 0), ("", -1), ("", Registration.longestInvitation + 1), (String(repeating: "x", count: 201), 60), ("a\nb", 60), ("\u{9b}", 60),
+        ("", 0), ("", -1), ("", Registration.longestInvitation + 1), (String(repeating: "x", count: 201), 60),
+        ("a\nb", 60), ("\u{9b}", 60),
     ])
     func anInvitationThatCannotBeIsRefused(note: String, duration: Int) async throws {
         let test = try await TestAuth()
@@ -239,7 +258,9 @@ import Testing
         let proof = try proof(challenge)
         _ = try await nodes[1].auth.registration.register("miguel", password: "python", proof: proof)
         for node in nodes {
-            await node.expect(.challengeInvalid) { try await node.auth.registration.register("susan", password: "python", proof: proof) }
+            await node.expect(.challengeInvalid) {
+                try await node.auth.registration.register("susan", password: "python", proof: proof)
+            }
         }
         #expect(try await userCount(nodes[0]) == 1)
     }
@@ -267,10 +288,13 @@ import Testing
         _ = try await registration.register("susan", password: "python", proof: spent)
         try await whileNothingCanBeHashed(test) {
             for (challenge, nonce) in [
-                (challenge.value, wrong), (challenge.value, ""), (challenge.value, "-\(nonce)"), (challenge.value, " \(nonce)"),
+                (challenge.value, wrong), (challenge.value, ""), (challenge.value, "-\(nonce)"),
+                (challenge.value, " \(nonce)"),
                 (challenge.value, "x"), (challenge.value, "٣"), (challenge.value, String(repeating: "0", count: 21)),
-                (challenge.value + "A", nonce), (String(challenge.value.dropLast()), nonce), ("", nonce), ("nonsense", nonce), ("💥", nonce),
-                (eased, nonce), (eased, "0"), (prolonged.value, Self.solve(prolonged)), (other.value, Self.solve(other)),
+                (challenge.value + "A", nonce), (String(challenge.value.dropLast()), nonce), ("", nonce),
+                ("nonsense", nonce), ("💥", nonce),
+                (eased, nonce), (eased, "0"), (prolonged.value, Self.solve(prolonged)),
+                (other.value, Self.solve(other)),
             ] {
                 do {
                     let proof = RegistrationProof(challenge: challenge, nonce: nonce)
@@ -280,7 +304,9 @@ import Testing
                     refusals.insert(error)
                 }
             }
-            await test.expect(.challengeInvalid) { try await registration.register("miguel", password: "python", proof: spent) }
+            await test.expect(.challengeInvalid) {
+                try await registration.register("miguel", password: "python", proof: spent)
+            }
         }
         test.clock.advance(by: 300)
         await test.expect(.challengeInvalid) {
@@ -292,7 +318,9 @@ import Testing
             RegistrationProof(), RegistrationProof(challenge: challenge.value), RegistrationProof(nonce: nonce),
             RegistrationProof(invitation: "x"),
         ] {
-            await test.expect(.challengeRequired) { try await registration.register("miguel", password: "python", proof: proof) }
+            await test.expect(.challengeRequired) {
+                try await registration.register("miguel", password: "python", proof: proof)
+            }
         }
         #expect(try await userCount(test) == 1)
     }
@@ -319,7 +347,8 @@ import Testing
         let (_, code) = try await test.auth.registration.invite()
         let statements = try await test.storage.countingStatements {
             for proof in [
-                RegistrationProof(invitation: code.value), RegistrationProof(invitation: code.value, challenge: "nonsense", nonce: "1"),
+                RegistrationProof(invitation: code.value),
+                RegistrationProof(invitation: code.value, challenge: "nonsense", nonce: "1"),
             ] {
                 let error = await #expect(throws: AuthError.self) {
                     try await test.auth.registration.register("miguel", password: "python", proof: proof)

@@ -14,7 +14,8 @@ import Testing
 
     private func identity(_ user: User.ID, session: Session.ID? = nil, roles: Set<String> = []) -> Identity {
         Identity(
-            userID: user, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0), sessionID: session, roles: roles)
+            userID: user, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0),
+            sessionID: session, roles: roles)
     }
 
     @Test func whatIsNotConfirmedIsUnknown() {

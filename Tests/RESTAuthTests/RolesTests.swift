@@ -55,7 +55,8 @@ import Testing
     private let now = TestClock().now
 
     @Test(arguments: [
-        (Requirement.anyRole("a", "b"), ["a"], true), (.anyRole("a", "b"), ["c", "b"], true), (.anyRole("a", "b"), ["c"], false),
+        (Requirement.anyRole("a", "b"), ["a"], true), (.anyRole("a", "b"), ["c", "b"], true),
+        (.anyRole("a", "b"), ["c"], false),
         (.anyRole("a"), [], false), (.anyRole(), ["a"], false), (.allRoles("a", "b"), ["a", "b", "c"], true),
         (.allRoles("a", "b"), ["a"], false), (.allRoles(), [], true), (.signedIn, [], true), (.optional, [], true),
     ])
@@ -91,8 +92,10 @@ import Testing
         try await test.auth.clients.authenticate("gateway", secret: secret.value)
         #expect(secret.value.count == 43)
         #expect("\(secret)" == "redacted")
-        for (id, value) in [("gateway", "x"), ("gateway", ""), ("Gateway", secret.value), ("", ""), ("other", ""), ("other", secret.value)]
-        {
+        for (id, value) in [
+            ("gateway", "x"), ("gateway", ""), ("Gateway", secret.value), ("", ""), ("other", ""),
+            ("other", secret.value),
+        ] {
             await test.expect(.invalidClient) { try await test.auth.clients.authenticate(id, secret: value) }
         }
         let stored = try #require(await test.storage.clientSecretDigest(id: "gateway"))

@@ -133,7 +133,9 @@ import Testing
         let test = try await TestAuth()
         var tokens = [try await test.session()]
         for _ in 0..<7 { tokens.append(try await test.auth.sessions.refresh(#require(tokens.last).refresh.value)) }
-        await test.expect(.refreshTokenReused) { try await test.auth.sessions.refresh(tokens[generation].refresh.value) }
+        await test.expect(.refreshTokenReused) {
+            try await test.auth.sessions.refresh(tokens[generation].refresh.value)
+        }
         // Whoever holds the newest is out as well, and so are all access tokens.
         await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens[7].refresh.value) }
         for token in tokens { await test.expect(.invalidToken) { try await test.verify(token.access) } }
@@ -145,7 +147,8 @@ import Testing
         let first = try await test.session()
         let second = try await test.auth.sessions.refresh(first.refresh.value)
         for token in [first, second, second] {
-            #expect(try await test.auth.sessions.session(ofRefreshToken: token.refresh.value)?.user.username == "miguel")
+            #expect(
+                try await test.auth.sessions.session(ofRefreshToken: token.refresh.value)?.user.username == "miguel")
         }
         let third = try await test.auth.sessions.refresh(second.refresh.value)
         #expect(try await test.auth.sessions.session(ofRefreshToken: first.refresh.value) == nil)
@@ -160,7 +163,8 @@ import Testing
         let other = try await TestAuth().session().refresh.value
         let forgeries =
             [
-                "", "x", value + "A", value + "=", " " + value, String(value.dropLast()), String(value.dropFirst()), value.uppercased(),
+                "", "x", value + "A", value + "=", " " + value, String(value.dropLast()), String(value.dropFirst()),
+                value.uppercased(),
                 tokens.access.value, other, value.replacing("-", with: "+").replacing("_", with: "/") + "=",
             ] + (0..<112).map { flipped(value, at: $0) }
         for forgery in forgeries {
@@ -311,7 +315,9 @@ import Testing
         try await test.readFeed()
         let identity = try await test.verify(mine.access)
         _ = try await test.verify(other.access)
-        await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.change(from: "Python", to: "monty", for: identity) }
+        await test.expect(.currentPasswordInvalid) {
+            try await test.auth.passwords.change(from: "Python", to: "monty", for: identity)
+        }
         _ = try await test.verify(other.access)
         try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
         _ = try await test.verify(mine.access)
@@ -326,7 +332,9 @@ import Testing
         let identity = try await test.verify(test.session().access)
         let changed = await withTaskGroup(of: Bool.self) { group in
             for number in 0..<10 {
-                group.addTask { (try? await test.auth.passwords.change(from: "python", to: "\(number)", for: identity)) != nil }
+                group.addTask {
+                    (try? await test.auth.passwords.change(from: "python", to: "\(number)", for: identity)) != nil
+                }
             }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
@@ -365,7 +373,9 @@ import Testing
         let identity = try await test.auth.login.attempt("miguel", password: "python")
         _ = try await test.auth.sessions.start(for: identity)
         var seen: [Session.ID] = []
-        while case let page = try await test.auth.sessions.list(of: user.id, after: seen.last, limit: 1000), !page.isEmpty {
+        while case let page = try await test.auth.sessions.list(of: user.id, after: seen.last, limit: 1000),
+            !page.isEmpty
+        {
             seen += page.map(\.id)
         }
         #expect(seen.count == 10_000)

@@ -15,7 +15,9 @@ import Testing
         let tokens = try await test.session()
         let jws = try #require(CompactJWS(Array(tokens.access.value.utf8)))
         #expect(jws.header["alg"] == .string(algorithm.rawValue))
-        let restarted = try await TestAuth(over: test.storage, secret: secret, clock: test.clock) { $0.signingAlgorithm = algorithm }
+        let restarted = try await TestAuth(over: test.storage, secret: secret, clock: test.clock) {
+            $0.signingAlgorithm = algorithm
+        }
         #expect(try await restarted.verify(tokens.access).username == "miguel")
         #expect(restarted.auth.signingKeys.jwks == test.auth.signingKeys.jwks)
     }
@@ -35,12 +37,15 @@ import Testing
     }
 
     @Test(arguments: [
-        ("\"kty\":\"EC\"", "\"kty\":\"oct\""), ("\"crv\":\"P-256\"", "\"crv\":\"P-384\""), ("\"alg\":\"ES256\"", "\"alg\":\"HS256\""),
-        ("\"use\":\"sig\"", "\"use\":\"enc\""), ("\"kid\":\"", "\"kid\":\"x"), ("\"x\":\"", "\"x\":\"AAAA"), ("\"x\":", "\"z\":"),
+        ("\"kty\":\"EC\"", "\"kty\":\"oct\""), ("\"crv\":\"P-256\"", "\"crv\":\"P-384\""),
+        ("\"alg\":\"ES256\"", "\"alg\":\"HS256\""),
+        ("\"use\":\"sig\"", "\"use\":\"enc\""), ("\"kid\":\"", "\"kid\":\"x"), ("\"x\":\"", "\"x\":\"AAAA"),
+        ("\"x\":", "\"z\":"),
         ("\"y\":\"", "\"y\":\"="),
     ])
     func aPublishedKeyThatIsNotWhatItSaysIsForSomeoneElse(part: String, other: String) async throws {
-        let text = try await TestAuth().auth.signingKeys.jwks.replacing("{\"keys\":[", with: "").replacing("]}", with: "")
+        let text = try await TestAuth().auth.signingKeys.jwks.replacing("{\"keys\":[", with: "").replacing(
+            "]}", with: "")
         let good = try #require(JSON(Array(text.utf8)))
         #expect(await VerificationKey(jwk: good) != nil)
         let changed = text.replacing(part, with: other)
@@ -115,7 +120,9 @@ import Testing
     @Test func anotherAlgorithmMakesTheNextKeyAtOnce() async throws {
         let secret = InstanceSecret()
         let test = try await TestAuth(over: SQLiteStorage(), secret: secret)
-        let changed = try await TestAuth(over: test.storage, secret: secret, clock: test.clock) { $0.signingAlgorithm = .edDSA }
+        let changed = try await TestAuth(over: test.storage, secret: secret, clock: test.clock) {
+            $0.signingAlgorithm = .edDSA
+        }
         for _ in 0..<3 { try await changed.auth.signingKeys.rotateOnSchedule() }
         #expect(changed.auth.signingKeys.list().map(\.algorithm) == ["ES256", "EdDSA"])
         #expect(changed.auth.signingKeys.list().map(\.state) == [.signing, .next])

@@ -51,7 +51,8 @@ struct TestAuth {
 
     /// Expects a door to refuse with that code.
     func expect(
-        _ code: AuthError.Code, sourceLocation: SourceLocation = #_sourceLocation, from door: () async throws -> some Any
+        _ code: AuthError.Code, sourceLocation: SourceLocation = #_sourceLocation,
+        from door: () async throws -> some Any
     ) async {
         let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) { _ = try await door() }
         #expect(error?.code == code, sourceLocation: sourceLocation)

@@ -74,8 +74,12 @@ import Testing
     }
 
     @Test func aClockThatWasAheadMakesNobodyWaitForIt() {
-        for limit in [ThrottleConfiguration().account, ThrottleConfiguration().network, ThrottleConfiguration().hashing] {
-            guard case .counted(let counter, _) = limit.counting(limit.allowance, of: subject, other: nil, on: nil, at: start + 86400)
+        for limit in [
+            ThrottleConfiguration().account, ThrottleConfiguration().network, ThrottleConfiguration().hashing,
+        ] {
+            guard
+                case .counted(let counter, _) = limit.counting(
+                    limit.allowance, of: subject, other: nil, on: nil, at: start + 86400)
             else {
                 Issue.record("refused")
                 return
@@ -98,12 +102,15 @@ import Testing
     }
 
     @Test(arguments: [
-        (0, 0, true), (0, 9, true), (0, 10, false), (9, 0, true), (9, 1, false), (10, 0, true), (10, 1, false), (50, 1, false),
+        (0, 0, true), (0, 9, true), (0, 10, false), (9, 0, true), (9, 1, false), (10, 0, true), (10, 1, false),
+        (50, 1, false),
     ])
     func whatIsTriedCountsAsIfItHadFailed(failures: Int, tried: Int, hasRoom: Bool) {
         let limit = ThrottleConfiguration().account
         var counter: ThrottleCounter?
-        if failures > 0, case .counted(let counted, _) = limit.counting(failures, of: subject, other: nil, on: nil, at: start) {
+        if failures > 0,
+            case .counted(let counted, _) = limit.counting(failures, of: subject, other: nil, on: nil, at: start)
+        {
             counter = counted
         }
         #expect(limit.hasRoom(counter, tried: tried, at: start + 7200) == hasRoom)
@@ -111,7 +118,8 @@ import Testing
 
     @Test func aDelayDoesNotOverflow() {
         let limit = ThrottleLimit(allowance: 1, delay: .doubling(from: 1, to: 3600), forgiveness: nil, memory: 1)
-        guard case .counted(let counter, _) = limit.counting(1_000_000_000, of: subject, other: nil, on: nil, at: start) else {
+        guard case .counted(let counter, _) = limit.counting(1_000_000_000, of: subject, other: nil, on: nil, at: start)
+        else {
             Issue.record("refused")
             return
         }
@@ -126,7 +134,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("account:miguel", "miguel", nil), ("known:miguel 192.0.2.0/24", "miguel", "192.0.2.0/24"), ("network:::/56", nil, "::/56"),
+        ("account:miguel", "miguel", nil), ("known:miguel 192.0.2.0/24", "miguel", "192.0.2.0/24"),
+        ("network:::/56", nil, "::/56"),
         ("registrations:192.0.2.0/24", nil, "192.0.2.0/24"), ("hashing:", nil, nil), ("confirmation:7", nil, nil),
     ])
     func aSubjectSaysWhatItIsAbout(text: String, username: String?, network: String?) {

@@ -21,13 +21,17 @@ import Testing
     }
 
     /// The codes of so many wrong guesses, one after the other.
-    private func guess(_ test: TestAuth, _ count: Int, at username: String = "miguel", from address: String?) async -> [AuthError.Code] {
+    private func guess(_ test: TestAuth, _ count: Int, at username: String = "miguel", from address: String?) async
+        -> [AuthError.Code]
+    {
         var codes: [AuthError.Code] = []
         for number in 0..<count { codes.append(await code(test, username, "wrong\(number)", from: address)) }
         return codes
     }
 
-    private func code(_ test: TestAuth, _ username: String, _ password: String, from address: String?) async -> AuthError.Code {
+    private func code(_ test: TestAuth, _ username: String, _ password: String, from address: String?) async
+        -> AuthError.Code
+    {
         do {
             _ = try await test.auth.login.attempt(username, password: password, from: address)
             return AuthError.Code(rawValue: "signed_in")
@@ -36,8 +40,12 @@ import Testing
         }
     }
 
-    private func error(_ test: TestAuth, _ username: String, _ password: String, from address: String?) async -> AuthError? {
-        await #expect(throws: AuthError.self) { try await test.auth.login.attempt(username, password: password, from: address) }
+    private func error(_ test: TestAuth, _ username: String, _ password: String, from address: String?) async
+        -> AuthError?
+    {
+        await #expect(throws: AuthError.self) {
+            try await test.auth.login.attempt(username, password: password, from: address)
+        }
     }
 
     @Test func theEleventhGuessHasToWait() async throws {
@@ -82,7 +90,10 @@ import Testing
 
     @Test func guessesFromAKnownNetworkAreCountedThere() async throws {
         let test = try await testWithMiguel()
-        #expect(await guess(test, 11, from: "192.0.2.99") == Array(repeating: .invalidCredentials, count: 10) + [.rateLimited])
+        #expect(
+            await guess(test, 11, from: "192.0.2.99") == Array(repeating: .invalidCredentials, count: 10) + [
+                .rateLimited
+            ])
         #expect(await code(test, "miguel", "python", from: home) == .rateLimited)
         // Not so elsewhere: those were not guessed there.
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
@@ -96,7 +107,9 @@ import Testing
         var codes: [AuthError.Code] = []
         for number in 0..<40 { codes += await guess(test, 1, at: "user\(number)", from: "198.51.100.\(number)") }
         #expect(codes == Array(repeating: .invalidCredentials, count: 30) + Array(repeating: .rateLimited, count: 10))
-        #expect(await error(test, "miguel", "python", from: elsewhere)?.policy == RateLimitPolicy(name: "network", quota: 30))
+        #expect(
+            await error(test, "miguel", "python", from: elsewhere)?.policy
+                == RateLimitPolicy(name: "network", quota: 30))
         #expect(await guess(test, 1, at: "user1", from: "203.0.113.1") == [.invalidCredentials])
         test.clock.advance(by: 1)
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
@@ -148,7 +161,9 @@ import Testing
     @Test func ofAHundredGuessesAtOnceTenAreAnswered() async throws {
         let test = try await testWithMiguel { $0.hashingQueue = 1000 }
         let codes = await withTaskGroup(of: AuthError.Code.self) { group in
-            for number in 0..<100 { group.addTask { await code(test, "miguel", "wrong\(number)", from: "10.0.\(number).1") } }
+            for number in 0..<100 {
+                group.addTask { await code(test, "miguel", "wrong\(number)", from: "10.0.\(number).1") }
+            }
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(codes.count { $0 == .invalidCredentials } == 10)
@@ -161,7 +176,9 @@ import Testing
         let other = try await TestAuth(over: test.storage, secret: secret)
         for isRight in [true, false] {
             await test.expect(.rateLimited) {
-                try await test.auth.throttle.admitting(Guess(name: Username("miguel"), network: ClientNetwork(elsewhere))) { guess in
+                try await test.auth.throttle.admitting(
+                    Guess(name: Username("miguel"), network: ClientNetwork(elsewhere))
+                ) { guess in
                     _ = await self.guess(other, 10, from: "203.0.113.1")
                     if isRight {
                         try await test.auth.throttle.succeed(guess, user: 1)
@@ -177,7 +194,9 @@ import Testing
     @Test func aRightPasswordInABurstOfItsOwnKindIsNeverHeldUpForLong() async throws {
         let test = try await testWithMiguel { $0.hashingQueue = 1000 }
         let codes = await withTaskGroup(of: AuthError.Code.self) { group in
-            for number in 0..<60 { group.addTask { await code(test, "miguel", "python", from: number % 2 == 0 ? home : elsewhere) } }
+            for number in 0..<60 {
+                group.addTask { await code(test, "miguel", "python", from: number % 2 == 0 ? home : elsewhere) }
+            }
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(codes.allSatisfy { $0.rawValue == "signed_in" })
@@ -248,7 +267,9 @@ import Testing
         await test.expect(.rateLimited) { try await test.auth.login.attempt("susan", password: "x", from: elsewhere) }
         test.clock.advance(by: 2)
         try await budget.settle()
-        await test.expect(.invalidCredentials) { try await test.auth.login.attempt("susan", password: "x", from: elsewhere) }
+        await test.expect(.invalidCredentials) {
+            try await test.auth.login.attempt("susan", password: "x", from: elsewhere)
+        }
     }
 
     @Test func allProcessesSpendOneBudget() async throws {
@@ -279,18 +300,25 @@ import Testing
 
     @Test func thePresentPasswordCannotBeGuessedWithAToken() async throws {
         let test = try await testWithMiguel()
-        let identity = try await test.verify(test.auth.sessions.token(for: test.auth.login.attempt("miguel", password: "python")))
+        let identity = try await test.verify(
+            test.auth.sessions.token(for: test.auth.login.attempt("miguel", password: "python")))
         for number in 0..<10 {
-            await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.confirm("wrong\(number)", for: identity) }
+            await test.expect(.currentPasswordInvalid) {
+                try await test.auth.passwords.confirm("wrong\(number)", for: identity)
+            }
         }
         await test.expect(.rateLimited) { try await test.auth.passwords.confirm("python", for: identity) }
-        await test.expect(.rateLimited) { try await test.auth.passwords.change(from: "python", to: "monty", for: identity) }
+        await test.expect(.rateLimited) {
+            try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+        }
         // Signing in has a count of its own.
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
         test.clock.advance(by: 30)
         try await test.auth.passwords.confirm("python", for: identity)
         for number in 0..<10 {
-            await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.confirm("wrong\(number)", for: identity) }
+            await test.expect(.currentPasswordInvalid) {
+                try await test.auth.passwords.confirm("wrong\(number)", for: identity)
+            }
         }
     }
 
@@ -334,7 +362,9 @@ import Testing
     @Test func registrationsOfANetworkAreCounted() async throws {
         let test = try await TestAuth { $0.throttle.registrationsPerHour = 3 }
         for _ in 0..<3 { try await test.auth.throttle.countRegistration(from: home) }
-        let error = await #expect(throws: AuthError.self) { try await test.auth.throttle.countRegistration(from: "192.0.2.200") }
+        let error = await #expect(throws: AuthError.self) {
+            try await test.auth.throttle.countRegistration(from: "192.0.2.200")
+        }
         #expect(error?.code == .rateLimited)
         #expect(error?.retryAfter == 1200)
         try await test.auth.throttle.countRegistration(from: elsewhere)
@@ -364,7 +394,8 @@ import Testing
         for number in 0..<12 { _ = await guess(test, 1, from: "10.0.\(number).1") }
         let counters = try await test.auth.throttle.list()
         let (account, network) = (
-            counters.first { $0.subject.rawValue == "account:miguel" }, counters.first { $0.subject.network == "198.51.100.0/24" }
+            counters.first { $0.subject.rawValue == "account:miguel" },
+            counters.first { $0.subject.network == "198.51.100.0/24" }
         )
         #expect(account?.failures == 10)
         #expect(account?.others.count == 10)
@@ -374,10 +405,14 @@ import Testing
     @Test func whatIsForgottenIsSwept() async throws {
         let test = try await testWithMiguel()
         _ = await guess(test, 3, from: elsewhere)
-        let sweeper = ExpirySweeper(storage: test.storage, verifier: test.auth.accessTokens.verifier, now: { test.clock.now })
+        let sweeper = ExpirySweeper(
+            storage: test.storage, verifier: test.auth.accessTokens.verifier, now: { test.clock.now })
         test.clock.advance(by: 86400)
         try await sweeper.sweep()
-        #expect(try await test.auth.throttle.list().map(\.subject.rawValue) == ["account:miguel", "network:198.51.100.0/24"])
+        #expect(
+            try await test.auth.throttle.list().map(\.subject.rawValue) == [
+                "account:miguel", "network:198.51.100.0/24",
+            ])
         test.clock.advance(by: 7 * 86400)
         try await sweeper.sweep()
         #expect(try await test.auth.throttle.list().isEmpty)

@@ -11,7 +11,8 @@ import Testing
     init() throws { directory = try TemporaryDirectory() }
 
     private func backUp(_ server: RunningServer, _ arguments: String...) async throws -> CommandOutcome {
-        try await runCommand(["backup", backup] + arguments + ["--database", "sqlite:\(server.databasePath)"], directory: directory)
+        try await runCommand(
+            ["backup", backup] + arguments + ["--database", "sqlite:\(server.databasePath)"], directory: directory)
     }
 
     private func restore(to path: String, _ arguments: String...) async throws -> CommandOutcome {
@@ -80,13 +81,17 @@ import Testing
         let kept = server.databasePath + ".before-restore"
         #expect(outcome.output.contains("kept as \(kept)"))
         #expect(!outcome.error.contains("secret"))
-        #expect(server.directory.contents == ["rest-auth.secret", "rest-auth.sqlite", "rest-auth.sqlite.before-restore"])
+        #expect(
+            server.directory.contents == ["rest-auth.secret", "rest-auth.sqlite", "rest-auth.sqlite.before-restore"])
 
         let restored = try await RunningServer(directory: server.directory)
         #expect(try restored.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
         #expect(try restored.send("GET", "/api/resource", headers: [basic("susan", "python")]).status == 401)
         let users = try await runCommand(
-            ["users", "list", "--database", "sqlite:\(kept)", "--secret-key-file", server.directory.path + "/rest-auth.secret"],
+            [
+                "users", "list", "--database", "sqlite:\(kept)", "--secret-key-file",
+                server.directory.path + "/rest-auth.secret",
+            ],
             directory: directory)
         #expect(users.output.contains("susan"))
         // A second one is kept beside the first.
@@ -118,7 +123,10 @@ import Testing
         #expect(server.directory.contents.contains("rest-auth.sqlite-wal"))
         let outcome = try await restore(to: server.databasePath)
         #expect(outcome.status == 0, "\(outcome.error)")
-        #expect(server.directory.contents == ["rest-auth.secret", "rest-auth.sqlite", "rest-auth.sqlite.before-restore-wal"])
+        #expect(
+            server.directory.contents == [
+                "rest-auth.secret", "rest-auth.sqlite", "rest-auth.sqlite.before-restore-wal",
+            ])
         let restored = try await RunningServer(directory: server.directory)
         #expect(try restored.send("GET", "/api/resource", headers: [basic("susan", "python")]).status == 401)
     }
@@ -148,7 +156,8 @@ import Testing
         let server = try await RunningServer(directory: .withSQLite())
         for arguments in [[], ["--force"]] {
             let outcome = try await runCommand(
-                ["backup", server.databasePath, "--database", "sqlite:\(server.databasePath)"] + arguments, directory: directory)
+                ["backup", server.databasePath, "--database", "sqlite:\(server.databasePath)"] + arguments,
+                directory: directory)
             #expect(outcome.status == 1)
             #expect(outcome.error.contains("is the database itself"))
         }
@@ -158,7 +167,8 @@ import Testing
     @Test func whatCannotBeBackedUpLeavesNoFile() async throws {
         try Data(repeating: 0x41, count: 9000).write(to: URL(fileURLWithPath: directory.path + "/text.sqlite"))
         for database in ["missing.sqlite", "text.sqlite"] {
-            let outcome = try await runCommand(["backup", backup, "--database", "sqlite:\(database)"], directory: directory)
+            let outcome = try await runCommand(
+                ["backup", backup, "--database", "sqlite:\(database)"], directory: directory)
             #expect(outcome.status == 1)
             #expect(outcome.error.hasPrefix("rest-auth: "))
         }
@@ -168,7 +178,8 @@ import Testing
     @Test func aPlaceThatDoesNotExistIsAnError() async throws {
         let server = try await RunningServer(directory: .withSQLite())
         let outcome = try await runCommand(
-            ["backup", directory.path + "/missing/backup.sqlite", "--database", "sqlite:\(server.databasePath)"], directory: directory)
+            ["backup", directory.path + "/missing/backup.sqlite", "--database", "sqlite:\(server.databasePath)"],
+            directory: directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("No such file"))
     }
@@ -211,7 +222,9 @@ import Testing
         let before = FileManager.default.contents(atPath: server.databasePath)
         let outcome = try await restore(to: server.databasePath, "--force")
         #expect(outcome.status == 1)
-        #expect(outcome.error.hasPrefix("rest-auth: ") && outcome.error.split(separator: "\n").count == 1, "\(outcome.error)")
+        #expect(
+            outcome.error.hasPrefix("rest-auth: ") && outcome.error.split(separator: "\n").count == 1,
+            "\(outcome.error)")
         #expect(FileManager.default.contents(atPath: server.databasePath) == before)
         #expect(withoutSideFiles(server.directory) == ["rest-auth.secret", "rest-auth.sqlite"])
     }
@@ -249,7 +262,8 @@ enum Spoiling: CaseIterable {
             return
         case .empty: bytes = Data()
         case .truncated: bytes = bytes.prefix(bytes.count / 2)
-        case .overwritten: bytes.replaceSubrange(4096..<bytes.count, with: Data(repeating: 0xA5, count: bytes.count - 4096))
+        case .overwritten:
+            bytes.replaceSubrange(4096..<bytes.count, with: Data(repeating: 0xA5, count: bytes.count - 4096))
         case .foreign: bytes.replaceSubrange(68..<72, with: [0, 0, 0, 7])
         case .text: bytes = Data(String(repeating: "not a database\n", count: 1000).utf8)
         }
@@ -259,7 +273,9 @@ enum Spoiling: CaseIterable {
 
 extension TemporaryDirectory {
     /// For servers on SQLite, whatever the other tests run on.
-    static func withSQLite() throws -> TemporaryDirectory { try TemporaryDirectory(database: "sqlite:rest-auth.sqlite") }
+    static func withSQLite() throws -> TemporaryDirectory {
+        try TemporaryDirectory(database: "sqlite:rest-auth.sqlite")
+    }
 }
 
 /// Who was answered 201.

@@ -5,7 +5,8 @@ import Testing
 
 /// What was acknowledged is there after `kill -9`.
 @Suite struct CrashTests {
-    /// Each round: registrations from several clients, the process killed in their midst, started again over the same data.
+    /// Each round: registrations from several clients, the process killed in their midst, started
+    /// again over the same data.
     @Test func aHundredKillsUnderRegistrationsLoseNobody() async throws {
         let directory = try TemporaryDirectory()
         let acknowledged = Acknowledged()
@@ -16,7 +17,9 @@ import Testing
                     group.addTask {
                         for number in 0... {
                             let name = "user-\(round)-\(client)-\(number)"
-                            guard let answer = try? server.register(name, "python"), answer.status == 201 else { return }
+                            guard let answer = try? server.register(name, "python"), answer.status == 201 else {
+                                return
+                            }
                             acknowledged.add(name, at: answer["Location"])
                             // The socket's calls block a thread; the one who kills needs one too.
                             await Task.yield()
@@ -24,7 +27,9 @@ import Testing
                     }
                 }
                 let before = acknowledged.users.count
-                try await wait(seconds: 20, for: "some registrations") { acknowledged.users.count >= before + 3 + round % 5 }
+                try await wait(seconds: 20, for: "some registrations") {
+                    acknowledged.users.count >= before + 3 + round % 5
+                }
                 try await server.kill()
                 try await group.waitForAll()
             }
@@ -42,8 +47,9 @@ import Testing
         #expect(try connection.send("GET", "/api/resource", headers: [basic(sample, "python")]).status == 200)
     }
 
-    /// Each round: a renewal sent and its answer not read, the process killed somewhere about its commit. Whoever asks again with the same
-    /// token gets an answer, and goes on with what it says.
+    /// Each round: a renewal sent and its answer not read, the process killed somewhere about its
+    /// commit. Whoever asks again with the same token gets an answer, and goes on with what it
+    /// says.
     @Test func killsBetweenCommitAndAnswerOfARenewalLoseNoSession() async throws {
         let directory = try TemporaryDirectory()
         var server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)

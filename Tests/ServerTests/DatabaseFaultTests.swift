@@ -40,7 +40,8 @@ import Testing
 
     /// A registration that was refused may be there or not: nobody was told that it is.
     private func expectNothingMore(than book: DatabaseLoad.Book, in database: PostgresServer, at url: String) throws {
-        let users = try #require(Int(try database.execute("SELECT count(*) FROM users WHERE username LIKE 'user-%'", at: url)))
+        let users = try #require(
+            Int(try database.execute("SELECT count(*) FROM users WHERE username LIKE 'user-%'", at: url)))
         #expect(users >= book.users.count)
         #expect(users <= book.users.count + book.refused[.registration, default: 0])
     }
@@ -55,7 +56,9 @@ import Testing
         func verify() throws -> HTTPAnswer { try connection.send("GET", "/api/resource", headers: [bearer(token)]) }
         for _ in 0..<2 { #expect(try verify().status == 200) }
         #expect(
-            try server.send("GET", "/health/ready").json as? [String: String] == ["status": "ok", "storage": "ok", "revocations": "ok"])
+            try server.send("GET", "/health/ready").json as? [String: String] == [
+                "status": "ok", "storage": "ok", "revocations": "ok",
+            ])
 
         database.crash()
         let crash = ContinuousClock.now
@@ -78,7 +81,9 @@ import Testing
         #expect(try server.send("GET", "/health/live").status == 200)
 
         try database.start()
-        try await wait(seconds: 2, for: "the node to be ready") { try server.send("GET", "/health/ready").status == 200 }
+        try await wait(seconds: 2, for: "the node to be ready") {
+            try server.send("GET", "/health/ready").status == 200
+        }
         #expect(try verify().status == 200)
     }
 
@@ -119,7 +124,11 @@ import Testing
         var statuses: Set<Int> = []
         for number in 0..<12 {
             // The second answer that is lost is the one to the same registration, sent again.
-            if number % 2 == 0 { proxy.cut(at: .answer("INSERT 0 1")) } else { proxy.cut(at: .answer("INSERT 0 1"), .answer("INSERT 0 0")) }
+            if number % 2 == 0 {
+                proxy.cut(at: .answer("INSERT 0 1"))
+            } else {
+                proxy.cut(at: .answer("INSERT 0 1"), .answer("INSERT 0 0"))
+            }
             let answer = try server.register("user-\(number)", "python")
             if answer.status != 201 { expectRefusal(answer) }
             statuses.insert(answer.status)
@@ -136,10 +145,13 @@ import Testing
         let proxy = try DatabaseProxy(to: shared)
         defer { proxy.end() }
         let server = try await RunningServer(
-            ["--registration", "invitation"], directory: TemporaryDirectory(database: proxy.url(PostgresServer.name(in: url))))
+            ["--registration", "invitation"],
+            directory: TemporaryDirectory(database: proxy.url(PostgresServer.name(in: url))))
         let codes = try await server.command("invitations", "create", "--count", "7").output.split(separator: "\n")
         func register(_ username: String, _ code: Substring) throws -> HTTPAnswer {
-            try server.send("POST", "/api/users", body: json(["username": username, "password": "python", "invitation": String(code)]))
+            try server.send(
+                "POST", "/api/users",
+                body: json(["username": username, "password": "python", "invitation": String(code)]))
         }
         var statuses: Set<Int> = []
         for (number, code) in codes.dropLast().enumerated() {
@@ -161,7 +173,8 @@ import Testing
         let url = try shared.makeDatabase()
         let proxy = try DatabaseProxy(to: shared)
         defer { proxy.end() }
-        let server = try await RunningServer(directory: TemporaryDirectory(database: proxy.url(PostgresServer.name(in: url))))
+        let server = try await RunningServer(
+            directory: TemporaryDirectory(database: proxy.url(PostgresServer.name(in: url))))
         _ = try server.register("miguel", "python")
         var token = try server.signIn().refresh
         for round in 1...12 {
@@ -213,7 +226,9 @@ import Testing
         #expect(try other.register("susan", "python").status == 201)
 
         proxy.resume()
-        try await wait(seconds: 10, for: "the node to be ready") { try cutOff.send("GET", "/health/ready").status == 200 }
+        try await wait(seconds: 10, for: "the node to be ready") {
+            try cutOff.send("GET", "/health/ready").status == 200
+        }
         #expect(try status(of: kept, at: cutOff) == 200)
         #expect(try status(of: ended, at: cutOff) == 401)
         #expect(try cutOff.send("GET", "/api/token", headers: [basic("susan", "python")]).status == 200)
@@ -234,18 +249,24 @@ import Testing
         func open() async throws -> ExternalProcess? {
             let session = try database.session()
             session.send(line: "SELECT 'open';")
-            try await wait(seconds: 10, for: "a connection") { !session.isRunning || session.outputText.contains("open") }
+            try await wait(seconds: 10, for: "a connection") {
+                !session.isRunning || session.outputText.contains("open")
+            }
             return session.isRunning ? session : nil
         }
         let first = try #require(try await open())
-        first.send(line: "SELECT 'cut', count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname <> 'postgres';")
+        first.send(
+            line:
+                "SELECT 'cut', count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname <> 'postgres';"
+        )
         try await wait(seconds: 10, for: "the node's connections to end") { first.outputText.contains("cut|") }
         while let session = try await open() { sessions.append(session) }
         server.resume()
 
         for _ in 0..<3 { expectRefusal(try server.send("POST", "/api/tokens", headers: [basic("miguel", "python")])) }
         let another = try await runCommand(
-            ["serve", "--port", "0", "--database", url], environment: directory.database().environment, directory: directory)
+            ["serve", "--port", "0", "--database", url], environment: directory.database().environment,
+            directory: directory)
         #expect(another.status == 1)
         #expect(another.error.hasPrefix("rest-auth: "))
         #expect(another.error.split(separator: "\n").count == 1)
@@ -257,7 +278,8 @@ import Testing
         }
     }
 
-    /// A lock on the table of users stops whatever needs it. The log of what is refused is read all the while.
+    /// A lock on the table of users stops whatever needs it. The log of what is refused is read all
+    /// the while.
     @Test func aDatabaseThatIsSlowRefusesInTimeAndVerifiedTokensAreAnswered() async throws {
         let (server, url) = try await makeServer("--database-timeout", "1")
         _ = try server.register("miguel", "python")
@@ -278,7 +300,9 @@ import Testing
         // Each wants a row changed, and no password hashed.
         func flood() throws {
             let connections = try (0..<300).map { _ in try server.connect() }
-            for connection in connections { try connection.write("GET /api/token HTTP/1.1\r\nHost: a\r\n\(bearer(token))\r\n\r\n") }
+            for connection in connections {
+                try connection.write("GET /api/token HTTP/1.1\r\nHost: a\r\n\(bearer(token))\r\n\r\n")
+            }
             for connection in connections {
                 expectRefusal(try connection.readAnswer())
                 try expectVerified()
@@ -296,26 +320,32 @@ import Testing
         try expectVerified()
     }
 
-    /// What was asked for the first time while the table was locked can be asked again when it is not.
+    /// What was asked for the first time while the table was locked can be asked again when it is
+    /// not.
     @Test func whatALockRefusedIsAnsweredAfterIt() async throws {
         let (server, url) = try await makeServer("--database-timeout", "4")
         let lock = try shared.session(at: url)
         lock.send(line: "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE; SELECT 'locked';")
         try await wait(seconds: 10, for: "the lock") { lock.outputText.contains("locked") }
         let (first, second) = (try server.connect(), try server.connect())
-        try first.write("POST /api/tokens HTTP/1.1\r\nHost: a\r\n\(basic("miguel", "python"))\r\nContent-Length: 0\r\n\r\n")
+        try first.write(
+            "POST /api/tokens HTTP/1.1\r\nHost: a\r\n\(basic("miguel", "python"))\r\nContent-Length: 0\r\n\r\n")
         try await wait(seconds: 4, for: "the question to be held up") {
             try shared.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'", at: url) == "1"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+                at: url) == "1"
         }
         // Needs another table, and stands behind the first.
         let form = "Content-Type: application/x-www-form-urlencoded"
-        let answer = try second.send("POST", "/oauth/introspect", headers: [basic("gateway", "secret"), form], body: "token=x")
+        let answer = try second.send(
+            "POST", "/oauth/introspect", headers: [basic("gateway", "secret"), form], body: "token=x")
         #expect([401, 503].contains(answer.status))
         expectRefusal(try first.readAnswer())
         lock.finishLines()
         _ = try await lock.exitStatus()
-        for _ in 0..<3 { #expect(try first.send("POST", "/api/tokens", headers: [basic("miguel", "python")]).status == 401) }
+        for _ in 0..<3 {
+            #expect(try first.send("POST", "/api/tokens", headers: [basic("miguel", "python")]).status == 401)
+        }
         #expect(try server.register("miguel", "python").status == 201)
         #expect(try first.send("POST", "/api/tokens", headers: [basic("miguel", "python")]).status == 200)
     }

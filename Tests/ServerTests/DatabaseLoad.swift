@@ -3,9 +3,11 @@ import Support
 import Synchronization
 import Testing
 
-/// Clients that register, renew and verify without a pause, and keep book of what they were promised.
+/// Clients that register, renew and verify without a pause, and keep book of what they were
+/// promised.
 ///
-/// Each has a thread of its own, where it waits for its answers: an outage must not keep the test from going on.
+/// Each has a thread of its own, where it waits for its answers: an outage must not keep the test
+/// from going on.
 final class DatabaseLoad: Sendable {
     enum Work: CaseIterable {
         case registration
@@ -112,7 +114,8 @@ final class DatabaseLoad: Sendable {
 
     private func register(_ name: String, on connection: HTTPConnection) throws -> HTTPAnswer {
         try connection.send(
-            "POST", "/api/users", headers: ["Content-Type: application/json"], body: json(["username": name, "password": "python"]))
+            "POST", "/api/users", headers: ["Content-Type: application/json"],
+            body: json(["username": name, "password": "python"]))
     }
 
     private func note(_ work: Work, _ answer: HTTPAnswer, right: Int, _ promise: (inout Book) -> Void) {

@@ -8,7 +8,8 @@ import Testing
 @Suite struct DocumentationTests {
     /// The pages show the very files that the tests run.
     @Test(arguments: [
-        ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"), ("Verifying-elsewhere", "Verifying/verify.py"),
+        ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"),
+        ("Verifying-elsewhere", "Verifying/verify.py"),
         ("Verifying-elsewhere", "Verifying/verify.mjs"), ("Registration", "Registering/register.mjs"),
         ("Registration", "Registering/register.py"),
     ])
@@ -26,7 +27,9 @@ import Testing
         let rows = try text("README.md").components(separatedBy: "\n").filter { $0.contains("| `REST_AUTH_") }
         #expect(rows.count == Setting.allCases.count)
         for (row, setting) in zip(rows, Setting.allCases) {
-            let names = [setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName, setting.rawValue]
+            let names = [
+                setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName, setting.rawValue,
+            ]
             for name in names.compactMap(\.self) { #expect(row.contains("`\(name)`"), "\(row)") }
         }
     }

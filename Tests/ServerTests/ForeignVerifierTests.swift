@@ -2,12 +2,15 @@ import Foundation
 import Support
 import Testing
 
-/// Tokens verified by programs that know nothing of this package: the examples of `Examples/Verifying`, as they are, and joserfc.
+/// Tokens verified by programs that know nothing of this package: the examples of
+/// `Examples/Verifying`, as they are, and joserfc.
 @Suite struct ForeignVerifierTests {
     static let algorithms = ["ES256", "EdDSA", "RS256"]
 
     /// A server with a user, and everyone who verifies its tokens.
-    private static func start(_ arguments: [String] = []) async throws -> (server: RunningServer, verifiers: [ForeignVerifier]) {
+    private static func start(_ arguments: [String] = []) async throws -> (
+        server: RunningServer, verifiers: [ForeignVerifier]
+    ) {
         let server = try await RunningServer(arguments)
         _ = try server.register("miguel", "python")
         return (server, try ForeignVerifier.Kind.allCases.map { try ForeignVerifier($0, server: server) })
@@ -21,7 +24,9 @@ import Testing
         let another = try server.token("miguel", "python")
         let (header, payload, signature) = try parts(of: token)
         let kid = try #require(try decoded(header)["kid"])
-        func forged(_ members: [String: Any]) -> String { encoded(members.merging(["typ": "at+jwt", "kid": kid]) { $1 }) }
+        func forged(_ members: [String: Any]) -> String {
+            encoded(members.merging(["typ": "at+jwt", "kid": kid]) { $1 })
+        }
         var claims = try decoded(payload)
         #expect(try decoded(header)["alg"] as? String == algorithm)
         claims["sub"] = "2"
@@ -71,7 +76,9 @@ import Testing
             #expect(try await verifier.verify("nonsense")["error"] is String)
             let token = try server.token("miguel", "python")
             #expect(try await verifier.verify(token)["sub"] as? String == "1")
-            try await wait(seconds: 5, for: "the end of the token") { try await verifier.verify(token)["error"] is String }
+            try await wait(seconds: 5, for: "the end of the token") {
+                try await verifier.verify(token)["error"] is String
+            }
         }
     }
 
@@ -92,10 +99,12 @@ import Testing
 
     // MARK: Revocations
 
-    /// What the documentation promises of the examples, in seconds: the interval of the reading and one more.
+    /// What the documentation promises of the examples, in seconds: the interval of the reading and
+    /// one more.
     private static let bound = 2.0
 
-    @Test(arguments: algorithms) func theTokensOfAnEndedSessionAreRefusedWithinTheBound(algorithm: String) async throws {
+    @Test(arguments: algorithms) func theTokensOfAnEndedSessionAreRefusedWithinTheBound(algorithm: String) async throws
+    {
         let (server, verifiers) = try await Self.start(["--signing-algorithm", algorithm])
         for verifier in verifiers where verifier.kind.readsRevocations {
             let (ended, other) = (try server.token("miguel", "python"), try server.token("miguel", "python"))
@@ -122,7 +131,9 @@ import Testing
                 return answer["error"] != nil
             }
             // What was done for the verifier before this one may not have been read here yet.
-            try await wait(seconds: Self.bound, for: "the role") { try await verifier.verify(admin)["roles"] as? [String] == ["admin"] }
+            try await wait(seconds: Self.bound, for: "the role") {
+                try await verifier.verify(admin)["roles"] as? [String] == ["admin"]
+            }
             try await server.command("users", "revoke", "miguel", "admin")
             try await wait(seconds: Self.bound, for: "the role's end") { try await isRefused(admin) }
             #expect(try await !isRefused(plain))
@@ -156,13 +167,17 @@ import Testing
         for verifier in verifiers {
             try await wait(seconds: 20, for: "the list to be too old") {
                 let answer = try await verifier.verify(token)
-                #expect(answer["error"] == nil || answer["error"] as? String == "the revocations have not been read for too long")
+                #expect(
+                    answer["error"] == nil
+                        || answer["error"] as? String == "the revocations have not been read for too long")
                 return answer["error"] != nil
             }
         }
         server.resume()
         for verifier in verifiers {
-            try await wait(seconds: 10, for: "the list to be read again") { try await verifier.verify(token)["sub"] as? String == "1" }
+            try await wait(seconds: 10, for: "the list to be read again") {
+                try await verifier.verify(token)["sub"] as? String == "1"
+            }
         }
     }
 
@@ -183,8 +198,11 @@ import Testing
         let (server, _) = try await Self.start()
         let token = try server.token("miguel", "python")
         for kind in ForeignVerifier.Kind.allCases where kind.readsRevocations {
-            for (input, status, lines) in [(token, 0, 1), (token + "\n" + token + "\n", 0, 2), (token + "x\n" + token, 1, 2), ("", 0, 0)] {
-                let process = try kind.process(["http://127.0.0.1:\(server.port)"], input: .text(input), directory: server.directory)
+            for (input, status, lines) in [
+                (token, 0, 1), (token + "\n" + token + "\n", 0, 2), (token + "x\n" + token, 1, 2), ("", 0, 0),
+            ] {
+                let process = try kind.process(
+                    ["http://127.0.0.1:\(server.port)"], input: .text(input), directory: server.directory)
                 #expect(try await process.exitStatus() == status, "\(kind): \(process.errorText)")
                 #expect(process.outputLines.count == lines)
             }
@@ -203,7 +221,9 @@ private final class ForeignVerifier {
         /// joserfc is there for its signatures and claims.
         var readsRevocations: Bool { self != .joserfc }
 
-        func process(_ arguments: [String], input: ExternalProcess.Input, directory: TemporaryDirectory) throws -> ExternalProcess {
+        func process(_ arguments: [String], input: ExternalProcess.Input, directory: TemporaryDirectory) throws
+            -> ExternalProcess
+        {
             let (executable, script) =
                 switch self {
                 case .pyJWT: (try ExternalProcess.testPython(), "Examples/Verifying/verify.py")
@@ -257,5 +277,6 @@ private func decoded(_ part: String) throws -> [String: Any] {
 }
 
 private func encoded(_ members: [String: Any]) -> String {
-    Data(json(members).utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    Data(json(members).utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing(
+        "=", with: "")
 }

@@ -9,7 +9,8 @@ import Testing
     @Test func aRequestIsOneLineWithThePatternAndNothingOfTheRequest() async throws {
         let server = try await RunningServer(["--log-format", "json"])
         _ = try server.register("miguel", "python")
-        _ = try server.send("GET", "/api/users/1?password=geheim", headers: ["X-Secret: geheim", basic("miguel", "geheim")])
+        _ = try server.send(
+            "GET", "/api/users/1?password=geheim", headers: ["X-Secret: geheim", basic("miguel", "geheim")])
         try await wait(seconds: 5, for: "the line") { server.log.contains("/api/users/{id}") }
         let line = try #require(server.log.split(separator: "\n").last { $0.contains("/api/users/{id}") })
         let fields = try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
@@ -75,7 +76,8 @@ import Testing
     @Test func thePublicURLWinsOverWhatTheClientSays() async throws {
         let server = try await RunningServer(["--public-url", "https://auth.example.com/accounts/"])
         let answer = try server.send(
-            "POST", "/api/users", headers: ["Host: evil.example", "Content-Type: application/json"], body: Self.registration)
+            "POST", "/api/users", headers: ["Host: evil.example", "Content-Type: application/json"],
+            body: Self.registration)
         #expect(answer["Location"] == "https://auth.example.com/accounts/api/users/1")
     }
 
@@ -121,7 +123,8 @@ import Testing
         let one = try curl(server, "/api/users", "--http1.1", "-d", #"{"username":"susan","password":"python"}"#)
         #expect(one.hasPrefix("HTTP/1.1 201"))
         #expect(one.contains("https://localhost:\(server.port)/api/users/2"))
-        let old = try run("openssl", ["s_client", "-connect", "127.0.0.1:\(server.port)", "-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
+        let old = try run(
+            "openssl", ["s_client", "-connect", "127.0.0.1:\(server.port)", "-tls1_1", "-cipher", "ALL@SECLEVEL=0"])
         #expect(old.contains("Cipher is (NONE)"))
     }
 
@@ -136,7 +139,8 @@ import Testing
         func stream(_ method: String, _ token: String) throws -> String {
             try curl(server, "/api/tokens", version, "-X", method, "-T", "-", input: json(["refresh_token": token]))
         }
-        let first = try refreshToken(curl(server, "/api/tokens", version, "-d", #"{"username":"miguel","password":"python"}"#))
+        let first = try refreshToken(
+            curl(server, "/api/tokens", version, "-d", #"{"username":"miguel","password":"python"}"#))
         let second = try refreshToken(stream("PUT", first))
         #expect(second != first)
         #expect(try stream("DELETE", second).contains(" 204"))
@@ -148,14 +152,16 @@ import Testing
         let server = try await secureServer("--hashing-threads", "1")
         _ = try curl(server, "/api/users", "--http2", "-d", #"{"username":"miguel","password":"python"}"#)
         let more = Array(repeating: "https://localhost:\(server.port)/api/token", count: 5)
-        let answers = try curl(server, "/api/token", options: ["--http2", "-Z", "--parallel-immediate", "-u", "miguel:python"] + more)
+        let answers = try curl(
+            server, "/api/token", options: ["--http2", "-Z", "--parallel-immediate", "-u", "miguel:python"] + more)
         #expect(answers.components(separatedBy: "HTTP/2 200").count == 7)
     }
 
     @Test func streamsThatAreTakenBackLeaveTheQueue() async throws {
         let server = try await secureServer("--hashing-threads", "1", "--password-passes", "64")
         let more = Array(repeating: "https://localhost:\(server.port)/api/token", count: 19)
-        _ = try curl(server, "/api/token", options: ["--http2", "-Z", "-u", "nobody:python", "--max-time", "0.3"] + more)
+        _ = try curl(
+            server, "/api/token", options: ["--http2", "-Z", "-u", "nobody:python", "--max-time", "0.3"] + more)
         try await wait(seconds: 20, for: "the end of all requests") {
             server.log.components(separatedBy: "route=/api/token ").count == 21
         }
@@ -167,22 +173,28 @@ import Testing
         try run(
             "openssl",
             [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj",
+                "/CN=localhost",
                 "-addext", "subjectAltName=DNS:localhost", "-keyout", "\(directory.path)/process-key.pem", "-out",
                 "\(directory.path)/process-cert.pem",
             ])
         return try await RunningServer(
-            ["--tls-certificate", "process-cert.pem", "--tls-key", "process-key.pem"] + arguments, directory: directory, scheme: "https")
+            ["--tls-certificate", "process-cert.pem", "--tls-key", "process-key.pem"] + arguments, directory: directory,
+            scheme: "https")
     }
 
     /// Head and body of the answer to a request that curl makes.
-    private func curl(_ server: RunningServer, _ path: String, _ options: String..., input: String? = nil) throws -> String {
+    private func curl(_ server: RunningServer, _ path: String, _ options: String..., input: String? = nil) throws
+        -> String
+    {
         try curl(server, path, options: options, input: input)
     }
 
-    private func curl(_ server: RunningServer, _ path: String, options: [String], input: String? = nil) throws -> String {
+    private func curl(_ server: RunningServer, _ path: String, options: [String], input: String? = nil) throws -> String
+    {
         let common = [
-            "-sS", "-i", "--cacert", "\(server.directory.path)/process-cert.pem", "--resolve", "localhost:\(server.port):127.0.0.1", "-H",
+            "-sS", "-i", "--cacert", "\(server.directory.path)/process-cert.pem", "--resolve",
+            "localhost:\(server.port):127.0.0.1", "-H",
             "Content-Type: application/json", "https://localhost:\(server.port)\(path)",
         ]
         return try run("curl", common + options, input: input)

@@ -7,7 +7,8 @@ import Testing
 @Suite struct ImportCommandTests {
     let directory: TemporaryDirectory
     let database: TestDatabase
-    private let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
+    private let hash =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
 
     /// Has no comma.
     private let plain = "$5$rounds=1000$K8Vu7XBgEBZF/.d8$XvMPXvmqjv4iUYsqL0QUQMo9/FGhDynyVeZB8xewfG."
@@ -17,11 +18,14 @@ import Testing
         database = try directory.database()
     }
 
-    private func users(_ arguments: String..., input: String? = nil, in other: TemporaryDirectory? = nil) async throws -> CommandOutcome {
+    private func users(_ arguments: String..., input: String? = nil, in other: TemporaryDirectory? = nil) async throws
+        -> CommandOutcome
+    {
         let directory = other ?? directory
         let database = try directory.database()
         return try await runCommand(
-            ["users"] + arguments + ["--database", database.url], environment: database.environment, directory: directory, input: input)
+            ["users"] + arguments + ["--database", database.url], environment: database.environment,
+            directory: directory, input: input)
     }
 
     /// A file in the directory that is none of the commands' making.
@@ -52,7 +56,8 @@ import Testing
         return path(name)
     }
 
-    private let flaskTable = "CREATE TABLE users (id INTEGER PRIMARY KEY, username VARCHAR(32), password_hash VARCHAR(64))"
+    private let flaskTable =
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, username VARCHAR(32), password_hash VARCHAR(64))"
 
     // MARK: Files
 
@@ -63,7 +68,8 @@ import Testing
         #expect(outcome.output == "Imported: 1; there already: 0; refused: 0.\n")
         #expect(outcome.error == "importing, 100 %\n")
         for (option, text) in [
-            ("--csv", "username,password_hash\nsusan,\(plain)\n"), ("--jsonl", #"{"username":"david","password_hash":"\#(hash)"}"#),
+            ("--csv", "username,password_hash\nsusan,\(plain)\n"),
+            ("--jsonl", #"{"username":"david","password_hash":"\#(hash)"}"#),
         ] { #expect(try await users("import", option, "-", input: text).status == 0) }
         #expect(try await names() == ["Miguel", "susan", "david"])
         #expect(try await listed().map { $0["id"] as? Int } == [7, 8, 9])
@@ -92,8 +98,10 @@ import Testing
         for line in [
             #"line 3, "a:b": username has a character that is not allowed"#,
             #"line 4, "MIGUEL": when case is put aside, the name is that of line 2, which came first"#,
-            #"line 5, "susan": the password hash is of a kind that is not understood"#, "line 6: there are 1 fields, and 3 in the header",
-            #"line 7, "erin": the user has no password to sign in with"#, #"line 8, "\u{1b}[2J\u{202e}": username has a character"#,
+            #"line 5, "susan": the password hash is of a kind that is not understood"#,
+            "line 6: there are 1 fields, and 3 in the header",
+            #"line 7, "erin": the user has no password to sign in with"#,
+            #"line 8, "\u{1b}[2J\u{202e}": username has a character"#,
             #"line 9, "frank": id 1 became 2"#,
         ] { #expect(outcome.error.contains(line), "\(outcome.error)") }
         #expect(!outcome.error.contains("\u{1B}"))
@@ -105,7 +113,10 @@ import Testing
             try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
         }
         #expect(Set(lines.compactMap { $0["line"] as? Int }) == Set(2...9))
-        #expect(lines.filter { $0["outcome"] as? String == "skipped" }.compactMap { $0["username"] as? String } == ["miguel", "frank"])
+        #expect(
+            lines.filter { $0["outcome"] as? String == "skipped" }.compactMap { $0["username"] as? String } == [
+                "miguel", "frank",
+            ])
         #expect(lines.filter { $0["outcome"] as? String == "refused" }.count == 6)
         #expect(try FileManager.default.attributesOfItem(atPath: report)[.posixPermissions] as? Int == 0o600)
     }
@@ -130,19 +141,24 @@ import Testing
         let more = try write("username,password_hash,id\nMiguel,\(plain),1\nsusan,\(plain),1\n", to: "more.csv")
         let outcome = try await users("import", "--csv", more, "--dry-run")
         #expect(outcome.status == 0)
-        #expect(outcome.output == "Nothing was written. Would be imported: 1, of these with another id 1; there already: 1; refused: 0.\n")
+        #expect(
+            outcome.output
+                == "Nothing was written. Would be imported: 1, of these with another id 1; there already: 1; refused: 0.\n"
+        )
         #expect(outcome.error.contains(#"line 3, "susan": id 1 is not free"#))
         #expect(try await names() == ["miguel"])
     }
 
     @Test(arguments: [
-        [], ["--csv", "a.csv", "--jsonl", "b.jsonl"], ["--from-flask", "a.sqlite", "--csv", "-"], ["--csv", "missing.csv"],
+        [], ["--csv", "a.csv", "--jsonl", "b.jsonl"], ["--from-flask", "a.sqlite", "--csv", "-"],
+        ["--csv", "missing.csv"],
         ["--jsonl", "."], ["--from-flask", "missing.sqlite"], ["--from-django", "missing.sqlite"],
         ["--from-django", "postgres://nobody@127.0.0.1:1/none"], ["--csv", "-", "--report", "missing/report.jsonl"],
     ])
     func whatNamesNoSourceIsRefusedAndNobodyComesIn(arguments: [String]) async throws {
         let outcome = try await runCommand(
-            ["users", "import"] + arguments + ["--database", database.url], environment: database.environment, directory: directory,
+            ["users", "import"] + arguments + ["--database", database.url], environment: database.environment,
+            directory: directory,
             input: "username,password_hash\nmiguel,\(plain)\n")
         #expect(outcome.status != 0)
         #expect(!outcome.error.isEmpty)
@@ -155,10 +171,13 @@ import Testing
     func aFlaskServersTableIsReadUnderEitherName(table: String) async throws {
         let file = try foreign(
             "data.sqlite", flaskTable.replacing("users", with: "\"\(table)\""),
-            "INSERT INTO \"\(table)\" VALUES (3, 'Miguel', '\(hash)'), (1, 'susan', '\(hash)'), (9, 'MIGUEL', '\(hash)')")
+            "INSERT INTO \"\(table)\" VALUES (3, 'Miguel', '\(hash)'), (1, 'susan', '\(hash)'), (9, 'MIGUEL', '\(hash)')"
+        )
         let outcome = try await users("import", "--from-flask", file)
         #expect(outcome.status == 1)
-        #expect(outcome.error.contains(#"id 9, "MIGUEL": when case is put aside, the name is that of id 3, which came first"#))
+        #expect(
+            outcome.error.contains(
+                #"id 9, "MIGUEL": when case is put aside, the name is that of id 3, which came first"#))
         #expect(try await names() == ["susan", "Miguel"])
         #expect(try await listed().map { $0["id"] as? Int } == [1, 3])
         let exported = try await users("export").output
@@ -185,7 +204,8 @@ import Testing
         let lacking = try foreign("lacking.sqlite", "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT)")
         let empty = try write("", to: "empty.sqlite")
         for (file, message) in [
-            (junk, "is no SQLite database"), (other, "has no table users with the columns id, username, password_hash or user with"),
+            (junk, "is no SQLite database"),
+            (other, "has no table users with the columns id, username, password_hash or user with"),
             (lacking, "has no table users"), (empty, "has no table users"),
         ] {
             for option in ["--from-flask", "--from-django"] {
@@ -200,14 +220,16 @@ import Testing
     @Test func aDatabaseOfOursIsNotTakenForAFlaskServers() async throws {
         let file = path("ours.sqlite")
         let made = try await runCommand(
-            ["users", "add", "miguel", "--password-stdin", "--database", "sqlite:\(file)"], directory: directory, input: "python\n")
+            ["users", "add", "miguel", "--password-stdin", "--database", "sqlite:\(file)"], directory: directory,
+            input: "python\n")
         #expect(made.status == 0)
         let outcome = try await users("import", "--from-flask", file)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("is a database of rest-auth: rest-auth migrate moves those"))
     }
 
-    /// What is only in the log is read, and neither file nor log is written, also when nobody else is there to look after them.
+    /// What is only in the log is read, and neither file nor log is written, also when nobody else
+    /// is there to look after them.
     @Test func aDatabaseWithALogIsReadAsItIs() async throws {
         let file = path("data.sqlite")
         let writer = try DatabaseQueue(path: file)
@@ -221,11 +243,14 @@ import Testing
         for suffix in ["", "-wal"] { try FileManager.default.copyItem(atPath: file + suffix, toPath: copy + suffix) }
         let before = try ["", "-wal"].map { try Data(contentsOf: URL(fileURLWithPath: copy + $0)) }
         #expect(before[1].count > 0)
-        let there = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.contains("copy") }.sorted()
+        let there = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.contains("copy") }
+            .sorted()
         #expect(try await users("import", "--from-flask", copy).status == 0)
         #expect(try await names() == ["miguel"])
         #expect(try ["", "-wal"].map { try Data(contentsOf: URL(fileURLWithPath: copy + $0)) } == before)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.contains("copy") }.sorted() == there)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.contains("copy") }.sorted()
+                == there)
         // And while its server has it open.
         #expect(try await users("import", "--from-flask", file).output.hasPrefix("Imported: 0; there already: 1"))
         try writer.close()
@@ -259,7 +284,8 @@ import Testing
             """, database: name)
         try await expectDjango(import: url, refused: "refused: 1 (no usable password 1)")
         let none = try server.makeDatabase()
-        #expect(try await users("import", "--from-django", none).error.contains("has no table auth_user that can be read"))
+        #expect(
+            try await users("import", "--from-django", none).error.contains("has no table auth_user that can be read"))
     }
 
     private func expectDjango(import source: String, refused: String) async throws {
@@ -285,7 +311,10 @@ import Testing
         #expect(try await !users("export").output.contains("password_hash"))
         let exported = try await users("export", "--include-password-hashes").output
         // The other kind of database, and one of the same.
-        let others = [try TemporaryDirectory.withSQLite(), try TemporaryDirectory(database: PostgresServer.shared.get().makeDatabase())]
+        let others = [
+            try TemporaryDirectory.withSQLite(),
+            try TemporaryDirectory(database: PostgresServer.shared.get().makeDatabase()),
+        ]
         for other in others {
             let imported = try await users("import", "--jsonl", "-", input: exported, in: other)
             #expect(imported.output == "Imported: 2; there already: 0; refused: 0.\n", "\(imported.error)")
@@ -301,7 +330,8 @@ import Testing
     @Test func anImportRunsBesideAServer() async throws {
         let server = try await RunningServer(directory: directory)
         // Several transactions, with the server's own between them.
-        let text = (1...50_000).map { #"{"id":\#($0),"username":"user-\#($0)","password_hash":"\#(hash)"}"# + "\n" }.joined()
+        let text = (1...50_000).map { #"{"id":\#($0),"username":"user-\#($0)","password_hash":"\#(hash)"}"# + "\n" }
+            .joined()
         async let outcome = users("import", "--jsonl", "-", input: text)
         var registered: [String] = []
         for number in 0..<20 {

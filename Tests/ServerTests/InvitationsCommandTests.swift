@@ -37,7 +37,9 @@ import Testing
         #expect(lines.map { $0["note"] as? String } == ["Jürgen's team", "Jürgen's team", "Jürgen's team"])
         for line in lines {
             #expect(Set(line.keys) == ["id", "note", "created_at", "expires_at"])
-            let dates = try ["created_at", "expires_at"].map { try Date(#require(line[$0] as? String), strategy: .iso8601) }
+            let dates = try ["created_at", "expires_at"].map {
+                try Date(#require(line[$0] as? String), strategy: .iso8601)
+            }
             #expect(dates[1].timeIntervalSince(dates[0]) == 30 * 86400)
         }
         let text = try await invitations("list").output
@@ -68,7 +70,8 @@ import Testing
     @Test(arguments: [
         ["create", "--expires-in", "0d"], ["create", "--expires-in", "7"], ["create", "--expires-in", "7w"],
         ["create", "--expires-in", "d"],
-        ["create", "--expires-in", "-1d"], ["create", "--expires-in", "367d"], ["create", "--expires-in", "99999999999999999d"],
+        ["create", "--expires-in", "-1d"], ["create", "--expires-in", "367d"],
+        ["create", "--expires-in", "99999999999999999d"],
         ["create", "--count", "0"], ["create", "--count", "1001"], ["create", "--note", "a\nb"],
         ["create", "--note", String(repeating: "x", count: 201)], ["delete"], ["delete", "nonsense"], ["nonsense"],
     ])

@@ -5,7 +5,8 @@ import Support
 import Synchronization
 import Testing
 
-/// From a running Flask server to a running rest-auth, with the steps of the page *Moving from Flask*.
+/// From a running Flask server to a running rest-auth, with the steps of the page *Moving from
+/// Flask*.
 @Suite struct LiveMoveTests {
     private let directory: TemporaryDirectory
     private let secret = "Zq7-flask-4hVxN2pL"
@@ -74,7 +75,8 @@ import Testing
         let username: String
     }
 
-    private func outstanding(_ server: FlaskServer, _ users: [(name: String, password: String)]) throws -> [Outstanding] {
+    private func outstanding(_ server: FlaskServer, _ users: [(name: String, password: String)]) throws -> [Outstanding]
+    {
         try users.map { user in
             let answer = try server.send("GET", "/api/token", headers: [basic(user.name, user.password)])
             guard let token = answer.json["token"] as? String else { throw FlaskFailed(log: answer.body) }
@@ -84,18 +86,25 @@ import Testing
 
     // MARK: The new one
 
-    private func run(_ arguments: [String]) async throws -> CommandOutcome { try await runCommand(arguments, directory: directory) }
-
-    private func startNew(secret: String? = nil) async throws -> RunningServer {
-        try await RunningServer(environment: secret.map { ["REST_AUTH_LEGACY_SECRET": $0] } ?? [:], directory: directory)
+    private func run(_ arguments: [String]) async throws -> CommandOutcome {
+        try await runCommand(arguments, directory: directory)
     }
 
-    private func digest(_ path: String) throws -> SHA256Digest { SHA256.hash(data: try Data(contentsOf: URL(fileURLWithPath: path))) }
+    private func startNew(secret: String? = nil) async throws -> RunningServer {
+        try await RunningServer(
+            environment: secret.map { ["REST_AUTH_LEGACY_SECRET": $0] } ?? [:], directory: directory)
+    }
+
+    private func digest(_ path: String) throws -> SHA256Digest {
+        SHA256.hash(data: try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
 
     private var besideTheOldDatabase: [String] { directory.contents.filter { $0.hasPrefix("data.") } }
 
     private func storedHashes() async throws -> [String] {
-        try await DatabaseQueue(path: newDatabase).read { try String.fetchAll($0, sql: "SELECT password_hash FROM users ORDER BY id") }
+        try await DatabaseQueue(path: newDatabase).read {
+            try String.fetchAll($0, sql: "SELECT password_hash FROM users ORDER BY id")
+        }
     }
 
     /// All that is stored of each.
@@ -119,8 +128,11 @@ import Testing
                     do {
                         let connection = try HTTPConnection(port: port)
                         for (index, user) in users.enumerated() where index % 8 == part {
-                            let answer = try connection.send("GET", "/api/resource", headers: [basic(user.name, user.password)])
-                            if answer.status != 200 || answer.json["data"] as? String != "Hello, \(user.name)!" { failed.add(user.name) }
+                            let answer = try connection.send(
+                                "GET", "/api/resource", headers: [basic(user.name, user.password)])
+                            if answer.status != 200 || answer.json["data"] as? String != "Hello, \(user.name)!" {
+                                failed.add(user.name)
+                            }
                         }
                     } catch {
                         failed.add("\(error)")
@@ -149,7 +161,8 @@ import Testing
                 for number in 1...(age == "bcrypt" ? 1 : 3) {
                     let (name, password) = ("\(age)-\(number)", "päss wörd \(number)")
                     let body = json(["username": name, "password": password])
-                    let answer = try old.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body)
+                    let answer = try old.send(
+                        "POST", "/api/users", headers: ["Content-Type: application/json"], body: body)
                     #expect(answer.status == 201)
                     users.append((name, password))
                 }
@@ -194,7 +207,9 @@ import Testing
 
         // Without the secret they are over.
         let later = try await startNew()
-        for held in outstanding { #expect(try later.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 401) }
+        for held in outstanding {
+            #expect(try later.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 401)
+        }
         #expect(try await later.stop() == 0)
 
         #expect(try digest(oldDatabase) == before)
@@ -206,11 +221,15 @@ import Testing
 
     private func expectGood(_ held: Outstanding, at new: RunningServer) throws {
         for header in [basic(held.token, "x"), basic(held.token, ""), bearer(held.token)] {
-            #expect(try new.send("GET", "/api/resource", headers: [header]).json["data"] as? String == "Hello, \(held.username)!")
+            #expect(
+                try new.send("GET", "/api/resource", headers: [header]).json["data"] as? String
+                    == "Hello, \(held.username)!")
         }
         let fresh = try new.token(held.token, "unused")
         #expect(fresh != held.token)
-        #expect(try new.send("GET", "/api/resource", headers: [bearer(fresh)]).json["data"] as? String == "Hello, \(held.username)!")
+        #expect(
+            try new.send("GET", "/api/resource", headers: [bearer(fresh)]).json["data"] as? String
+                == "Hello, \(held.username)!")
         #expect(try new.send("GET", "/api/token", headers: [basic(fresh, "x")]).status == 200)
     }
 
@@ -227,7 +246,8 @@ import Testing
     private func expectForgeriesRefused(at new: RunningServer) async throws {
         for form in ["pyjwt", "itsdangerous"] {
             let tokens = [
-                try await madeToken(5, form, seconds: 600, secret: "another secret of 24 bytes"), try await madeToken(5, form, seconds: -1),
+                try await madeToken(5, form, seconds: 600, secret: "another secret of 24 bytes"),
+                try await madeToken(5, form, seconds: -1),
                 try await madeToken(5000, form, seconds: 600), try await madeToken(0, form, seconds: 600),
             ]
             for token in tokens {
@@ -279,7 +299,9 @@ import Testing
         #expect(try await run(Self.importing).status == 0)
         let new = try await startNew(secret: secret)
         _ = try new.register("newcomer", "python")
-        #expect(try new.send("GET", "/api/resource", headers: [bearer(await madeToken(5, "pyjwt", seconds: 600))]).status == 200)
+        #expect(
+            try new.send("GET", "/api/resource", headers: [bearer(await madeToken(5, "pyjwt", seconds: 600))]).status
+                == 200)
         try await new.kill()
         #expect(try digest(oldDatabase) == before)
         #expect(besideTheOldDatabase == ["data.sqlite"])
@@ -287,7 +309,8 @@ import Testing
         #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
         // Who registers there meanwhile comes with the next import.
         let body = json(["username": "latecomer", "password": "python"])
-        #expect(try old.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body).status == 201)
+        #expect(
+            try old.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body).status == 201)
         try await old.stop()
         let again = try await run(Self.importing)
         #expect(again.output == "Imported: 1, of these with another id 1; there already: 20; refused: 0.\n")
@@ -295,7 +318,9 @@ import Testing
         let later = try await startNew(secret: secret)
         for (id, name) in [(21, "latecomer"), (5, "user-5")] {
             let token = try await madeToken(id, "itsdangerous", seconds: 600)
-            #expect(try later.send("GET", "/api/resource", headers: [bearer(token)]).json["data"] as? String == "Hello, \(name)!")
+            #expect(
+                try later.send("GET", "/api/resource", headers: [bearer(token)]).json["data"] as? String
+                    == "Hello, \(name)!")
         }
         #expect(try await later.stop() == 0)
     }
@@ -312,7 +337,8 @@ import Testing
     }
 
     @Test func theSecretIsNeverShown() async throws {
-        let outcome = try await runCommand(["config", "check"], environment: ["REST_AUTH_LEGACY_SECRET": secret], directory: directory)
+        let outcome = try await runCommand(
+            ["config", "check"], environment: ["REST_AUTH_LEGACY_SECRET": secret], directory: directory)
         #expect(outcome.output.contains("legacy_secret = (secret)"))
         #expect(!(outcome.output + outcome.error).contains(secret))
         #expect(try await run(["serve", "--legacy-secret", secret]).status != 0)
@@ -321,7 +347,8 @@ import Testing
     /// The page shows the commands that were run here.
     @Test func thePageHasTheseCommands() throws {
         let page = try String(
-            contentsOf: ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc/Moving-from-Flask.md"),
+            contentsOf: ExternalProcess.repository.appendingPathComponent(
+                "Sources/RESTAuth/RESTAuth.docc/Moving-from-Flask.md"),
             encoding: .utf8)
         for command in [Self.trial, Self.importing] {
             #expect(page.contains("    $ rest-auth \(command.joined(separator: " "))\n"))

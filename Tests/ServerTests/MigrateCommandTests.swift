@@ -78,7 +78,8 @@ import Testing
     }
 
     @Test(arguments: [
-        [], ["--from", "sqlite:a.sqlite"], ["--to", "sqlite:a.sqlite"], ["--from", "a.sqlite", "--to", "sqlite:b.sqlite"],
+        [], ["--from", "sqlite:a.sqlite"], ["--to", "sqlite:a.sqlite"],
+        ["--from", "a.sqlite", "--to", "sqlite:b.sqlite"],
         ["--from", "sqlite:a.sqlite", "--to", "mysql://localhost/b"], ["--from", "sqlite:", "--to", "sqlite:b.sqlite"],
     ])
     func whatNamesNoTwoDatabasesIsRefused(arguments: [String]) async throws {
@@ -90,17 +91,21 @@ import Testing
     @Test func aTargetWithUsersIsLeftUntouched() async throws {
         try await fillSource(users: 3)
         _ = try await runCommand(
-            ["users", "add", "resident", "--password-stdin", "--database", "sqlite:\(target)"], directory: directory, input: "python\n")
+            ["users", "add", "resident", "--password-stdin", "--database", "sqlite:\(target)"], directory: directory,
+            input: "python\n")
         let outcome = try await migrate()
         #expect(outcome.status == 1)
-        #expect(outcome.error == "rest-auth: sqlite:\(target) is not empty and was left untouched; name a database that is new\n")
+        #expect(
+            outcome.error
+                == "rest-auth: sqlite:\(target) is not empty and was left untouched; name a database that is new\n")
         #expect(try await count("SELECT count(*) FROM users", in: target) == 1)
     }
 
     @Test func aDatabaseDoesNotMoveIntoItself() async throws {
         try await fillSource(users: 3)
         let outcome = try await runCommand(
-            ["migrate", "--from", "sqlite:\(source)", "--to", "sqlite:\(directory.path)/./source.sqlite"], directory: directory)
+            ["migrate", "--from", "sqlite:\(source)", "--to", "sqlite:\(directory.path)/./source.sqlite"],
+            directory: directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("into itself"))
         #expect(try await count("SELECT count(*) FROM users", in: source) == 3)

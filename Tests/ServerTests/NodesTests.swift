@@ -14,7 +14,9 @@ import Testing
         let tokens = try first.signIn()
         for node in nodes.all {
             // Twice: from the second time on the node answers from memory.
-            for _ in 0..<2 { #expect(try node.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 200) }
+            for _ in 0..<2 {
+                #expect(try node.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 200)
+            }
         }
         try await ending.happen(on: first, to: tokens)
         for node in nodes.all {
@@ -23,8 +25,9 @@ import Testing
         }
     }
 
-    /// The one promise that is a time. A busy machine stands still for longer than that now and then, so one of three measurements has to
-    /// keep it. The database is one that writes to the disk, as it does in production.
+    /// The one promise that is a time. A busy machine stands still for longer than that now and
+    /// then, so one of three measurements has to keep it. The database is one that writes to the
+    /// disk, as it does in production.
     @Test func theEndOfASessionIsKnownToEveryNodeWithinATenthOfASecond() async throws {
         let database = try PostgresServer()
         let nodes = try await Nodes(3, over: database.makeDatabase())
@@ -41,7 +44,8 @@ import Testing
         #expect(last <= .milliseconds(100))
     }
 
-    /// How long after the end of a session each of the other nodes refused its token, in rising order.
+    /// How long after the end of a session each of the other nodes refused its token, in rising
+    /// order.
     private func delaysOfRefusals(_ count: Int, by nodes: Nodes) async throws -> [Duration] {
         let tokens = try await nodes.tokens(count)
         let connections = try nodes.all.map { try $0.connect() }
@@ -56,7 +60,8 @@ import Testing
                 // Twice: from the second time on the node answers from memory.
                 for _ in 0..<2 { try #require(try status(of: token, at: other) == 200) }
             }
-            try #require(try connections[number % 3].send("DELETE", "/api/tokens", headers: [bearer(token)]).status == 204)
+            try #require(
+                try connections[number % 3].send("DELETE", "/api/tokens", headers: [bearer(token)]).status == 204)
             let end = ContinuousClock.now
             var believing = Set(others)
             while !believing.isEmpty {
@@ -85,9 +90,13 @@ import Testing
         let statuses = try connections.map { try $0.readAnswer().status }
         #expect(statuses.count { $0 == 401 } == 10)
         #expect(statuses.count { $0 == 429 } == 290)
-        for node in nodes.all { #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 429) }
+        for node in nodes.all {
+            #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 429)
+        }
         try await nodes.all[1].command("throttle", "clear", "--user", "miguel")
-        for node in nodes.all { #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200) }
+        for node in nodes.all {
+            #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
+        }
     }
 
     // MARK: Keys
@@ -108,24 +117,29 @@ import Testing
             for (number, node) in nodes.all.enumerated() {
                 let token = try node.renewed(old)
                 if keyID(of: token) == key { signing.insert(number) }
-                for other in nodes.all { #expect(try other.send("GET", "/api/resource", headers: [bearer(token)]).status == 200) }
+                for other in nodes.all {
+                    #expect(try other.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
+                }
             }
             return signing.count == nodes.all.count
         }
         #expect(try nodes.all[2].send("GET", "/api/resource", headers: [bearer(old)]).status == 200)
     }
 
-    /// Each round: who rotates is killed just before the database hears of the new key, or just after it has stored it.
+    /// Each round: who rotates is killed just before the database hears of the new key, or just
+    /// after it has stored it.
     @Test func aRotationThatIsKilledLeavesARingThatAllGoOnWith() async throws {
         let server = try PostgresServer.shared.get()
         let url = try server.makeDatabase()
         let nodes = try await Nodes(2, over: url)
         let proxy = try DatabaseProxy(to: server)
         defer { proxy.end() }
-        /// As if the last rotation had been a while ago: what has not begun to sign has no successor.
+        /// As if the last rotation had been a while ago: what has not begun to sign has no
+        /// successor.
         func letTimePass() throws {
             try server.execute(
-                "UPDATE signing_keys SET signs_from = signs_from - interval '10 s', created_at = created_at - interval '10 s'", at: url)
+                "UPDATE signing_keys SET signs_from = signs_from - interval '10 s', created_at = created_at - interval '10 s'",
+                at: url)
         }
 
         var count = 1
@@ -134,7 +148,8 @@ import Testing
             let isStored = round % 2 == 1
             proxy.stall(at: isStored ? .answer("INSERT 0 1") : .question("INSERT INTO signing_keys"))
             let rotation = try ExternalProcess(
-                ExternalProcess.restAuth, ["keys", "rotate", "--now", "--database", proxy.url(PostgresServer.name(in: url))],
+                ExternalProcess.restAuth,
+                ["keys", "rotate", "--now", "--database", proxy.url(PostgresServer.name(in: url))],
                 environment: nodes.directory.database().environment, directory: nodes.directory)
             try await wait(seconds: 20, for: "the new key") { proxy.isStalled }
             rotation.kill()
@@ -164,7 +179,8 @@ import Testing
         }
         _ = try nodes.all[0].register("miguel", "python")
         for (one, other) in [(nodes.all[0], nodes.all[1]), (nodes.all[1], nodes.all[0])] {
-            #expect(try other.send("GET", "/api/resource", headers: [bearer(one.token("miguel", "python"))]).status == 200)
+            #expect(
+                try other.send("GET", "/api/resource", headers: [bearer(one.token("miguel", "python"))]).status == 200)
         }
     }
 
@@ -175,11 +191,15 @@ import Testing
         let library = "\(directory.path)/process-clock.so"
         let compiler = try ExternalProcess(
             ExternalProcess.program("clang"),
-            ["-shared", "-fPIC", "-o", library, ExternalProcess.repository.appendingPathComponent("Tests/Scripts/shifted_clock.c").path],
+            [
+                "-shared", "-fPIC", "-o", library,
+                ExternalProcess.repository.appendingPathComponent("Tests/Scripts/shifted_clock.c").path,
+            ],
             directory: directory)
         #expect(try await compiler.exitStatus() == 0, "\(compiler.errorText)")
         let right = try await RunningServer(directory: directory)
-        let ahead = try await RunningServer(environment: ["LD_PRELOAD": library, "CLOCK_SHIFT": "2"], directory: directory)
+        let ahead = try await RunningServer(
+            environment: ["LD_PRELOAD": library, "CLOCK_SHIFT": "2"], directory: directory)
         _ = try right.register("miguel", "python")
         let issued = try [right, ahead].map { try #require(issuedAt(of: $0.token("miguel", "python"))) }
         #expect(issued[1] - issued[0] >= 2)
@@ -195,7 +215,9 @@ import Testing
                 #expect(answer.status == 200, "\(answer.body)")
                 refresh = try #require(answer.json["refresh_token"] as? String)
                 let access = try #require(answer.json["access_token"] as? String)
-                for node in [one, other] { #expect(try node.send("GET", "/api/resource", headers: [bearer(access)]).status == 200) }
+                for node in [one, other] {
+                    #expect(try node.send("GET", "/api/resource", headers: [bearer(access)]).status == 200)
+                }
             }
             #expect(try other.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)]).status == 204)
             for node in [one, other] {
@@ -248,7 +270,8 @@ enum Ending: CaseIterable {
 
     fileprivate func happen(on node: RunningServer, to tokens: SignedIn) async throws {
         switch self {
-        case .sessionEnded: #expect(try node.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)]).status == 204)
+        case .sessionEnded:
+            #expect(try node.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)]).status == 204)
         case .userDisabled: try await node.command("users", "disable", "miguel")
         case .passwordChanged:
             let answer = try node.send(
@@ -256,7 +279,8 @@ enum Ending: CaseIterable {
                 body: json(["current_password": "python", "new_password": "monty"]))
             #expect(answer.status == 204)
         case .roleRevoked: try await node.command("users", "revoke", "miguel", "admin")
-        case .userDeleted: #expect(try node.send("DELETE", "/api/me", headers: [basic("miguel", "python")]).status == 204)
+        case .userDeleted:
+            #expect(try node.send("DELETE", "/api/me", headers: [basic("miguel", "python")]).status == 204)
         }
     }
 }
@@ -297,13 +321,16 @@ private final class LoadBalancer {
     init(before nodes: [RunningServer]) async throws {
         directory = try TemporaryDirectory()
         port = try FreePort.next()
-        // A connection to a node carries one request, so that what ends with it is that request. One that a node does not take goes to the next.
+        // A connection to a node carries one request, so that what ends with it is that request.
+        // One that a node does not take goes to the next.
         let lines =
             [
-                "defaults", "mode http", "option http-server-close", "option redispatch 1", "timeout connect 1s", "timeout check 2s",
+                "defaults", "mode http", "option http-server-close", "option redispatch 1", "timeout connect 1s",
+                "timeout check 2s",
                 "timeout client 20s", "timeout server 20s",
                 "listen nodes", "bind 127.0.0.1:\(port)", "balance roundrobin",
-                "option httpchk GET /health/ready", "http-check expect status 200", "default-server check inter 100ms fall 2 rise 1",
+                "option httpchk GET /health/ready", "http-check expect status 200",
+                "default-server check inter 100ms fall 2 rise 1",
             ] + nodes.map { "server node-\($0.port) 127.0.0.1:\($0.port)" }
         let file = "\(directory.path)/haproxy.cfg"
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: file))

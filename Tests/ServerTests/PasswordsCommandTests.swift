@@ -15,11 +15,13 @@ import Testing
     }
 
     private func filter(_ arguments: String..., list: String = "list.txt") async throws -> CommandOutcome {
-        try await runCommand(["passwords", "filter", list, "--output", "breached.filter"] + arguments, directory: directory)
+        try await runCommand(
+            ["passwords", "filter", list, "--output", "breached.filter"] + arguments, directory: directory)
     }
 
     private func check(_ password: String) async throws -> CommandOutcome {
-        try await runCommand(["passwords", "check", "--filter", "breached.filter"], directory: directory, input: password + "\n")
+        try await runCommand(
+            ["passwords", "check", "--filter", "breached.filter"], directory: directory, input: password + "\n")
     }
 
     /// SHA-1 of `letmein`, `python` and `monty`.
@@ -30,7 +32,8 @@ import Testing
         """
 
     @Test(arguments: [
-        "letmein\npython\n", "letmein\r\npython\r\n", "\u{FEFF}letmein\npython", "\n\nletmein\n\npython\n\n", "python\nletmein",
+        "letmein\npython\n", "letmein\r\npython\r\n", "\u{FEFF}letmein\npython", "\n\nletmein\n\npython\n\n",
+        "python\nletmein",
     ])
     func aListOfWordsBecomesAFilter(list: String) async throws {
         try write(list)
@@ -90,7 +93,8 @@ import Testing
         ("B7A875FC1EA228B9061041B7CEC4BD3C52AB3CE3\n", ["--minimum-count", "2"], "has no count"),
         ("letmein\n", ["--minimum-count", "2"], "--minimum-count has no meaning"),
         ("32ED87BDB5FDC5E9CBA88547376818D4:24230577\n", [], "NTLM"),
-        ("letmein\na\u{0}b\n", [], "line 2 is not UTF-8"), (String(repeating: "x", count: 5000) + "\n", [], "line 1 is too long"),
+        ("letmein\na\u{0}b\n", [], "line 2 is not UTF-8"),
+        (String(repeating: "x", count: 5000) + "\n", [], "line 1 is too long"),
         ("letmein\n" + String(repeating: "x", count: 3_000_000), [], "line 2 is too long"),
     ])
     func whatIsNoListIsRefusedAndNothingIsMade(list: String, arguments: [String], reason: String) async throws {
@@ -109,7 +113,9 @@ import Testing
         #expect(directory.contents == ["list.txt"])
     }
 
-    @Test(arguments: [Data([0x1F, 0x8B, 8, 0, 0xFF, 0xFE]), Data("p\u{e4}ss\n".unicodeScalars.map { UInt8($0.value) })])
+    @Test(arguments: [
+        Data([0x1F, 0x8B, 8, 0, 0xFF, 0xFE]), Data("p\u{e4}ss\n".unicodeScalars.map { UInt8($0.value) }),
+    ])
     func whatIsNotTextIsRefused(list: Data) async throws {
         try write(list)
         let outcome = try await filter()
@@ -132,7 +138,8 @@ import Testing
         try write("precious", as: "breached.filter")
         #expect(try await filter().error.contains("is there already"))
         #expect(try String(contentsOfFile: directory.path + "/breached.filter", encoding: .utf8) == "precious")
-        let swapped = try await runCommand(["passwords", "filter", "list.txt", "--output", "list.txt"], directory: directory)
+        let swapped = try await runCommand(
+            ["passwords", "filter", "list.txt", "--output", "list.txt"], directory: directory)
         #expect(swapped.error.contains("is there already"))
         try FileManager.default.removeItem(atPath: directory.path + "/breached.filter")
         #expect(try await filter().status == 0)
@@ -146,7 +153,8 @@ import Testing
         try write("letmein\n")
         _ = try await filter()
         #expect(try await check("").status == 1)
-        let outcome = try await runCommand(["passwords", "check", "--filter", "list.txt"], directory: directory, input: "letmein\n")
+        let outcome = try await runCommand(
+            ["passwords", "check", "--filter", "list.txt"], directory: directory, input: "letmein\n")
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("rest-auth passwords filter"))
         #expect(!(outcome.error + outcome.output).contains("letmein"))
@@ -179,7 +187,8 @@ import Testing
         try bytes.write(to: file)
         for command in [["serve", "--port", "0"], ["config", "check"]] {
             let outcome = try await runCommand(
-                command + ["--password-policy", "nist", "--breached-passwords", "breached.filter"], directory: directory)
+                command + ["--password-policy", "nist", "--breached-passwords", "breached.filter"], directory: directory
+            )
             #expect(outcome.status == 1)
             #expect(outcome.error.contains("breached.filter is damaged"))
         }

@@ -2,7 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// How a node comes to its database: over TLS, by password, through a pooler, as a role that may little; and what it says when it does not.
+/// How a node comes to its database: over TLS, by password, through a pooler, as a role that may
+/// little; and what it says when it does not.
 @Suite struct PostgresConnectionTests {
     private var shared: PostgresServer { get throws { try PostgresServer.shared.get() } }
 
@@ -10,7 +11,8 @@ import Testing
     private func expectRefusal(_ url: String, _ arguments: String..., saying text: String) async throws {
         let directory = try TemporaryDirectory(database: url)
         let outcome = try await runCommand(
-            ["serve", "--port", "0", "--database", url] + arguments, environment: directory.database().environment, directory: directory)
+            ["serve", "--port", "0", "--database", url] + arguments, environment: directory.database().environment,
+            directory: directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.hasPrefix("rest-auth: "))
         #expect(outcome.error.split(separator: "\n").count == 1, "\(outcome.error)")
@@ -38,7 +40,8 @@ import Testing
         let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = 'auth'"
         #expect(try server.execute(encrypted) == "t")
 
-        try await expectRefusal(url("localhost", server.dataPath + "/stranger.crt"), saying: "certificate verify failed")
+        try await expectRefusal(
+            url("localhost", server.dataPath + "/stranger.crt"), saying: "certificate verify failed")
         try await expectRefusal(url("127.0.0.1", authority), saying: "does not match host name")
         try await expectRefusal(url("localhost", "/nowhere/authority.crt"), saying: "/nowhere/authority.crt")
     }
@@ -53,7 +56,10 @@ import Testing
         for (name, subject, issuer) in certificates {
             let files = ["-keyout", "\(name).key", "-out", "\(name).crt"] + issuer
             let arguments =
-                ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=\(subject)"]
+                [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+                    "-subj", "/CN=\(subject)",
+                ]
                 + files.map { $0.contains(".") ? "\(server.dataPath)/\($0)" : $0 }
             let made = try server.run("openssl", arguments)
             #expect(made.waitForEnd() == 0, "\(made.errorText)")
@@ -66,7 +72,8 @@ import Testing
         try server.execute("CREATE ROLE auth LOGIN PASSWORD 'right-horse'")
         try server.execute("CREATE DATABASE auth OWNER auth")
         let rules = URL(fileURLWithPath: server.dataPath + "/pg_hba.conf")
-        try Data(("host all auth 127.0.0.1/32 scram-sha-256\n" + String(contentsOf: rules, encoding: .utf8)).utf8).write(to: rules)
+        try Data(("host all auth 127.0.0.1/32 scram-sha-256\n" + String(contentsOf: rules, encoding: .utf8)).utf8)
+            .write(to: rules)
         try server.execute("SELECT pg_reload_conf()")
         func url(_ password: String) -> String { server.networkURL("auth", user: "auth:\(password)") }
         try await wait(seconds: 10, for: "the wrong password to be refused") {
@@ -123,7 +130,9 @@ import Testing
         for signedIn in tokens {
             let renewed = try other.refresh(signedIn.refresh)
             #expect(renewed.status == 200)
-            #expect(try one.refresh(signedIn.refresh).json["refresh_token"] as? String == renewed.json["refresh_token"] as? String)
+            #expect(
+                try one.refresh(signedIn.refresh).json["refresh_token"] as? String == renewed.json["refresh_token"]
+                    as? String)
             for node in [one, other, one, other] {
                 #expect(try node.send("GET", "/api/resource", headers: [bearer(signedIn.access)]).status == 200)
             }
@@ -136,7 +145,9 @@ import Testing
         for node in [one, other] { try await node.waitForRefusal(of: tokens[1].access) }
         // Nobody listens on a connection that is somebody else's in a moment.
         #expect(
-            try shared.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()", at: url)
+            try shared.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+                at: url)
                 == "0")
         #expect(!one.log.contains("the database failed"))
         #expect(!other.log.contains("the database failed"))
@@ -164,8 +175,10 @@ import Testing
         #expect(!node.log.contains("the database failed"))
 
         for statement in [
-            "CREATE TABLE mine ()", "CREATE SCHEMA mine", "ALTER TABLE users ADD COLUMN mine text", "DROP TABLE sessions",
-            "TRUNCATE sessions", "TRUNCATE users CASCADE", "ALTER TABLE users DISABLE TRIGGER ALL", "CREATE INDEX ON users (username)",
+            "CREATE TABLE mine ()", "CREATE SCHEMA mine", "ALTER TABLE users ADD COLUMN mine text",
+            "DROP TABLE sessions",
+            "TRUNCATE sessions", "TRUNCATE users CASCADE", "ALTER TABLE users DISABLE TRIGGER ALL",
+            "CREATE INDEX ON users (username)",
             "DROP SCHEMA public CASCADE", "INSERT INTO schema_migrations VALUES (99)", "CREATE ROLE mine",
         ] {
             let error = #expect(throws: ServerEnded.self, "\(statement)") { try shared.execute(statement, at: runtime) }
@@ -182,13 +195,18 @@ import Testing
         let form = ["Content-Type: application/x-www-form-urlencoded"]
         let gateway = basic("gateway", try await node.addClient("gateway"))
         #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
-        for path in ["/api/token", "/api/resource", "/api/verify", "/api/me", "/api/me/sessions", "/api/users/1", "/api/revocations"] {
+        for path in [
+            "/api/token", "/api/resource", "/api/verify", "/api/me", "/api/me/sessions", "/api/users/1",
+            "/api/revocations",
+        ] {
             #expect(try node.send("GET", path, headers: [bearer(tokens.access)]).status == 200, "\(path)")
         }
-        let introspected = try node.send("POST", "/oauth/introspect", headers: [gateway] + form, body: "token=\(tokens.access)")
+        let introspected = try node.send(
+            "POST", "/oauth/introspect", headers: [gateway] + form, body: "token=\(tokens.access)")
         #expect(introspected.json["active"] as? Bool == true)
         let renewed = try #require(try node.refresh(tokens.refresh).json["refresh_token"] as? String)
-        #expect(try node.send("POST", "/oauth/revoke", headers: [gateway] + form, body: "token=\(renewed)").status == 200)
+        #expect(
+            try node.send("POST", "/oauth/revoke", headers: [gateway] + form, body: "token=\(renewed)").status == 200)
         let password = json(["current_password": "python", "new_password": "monty"])
         let headers = [basic("miguel", "python"), "Content-Type: application/json"]
         #expect(try node.send("PUT", "/api/me/password", headers: headers, body: password).status == 204)
@@ -240,26 +258,32 @@ import Testing
     @Test func aSecretIsNotMadeForADatabaseThatNodesShare() async throws {
         let directory = try TemporaryDirectory()
         let outcome = try await runCommand(
-            ["serve", "--port", "0", "--database", shared.makeDatabase(), "--secret-key-file", "shared.secret"], directory: directory)
+            ["serve", "--port", "0", "--database", shared.makeDatabase(), "--secret-key-file", "shared.secret"],
+            directory: directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("shared.secret") && outcome.error.contains("openssl rand"))
         #expect(directory.contents.isEmpty)
     }
 
-    /// At the end the next id is set, which only the owner may: better to know before anything is copied.
+    /// At the end the next id is set, which only the owner may: better to know before anything is
+    /// copied.
     @Test func aRoleThatOwnsNothingCannotFillADatabase() async throws {
         let old = try await RunningServer(directory: TemporaryDirectory(database: "sqlite:old.sqlite"))
         _ = try old.register("miguel", "python")
         #expect(try await old.stop() == 0)
         let url = try shared.makeDatabase()
         try shared.execute("CREATE ROLE filler LOGIN")
-        let applied = try await runCommand(["schema", "apply", "--runtime-role", "filler", "--database", url], directory: old.directory)
+        let applied = try await runCommand(
+            ["schema", "apply", "--runtime-role", "filler", "--database", url], directory: old.directory)
         #expect(applied.status == 0, "\(applied.error)")
         let filler = try shared.url(PostgresServer.name(in: url), user: "filler")
-        let outcome = try await runCommand(["migrate", "--from", "sqlite:old.sqlite", "--to", filler], directory: old.directory)
+        let outcome = try await runCommand(
+            ["migrate", "--from", "sqlite:old.sqlite", "--to", filler], directory: old.directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("owner"))
-        #expect(try shared.execute("SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM unfinished_transfer)", at: url) == "0")
+        #expect(
+            try shared.execute(
+                "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM unfinished_transfer)", at: url) == "0")
     }
 
     @Test func aDatabaseThatCannotBeUsedIsOneClearLine() async throws {
@@ -269,7 +293,8 @@ import Testing
         try await expectRefusal(shared.url("no_such_database"), saying: "no_such_database")
         try await expectRefusal(shared.url("postgres", user: "no_such_role"), saying: "no_such_role")
         try await expectRefusal(shared.networkURL("auth", options: "no_such_option=1"), saying: "no_such_option")
-        try await expectRefusal(shared.url("postgres"), "--database-pooler", "yes", "--database-schema", "mine", saying: "pooler")
+        try await expectRefusal(
+            shared.url("postgres"), "--database-pooler", "yes", "--database-schema", "mine", saying: "pooler")
 
         let url = try shared.makeDatabase()
         let node = try await RunningServer(directory: TemporaryDirectory(database: url))

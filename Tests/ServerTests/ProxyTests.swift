@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Real proxies, run from the very files of `Examples/Proxies` with nothing but the ports replaced, in front of the server and of an
-/// application that answers with what it was asked.
+/// Real proxies, run from the very files of `Examples/Proxies` with nothing but the ports replaced,
+/// in front of the server and of an application that answers with what it was asked.
 @Suite struct ProxyTests {
     let server: RunningServer
 
@@ -45,7 +45,9 @@ import Testing
             ["Authorization: Digest x"], ["Authorization:"], ["Remote-User: miguel", "Remote-User-Id: 1"],
         ]
         for headers in headers {
-            for (method, path) in [("GET", "/"), ("POST", "/notes"), ("OPTIONS", "/"), ("GET", "/api/../"), ("GET", "/oauth")] {
+            for (method, path) in [
+                ("GET", "/"), ("POST", "/notes"), ("OPTIONS", "/"), ("GET", "/api/../"), ("GET", "/oauth"),
+            ] {
                 let answer = try front.send(method, path, headers: headers)
                 #expect(answer.status == 401, "\(method) \(path) \(headers)")
                 #expect(answer.all("WWW-Authenticate").first == #"Basic realm="Authentication Required""#)
@@ -67,15 +69,18 @@ import Testing
     // MARK: What cannot be forged
 
     private static let forgedFields = [
-        "Remote-User: eve", "Remote-User-Id: 99", "Remote-Groups: admin", "remote-groups: admin", "REMOTE-GROUPS: admin",
+        "Remote-User: eve", "Remote-User-Id: 99", "Remote-Groups: admin", "remote-groups: admin",
+        "REMOTE-GROUPS: admin",
         "Remote_User: eve",
         "Remote_Groups: admin", "remote_user-id: 99", "Remote-User_Id: 99",
     ]
 
-    @Test(arguments: Proxy.allCases) func theClientsOwnIdentityFieldsNeverReachTheApplication(proxy: Proxy) async throws {
+    @Test(arguments: Proxy.allCases) func theClientsOwnIdentityFieldsNeverReachTheApplication(proxy: Proxy) async throws
+    {
         let front = try await Front(proxy, auth: server.port)
         let token = try bearerToken()
-        // Nobody granted this user a role, so the server's answer about them is empty: nothing takes the place of what was forged.
+        // Nobody granted this user a role, so the server's answer about them is empty: nothing
+        // takes the place of what was forged.
         for forged in Self.forgedFields.map({ [$0] }) + [Self.forgedFields] {
             let answer = try front.send("GET", "/", headers: [bearer(token)] + forged)
             #expect(answer.status == 200)
@@ -87,13 +92,17 @@ import Testing
         let front = try await Front(proxy, auth: server.port)
         try await server.command("users", "grant", "miguel", "staff", "admin")
         let answer = try front.send("GET", "/", headers: [basic("miguel", "python"), "Remote-Groups: root"])
-        #expect(Seen(answer.json).identity == ["remote-user": "miguel", "remote-user-id": "1", "remote-groups": "admin,staff"])
+        #expect(
+            Seen(answer.json).identity == [
+                "remote-user": "miguel", "remote-user-id": "1", "remote-groups": "admin,staff",
+            ])
     }
 
     @Test(arguments: Proxy.allCases) func theClientCannotHaveTheIdentityTakenAway(proxy: Proxy) async throws {
         let front = try await Front(proxy, auth: server.port)
         for names in ["Remote-User", "close, Remote-User-Id", "remote-groups, remote-user, remote-user-id"] {
-            let answer = try front.send("GET", "/", headers: [basic("miguel", "python"), "Connection: \(names)", "Remote-Groups: admin"])
+            let answer = try front.send(
+                "GET", "/", headers: [basic("miguel", "python"), "Connection: \(names)", "Remote-Groups: admin"])
             #expect(answer.status == 200)
             #expect(Seen(answer.json).identity == ["remote-user": "miguel", "remote-user-id": "1"], "\(names)")
         }
@@ -113,7 +122,8 @@ import Testing
         let front = try await Front(proxy, auth: server.port)
         let forged = ["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https"]
         let answer = try front.send(
-            "POST", "/api/users", headers: forged + ["Content-Type: application/json"], body: #"{"username":"susan","password":"python"}"#)
+            "POST", "/api/users", headers: forged + ["Content-Type: application/json"],
+            body: #"{"username":"susan","password":"python"}"#)
         #expect(answer.status == 201)
         #expect(answer["Location"] == "http://127.0.0.1/api/users/2")
         let seen = Seen(try front.send("GET", "/", headers: forged + [basic("susan", "python")]).json)
@@ -137,7 +147,8 @@ import Testing
             #expect(answer.json["body"] as? String == body)
         }
         let connection = try front.connect()
-        try connection.write("POST /notes HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+        try connection.write(
+            "POST /notes HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
         #expect(try connection.readAnswer().json["body"] as? String == "hello")
 
         #expect(auth.requests.count == 5)
@@ -177,7 +188,9 @@ import Testing
         #expect(front.application.requests.isEmpty)
     }
 
-    @Test(arguments: Proxy.allCases, [401, 500, 503]) func theApplicationsOwnRefusalsAreLeftAlone(proxy: Proxy, status: Int) async throws {
+    @Test(arguments: Proxy.allCases, [401, 500, 503]) func theApplicationsOwnRefusalsAreLeftAlone(
+        proxy: Proxy, status: Int
+    ) async throws {
         let front = try await Front(proxy, auth: server.port, applicationStatus: status)
         let answer = try front.send("GET", "/", headers: [basic("miguel", "python")])
         #expect(answer.status == status)
@@ -190,7 +203,8 @@ import Testing
     @Test(arguments: Proxy.allCases) func theServersOwnPathsAreOpenToEveryone(proxy: Proxy) async throws {
         let front = try await Front(proxy, auth: server.port)
         for (path, status) in [
-            ("/.well-known/jwks.json", 200), ("/.well-known/oauth-authorization-server", 200), ("/api/revocations", 200),
+            ("/.well-known/jwks.json", 200), ("/.well-known/oauth-authorization-server", 200),
+            ("/api/revocations", 200),
             ("/api/users/1", 200), ("/api/token", 401), ("/oauth/introspect", 405), ("/api/nothing", 404),
         ] {
             let answer = try front.send("GET", path)
@@ -199,7 +213,8 @@ import Testing
         }
         let metadata = try front.send("GET", "/.well-known/oauth-authorization-server").json
         #expect(metadata["jwks_uri"] as? String == "http://127.0.0.1/.well-known/jwks.json")
-        let token = try #require(front.send("GET", "/api/token", headers: [basic("miguel", "python")]).json["token"] as? String)
+        let token = try #require(
+            front.send("GET", "/api/token", headers: [basic("miguel", "python")]).json["token"] as? String)
         #expect(try front.send("GET", "/", headers: [bearer(token)]).status == 200)
         #expect(front.application.requests.count == 1)
     }
@@ -207,11 +222,18 @@ import Testing
     @Test(arguments: Proxy.allCases) func noTokenAndNoPasswordStandsInTheProxysLogs(proxy: Proxy) async throws {
         let front = try await Front(proxy, auth: server.port)
         let token = try bearerToken()
-        for header in [basic(token, "x"), bearer(token), basic("miguel", "python"), basic(token + "x", "x"), basic("miguel", "geheim")] {
+        for header in [
+            basic(token, "x"), bearer(token), basic("miguel", "python"), basic(token + "x", "x"),
+            basic("miguel", "geheim"),
+        ] {
             _ = try front.send("GET", "/logged", headers: [header])
         }
-        if proxy == .nginx { try await wait(seconds: 5, for: "the lines") { front.logs.components(separatedBy: "/logged").count == 6 } }
-        for secret in [token, "python", "geheim", String(basic("miguel", "python").dropFirst("Authorization: Basic ".count))] {
+        if proxy == .nginx {
+            try await wait(seconds: 5, for: "the lines") { front.logs.components(separatedBy: "/logged").count == 6 }
+        }
+        for secret in [
+            token, "python", "geheim", String(basic("miguel", "python").dropFirst("Authorization: Basic ".count)),
+        ] {
             #expect(!front.logs.contains(secret))
         }
     }
@@ -228,7 +250,8 @@ enum Proxy: String, CaseIterable, CustomTestStringConvertible {
 
     fileprivate func arguments(_ file: String, in directory: TemporaryDirectory) -> [String] {
         switch self {
-        // The second directive is for tests that run as root: its workers would be someone who may not enter the directory.
+        // The second directive is for tests that run as root: its workers would be someone who may
+        // not enter the directory.
         case .nginx: ["-e", "stderr", "-p", directory.path, "-c", file, "-g", "daemon off; user root;"]
         case .caddy: ["run", "--config", file, "--adapter", "caddyfile"]
         }
@@ -253,7 +276,8 @@ private final class Front {
         let file = "\(directory.path)/\(proxy.example)"
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
         process = try ExternalProcess(
-            ExternalProcess.program(proxy.rawValue), proxy.arguments(file, in: directory), environment: ["HOME": directory.path],
+            ExternalProcess.program(proxy.rawValue), proxy.arguments(file, in: directory),
+            environment: ["HOME": directory.path],
             directory: directory)
         try await process.answers(on: port, path: "/.well-known/ready")
     }
@@ -269,7 +293,9 @@ private final class Front {
 
     /// Everything that the proxy has written.
     var logs: String {
-        let files = ["access.log", "error.log"].map { try? String(contentsOfFile: "\(directory.path)/\($0)", encoding: .utf8) }
+        let files = ["access.log", "error.log"].map {
+            try? String(contentsOfFile: "\(directory.path)/\($0)", encoding: .utf8)
+        }
         return files.compactMap(\.self).joined() + process.outputText + process.errorText
     }
 }
@@ -310,8 +336,11 @@ private struct Seen {
         fields = Dictionary(pairs, uniquingKeysWith: +)
     }
 
-    /// Every field that says who it is, also in the spellings that many applications take for the same. One with nothing in it says nothing.
+    /// Every field that says who it is, also in the spellings that many applications take for the
+    /// same. One with nothing in it says nothing.
     var identity: [String: String] {
-        fields.filter { $0.key.hasPrefix("remote") }.mapValues { $0.joined(separator: " and ") }.filter { !$0.value.isEmpty }
+        fields.filter { $0.key.hasPrefix("remote") }.mapValues { $0.joined(separator: " and ") }.filter {
+            !$0.value.isEmpty
+        }
     }
 }

@@ -16,8 +16,12 @@ import Testing
     }
 
     @Test func anOperatorSeesAndEndsASession() async throws {
-        let (first, second) = (try server.signIn(headers: ["User-Agent: phone"]), try server.signIn(headers: ["User-Agent: laptop"]))
-        for tokens in [first, second] { #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 200) }
+        let (first, second) = (
+            try server.signIn(headers: ["User-Agent: phone"]), try server.signIn(headers: ["User-Agent: laptop"])
+        )
+        for tokens in [first, second] {
+            #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 200)
+        }
         let lines = try await run("sessions", "list", "miguel", "--json").output.split(separator: "\n").map { line in
             try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
         }
@@ -39,8 +43,10 @@ import Testing
     @Test(arguments: [
         ["sessions", "list"], ["sessions", "list", "nobody"], ["sessions", "revoke"], ["sessions", "revoke", "x"],
         ["sessions", "revoke", "--user", "nobody"], ["users", "grant", "miguel"], ["users", "grant", "miguel", "a b"],
-        ["users", "grant", "nobody", "admin"], ["users", "revoke", "--id", "1"], ["clients", "add"], ["clients", "add", "a b"],
-        ["clients", "remove", "nobody"], ["keys"], ["keys", "rotate", "x"], ["keys", "revoke"], ["keys", "revoke", "x"],
+        ["users", "grant", "nobody", "admin"], ["users", "revoke", "--id", "1"], ["clients", "add"],
+        ["clients", "add", "a b"],
+        ["clients", "remove", "nobody"], ["keys"], ["keys", "rotate", "x"], ["keys", "revoke"],
+        ["keys", "revoke", "x"],
     ])
     func whatCannotBeIsAnErrorInAFewWords(arguments: [String]) async throws {
         let outcome = try await server.run(arguments == ["keys"] ? ["keys", "nothing"] : arguments)
@@ -53,7 +59,8 @@ import Testing
         _ = try server.signIn(headers: ["User-Agent: a\u{9b}31m\u{85}b\tc"])
         let output = try await run("sessions", "list", "miguel").output
         #expect(output.split(separator: "\n").count == 1)
-        #expect(!output.unicodeScalars.contains { $0.properties.generalCategory == .control && $0 != "\t" && $0 != "\n" })
+        #expect(
+            !output.unicodeScalars.contains { $0.properties.generalCategory == .control && $0 != "\t" && $0 != "\n" })
     }
 
     @Test func rolesAreGrantedAndTakenAway() async throws {
@@ -63,7 +70,9 @@ import Testing
         #expect(try server.send("GET", "/api/verify", headers: [bearer(token)])["Remote-Groups"] == "admin,auditor")
         #expect(try await run("users", "revoke", "--id", "1", "admin").status == 0)
         try await server.waitForRefusal(of: token)
-        #expect(try server.send("GET", "/api/verify", headers: [bearer(server.signIn().access)])["Remote-Groups"] == "auditor")
+        #expect(
+            try server.send("GET", "/api/verify", headers: [bearer(server.signIn().access)])["Remote-Groups"]
+                == "auditor")
     }
 
     @Test func aClientsSecretIsShownOnce() async throws {
@@ -89,7 +98,9 @@ import Testing
         try await wait(seconds: 2, for: "the server to publish it") {
             try server.send("GET", "/.well-known/jwks.json").body.contains("Ed25519")
         }
-        try await wait(seconds: 15, for: "the new key to sign") { try server.signIn().access.prefix(20) != first.prefix(20) }
+        try await wait(seconds: 15, for: "the new key to sign") {
+            try server.signIn().access.prefix(20) != first.prefix(20)
+        }
         #expect(try server.send("GET", "/api/resource", headers: [bearer(first)]).status == 200)
         #expect(try server.send("GET", "/api/resource", headers: [bearer(server.signIn().access)]).status == 200)
         let states = try await run("keys", "list", "--json").output

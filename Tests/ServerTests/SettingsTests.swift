@@ -8,7 +8,8 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private func check(_ arguments: [String] = [], environment: [String: String] = [:], file: String? = nil) async throws -> CommandOutcome
+    private func check(_ arguments: [String] = [], environment: [String: String] = [:], file: String? = nil)
+        async throws -> CommandOutcome
     {
         var arguments = ["config", "check"] + arguments
         if let file {
@@ -34,7 +35,10 @@ import Testing
         #expect(outcome.output.contains("hostname = 127.0.0.3  (hostname in process-settings.yaml)"))
     }
 
-    @Test(arguments: [("PORT", "8080", "port"), ("LOG_LEVEL", "debug", "log_level"), ("DATABASE_URL", "sqlite:x.sqlite", "database_url")])
+    @Test(arguments: [
+        ("PORT", "8080", "port"), ("LOG_LEVEL", "debug", "log_level"),
+        ("DATABASE_URL", "sqlite:x.sqlite", "database_url"),
+    ])
     func thePlatformsNamesAreUnderstoodAndOursWin(name: String, value: String, setting: String) async throws {
         #expect(try await check(environment: [name: value]).output.contains("\(setting) = \(value)  (\(name))"))
         let both = try await check(environment: [name: "wrong", "REST_AUTH_" + name: value])
@@ -55,7 +59,9 @@ import Testing
         let outcome = try await check(file: yaml)
         #expect(outcome.output.contains("cors_origins = https://a.example,https://b.example"))
         #expect(outcome.output.contains("log_format = json"))
-        #expect(try await check(file: #"{"port": 8080, "password_policy": "nist"}"#).output.contains("password_policy = nist"))
+        #expect(
+            try await check(file: #"{"port": 8080, "password_policy": "nist"}"#).output.contains(
+                "password_policy = nist"))
         #expect(try await check(file: "").status == 0)
     }
 
@@ -75,7 +81,9 @@ import Testing
         #expect(outcome.error.contains("did you mean REST_AUTH_PASSWORD_POLICY?"))
     }
 
-    @Test(arguments: ["port: 70000", "port: [1, 2]", "token_renewal: maybe", "- a\n- b", "a: b: c", "port: {a: 1}", "\u{0}"])
+    @Test(arguments: [
+        "port: 70000", "port: [1, 2]", "token_renewal: maybe", "- a\n- b", "a: b: c", "port: {a: 1}", "\u{0}",
+    ])
     func aBadFileIsOneClearLine(file: String) async throws {
         let outcome = try await check(file: file)
         #expect(outcome.status == 1)
@@ -94,7 +102,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--registration", "nobody"], ["--registration", ""], ["--registration-challenge", "7"], ["--registration-challenge", "31"],
+        ["--registration", "nobody"], ["--registration", ""], ["--registration-challenge", "7"],
+        ["--registration-challenge", "31"],
         ["--registration-challenge", "on"], ["--registration-challenge", "20 bits"],
     ])
     func aModeOrAChallengeThatIsNoneIsRefused(flags: [String]) async throws {
@@ -109,7 +118,10 @@ import Testing
         #expect(outcome.output.hasPrefix("rest-auth "))
     }
 
-    @Test(arguments: [["--help"], ["serve", "--help"], ["users", "--help"], ["users", "add", "--help"], ["config", "check", "--help"]])
+    @Test(arguments: [
+        ["--help"], ["serve", "--help"], ["users", "--help"], ["users", "add", "--help"],
+        ["config", "check", "--help"],
+    ])
     func helpIsThere(arguments: [String]) async throws {
         let outcome = try await runCommand(arguments, directory: directory)
         #expect(outcome.status == 0)

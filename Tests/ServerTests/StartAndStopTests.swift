@@ -6,14 +6,19 @@ import Testing
 @Suite struct StartAndStopTests {
     @Test func itStartsWithNothingAndSaysWhatToDo() async throws {
         let server = try await RunningServer()
-        #expect(server.directory.contents == ["rest-auth.secret", "rest-auth.sqlite", "rest-auth.sqlite-shm", "rest-auth.sqlite-wal"])
+        #expect(
+            server.directory.contents == [
+                "rest-auth.secret", "rest-auth.sqlite", "rest-auth.sqlite-shm", "rest-auth.sqlite-wal",
+            ])
         #expect(server.output.contains("listens on http://127.0.0.1:\(server.port)"))
         #expect(server.output.contains(server.databasePath))
         #expect(server.output.components(separatedBy: "curl ").count == 4)
         #expect(server.output.contains("passwords open"))
         try await wait(seconds: 5, for: "the log") { server.log.contains("password policy open") }
         for name in server.directory.contents {
-            let mode = try FileManager.default.attributesOfItem(atPath: server.directory.path + "/" + name)[.posixPermissions] as? Int
+            let mode =
+                try FileManager.default.attributesOfItem(atPath: server.directory.path + "/" + name)[.posixPermissions]
+                as? Int
             #expect(mode == 0o600, "\(name)")
         }
     }
@@ -32,7 +37,8 @@ import Testing
         let connection = try server.connect()
         let body = #"{"username":"miguel","password":"python"}"#
         try connection.write(
-            "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n{")
+            "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n{"
+        )
         // Another request's answer shows that the first one's head was read as well.
         _ = try server.send("GET", "/health/live")
         async let status = server.stop()
@@ -59,21 +65,27 @@ import Testing
         #expect(outcome.status == 1)
         #expect(
             outcome.error
-                == "rest-auth: port \(server.port) on 127.0.0.1 is in use; stop what listens there or choose another with --port\n")
+                == "rest-auth: port \(server.port) on 127.0.0.1 is in use; stop what listens there or choose another with --port\n"
+        )
         #expect(directory.contents.isEmpty)
     }
 
     @Test(arguments: [
-        (["--database", "sqlite:/nowhere/users.sqlite"], "/nowhere/users.sqlite"), (["--database", "mysql://x"], "--database"),
+        (["--database", "sqlite:/nowhere/users.sqlite"], "/nowhere/users.sqlite"),
+        (["--database", "mysql://x"], "--database"),
         (["--database", "sqlite:"], "--database"), (["--port", "http"], "--port"), (["--port", "70000"], "--port"),
         (["--token-duration", "0"], "--token-duration"), (["--token-duration", "86401"], "--token-duration"),
         (["--token-renewal", "sometimes"], "always, until, never"), (["--password-policy", "strong"], "open, nist"),
         (["--password-memory", "8"], "--password-memory"), (["--password-passes", "1"], "--password-passes"),
-        (["--hashing-queue", "0"], "--hashing-queue"), (["--log-level", "loud"], "--log-level"), (["--log-format", "xml"], "text, json"),
+        (["--hashing-queue", "0"], "--hashing-queue"), (["--log-level", "loud"], "--log-level"),
+        (["--log-format", "xml"], "text, json"),
         (["--public-url", "example.com"], "--public-url"),
-        (["--trusted-proxies", "10.0.0.0/33"], "--trusted-proxies"), (["--cors-origins", "example.com"], "--cors-origins"),
-        (["--tls-certificate", "cert.pem"], "tls_key"), (["--tls-certificate", "no.pem", "--tls-key", "no.pem"], "no.pem"),
-        (["--hostname", "192.0.2.1"], "192.0.2.1"), (["--hostname", "no such host"], "no such host"), (["--config", "no.yaml"], "no.yaml"),
+        (["--trusted-proxies", "10.0.0.0/33"], "--trusted-proxies"),
+        (["--cors-origins", "example.com"], "--cors-origins"),
+        (["--tls-certificate", "cert.pem"], "tls_key"),
+        (["--tls-certificate", "no.pem", "--tls-key", "no.pem"], "no.pem"),
+        (["--hostname", "192.0.2.1"], "192.0.2.1"), (["--hostname", "no such host"], "no such host"),
+        (["--config", "no.yaml"], "no.yaml"),
         (["--secret-key-file", "/nowhere/secret"], "/nowhere/secret"),
     ])
     func aBadSettingIsOneClearLineAndNothingIsMade(arguments: [String], names: String) async throws {
@@ -91,7 +103,8 @@ import Testing
     func aWeakSecretKeyIsRefusedAndNotRepeated(key: String) async throws {
         let directory = try TemporaryDirectory()
         for name in ["SECRET_KEY", "REST_AUTH_SECRET_KEY"] {
-            let outcome = try await runCommand(["serve", "--port", "0"], environment: [name: key], directory: directory)
+            let outcome = try await runCommand(
+                ["serve", "--port", "0"], environment: [name: key], directory: directory)
             #expect(outcome.status == 1)
             #expect(outcome.error.contains(name))
             #expect(!outcome.error.contains(key))
@@ -113,7 +126,9 @@ import Testing
         let server = try await RunningServer(environment: ["SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"])
         #expect(!server.directory.contents.contains("rest-auth.secret"))
         _ = try server.register("miguel", "python")
-        #expect(try server.send("GET", "/api/resource", headers: [basic(server.token("miguel", "python"), "")]).status == 200)
+        #expect(
+            try server.send("GET", "/api/resource", headers: [basic(server.token("miguel", "python"), "")]).status
+                == 200)
     }
 
     @Test func twoServersOverOneNewDatabaseTakeEachOthersTokens() async throws {

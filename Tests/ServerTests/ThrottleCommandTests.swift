@@ -54,7 +54,8 @@ import Testing
     }
 
     @Test(arguments: [
-        [], ["--user", "miguel", "--all"], ["--address", "192.0.2"], ["--address", "192.0.2.0/24"], ["--user"], ["miguel"],
+        [], ["--user", "miguel", "--all"], ["--address", "192.0.2"], ["--address", "192.0.2.0/24"], ["--user"],
+        ["miguel"],
     ])
     func whatIsNotClearIsRefused(arguments: [String]) async throws {
         let refused = try await server.run(["throttle", "clear"] + arguments)

@@ -15,7 +15,8 @@ import Testing
         try await promise.check(PostgresStorage(PostgresConfiguration(url: url)))
     }
 
-    /// The race for an invitation, held at the moment that decides: another has taken it and has not committed.
+    /// The race for an invitation, held at the moment that decides: another has taken it and has
+    /// not committed.
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {
         let server = try PostgresServer.shared.get()
         let url = try server.makeDatabase()
@@ -39,10 +40,12 @@ import Testing
         }
         try await wait(seconds: 10, for: "the other to have taken it") {
             try server.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'", at: url) == "1"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+                at: url) == "1"
         }
         let error = await #expect(throws: AuthError.self) {
-            try await storage.insertUser(Username("miguel"), passwordHash: "h", at: now, using: RegistrationPermit(invitation: "first"))
+            try await storage.insertUser(
+                Username("miguel"), passwordHash: "h", at: now, using: RegistrationPermit(invitation: "first"))
         }
         #expect(error?.code == .invitationInvalid)
         _ = try await other.value

@@ -18,7 +18,8 @@ import Testing
     @Test func everyCommitIsFullySynchronous() async throws {
         let storage = try await SQLiteStorage(path: path)
         // 2 is FULL; a pool sets 1 by itself after its preparation.
-        #expect(try await storage.database.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") } == 2)
+        #expect(
+            try await storage.database.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") } == 2)
         #expect(try await storage.database.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
         #expect(try await storage.database.read { try Bool.fetchOne($0, sql: "PRAGMA foreign_keys") } == true)
     }
@@ -52,7 +53,9 @@ import Testing
         let clock = TestClock()
         let id = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: clock.now).id
         func count() async throws -> Int? {
-            try await storage.database.read { try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = ?", arguments: [id]) }
+            try await storage.database.read {
+                try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = ?", arguments: [id])
+            }
         }
         for number in 0..<7 {
             let session = Samples.session(number, of: id, at: clock.now)
@@ -66,7 +69,8 @@ import Testing
         #expect(try await count() == 3)
         #expect(try await storage.endSessions(of: id, except: nil, at: clock.now).count == 3)
         #expect(try await count() == 0)
-        _ = try await storage.insertSession(Samples.session(9, of: id, at: clock.now), passwordVersion: nil, refreshDigest: nil, limit: 6)
+        _ = try await storage.insertSession(
+            Samples.session(9, of: id, at: clock.now), passwordVersion: nil, refreshDigest: nil, limit: 6)
         _ = try await storage.deleteUser(id: id, at: clock.now)
         #expect(try await count() == nil)
     }
@@ -122,7 +126,8 @@ import Testing
     @Test(arguments: [
         "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) VALUES ('01a1fdf3-d3a2-7e37-8317-3196edb0e819', 9, 0, 0, 0)",
         "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) VALUES ('x', 1, 0, 0, 0)",
-        "INSERT INTO user_roles VALUES (9, 'admin')", "INSERT INTO user_roles VALUES (1, '')", "INSERT INTO user_roles VALUES (1, 'a b')",
+        "INSERT INTO user_roles VALUES (9, 'admin')", "INSERT INTO user_roles VALUES (1, '')",
+        "INSERT INTO user_roles VALUES (1, 'a b')",
         "INSERT INTO revocations (user_id, session_id, is_refused, at) VALUES (1, 'x', 1, 0)",
         "INSERT INTO revocations (is_refused, at) VALUES (1, 0)",
         "INSERT INTO revocations (session_id, role, is_refused, at) VALUES ('x', 'admin', 1, 0)",
@@ -131,7 +136,9 @@ import Testing
     func theDatabaseItselfRefusesWhatCannotBe(statement: String) async throws {
         let storage = try await SQLiteStorage(path: path)
         _ = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: .now)
-        await #expect(throws: DatabaseError.self) { try await storage.database.write { try $0.execute(sql: statement) } }
+        await #expect(throws: DatabaseError.self) {
+            try await storage.database.write { try $0.execute(sql: statement) }
+        }
     }
 
     @Test(arguments: [
@@ -148,7 +155,9 @@ import Testing
         let plan = try await storage.database.read {
             try Row.fetchAll($0, sql: "EXPLAIN QUERY PLAN " + query).map { $0["detail"] as String }
         }
-        #expect(!plan.contains { $0.hasPrefix("SCAN") && !$0.contains("SUBQUERY") || $0.contains("TEMP B-TREE") }, "\(plan)")
+        #expect(
+            !plan.contains { $0.hasPrefix("SCAN") && !$0.contains("SUBQUERY") || $0.contains("TEMP B-TREE") }, "\(plan)"
+        )
     }
 
     @Test func theDatabaseItselfRefusesASecondCanonicalName() async throws {
@@ -182,7 +191,8 @@ import Testing
     }
 
     @Test func usersOutliveTheProcess() async throws {
-        let user = try await SQLiteStorage(path: path).insertUser(Username("miguel"), passwordHash: "h", at: TestClock().now)
+        let user = try await SQLiteStorage(path: path).insertUser(
+            Username("miguel"), passwordHash: "h", at: TestClock().now)
         #expect(try await SQLiteStorage(path: path).user(id: user.id) == user)
     }
 
@@ -196,14 +206,18 @@ import Testing
 
     @Test func aDatabaseOfANewerVersionIsRefused() async throws {
         let storage = try await SQLiteStorage(path: path)
-        try await storage.database.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99 from the future')") }
+        try await storage.database.write {
+            try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99 from the future')")
+        }
         let error = await #expect(throws: AuthError.self) { try await SQLiteStorage(path: path) }
         #expect(error?.code == .misconfigured)
         #expect(error?.detail.contains("newer version") == true)
     }
 
     @Test func aDatabaseOfAnotherProgramIsRefusedAndLeftUntouched() async throws {
-        try await DatabaseQueue(path: path).write { try $0.execute(sql: "CREATE TABLE users (id INTEGER, username VARCHAR(32))") }
+        try await DatabaseQueue(path: path).write {
+            try $0.execute(sql: "CREATE TABLE users (id INTEGER, username VARCHAR(32))")
+        }
         let before = try Data(contentsOf: URL(fileURLWithPath: path))
         let error = await #expect(throws: AuthError.self) { try await SQLiteStorage(path: path) }
         #expect(error?.detail.contains("another program") == true)
@@ -219,7 +233,9 @@ import Testing
     }
 
     @Test func aPlaceThatCannotBeWrittenIsRefusedAndNothingIsLeft() async throws {
-        let error = await #expect(throws: AuthError.self) { try await SQLiteStorage(path: directory.path + "/missing/users.sqlite") }
+        let error = await #expect(throws: AuthError.self) {
+            try await SQLiteStorage(path: directory.path + "/missing/users.sqlite")
+        }
         #expect(error?.code == .misconfigured)
         #expect(directory.contents.isEmpty)
     }
@@ -242,7 +258,8 @@ import Testing
         #expect(error?.retryAfter != nil)
     }
 
-    /// As it is beside an import: whoever has the lock takes it again a moment after letting go of it.
+    /// As it is beside an import: whoever has the lock takes it again a moment after letting go of
+    /// it.
     @Test func aWriterGetsItsTurnBetweenTheTransactionsOfAnother() async throws {
         let storage = try await SQLiteStorage(path: path)
         let other = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
@@ -254,7 +271,8 @@ import Testing
                 try other.inDatabase { database in
                     try database.inTransaction(.immediate) {
                         begun.add(1, ordering: .relaxed)
-                        // Both pauses are the other itself: how long it holds the lock, and how soon it takes it again.
+                        // Both pauses are the other itself: how long it holds the lock, and how
+                        // soon it takes it again.
                         usleep(300_000)
                         return .commit
                     }

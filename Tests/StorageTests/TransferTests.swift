@@ -17,7 +17,9 @@ import Testing
 
     @Test(arguments: TransferPair.all)
     func everythingIsInTheTargetAsItWasInTheSource(pair: TransferPair) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
         #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 2, 2])
@@ -33,14 +35,20 @@ import Testing
 
     @Test(arguments: TransferPair.all)
     func nothingMovesToo(pair: TransferPair) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
-        #expect(try await Transfer(from: source, to: target.openToFill()).run() == Array(repeating: 0, count: TransferTable.all.count))
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
+        #expect(
+            try await Transfer(from: source, to: target.openToFill()).run()
+                == Array(repeating: 0, count: TransferTable.all.count))
         #expect(try await target.open().insertUser(Username("first"), passwordHash: "h", at: .now).id == 1)
     }
 
     @Test(arguments: TransferPair.all)
     func noIdAndNoNumberIsGivenTwiceAfterAMove(pair: TransferPair) async throws {
-        let (source, place) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, place) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         // The last lines of the log have been swept, the last users were deleted before.
         while try await source.deleteRevocations(before: .distantFuture, limit: 100) > 0 {}
@@ -54,7 +62,9 @@ import Testing
 
     @Test(arguments: TransferPair.all)
     func theLimitOfSessionsCountsThoseThatMoved(pair: TransferPair) async throws {
-        let (source, place) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, place) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         _ = try await Transfer(from: source, to: place.openToFill()).run()
         let session = Samples.session(99, at: TestClock().now)
@@ -66,7 +76,9 @@ import Testing
 
     @Test(arguments: TransferPair.all, TransferTable.all.map(\.name))
     func anInterruptedMoveGoesOnWhereItStopped(pair: TransferPair, table: String) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         try await interrupt(from: source, to: target, at: table)
         let copied = Mutex<[String]>([])
@@ -83,7 +95,9 @@ import Testing
 
     @Test(arguments: TransferPair.all)
     func nobodyOpensAHalfFilledDatabase(pair: TransferPair) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         try await interrupt(from: source, to: target, at: "users")
         let error = await #expect(throws: AuthError.self) { try await target.open() }
@@ -95,23 +109,32 @@ import Testing
 
     @Test(arguments: TransferPair.all)
     func onlyTheSourceOfAnInterruptedMoveMayGoOnWithIt(pair: TransferPair) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         let other = try await pair.source.place(directory, "other").open()
         try await fillAwkwardly(source)
         try await interrupt(from: source, to: target, at: "clients")
-        let error = await #expect(throws: AuthError.self) { try await Transfer(from: other, to: target.openToFill()).run() }
+        let error = await #expect(throws: AuthError.self) {
+            try await Transfer(from: other, to: target.openToFill()).run()
+        }
         #expect(error?.detail.contains("partly filled from \(source.transferName)") == true)
         _ = try await Transfer(from: source, to: target.openToFill()).run()
         try await expectEqual(source, target.open())
     }
 
     @Test(arguments: TransferPair.all, SourceChange.allCases)
-    func aSourceThatWasWrittenToInTheMeantimeIsFoundAndCopiedAnew(pair: TransferPair, change: SourceChange) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+    func aSourceThatWasWrittenToInTheMeantimeIsFoundAndCopiedAnew(pair: TransferPair, change: SourceChange) async throws
+    {
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         try await interrupt(from: source, to: target, at: "sessions")
         try await change.make(source)
-        let error = await #expect(throws: AuthError.self) { try await Transfer(from: source, to: target.openToFill()).run() }
+        let error = await #expect(throws: AuthError.self) {
+            try await Transfer(from: source, to: target.openToFill()).run()
+        }
         #expect(error?.detail.contains("was written to while it was copied") == true)
         await #expect(throws: AuthError.self) { try await target.open() }
         let half = try await target.openToFill()
@@ -130,7 +153,9 @@ import Testing
             var configuration = Configuration()
             configuration.busyMode = .immediateError
             do {
-                try DatabaseQueue(path: path, configuration: configuration).write { try $0.execute(sql: "DELETE FROM users WHERE id = 0") }
+                try DatabaseQueue(path: path, configuration: configuration).write {
+                    try $0.execute(sql: "DELETE FROM users WHERE id = 0")
+                }
             } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
                 refusals.withLock { $0[progress.step, default: 0] += 1 }
             } catch {
@@ -147,10 +172,14 @@ import Testing
 
     @Test(arguments: TransferPair.all, Resident.allCases)
     func aTargetThatIsNotEmptyIsLeftUntouched(pair: TransferPair, resident: Resident) async throws {
-        let (source, target) = try await (pair.source.place(directory, "source").open(), pair.target.place(directory, "target"))
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
         try await fillAwkwardly(source)
         try await resident.moveIn(target.open())
-        let error = await #expect(throws: AuthError.self) { try await Transfer(from: source, to: target.openToFill()).run() }
+        let error = await #expect(throws: AuthError.self) {
+            try await Transfer(from: source, to: target.openToFill()).run()
+        }
         #expect(error?.code == .misconfigured)
         #expect(error?.detail.contains("is not empty") == true)
         let after = try await target.open()
@@ -164,18 +193,22 @@ import Testing
         let place = try await backend.place(directory, "source")
         let storage = try await place.open()
         try await fillAwkwardly(storage)
-        let error = await #expect(throws: AuthError.self) { try await Transfer(from: storage, to: place.openToFill()).run() }
+        let error = await #expect(throws: AuthError.self) {
+            try await Transfer(from: storage, to: place.openToFill()).run()
+        }
         #expect(error?.detail.contains("into itself") == true)
         #expect(try await place.open().users(after: 0, limit: 10).count == 4)
     }
 
     // MARK: -
 
-    /// Four users of six, of whom the last two were deleted, and of every other table what is hard to carry.
+    /// Four users of six, of whom the last two were deleted, and of every other table what is hard
+    /// to carry.
     private func fillAwkwardly(_ storage: any Storage) async throws {
         let clock = TestClock(Date(timeIntervalSince1970: 1_800_000_000.123_456_7))
         for name in ["miguel", "Søren", "李雷", "Zoë", "last", "very-last"] {
-            let challenge = SpentChallenge(digest: [0, 255] + name.utf8, expiresAt: clock.now.addingTimeInterval(300.000_000_3))
+            let challenge = SpentChallenge(
+                digest: [0, 255] + name.utf8, expiresAt: clock.now.addingTimeInterval(300.000_000_3))
             _ = try await storage.insertUser(
                 Username(name), passwordHash: Samples.passwordHash + name, at: clock.now,
                 using: RegistrationPermit(challenge: name.hasSuffix("last") ? challenge : nil))
@@ -189,14 +222,16 @@ import Testing
             let sample = Samples.session(number, of: user, at: clock.now, isRenewable: number.isMultiple(of: 2))
             let session = Session(
                 id: sample.id, userID: user, createdAt: sample.createdAt, lastUsedAt: sample.lastUsedAt,
-                expiresAt: sample.expiresAt.addingTimeInterval(0.1), origin: number == 1 ? SessionOrigin() : sample.origin,
+                expiresAt: sample.expiresAt.addingTimeInterval(0.1),
+                origin: number == 1 ? SessionOrigin() : sample.origin,
                 isRenewable: sample.isRenewable)
             let digest: [UInt8]? = session.isRenewable ? [0, 255, UInt8(number)] : nil
             _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: digest, limit: 10)
         }
         _ = try await storage.rotate(
             RefreshRotation(
-                sessionID: Samples.session(2, at: clock.now).id, generation: 0, digest: [0, 255, 2], successorDigest: [7], now: clock.now,
+                sessionID: Samples.session(2, at: clock.now).id, generation: 0, digest: [0, 255, 2],
+                successorDigest: [7], now: clock.now,
                 inactivityTimeout: 86400, timebox: 86400 * 30))
         // Six lines: of a role, a user who is refused twice, a session, and two users who are gone.
         _ = try await storage.revokeRole("guest", user: 3, at: clock.now)
@@ -204,21 +239,25 @@ import Testing
         _ = try await storage.endSession(id: Samples.session(4, at: clock.now).id, of: nil, at: clock.now)
         _ = try await storage.disableUser(id: 2, at: clock.now)
         for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
-        let limit = ThrottleLimit(allowance: 2, delay: .doubling(from: 1.5, to: 9), forgiveness: nil, end: 4, memory: 3600)
+        let limit = ThrottleLimit(
+            allowance: 2, delay: .doubling(from: 1.5, to: 9), forgiveness: nil, end: 4, memory: 3600)
         for (subject, amount) in [("account:李雷", 1), ("hashing:", 9)] {
             let other: UInt32? = amount == 1 ? .max : nil
-            _ = try await storage.countFailure(amount, of: ThrottleSubject(rawValue: subject), other: other, limit: limit, at: clock.now)
+            _ = try await storage.countFailure(
+                amount, of: ThrottleSubject(rawValue: subject), other: other, limit: limit, at: clock.now)
         }
         for (address, user) in [("2001:db8::1", 1), ("192.0.2.1", 3), ("192.0.2.1", 5)] as [(String, Int64)] {
             try await storage.rememberOrigin(#require(ClientNetwork(address)), user: user, at: clock.now, limit: 20)
         }
         for (number, id) in ["gateway", "Gateway", "_"].enumerated() {
-            try await storage.insertClient(Client(id: id, createdAt: clock.now), secretDigest: [UInt8](repeating: 0, count: number + 1))
+            try await storage.insertClient(
+                Client(id: id, createdAt: clock.now), secretDigest: [UInt8](repeating: 0, count: number + 1))
         }
         for (number, note) in ["", "für 李雷"].enumerated() {
             let end = clock.now.addingTimeInterval(0.000_000_6)
             try await storage.insertInvitation(
-                Invitation(id: ["b", "A"][number], note: note, createdAt: clock.now, expiresAt: end), codeDigest: [UInt8(number), 0, 255])
+                Invitation(id: ["b", "A"][number], note: note, createdAt: clock.now, expiresAt: end),
+                codeDigest: [UInt8(number), 0, 255])
         }
         _ = try await storage.insertSigningKey(Samples.signingKey("Z", at: clock.now))
         clock.advance(by: 1)
@@ -226,7 +265,8 @@ import Testing
     }
 
     /// Stops a move, a row at a time, after the first row of that table.
-    private func interrupt(from source: any TransferableStorage, to place: TransferPlace, at table: String) async throws {
+    private func interrupt(from source: any TransferableStorage, to place: TransferPlace, at table: String) async throws
+    {
         let target = try await place.openToFill()
         let move = Task {
             try await Transfer(from: source, to: target, batchSize: 1) { progress in
@@ -270,7 +310,8 @@ enum SourceChange: CaseIterable {
 
     func make(_ storage: any Storage) async throws {
         switch self {
-        case .password: _ = try await storage.setPasswordHash("yet another", user: 1, replacing: nil, keeping: nil, at: .now)
+        case .password:
+            _ = try await storage.setPasswordHash("yet another", user: 1, replacing: nil, keeping: nil, at: .now)
         case .deletion: _ = try await storage.deleteUser(id: 4, at: .now)
         case .disabling: _ = try await storage.disableUser(id: 1, at: .now)
         case .nameOfAnotherUser:
@@ -319,5 +360,7 @@ struct TransferPair: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(source.testDescription) to \(target.testDescription)" }
 
-    static let all = TransferBackend.all.flatMap { source in TransferBackend.all.map { TransferPair(source: source, target: $0) } }
+    static let all = TransferBackend.all.flatMap { source in
+        TransferBackend.all.map { TransferPair(source: source, target: $0) }
+    }
 }

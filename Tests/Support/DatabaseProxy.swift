@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Stands between a node and its database, and does what networks do: it loses what it should hand on, cuts connections, goes silent.
+/// Stands between a node and its database, and does what networks do: it loses what it should hand
+/// on, cuts connections, goes silent.
 ///
 /// One thread hands on whatever comes, both ways.
 public final class DatabaseProxy: Sendable {

@@ -39,7 +39,8 @@ public final class ExternalProcess: Sendable {
             process.standardInput = FileHandle(forReadingAtPath: name + ".in")
             self.input = nil
         case .lines:
-            // Sockets and not a pipe: writing to a process that has ended is an error then, and no signal.
+            // Sockets and not a pipe: writing to a process that has ended is an error then, and no
+            // signal.
             var ends: [Int32] = [-1, -1]
             guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
                 throw POSIXError(.EMFILE)
@@ -66,7 +67,8 @@ public final class ExternalProcess: Sendable {
     public static func program(_ name: String) throws -> URL {
         let places = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
         // Where Debian keeps nginx.
-        for place in places + ["/usr/bin", "/usr/sbin"] where FileManager.default.isExecutableFile(atPath: "\(place)/\(name)") {
+        for place in places + ["/usr/bin", "/usr/sbin"]
+        where FileManager.default.isExecutableFile(atPath: "\(place)/\(name)") {
             return URL(fileURLWithPath: "\(place)/\(name)")
         }
         throw MissingProgram(name: name)
@@ -95,7 +97,8 @@ public final class ExternalProcess: Sendable {
     public func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
     public func kill() { send(SIGKILL) }
 
-    /// Asks it to end and waits until it has: for one that has processes and files of its own to clear away.
+    /// Asks it to end and waits until it has: for one that has processes and files of its own to
+    /// clear away.
     public func end() {
         send(SIGTERM)
         let hasEnded = DispatchSemaphore(value: 0)

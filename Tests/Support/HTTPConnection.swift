@@ -1,13 +1,15 @@
 import Foundation
 
-/// A connection that sends exactly the bytes it is told to: what a well-behaved client library would never send is what tests are for.
+/// A connection that sends exactly the bytes it is told to: what a well-behaved client library
+/// would never send is what tests are for.
 public final class HTTPConnection {
     private let descriptor: Int32
     private var buffer: [UInt8] = []
 
     public init(port: Int) throws {
-        // Not a property before it is connected: an object that was never made must not close it once more.
-        // Closed in child processes, so that a server that is started later does not hold it open.
+        // Not a property before it is connected: an object that was never made must not close it
+        // once more. Closed in child processes, so that a server that is started later does not
+        // hold it open.
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in.loopback(port: UInt16(port))
         guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
@@ -31,7 +33,8 @@ public final class HTTPConnection {
     }
 
     /// Sends a well-formed request and reads its answer.
-    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
+    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer
+    {
         var head = "\(method) \(path) HTTP/1.1\r\n"
         if !headers.contains(where: { $0.lowercased().hasPrefix("host:") }) { head += "Host: 127.0.0.1\r\n" }
         for header in headers { head += header + "\r\n" }
@@ -40,11 +43,14 @@ public final class HTTPConnection {
         return try readAnswer(isHead: method == "HEAD")
     }
 
-    /// Sends these bytes. An end of the connection while sending is no error: the answer may be there to read.
+    /// Sends these bytes. An end of the connection while sending is no error: the answer may be
+    /// there to read.
     public func write(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = rest.withUnsafeBytes {
+                Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { return }
             rest = rest.dropFirst(count)
         }
@@ -171,7 +177,9 @@ extension sockaddr_in {
 
     mutating func withSocketAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
         withUnsafePointer(to: &self) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
     }
 }

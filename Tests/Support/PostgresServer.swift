@@ -13,8 +13,11 @@ public final class PostgresServer: Sendable {
 
     /// One for all tests that only need a database; it ends with the process of the tests.
     public static let shared: Result<PostgresServer, any Error> = Result {
-        // What is written need not survive the machine, only the test, and need not be kept at length.
-        let server = try PostgresServer(options: ["-c", "fsync=off", "-c", "max_wal_size=256MB", "-c", "max_connections=400"])
+        // What is written need not survive the machine, only the test, and need not be kept at
+        // length.
+        let server = try PostgresServer(options: [
+            "-c", "fsync=off", "-c", "max_wal_size=256MB", "-c", "max_connections=400",
+        ])
         atexit {
             guard let server = try? PostgresServer.shared.get() else { return }
             server.end()
@@ -31,7 +34,8 @@ public final class PostgresServer: Sendable {
         self.options = options
         // PostgreSQL does not run as root.
         chmod(directory.path, 0o777)
-        let made = try Self.start("initdb", ["-D", dataPath, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], in: directory)
+        let made = try Self.start(
+            "initdb", ["-D", dataPath, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], in: directory)
         guard made.waitForEnd() == 0 else { throw ServerEnded(log: made.errorText) }
         try start()
     }
@@ -44,7 +48,9 @@ public final class PostgresServer: Sendable {
 
     public func start() throws {
         let started = try Self.start(
-            "postgres", ["-D", dataPath, "-p", "\(port)", "-k", directory.path, "-c", "listen_addresses=127.0.0.1"] + options, in: directory
+            "postgres",
+            ["-D", dataPath, "-p", "\(port)", "-k", directory.path, "-c", "listen_addresses=127.0.0.1"] + options,
+            in: directory
         )
         process.withLock { $0 = started }
         let limit = ContinuousClock.now + .seconds(20)
@@ -83,7 +89,8 @@ public final class PostgresServer: Sendable {
         return url(name)
     }
 
-    /// Takes a database back that nobody needs any more, for another test: each is 7 MB and 300 files, and there are hundreds of tests.
+    /// Takes a database back that nobody needs any more, for another test: each is 7 MB and 300
+    /// files, and there are hundreds of tests.
     public func takeBack(_ url: String) {
         let emptying = """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
@@ -101,7 +108,8 @@ public final class PostgresServer: Sendable {
 
     /// How to reach a database over the network, or over what stands between.
     public func networkURL(
-        _ database: String, user: String = "postgres", host: String = "127.0.0.1", port: Int? = nil, options: String = ""
+        _ database: String, user: String = "postgres", host: String = "127.0.0.1", port: Int? = nil,
+        options: String = ""
     ) -> String {
         "postgres://\(user)@\(host):\(port ?? self.port)/\(database)?\(options)"
     }
@@ -130,7 +138,9 @@ public final class PostgresServer: Sendable {
         try psql(at: url ?? self.url("postgres"), [], input: .lines)
     }
 
-    private func psql(at url: String, _ arguments: [String], input: ExternalProcess.Input = .nothing) throws -> ExternalProcess {
+    private func psql(at url: String, _ arguments: [String], input: ExternalProcess.Input = .nothing) throws
+        -> ExternalProcess
+    {
         try ExternalProcess(
             Self.program("psql"),
             ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-d", url] + arguments,
@@ -152,11 +162,14 @@ public final class PostgresServer: Sendable {
         return try ExternalProcess.program(name)
     }
 
-    private static func start(_ name: String, _ arguments: [String], in directory: TemporaryDirectory) throws -> ExternalProcess {
+    private static func start(_ name: String, _ arguments: [String], in directory: TemporaryDirectory) throws
+        -> ExternalProcess
+    {
         let program = try program(name)
         guard geteuid() == 0 else { return try ExternalProcess(program, arguments, directory: directory) }
         return try ExternalProcess(
             ExternalProcess.program("setpriv"),
-            ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", program.path] + arguments, directory: directory)
+            ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", program.path] + arguments,
+            directory: directory)
     }
 }

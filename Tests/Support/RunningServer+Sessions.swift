@@ -7,16 +7,20 @@ public struct SignedIn: Sendable {
 }
 
 extension RunningServer {
-    public func signIn(_ username: String = "miguel", _ password: String = "python", headers: [String] = []) throws -> SignedIn {
+    public func signIn(_ username: String = "miguel", _ password: String = "python", headers: [String] = []) throws
+        -> SignedIn
+    {
         let answer = try send("POST", "/api/tokens", headers: [basic(username, password)] + headers)
-        guard let access = answer.json["access_token"] as? String, let refresh = answer.json["refresh_token"] as? String else {
+        guard let access = answer.json["access_token"] as? String, let refresh = answer.json["refresh_token"] as? String
+        else {
             throw UnexpectedAnswer(answer: answer)
         }
         return SignedIn(access: access, refresh: refresh)
     }
 
     public func refresh(_ token: String) throws -> HTTPAnswer {
-        try send("PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": token]))
+        try send(
+            "PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": token]))
     }
 
     /// The owner's sessions.
@@ -28,8 +32,8 @@ extension RunningServer {
 
     /// Waits until a token is refused that another process has just ended.
     ///
-    /// Who asks more than a second later is not answered by it any more: that holds however slow the machine is, because a server that has
-    /// heard no news for a second believes nobody.
+    /// Who asks more than a second later is not answered by it any more: that holds however slow
+    /// the machine is, because a server that has heard no news for a second believes nobody.
     public func waitForRefusal(of token: String) async throws {
         let end = ContinuousClock.now
         try await wait(seconds: 20, for: "the refusal") {

@@ -13,7 +13,8 @@ public final class RunningServer: Sendable {
     ///   - directory: an existing one, to start again, or another node, over the same data.
     ///   - port: that of one that has ended, for who goes on asking there.
     public init(
-        _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil, port: Int? = nil,
+        _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil,
+        port: Int? = nil,
         scheme: String = "http"
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -22,7 +23,8 @@ public final class RunningServer: Sendable {
         let isSecretGiven = environment.keys.contains { $0.hasSuffix("SECRET_KEY") }
         process = try ExternalProcess(
             ExternalProcess.restAuth, ["serve", "--port", "\(self.port)", "--database", database.url] + arguments,
-            environment: (isSecretGiven ? [:] : database.environment).merging(environment) { $1 }, directory: self.directory)
+            environment: (isSecretGiven ? [:] : database.environment).merging(environment) { $1 },
+            directory: self.directory)
         let (process, port) = (process, self.port)
         try await wait(seconds: 20, for: "the server to answer") {
             guard process.isRunning else { throw ServerEnded(log: process.errorText) }
@@ -45,13 +47,15 @@ public final class RunningServer: Sendable {
 
     /// One request on a connection of its own.
     @discardableResult
-    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
+    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer
+    {
         try connect().send(method, path, headers: headers, body: body)
     }
 
     public func register(_ username: String, _ password: String) throws -> HTTPAnswer {
         try send(
-            "POST", "/api/users", headers: ["Content-Type: application/json"], body: json(["username": username, "password": password]))
+            "POST", "/api/users", headers: ["Content-Type: application/json"],
+            body: json(["username": username, "password": password]))
     }
 
     /// A token for that user.
@@ -82,7 +86,8 @@ extension RunningServer {
     public func run(_ arguments: [String], input: String? = nil) async throws -> CommandOutcome {
         let database = try directory.database()
         return try await runCommand(
-            arguments + ["--database", database.url], environment: database.environment, directory: directory, input: input)
+            arguments + ["--database", database.url], environment: database.environment, directory: directory,
+            input: input)
     }
 }
 
@@ -98,7 +103,8 @@ public func runCommand(
     _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil
 ) async throws -> CommandOutcome {
     let process = try ExternalProcess(
-        ExternalProcess.restAuth, arguments, environment: environment, directory: directory, input: input.map { .text($0) } ?? .nothing)
+        ExternalProcess.restAuth, arguments, environment: environment, directory: directory,
+        input: input.map { .text($0) } ?? .nothing)
     let status = try await process.exitStatus()
     return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
 }
@@ -151,7 +157,8 @@ public final class TemporaryDirectory: Sendable {
 
     /// The names of what lies in it, sorted, without the tests' own files.
     public var contents: [String] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { !$0.hasPrefix("process-") }.sorted()
+        ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { !$0.hasPrefix("process-") }
+            .sorted()
     }
 }
 

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// The database of a test's servers: a file of SQLite beside them, or one of the tests' PostgreSQL when `TEST_DATABASE` is `postgres`.
+/// The database of a test's servers: a file of SQLite beside them, or one of the tests' PostgreSQL
+/// when `TEST_DATABASE` is `postgres`.
 public final class TestDatabase: Sendable {
     /// As `--database` takes it.
     public let url: String
@@ -75,6 +76,7 @@ public final class TestDatabase: Sendable {
 
     private func read(_ suffixes: [String]) throws -> [String: Data] {
         let present = suffixes.filter { FileManager.default.fileExists(atPath: file + $0) }
-        return try Dictionary(uniqueKeysWithValues: present.map { ($0, try Data(contentsOf: URL(fileURLWithPath: file + $0))) })
+        return try Dictionary(
+            uniqueKeysWithValues: present.map { ($0, try Data(contentsOf: URL(fileURLWithPath: file + $0))) })
     }
 }

@@ -2,8 +2,8 @@ import CBenchSodium
 import Foundation
 import Synchronization
 
-/// The ceiling of a login: how often this machine can verify an Argon2id hash at rest-auth's default cost when it does
-/// nothing else. Prints one line of JSON.
+/// The ceiling of a login: how often this machine can verify an Argon2id hash at rest-auth's
+/// default cost when it does nothing else. Prints one line of JSON.
 @main
 struct Argon2Loop {
     static let passes: UInt64 = 2
@@ -19,7 +19,8 @@ struct Argon2Loop {
         let (threads, seconds) = (arguments[0], arguments[1])
         let hash = makeHash()
 
-        // Threads of our own and not a pool's, which might run one after another what has to run at the same time.
+        // Threads of our own and not a pool's, which might run one after another what has to run at
+        // the same time.
         let total = Mutex(0.0)
         let finished = DispatchGroup()
         for _ in 0..<threads {

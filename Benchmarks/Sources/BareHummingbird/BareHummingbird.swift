@@ -1,8 +1,9 @@
 import Hummingbird
 import Logging
 
-/// The ceiling of the token route: one route of Hummingbird's router that answers, from memory, the very bytes that
-/// rest-auth answers after it has checked a token. Whatever rest-auth loses against it is the price of the checking.
+/// The ceiling of the token route: one route of Hummingbird's router that answers, from memory, the
+/// very bytes that rest-auth answers after it has checked a token. Whatever rest-auth loses against
+/// it is the price of the checking.
 @main
 struct BareHummingbird {
     static func main() async throws {

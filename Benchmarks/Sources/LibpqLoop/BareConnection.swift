@@ -1,11 +1,14 @@
 import CBenchLibpq
 
-/// A connection that waits for every answer. What fails ends the program: there is nothing to measure then.
+/// A connection that waits for every answer. What fails ends the program: there is nothing to
+/// measure then.
 final class BareConnection {
     private let handle: OpaquePointer
 
     init(url: String) {
-        guard let handle = PQconnectdb(url), PQstatus(handle) == CONNECTION_OK else { fatalError("no connection to the database") }
+        guard let handle = PQconnectdb(url), PQstatus(handle) == CONNECTION_OK else {
+            fatalError("no connection to the database")
+        }
         self.handle = handle
     }
 
@@ -22,7 +25,9 @@ final class BareConnection {
         let result = send(name, parameters)
         defer { PQclear(result) }
         check(result, PGRES_TUPLES_OK)
-        guard PQntuples(result) == 1, let value = PQgetvalue(result, 0, column) else { fatalError("\(name) gave no row") }
+        guard PQntuples(result) == 1, let value = PQgetvalue(result, 0, column) else {
+            fatalError("\(name) gave no row")
+        }
         return Array(UnsafeRawBufferPointer(start: value, count: Int(PQgetlength(result, 0, column))))
     }
 
@@ -31,7 +36,9 @@ final class BareConnection {
         let result = send(name, parameters)
         defer { PQclear(result) }
         check(result, PGRES_COMMAND_OK)
-        guard String(cString: PQcmdTuples(result)) == expectedChanges else { fatalError("\(name) changed something else") }
+        guard String(cString: PQcmdTuples(result)) == expectedChanges else {
+            fatalError("\(name) changed something else")
+        }
     }
 
     /// All values, there and back, are in PostgreSQL's binary form.

@@ -1,8 +1,9 @@
 import Foundation
 import Synchronization
 
-/// The ceiling of a refresh on PostgreSQL: how often this machine can read a session and then update it by its key, with libpq and nothing around it.
-/// The statements are those of rest-auth, prepared. Each connection has a thread and a session of its own. Prints one line of JSON.
+/// The ceiling of a refresh on PostgreSQL: how often this machine can read a session and then
+/// update it by its key, with libpq and nothing around it. The statements are those of rest-auth,
+/// prepared. Each connection has a thread and a session of its own. Prints one line of JSON.
 @main
 struct LibpqLoop {
     static func main() {

@@ -1,7 +1,7 @@
 import RESTAuthPostgres
 
-/// How often rest-auth's storage on PostgreSQL reads a user by id when nothing else is in the way, HTTP least of all: many tasks, each with one read
-/// under way. Prints one line of JSON.
+/// How often rest-auth's storage on PostgreSQL reads a user by id when nothing else is in the way,
+/// HTTP least of all: many tasks, each with one read under way. Prints one line of JSON.
 @main
 struct PostgresReads {
     static func main() async throws {
@@ -35,7 +35,9 @@ struct PostgresReads {
     }
 
     /// Reads random users, one after the other, and counts them.
-    static func reads(of users: Int64, from storage: PostgresStorage, until deadline: ContinuousClock.Instant) async throws -> Int {
+    static func reads(of users: Int64, from storage: PostgresStorage, until deadline: ContinuousClock.Instant)
+        async throws -> Int
+    {
         var count = 0
         while ContinuousClock.now < deadline {
             try await read(.random(in: 1...users), from: storage)

@@ -1,7 +1,7 @@
 import Glibc
 
-/// One keep-alive connection with at most one request on its way. A connection that breaks ends the program: the
-/// measurement would be worth nothing.
+/// One keep-alive connection with at most one request on its way. A connection that breaks ends the
+/// program: the measurement would be worth nothing.
 struct Connection {
     let socket: Int32
     /// When the request on its way was due; `nil` while the connection is free.
@@ -43,7 +43,8 @@ struct Connection {
         return (due, status)
     }
 
-    /// The status code, once head and body are both here; the body's length is what `Content-Length` says.
+    /// The status code, once head and body are both here; the body's length is what
+    /// `Content-Length` says.
     private func completeStatus() -> Int? {
         let text = String(decoding: received, as: UTF8.self)
         guard let blank = text.utf8.firstRange(of: "\r\n\r\n".utf8) else { return nil }

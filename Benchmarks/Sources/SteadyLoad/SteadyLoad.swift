@@ -1,9 +1,10 @@
 import CTimer
 import Glibc
 
-/// An open-loop load: requests leave on a fixed schedule whatever the answers do, as those of many independent clients
-/// would. A load generator that waits for an answer before it asks again slows down with the server and so hides the
-/// very stalls it should show; this one counts every millisecond since the moment the request was due.
+/// An open-loop load: requests leave on a fixed schedule whatever the answers do, as those of many
+/// independent clients would. A load generator that waits for an answer before it asks again slows
+/// down with the server and so hides the very stalls it should show; this one counts every
+/// millisecond since the moment the request was due.
 @main
 struct SteadyLoad {
     static func main() {
@@ -28,7 +29,8 @@ struct SteadyLoad {
         print(load.outcome.json(sent: schedule.count))
     }
 
-    /// The loop of one thread: start what is due, sleep until an answer or the next tick comes, read.
+    /// The loop of one thread: start what is due, sleep until an answer or the next tick comes,
+    /// read.
     static func run(_ schedule: inout Schedule, _ load: inout Load) {
         let patience = 5.0  // seconds for the last answers to come in
         let metronome = Metronome(start: schedule.start, rate: schedule.rate)
@@ -66,8 +68,8 @@ struct Schedule {
     }
 }
 
-/// The requests under way on a fixed set of connections. One that finds no connection free waits for one, and its
-/// waiting counts: it has been due all the while.
+/// The requests under way on a fixed set of connections. One that finds no connection free waits
+/// for one, and its waiting counts: it has been due all the while.
 struct Load {
     private var connections: [Connection]
     private var waiting: ArraySlice<Double> = []
@@ -130,8 +132,8 @@ struct Outcome {
     }
 }
 
-/// A timer of the kernel that makes its descriptor readable at every tick: `poll` alone counts whole milliseconds, and
-/// the requests may be due in between.
+/// A timer of the kernel that makes its descriptor readable at every tick: `poll` alone counts
+/// whole milliseconds, and the requests may be due in between.
 struct Metronome {
     let descriptor = timerfd_create(CLOCK_MONOTONIC, 0)
 

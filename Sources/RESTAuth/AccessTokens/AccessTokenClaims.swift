@@ -28,7 +28,8 @@ package struct AccessTokenClaims: Sendable, Hashable {
         SymmetricKey(size: .bits128).withUnsafeBytes { Base64.url.encode(Array($0)) }
     }
 
-    /// Not expired, and not from a future that only a clock set back, or another issuer, could have seen.
+    /// Not expired, and not from a future that only a clock set back, or another issuer, could have
+    /// seen.
     package func isLive(at now: Double) -> Bool {
         Double(expiresAt) > now && Double(issuedAt) <= now + Double(Self.clockSlack)
     }
@@ -39,8 +40,10 @@ extension AccessTokenClaims {
         let members: [(String, JSON)] =
             [
                 ("iss", .string(issuer)), ("aud", .string(issuer)), ("sub", .string(String(subject))),
-                ("preferred_username", .string(username)), ("sid", .string(sessionID.description)), ("jti", .string(tokenID)),
-                ("iat", .integer(issuedAt)), ("exp", .integer(expiresAt)), ("auth_time", .integer(authenticatedAt)), ("amr", ["pwd"]),
+                ("preferred_username", .string(username)), ("sid", .string(sessionID.description)),
+                ("jti", .string(tokenID)),
+                ("iat", .integer(issuedAt)), ("exp", .integer(expiresAt)), ("auth_time", .integer(authenticatedAt)),
+                ("amr", ["pwd"]),
             ] + (roles.isEmpty ? [] : [("roles", .array(roles.map(JSON.string)))])
         return .object(members.map(JSON.Member.init))
     }
@@ -59,7 +62,8 @@ extension AccessTokenClaims {
             payload["nbf"] == nil, let roles = Self.roles(payload["roles"])
         else { return nil }
         self.init(
-            issuer: issuer, subject: id, username: username, sessionID: sessionID, roles: roles, tokenID: tokenID, issuedAt: issuedAt,
+            issuer: issuer, subject: id, username: username, sessionID: sessionID, roles: roles, tokenID: tokenID,
+            issuedAt: issuedAt,
             expiresAt: expiresAt, authenticatedAt: authenticatedAt)
     }
 

@@ -31,27 +31,32 @@ public final class AccessTokens: Sendable {
 
     /// Who `token` stands for.
     ///
-    /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC 8725 section 3.1), the signature, the
-    /// claims, and that neither session, user nor role has been taken away. A token seen before costs a digest and look-ups in memory:
-    /// no signature check, no database. One of a Flask server's, where its secret is configured, costs a signature check and a look into the
-    /// database each time.
+    /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC
+    /// 8725 section 3.1), the signature, the claims, and that neither session, user nor role has
+    /// been taken away. A token seen before costs a digest and look-ups in memory: no signature
+    /// check, no database. One of a Flask server's, where its secret is configured, costs a
+    /// signature check and a look into the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = verifier.remembered(token) { return identity }
-        if let legacyTokens, let claims = try legacyTokens.claims(of: token) { return try await legacyTokens.identity(claims) }
+        if let legacyTokens, let claims = try legacyTokens.claims(of: token) {
+            return try await legacyTokens.identity(claims)
+        }
         // Perhaps a key that another process made since the last look.
         let keyID = TokenVerifier.keyID(of: token)
         if let keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
         return try await verifier.verify(token) { [storage, keys] claims, identity in
-            guard let keyID, try await keys.confirm(keyID), let stored = try await storage.session(id: claims.sessionID),
+            guard let keyID, try await keys.confirm(keyID),
+                let stored = try await storage.session(id: claims.sessionID),
                 stored.user.id == claims.subject,
                 !stored.user.isDisabled, identity.roles.isSubset(of: stored.user.roles)
             else { throw AuthError.invalidToken }
         }
     }
 
-    /// Who `token` stands for, when that can be told without waiting: it was verified before, is live, and its session is known to be
-    /// admitted. `nil` says nothing about the token, only that ``verify(_:)`` has to tell.
+    /// Who `token` stands for, when that can be told without waiting: it was verified before, is
+    /// live, and its session is known to be admitted. `nil` says nothing about the token, only that
+    /// ``verify(_:)`` has to tell.
     public func remembered(_ token: [UInt8]) -> Identity? {
         verifier.remembered(token)
     }
@@ -69,25 +74,32 @@ public final class AccessTokens: Sendable {
 
     // MARK: Issuing
 
-    /// Signs a fresh token (JWT access token, RFC 9068) of a session for its user, with the ``Identity/roles`` of `identity`.
-    /// - Parameter permitted: seconds that it may live; it ends when the session does, if not before.
+    /// Signs a fresh token (JWT access token, RFC 9068) of a session for its user, with the
+    /// ``Identity/roles`` of `identity`.
+    /// - Parameter permitted: seconds that it may live; it ends when the session does, if not
+    ///   before.
     func issue(for identity: Identity, in session: Session, duration permitted: Int) throws -> AccessToken {
         let issuedAt = Int(now().timeIntervalSince1970)
-        // A clock that was set back since the session began must not make a token that came before its password.
+        // A clock that was set back since the session began must not make a token that came before
+        // its password.
         let authenticatedAt = min(Int(session.createdAt.timeIntervalSince1970), issuedAt)
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
-            issuer: issuer, subject: identity.userID, username: identity.username, sessionID: session.id, roles: identity.roles.sorted(),
-            tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration, authenticatedAt: authenticatedAt)
+            issuer: issuer, subject: identity.userID, username: identity.username, sessionID: session.id,
+            roles: identity.roles.sorted(),
+            tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration,
+            authenticatedAt: authenticatedAt)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
         guard token.value.utf8.count <= Self.maximumBytes else {
-            throw AuthError(.misconfigured, "a token with this issuer and these roles is longer than \(Self.maximumBytes) bytes")
+            throw AuthError(
+                .misconfigured, "a token with this issuer and these roles is longer than \(Self.maximumBytes) bytes")
         }
         AuthEvent.tokenIssued(userID: identity.userID).record()
         return token
     }
 
-    /// Seconds that a token may live that is traded for these credentials, a password or another token.
+    /// Seconds that a token may live that is traded for these credentials, a password or another
+    /// token.
     /// - Throws: `insufficient_user_authentication` when the renewal policy wants a password.
     func permittedDuration(for identity: Identity) throws -> Int {
         let age = Int(now().timeIntervalSince1970) - Int(identity.authenticatedAt.timeIntervalSince1970)
@@ -96,7 +108,8 @@ public final class AccessTokens: Sendable {
         case (.password, _), (.token, .always): return duration
         case (.token, .until(let limit)) where age < limit: return min(duration, limit - age)
         case (.token, _):
-            throw AuthError(.insufficientUserAuthentication, "Unauthorized Access: a token is given for a password only")
+            throw AuthError(
+                .insufficientUserAuthentication, "Unauthorized Access: a token is given for a password only")
         }
     }
 }

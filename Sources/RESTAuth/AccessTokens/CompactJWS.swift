@@ -1,4 +1,5 @@
-/// A JWS in compact serialisation (RFC 7515 section 7.1), taken apart strictly and trusted in nothing.
+/// A JWS in compact serialisation (RFC 7515 section 7.1), taken apart strictly and trusted in
+/// nothing.
 struct CompactJWS {
     let header: JSON
     /// The bytes that were signed: header, dot, payload, as they were sent.
@@ -6,7 +7,8 @@ struct CompactJWS {
     let signature: [UInt8]
     private let encodedPayload: ArraySlice<UInt8>
 
-    /// `nil` unless there are exactly three parts in canonical base64url and the header is a strict JSON object.
+    /// `nil` unless there are exactly three parts in canonical base64url and the header is a strict
+    /// JSON object.
     init?(_ token: [UInt8]) {
         let dot = UInt8(ascii: ".")
         guard let first = token.firstIndex(of: dot), let last = token.lastIndex(of: dot), first < last,

@@ -1,10 +1,12 @@
 public import ServiceLifecycle
 
-/// Keeps the ring of signing keys: sees what other processes made, and makes the next key when it is time.
+/// Keeps the ring of signing keys: sees what other processes made, and makes the next key when it
+/// is time.
 public struct KeyRotation: Service {
     let keys: SigningKeys
 
-    /// Shorter than ``SigningKeys/shortestLead``, so that every process has a key before its first token comes.
+    /// Shorter than ``SigningKeys/shortestLead``, so that every process has a key before its first
+    /// token comes.
     static let interval: Duration = .seconds(1)
 
     /// Runs until graceful shutdown.

@@ -3,18 +3,22 @@ import Foundation
 
 /// The `SECRET_KEY` of a Flask server whose tokens are still out.
 ///
-/// Whoever has it can make such tokens, for every user who came from there: that is why one that is known or can be guessed is not taken.
+/// Whoever has it can make such tokens, for every user who came from there: that is why one that is
+/// known or can be guessed is not taken.
 public struct LegacySecret: Sendable {
-    /// The least that is accepted, in bytes. Few, because it was chosen elsewhere; an adopter cannot choose another without losing the tokens.
+    /// The least that is accepted, in bytes. Few, because it was chosen elsewhere; an adopter
+    /// cannot choose another without losing the tokens.
     public static let minimumLength = 8
 
     private let key: SymmetricKey
 
     /// Takes the bytes of `text` as they are.
-    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength`` bytes, when they are too regular, or when the secret
-    ///   has been published (the ancestor's article, tutorials, documentation).
+    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
+    ///   bytes, when they are too regular, or when the secret has been published (the ancestor's
+    ///   article, tutorials, documentation).
     public init(_ text: String) throws(AuthError) {
-        guard text.utf8.count >= Self.minimumLength, Set(text.utf8).count >= 5, !Self.isPublished(text.lowercased()) else {
+        guard text.utf8.count >= Self.minimumLength, Set(text.utf8).count >= 5, !Self.isPublished(text.lowercased())
+        else {
             throw AuthError(
                 .misconfigured,
                 """
@@ -32,15 +36,20 @@ public struct LegacySecret: Sendable {
     private static let published = [
         "secret key", "secret-key", "secret_key", "secretkey", "hard to guess", "hard-to-guess", "you-will-never-guess",
         "you will never guess",
-        "my precious", "my-precious", "my_precious", "mysecret", "my secret", "my-secret", "this is a secret", "thisisasecret",
+        "my precious", "my-precious", "my_precious", "mysecret", "my secret", "my-secret", "this is a secret",
+        "thisisasecret",
         "thisissecret",
-        "this-is-a-secret", "this should be", "top secret", "topsecret", "development", "dev-key", "dev_key", "password", "s3cr3t",
+        "this-is-a-secret", "this should be", "top secret", "topsecret", "development", "dev-key", "dev_key",
+        "password", "s3cr3t",
         "123456",
-        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "_5#y2l\"f4q8z", "a0zr98j/3yx r~xhh!jmn]lwx/,?rt",
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "_5#y2l\"f4q8z",
+        "a0zr98j/3yx r~xhh!jmn]lwx/,?rt",
     ]
 
     /// Compares in a time that does not tell where two signatures differ.
-    func isSignature(_ signature: [UInt8], of bytes: some Collection<UInt8>, _ algorithm: LegacyTokens.Algorithm) -> Bool {
+    func isSignature(_ signature: [UInt8], of bytes: some Collection<UInt8>, _ algorithm: LegacyTokens.Algorithm)
+        -> Bool
+    {
         let bytes = Array(bytes)
         return switch algorithm {
         case .hs256: HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: bytes, using: key)

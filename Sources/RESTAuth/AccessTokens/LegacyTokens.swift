@@ -3,8 +3,9 @@ import Foundation
 
 /// The tokens that a Flask server gave before its users came here, until they expire.
 ///
-/// Two forms, each to the last member: what PyJWT writes, and what itsdangerous' `TimedJSONWebSignatureSerializer` writes. Neither has a session:
-/// each request looks the user up, by the id that the other server knew.
+/// Two forms, each to the last member: what PyJWT writes, and what itsdangerous'
+/// `TimedJSONWebSignatureSerializer` writes. Neither has a session: each request looks the user up,
+/// by the id that the other server knew.
 struct LegacyTokens: Sendable {
     let secret: LegacySecret
     let storage: any Storage
@@ -20,7 +21,9 @@ struct LegacyTokens: Sendable {
     /// `nil` when the token's header is that of neither form.
     /// - Throws: `invalid_token` when it is, and the rest is no good.
     func claims(of token: [UInt8]) throws(AuthError) -> Claims? {
-        guard token.count <= TokenVerifier.maximumBytes, let token = CompactJWS(token), let form = Form(header: token.header) else {
+        guard token.count <= TokenVerifier.maximumBytes, let token = CompactJWS(token),
+            let form = Form(header: token.header)
+        else {
             return nil
         }
         guard secret.isSignature(token.signature, of: token.signingInput, form.algorithm), let payload = token.payload,
@@ -29,7 +32,8 @@ struct LegacyTokens: Sendable {
         return claims
     }
 
-    /// - Throws: `invalid_token` when the user is gone, disabled, or has another password than at the import.
+    /// - Throws: `invalid_token` when the user is gone, disabled, or has another password than at
+    ///   the import.
     func identity(_ claims: Claims) async throws -> Identity {
         guard let stored = try await storage.credentials(legacyID: claims.id), !stored.user.isDisabled,
             stored.passwordVersion == ImportableUser.passwordVersion
@@ -53,7 +57,9 @@ extension LegacyTokens {
         case itsdangerous(Algorithm, expiresAt: Int)
 
         init?(header: JSON) {
-            guard case .object(let members) = header, let name = header["alg"]?.string, let algorithm = Algorithm(rawValue: name) else {
+            guard case .object(let members) = header, let name = header["alg"]?.string,
+                let algorithm = Algorithm(rawValue: name)
+            else {
                 return nil
             }
             switch (members.count, algorithm) {

@@ -4,6 +4,7 @@ public enum SigningAlgorithm: String, Sendable, Hashable, CaseIterable {
     case es256 = "ES256"
     /// Ed25519.
     case edDSA = "EdDSA"
-    /// RSA of 3072 bits, for verifiers that know nothing else: a signature takes a hundred times as long to make.
+    /// RSA of 3072 bits, for verifiers that know nothing else: a signature takes a hundred times as
+    /// long to make.
     case rs256 = "RS256"
 }

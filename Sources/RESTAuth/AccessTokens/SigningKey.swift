@@ -46,14 +46,16 @@ struct SigningKey: Sendable {
         case .p256(let key):
             let point = key.publicKey.rawRepresentation
             return [
-                ("crv", "P-256"), ("kty", "EC"), ("x", Base64.url.encode(point.prefix(32))), ("y", Base64.url.encode(point.suffix(32))),
+                ("crv", "P-256"), ("kty", "EC"), ("x", Base64.url.encode(point.prefix(32))),
+                ("y", Base64.url.encode(point.suffix(32))),
             ]
         case .ed25519(let key):
             return [("crv", "Ed25519"), ("kty", "OKP"), ("x", Base64.url.encode(key.publicKey.rawRepresentation))]
         case .rsa(let key):
             let numbers = try key.publicKey.getKeyPrimitives()
             return [
-                ("e", Base64.url.encode(numbers.publicExponent)), ("kty", "RSA"), ("n", Base64.url.encode(numbers.modulus)),
+                ("e", Base64.url.encode(numbers.publicExponent)), ("kty", "RSA"),
+                ("n", Base64.url.encode(numbers.modulus)),
             ]
         }
     }
@@ -79,7 +81,8 @@ extension SigningKey {
     }
 
     func sealed(under secret: InstanceSecret) throws -> [UInt8] {
-        let box = try AES.GCM.seal(privateBytes, using: secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
+        let box = try AES.GCM.seal(
+            privateBytes, using: secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
         guard let sealed = box.combined else { throw CryptoKitError.incorrectParameterSize }
         return Array(sealed)
     }
@@ -87,15 +90,18 @@ extension SigningKey {
     /// - Throws: `misconfigured` when `secret` is not the one it was sealed under.
     init(_ stored: StoredSigningKey, secret: InstanceSecret) async throws {
         guard let algorithm = SigningAlgorithm(rawValue: stored.algorithm) else {
-            throw AuthError(.misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
+            throw AuthError(
+                .misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
         }
         guard let box = try? AES.GCM.SealedBox(combined: stored.sealed),
-            let raw = try? AES.GCM.open(box, using: secret.key(for: Self.purpose), authenticating: Data(stored.id.utf8)),
+            let raw = try? AES.GCM.open(
+                box, using: secret.key(for: Self.purpose), authenticating: Data(stored.id.utf8)),
             let material = try? Self.material(algorithm, raw)
         else {
             throw AuthError(
                 .misconfigured,
-                "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before")
+                "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before"
+            )
         }
         try await self.init(algorithm, material)
     }

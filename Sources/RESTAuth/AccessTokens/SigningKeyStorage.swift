@@ -8,7 +8,8 @@ public struct StoredSigningKey: Sendable, Hashable {
     public let algorithm: String
     public let sealed: [UInt8]
     public let createdAt: Date
-    /// From when on it signs. Until then it is published, so that whoever verifies knows it before its first token.
+    /// From when on it signs. Until then it is published, so that whoever verifies knows it before
+    /// its first token.
     public let signsFrom: Date
     /// The key whose place it takes; empty for the first.
     public let follows: String
@@ -28,7 +29,8 @@ public protocol SigningKeyStorage: Sendable {
     /// In the order in which they begin to sign.
     func signingKeys() async throws -> [StoredSigningKey]
 
-    /// Stores a key. No two keys follow the same one: of processes that make a successor at once, one succeeds.
+    /// Stores a key. No two keys follow the same one: of processes that make a successor at once,
+    /// one succeeds.
     /// - Returns: whether it was stored.
     func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool
 
@@ -39,6 +41,7 @@ public protocol SigningKeyStorage: Sendable {
     /// - Returns: whether there was such a key.
     func deleteSigningKey(id: String) async throws -> Bool
 
-    /// Deletes the keys whose successor has been signing since before `date`: no token of theirs can still be live.
+    /// Deletes the keys whose successor has been signing since before `date`: no token of theirs
+    /// can still be live.
     func deleteSigningKeys(replacedBefore date: Date) async throws
 }

@@ -3,8 +3,9 @@ import Synchronization
 
 /// The door to the ring of signing keys: publish, rotate, list.
 ///
-/// The keys form a row: each follows one other, is published some time before it signs, and stays for verification until no token of it can be
-/// live. At any time the last one whose time has come signs.
+/// The keys form a row: each follows one other, is published some time before it signs, and stays
+/// for verification until no token of it can be live. At any time the last one whose time has come
+/// signs.
 public final class SigningKeys: Sendable {
     /// What an operator sees of a key.
     public struct Description: Sendable, Hashable {
@@ -23,7 +24,8 @@ public final class SigningKeys: Sendable {
         public let state: State
     }
 
-    /// Seconds between a key's publication and its first token: longer than anyone keeps the published set.
+    /// Seconds between a key's publication and its first token: longer than anyone keeps the
+    /// published set.
     public static let publicationLead: TimeInterval = 3600
     /// The same when there is no time to lose: enough for the processes that share the storage.
     public static let shortestLead: TimeInterval = 5
@@ -87,7 +89,8 @@ public final class SigningKeys: Sendable {
         return try signing.key.sign(claims)
     }
 
-    /// The last one whose time has come. A clock set back to before the first key's time still finds that one.
+    /// The last one whose time has come. A clock set back to before the first key's time still
+    /// finds that one.
     private static func signing(_ ring: [Loaded], at now: Date) -> Loaded? {
         ring.last { $0.stored.signsFrom <= now } ?? ring.first
     }
@@ -110,24 +113,29 @@ public final class SigningKeys: Sendable {
                 Description(
                     id: key.stored.id, algorithm: key.stored.algorithm, createdAt: key.stored.createdAt,
                     signsFrom: key.stored.signsFrom,
-                    state: key.stored.id == signing?.stored.id ? .signing : key.stored.signsFrom > now ? .next : .verifying)
+                    state: key.stored.id == signing?.stored.id
+                        ? .signing : key.stored.signsFrom > now ? .next : .verifying)
             }
         }
     }
 
     // MARK: Rotating
 
-    /// Makes the key that will sign next. The present one signs on until then, and its tokens stay good until they expire.
+    /// Makes the key that will sign next. The present one signs on until then, and its tokens stay
+    /// good until they expire.
     ///
     /// Where there is a next key already, it is brought forward.
-    /// - Parameter lead: seconds until it signs, at least ``shortestLead``. With less than ``publicationLead``, verifiers that keep the
-    ///   published set refuse the new key's tokens until they ask again.
+    /// - Parameter lead: seconds until it signs, at least ``shortestLead``. With less than
+    ///   ``publicationLead``, verifiers that keep the published set refuse the new key's tokens
+    ///   until they ask again.
     /// - Throws: `key_pending` when there is a next key that signs no later than that.
     @discardableResult
     public func rotate(lead: TimeInterval = SigningKeys.publicationLead) async throws -> Description {
         try await load()
         let signsFrom = now().addingTimeInterval(max(lead, Self.shortestLead))
-        guard let newest = ring.withLock({ $0.last?.stored }) else { throw AuthError(.misconfigured, "the storage kept no signing key") }
+        guard let newest = ring.withLock({ $0.last?.stored }) else {
+            throw AuthError(.misconfigured, "the storage kept no signing key")
+        }
         var id: String? = newest.id
         if newest.signsFrom <= now() {
             id = try await insert(after: newest.id, signsFrom: signsFrom)
@@ -138,13 +146,15 @@ public final class SigningKeys: Sendable {
         }
         try await load()
         guard let next = list().first(where: { $0.id == id }) else {
-            throw AuthError(.keyPending, "there is a new key already that has not begun to sign; see: rest-auth keys list")
+            throw AuthError(
+                .keyPending, "there is a new key already that has not begun to sign; see: rest-auth keys list")
         }
         return next
     }
 
-    /// Refuses every token of a key from now on, here at once and in other processes within two seconds: for a key that leaked. The next
-    /// one in the row signs, or a new one when there is none. Sessions go on: their clients renew.
+    /// Refuses every token of a key from now on, here at once and in other processes within two
+    /// seconds: for a key that leaked. The next one in the row signs, or a new one when there is
+    /// none. Sessions go on: their clients renew.
     /// - Throws: `key_not_found`.
     public func revoke(_ id: String) async throws {
         guard try await storage.deleteSigningKey(id: id) else { throw AuthError(.keyNotFound, "there is no key \(id)") }
@@ -153,14 +163,18 @@ public final class SigningKeys: Sendable {
         try await insertFirst()
     }
 
-    /// Makes the next key when the newest has signed nearly as long as it should, or is of another kind than is configured.
+    /// Makes the next key when the newest has signed nearly as long as it should, or is of another
+    /// kind than is configured.
     func rotateOnSchedule() async throws {
         try await insertFirst()
         guard let newest = ring.withLock({ $0.last?.stored }) else { return }
         let end = newest.signsFrom.addingTimeInterval(rotationInterval)
         let isDue = end.addingTimeInterval(-Self.publicationLead) <= now()
-        guard isDue || newest.algorithm != algorithm?.rawValue ?? newest.algorithm, newest.signsFrom <= now() else { return }
-        _ = try await insert(after: newest.id, signsFrom: max(isDue ? end : now(), now().addingTimeInterval(Self.publicationLead)))
+        guard isDue || newest.algorithm != algorithm?.rawValue ?? newest.algorithm, newest.signsFrom <= now() else {
+            return
+        }
+        _ = try await insert(
+            after: newest.id, signsFrom: max(isDue ? end : now(), now().addingTimeInterval(Self.publicationLead)))
         try await load()
     }
 
@@ -169,7 +183,8 @@ public final class SigningKeys: Sendable {
         let present = ring.withLock { $0.last?.key.algorithm }
         let key = try await SigningKey(algorithm ?? present ?? .es256)
         let stored = StoredSigningKey(
-            id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(under: secret), createdAt: now(),
+            id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(under: secret),
+            createdAt: now(),
             signsFrom: signsFrom, follows: predecessor ?? "")
         guard try await storage.insertSigningKey(stored) else { return nil }
         AuthEvent.signingKeyMade(id: stored.id).record()
@@ -177,7 +192,8 @@ public final class SigningKeys: Sendable {
     }
 
     /// Looks at the storage again, unless that was done just now: once for all who ask meanwhile.
-    /// - Throws: what the storage throws; then nobody knows what a token of an unknown key is worth.
+    /// - Throws: what the storage throws; then nobody knows what a token of an unknown key is
+    ///   worth.
     func loadAgain() async throws {
         let look = try looks.withLock { looks throws(AuthError) -> Task<Void, any Error>? in
             if let current = looks.current { return current }
@@ -196,12 +212,14 @@ public final class SigningKeys: Sendable {
     /// Whether that key is still one of ours, by a look at the storage of the last two seconds.
     /// - Throws: what the storage throws.
     func confirm(_ id: String) async throws -> Bool {
-        let isRecent = looks.withLock { looks in looks.appliedAt.map { .now - $0 <= KeyRotation.interval * 2 } ?? false }
+        let isRecent = looks.withLock { looks in looks.appliedAt.map { .now - $0 <= KeyRotation.interval * 2 } ?? false
+        }
         if !isRecent { try await loadAgain() }
         return verification.contains(id)
     }
 
-    /// Takes over what the storage has: keys that other processes made, and without those that were deleted.
+    /// Takes over what the storage has: keys that other processes made, and without those that were
+    /// deleted.
     func load() async throws {
         let start = ContinuousClock.now
         let stored: [StoredSigningKey]
@@ -228,7 +246,8 @@ public final class SigningKeys: Sendable {
         return opened
     }
 
-    /// What was read before something that has been applied may have a key that was deleted since: it comes too late.
+    /// What was read before something that has been applied may have a key that was deleted since:
+    /// it comes too late.
     private func apply(_ keys: [Loaded], readAt start: ContinuousClock.Instant) {
         looks.withLock { looks in
             if let appliedAt = looks.appliedAt, appliedAt > start { return }

@@ -1,6 +1,7 @@
 package import Foundation
 
-/// What makes an access token good wherever it is checked: a signature by one of the keys, claims, and that nothing revoked it.
+/// What makes an access token good wherever it is checked: a signature by one of the keys, claims,
+/// and that nothing revoked it.
 package final class TokenVerifier: Sendable {
     /// The longest token that is looked at, in bytes.
     package static let maximumBytes = 4096
@@ -12,7 +13,8 @@ package final class TokenVerifier: Sendable {
     private let now: @Sendable () -> Date
 
     package init(
-        keys: VerificationKeys, revocations: Revocations, issuer: String, capacity: Int, now: @escaping @Sendable () -> Date
+        keys: VerificationKeys, revocations: Revocations, issuer: String, capacity: Int,
+        now: @escaping @Sendable () -> Date
     ) {
         self.keys = keys
         self.revocations = revocations
@@ -23,9 +25,11 @@ package final class TokenVerifier: Sendable {
 
     /// Who `token` stands for.
     ///
-    /// Checked, in this order: length and outline, the header (algorithm pinned to the key, RFC 8725 section 3.1), the signature, the claims,
-    /// the revocations. A token seen before costs a digest and look-ups in memory.
-    /// - Parameter confirm: asked when a token is new here and when the revocations are not up to date; throws to refuse.
+    /// Checked, in this order: length and outline, the header (algorithm pinned to the key, RFC
+    /// 8725 section 3.1), the signature, the claims, the revocations. A token seen before costs a
+    /// digest and look-ups in memory.
+    /// - Parameter confirm: asked when a token is new here and when the revocations are not up to
+    ///   date; throws to refuse.
     /// - Throws: `invalid_token`; what `confirm` throws.
     package func verify(
         _ token: [UInt8], confirm: (AccessTokenClaims, Identity) async throws -> Void
@@ -47,17 +51,20 @@ package final class TokenVerifier: Sendable {
         return identity
     }
 
-    /// Who `token` stands for, when that can be told without waiting: it was verified before, is live, and is known to be admitted. `nil` says
-    /// nothing about the token, only that ``verify(_:confirm:)`` has to tell.
+    /// Who `token` stands for, when that can be told without waiting: it was verified before, is
+    /// live, and is known to be admitted. `nil` says nothing about the token, only that
+    /// ``verify(_:confirm:)`` has to tell.
     package func remembered(_ token: [UInt8]) -> Identity? {
         let now = now().timeIntervalSince1970
         guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now),
-            known.epoch == keys.epoch, known.claims.isLive(at: now), revocations.standing(of: known.identity) == .admitted
+            known.epoch == keys.epoch, known.claims.isLive(at: now),
+            revocations.standing(of: known.identity) == .admitted
         else { return nil }
         return known.identity
     }
 
-    /// Forgets the lines by which no live token can be refused. The time is noted: a clock that is set back afterwards is recognised.
+    /// Forgets the lines by which no live token can be refused. The time is noted: a clock that is
+    /// set back afterwards is recognised.
     package func forgetRevocations() {
         let now = now()
         cache.observe(now.timeIntervalSince1970)
@@ -77,7 +84,8 @@ extension Identity {
     init(_ claims: AccessTokenClaims) {
         self.init(
             userID: claims.subject, username: claims.username, method: .token,
-            authenticatedAt: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt)), sessionID: claims.sessionID,
+            authenticatedAt: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt)),
+            sessionID: claims.sessionID,
             roles: Set(claims.roles))
     }
 }

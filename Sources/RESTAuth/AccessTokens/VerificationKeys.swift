@@ -14,21 +14,26 @@ package struct VerificationKey: Sendable {
     let header: JSON
     let verifier: any JWTAlgorithm
 
-    /// From its key parameters, which name the algorithm as well: each kind of key is used in one way.
+    /// From its key parameters, which name the algorithm as well: each kind of key is used in one
+    /// way.
     /// - Parameter parameters: the required members of the JWK, in the order of their names.
     init(_ algorithm: SigningAlgorithm, parameters: [(String, String)], verifier: any JWTAlgorithm) {
         let members = parameters.map { JSON.Member(name: $0, value: .string($1)) }
         id = Base64.url.encode(Array(SHA256.hash(data: JSON.object(members).bytes)))
         jwk = .object(
-            members + [("alg", algorithm.rawValue), ("use", "sig"), ("kid", id)].map { JSON.Member(name: $0, value: .string($1)) })
+            members
+                + [("alg", algorithm.rawValue), ("use", "sig"), ("kid", id)].map {
+                    JSON.Member(name: $0, value: .string($1))
+                })
         header = ["alg": .string(algorithm.rawValue), "kid": .string(id), "typ": "at+jwt"]
         self.verifier = verifier
     }
 
     /// A key that was published elsewhere.
     ///
-    /// Checked: that its kind is one of ours, that `alg` and `use`, where they are there, say what the kind does, and that `kid` is its
-    /// thumbprint. `nil` otherwise: such a key is for someone else.
+    /// Checked: that its kind is one of ours, that `alg` and `use`, where they are there, say what
+    /// the kind does, and that `kid` is its thumbprint. `nil` otherwise: such a key is for someone
+    /// else.
     package init?(jwk: JSON) async {
         let (algorithm, names): (SigningAlgorithm, [String])
         switch (jwk["kty"]?.string, jwk["crv"]?.string) {
@@ -38,7 +43,8 @@ package struct VerificationKey: Sendable {
         default: return nil
         }
         let parameters = names.compactMap { name in jwk[name]?.string.map { (name, $0) } }
-        guard parameters.count == names.count, (jwk["alg"] ?? .string(algorithm.rawValue)) == .string(algorithm.rawValue),
+        guard parameters.count == names.count,
+            (jwk["alg"] ?? .string(algorithm.rawValue)) == .string(algorithm.rawValue),
             (jwk["use"] ?? "sig") == "sig",
             let verifier = await Self.verifier(algorithm, Dictionary(uniqueKeysWithValues: parameters))
         else { return nil }
@@ -46,7 +52,8 @@ package struct VerificationKey: Sendable {
         guard jwk["kid"] == .string(id) else { return nil }
     }
 
-    private static func verifier(_ algorithm: SigningAlgorithm, _ values: [String: String]) async -> (any JWTAlgorithm)? {
+    private static func verifier(_ algorithm: SigningAlgorithm, _ values: [String: String]) async -> (any JWTAlgorithm)?
+    {
         func bytes(_ name: String) -> [UInt8] { values[name].flatMap { Base64.url.decode($0.utf8) } ?? [] }
         let keys = JWTKeyCollection()
         switch algorithm {
@@ -70,8 +77,8 @@ package struct VerificationKey: Sendable {
 
 /// The keys that tokens are verified with.
 ///
-/// Each key has one algorithm, fixed when it was made; a token's header must name both exactly. An unknown `kid` is refused: there is
-/// no default to fall back to.
+/// Each key has one algorithm, fixed when it was made; a token's header must name both exactly. An
+/// unknown `kid` is refused: there is no default to fall back to.
 package final class VerificationKeys: Sendable {
     private let keys = Mutex<[String: VerificationKey]>([:])
     private let removals = Atomic(0)
@@ -94,7 +101,8 @@ package final class VerificationKeys: Sendable {
 
     /// The payload of a token that one of these keys signed, else `nil`.
     ///
-    /// The header must hold exactly what ours holds, so nothing in it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
+    /// The header must hold exactly what ours holds, so nothing in it (`crit`, `jwk`, `jku`, `x5u`,
+    /// `b64`) can ask for anything.
     func verifiedPayload(of token: [UInt8]) -> JSON? {
         guard let jws = CompactJWS(token), case .object(let parameters) = jws.header, parameters.count == 3,
             let id = jws.header["kid"]?.string, let key = keys.withLock({ $0[id] }),

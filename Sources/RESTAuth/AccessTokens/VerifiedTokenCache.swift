@@ -14,7 +14,8 @@ struct TokenDigest: Sendable, Hashable {
 
     static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 
-    /// One word is enough: a digest is spread evenly already, and only tokens that we signed are ever stored.
+    /// One word is enough: a digest is spread evenly already, and only tokens that we signed are
+    /// ever stored.
     func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
@@ -27,8 +28,9 @@ struct VerifiedToken: Sendable {
 
 /// Tokens whose signature was found good, so that it is checked once.
 ///
-/// Bounded by generations: new and used entries are kept in the young half; when that is full it becomes the old half, and what was
-/// in the old half and not used since is forgotten. Nothing is ever searched.
+/// Bounded by generations: new and used entries are kept in the young half; when that is full it
+/// becomes the old half, and what was in the old half and not used since is forgotten. Nothing is
+/// ever searched.
 final class VerifiedTokenCache: Sendable {
     private struct State {
         var young: [TokenDigest: VerifiedToken] = [:]
@@ -55,7 +57,8 @@ final class VerifiedTokenCache: Sendable {
         }
     }
 
-    /// Notes the time. When it has gone back, all is forgotten: what was swept in a future that did not come is not remembered as good.
+    /// Notes the time. When it has gone back, all is forgotten: what was swept in a future that did
+    /// not come is not remembered as good.
     func observe(_ now: Double) {
         state.withLock { Self.observe(now, in: &$0) }
     }

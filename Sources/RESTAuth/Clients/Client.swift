@@ -1,6 +1,7 @@
 public import Foundation
 
-/// A program that an operator allowed to ask about tokens: it signs in with a secret of its own (RFC 6749 section 2.3.1).
+/// A program that an operator allowed to ask about tokens: it signs in with a secret of its own
+/// (RFC 6749 section 2.3.1).
 public struct Client: Sendable, Hashable, Identifiable {
     /// `client_id`: chosen by the operator.
     public let id: String

@@ -14,10 +14,12 @@ public final class Clients: Sendable {
     }
 
     /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
-    /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of ASCII, `client_already_exists`.
+    /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of
+    ///   ASCII, `client_already_exists`.
     public func add(_ id: String) async throws -> ClientSecret {
         guard Self.isID(id) else {
-            throw AuthError(.validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
+            throw AuthError(
+                .validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
         }
         let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
         try await storage.insertClient(Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value))
@@ -25,7 +27,8 @@ public final class Clients: Sendable {
         return secret
     }
 
-    /// Makes sure that a caller is the client it says it is. The same work is done for a client that does not exist.
+    /// Makes sure that a caller is the client it says it is. The same work is done for a client
+    /// that does not exist.
     /// - Throws: `invalid_client`.
     public func authenticate(_ id: String, secret: String) async throws {
         let stored = try await storage.clientSecretDigest(id: id)
@@ -44,7 +47,9 @@ public final class Clients: Sendable {
     /// Refuses the client from the next request on.
     /// - Throws: `client_not_found`.
     public func remove(_ id: String) async throws {
-        guard try await storage.deleteClient(id: id) else { throw AuthError(.clientNotFound, "there is no client \(id)") }
+        guard try await storage.deleteClient(id: id) else {
+            throw AuthError(.clientNotFound, "there is no client \(id)")
+        }
         AuthEvent.clientRemoved(id: id).record()
     }
 

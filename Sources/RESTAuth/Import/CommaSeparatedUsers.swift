@@ -1,10 +1,10 @@
 import Foundation
 
-/// Users as comma-separated values (RFC 4180), under a header line with `username` and `password_hash`, and if wanted `id`, `created_at` and
-/// `disabled`.
+/// Users as comma-separated values (RFC 4180), under a header line with `username` and
+/// `password_hash`, and if wanted `id`, `created_at` and `disabled`.
 ///
-/// Read as strictly as a quoted field demands: where a record ends is decided by its quotes alone, so nobody's name can end a line and
-/// begin a user.
+/// Read as strictly as a quoted field demands: where a record ends is decided by its quotes alone,
+/// so nobody's name can end a line and begin a user.
 public actor CommaSeparatedUsers: UserSource {
     private static let allowed: [UserFields.Name] = [.username, .passwordHash, .id, .createdAt, .disabled]
 
@@ -22,12 +22,14 @@ public actor CommaSeparatedUsers: UserSource {
         let allowed = allowed.map(\.rawValue).joined(separator: ", ")
         let columns = header?.fields.map { UserFields.Name(rawValue: $0.trimmingCharacters(in: .whitespaces)) } ?? []
         let known = columns.compactMap { $0 }.filter(Self.allowed.contains)
-        guard header?.fault == nil, known.contains(.username), known.contains(.passwordHash), known.count == columns.count,
+        guard header?.fault == nil, known.contains(.username), known.contains(.passwordHash),
+            known.count == columns.count,
             Set(known).count == known.count
         else {
             throw AuthError(
                 .misconfigured,
-                "the first line of \(path) must name the columns: username and password_hash, each once, and no others than \(allowed)")
+                "the first line of \(path) must name the columns: username and password_hash, each once, and no others than \(allowed)"
+            )
         }
         return known
     }
@@ -47,7 +49,9 @@ public actor CommaSeparatedUsers: UserSource {
         guard record.fields.count == columns.count else {
             return .unreadable(
                 place,
-                reason: "there are \(record.fields.count) fields, and \(columns.count) in the header; one with a comma stands in quotes")
+                reason:
+                    "there are \(record.fields.count) fields, and \(columns.count) in the header; one with a comma stands in quotes"
+            )
         }
         var fields = UserFields(place: place)
         do {
@@ -58,7 +62,9 @@ public actor CommaSeparatedUsers: UserSource {
         }
     }
 
-    private static func set(_ column: UserFields.Name, to text: String, in fields: inout UserFields) throws(UnreadableUser) {
+    private static func set(_ column: UserFields.Name, to text: String, in fields: inout UserFields)
+        throws(UnreadableUser)
+    {
         switch column {
         case .username: fields.username = text
         case .passwordHash: fields.passwordHash = text
@@ -110,10 +116,12 @@ final class RecordReader {
         var field: [UInt8] = []
         var size = 0
         while true {
-            // Where the record ends cannot be told then, and to guess would let somebody's name begin a user.
+            // Where the record ends cannot be told then, and to guess would let somebody's name
+            // begin a user.
             guard !line.isTooLong else {
                 throw AuthError(
-                    .misconfigured, "line \(line.number) is longer than \(LineReader.longestLine) bytes; nothing after it was read")
+                    .misconfigured,
+                    "line \(line.number) is longer than \(LineReader.longestLine) bytes; nothing after it was read")
             }
             size += line.bytes.count
             for byte in Self.withoutMarks(line, state) { step(byte, &state, &field, &record) }
@@ -134,7 +142,8 @@ final class RecordReader {
         return record
     }
 
-    /// Without a byte order mark before all lines, and without the carriage return at the end of one.
+    /// Without a byte order mark before all lines, and without the carriage return at the end of
+    /// one.
     private static func withoutMarks(_ line: LineReader.Line, _ state: State) -> ArraySlice<UInt8> {
         var bytes = line.bytes
         if line.number == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }

@@ -19,7 +19,8 @@ public struct ForeignUser: Sendable {
     public var roles: Set<String>
 
     public init(
-        place: ImportPlace, id: User.ID? = nil, legacyID: Int64? = nil, username: String, passwordHash: String, createdAt: Date? = nil,
+        place: ImportPlace, id: User.ID? = nil, legacyID: Int64? = nil, username: String, passwordHash: String,
+        createdAt: Date? = nil,
         isDisabled: Bool = false, disabledAt: Date? = nil, roles: Set<String> = []
     ) {
         self.place = place
@@ -65,7 +66,8 @@ extension ImportPlace: CustomStringConvertible {
 public protocol UserSource: Sendable {
     /// What stands next.
     /// - Parameter limit: how many users there may be at most; none are the end.
-    /// - Throws: when nothing more can be read. What is wrong with one user only is said in its place.
+    /// - Throws: when nothing more can be read. What is wrong with one user only is said in its
+    ///   place.
     func next(_ limit: Int) async throws -> ImportBatch
 }
 
@@ -91,6 +93,7 @@ public struct ImportBatch: Sendable {
 }
 
 extension ForeignUser {
-    /// A time as databases write it as text (RFC 3339, also with a blank in place of the T); without a zone it is UTC.
+    /// A time as databases write it as text (RFC 3339, also with a blank in place of the T);
+    /// without a zone it is UTC.
     package static func time(_ text: some Collection<UInt8>) -> Date? { Timestamp.date(text) }
 }

@@ -1,4 +1,5 @@
-/// What became of one user of a source, in words for whoever runs the import. It never has the hash.
+/// What became of one user of a source, in words for whoever runs the import. It never has the
+/// hash.
 public struct ImportNote: Sendable {
     public enum Outcome: Sendable, Hashable {
         /// - Parameters:

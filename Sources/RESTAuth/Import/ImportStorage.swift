@@ -15,7 +15,8 @@ public struct ImportableUser: Sendable {
     static let passwordVersion = 1
 
     public init(
-        id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String, createdAt: Date, disabledAt: Date? = nil,
+        id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String, createdAt: Date,
+        disabledAt: Date? = nil,
         roles: Set<String> = []
     ) {
         self.id = id
@@ -58,8 +59,9 @@ public protocol ImportStorage: Sendable {
 
     /// Stores users who are not there yet, in one transaction.
     ///
-    /// An id is kept when it is greater than `last` and no row has it; ids that are given afterwards are greater than all of them. What is in a
-    /// user's way is told in the order of ``ImportOutcome``, and nothing of that user is stored then.
+    /// An id is kept when it is greater than `last` and no row has it; ids that are given
+    /// afterwards are greater than all of them. What is in a user's way is told in the order of
+    /// ``ImportOutcome``, and nothing of that user is stored then.
     /// - Parameters:
     ///   - users: no two with the same name, id or legacy id.
     ///   - last: what ``lastUserID()`` said when the import began.

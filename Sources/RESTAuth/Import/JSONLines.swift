@@ -1,7 +1,8 @@
 import Foundation
 
-/// Users as JSON objects, one a line (JSON Lines): `username` and `password_hash`, and where there are any `id`, `legacy_id`, `created_at`,
-/// `disabled_at`, `disabled` and `roles`. A ``UserExport`` writes them.
+/// Users as JSON objects, one a line (JSON Lines): `username` and `password_hash`, and where there
+/// are any `id`, `legacy_id`, `created_at`, `disabled_at`, `disabled` and `roles`. A ``UserExport``
+/// writes them.
 public actor JSONLines: UserSource {
     private let lines: LineReader
 
@@ -15,7 +16,8 @@ public actor JSONLines: UserSource {
         var entries: [ImportBatch.Entry] = []
         while entries.count < limit, let line = try lines.next() {
             guard !line.isTooLong else {
-                entries.append(.unreadable(.line(line.number), reason: "the line is longer than \(LineReader.longestLine) bytes"))
+                entries.append(
+                    .unreadable(.line(line.number), reason: "the line is longer than \(LineReader.longestLine) bytes"))
                 continue
             }
             if line.bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
@@ -25,7 +27,9 @@ public actor JSONLines: UserSource {
     }
 
     private static func entry(_ line: ArraySlice<UInt8>, _ place: ImportPlace) -> ImportBatch.Entry {
-        guard case .object(let members)? = JSON(line) else { return .unreadable(place, reason: "the line is no JSON object") }
+        guard case .object(let members)? = JSON(line) else {
+            return .unreadable(place, reason: "the line is no JSON object")
+        }
         var fields = UserFields(place: place)
         do {
             for member in members { try set(member, in: &fields) }
@@ -90,7 +94,8 @@ struct UserFields {
             throw UnreadableUser(reason: "disabled and disabled_at contradict each other")
         }
         return ForeignUser(
-            place: place, id: id, legacyID: legacyID, username: username, passwordHash: passwordHash, createdAt: createdAt,
+            place: place, id: id, legacyID: legacyID, username: username, passwordHash: passwordHash,
+            createdAt: createdAt,
             isDisabled: isDisabled ?? false, disabledAt: disabledAt, roles: roles)
     }
 

@@ -2,11 +2,14 @@ import Foundation
 
 /// A time as text (RFC 3339), in whole microseconds, which is the most that every backend keeps.
 enum Timestamp {
-    /// `2026-01-02T03:04:05Z`; also with a blank in place of the T, a fraction of a second, and another zone than UTC, or none, which means UTC.
+    /// `2026-01-02T03:04:05Z`; also with a blank in place of the T, a fraction of a second, and
+    /// another zone than UTC, or none, which means UTC.
     static func date(_ text: some Collection<UInt8>) -> Date? {
         var rest = Array(text)[...]
-        guard let year = number(&rest, 4), skip(&rest, "-"), let month = number(&rest, 2), skip(&rest, "-"), let day = number(&rest, 2),
-            skip(&rest, "Tt "), let hour = number(&rest, 2), skip(&rest, ":"), let minute = number(&rest, 2), skip(&rest, ":"),
+        guard let year = number(&rest, 4), skip(&rest, "-"), let month = number(&rest, 2), skip(&rest, "-"),
+            let day = number(&rest, 2),
+            skip(&rest, "Tt "), let hour = number(&rest, 2), skip(&rest, ":"), let minute = number(&rest, 2),
+            skip(&rest, ":"),
             let second = number(&rest, 2), let days = days(year, month, day), hour < 24, minute < 60, second <= 60,
             let microseconds = fraction(&rest), let offset = offset(&rest), rest.isEmpty
         else { return nil }
@@ -17,7 +20,9 @@ enum Timestamp {
     /// In UTC, without a fraction where there is none.
     static func text(_ date: Date) -> String {
         let microseconds = Int((date.timeIntervalSince1970 * 1_000_000).rounded())
-        let (seconds, fraction) = (microseconds.floored(1_000_000), microseconds - microseconds.floored(1_000_000) * 1_000_000)
+        let (seconds, fraction) = (
+            microseconds.floored(1_000_000), microseconds - microseconds.floored(1_000_000) * 1_000_000
+        )
         let whole = Date(timeIntervalSince1970: Double(seconds)).ISO8601Format()
         guard fraction > 0 else { return whole }
         let digits = String(1_000_000 + fraction).dropFirst()

@@ -4,17 +4,23 @@ import Synchronization
 
 /// The door for users of another system, who keep their passwords.
 ///
-/// Their hashes are stored as they are. A user comes in whose name could be registered (``Username``), and whose hash is understood and costs no
-/// more than the limit: a sign-in has to compute it. Whoever is there already stays as they are, so an import that was interrupted is repeated.
+/// Their hashes are stored as they are. A user comes in whose name could be registered
+/// (``Username``), and whose hash is understood and costs no more than the limit: a sign-in has to
+/// compute it. Whoever is there already stays as they are, so an import that was interrupted is
+/// repeated.
 public struct UserImport: Sendable {
     private let storage: any ImportStorage
     private let limit: HashLimit
     private let now: @Sendable () -> Date
 
-    /// Users of one transaction: enough that its commit weighs little, few enough that others hardly wait.
+    /// Users of one transaction: enough that its commit weighs little, few enough that others
+    /// hardly wait.
     static let batchSize = 20_000
 
-    public init(into storage: any ImportStorage, limit: HashLimit = HashLimit(), now: @escaping @Sendable () -> Date = { Date() }) {
+    public init(
+        into storage: any ImportStorage, limit: HashLimit = HashLimit(),
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.storage = storage
         self.limit = limit
         self.now = now
@@ -22,12 +28,15 @@ public struct UserImport: Sendable {
 
     /// Brings in all users of `source` that can be, thousands in a transaction.
     ///
-    /// Ids are kept where they are free: never given before the import began, nor in it. Who needs another id gets it after all others have theirs.
+    /// Ids are kept where they are free: never given before the import began, nor in it. Who needs
+    /// another id gets it after all others have theirs.
     /// - Parameters:
     ///   - source: read once, from its beginning to its end, while what was read before is written.
     ///   - isTrial: whether everything is checked and nothing written.
-    ///   - report: hears what became of the users, some thousand at a time, and how far the reading is.
-    /// - Throws: what the source throws when it cannot be read any further, and the storage. What has been reported stays imported.
+    ///   - report: hears what became of the users, some thousand at a time, and how far the reading
+    ///     is.
+    /// - Throws: what the source throws when it cannot be read any further, and the storage. What
+    ///   has been reported stays imported.
     public func run(
         _ source: some UserSource, isTrial: Bool = false,
         report: ([ImportNote], _ done: Int, _ total: Int) throws -> Void = { _, _, _ in }
@@ -94,7 +103,8 @@ public struct UserImport: Sendable {
                     case .refused(let note): checked.refusals.append(note)
                     }
                 } catch {
-                    checked.refusals.append(ImportNote(place: user.place, username: user.username, outcome: .refused(error)))
+                    checked.refusals.append(
+                        ImportNote(place: user.place, username: user.username, outcome: .refused(error)))
                 }
             }
         }
@@ -105,11 +115,13 @@ public struct UserImport: Sendable {
         try checkIDs(of: user)
         let checked = ImportableUser(
             id: user.id, legacyID: user.legacyID, name: try name(of: user), passwordHash: try passwordHash(of: user),
-            createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil, roles: try roles(of: user))
+            createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
+            roles: try roles(of: user))
         return Candidate(place: user.place, user: checked)
     }
 
-    /// What a client can read from JSON unchanged; and far from the last number there is, after which nobody could register.
+    /// What a client can read from JSON unchanged; and far from the last number there is, after
+    /// which nobody could register.
     private static let ids: ClosedRange<Int64> = 1...(1 << 53 - 1)
 
     private func checkIDs(of user: ForeignUser) throws(ImportRefusal) {
@@ -127,7 +139,8 @@ public struct UserImport: Sendable {
     }
 
     private func passwordHash(of user: ForeignUser) throws(ImportRefusal) -> String {
-        // Django and the system's own password files mark with these whoever cannot sign in by a password.
+        // Django and the system's own password files mark with these whoever cannot sign in by a
+        // password.
         guard let first = user.passwordHash.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
             throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
         }
@@ -177,8 +190,11 @@ public struct UserImport: Sendable {
         return (notes, displaced)
     }
 
-    private func storeRenumbered(_ candidates: ArraySlice<Candidate>, above last: User.ID, isTrial: Bool) async throws -> [ImportNote] {
-        let outcomes = try await storage.importUsers(candidates.map { $0.user.withoutID() }, above: last, isTrial: isTrial)
+    private func storeRenumbered(_ candidates: ArraySlice<Candidate>, above last: User.ID, isTrial: Bool) async throws
+        -> [ImportNote]
+    {
+        let outcomes = try await storage.importUsers(
+            candidates.map { $0.user.withoutID() }, above: last, isTrial: isTrial)
         return zip(candidates, outcomes).map { $0.note($1, former: $0.user.id, isTrial: isTrial) }
     }
 }
@@ -206,9 +222,13 @@ private final class Arrivals: Sendable {
         let user = candidate.user
         return known.withLock { known in
             if let first = known.names[user.name.canonical] {
-                return .refused(candidate.refused(.duplicate, "when case is put aside, the name is that of \(first), which came first"))
+                return .refused(
+                    candidate.refused(
+                        .duplicate, "when case is put aside, the name is that of \(first), which came first"))
             }
-            if let legacyID = user.legacyID, !known.legacyIDs.insert(legacyID).inserted { return .refused(candidate.legacyIDTaken) }
+            if let legacyID = user.legacyID, !known.legacyIDs.insert(legacyID).inserted {
+                return .refused(candidate.legacyIDTaken)
+            }
             known.names[user.name.canonical] = candidate.place
             guard let id = user.id, !known.ids.insert(id).inserted else { return .admitted }
             return .waiting
@@ -220,7 +240,8 @@ extension UserImport.Candidate {
     func note(_ outcome: ImportOutcome, former: User.ID?, isTrial: Bool) -> ImportNote {
         switch outcome {
         case .imported(let id):
-            ImportNote(place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: former))
+            ImportNote(
+                place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: former))
         case .nameTaken: ImportNote(place: place, username: user.name.text, outcome: .skipped)
         case .legacyIDTaken: legacyIDTaken
         // The id of one who has none to keep is never in the way.
@@ -240,6 +261,7 @@ extension UserImport.Candidate {
 extension ImportableUser {
     fileprivate func withoutID() -> ImportableUser {
         ImportableUser(
-            id: nil, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt, disabledAt: disabledAt, roles: roles)
+            id: nil, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
+            disabledAt: disabledAt, roles: roles)
     }
 }

@@ -4,8 +4,9 @@ public enum Credentials: Sendable {
     /// The bytes of a token in compact form.
     case token([UInt8])
 
-    /// The user name and password of HTTP Basic. A user name that has the outline of a token is one, and the password beside
-    /// it is not looked at. `nil` when either has a control character, which HTTP Basic cannot carry.
+    /// The user name and password of HTTP Basic. A user name that has the outline of a token is
+    /// one, and the password beside it is not looked at. `nil` when either has a control character,
+    /// which HTTP Basic cannot carry.
     public init?(username: ArraySlice<UInt8>, password: ArraySlice<UInt8>) {
         if Username.looksLikeToken(username) {
             self = .token(Array(username))

@@ -19,19 +19,23 @@ public struct Identity: Sendable, Hashable {
     /// As the token carries them, or as they were when the password was given.
     public let roles: Set<String>
 
-    /// Which of the user's passwords was given, counted from 1; `nil` for a token of ours, and for an identity that an adopter vouches for.
+    /// Which of the user's passwords was given, counted from 1; `nil` for a token of ours, and for
+    /// an identity that an adopter vouches for.
     package let passwordVersion: Int?
 
     public init(
-        userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil, roles: Set<String> = []
+        userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil,
+        roles: Set<String> = []
     ) {
         self.init(
-            userID: userID, username: username, method: method, authenticatedAt: authenticatedAt, sessionID: sessionID, roles: roles,
+            userID: userID, username: username, method: method, authenticatedAt: authenticatedAt, sessionID: sessionID,
+            roles: roles,
             passwordVersion: nil)
     }
 
     private init(
-        userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID?, roles: Set<String>,
+        userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID?,
+        roles: Set<String>,
         passwordVersion: Int?
     ) {
         self.userID = userID
@@ -46,22 +50,25 @@ public struct Identity: Sendable, Hashable {
     /// Who gave that password.
     init(_ stored: StoredCredentials, authenticatedAt: Date) {
         self.init(
-            userID: stored.user.id, username: stored.user.username, method: .password, authenticatedAt: authenticatedAt, sessionID: nil,
+            userID: stored.user.id, username: stored.user.username, method: .password, authenticatedAt: authenticatedAt,
+            sessionID: nil,
             roles: stored.user.roles, passwordVersion: stored.passwordVersion)
     }
 
-    /// Who holds a token of the Flask server that the user came from. When the password behind it was given nobody knows: so long ago that it is
-    /// never recent enough.
+    /// Who holds a token of the Flask server that the user came from. When the password behind it
+    /// was given nobody knows: so long ago that it is never recent enough.
     init(_ stored: StoredCredentials) {
         self.init(
-            userID: stored.user.id, username: stored.user.username, method: .token, authenticatedAt: Date(timeIntervalSince1970: 0),
+            userID: stored.user.id, username: stored.user.username, method: .token,
+            authenticatedAt: Date(timeIntervalSince1970: 0),
             sessionID: nil, roles: stored.user.roles, passwordVersion: stored.passwordVersion)
     }
 
     /// Who holds a token of that session.
     init(_ user: User, in session: Session) {
         self.init(
-            userID: user.id, username: user.username, method: .token, authenticatedAt: session.createdAt, sessionID: session.id,
+            userID: user.id, username: user.username, method: .token, authenticatedAt: session.createdAt,
+            sessionID: session.id,
             roles: user.roles)
     }
 }

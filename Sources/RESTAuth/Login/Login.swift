@@ -9,7 +9,8 @@ public final class Login: CredentialVerifier {
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, throttle: Throttle, now: @escaping @Sendable () -> Date
+        storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, throttle: Throttle,
+        now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.passwords = passwords
@@ -20,8 +21,10 @@ public final class Login: CredentialVerifier {
 
     /// Checks a user name and a password.
     ///
-    /// Unknown, impossible and disabled users cost the same work as a wrong password and get the same answer. What is wrong is counted, and who is
-    /// wrong too often has to wait (``Throttle``). A right password whose hash is of another kind or of less than today's cost is hashed anew.
+    /// Unknown, impossible and disabled users cost the same work as a wrong password and get the
+    /// same answer. What is wrong is counted, and who is wrong too often has to wait
+    /// (``Throttle``). A right password whose hash is of another kind or of less than today's cost
+    /// is hashed anew.
     /// - Parameters:
     ///   - username: in any case.
     ///   - password: as typed.
@@ -33,7 +36,8 @@ public final class Login: CredentialVerifier {
         let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: network)) { guess in
             let stored: StoredCredentials? =
                 if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
-            let verdict = try await passwords.verify(try? Password(password), against: stored?.passwordHash, as: name, from: network)
+            let verdict = try await passwords.verify(
+                try? Password(password), against: stored?.passwordHash, as: name, from: network)
             guard verdict.isRight, let stored, !stored.user.isDisabled else {
                 try await throttle.fail(guess, cost: verdict.cost)
                 AuthEvent.loginFailed(username: name?.canonical).record()
@@ -47,7 +51,8 @@ public final class Login: CredentialVerifier {
         return Identity(stored, authenticatedAt: now())
     }
 
-    /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else as a name and a password.
+    /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else
+    /// as a name and a password.
     /// - Throws: `invalid_credentials`, `invalid_token`, `rate_limited`, `overloaded`.
     public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
         switch credentials {

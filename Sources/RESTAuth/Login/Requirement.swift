@@ -29,8 +29,8 @@ public struct Requirement: Sendable, Hashable {
     /// Also nobody. Wrong credentials are refused all the same.
     public static let optional = Requirement(rule: .optional)
 
-    /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a password that was given too long ago, `forbidden`
-    ///   for a role that is missing.
+    /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a
+    ///   password that was given too long ago, `forbidden` for a role that is missing.
     public func check(_ identity: Identity?, at now: Date) throws(AuthError) {
         if rule == .optional { return }
         guard let identity else { throw .credentialsRequired }
@@ -39,7 +39,8 @@ public struct Requirement: Sendable, Hashable {
         case .recently(let seconds):
             guard now.timeIntervalSince(identity.authenticatedAt) <= TimeInterval(seconds) else {
                 throw AuthError(
-                    .insufficientUserAuthentication, "Unauthorized Access: give the password again, the last time was too long ago",
+                    .insufficientUserAuthentication,
+                    "Unauthorized Access: give the password again, the last time was too long ago",
                     maxAge: seconds)
             }
         case .anyRole(let roles):

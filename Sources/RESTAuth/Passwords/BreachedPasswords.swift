@@ -2,18 +2,21 @@ import Foundation
 
 /// Passwords known from breaches, in a file that `rest-auth passwords filter` made.
 ///
-/// ``PasswordPolicy/nist`` refuses them. The file is mapped into memory and asked on this machine: nothing about a password leaves it. To
-/// renew the file, put another in its place by renaming, as the command does; one that is written into under a running process is not safe.
+/// ``PasswordPolicy/nist`` refuses them. The file is mapped into memory and asked on this machine:
+/// nothing about a password leaves it. To renew the file, put another in its place by renaming, as
+/// the command does; one that is written into under a running process is not safe.
 public struct BreachedPasswords: Sendable {
     private let filter: PasswordFilter
 
     /// Opens the file and reads it once, to see that it is intact.
-    /// - Throws: ``AuthError/Code/misconfigured`` for a file that cannot be read, is damaged or is of another kind.
+    /// - Throws: ``AuthError/Code/misconfigured`` for a file that cannot be read, is damaged or is
+    ///   of another kind.
     public init(file: String) throws(AuthError) {
         try self.init(file: file, checksContents: true)
     }
 
-    /// - Parameter checksContents: whether to read all of it, which takes seconds where it has many hundred million passwords.
+    /// - Parameter checksContents: whether to read all of it, which takes seconds where it has many
+    ///   hundred million passwords.
     package init(file: String, checksContents: Bool) throws(AuthError) {
         func unusable(_ reason: String) -> AuthError {
             AuthError(.misconfigured, "the list of breached passwords \(file) \(reason)")

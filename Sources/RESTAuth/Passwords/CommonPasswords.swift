@@ -2,20 +2,25 @@ import Foundation
 
 /// Passwords that a guesser tries first, recognised by how they are made.
 ///
-/// Under a rule of 15 characters the common passwords are short ones lengthened: a word said twice, a word and digits, a run along the
-/// keyboard, one piece repeated. So instead of a list of finished passwords this takes a password apart and refuses it when
-/// nothing is left that a guesser would not have. Beside that it looks for what remains without digits, marks and repetition in a short
-/// list of passwords that were found often, which `dev/common-passwords` makes.
+/// Under a rule of 15 characters the common passwords are short ones lengthened: a word said twice,
+/// a word and digits, a run along the keyboard, one piece repeated. So instead of a list of
+/// finished passwords this takes a password apart and refuses it when nothing is left that a
+/// guesser would not have. Beside that it looks for what remains without digits, marks and
+/// repetition in a short list of passwords that were found often, which `dev/common-passwords`
+/// makes.
 enum CommonPasswords {
     /// - Parameter text: in lower case.
     static func contain(_ text: String) -> Bool {
-        let letters = Array(text.unicodeScalars.map { $0.value < 0x80 ? spelledOut[Character($0)] ?? Character($0) : Character($0) })
+        let letters = Array(
+            text.unicodeScalars.map { $0.value < 0x80 ? spelledOut[Character($0)] ?? Character($0) : Character($0) })
         let plain = Array(text)
-        return isRepetition(plain) || isMadeOfCommonPieces(plain) || isMadeOfCommonPieces(letters) || hasKnownCore(plain)
+        return isRepetition(plain) || isMadeOfCommonPieces(plain) || isMadeOfCommonPieces(letters)
+            || hasKnownCore(plain)
     }
 
-    /// Whether the list has the text, or what is left of it without digits and marks around it, or one of several that are the same; each
-    /// also with letters for the marks and digits that look like them.
+    /// Whether the list has the text, or what is left of it without digits and marks around it, or
+    /// one of several that are the same; each also with letters for the marks and digits that look
+    /// like them.
     private static func hasKnownCore(_ text: [Character]) -> Bool {
         let core = core(of: text[...])
         return [text[...], core, period(of: core)].contains { form in
@@ -28,11 +33,14 @@ enum CommonPasswords {
     }
 
     private static func core(of text: ArraySlice<Character>) -> ArraySlice<Character> {
-        guard let first = text.firstIndex(where: \.isLetter), let last = text.lastIndex(where: \.isLetter) else { return [] }
+        guard let first = text.firstIndex(where: \.isLetter), let last = text.lastIndex(where: \.isLetter) else {
+            return []
+        }
         return text[first...last]
     }
 
-    /// What is said over and over, without what stands between; the text itself when it is said once.
+    /// What is said over and over, without what stands between; the text itself when it is said
+    /// once.
     private static func period(of text: ArraySlice<Character>) -> ArraySlice<Character> {
         let longest = min(longestPeriod, text.count / 2)
         let period = (1..<(longest + 1)).first { period in
@@ -47,7 +55,8 @@ enum CommonPasswords {
         do {
             return try PasswordFilter(Data(PackageResources.common_passwords_filter))
         } catch {
-            // The list is part of the program: a build that spoiled it must not run and take every password.
+            // The list is part of the program: a build that spoiled it must not run and take every
+            // password.
             fatalError("the list of common passwords was not built in whole: \(error)")
         }
     }()
@@ -59,7 +68,8 @@ enum CommonPasswords {
         }
     }
 
-    /// Whether words, runs, digits and marks account for the whole text, as far as more than four characters.
+    /// Whether words, runs, digits and marks account for the whole text, as far as more than four
+    /// characters.
     private static func isMadeOfCommonPieces(_ text: [Character]) -> Bool {
         var unexplained = 0
         var index = 0
@@ -72,24 +82,30 @@ enum CommonPasswords {
     }
 
     private static func longestPiece(_ text: ArraySlice<Character>) -> Int {
-        if let word = wordsByStart[String(text.prefix(3))]?.first(where: { text.starts(with: $0) }) { return word.count }
+        if let word = wordsByStart[String(text.prefix(3))]?.first(where: { text.starts(with: $0) }) {
+            return word.count
+        }
         let run = longestRun(text)
         if run >= 3 { return run }
         guard let first = text.first else { return 0 }
         return first.isNumber || !first.isLetter && first != " " ? 1 : 0
     }
 
-    /// How far the text follows a row of the keyboard, the alphabet or the digits, either way, or stays on one character.
+    /// How far the text follows a row of the keyboard, the alphabet or the digits, either way, or
+    /// stays on one character.
     private static func longestRun(_ text: ArraySlice<Character>) -> Int {
         guard let first = text.first else { return 0 }
         let still = text.prefix { $0 == first }.count
-        return runs[first, default: []].reduce(still) { longest, run in max(longest, zip(text, run).prefix { $0 == $1 }.count) }
+        return runs[first, default: []].reduce(still) { longest, run in
+            max(longest, zip(text, run).prefix { $0 == $1 }.count)
+        }
     }
 
     /// The rest of each row from a character on, by that character.
     private static let runs: [Character: [ArraySlice<Character>]] = {
         let forward = [
-            "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm",
+            "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl",
+            "zxcvbnm",
             "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgbyhnujmikolp",
         ]
         let rows = (forward + forward.map { String($0.reversed()) }).map { Array($0) }

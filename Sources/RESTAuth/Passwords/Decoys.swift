@@ -4,17 +4,20 @@ import PasswordHashing
 import ServiceLifecycle
 import Synchronization
 
-/// What the passwords for unknown users are compared with, so that they take as long as those of users.
+/// What the passwords for unknown users are compared with, so that they take as long as those of
+/// users.
 ///
-/// Stored hashes are not all of one kind: imported ones cost what they cost until their users come back. So a name that nobody has is given one of
-/// the hashes that there are, always the same kind for the same name, and in all as many of each kind as users have. Whether it fits is not asked.
+/// Stored hashes are not all of one kind: imported ones cost what they cost until their users come
+/// back. So a name that nobody has is given one of the hashes that there are, always the same kind
+/// for the same name, and in all as many of each kind as users have. Whether it fits is not asked.
 final class Decoys: Service {
     private let storage: any Storage
     /// Of a password nobody knows, at today's cost.
     private let own: PasswordHash
     private let limit: HashLimit
     private let key: SymmetricKey
-    /// In the order of their shapes, so that a name changes its kind at most once when a kind dies out.
+    /// In the order of their shapes, so that a name changes its kind at most once when a kind dies
+    /// out.
     private let sample = Mutex<[PasswordHash]>([])
 
     private static let sampleSize = 200
@@ -45,7 +48,9 @@ final class Decoys: Service {
     /// The one for a name; for what could be no name, the one of today's cost.
     func hash(for name: Username?) -> PasswordHash {
         guard let name else { return own }
-        let place = HMAC<SHA256>.authenticationCode(for: Data(name.canonical.utf8), using: key).prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        let place = HMAC<SHA256>.authenticationCode(for: Data(name.canonical.utf8), using: key).prefix(4).reduce(0) {
+            $0 << 8 | Int($1)
+        }
         return sample.withLock { sample in sample.isEmpty ? own : sample[(place * sample.count) >> 32] }
     }
 }

@@ -5,10 +5,11 @@ import Synchronization
 
 /// A few threads that do nothing but hash passwords, behind a queue that cannot grow without end.
 ///
-/// Hashing takes tens of milliseconds and much memory, so it runs beside the event loops, at the lowest priority, and at most `threads`
-/// at once: memory in use is bounded by that number. Who waits is served in turn by origin (``HashingQueue``). When the queue is full, or
-/// a job has waited past its deadline, the caller is told to come back later instead of waiting ever longer. A job whose caller is
-/// cancelled, or whose client goes, while it waits is not run.
+/// Hashing takes tens of milliseconds and much memory, so it runs beside the event loops, at the
+/// lowest priority, and at most `threads` at once: memory in use is bounded by that number. Who
+/// waits is served in turn by origin (``HashingQueue``). When the queue is full, or a job has
+/// waited past its deadline, the caller is told to come back later instead of waiting ever longer.
+/// A job whose caller is cancelled, or whose client goes, while it waits is not run.
 package final class HashingPool: Sendable {
     private let desk: Desk
     private let patience: Duration
@@ -24,7 +25,8 @@ package final class HashingPool: Sendable {
         self.patience = .seconds(patience)
         desk = Desk(threads: threads, capacity: capacity)
         for number in 1...threads {
-            // The thread holds the desk, not the pool, so that a pool nobody uses any more can end its threads.
+            // The thread holds the desk, not the pool, so that a pool nobody uses any more can end
+            // its threads.
             let thread = Thread { [desk] in
                 lowerPriority()
                 desk.work()
@@ -38,9 +40,12 @@ package final class HashingPool: Sendable {
 
     /// Runs `work` on one of the threads.
     /// - Parameter origin: whom it is for, as the client's network: each has a queue of its own.
-    /// - Throws: ``AuthError/Code/overloaded`` when there is no place or the job waited too long; `CancellationError` when the task is
-    ///   cancelled or the client goes before it runs; what `work` throws.
-    package func run<Value: Sendable>(for origin: String? = nil, _ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    /// - Throws: ``AuthError/Code/overloaded`` when there is no place or the job waited too long;
+    ///   `CancellationError` when the task is cancelled or the client goes before it runs; what
+    ///   `work` throws.
+    package func run<Value: Sendable>(for origin: String? = nil, _ work: @escaping @Sendable () throws -> Value)
+        async throws -> Value
+    {
         try await measure(for: origin, work).value
     }
 
@@ -70,7 +75,8 @@ package final class HashingPool: Sendable {
             }
         } catch {
             guard error is Refused else { throw error }
-            // Recorded here, by the one who is refused: it may have been another who took the place.
+            // Recorded here, by the one who is refused: it may have been another who took the
+            // place.
             AuthEvent.hashingOverloaded.record()
             throw AuthError(
                 .overloaded, "too many sign-ins at the moment, try again later",
@@ -175,8 +181,9 @@ private final class Desk: Sendable {
     }
 }
 
-/// The lowest scheduling priority, for the calling thread only: on Linux each thread has a nice value of its own, and lowering it
-/// needs no privilege. A login storm then takes the processor only where nothing else wants it.
+/// The lowest scheduling priority, for the calling thread only: on Linux each thread has a nice
+/// value of its own, and lowering it needs no privilege. A login storm then takes the processor
+/// only where nothing else wants it.
 private func lowerPriority() {
     #if os(Linux)
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)

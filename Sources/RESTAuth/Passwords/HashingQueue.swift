@@ -15,9 +15,10 @@ struct HashingJob: Sendable {
 
 /// Who waits for a password to be hashed, in the order of their turns.
 ///
-/// Each origin has a line of its own and the lines are served in turn, so who sends many waits behind those who send few. When all
-/// places are taken, the longest line loses its last to whoever has a shorter one; of several, the one that grew so long last. Each step
-/// takes the same time, however many wait, and nothing is kept of an origin that has nothing waiting.
+/// Each origin has a line of its own and the lines are served in turn, so who sends many waits
+/// behind those who send few. When all places are taken, the longest line loses its last to whoever
+/// has a shorter one; of several, the one that grew so long last. Each step takes the same time,
+/// however many wait, and nothing is kept of an origin that has nothing waiting.
 struct HashingQueue {
     enum Admission {
         case admitted
@@ -45,7 +46,8 @@ struct HashingQueue {
             return .admitted
         }
         let length = lines[job.origin]?.count ?? 0
-        guard length < originsByLength.count, let greediest = originsByLength.last?.last, let last = lines[greediest]?.last,
+        guard length < originsByLength.count, let greediest = originsByLength.last?.last,
+            let last = lines[greediest]?.last,
             let evicted = remove(last)
         else { return .refused }
         append(job)

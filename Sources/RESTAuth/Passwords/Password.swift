@@ -2,10 +2,11 @@ import Foundation
 
 /// A password as it is hashed: normalised once, never printed.
 ///
-/// Prepared by the OpaqueString profile (RFC 8265 section 4.2): every blank becomes U+0020, then NFC. Case, length and
-/// everything else stay as typed.
+/// Prepared by the OpaqueString profile (RFC 8265 section 4.2): every blank becomes U+0020, then
+/// NFC. Case, length and everything else stay as typed.
 public struct Password: Sendable {
-    /// The longest password in bytes of UTF-8, so that a long one cannot be used to keep the server busy.
+    /// The longest password in bytes of UTF-8, so that a long one cannot be used to keep the server
+    /// busy.
     public static let maximumBytes = 1024
 
     let bytes: [UInt8]
@@ -17,8 +18,9 @@ public struct Password: Sendable {
     /// - Parameters:
     ///   - text: as it was typed.
     ///   - field: the name of the input field, for the error.
-    /// - Throws: ``AuthError/Code/validationFailed`` for an empty password, one of more than ``maximumBytes``, and one with control
-    ///   characters: HTTP Basic cannot carry them (RFC 7617 section 2), and some hash functions end at a NUL.
+    /// - Throws: ``AuthError/Code/validationFailed`` for an empty password, one of more than
+    ///   ``maximumBytes``, and one with control characters: HTTP Basic cannot carry them (RFC 7617
+    ///   section 2), and some hash functions end at a NUL.
     public init(_ text: String, field: String = "password") throws(AuthError) {
         guard !text.isEmpty else { throw Self.refused("missing argument: password is empty", field) }
         guard text.utf8.count <= Self.maximumBytes else {

@@ -1,14 +1,18 @@
 import Crypto
 package import Foundation
 
-/// A set of passwords that answers only one question, and that imprecisely: whether a password is in it.
+/// A set of passwords that answers only one question, and that imprecisely: whether a password is
+/// in it.
 ///
-/// A Bloom filter over SHA-1 digests, the form in which breached passwords are published. Of what is in it nothing can be read back. A
-/// password that is in it is always found; one that is not is taken for one that is once in ``falsePositiveInterval`` times.
+/// A Bloom filter over SHA-1 digests, the form in which breached passwords are published. Of what
+/// is in it nothing can be read back. A password that is in it is always found; one that is not is
+/// taken for one that is once in ``falsePositiveInterval`` times.
 ///
-/// The file, numbers with the lowest byte first: "RAFILTER" · version (4 bytes) · bits set for each password (4) · passwords (8) · bits (8) ·
-/// false positive interval (8) · SHA-256 of all other bytes (32) · the bits. For one password they are at the 64-bit sums a + i · b, i from 0
-/// on, each scaled to the number of bits; a and b are the first two 8-byte numbers of the SHA-1, highest byte first, b made odd.
+/// The file, numbers with the lowest byte first: "RAFILTER" · version (4 bytes) · bits set for each
+/// password (4) · passwords (8) · bits (8) · false positive interval (8) · SHA-256 of all other
+/// bytes (32) · the bits. For one password they are at the 64-bit sums a + i · b, i from 0 on, each
+/// scaled to the number of bits; a and b are the first two 8-byte numbers of the SHA-1, highest
+/// byte first, b made odd.
 package struct PasswordFilter: Sendable {
     /// Why a file is none of these, or not any more.
     package enum Flaw: Error {
@@ -22,7 +26,9 @@ package struct PasswordFilter: Sendable {
 
         package init(password: some Collection<UInt8>) {
             var hash = Insecure.SHA1()
-            if password.withContiguousStorageIfAvailable({ hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }) == nil {
+            if password.withContiguousStorageIfAvailable({ hash.update(bufferPointer: UnsafeRawBufferPointer($0)) })
+                == nil
+            {
                 hash.update(data: Array(password))
             }
             self = hash.finalize().withUnsafeBytes { Key(digest: $0) }
@@ -52,7 +58,8 @@ package struct PasswordFilter: Sendable {
     package let falsePositiveInterval: Int
 
     /// - Parameter bytes: those of a file, which may be mapped into memory.
-    /// - Throws: what is wrong with its head or its length. The bits are not looked at: ``checkContents()``.
+    /// - Throws: what is wrong with its head or its length. The bits are not looked at:
+    ///   ``checkContents()``.
     package init(_ bytes: Data) throws(Flaw) {
         guard bytes.starts(with: Self.magic) else { throw .foreign }
         guard bytes.count > Self.headerLength else { throw .damaged }

@@ -2,8 +2,9 @@
 public enum PasswordPolicy: String, Sendable, CaseIterable {
     /// Anything that is not empty: what the ancestor's clients send, `python` included.
     case open
-    /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15 characters, not common, not known
-    /// from a breach (``AuthConfiguration/breachedPasswords``), not the user's name. No rules of composition, no expiry.
+    /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15
+    /// characters, not common, not known from a breach (``AuthConfiguration/breachedPasswords``),
+    /// not the user's name. No rules of composition, no expiry.
     case nist
 
     public static let nistMinimumLength = 15

@@ -15,7 +15,8 @@ public final class Passwords: Sendable {
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, secret: InstanceSecret, revocations: Revocations, throttle: Throttle, configuration: AuthConfiguration
+        storage: any Storage, secret: InstanceSecret, revocations: Revocations, throttle: Throttle,
+        configuration: AuthConfiguration
     ) throws {
         self.storage = storage
         self.revocations = revocations
@@ -26,7 +27,8 @@ public final class Passwords: Sendable {
         limit = configuration.passwordHashLimit
         now = configuration.now
         pool = HashingPool(
-            threads: configuration.hashingThreads, capacity: configuration.hashingQueue, patience: configuration.hashingPatience)
+            threads: configuration.hashingThreads, capacity: configuration.hashingQueue,
+            patience: configuration.hashingPatience)
         decoys = try Decoys(storage: storage, cost: cost, limit: limit, secret: secret)
     }
 
@@ -48,14 +50,15 @@ public final class Passwords: Sendable {
     /// What came of comparing a password with a hash.
     struct Verdict: Sendable {
         let isRight: Bool
-        /// Whether the hash is another kind than ours, costs less than today's, or is of the password in another spelling.
+        /// Whether the hash is another kind than ours, costs less than today's, or is of the
+        /// password in another spelling.
         let isOutdated: Bool
         /// The time that the comparison took a processor.
         let cost: Duration
     }
 
-    /// Compares a password with the hash of the user of that name. Without a hash or without a possible password the same work is done and the
-    /// answer is no.
+    /// Compares a password with the hash of the user of that name. Without a hash or without a
+    /// possible password the same work is done and the answer is no.
     /// - Throws: `overloaded`.
     func verify(
         _ password: Password?, against stored: String?, as name: Username?, from network: ClientNetwork? = nil
@@ -73,11 +76,13 @@ public final class Passwords: Sendable {
             return (isRight: isRight, isTyped: isTyped)
         }
         return Verdict(
-            isRight: match.isRight && hash != nil && password != nil, isOutdated: match.isTyped || !compared.isAsCostly(as: self.cost),
+            isRight: match.isRight && hash != nil && password != nil,
+            isOutdated: match.isTyped || !compared.isAsCostly(as: self.cost),
             cost: cost)
     }
 
-    /// Replaces an outdated hash, now that the password is known. What stands in the way can wait until the next time.
+    /// Replaces an outdated hash, now that the password is known. What stands in the way can wait
+    /// until the next time.
     func upgrade(_ password: String, of stored: StoredCredentials, from network: ClientNetwork?) async {
         guard let password = try? Password(password), let scheme = PasswordHash(stored.passwordHash)?.scheme,
             let hash = try? await pool.run(for: network?.description, { [cost] in try cost.hash(password.bytes) }),
@@ -86,38 +91,51 @@ public final class Passwords: Sendable {
         AuthEvent.passwordUpgraded(userID: stored.user.id, from: scheme.rawValue).record()
     }
 
-    /// Sets the password of a user, without asking for the present one, and ends all sessions: for an operator.
+    /// Sets the password of a user, without asking for the present one, and ends all sessions: for
+    /// an operator.
     /// - Throws: `user_not_found`, `validation_failed`, `weak_password`, `overloaded`.
     public func set(_ password: String, for user: User) async throws {
         let hash = try await hash(Password(password), for: Username(user.username))
-        guard try await replace(with: hash, of: user, replacing: nil, keeping: nil) else { throw AuthError.userNotFound }
+        guard try await replace(with: hash, of: user, replacing: nil, keeping: nil) else {
+            throw AuthError.userNotFound
+        }
     }
 
     /// Changes the password of who is signed in, and ends every session but that of `identity`.
     ///
-    /// Checked: the present password, the new one against the policy, and that no other change came between.
+    /// Checked: the present password, the new one against the policy, and that no other change came
+    /// between.
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - new: the one to have from then on.
     ///   - identity: who is signed in.
-    ///   - address: the client's IP address; from its network the user is known from then on, and from no other.
-    /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`, `overloaded`.
+    ///   - address: the client's IP address; from its network the user is known from then on, and
+    ///     from no other.
+    /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
+    ///   `overloaded`.
     public func change(
         from present: String, to new: String, for identity: Identity, at address: String? = nil
     ) async throws {
         let network = address.flatMap(ClientNetwork.init)
         let stored = try await confirm(present, of: identity, from: network)
         let field = "new_password"
-        let hash = try await hash(Password(new, field: field), for: Username(stored.user.username), field: field, from: network)
-        guard try await replace(with: hash, of: stored, keeping: identity.sessionID) else { throw Self.currentPasswordInvalid }
+        let hash = try await hash(
+            Password(new, field: field), for: Username(stored.user.username), field: field, from: network)
+        guard try await replace(with: hash, of: stored, keeping: identity.sessionID) else {
+            throw Self.currentPasswordInvalid
+        }
         guard let network else { return }
         await throttle.remember(network, of: stored.user.id)
     }
 
     /// Replaces the password that was confirmed, also where a sign-in has hashed it anew meanwhile.
-    private func replace(with hash: String, of stored: StoredCredentials, keeping kept: Session.ID?) async throws -> Bool {
+    private func replace(with hash: String, of stored: StoredCredentials, keeping kept: Session.ID?) async throws
+        -> Bool
+    {
         if try await replace(with: hash, of: stored.user, replacing: stored.passwordHash, keeping: kept) { return true }
-        guard let now = try await storage.credentials(user: stored.user.id), now.passwordVersion == stored.passwordVersion else {
+        guard let now = try await storage.credentials(user: stored.user.id),
+            now.passwordVersion == stored.passwordVersion
+        else {
             return false
         }
         return try await replace(with: hash, of: stored.user, replacing: now.passwordHash, keeping: kept)
@@ -133,26 +151,35 @@ public final class Passwords: Sendable {
         _ = try await confirm(present, of: identity, from: address.flatMap(ClientNetwork.init))
     }
 
-    private func confirm(_ present: String, of identity: Identity, from network: ClientNetwork?) async throws -> StoredCredentials {
+    private func confirm(_ present: String, of identity: Identity, from network: ClientNetwork?) async throws
+        -> StoredCredentials
+    {
         do {
             return try await throttle.confirming(identity.userID) {
                 let stored = try await storage.credentials(user: identity.userID)
                 let verdict = try await verify(
-                    try? Password(present), against: stored?.passwordHash, as: try? Username(identity.username), from: network)
+                    try? Password(present), against: stored?.passwordHash, as: try? Username(identity.username),
+                    from: network)
                 guard verdict.isRight, let stored, !stored.user.isDisabled else { throw Self.currentPasswordInvalid }
                 return stored
             }
         } catch {
-            if (error as? AuthError)?.code == .currentPasswordInvalid { AuthEvent.loginFailed(username: identity.username).record() }
+            if (error as? AuthError)?.code == .currentPasswordInvalid {
+                AuthEvent.loginFailed(username: identity.username).record()
+            }
             throw error
         }
     }
 
-    private static let currentPasswordInvalid = AuthError(.currentPasswordInvalid, "the present password is not this one")
+    private static let currentPasswordInvalid = AuthError(
+        .currentPasswordInvalid, "the present password is not this one")
 
-    private func replace(with hash: String, of user: User, replacing present: String?, keeping kept: Session.ID?) async throws -> Bool {
+    private func replace(with hash: String, of user: User, replacing present: String?, keeping kept: Session.ID?)
+        async throws -> Bool
+    {
         guard
-            let ended = try await storage.setPasswordHash(hash, user: user.id, replacing: present, keeping: kept, at: now())
+            let ended = try await storage.setPasswordHash(
+                hash, user: user.id, replacing: present, keeping: kept, at: now())
         else { return false }
         revocations.applyEnded(ended)
         AuthEvent.passwordSet(userID: user.id).record()

@@ -26,10 +26,12 @@ public struct InvitationCode: Sendable {
 
     init() {
         let characters = Array(Self.random(28))
-        value = stride(from: 0, to: characters.count, by: 4).map { String(characters[$0..<$0 + 4]) }.joined(separator: "-")
+        value = stride(from: 0, to: characters.count, by: 4).map { String(characters[$0..<$0 + 4]) }.joined(
+            separator: "-")
     }
 
-    /// Digits and capitals, of two that look alike only one: no 0 and O, no 1 and I. As many as five bits can tell apart.
+    /// Digits and capitals, of two that look alike only one: no 0 and O, no 1 and I. As many as
+    /// five bits can tell apart.
     private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
 
     static func random(_ count: Int) -> String {
@@ -37,7 +39,8 @@ public struct InvitationCode: Sendable {
         return String(bytes.map { alphabet[Int($0 & 31)] })
     }
 
-    /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What could be no code is the digest of none.
+    /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What
+    /// could be no code is the digest of none.
     static func digest(of text: String) -> [UInt8] {
         Array(SHA256.hash(data: Data(text.uppercased().filter { $0 != "-" && !$0.isWhitespace }.utf8)))
     }

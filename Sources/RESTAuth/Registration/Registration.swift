@@ -1,8 +1,10 @@
 import Foundation
 
-/// The door to registration as the public has it: register where the rules allow it, and look after invitations.
+/// The door to registration as the public has it: register where the rules allow it, and look after
+/// invitations.
 ///
-/// An operator, and code of yours that has rules of its own, registers users by ``Users/register(_:password:)``, whatever the mode is.
+/// An operator, and code of yours that has rules of its own, registers users by
+/// ``Users/register(_:password:)``, whatever the mode is.
 public final class Registration: Sendable {
     /// Who may register here.
     public let mode: RegistrationMode
@@ -14,7 +16,8 @@ public final class Registration: Sendable {
     private let challenges: RegistrationChallenges?
 
     init(
-        storage: any Storage, passwords: Passwords, throttle: Throttle, secret: InstanceSecret, configuration: AuthConfiguration
+        storage: any Storage, passwords: Passwords, throttle: Throttle, secret: InstanceSecret,
+        configuration: AuthConfiguration
     ) {
         self.storage = storage
         self.passwords = passwords
@@ -23,25 +26,30 @@ public final class Registration: Sendable {
         now = configuration.now
         // Where nobody may register, nobody is put to work.
         challenges =
-            mode == .closed ? nil : configuration.registrationChallenge.map { RegistrationChallenges(difficulty: $0, secret: secret) }
+            mode == .closed
+            ? nil : configuration.registrationChallenge.map { RegistrationChallenges(difficulty: $0, secret: secret) }
     }
 
     // MARK: Registering
 
     /// Registers a user, where the mode allows it and `proof` has what is asked for.
     ///
-    /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy, the proof, and how many have come from the
-    /// network of `address`. Then the password is hashed. Stored, in one transaction: the user as by ``Users/register(_:password:)``, that the
-    /// invitation is used, that the challenge is spent. A registration that is refused for whatever reason uses neither up.
-    /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`, `invitation_invalid`, `challenge_required`,
-    ///   `challenge_invalid`, `rate_limited`, `user_already_exists`, `overloaded`.
+    /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy,
+    /// the proof, and how many have come from the network of `address`. Then the password is
+    /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:)``, that the
+    /// invitation is used, that the challenge is spent. A registration that is refused for whatever
+    /// reason uses neither up.
+    /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`,
+    ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
+    ///   `user_already_exists`, `overloaded`.
     public func register(
         _ username: String, password: String, proof: RegistrationProof = .init(), from address: String? = nil
     ) async throws -> User {
         try refuseWhenClosed()
         let name = try Username(username)
         let password = try Password(password)
-        // Again with the hash: here so that a password that will not do is told before anyone is put to work.
+        // Again with the hash: here so that a password that will not do is told before anyone is
+        // put to work.
         try passwords.check(password, for: name)
         do {
             let permit = try await self.permit(for: proof)
@@ -52,12 +60,16 @@ public final class Registration: Sendable {
             if let id = permit.invitation { AuthEvent.invitationUsed(id: id, userID: user.id).record() }
             return user
         } catch {
-            if let error = error as? AuthError, Self.refusals.contains(error.code) { AuthEvent.registrationRefused(error.code).record() }
+            if let error = error as? AuthError, Self.refusals.contains(error.code) {
+                AuthEvent.registrationRefused(error.code).record()
+            }
             throw error
         }
     }
 
-    private static let refusals: Set<AuthError.Code> = [.invitationRequired, .invitationInvalid, .challengeRequired, .challengeInvalid]
+    private static let refusals: Set<AuthError.Code> = [
+        .invitationRequired, .invitationInvalid, .challengeRequired, .challengeInvalid,
+    ]
 
     /// Before anything of a request is read.
     /// - Throws: `signup_disabled`.
@@ -74,7 +86,8 @@ public final class Registration: Sendable {
         challenges?.next(at: now())
     }
 
-    /// What the proof is good for. Looking is a courtesy, so that no hash is computed in vain: the insertion decides.
+    /// What the proof is good for. Looking is a courtesy, so that no hash is computed in vain: the
+    /// insertion decides.
     private func permit(for proof: RegistrationProof) async throws -> RegistrationPermit {
         if mode == .invitation, proof.invitation == nil {
             throw AuthError(.invitationRequired, "who registers here needs an invitation", field: "invitation")
@@ -92,9 +105,11 @@ public final class Registration: Sendable {
         guard let challenges else { return nil }
         guard let challenge = proof.challenge, let nonce = proof.nonce else {
             throw AuthError(
-                .challengeRequired, "who registers here has to solve a challenge and send challenge and nonce", field: "challenge")
+                .challengeRequired, "who registers here has to solve a challenge and send challenge and nonce",
+                field: "challenge")
         }
-        guard let solved = challenges.solved(challenge, nonce: nonce, at: now()), try await !storage.isChallengeSpent(digest: solved.digest)
+        guard let solved = challenges.solved(challenge, nonce: nonce, at: now()),
+            try await !storage.isChallengeSpent(digest: solved.digest)
         else { throw AuthError.challengeInvalid }
         return solved
     }
@@ -105,18 +120,22 @@ public final class Registration: Sendable {
     public static let longestInvitation = 366 * 86400
     private static let longestNote = 200
 
-    /// Makes an invitation for one user, whatever the mode is. Stored: SHA-256 of the code, and the note.
+    /// Makes an invitation for one user, whatever the mode is. Stored: SHA-256 of the code, and the
+    /// note.
     /// - Parameters:
     ///   - note: for whom it is, at most 200 characters, or nothing.
     ///   - duration: how long it is good for, in seconds, 1 to ``longestInvitation``.
-    /// - Throws: `validation_failed` for a note that is too long or has a control character, and for another duration.
+    /// - Throws: `validation_failed` for a note that is too long or has a control character, and
+    ///   for another duration.
     public func invite(
         note: String = "", duration: Int = 7 * 86400
     ) async throws -> (invitation: Invitation, code: InvitationCode) {
         guard note.unicodeScalars.count <= Self.longestNote,
             !note.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
         else {
-            throw AuthError(.validationFailed, "a note has at most \(Self.longestNote) characters, and none that control", field: "note")
+            throw AuthError(
+                .validationFailed, "a note has at most \(Self.longestNote) characters, and none that control",
+                field: "note")
         }
         guard (1...Self.longestInvitation).contains(duration) else {
             throw AuthError(.validationFailed, "an invitation is good for 1 second to 366 days", field: "duration")

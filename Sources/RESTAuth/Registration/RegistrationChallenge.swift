@@ -1,7 +1,8 @@
 import Crypto
 import Foundation
 
-/// Work to be done before a registration: to find a `nonce` for which SHA-256 of the challenge, a dot and the nonce begins with that many zero bits.
+/// Work to be done before a registration: to find a `nonce` for which SHA-256 of the challenge, a
+/// dot and the nonce begins with that many zero bits.
 public struct RegistrationChallenge: Sendable {
     /// 76 characters of base64url, to be sent back as they are.
     public let value: String
@@ -30,13 +31,15 @@ struct RegistrationChallenges: Sendable {
     func next(at now: Date) -> RegistrationChallenge {
         let end = UInt64(max(0, now.timeIntervalSince1970)) + UInt64(Self.duration)
         let body =
-            SymmetricKey(size: .bits128).withUnsafeBytes(Array.init) + withUnsafeBytes(of: end.bigEndian, Array.init) + [UInt8(difficulty)]
+            SymmetricKey(size: .bits128).withUnsafeBytes(Array.init) + withUnsafeBytes(of: end.bigEndian, Array.init)
+            + [UInt8(difficulty)]
         let tag = HMAC<SHA256>.authenticationCode(for: body, using: tagKey)
-        return RegistrationChallenge(value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)
+        return RegistrationChallenge(
+            value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)
     }
 
-    /// What registering uses up, when we made that challenge, it has not expired, and `nonce` solves it. The difficulty is the one that it was made
-    /// with.
+    /// What registering uses up, when we made that challenge, it has not expired, and `nonce`
+    /// solves it. The difficulty is the one that it was made with.
     func solved(_ challenge: String, nonce: String, at now: Date) -> SpentChallenge? {
         guard let bytes = Base64.url.decode(challenge.utf8), bytes.count == Self.bodyLength + Self.tagLength,
             HMAC<SHA256>.isValidAuthenticationCode(
@@ -51,7 +54,8 @@ struct RegistrationChallenges: Sendable {
 
     /// Whether it is a decimal number of 1 to 20 digits.
     private static func isNonce(_ text: String) -> Bool {
-        (1...20).contains(text.utf8.count) && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        (1...20).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     private static func leadingZeroBits(of bytes: some Sequence<UInt8>) -> Int {

@@ -25,12 +25,16 @@ public struct RegistrationPermit: Sendable, Hashable {
 
 /// The promises about invitations' rows, and about challenges that were spent.
 public protocol RegistrationStorage: Sendable {
-    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:)`` does, and uses the permit up, in one transaction: all of it is done or nothing.
+    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:)`` does, and uses the
+    /// permit up, in one transaction: all of it is done or nothing.
     ///
-    /// The invitation's row goes and the challenge's comes with the user. Of several that use the same one at once, one returns.
-    /// - Throws: `user_already_exists`; `invitation_invalid` when there is no such invitation, or only one that has expired at `now`;
-    ///   `challenge_invalid` when it was spent before. Of several reasons the first one of these.
-    func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws -> User
+    /// The invitation's row goes and the challenge's comes with the user. Of several that use the
+    /// same one at once, one returns.
+    /// - Throws: `user_already_exists`; `invitation_invalid` when there is no such invitation, or
+    ///   only one that has expired at `now`; `challenge_invalid` when it was spent before. Of
+    ///   several reasons the first one of these.
+    func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws
+        -> User
 
     /// The invitation with that digest of its code, also one that has expired.
     func invitation(codeDigest: [UInt8]) async throws -> Invitation?

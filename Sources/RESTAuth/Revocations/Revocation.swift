@@ -1,6 +1,7 @@
 public import Foundation
 
-/// One line of the numbered log by which every process learns which live tokens are refused, or are not any more.
+/// One line of the numbered log by which every process learns which live tokens are refused, or are
+/// not any more.
 public struct Revocation: Sendable, Hashable {
     /// Which tokens a line is about.
     public enum Subject: Sendable, Hashable {
@@ -27,7 +28,8 @@ public struct Revocation: Sendable, Hashable {
     }
 }
 
-/// The promises about the revocation log. Lines are written by the methods of ``UserStorage`` and ``SessionStorage`` that refuse or admit.
+/// The promises about the revocation log. Lines are written by the methods of ``UserStorage`` and
+/// ``SessionStorage`` that refuse or admit.
 public protocol RevocationStorage: Sendable {
     /// At most `limit` lines with a number greater than `number`, in ascending order.
     func revocations(after number: Int64, limit: Int) async throws -> [Revocation]
@@ -35,11 +37,13 @@ public protocol RevocationStorage: Sendable {
     /// The highest number that a line was ever given, also when it has been deleted; 0 for none.
     func lastRevocationNumber() async throws -> Int64
 
-    /// Deletes at most `limit` lines older than `date`: no token that they concern can still be live.
+    /// Deletes at most `limit` lines older than `date`: no token that they concern can still be
+    /// live.
     /// - Returns: how many were deleted.
     func deleteRevocations(before date: Date, limit: Int) async throws -> Int
 
-    /// Waits until another process may have written lines, and no longer than `duration`: a hint when to look, where the database gives one.
+    /// Waits until another process may have written lines, and no longer than `duration`: a hint
+    /// when to look, where the database gives one.
     func news(within duration: Duration) async throws
 }
 
@@ -69,7 +73,8 @@ extension Revocation {
     }
 
     package init?(_ json: JSON) {
-        guard let number = json["number"]?.integer, case .bool(let isRefused)? = json["refused"], let at = json["at"]?.integer
+        guard let number = json["number"]?.integer, case .bool(let isRefused)? = json["refused"],
+            let at = json["at"]?.integer
         else { return nil }
         let subject: Subject
         if let text = json["sid"]?.string, let id = Session.ID(text) {
@@ -80,6 +85,7 @@ extension Revocation {
             return nil
         }
         self.init(
-            number: Int64(number), subject: subject, isRefused: isRefused, at: Date(timeIntervalSince1970: TimeInterval(at)))
+            number: Int64(number), subject: subject, isRefused: isRefused,
+            at: Date(timeIntervalSince1970: TimeInterval(at)))
     }
 }

@@ -1,12 +1,15 @@
 package import Foundation
 import Synchronization
 
-/// Which live tokens are refused, in memory, so that a verified token costs no look into the database.
+/// Which live tokens are refused, in memory, so that a verified token costs no look into the
+/// database.
 ///
-/// The set is filled by this process's own writes at once, and by those of other processes through the numbered log that a feed reads. It is
-/// believed only while the log was read within the bound; otherwise, as when no feed runs, whoever knows better is asked.
+/// The set is filled by this process's own writes at once, and by those of other processes through
+/// the numbered log that a feed reads. It is believed only while the log was read within the bound;
+/// otherwise, as when no feed runs, whoever knows better is asked.
 public final class Revocations: Sendable {
-    /// How long a line matters, in seconds: the longest life of a token, and an hour by which a clock may be set back.
+    /// How long a line matters, in seconds: the longest life of a token, and an hour by which a
+    /// clock may be set back.
     package static let retention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
 
     package enum Standing: Sendable {
@@ -76,7 +79,8 @@ public final class Revocations: Sendable {
         for case .session(let id) in lines.map(\.subject) { AuthEvent.sessionEnded(id).record() }
     }
 
-    /// Keeps what is refused, and lets lines of any number count from now on: the log has been replaced by another.
+    /// Keeps what is refused, and lets lines of any number count from now on: the log has been
+    /// replaced by another.
     package func startOver() {
         state.withLock { state in
             for subject in state.entries.keys { state.entries[subject]?.number = 0 }

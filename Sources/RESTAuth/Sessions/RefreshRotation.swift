@@ -56,24 +56,30 @@ public struct RefreshState: Sendable {
 extension RefreshRotation {
     /// What is to be done with the row.
     public enum Step: Sendable, Hashable {
-        /// The newest token is used for the first time: it becomes the previous one, its successor the newest.
+        /// The newest token is used for the first time: it becomes the previous one, its successor
+        /// the newest.
         case advance
-        /// The answer was lost, or two asked at once: the successor that was given stays the newest, and nothing is written.
+        /// The answer was lost, or two asked at once: the successor that was given stays the
+        /// newest, and nothing is written.
         case repeatAnswer
-        /// A token whose successor has been used comes back: one of the two who hold them is a thief. The session ends.
+        /// A token whose successor has been used comes back: one of the two who hold them is a
+        /// thief. The session ends.
         case endSession
         case refuseExpired
         case refuse
     }
 
-    /// Decides from the row of the session. A state, not a clock: however late an answer is asked for again, it is given until the token in
-    /// it has been used.
+    /// Decides from the row of the session. A state, not a clock: however late an answer is asked
+    /// for again, it is given until the token in it has been used.
     public func step(for stored: StoredSession) -> Step {
         guard let newest = stored.refresh.digest, !stored.user.isDisabled else { return .refuse }
         guard stored.session.expiresAt > now else { return .refuseExpired }
         if isEqualInConstantTime(newest, digest) { return .advance }
-        if let previous = stored.refresh.previousDigest, isEqualInConstantTime(previous, digest) { return .repeatAnswer }
-        // A token of ours from further on is one that a restored backup does not know: no theft, only a sign-in lost.
+        if let previous = stored.refresh.previousDigest, isEqualInConstantTime(previous, digest) {
+            return .repeatAnswer
+        }
+        // A token of ours from further on is one that a restored backup does not know: no theft,
+        // only a sign-in lost.
         return generation < stored.refresh.generation ? .endSession : .refuse
     }
 }

@@ -3,8 +3,9 @@ import Foundation
 
 /// What renews a session: opaque to the client, 256 random bits, and signed by us.
 ///
-/// Session, generation and secret, then a keyed tag over them. The tag tells a token that we made from anything else without a look into
-/// the database, so nobody who only knows a session's id can make it look stolen.
+/// Session, generation and secret, then a keyed tag over them. The tag tells a token that we made
+/// from anything else without a look into the database, so nobody who only knows a session's id can
+/// make it look stolen.
 public struct RefreshToken: Sendable {
     /// For the client only: 112 characters of base64url.
     public let value: String
@@ -19,7 +20,8 @@ extension RefreshToken: CustomStringConvertible, CustomDebugStringConvertible, C
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Makes refresh tokens and knows them again. Keys are derived from the instance's secret, one for each purpose.
+/// Makes refresh tokens and knows them again. Keys are derived from the instance's secret, one for
+/// each purpose.
 struct RefreshTokens: Sendable {
     private static let bodyLength = 16 + 4 + 32
     private static let tagLength = 32
@@ -39,8 +41,9 @@ struct RefreshTokens: Sendable {
         token(session, generation: 0, secret: SymmetricKey(size: .bits256).withUnsafeBytes(Array.init))
     }
 
-    /// The token that takes the place of `token`: always the same one, so that a lost answer can be asked for again without any secret
-    /// being kept, and one that nobody without our key can foresee.
+    /// The token that takes the place of `token`: always the same one, so that a lost answer can be
+    /// asked for again without any secret being kept, and one that nobody without our key can
+    /// foresee.
     func successor(of token: RefreshToken) -> RefreshToken {
         let secret = HMAC<SHA256>.authenticationCode(for: body(of: token), using: successorKey)
         return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret))

@@ -7,16 +7,19 @@ public struct Session: Sendable, Hashable, Identifiable {
     public let userID: User.ID
     /// When the password was given.
     public let createdAt: Date
-    /// When a token was last given for it. A token's own use leaves no trace: nothing is written then.
+    /// When a token was last given for it. A token's own use leaves no trace: nothing is written
+    /// then.
     public let lastUsedAt: Date
     /// When it ends unless it is renewed before. No access token of it lives longer.
     public let expiresAt: Date
     public let origin: SessionOrigin
-    /// Whether it has a refresh token. One that the ancestor's route started has none and ends with its access token.
+    /// Whether it has a refresh token. One that the ancestor's route started has none and ends with
+    /// its access token.
     public let isRenewable: Bool
 
     public init(
-        id: ID, userID: User.ID, createdAt: Date, lastUsedAt: Date, expiresAt: Date, origin: SessionOrigin, isRenewable: Bool
+        id: ID, userID: User.ID, createdAt: Date, lastUsedAt: Date, expiresAt: Date, origin: SessionOrigin,
+        isRenewable: Bool
     ) {
         self.id = id
         self.userID = userID
@@ -28,17 +31,21 @@ public struct Session: Sendable, Hashable, Identifiable {
     }
 }
 
-/// Where a sign-in came from, as far as anyone can tell: for its owner to recognise it, never to decide anything by.
+/// Where a sign-in came from, as far as anyone can tell: for its owner to recognise it, never to
+/// decide anything by.
 public struct SessionOrigin: Sendable, Hashable {
     /// The client's IP address.
     public let address: String?
-    /// The `User-Agent` field: its first ``maximumLength`` bytes, without characters that could steer a terminal or turn the text around.
+    /// The `User-Agent` field: its first ``maximumLength`` bytes, without characters that could
+    /// steer a terminal or turn the text around.
     public let userAgent: String?
 
     /// In bytes of UTF-8.
     public static let maximumLength = 256
 
-    private static let invisible: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
+    private static let invisible: Set<Unicode.GeneralCategory> = [
+        .control, .format, .lineSeparator, .paragraphSeparator,
+    ]
 
     public init(address: String? = nil, userAgent: String? = nil) {
         self.address = address
@@ -56,8 +63,9 @@ public struct SessionOrigin: Sendable, Hashable {
 }
 
 extension Session {
-    /// A UUID of version 7 (RFC 9562 section 5.7): in the order of creation, so that a session's row lies beside its like in the index
-    /// and a user's oldest session is the one with the least id.
+    /// A UUID of version 7 (RFC 9562 section 5.7): in the order of creation, so that a session's
+    /// row lies beside its like in the index and a user's oldest session is the one with the least
+    /// id.
     public struct ID: Sendable, Hashable {
         private let uuid: UUID
 
@@ -83,7 +91,9 @@ extension Session {
         /// The 16 bytes of one.
         package init(bytes: some Collection<UInt8>) {
             var words: [UInt64] = [0, 0]
-            for (index, byte) in bytes.prefix(16).enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
+            for (index, byte) in bytes.prefix(16).enumerated() {
+                words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+            }
             self.init(high: words[0], low: words[1])
         }
 

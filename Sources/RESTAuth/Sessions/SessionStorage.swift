@@ -15,13 +15,14 @@ public struct StoredSession: Sendable {
 
 /// The promises about sessions' rows.
 ///
-/// A session is a row. It ends by being deleted, and whoever deletes it before it expires writes the line of the revocation log in the same
-/// transaction.
+/// A session is a row. It ends by being deleted, and whoever deletes it before it expires writes
+/// the line of the revocation log in the same transaction.
 public protocol SessionStorage: Sendable {
-    /// Stores a new session and, in the same transaction, ends the user's oldest ones beyond `limit`.
+    /// Stores a new session and, in the same transaction, ends the user's oldest ones beyond
+    /// `limit`.
     ///
-    /// Nothing is stored when there is no such user any more, the user is disabled, or has another password by now: whoever signed in with the one
-    /// before is too late.
+    /// Nothing is stored when there is no such user any more, the user is disabled, or has another
+    /// password by now: whoever signed in with the one before is too late.
     /// - Parameters:
     ///   - session: the new one, which is never one of those that have to go.
     ///   - passwordVersion: the one that must still be the user's; `nil` for any.
@@ -35,18 +36,20 @@ public protocol SessionStorage: Sendable {
     /// A session that has not been ended, with its user, who may be disabled.
     func session(id: Session.ID) async throws -> StoredSession?
 
-    /// At most `limit` sessions of the user that are live at `now`, newest first, older than `id` when one is given.
+    /// At most `limit` sessions of the user that are live at `now`, newest first, older than `id`
+    /// when one is given.
     func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session]
 
-    /// Notes that a token was given for the session. One without a refresh token is kept until `expiresAt` at least; one that has one is
-    /// prolonged by that alone.
+    /// Notes that a token was given for the session. One without a refresh token is kept until
+    /// `expiresAt` at least; one that has one is prolonged by that alone.
     /// - Returns: the session and its user as they are now; `nil` when there is none.
     func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession?
 
-    /// Trades a refresh token for its successor, or ends the session when an earlier one comes back.
+    /// Trades a refresh token for its successor, or ends the session when an earlier one comes
+    /// back.
     ///
-    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no other rotation of
-    /// this session can interleave with.
+    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
+    /// other rotation of this session can interleave with.
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
     /// Deletes the session and writes the line of the log, in one transaction.
@@ -60,7 +63,8 @@ public protocol SessionStorage: Sendable {
     /// Deletes all sessions of the user but one and writes their lines, in one transaction.
     func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation]
 
-    /// Deletes at most `limit` sessions that expired before `date`. No line is written: their tokens have expired with them.
+    /// Deletes at most `limit` sessions that expired before `date`. No line is written: their
+    /// tokens have expired with them.
     /// - Returns: how many were deleted.
     func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int
 }

@@ -2,7 +2,8 @@ import Foundation
 
 /// The door to sessions: start one, renew it, list and end them.
 ///
-/// A session is what a password opens. Every access token belongs to one and carries its id as `sid`, so ending the session ends them all.
+/// A session is what a password opens. Every access token belongs to one and carries its id as
+/// `sid`, so ending the session ends them all.
 public final class Sessions: Sendable {
     let storage: any Storage
     let accessTokens: AccessTokens
@@ -31,39 +32,48 @@ public final class Sessions: Sendable {
 
     /// Starts a session for who just gave a password, with a refresh token.
     ///
-    /// Stored: the session and a keyed digest of the refresh token. A user's oldest sessions beyond the configured number are ended.
-    /// - Throws: `insufficient_user_authentication` when `identity` came by a token; `invalid_credentials` when the user has been deleted or
-    ///   the password changed meanwhile.
+    /// Stored: the session and a keyed digest of the refresh token. A user's oldest sessions beyond
+    /// the configured number are ended.
+    /// - Throws: `insufficient_user_authentication` when `identity` came by a token;
+    ///   `invalid_credentials` when the user has been deleted or the password changed meanwhile.
     public func start(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> SessionTokens {
         guard identity.method == .password else {
-            throw AuthError(.insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
+            throw AuthError(
+                .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
         let now = now()
         let id = Session.ID(at: now)
         let refresh = refreshTokens.first(of: id)
         let session = Session(
             id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: min(now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox)),
+            expiresAt: min(
+                now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox)),
             origin: origin, isRenewable: true)
         try await insert(session, of: identity, refreshDigest: refreshTokens.digest(of: refresh))
-        return SessionTokens(access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration), refresh: refresh)
+        return SessionTokens(
+            access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
+            refresh: refresh)
     }
 
-    /// An access token alone, as the ancestor gives it: a password starts a session that ends with the token, a live token prolongs its own
-    /// where the renewal policy allows it.
-    /// - Throws: `insufficient_user_authentication` when only a password will do; `invalid_credentials`, `invalid_token`.
+    /// An access token alone, as the ancestor gives it: a password starts a session that ends with
+    /// the token, a live token prolongs its own where the renewal policy allows it.
+    /// - Throws: `insufficient_user_authentication` when only a password will do;
+    ///   `invalid_credentials`, `invalid_token`.
     public func token(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
         let expiresAt = now.addingTimeInterval(TimeInterval(duration))
         if let id = identity.sessionID {
-            guard let stored = try await storage.prolongSession(id: id, until: expiresAt, at: now), !stored.user.isDisabled else {
+            guard let stored = try await storage.prolongSession(id: id, until: expiresAt, at: now),
+                !stored.user.isDisabled
+            else {
                 throw AuthError.invalidToken
             }
             return try accessToken(for: stored.user, in: stored.session, duration: duration)
         }
         let session = Session(
-            id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
+            id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
+            expiresAt: expiresAt,
             origin: origin, isRenewable: false)
         try await insert(session, of: identity, refreshDigest: nil)
         return try accessTokens.issue(for: identity, in: session, duration: duration)
@@ -82,9 +92,11 @@ public final class Sessions: Sendable {
 
     /// Trades a refresh token for its successor and an access token.
     ///
-    /// The same token may come again until its successor has been used, and gets the same successor. When it comes after that, its session is
-    /// ended: two hold what one should (RFC 9700 section 4.14.2).
-    /// - Throws: `refresh_token_reused`, `session_expired`, `invalid_grant` for everything else that is no good.
+    /// The same token may come again until its successor has been used, and gets the same
+    /// successor. When it comes after that, its session is ended: two hold what one should (RFC
+    /// 9700 section 4.14.2).
+    /// - Throws: `refresh_token_reused`, `session_expired`, `invalid_grant` for everything else
+    ///   that is no good.
     public func refresh(_ presented: String) async throws -> SessionTokens {
         guard let token = refreshTokens.token(presented) else { throw AuthError.invalidGrant }
         switch try await storage.rotate(rotation(of: token)) {
@@ -95,7 +107,9 @@ public final class Sessions: Sendable {
         case .reused(let user, let line):
             AuthEvent.refreshTokenReused(userID: user, token.sessionID).record()
             revocations.applyEnded([line])
-            throw AuthError(.refreshTokenReused, "this refresh token was used before, and so was its successor: the session has been ended")
+            throw AuthError(
+                .refreshTokenReused,
+                "this refresh token was used before, and so was its successor: the session has been ended")
         case .expired: throw AuthError(.sessionExpired, "the session has expired: sign in again")
         case .refused: throw AuthError.invalidGrant
         }
@@ -115,14 +129,16 @@ public final class Sessions: Sendable {
 
     // MARK: Looking
 
-    /// At most `limit` live sessions of a user (1 to 1000), newest first, after the one with that id.
+    /// At most `limit` live sessions of a user (1 to 1000), newest first, after the one with that
+    /// id.
     public func list(of user: User.ID, after id: Session.ID? = nil, limit: Int = 100) async throws -> [Session] {
         try await storage.sessions(of: user, before: id, limit: min(max(limit, 1), 1000), at: now())
     }
 
     /// The session behind a refresh token that would be accepted; looking does not use it.
     package func session(ofRefreshToken presented: String) async throws -> StoredSession? {
-        guard let token = refreshTokens.token(presented), let stored = try await storage.session(id: token.sessionID) else { return nil }
+        guard let token = refreshTokens.token(presented), let stored = try await storage.session(id: token.sessionID)
+        else { return nil }
         return switch rotation(of: token).step(for: stored) {
         case .advance, .repeatAnswer: stored
         case .endSession, .refuse, .refuseExpired: nil
@@ -131,13 +147,17 @@ public final class Sessions: Sendable {
 
     // MARK: Ending
 
-    /// Signs out: ends the session that a refresh token or an access token belongs to, also one that has expired.
+    /// Signs out: ends the session that a refresh token or an access token belongs to, also one
+    /// that has expired.
     ///
-    /// What is no token of ours, or of a session that has ended before, changes nothing and is no error.
+    /// What is no token of ours, or of a session that has ended before, changes nothing and is no
+    /// error.
     /// - Returns: whether a session was ended.
     @discardableResult
     public func end(presenting token: String) async throws -> Bool {
-        guard let id = refreshTokens.token(token)?.sessionID ?? accessTokens.session(ofSigned: Array(token.utf8)) else { return false }
+        guard let id = refreshTokens.token(token)?.sessionID ?? accessTokens.session(ofSigned: Array(token.utf8)) else {
+            return false
+        }
         return try await endSession(id, of: nil)
     }
 

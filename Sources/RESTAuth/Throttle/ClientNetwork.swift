@@ -6,9 +6,11 @@
     import Darwin
 #endif
 
-/// The network that an address belongs to, as far as guesses are counted: an attacker with one address of it has them all.
+/// The network that an address belongs to, as far as guesses are counted: an attacker with one
+/// address of it has them all.
 ///
-/// IPv4 by /24, IPv6 by /56, which is what one customer is usually given (RFC 6177). An IPv4 address inside IPv6 is IPv4.
+/// IPv4 by /24, IPv6 by /56, which is what one customer is usually given (RFC 6177). An IPv4
+/// address inside IPv6 is IPv4.
 public struct ClientNetwork: Sendable, Hashable, CustomStringConvertible {
     /// In CIDR notation, `192.0.2.0/24` or `2001:db8:0:100::/56`.
     public let description: String

@@ -49,7 +49,8 @@ struct AdmittedGuess: Sendable {
         limits(configuration).sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value) }
     }
 
-    /// From where the user has signed in before, what others did is no obstacle: only guesses at this user from there are.
+    /// From where the user has signed in before, what others did is no obstacle: only guesses at
+    /// this user from there are.
     func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == "known") == isFromKnownOrigin }
 
     /// A digest of the account for a network, of the network for an account.
@@ -63,8 +64,9 @@ struct AdmittedGuess: Sendable {
         return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
     }
 
-    /// Whether a right password ends the series. From where the user signs in all the time it does not end the series of others: they would
-    /// begin anew each time. But nobody stays locked out who is there.
+    /// Whether a right password ends the series. From where the user signs in all the time it does
+    /// not end the series of others: they would begin anew each time. But nobody stays locked out
+    /// who is there.
     func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
         switch counter.subject.kind {
         case "known": isFromKnownOrigin

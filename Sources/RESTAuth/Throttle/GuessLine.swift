@@ -1,16 +1,19 @@
 import DequeModule
 import Synchronization
 
-/// Where guesses at one subject stand in line, so that no more are tried at once than would be one after the other.
+/// Where guesses at one subject stand in line, so that no more are tried at once than would be one
+/// after the other.
 ///
-/// A guess that is being tried may turn out wrong. Until that is known, those who come after it take it for a failure: they go forward as long as
-/// all together are within what the limit still lets through, and otherwise wait for one of those before them. So who has the right password
+/// A guess that is being tried may turn out wrong. Until that is known, those who come after it
+/// take it for a failure: they go forward as long as all together are within what the limit still
+/// lets through, and otherwise wait for one of those before them. So who has the right password
 /// waits a little, and a burst of guesses gets no more tries than it would have had one by one.
 final class GuessLine: Sendable {
     private struct Line {
         /// Those that are tried now.
         var tried = 0
-        /// Whether somebody finds out whether to go forward: one at a time, in the order in which they came.
+        /// Whether somebody finds out whether to go forward: one at a time, in the order in which
+        /// they came.
         var isAsking = false
         var waiting: Deque<CheckedContinuation<Void, Never>> = []
         /// The one who asks, once the answer was to wait for somebody to leave.
@@ -34,7 +37,8 @@ final class GuessLine: Sendable {
         var isTried = false
         defer { endAsking(subject, isTried: isTried) }
         while true {
-            // Before the storage is looked into: who leaves in between is counted twice, never not at all.
+            // Before the storage is looked into: who leaves in between is counted twice, never not
+            // at all.
             let tried = lines.withLock { $0[subject]?.tried ?? 0 }
             if try await hasRoom(tried) { break }
             await somebodyLeaves(subject, of: tried)
@@ -53,7 +57,9 @@ final class GuessLine: Sendable {
 
     private func beginAsking(_ subject: ThrottleSubject) async throws {
         let isFull = lines.withLock { ($0[subject]?.waiting.count ?? 0) >= Self.capacity }
-        guard !isFull else { throw AuthError(.overloaded, "too many sign-ins at the moment, try again later", retryAfter: 1) }
+        guard !isFull else {
+            throw AuthError(.overloaded, "too many sign-ins at the moment, try again later", retryAfter: 1)
+        }
         await withCheckedContinuation { continuation in
             change(subject) { line in
                 guard line.isAsking else {
@@ -85,7 +91,8 @@ final class GuessLine: Sendable {
         }
     }
 
-    /// Changes a line and lets go on whom `change` returns. Nothing stays of a line in which nobody is.
+    /// Changes a line and lets go on whom `change` returns. Nothing stays of a line in which nobody
+    /// is.
     private func change(_ subject: ThrottleSubject, _ change: (inout Line) -> CheckedContinuation<Void, Never>?) {
         let continuation = lines.withLock { lines in
             var line = lines[subject] ?? Line()

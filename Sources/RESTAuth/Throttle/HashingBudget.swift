@@ -4,8 +4,8 @@ import Synchronization
 
 /// What all wrong passwords together may cost, shared by all processes on one storage.
 ///
-/// Each process adds up what it spent and writes it once a second, where it has spent anything, else it looks: while nothing is wrong, nobody
-/// writes.
+/// Each process adds up what it spent and writes it once a second, where it has spent anything,
+/// else it looks: while nothing is wrong, nobody writes.
 final class HashingBudget: Service {
     private let storage: any Storage
     private let limit: ThrottleLimit
@@ -45,7 +45,8 @@ final class HashingBudget: Service {
         }
         do {
             let until =
-                try await spent > 0 ? write(spent) : storage.throttles(of: [.hashing]).first.flatMap { limit.blockedUntil($0, at: now()) }
+                try await spent > 0
+                ? write(spent) : storage.throttles(of: [.hashing]).first.flatMap { limit.blockedUntil($0, at: now()) }
             state.withLock { $0.blockedUntil = until ?? .distantPast }
         } catch {
             // For the next time.

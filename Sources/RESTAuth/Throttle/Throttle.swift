@@ -3,8 +3,9 @@ import Logging
 
 /// The door to what stands in the way of guesses, and of floods of registrations.
 ///
-/// Failures are counted in the storage, so all processes count together and a restart forgets nothing. While nothing is wrong nothing is written.
-/// Nobody is told more by having to wait: the answer is the same for a right and a wrong password, and for a user that does not exist.
+/// Failures are counted in the storage, so all processes count together and a restart forgets
+/// nothing. While nothing is wrong nothing is written. Nobody is told more by having to wait: the
+/// answer is the same for a right and a wrong password, and for a user that does not exist.
 public final class Throttle: Sendable {
     let storage: any Storage
     let configuration: ThrottleConfiguration
@@ -26,7 +27,8 @@ public final class Throttle: Sendable {
 
     /// Tries a guess when its turn has come.
     ///
-    /// `attempt` has to count what is wrong (``fail(_:cost:)``) and ask whether what is right may be known (``succeed(_:user:)``).
+    /// `attempt` has to count what is wrong (``fail(_:cost:)``) and ask whether what is right may
+    /// be known (``succeed(_:user:)``).
     /// - Throws: `rate_limited`, `overloaded`; what `attempt` throws.
     func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws -> Value {
         guard configuration.isOn else { return try await attempt(AdmittedGuess(guess, knownSince: nil)) }
@@ -62,12 +64,15 @@ public final class Throttle: Sendable {
     }
 
     /// Counts a wrong password.
-    /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have waited: then it is not told that it was wrong.
+    /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
+    ///   waited: then it is not told that it was wrong.
     func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
         guard configuration.isOn else { return }
         if !guess.isFromKnownOrigin { budget.spend(cost) }
         for (subject, limit) in guess.sortedLimits(configuration) {
-            switch try await storage.countFailure(1, of: subject, other: guess.other(of: subject), limit: limit, at: now()) {
+            switch try await storage.countFailure(
+                1, of: subject, other: guess.other(of: subject), limit: limit, at: now())
+            {
             case .refused(let until):
                 guard guess.isHeldUp(by: subject) else { continue }
                 throw refused(guess.guess, until: until, by: subject, quota: limit.allowance)
@@ -78,7 +83,8 @@ public final class Throttle: Sendable {
     }
 
     /// Makes sure that a right password may be known to be right, and remembers from where it came.
-    /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have waited.
+    /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
+    ///   waited.
     func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
         guard configuration.isOn else { return }
         let counters = try await storage.throttles(of: guess.guess.subjects)
@@ -105,7 +111,9 @@ public final class Throttle: Sendable {
     func forgetGuesses(at user: User) async {
         await unlessItFails {
             let name = try Username(user.username)
-            for subject in [ThrottleSubject.account(name), .confirmation(by: user.id)] { try await storage.deleteThrottle(subject) }
+            for subject in [ThrottleSubject.account(name), .confirmation(by: user.id)] {
+                try await storage.deleteThrottle(subject)
+            }
             // They stand together: a name has no blank.
             let known = ThrottleSubject(rawValue: "known:\(name.canonical) ")
             for counter in try await storage.throttles(after: known, limit: Self.originLimit) {
@@ -118,10 +126,13 @@ public final class Throttle: Sendable {
     /// From there the user is known now.
     func remember(_ network: ClientNetwork, of user: User.ID) async {
         guard configuration.isOn else { return }
-        await unlessItFails { try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit) }
+        await unlessItFails {
+            try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit)
+        }
     }
 
-    /// What only eases the next sign-in must not make this one fail: the password is right, and stored.
+    /// What only eases the next sign-in must not make this one fail: the password is right, and
+    /// stored.
     private func unlessItFails(_ write: () async throws -> Void) async {
         do {
             try await write()
@@ -139,7 +150,9 @@ public final class Throttle: Sendable {
         let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
         func refuse(_ until: Date) -> AuthError {
             AuthEvent.loginThrottled(username: nil, policy: String(subject.kind)).record()
-            return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: String(subject.kind), quota: limit.allowance)
+            return Self.tooMany(
+                "too many wrong passwords", until: until, now: now(), policy: String(subject.kind),
+                quota: limit.allowance)
         }
         func counter() async throws -> ThrottleCounter? {
             let counter = try await storage.throttles(of: [subject]).first
@@ -153,7 +166,9 @@ public final class Throttle: Sendable {
             if try await counter() != nil { try await storage.deleteThrottle(subject) }
             return value
         } catch let error as AuthError where error.code == .currentPasswordInvalid {
-            if case .refused(let until) = try await storage.countFailure(1, of: subject, other: nil, limit: limit, at: now()) {
+            if case .refused(let until) = try await storage.countFailure(
+                1, of: subject, other: nil, limit: limit, at: now())
+            {
                 throw refuse(until)
             }
             throw error
@@ -165,13 +180,21 @@ public final class Throttle: Sendable {
     /// Counts a registration before it costs a hash.
     /// - Throws: `rate_limited`.
     func countRegistration(from address: String?) async throws {
-        guard configuration.isOn, let perHour = configuration.registrationsPerHour, let network = address.flatMap(ClientNetwork.init) else {
+        guard configuration.isOn, let perHour = configuration.registrationsPerHour,
+            let network = address.flatMap(ClientNetwork.init)
+        else {
             return
         }
-        let (subject, limit) = (ThrottleSubject.registrations(from: network), configuration.registrations(perHour: perHour))
-        guard case .refused(let until) = try await storage.countFailure(1, of: subject, other: nil, limit: limit, at: now()) else { return }
+        let (subject, limit) = (
+            ThrottleSubject.registrations(from: network), configuration.registrations(perHour: perHour)
+        )
+        guard
+            case .refused(let until) = try await storage.countFailure(
+                1, of: subject, other: nil, limit: limit, at: now())
+        else { return }
         AuthEvent.registrationThrottled(network: network.description).record()
-        throw Self.tooMany("too many registrations", until: until, now: now(), policy: String(subject.kind), quota: perHour)
+        throw Self.tooMany(
+            "too many registrations", until: until, now: now(), policy: String(subject.kind), quota: perHour)
     }
 
     /// Says to come back in a day where nobody knows when it will help.

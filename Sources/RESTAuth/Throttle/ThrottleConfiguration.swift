@@ -5,19 +5,21 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     /// Whether guesses and registrations are counted at all.
     public var isOn = true
 
-    /// Wrong passwords for one account before the next has to wait: 30 seconds, then twice as long each time, up to an hour. After
-    /// ``longestSeries`` in a row nobody comes in any more from where the user has not signed in before (NIST SP 800-63B-4 section 3.2.2).
+    /// Wrong passwords for one account before the next has to wait: 30 seconds, then twice as long
+    /// each time, up to an hour. After ``longestSeries`` in a row nobody comes in any more from
+    /// where the user has not signed in before (NIST SP 800-63B-4 section 3.2.2).
     public var accountFailures = 10
 
-    /// Wrong passwords from one network before the next has to wait: a second, then twice as long each time, up to an hour. One is forgiven every
-    /// ten minutes, because many share a network.
+    /// Wrong passwords from one network before the next has to wait: a second, then twice as long
+    /// each time, up to an hour. One is forgiven every ten minutes, because many share a network.
     public var networkFailures = 30
 
     /// Registrations an hour from one network; `nil` for as many as come.
     public var registrationsPerHour: Int? = 500
 
-    /// Milliseconds of hashing a second that wrong passwords may cost everybody together; beyond, only who comes from where the user has signed
-    /// in before is let through. What was not spent in the last minute can be spent at once.
+    /// Milliseconds of hashing a second that wrong passwords may cost everybody together; beyond,
+    /// only who comes from where the user has signed in before is let through. What was not spent
+    /// in the last minute can be spent at once.
     public var hashingBudget = 1000
 
     /// Wrong passwords in a row.
@@ -41,7 +43,8 @@ public struct ThrottleConfiguration: Sendable, Hashable {
 
     var hashing: ThrottleLimit {
         ThrottleLimit(
-            allowance: 60 * hashingBudget, delay: .untilForgiven, forgiveness: 1 / TimeInterval(hashingBudget), memory: 3600, isDone: true)
+            allowance: 60 * hashingBudget, delay: .untilForgiven, forgiveness: 1 / TimeInterval(hashingBudget),
+            memory: 3600, isDone: true)
     }
 
     func validate() throws(AuthError) {

@@ -23,7 +23,8 @@ public struct ThrottleLimit: Sendable, Hashable {
     }
 
     public init(
-        allowance: Int, delay: Delay, forgiveness: TimeInterval?, end: Int? = nil, memory: TimeInterval, isDone: Bool = false
+        allowance: Int, delay: Delay, forgiveness: TimeInterval?, end: Int? = nil, memory: TimeInterval,
+        isDone: Bool = false
     ) {
         self.allowance = allowance
         self.delay = delay
@@ -35,7 +36,8 @@ public struct ThrottleLimit: Sendable, Hashable {
 
     /// What one failure more comes to.
     public enum Outcome: Sendable, Hashable {
-        /// `isNoticed` when with this one the other sides have become ``ThrottleCounter/otherLimit``.
+        /// `isNoticed` when with this one the other sides have become
+        /// ``ThrottleCounter/otherLimit``.
         case counted(ThrottleCounter, isNoticed: Bool)
         /// Nothing is counted: this one had to wait until then, and is told nothing else.
         case refused(until: Date)
@@ -43,8 +45,9 @@ public struct ThrottleLimit: Sendable, Hashable {
 
     /// Decides about a failure.
     ///
-    /// A storage calls this with the counter as it is in the database and stores what comes out, in one transaction: so of many at once no more
-    /// are let through than of as many one after the other.
+    /// A storage calls this with the counter as it is in the database and stores what comes out, in
+    /// one transaction: so of many at once no more are let through than of as many one after the
+    /// other.
     /// - Parameters:
     ///   - amount: how much it counts for.
     ///   - subject: what is counted.
@@ -54,12 +57,14 @@ public struct ThrottleLimit: Sendable, Hashable {
     public func counting(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, on counter: ThrottleCounter?, at now: Date
     ) -> Outcome {
-        let fresh = ThrottleCounter(subject: subject, failures: 0, failedAt: now, forgivenAt: now, forgottenAt: now, others: [], version: 0)
+        let fresh = ThrottleCounter(
+            subject: subject, failures: 0, failedAt: now, forgivenAt: now, forgottenAt: now, others: [], version: 0)
         var counter = current(counter, at: now) ?? ThrottleCounter(fresh, version: counter?.version ?? 0)
         if !isDone, let until = blockedUntil(counter, at: now) { return .refused(until: until) }
         counter.failures += amount
         counter.failedAt = now
-        let isNew = other.map { !counter.others.contains($0) && counter.others.count < ThrottleCounter.otherLimit } ?? false
+        let isNew =
+            other.map { !counter.others.contains($0) && counter.others.count < ThrottleCounter.otherLimit } ?? false
         if isNew, let other { counter.others.append(other) }
         // Not from 1 on: one that was deleted and made anew is another.
         counter.version = counter.version == 0 ? Int.random(in: 1...(1 << 40)) : counter.version + 1
@@ -100,7 +105,8 @@ public struct ThrottleLimit: Sendable, Hashable {
             let doublings = min(counter.failures - allowance, 40)
             return counter.failedAt.addingTimeInterval(min(first * TimeInterval(1 << doublings), longest))
         case .untilForgiven:
-            return counter.forgivenAt.addingTimeInterval(TimeInterval(counter.failures - allowance + 1) * (forgiveness ?? .infinity))
+            return counter.forgivenAt.addingTimeInterval(
+                TimeInterval(counter.failures - allowance + 1) * (forgiveness ?? .infinity))
         }
     }
 
@@ -143,7 +149,8 @@ public struct ThrottleCounter: Sendable, Hashable {
     public static let otherLimit = 10
 
     public init(
-        subject: ThrottleSubject, failures: Int, failedAt: Date, forgivenAt: Date, forgottenAt: Date, others: [UInt32], version: Int
+        subject: ThrottleSubject, failures: Int, failedAt: Date, forgivenAt: Date, forgottenAt: Date, others: [UInt32],
+        version: Int
     ) {
         self.subject = subject
         self.failures = failures

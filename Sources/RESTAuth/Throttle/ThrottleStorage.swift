@@ -5,13 +5,14 @@ public protocol ThrottleStorage: Sendable {
     /// Those counters that there are, in any order.
     func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter]
 
-    /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``), the counter being read and written in one: no two get the same
-    /// answer because neither saw the other.
+    /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``), the counter being
+    /// read and written in one: no two get the same answer because neither saw the other.
     func countFailure(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
     ) async throws -> ThrottleLimit.Outcome
 
-    /// At most `limit` counters with a subject greater than `subject`, in ascending order of the bytes of their subjects.
+    /// At most `limit` counters with a subject greater than `subject`, in ascending order of the
+    /// bytes of their subjects.
     func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter]
 
     /// - Returns: whether there was one.
@@ -22,11 +23,12 @@ public protocol ThrottleStorage: Sendable {
     /// - Returns: how many.
     func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int
 
-    /// When a password last signed the user of that name in from there, to within a day; `nil` for never.
+    /// When a password last signed the user of that name in from there, to within a day; `nil` for
+    /// never.
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
-    /// Remembers that a password signed the user in from there. Of a user's networks the newest `limit` are kept. Nothing happens for a user who
-    /// is not there any more.
+    /// Remembers that a password signed the user in from there. Of a user's networks the newest
+    /// `limit` are kept. Nothing happens for a user who is not there any more.
     func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws
 
     /// Deletes at most `limit` networks from which nobody has come since.

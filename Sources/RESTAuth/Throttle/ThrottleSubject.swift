@@ -5,11 +5,14 @@ public struct ThrottleSubject: RawRepresentable, Sendable, Hashable {
 
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// Wrong passwords for a name, by canonical form, whether there is such a user or not: from where the user has not signed in before.
+    /// Wrong passwords for a name, by canonical form, whether there is such a user or not: from
+    /// where the user has not signed in before.
     static func account(_ name: Username) -> Self { Self(rawValue: "account:\(name.canonical)") }
 
     /// Wrong passwords for a name from one network where the user has signed in before.
-    static func account(_ name: Username, from network: ClientNetwork) -> Self { Self(rawValue: "known:\(name.canonical) \(network)") }
+    static func account(_ name: Username, from network: ClientNetwork) -> Self {
+        Self(rawValue: "known:\(name.canonical) \(network)")
+    }
 
     /// Wrong passwords from a network, whoever they are for.
     static func network(_ network: ClientNetwork) -> Self { Self(rawValue: "network:\(network)") }

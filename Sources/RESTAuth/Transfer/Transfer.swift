@@ -14,11 +14,14 @@ package struct TransferProgress: Sendable {
     package let total: Int
 }
 
-/// The door to moving everything from one storage into another: users, roles, clients, keys, sessions, the revocation log, and its counters.
+/// The door to moving everything from one storage into another: users, roles, clients, keys,
+/// sessions, the revocation log, and its counters.
 ///
-/// Rows are copied in the order of their keys, a batch in a transaction, so that an interrupted transfer goes on after the greatest key that the
-/// target has. Then all rows of both are read anew and compared, by number and digest, while nobody can write to the source: when ``run()``
-/// returns, the target has all that the source had acknowledged by then. Until then it carries a mark and cannot be opened for anything else.
+/// Rows are copied in the order of their keys, a batch in a transaction, so that an interrupted
+/// transfer goes on after the greatest key that the target has. Then all rows of both are read anew
+/// and compared, by number and digest, while nobody can write to the source: when ``run()``
+/// returns, the target has all that the source had acknowledged by then. Until then it carries a
+/// mark and cannot be opened for anything else.
 ///
 /// The instance's secret does not move: it is not in the storage.
 package struct Transfer: Sendable {
@@ -37,10 +40,12 @@ package struct Transfer: Sendable {
         self.report = report
     }
 
-    /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops between two batches.
+    /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops
+    /// between two batches.
     /// - Returns: how many rows each table has, in the order of ``TransferTable/all``.
-    /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled from another source, and when the source was
-    ///   written to in the meantime; then the target is empty again. What the storages throw.
+    /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled
+    ///   from another source, and when the source was written to in the meantime; then the target
+    ///   is empty again. What the storages throw.
     package func run() async throws -> [Int] {
         try await begin()
         try await copy()
@@ -56,10 +61,14 @@ package struct Transfer: Sendable {
         switch try await target.beginTransfer(from: source.transferName) {
         case .admitted: break
         case .notEmpty:
-            throw AuthError(.misconfigured, "\(target.transferName) is not empty and was left untouched; name a database that is new")
+            throw AuthError(
+                .misconfigured,
+                "\(target.transferName) is not empty and was left untouched; name a database that is new")
         case .filledFrom(let other):
             throw AuthError(
-                .misconfigured, "\(target.transferName) is partly filled from \(other); go on from there, or name a database that is new")
+                .misconfigured,
+                "\(target.transferName) is partly filled from \(other); go on from there, or name a database that is new"
+            )
         }
     }
 
@@ -93,7 +102,9 @@ package struct Transfer: Sendable {
             for storage in [source, target] {
                 let contents = try await contents(of: table, in: storage) { rows in
                     progress += rows
-                    report(TransferProgress(step: .checking, table: table.name, done: progress, total: max(progress, total)))
+                    report(
+                        TransferProgress(
+                            step: .checking, table: table.name, done: progress, total: max(progress, total)))
                 }
                 digests.append(contents)
             }

@@ -3,7 +3,8 @@ package import Foundation
 /// The values of a row, in the order of its table's columns; or those of a key.
 package typealias TransferRow = [TransferValue]
 
-/// One value on its way from a backend to another, in the one form that all of them can give and take.
+/// One value on its way from a backend to another, in the one form that all of them can give and
+/// take.
 package enum TransferValue: Sendable, Hashable {
     case null
     case integer(Int64)
@@ -14,7 +15,8 @@ package enum TransferValue: Sendable, Hashable {
     case time(Int64)
     case boolean(Bool)
 
-    /// A time in seconds since 1970, rounded to microseconds, because PostgreSQL keeps no less; `nil` for one that no clock has shown.
+    /// A time in seconds since 1970, rounded to microseconds, because PostgreSQL keeps no less;
+    /// `nil` for one that no clock has shown.
     package init?(secondsSince1970 seconds: TimeInterval) {
         guard let microseconds = Int64(exactly: (seconds * 1_000_000).rounded()) else { return nil }
         self = .time(microseconds)
@@ -22,7 +24,8 @@ package enum TransferValue: Sendable, Hashable {
 }
 
 extension TransferValue {
-    /// Adds the one spelling of the value: what it is, how long, and its bytes, so that no two rows have the same.
+    /// Adds the one spelling of the value: what it is, how long, and its bytes, so that no two rows
+    /// have the same.
     func encode(into bytes: inout [UInt8]) {
         switch self {
         case .null: bytes.append(0)

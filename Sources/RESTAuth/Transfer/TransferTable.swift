@@ -1,7 +1,8 @@
 /// A table that moves from one backend to another, by the names and columns that all of them share.
 ///
-/// The names are those in this file and no others, so a backend may make its statements from them. What a backend keeps for itself, as a count
-/// that triggers maintain, is no column here: it comes out right by inserting the rows.
+/// The names are those in this file and no others, so a backend may make its statements from them.
+/// What a backend keeps for itself, as a count that triggers maintain, is no column here: it comes
+/// out right by inserting the rows.
 package struct TransferTable: Sendable {
     package enum Kind: Sendable {
         case integer
@@ -35,7 +36,8 @@ package struct TransferTable: Sendable {
         self.columns = columns
     }
 
-    /// The columns that say which row it is, and in which order rows move; texts among them are compared byte by byte.
+    /// The columns that say which row it is, and in which order rows move; texts among them are
+    /// compared byte by byte.
     package var key: ArraySlice<Column> { columns.prefix(keyLength) }
 
     /// Those values of a row that are its key.
@@ -48,7 +50,8 @@ extension TransferTable {
         TransferTable(
             "users",
             [
-                Column("id", .integer), Column("username", .text), Column("canonical_username", .text), Column("password_hash", .text),
+                Column("id", .integer), Column("username", .text), Column("canonical_username", .text),
+                Column("password_hash", .text),
                 Column("password_version", .integer), Column("created_at", .time), Column("password_changed_at", .time),
                 Column("disabled_at", .time, isNullable: true), Column("legacy_id", .integer, isNullable: true),
             ]),
@@ -63,24 +66,30 @@ extension TransferTable {
         TransferTable(
             "sessions",
             [
-                Column("id", .uuid), Column("user_id", .integer), Column("created_at", .time), Column("last_used_at", .time),
-                Column("expires_at", .time), Column("address", .text, isNullable: true), Column("user_agent", .text, isNullable: true),
+                Column("id", .uuid), Column("user_id", .integer), Column("created_at", .time),
+                Column("last_used_at", .time),
+                Column("expires_at", .time), Column("address", .text, isNullable: true),
+                Column("user_agent", .text, isNullable: true),
                 Column("generation", .integer), Column("refresh_digest", .bytes, isNullable: true),
                 Column("previous_digest", .bytes, isNullable: true),
             ]),
         TransferTable(
             "revocations",
             [
-                Column("number", .integer), Column("user_id", .integer, isNullable: true), Column("session_id", .uuid, isNullable: true),
+                Column("number", .integer), Column("user_id", .integer, isNullable: true),
+                Column("session_id", .uuid, isNullable: true),
                 Column("role", .text, isNullable: true), Column("is_refused", .boolean), Column("at", .time),
             ]),
         TransferTable(
             "throttles",
             [
-                Column("subject", .text), Column("failures", .integer), Column("failed_at", .time), Column("forgiven_at", .time),
+                Column("subject", .text), Column("failures", .integer), Column("failed_at", .time),
+                Column("forgiven_at", .time),
                 Column("forgotten_at", .time), Column("others", .bytes), Column("version", .integer),
             ]),
-        TransferTable("known_origins", keyLength: 2, [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),
+        TransferTable(
+            "known_origins", keyLength: 2,
+            [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),
         TransferTable(
             "invitations",
             [

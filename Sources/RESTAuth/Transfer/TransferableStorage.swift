@@ -21,25 +21,30 @@ package enum TransferBeginning: Sendable, Hashable {
 
 /// What a backend promises so that everything in it can move to another one.
 ///
-/// While a storage is being filled it carries a mark, and is not opened for anything else: nobody is to sign in to half of the users.
+/// While a storage is being filled it carries a mark, and is not opened for anything else: nobody
+/// is to sign in to half of the users.
 package protocol TransferableStorage: Sendable {
-    /// The same whenever the same database is opened, and without passwords: it is shown, and kept in the mark.
+    /// The same whenever the same database is opened, and without passwords: it is shown, and kept
+    /// in the mark.
     var transferName: String { get }
 
-    /// Marks the storage as being filled from that source. Looks whether it is empty and writes the mark, in one transaction.
+    /// Marks the storage as being filled from that source. Looks whether it is empty and writes the
+    /// mark, in one transaction.
     func beginTransfer(from source: String) async throws -> TransferBeginning
 
     /// How many rows a table has.
     func count(of table: TransferTable) async throws -> Int
 
-    /// At most `limit` rows whose key is greater than `key`, in the order of keys; from the first one on when that is `nil`.
+    /// At most `limit` rows whose key is greater than `key`, in the order of keys; from the first
+    /// one on when that is `nil`.
     func rows(of table: TransferTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow]
 
     /// The greatest key; `nil` for none.
     func lastKey(of table: TransferTable) async throws -> TransferRow?
 
     /// Stores all rows or none, in one transaction.
-    /// - Returns: whether they were stored: not when they contradict what is there, as a name that another row has.
+    /// - Returns: whether they were stored: not when they contradict what is there, as a name that
+    ///   another row has.
     func insert(_ rows: [TransferRow], into table: TransferTable) async throws -> Bool
 
     func counters() async throws -> TransferCounters
@@ -50,6 +55,7 @@ package protocol TransferableStorage: Sendable {
     /// Deletes all rows and leaves the mark, in one transaction.
     func deleteAllRows() async throws
 
-    /// Runs `body` while others can read and nobody can write: writers wait, or are refused after a while.
+    /// Runs `body` while others can read and nobody can write: writers wait, or are refused after a
+    /// while.
     func withoutWriters<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value
 }

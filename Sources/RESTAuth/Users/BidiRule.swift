@@ -1,8 +1,9 @@
-/// The directionality rule (RFC 5893 section 2, asked for by RFC 8265 section 3.3.2): a name with right-to-left characters is shown
-/// in one order only, so that two names never look the same.
+/// The directionality rule (RFC 5893 section 2, asked for by RFC 8265 section 3.3.2): a name with
+/// right-to-left characters is shown in one order only, so that two names never look the same.
 ///
-/// Unicode's Bidi_Class is not in the standard library; the blocks set aside for right-to-left scripts and the general category stand
-/// in for it. Where they differ from the table, this rule is the stricter one.
+/// Unicode's Bidi_Class is not in the standard library; the blocks set aside for right-to-left
+/// scripts and the general category stand in for it. Where they differ from the table, this rule is
+/// the stricter one.
 enum BidiRule {
     static func allows(_ name: [Unicode.Scalar]) -> Bool {
         let directions = name.map(Direction.init)

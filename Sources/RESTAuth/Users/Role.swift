@@ -1,13 +1,15 @@
 /// The name of a role: a word that the adopter chooses and that tokens carry.
 public enum Role {
-    /// 1 to 64 of the letters, digits and marks `. _ : -` of ASCII, so that a role stands in a header, a claim and a list unchanged.
+    /// 1 to 64 of the letters, digits and marks `. _ : -` of ASCII, so that a role stands in a
+    /// header, a claim and a list unchanged.
     /// - Throws: `validation_failed`.
     public static func check(_ name: String) throws(AuthError) {
         let isValid =
             (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in
                 switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"),
                     UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "-"):
                     true
                 default: false
@@ -18,7 +20,8 @@ public enum Role {
         }
     }
 
-    /// The most that all roles of a user may have together, in characters: with more, no token could carry them.
+    /// The most that all roles of a user may have together, in characters: with more, no token
+    /// could carry them.
     public static let maximumTotalLength = 512
 
     /// - Throws: `validation_failed` for more than ``maximumTotalLength``.

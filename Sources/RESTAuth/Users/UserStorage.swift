@@ -17,7 +17,8 @@ public struct StoredCredentials: Sendable {
 
 /// The promises about users' rows.
 public protocol UserStorage: Sendable {
-    /// Stores a new user. The constraint on the canonical name decides between racing registrations: exactly one returns.
+    /// Stores a new user. The constraint on the canonical name decides between racing
+    /// registrations: exactly one returns.
     /// - Throws: ``AuthError/Code/userAlreadyExists``.
     func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User
 
@@ -28,41 +29,48 @@ public protocol UserStorage: Sendable {
     /// At most `limit` users with an id greater than `id`, in ascending order of id.
     func users(after id: User.ID, limit: Int) async throws -> [User]
 
-    /// Replaces the password, ends the user's sessions but one, and forgets from where the user is known, in one transaction.
+    /// Replaces the password, ends the user's sessions but one, and forgets from where the user is
+    /// known, in one transaction.
     /// - Parameters:
     ///   - hash: of the new password.
     ///   - id: of the user.
-    ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces any.
+    ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces
+    ///     any.
     ///   - kept: the session that asked for it.
     ///   - now: the time of the change and of the lines.
-    /// - Returns: the lines for the sessions that were ended; `nil` when there is no such user or the hash is another one by now.
+    /// - Returns: the lines for the sessions that were ended; `nil` when there is no such user or
+    ///   the hash is another one by now.
     func setPasswordHash(
         _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
     ) async throws -> [Revocation]?
 
     func credentials(user id: User.ID) async throws -> StoredCredentials?
 
-    /// Replaces the hash by another of the same password, while it is still the one that was seen. Nothing else of the user changes, and no
-    /// session ends.
+    /// Replaces the hash by another of the same password, while it is still the one that was seen.
+    /// Nothing else of the user changes, and no session ends.
     /// - Returns: whether it was.
     @discardableResult
     func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool
 
-    /// The hashes of at most `count` users, none twice, found at even distances from 0 to the greatest id: which kinds there are, and about how
-    /// many of each.
+    /// The hashes of at most `count` users, none twice, found at even distances from 0 to the
+    /// greatest id: which kinds there are, and about how many of each.
     func passwordHashes(sampling count: Int) async throws -> [String]
 
-    /// Gives the user a role, also one that the user has. Where the log has a line by which tokens with it are refused, one that lifts it is
-    /// written in the same transaction; otherwise none, because the log can be read by everyone.
+    /// Gives the user a role, also one that the user has. Where the log has a line by which tokens
+    /// with it are refused, one that lifts it is written in the same transaction; otherwise none,
+    /// because the log can be read by everyone.
     /// - Returns: whether there is such a user, and the line.
-    /// - Throws: `validation_failed` when ``Role/check(totalLength:)`` does of all roles together; then nothing is stored.
+    /// - Throws: `validation_failed` when ``Role/check(totalLength:)`` does of all roles together;
+    ///   then nothing is stored.
     func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (exists: Bool, lifted: Revocation?)
 
-    /// Takes a role away, also one that the user has not, and writes that tokens with it are refused, in one transaction.
+    /// Takes a role away, also one that the user has not, and writes that tokens with it are
+    /// refused, in one transaction.
     /// - Returns: the line, or `nil` when there is no such user.
     func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation?
 
-    /// Disables the user and writes the revocation, in one transaction. A user who was disabled before stays so since then.
+    /// Disables the user and writes the revocation, in one transaction. A user who was disabled
+    /// before stays so since then.
     /// - Returns: the revocation, or `nil` when there is no such user.
     func disableUser(id: User.ID, at now: Date) async throws -> Revocation?
 

@@ -2,12 +2,14 @@ import Foundation
 
 /// A user name, parsed once: what was typed, and the one form that it is compared by.
 ///
-/// The form is that of the UsernameCaseMapped profile (RFC 8265 section 3.3): full-width and half-width characters folded, lower case,
-/// NFC. It is applied until nothing changes any more, so no name has two forms.
+/// The form is that of the UsernameCaseMapped profile (RFC 8265 section 3.3): full-width and
+/// half-width characters folded, lower case, NFC. It is applied until nothing changes any more, so
+/// no name has two forms.
 ///
-/// Refused, beyond what the profile refuses: a colon (it ends the name in HTTP Basic, RFC 7617), what looks like a token (it would
-/// never be looked up as a name), and the marks that end a string or a statement in other people's SQL, HTML and shells: double quote,
-/// backquote, backslash, angle brackets, semicolon, and an apostrophe that does not stand between two letters.
+/// Refused, beyond what the profile refuses: a colon (it ends the name in HTTP Basic, RFC 7617),
+/// what looks like a token (it would never be looked up as a name), and the marks that end a string
+/// or a statement in other people's SQL, HTML and shells: double quote, backquote, backslash, angle
+/// brackets, semicolon, and an apostrophe that does not stand between two letters.
 public struct Username: Sendable, Hashable {
     /// As typed: 1 to 64 code points.
     public let text: String
@@ -43,15 +45,16 @@ public struct Username: Sendable, Hashable {
 
     // MARK: Form
 
-    /// The form of a name of ASCII letters, digits and marks that all rules below allow anywhere: most names are such, and of many at once the rules
-    /// would take most of the time.
+    /// The form of a name of ASCII letters, digits and marks that all rules below allow anywhere:
+    /// most names are such, and of many at once the rules would take most of the time.
     private static func plainForm(of text: String) -> String? {
         guard (1...maximumLength).contains(text.utf8.count) else { return nil }
         var hasCapitals = false
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"): hasCapitals = true
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."),
+                UInt8(ascii: "_"),
                 UInt8(ascii: "-"), UInt8(ascii: "@"), UInt8(ascii: "+"):
                 continue
             default: return nil
@@ -63,7 +66,8 @@ public struct Username: Sendable, Hashable {
 
     private static func canonicalForm(of text: String) -> String? {
         var form = text
-        // A second round settles everything known; a name that still moves after a few has no form (RFC 8264 section 7).
+        // A second round settles everything known; a name that still moves after a few has no form
+        // (RFC 8264 section 7).
         for _ in 0..<4 {
             let next = form.unicodeScalars.map(foldWidth).joined().lowercased().precomposedStringWithCanonicalMapping
             if next.unicodeScalars.elementsEqual(form.unicodeScalars) { return form }
@@ -72,7 +76,8 @@ public struct Username: Sendable, Hashable {
         return nil
     }
 
-    /// The width mapping rule: only the full-width and half-width forms (U+FF01 to U+FFEE) are decomposed.
+    /// The width mapping rule: only the full-width and half-width forms (U+FF01 to U+FFEE) are
+    /// decomposed.
     private static func foldWidth(_ scalar: Unicode.Scalar) -> String {
         (0xFF01...0xFFEE).contains(scalar.value)
             ? String(Character(scalar)).precomposedStringWithCompatibilityMapping : String(Character(scalar))
@@ -95,7 +100,9 @@ public struct Username: Sendable, Hashable {
                 let isBetweenLetters =
                     index > 0 && index + 1 < scalars.count && scalars[index - 1].properties.isAlphabetic
                     && scalars[index + 1].properties.isAlphabetic
-                guard isBetweenLetters else { throw refused("username has an apostrophe that is not between two letters") }
+                guard isBetweenLetters else {
+                    throw refused("username has an apostrophe that is not between two letters")
+                }
             }
             guard isAllowed(scalar) else { throw refused("username has a character that is not allowed") }
         }
@@ -103,19 +110,24 @@ public struct Username: Sendable, Hashable {
 
     private static let refusedMarks = Set<Unicode.Scalar>([":", "\"", "`", "\\", "<", ">", ";"])
 
-    /// The IdentifierClass of RFC 8264 section 4.2 with a blank between the parts of a name. What depends on context there
-    /// (joiners, middle dots) is refused.
+    /// The IdentifierClass of RFC 8264 section 4.2 with a blank between the parts of a name. What
+    /// depends on context there (joiners, middle dots) is refused.
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7F && !refusedMarks.contains(scalar) }
         let isLetterDigit =
             switch scalar.properties.generalCategory {
-            case .lowercaseLetter, .uppercaseLetter, .otherLetter, .modifierLetter, .decimalNumber, .nonspacingMark, .spacingMark:
+            case .lowercaseLetter, .uppercaseLetter, .otherLetter, .modifierLetter, .decimalNumber, .nonspacingMark,
+                .spacingMark:
                 true
             default: false
             }
-        guard isLetterDigit, !scalar.properties.isDefaultIgnorableCodePoint, !isOldHangulJamo(scalar) else { return false }
-        // HasCompat: a character with a compatibility form would be a second spelling of another name.
-        return String(Character(scalar)).precomposedStringWithCompatibilityMapping.unicodeScalars.elementsEqual([scalar])
+        guard isLetterDigit, !scalar.properties.isDefaultIgnorableCodePoint, !isOldHangulJamo(scalar) else {
+            return false
+        }
+        // HasCompat: a character with a compatibility form would be a second spelling of another
+        // name.
+        return String(Character(scalar)).precomposedStringWithCompatibilityMapping.unicodeScalars.elementsEqual([scalar]
+        )
     }
 
     private static func isOldHangulJamo(_ scalar: Unicode.Scalar) -> Bool {
@@ -123,8 +135,8 @@ public struct Username: Sendable, Hashable {
             || (0xD7B0...0xD7FB).contains(scalar.value)
     }
 
-    /// Whether `text` has the outline of a compact JWS or JWE: base64url of `{"` and at least two dots. The case of the `J` does not
-    /// matter, because names are compared without case.
+    /// Whether `text` has the outline of a compact JWS or JWE: base64url of `{"` and at least two
+    /// dots. The case of the `J` does not matter, because names are compared without case.
     package static func looksLikeToken(_ text: some Collection<UInt8>) -> Bool {
         (text.starts(with: "eyJ".utf8) || text.starts(with: "eyj".utf8))
             && text.count(where: { $0 == UInt8(ascii: ".") }) >= 2

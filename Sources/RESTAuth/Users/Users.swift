@@ -15,10 +15,12 @@ public final class Users: Sendable {
         self.now = now
     }
 
-    /// Registers a user, whoever may register by ``Registration``: for an operator, and for your own code.
+    /// Registers a user, whoever may register by ``Registration``: for an operator, and for your
+    /// own code.
     ///
-    /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored: the name as typed, its canonical
-    /// form, and the Argon2id hash. The user is on disk when this returns.
+    /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored:
+    /// the name as typed, its canonical form, and the Argon2id hash. The user is on disk when this
+    /// returns.
     /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`.
     public func register(_ username: String, password: String) async throws -> User {
         let name = try Username(username)
@@ -50,7 +52,8 @@ public final class Users: Sendable {
 
     /// Refuses the user from now on: passwords and live tokens alike.
     ///
-    /// In this process the next request is refused; in others that share the storage within ``AuthConfiguration/revocationBound``.
+    /// In this process the next request is refused; in others that share the storage within
+    /// ``AuthConfiguration/revocationBound``.
     /// - Throws: `user_not_found`.
     public func disable(_ id: User.ID) async throws {
         try apply(await storage.disableUser(id: id, at: now()))
@@ -74,7 +77,8 @@ public final class Users: Sendable {
     // MARK: Roles
 
     /// Gives the user a role. Tokens carry it from the next one on.
-    /// - Throws: `validation_failed` for what is no ``Role`` and for too many of them, `user_not_found`.
+    /// - Throws: `validation_failed` for what is no ``Role`` and for too many of them,
+    ///   `user_not_found`.
     public func grant(_ role: String, to id: User.ID) async throws {
         try Role.check(role)
         let outcome = try await storage.grantRole(role, user: id, at: now())
@@ -83,7 +87,8 @@ public final class Users: Sendable {
         AuthEvent.roleGranted(role, userID: id).record()
     }
 
-    /// Takes a role away. Tokens that carry it are refused, as those of a disabled user are; the session's next one is without it.
+    /// Takes a role away. Tokens that carry it are refused, as those of a disabled user are; the
+    /// session's next one is without it.
     /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
     public func revoke(_ role: String, from id: User.ID) async throws {
         try Role.check(role)

@@ -6,11 +6,12 @@ final class Connection {
     let handle: OpaquePointer
 
     /// Connects, waiting for two seconds at most for each address.
-    /// - Throws: `connectionLost` with libpq's words, which name host and user and never the password.
+    /// - Throws: `connectionLost` with libpq's words, which name host and user and never the
+    ///   password.
     init(_ configuration: PostgresConfiguration) throws(PostgresError) {
         let parameters = [
-            // What the URI says wins over these,
-            // a standby, which may not have heard yet of what was ended, being none that is read from,
+            // What the URI says wins over these, a standby, which may not have heard yet of what
+            // was ended, being none that is read from,
             ("target_session_attrs", "primary"), ("connect_timeout", "2"), ("fallback_application_name", "rest-auth"),
             ("keepalives_idle", "15"), ("keepalives_interval", "5"),
             ("tcp_user_timeout", String(configuration.timeout * 1000 + 1000)),
@@ -21,7 +22,8 @@ final class Connection {
         let names = parameters.map { strdup($0.0) } + [nil]
         let values = parameters.map { strdup($0.1) } + [nil]
         defer { for text in names + values { free(text) } }
-        guard let handle = PQconnectdbParams(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1) else {
+        guard let handle = PQconnectdbParams(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
+        else {
             throw .connectionLost("out of memory")
         }
         self.handle = handle
@@ -37,7 +39,8 @@ final class Connection {
         var settings = [
             ("statement_timeout", String(configuration.timeout * 1000)),
             ("default_transaction_isolation", "read committed"),
-            // Every statement finds its rows by a key, whatever the values: to plan it anew each time costs more than to run it.
+            // Every statement finds its rows by a key, whatever the values: to plan it anew each
+            // time costs more than to run it.
             ("plan_cache_mode", "force_generic_plan"),
         ]
         if let schema = configuration.schema { settings.append(("search_path", Self.quoted(schema))) }
@@ -61,7 +64,8 @@ final class Connection {
     func query(_ statement: Statement) throws(PostgresError) -> Rows {
         let formats = [Int32](repeating: 1, count: statement.types.count)
         let result = statement.withParameters {
-            PQexecParams(handle, statement.sql, Int32(formats.count), statement.types, $0, statement.lengths, formats, 1)
+            PQexecParams(
+                handle, statement.sql, Int32(formats.count), statement.types, $0, statement.lengths, formats, 1)
         }
         return try rows(result)
     }

@@ -1,5 +1,5 @@
-/// The connections of one process to the database: one that reads for everybody at once, and some that write, and where the
-/// database allows it one that listens.
+/// The connections of one process to the database: one that reads for everybody at once, and some
+/// that write, and where the database allows it one that listens.
 final class ConnectionPool: Sendable {
     private let configuration: PostgresConfiguration
     private let reading: Lane
@@ -9,7 +9,8 @@ final class ConnectionPool: Sendable {
     /// How many transactions may be on the way on the connection that reads.
     private static let readingDepth = 256
 
-    /// - Parameter channel: on which the database says that revocations were written; `nil` when it cannot.
+    /// - Parameter channel: on which the database says that revocations were written; `nil` when it
+    ///   cannot.
     init(_ configuration: PostgresConfiguration, channel: String?) {
         self.configuration = configuration
         listener = channel.map { Listener(configuration, channel: $0) }
@@ -36,15 +37,16 @@ final class ConnectionPool: Sendable {
     }
 
     /// Runs statements as one transaction, durable when this returns.
-    /// - Parameter isRepeatable: whether it comes to the same when it is done twice. Then a connection that is lost before the answer is no
-    ///   failure: it is sent again.
+    /// - Parameter isRepeatable: whether it comes to the same when it is done twice. Then a
+    ///   connection that is lost before the answer is no failure: it is sent again.
     /// - Returns: the rows of each statement.
     func write(_ statements: [Statement], isRepeatable: Bool) async throws -> [Rows] {
         try await run(statements, on: writing, isRepeatable: isRepeatable)
     }
 
     private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
-        // Where nothing is connected a short pause may bring it back; waiting longer would only pile up who waits.
+        // Where nothing is connected a short pause may bring it back; waiting longer would only
+        // pile up who waits.
         let patience: Duration = lane.isCutOff ? .seconds(1) : .seconds(configuration.timeout)
         return try await withCheckedThrowingContinuation { continuation in
             let transaction = Transaction(statements, isRepeatable: isRepeatable, deadline: .now + patience) {

@@ -13,8 +13,8 @@ import Synchronization
 
 /// A queue of transactions and the connections that serve it, each with a thread of its own.
 ///
-/// First come, first served. The queue is bounded, and nobody waits in it beyond the deadline. A connection that is lost is opened again, at
-/// once and then less and less often.
+/// First come, first served. The queue is bounded, and nobody waits in it beyond the deadline. A
+/// connection that is lost is opened again, at once and then less and less often.
 final class Lane: Sendable {
     private struct State {
         var waiting: Deque<Transaction> = []
@@ -41,7 +41,8 @@ final class Lane: Sendable {
 
     /// - Parameters:
     ///   - connections: how many.
-    ///   - depth: transactions on the way on one of them at once. What reads may be many: nothing there waits for a lock or a disk. What
+    ///   - depth: transactions on the way on one of them at once. What reads may be many: nothing
+    ///     there waits for a lock or a disk. What
     ///     writes is one, because whatever comes behind would wait for its commit, and the server commits together what different
     ///     connections write.
     ///   - name: of the threads.
@@ -142,11 +143,14 @@ final class Lane: Sendable {
             } catch {
                 state.withLock { $0.isFailing = true }
                 // Each reason once, and not for each attempt to connect again.
-                if "\(error)" != reported { logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"]) }
+                if "\(error)" != reported {
+                    logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"])
+                }
                 reported = "\(error)"
             }
             passOn(call)
-            // A server that takes connections and does nothing with them is asked less and less often, too.
+            // A server that takes connections and does nothing with them is asked less and less
+            // often, too.
             if .now - start > .seconds(1) { pause = .zero }
             call.wait(pause * Double.random(in: 0.5...1))
             pause = min(max(pause * 2, .milliseconds(20)), Self.longestPause)

@@ -3,9 +3,11 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Hears from the database that something has been written, on a connection and a thread of its own (LISTEN).
+/// Hears from the database that something has been written, on a connection and a thread of its own
+/// (LISTEN).
 ///
-/// Only ever a hint to look sooner: what is missed, as while the connection is lost, is found by looking regularly.
+/// Only ever a hint to look sooner: what is missed, as while the connection is lost, is found by
+/// looking regularly.
 final class Listener: Sendable {
     private struct State {
         /// Whether something was heard that nobody has asked about yet.
@@ -36,7 +38,8 @@ final class Listener: Sendable {
 
     // MARK: Waiting
 
-    /// Returns when something is heard, was heard since the last time, or the time is over. One waits at a time.
+    /// Returns when something is heard, was heard since the last time, or the time is over. One
+    /// waits at a time.
     func news(within duration: Duration) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.news() }

@@ -2,10 +2,11 @@ import CLibpq
 import DequeModule
 import Foundation
 
-/// A connection on which transactions are sent without waiting for the answers to those before (libpq's pipeline mode).
+/// A connection on which transactions are sent without waiting for the answers to those before
+/// (libpq's pipeline mode).
 ///
-/// Answers come in the order of the questions. What was sent together ends with a synchronisation point: what fails takes nothing of the
-/// next with it.
+/// Answers come in the order of the questions. What was sent together ends with a synchronisation
+/// point: what fails takes nothing of the next with it.
 final class Pipeline {
     /// What was sent together and has not been answered.
     private struct Flight {
@@ -38,10 +39,13 @@ final class Pipeline {
         }
 
         private mutating func moveOn() {
-            while current < transactions.count, results[current].count == transactions[current].statements.count { current += 1 }
+            while current < transactions.count, results[current].count == transactions[current].statements.count {
+                current += 1
+            }
         }
 
-        /// What became of each. A failure undoes all that was sent together: for what only reads that is no loss.
+        /// What became of each. A failure undoes all that was sent together: for what only reads
+        /// that is no loss.
         func outcome(of index: Int) -> Result<[Rows], PostgresError> {
             guard let failure, index >= failed else { return .success(results[index]) }
             return .failure(index == failed ? failure : .abandoned)
@@ -79,7 +83,9 @@ final class Pipeline {
     init(_ connection: Connection, preparesStatements: Bool) throws(PostgresError) {
         self.connection = connection
         self.preparesStatements = preparesStatements
-        guard PQsetnonblocking(connection.handle, 1) == 0, PQenterPipelineMode(connection.handle) == 1 else { throw connection.lost }
+        guard PQsetnonblocking(connection.handle, 1) == 0, PQenterPipelineMode(connection.handle) == 1 else {
+            throw connection.lost
+        }
     }
 
     var socket: Int32 { PQsocket(connection.handle) }
@@ -88,7 +94,8 @@ final class Pipeline {
 
     // MARK: Sending
 
-    /// Puts transactions on the way: one that writes, or several that only read. Also when this throws they count as sent.
+    /// Puts transactions on the way: one that writes, or several that only read. Also when this
+    /// throws they count as sent.
     func send(_ transactions: [Transaction]) throws(PostgresError) {
         if flights.isEmpty { heardAt = .now }
         flights.append(Flight(transactions))
@@ -109,13 +116,16 @@ final class Pipeline {
         let formats = [Int32](repeating: 1, count: statement.types.count)
         if isNew, preparesStatements {
             flights[flights.count - 1].replies.append(.prepared(known))
-            guard PQsendPrepare(connection.handle, known.name, statement.sql, count, statement.types) == 1 else { throw connection.lost }
+            guard PQsendPrepare(connection.handle, known.name, statement.sql, count, statement.types) == 1 else {
+                throw connection.lost
+            }
         }
         flights[flights.count - 1].replies.append(.rows(known))
         let isSent = statement.withParameters { parameters in
             preparesStatements
                 ? PQsendQueryPrepared(connection.handle, known.name, count, parameters, statement.lengths, formats, 1)
-                : PQsendQueryParams(connection.handle, statement.sql, count, statement.types, parameters, statement.lengths, formats, 1)
+                : PQsendQueryParams(
+                    connection.handle, statement.sql, count, statement.types, parameters, statement.lengths, formats, 1)
         }
         guard isSent == 1 else { throw connection.lost }
     }
@@ -138,7 +148,8 @@ final class Pipeline {
     // MARK: Receiving
 
     /// Takes what the server has sent.
-    /// - Parameter settle: is called for each transaction that is over, with its rows or why there are none.
+    /// - Parameter settle: is called for each transaction that is over, with its rows or why there
+    ///   are none.
     /// - Throws: `connectionLost`; ``takeUnanswered()`` has what was on the way.
     func receive(_ settle: (Transaction, Result<[Rows], PostgresError>) -> Void) throws(PostgresError) {
         guard PQconsumeInput(connection.handle) == 1 else { throw connection.lost }
@@ -153,7 +164,9 @@ final class Pipeline {
                 PQclear(result)
                 let flight = flights.removeFirst()
                 depth -= max(1, flight.transactions.count)
-                for (index, transaction) in flight.transactions.enumerated() { settle(transaction, flight.outcome(of: index)) }
+                for (index, transaction) in flight.transactions.enumerated() {
+                    settle(transaction, flight.outcome(of: index))
+                }
             } else {
                 take(result)
             }

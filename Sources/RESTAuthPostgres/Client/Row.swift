@@ -2,7 +2,8 @@ import CLibpq
 
 /// The rows that a statement gave, as libpq keeps them until nobody needs them any more.
 final class Rows: Sendable {
-    // The compiler does not know what is behind the pointer: a result that nobody changes, only reads, which libpq allows from any thread.
+    // The compiler does not know what is behind the pointer: a result that nobody changes, only
+    // reads, which libpq allows from any thread.
     nonisolated(unsafe) private let result: OpaquePointer
     fileprivate let columns: Columns
 
@@ -27,7 +28,8 @@ final class Rows: Sendable {
 
     fileprivate func bytes(row: Int32, column: Int32) -> UnsafeRawBufferPointer? {
         guard PQgetisnull(result, row, column) == 0 else { return nil }
-        return UnsafeRawBufferPointer(start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
+        return UnsafeRawBufferPointer(
+            start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
     }
 }
 

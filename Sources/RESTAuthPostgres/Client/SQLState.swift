@@ -15,8 +15,8 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
     /// The rows contradict what is there.
     var isIntegrityViolation: Bool { rawValue.hasPrefix("23") }
 
-    /// Nothing was done, and it may succeed on a new connection: the schema has changed under a prepared statement, or the server that was the
-    /// primary is a standby now.
+    /// Nothing was done, and it may succeed on a new connection: the schema has changed under a
+    /// prepared statement, or the server that was the primary is a standby now.
     var asksForAnotherConnection: Bool {
         self == .readOnlyTransaction || self == .cachedPlanChanged || isSignOfPooler
     }

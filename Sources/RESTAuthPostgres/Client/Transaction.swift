@@ -3,8 +3,9 @@ import Synchronization
 
 /// Statements that are one transaction, on their way to the database and back.
 ///
-/// All are sent at once and with nothing between them, so they hold their locks for one trip and no more. Each sees what those before it did
-/// and what others had committed when it began (READ COMMITTED). Whoever asked is answered once: with the rows of each statement when all is
+/// All are sent at once and with nothing between them, so they hold their locks for one trip and no
+/// more. Each sees what those before it did and what others had committed when it began (READ
+/// COMMITTED). Whoever asked is answered once: with the rows of each statement when all is
 /// committed, or with why not.
 final class Transaction: Sendable {
     typealias Answer = Result<[Rows], any Error>
@@ -20,7 +21,8 @@ final class Transaction: Sendable {
     private static let attemptLimit = 20
 
     init(
-        _ statements: [Statement], isRepeatable: Bool, deadline: ContinuousClock.Instant, answer: @escaping @Sendable (Answer) -> Void
+        _ statements: [Statement], isRepeatable: Bool, deadline: ContinuousClock.Instant,
+        answer: @escaping @Sendable (Answer) -> Void
     ) {
         self.statements = statements
         self.isRepeatable = isRepeatable
@@ -28,9 +30,12 @@ final class Transaction: Sendable {
         self.answer = Mutex(answer)
     }
 
-    /// Counts an attempt and says whether it may be made. After too many it is answered: what is in the way does not go away.
+    /// Counts an attempt and says whether it may be made. After too many it is answered: what is in
+    /// the way does not go away.
     func beginAttempt() -> Bool {
-        if attempts.add(1, ordering: .relaxed).newValue > Self.attemptLimit || deadline <= .now { finish(.failure(PostgresError.timedOut)) }
+        if attempts.add(1, ordering: .relaxed).newValue > Self.attemptLimit || deadline <= .now {
+            finish(.failure(PostgresError.timedOut))
+        }
         return !isAnswered
     }
 

@@ -37,7 +37,8 @@ final class WakeUpCall: Sendable {
             pollfd(fd: socket, events: Int16(toWrite ? POLLIN | POLLOUT : POLLIN), revents: 0),
         ]
         let milliseconds =
-            duration.components.seconds * 1000 + (duration.components.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+            duration.components.seconds * 1000 + (duration.components.attoseconds + 999_999_999_999_999)
+            / 1_000_000_000_000_000
         let count = poll(&files, 2, Int32(clamping: milliseconds))
         if files[0].revents != 0 {
             var rings = [UInt8](repeating: 0, count: 64)

@@ -29,7 +29,8 @@ struct ClientsCommand: AsyncParsableCommand {
                     print(String(decoding: json.bytes, as: UTF8.self))
                 } else {
                     print(
-                        "client_id      \(id)\nclient_secret  \(secret.value)\nThe secret is shown this once: only a digest of it is kept.")
+                        "client_id      \(id)\nclient_secret  \(secret.value)\nThe secret is shown this once: only a digest of it is kept."
+                    )
                 }
             }
         }
@@ -42,7 +43,9 @@ struct ClientsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                for client in try await auth.clients.list() { print("\(client.id)\t\(client.createdAt.ISO8601Format())") }
+                for client in try await auth.clients.list() {
+                    print("\(client.id)\t\(client.createdAt.ISO8601Format())")
+                }
             }
         }
     }

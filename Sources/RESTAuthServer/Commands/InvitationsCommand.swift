@@ -33,20 +33,25 @@ struct InvitationsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
-                for _ in 0..<count { print(try await auth.registration.invite(note: note, duration: expiresIn.seconds).code.value) }
+                for _ in 0..<count {
+                    print(try await auth.registration.invite(note: note, duration: expiresIn.seconds).code.value)
+                }
             }
         }
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the invitations that are still good, the oldest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the invitations that are still good, the oldest first.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
             try await options.withAuth { auth in
-                for invitation in try await auth.registration.invitations() { print(json ? invitation.jsonLine : invitation.textLine) }
+                for invitation in try await auth.registration.invitations() {
+                    print(json ? invitation.jsonLine : invitation.textLine)
+                }
             }
         }
     }

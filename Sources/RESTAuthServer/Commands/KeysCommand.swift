@@ -42,8 +42,10 @@ struct KeysCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                let key = try await auth.signingKeys.rotate(lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
-                print("The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
+                let key = try await auth.signingKeys.rotate(
+                    lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
+                print(
+                    "The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
             }
         }
     }
@@ -71,7 +73,9 @@ extension KeysCommand {
 }
 
 extension SigningKeys.Description {
-    fileprivate var textLine: String { [id, algorithm, state.rawValue, "signs from \(signsFrom.ISO8601Format())"].joined(separator: "\t") }
+    fileprivate var textLine: String {
+        [id, algorithm, state.rawValue, "signs from \(signsFrom.ISO8601Format())"].joined(separator: "\t")
+    }
 
     fileprivate var jsonLine: String {
         let json: JSON = [

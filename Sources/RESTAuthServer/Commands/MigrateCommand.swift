@@ -32,7 +32,9 @@ struct MigrateCommand: AsyncParsableCommand {
         let target = try await to.openToMoveInto()
         let counts = try await move(from: source, to: target)
         let tables = zip(TransferTable.all, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
-        print("Moved from \(source.transferName) to \(target.transferName), and compared: \(tables.joined(separator: ", ")).")
+        print(
+            "Moved from \(source.transferName) to \(target.transferName), and compared: \(tables.joined(separator: ", "))."
+        )
         print("\(from.secret) did not move, and no server starts without it: \(to.placeForSecret).")
         print("What is written to \(source.transferName) from now on is not in \(target.transferName).")
     }
@@ -71,7 +73,9 @@ extension DatabaseURL {
 
     /// The secret of the servers on this database.
     fileprivate var secret: String {
-        if case .sqlite(let path) = self, case let file = SQLiteFile(path).secretFile, FileManager.default.fileExists(atPath: file) {
+        if case .sqlite(let path) = self, case let file = SQLiteFile(path).secretFile,
+            FileManager.default.fileExists(atPath: file)
+        {
             "The secret in \(file)"
         } else {
             "The secret that the old servers were given"

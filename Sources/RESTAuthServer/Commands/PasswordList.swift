@@ -1,7 +1,8 @@
 import Foundation
 import RESTAuth
 
-/// A list of passwords in a file, one a line: as they are, or as SHA-1 digests with a count behind, `SHA1HEX:COUNT`.
+/// A list of passwords in a file, one a line: as they are, or as SHA-1 digests with a count behind,
+/// `SHA1HEX:COUNT`.
 struct PasswordList {
     enum Form {
         case words, digests
@@ -49,7 +50,8 @@ struct PasswordList {
         guard digests == 0 || digests == lines else {
             throw AuthError(
                 .validationFailed,
-                "\(path) begins with SHA-1 digests and other lines mixed; say --hashes to have the line named that is none")
+                "\(path) begins with SHA-1 digests and other lines mixed; say --hashes to have the line named that is none"
+            )
         }
         return digests > 0 ? .digests : .words
     }
@@ -71,13 +73,17 @@ struct PasswordList {
             case .words:
                 guard String(validating: line, as: UTF8.self) != nil, !line.contains(0) else {
                     throw wrong(
-                        number, "is not UTF-8; a list that is compressed has to be unpacked first, one in another encoding converted")
+                        number,
+                        "is not UTF-8; a list that is compressed has to be unpacked first, one in another encoding converted"
+                    )
                 }
                 body { PasswordFilter.Key(password: line) }
             case .digests:
                 guard let digest = Digest(line) else { throw wrong(number, "is not a SHA-1 digest with a count") }
                 if let minimumCount {
-                    guard let count = digest.count else { throw wrong(number, "has no count to compare with --minimum-count") }
+                    guard let count = digest.count else {
+                        throw wrong(number, "has no count to compare with --minimum-count")
+                    }
                     guard count >= minimumCount else { return }
                 }
                 body { digest.key }
@@ -143,7 +149,8 @@ private struct LineReader {
     ///   - progress: told the bytes read and all bytes, after each chunk.
     ///   - body: given each line without its end, and its number.
     func read(
-        lines limit: Int? = nil, progress: (Int, Int) -> Void = { _, _ in }, _ body: (UnsafeRawBufferPointer, Int) throws -> Void
+        lines limit: Int? = nil, progress: (Int, Int) -> Void = { _, _ in },
+        _ body: (UnsafeRawBufferPointer, Int) throws -> Void
     ) throws {
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw AuthError(.validationFailed, "\(path) cannot be read")
@@ -156,7 +163,8 @@ private struct LineReader {
         func take(_ line: UnsafeRawBufferPointer) throws {
             number += 1
             guard line.count <= longestLine else {
-                throw AuthError(.validationFailed, "\(path): line \(number) is too long for a password; a list has one a line")
+                throw AuthError(
+                    .validationFailed, "\(path): line \(number) is too long for a password; a list has one a line")
             }
             try body(Self.trimmed(line, isFirst: number == 1), number)
             if number == limit { throw Enough() }

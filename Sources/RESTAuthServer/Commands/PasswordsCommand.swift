@@ -39,21 +39,28 @@ struct PasswordsCommand: AsyncParsableCommand {
             defer { report.end() }
             var count = 0
             try list.read(progress: { report.show("counting", done: $0, total: $1) }) { _ in count += 1 }
-            guard count > 0 else { throw AuthError(.validationFailed, "there is no password in \(list.path) to put into a filter") }
+            guard count > 0 else {
+                throw AuthError(.validationFailed, "there is no password in \(list.path) to put into a filter")
+            }
             var filter = PasswordFilter.Builder(capacity: count, falsePositiveInterval: falsePositives.interval)
             var added = 0
             try list.read(progress: { report.show("adding", part: "\(count) passwords", done: $0, total: $1) }) { key in
                 filter.insert(key())
                 added += 1
             }
-            guard added == count else { throw AuthError(.validationFailed, "\(list.path) was changed while it was read") }
+            guard added == count else {
+                throw AuthError(.validationFailed, "\(list.path) was changed while it was read")
+            }
             let bytes = filter.finish()
             try write(bytes)
             report.end()
-            print("Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \(falsePositives.interval).")
+            print(
+                "Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \(falsePositives.interval)."
+            )
         }
 
-        /// Only what this command made may be replaced: the two names are easily given the wrong way round.
+        /// Only what this command made may be replaced: the two names are easily given the wrong
+        /// way round.
         private func refuseToReplace() throws {
             guard FileManager.default.fileExists(atPath: output) else { return }
             guard (try? BreachedPasswords(file: output, checksContents: false)) != nil else {
@@ -62,7 +69,9 @@ struct PasswordsCommand: AsyncParsableCommand {
         }
 
         private func write(_ bytes: [UInt8]) throws {
-            func failed() -> AuthError { AuthError(.misconfigured, "\(output) cannot be written: \(String(cString: strerror(errno)))") }
+            func failed() -> AuthError {
+                AuthError(.misconfigured, "\(output) cannot be written: \(String(cString: strerror(errno)))")
+            }
             var name = Array("\(output).XXXXXX".utf8CString)
             let descriptor = mkstemp(&name)
             guard descriptor >= 0 else { throw failed() }
@@ -72,7 +81,9 @@ struct PasswordsCommand: AsyncParsableCommand {
             }
             var written = 0
             while written < bytes.count {
-                let count = bytes[written...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, min($0.count, 1 << 24)) }
+                let count = bytes[written...].withUnsafeBytes {
+                    Foundation.write(descriptor, $0.baseAddress, min($0.count, 1 << 24))
+                }
                 guard count > 0 else { throw failed() }
                 written += count
             }

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Says on standard error how far a long command is: a bar on a terminal, elsewhere a line for each tenth.
+/// Says on standard error how far a long command is: a bar on a terminal, elsewhere a line for each
+/// tenth.
 final class ProgressReport: Sendable {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private let shown = Mutex("")

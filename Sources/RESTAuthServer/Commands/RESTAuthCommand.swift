@@ -18,7 +18,8 @@ struct RESTAuthCommand: AsyncParsableCommand {
             """,
         version: "rest-auth \(version)",
         subcommands: [
-            ServeCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self, SessionsCommand.self, KeysCommand.self,
+            ServeCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self, SessionsCommand.self,
+            KeysCommand.self,
             ClientsCommand.self, ThrottleCommand.self,
             MigrateCommand.self,
             BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self,
@@ -51,7 +52,8 @@ func exitWithMessage(_ message: String) -> Never {
 }
 
 extension SettingsOptions {
-    /// Runs a command over the core. What the core logs is for a server's log: here only warnings are shown, unless asked for.
+    /// Runs a command over the core. What the core logs is for a server's log: here only warnings
+    /// are shown, unless asked for.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
         let settings = try await load()
         let sink = settings.startLogging(level: settings.logLevel ?? .warning)

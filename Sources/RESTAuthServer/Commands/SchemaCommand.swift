@@ -24,7 +24,9 @@ struct SchemaCommand: AsyncParsableCommand {
             let settings = try await options.load()
             guard case .postgres(let url) = settings.database else {
                 throw AuthError(
-                    .misconfigured, "a SQLite database is brought up to date by every command that opens it; this is for postgres:// only")
+                    .misconfigured,
+                    "a SQLite database is brought up to date by every command that opens it; this is for postgres:// only"
+                )
             }
             try await PostgresStorage.applySchema(settings.postgresConfiguration(url), grantingRowsTo: runtimeRole)
             print("The schema is up to date." + (runtimeRole.map { " \($0) may read and write its rows." } ?? ""))

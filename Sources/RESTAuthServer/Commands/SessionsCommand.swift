@@ -26,7 +26,9 @@ struct SessionsCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
                 var last: Session.ID?
-                while case let page = try await auth.sessions.list(of: user.id, after: last, limit: 1000), let end = page.last {
+                while case let page = try await auth.sessions.list(of: user.id, after: last, limit: 1000),
+                    let end = page.last
+                {
                     for session in page { print(json ? session.jsonLine : session.textLine) }
                     last = end.id
                 }
@@ -35,24 +37,30 @@ struct SessionsCommand: AsyncParsableCommand {
     }
 
     struct Revoke: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "End sessions: those with these ids, or all of a user.")
+        static let configuration = CommandConfiguration(
+            abstract: "End sessions: those with these ids, or all of a user.")
 
         @Argument(help: "The ids of sessions.") var ids: [String] = []
         @Option(help: "End all sessions of the user of that name.") var user: String?
         @OptionGroup var options: SettingsOptions
 
         func validate() throws {
-            guard ids.isEmpty != (user == nil) else { throw ValidationError("Name sessions by id, or a user by --user.") }
+            guard ids.isEmpty != (user == nil) else {
+                throw ValidationError("Name sessions by id, or a user by --user.")
+            }
         }
 
         func run() async throws {
             let sessions = try ids.map { text in
-                guard let id = Session.ID(text) else { throw AuthError(.sessionNotFound, "\(text) is no id of a session") }
+                guard let id = Session.ID(text) else {
+                    throw AuthError(.sessionNotFound, "\(text) is no id of a session")
+                }
                 return id
             }
             try await options.withAuth { auth in
                 if let user {
-                    let count = try await auth.sessions.endAll(of: UserReference(username: user).find(in: auth.users).id)
+                    let count = try await auth.sessions.endAll(
+                        of: UserReference(username: user).find(in: auth.users).id)
                     print("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
                 }
                 var unknown: [String] = []
@@ -82,9 +90,11 @@ extension Session {
 
     fileprivate var jsonLine: String {
         let json: JSON = [
-            "id": .string(id.description), "user_id": .integer(Int(userID)), "created_at": .string(createdAt.ISO8601Format()),
+            "id": .string(id.description), "user_id": .integer(Int(userID)),
+            "created_at": .string(createdAt.ISO8601Format()),
             "last_used_at": .string(lastUsedAt.ISO8601Format()), "expires_at": .string(expiresAt.ISO8601Format()),
-            "address": origin.address.map(JSON.string) ?? .null, "user_agent": origin.userAgent.map(JSON.string) ?? .null,
+            "address": origin.address.map(JSON.string) ?? .null,
+            "user_agent": origin.userAgent.map(JSON.string) ?? .null,
             "renewable": .bool(isRenewable),
         ]
         return String(decoding: json.bytes, as: UTF8.self)

@@ -45,9 +45,11 @@ struct ThrottleCommand: AsyncParsableCommand {
     }
 
     struct Clear: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Forget what was counted, so that the next try is let through.")
+        static let configuration = CommandConfiguration(
+            abstract: "Forget what was counted, so that the next try is let through.")
 
-        @Option(help: ArgumentHelp("Of this user name, from wherever it was tried.", valueName: "name")) var user: String?
+        @Option(help: ArgumentHelp("Of this user name, from wherever it was tried.", valueName: "name")) var user:
+            String?
         @Option(help: ArgumentHelp("Of the network of this address.", valueName: "address")) var address: String?
         @Flag(help: "Of everybody.") var all = false
         @OptionGroup var options: SettingsOptions
@@ -69,7 +71,8 @@ struct ThrottleCommand: AsyncParsableCommand {
                 try await auth.throttle.forEach { counter in
                     let subject = counter.subject
                     let isMeant =
-                        all || name != nil && (subject.username == name || subject.userID != nil && subject.userID == id)
+                        all
+                        || name != nil && (subject.username == name || subject.userID != nil && subject.userID == id)
                         || network != nil && subject.network == network
                     if isMeant, try await auth.throttle.clear(subject) { count += 1 }
                 }
@@ -103,10 +106,13 @@ extension Throttle {
 
 extension ThrottleCounter {
     fileprivate func textLine(_ until: Date?) -> String {
-        let wait = until.map { $0 == .distantFuture ? "blocked until it is cleared" : "blocked until \($0.ISO8601Format())" }
+        let wait = until.map {
+            $0 == .distantFuture ? "blocked until it is cleared" : "blocked until \($0.ISO8601Format())"
+        }
         let others = others.count < Self.otherLimit ? "\(others.count)" : "\(others.count) or more"
         return [
-            String(subject.kind), subject.username ?? subject.userID.map { "user \($0)" } ?? "-", subject.network ?? "-",
+            String(subject.kind), subject.username ?? subject.userID.map { "user \($0)" } ?? "-",
+            subject.network ?? "-",
             "\(failures) counted", "last \(failedAt.ISO8601Format())", "\(others) on the other side", wait ?? "-",
         ].joined(separator: "\t")
     }
@@ -114,7 +120,8 @@ extension ThrottleCounter {
     fileprivate func jsonLine(_ until: Date?) -> String {
         let json: JSON = [
             "kind": .string(String(subject.kind)), "username": subject.username.map(JSON.string) ?? .null,
-            "user_id": subject.userID.map { .integer(Int($0)) } ?? .null, "network": subject.network.map(JSON.string) ?? .null,
+            "user_id": subject.userID.map { .integer(Int($0)) } ?? .null,
+            "network": subject.network.map(JSON.string) ?? .null,
             "count": .integer(failures), "last_at": .string(failedAt.ISO8601Format()), "others": .integer(others.count),
             "is_blocked": .bool(until != nil),
             "blocked_until": until.map { $0 == .distantFuture ? .null : .string($0.ISO8601Format()) } ?? .null,

@@ -18,7 +18,8 @@ struct UsersCommand: AsyncParsableCommand {
             A user is named by user name, or by --id. What is refused here is refused by a running server within a second.
             """,
         subcommands: [
-            Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self, Revoke.self, Import.self,
+            Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self,
+            Revoke.self, Import.self,
             Export.self,
         ])
 }
@@ -121,7 +122,8 @@ extension UsersCommand {
     }
 
     struct Delete: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Delete a user for good. The id is never given again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a user for good. The id is never given again.")
 
         @OptionGroup var reference: UserReference
         @OptionGroup var options: SettingsOptions
@@ -148,7 +150,9 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
                 for role in arguments.roles { try await auth.users.grant(role, to: user.id) }
-                print("\(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one on.")
+                print(
+                    "\(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one on."
+                )
             }
         }
     }
@@ -254,7 +258,8 @@ extension User {
     fileprivate var jsonLine: String {
         let json: JSON = [
             "id": .integer(Int(id)), "username": .string(username), "created_at": .string(createdAt.ISO8601Format()),
-            "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null, "roles": .array(roles.sorted().map(JSON.string)),
+            "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
+            "roles": .array(roles.sorted().map(JSON.string)),
         ]
         return String(decoding: json.bytes, as: UTF8.self)
     }

@@ -27,7 +27,8 @@ extension UsersCommand {
         @Flag(help: "Check everything and write nothing.") var dryRun = false
         @Option(
             help: ArgumentHelp(
-                "Write who was refused, skipped or given another id into this file, a JSON object a line.", valueName: "file"))
+                "Write who was refused, skipped or given another id into this file, a JSON object a line.",
+                valueName: "file"))
         var report: String?
         @OptionGroup var options: SettingsOptions
 
@@ -36,7 +37,8 @@ extension UsersCommand {
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
             let source = try await source.open()
-            let users = UserImport(into: try await settings.openStorage(forImport: !dryRun), limit: settings.passwordHashLimit)
+            let users = UserImport(
+                into: try await settings.openStorage(forImport: !dryRun), limit: settings.passwordHashLimit)
             let report = try ImportReport(file: report)
             let counts = try await importing(users, source, report)
             report.showShort()
@@ -44,7 +46,9 @@ extension UsersCommand {
             if counts.refusals > 0 { throw ExitCode(1) }
         }
 
-        private func importing(_ users: UserImport, _ source: any UserSource, _ report: ImportReport) async throws -> ImportCounts {
+        private func importing(_ users: UserImport, _ source: any UserSource, _ report: ImportReport) async throws
+            -> ImportCounts
+        {
             let progress = ProgressReport()
             // Before an error is written, too.
             defer { progress.end() }
@@ -59,10 +63,14 @@ extension UsersCommand {
 /// Where the users come from.
 struct ImportSourceOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("SQLite file of a Flask server: table users, or user, with id, username and password_hash.", valueName: "file"))
+        help: ArgumentHelp(
+            "SQLite file of a Flask server: table users, or user, with id, username and password_hash.",
+            valueName: "file"))
     var fromFlask: String?
 
-    @Option(help: ArgumentHelp("SQLite file or postgres:// URL of a Django project with the table auth_user.", valueName: "file|url"))
+    @Option(
+        help: ArgumentHelp(
+            "SQLite file or postgres:// URL of a Django project with the table auth_user.", valueName: "file|url"))
     var fromDjango: String?
 
     @Option(
@@ -71,7 +79,9 @@ struct ImportSourceOptions: ParsableArguments {
             valueName: "file"))
     var csv: String?
 
-    @Option(help: ArgumentHelp("A JSON object a line, as users export writes them. - is standard input.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A JSON object a line, as users export writes them. - is standard input.", valueName: "file")
+    )
     var jsonl: String?
 
     func validate() throws {
@@ -96,7 +106,9 @@ struct ImportSourceOptions: ParsableArguments {
 extension Settings {
     /// The database to import into; for a trial without one, an empty one in memory.
     fileprivate func openStorage(forImport isWritten: Bool) async throws -> any Storage {
-        if !isWritten, case .sqlite(let path) = database, !FileManager.default.fileExists(atPath: path) { return try await SQLiteStorage() }
+        if !isWritten, case .sqlite(let path) = database, !FileManager.default.fileExists(atPath: path) {
+            return try await SQLiteStorage()
+        }
         return try await openStorage(createsMissing: isWritten, isServer: false)
     }
 }
@@ -118,7 +130,8 @@ private final class ImportReport {
             file = nil
             return
         }
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
+        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
+        else {
             throw AuthError(.misconfigured, "the report \(path) cannot be written")
         }
         self.file = file
@@ -139,7 +152,8 @@ private final class ImportReport {
         var lines = short
         if noteCount > short.count {
             lines.append(
-                "and \(noteCount - short.count) more: " + (file == nil ? "--report FILE has them all" : "\(fileName) has them all"))
+                "and \(noteCount - short.count) more: "
+                    + (file == nil ? "--report FILE has them all" : "\(fileName) has them all"))
         }
         FileHandle.standardError.write(Data(lines.map { $0 + "\n" }.joined().utf8))
     }
@@ -150,7 +164,8 @@ extension ImportNote {
     fileprivate var text: String? {
         switch outcome {
         case .imported(_, nil), .skipped: nil
-        case .imported(let id, let former?): id.map { "\(who): id \(former) became \($0)" } ?? "\(who): id \(former) is not free"
+        case .imported(let id, let former?):
+            id.map { "\(who): id \(former) became \($0)" } ?? "\(who): id \(former) is not free"
         case .refused(let refusal): "\(who): \(refusal.reason)"
         }
     }
@@ -168,10 +183,15 @@ extension ImportNote {
         switch outcome {
         case .imported(_, nil): return nil
         case .imported(let id, let former?):
-            members += [("outcome", "renumbered"), ("from", .integer(Int(former))), ("to", id.map { .integer(Int($0)) } ?? .null)]
+            members += [
+                ("outcome", "renumbered"), ("from", .integer(Int(former))),
+                ("to", id.map { .integer(Int($0)) } ?? .null),
+            ]
         case .skipped: members.append(("outcome", "skipped"))
         case .refused(let refusal):
-            members += [("outcome", "refused"), ("kind", .string(refusal.kind.rawValue)), ("reason", .string(refusal.reason))]
+            members += [
+                ("outcome", "refused"), ("kind", .string(refusal.kind.rawValue)), ("reason", .string(refusal.reason)),
+            ]
         }
         return .object(members.map(JSON.Member.init))
     }

@@ -1,7 +1,8 @@
 import NIOCore
 import RESTAuth
 
-/// An event on its way to the ``ConnectionGuard``, which alone knows whether the client is still there: what to do when it is not.
+/// An event on its way to the ``ConnectionGuard``, which alone knows whether the client is still
+/// there: what to do when it is not.
 struct ClientWatch: Sendable {
     let gone: @Sendable () -> Void
 }

@@ -14,7 +14,8 @@ struct Completion: Sendable {
     }
 
     func complete(
-        _ response: inout HTTPResponse, to request: HTTPRequest, route: String, _ mark: RequestMark, since start: NIODeadline
+        _ response: inout HTTPResponse, to request: HTTPRequest, route: String, _ mark: RequestMark,
+        since start: NIODeadline
     ) {
         response.headerFields[.date] = HTTPDate.text
         // Browsers come back over TLS only (RFC 6797).

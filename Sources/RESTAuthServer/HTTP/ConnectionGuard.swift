@@ -4,14 +4,19 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end, and what is not HTTP.
+/// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end,
+/// and what is not HTTP.
 ///
-/// - A request must arrive whole within `requestTimeout`, whatever it drips; a connection without one is closed after `idleTimeout`.
-/// - What the parser refuses is answered with a problem document, after the requests before it, and the connection closed.
-/// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for a while, so that it can read the
-///   answer. HTTP/2 has no such field; there the stream ends by itself.
+/// - A request must arrive whole within `requestTimeout`, whatever it drips; a connection without
+///   one is closed after `idleTimeout`.
+/// - What the parser refuses is answered with a problem document, after the requests before it, and
+///   the connection closed.
+/// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for
+///   a while, so that it can read the answer. HTTP/2 has no such field; there the stream ends by
+///   itself.
 /// - `Expect: 100-continue` is answered when the body would be read.
-/// - When the client has ended its side, or all of it, what waits for its turn on its behalf is told (``ClientWatch``).
+/// - When the client has ended its side, or all of it, what waits for its turn on its behalf is
+///   told (``ClientWatch``).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -62,7 +67,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         schedule(context, at: .now() + requestTimeout)
     }
 
-    /// On a connection of HTTP/1, sets guards where the bytes and the fields are still as they were sent.
+    /// On a connection of HTTP/1, sets guards where the bytes and the fields are still as they were
+    /// sent.
     private func watchHTTP1(_ pipeline: ChannelPipeline.SynchronousOperations) {
         guard let parser = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self),
             let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
@@ -239,7 +245,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Time
 
-    /// One timer a connection, moved only when it fires: requests change the deadline, which costs nothing.
+    /// One timer a connection, moved only when it fires: requests change the deadline, which costs
+    /// nothing.
     private func schedule(_ context: ChannelHandlerContext, at time: NIODeadline) {
         timer?.cancel()
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)

@@ -11,7 +11,8 @@ import ServiceLifecycle
 
 /// The way of a request from its connection to the router, and of its answer back.
 ///
-/// Hummingbird's `Application` does the same and makes a logger for each request; here only who logs pays for one.
+/// Hummingbird's `Application` does the same and makes a logger for each request; here only who
+/// logs pays for one.
 struct HTTPService: Service {
     let builder: HTTPServerBuilder
     let configuration: ServerConfiguration

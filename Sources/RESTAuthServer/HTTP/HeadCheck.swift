@@ -2,10 +2,12 @@ import NIOCore
 import NIOHTTP1
 import RESTAuthHummingbird
 
-/// Refuses what the parser lets through and HTTP/1.1 does not, while the fields are still as they were sent (RFC 9112).
+/// Refuses what the parser lets through and HTTP/1.1 does not, while the fields are still as they
+/// were sent (RFC 9112).
 ///
-/// An HTTP/1.1 request names exactly one host, and the length of its body in one way only. A client that will not or cannot keep the
-/// connection says `Connection: close` from here on, in just these words.
+/// An HTTP/1.1 request names exactly one host, and the length of its body in one way only. A client
+/// that will not or cannot keep the connection says `Connection: close` from here on, in just these
+/// words.
 final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -65,6 +67,8 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Compares without case.
     private static func isEqual(_ text: String, _ lowercased: StaticString) -> Bool {
-        lowercased.withUTF8Buffer { text.utf8.elementsEqual($0) { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 == $1 : $0 == $1 } }
+        lowercased.withUTF8Buffer {
+            text.utf8.elementsEqual($0) { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 == $1 : $0 == $1 }
+        }
     }
 }

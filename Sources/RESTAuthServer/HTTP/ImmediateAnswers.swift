@@ -6,8 +6,9 @@ import RESTAuthHummingbird
 
 /// Answers on the connection's own thread what needs no waiting, and hands everything else on.
 ///
-/// The way through the router costs two changes of thread. For the request that an API makes most, with a token seen before, that is
-/// more than the work itself; and on this way it does not stand in line behind sign-ins.
+/// The way through the router costs two changes of thread. For the request that an API makes most,
+/// with a token seen before, that is more than the work itself; and on this way it does not stand
+/// in line behind sign-ins.
 final class ImmediateAnswers: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart

@@ -37,7 +37,8 @@ struct Refusal {
                     detail: "The request has more in and around its body than this server reads."))
         case HeadCheck.Violation.tunnel:
             self.init(
-                Problem(.methodNotAllowed, code: "method_not_allowed", detail: "This is no proxy.", headers: [.allow: ""]))
+                Problem(
+                    .methodNotAllowed, code: "method_not_allowed", detail: "This is no proxy.", headers: [.allow: ""]))
         case is HTTPParserError, is HeadCheck.Violation:
             self.init(Problem(.badRequest, code: "bad_request", detail: "This is not an HTTP request."))
         default: return nil

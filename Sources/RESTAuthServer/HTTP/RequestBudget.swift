@@ -2,8 +2,8 @@ import NIOCore
 
 /// Bounds the bytes of one request as they come from the network, before anything is parsed.
 ///
-/// The parser bounds the head and the routes bound the body; between them a client could send chunk extensions, leading zeros and
-/// trailers without end.
+/// The parser bounds the head and the routes bound the body; between them a client could send chunk
+/// extensions, leading zeros and trailers without end.
 final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer

@@ -9,14 +9,16 @@ struct RequestMark: Sendable {
     let address: String?
 }
 
-/// What ties a request's log lines, its problem document and its audit events together: 64 bits that differ for each request.
+/// What ties a request's log lines, its problem document and its audit events together: 64 bits
+/// that differ for each request.
 struct RequestID: Sendable, CustomStringConvertible {
     private let bits: UInt64
 
     private static let counter = Atomic<UInt64>(0)
     private static let mask = UInt64.random(in: .min ... .max)
 
-    /// The next one. Multiplying by an odd number loses nothing, and hides from clients how many requests there are.
+    /// The next one. Multiplying by an odd number loses nothing, and hides from clients how many
+    /// requests there are.
     static func next() -> RequestID {
         let count = counter.add(1, ordering: .relaxed).newValue
         return RequestID(bits: (count ^ mask) &* 0x9E37_79B9_7F4A_7C15)

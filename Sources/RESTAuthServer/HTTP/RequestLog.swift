@@ -2,13 +2,15 @@ import HTTPTypes
 import Logging
 import NIOCore
 
-/// One log line a request: the route's pattern, never the path or the query as they were sent, and no field of the request.
+/// One log line a request: the route's pattern, never the path or the query as they were sent, and
+/// no field of the request.
 struct RequestLog: Sendable {
     let sink: LogSink
     let level: Logger.Level
 
     func write(
-        method: HTTPRequest.Method, route: String, status: HTTPResponse.Status, took time: TimeAmount, _ mark: RequestMark
+        method: HTTPRequest.Method, route: String, status: HTTPResponse.Status, took time: TimeAmount,
+        _ mark: RequestMark
     ) {
         let outcome: Logger.Level = status.kind == .serverError ? .error : .info
         guard outcome >= level else { return }

@@ -2,7 +2,8 @@ import Logging
 
 /// One log line as it is written: `time level message name=value ...`, or one JSON object.
 ///
-/// Control characters are escaped in both, so nothing that a client sent can begin a line of its own.
+/// Control characters are escaped in both, so nothing that a client sent can begin a line of its
+/// own.
 struct LogLine {
     let format: LogSink.Format
     fileprivate(set) var buffer: [UInt8]
@@ -68,7 +69,9 @@ struct LogLine {
     }
 
     private mutating func appendEscaped(_ text: String) {
-        guard text.utf8.contains(where: { $0 >= 0x80 || $0 != 0x20 && Self.needsQuotes($0) }) else { return append(text) }
+        guard text.utf8.contains(where: { $0 >= 0x80 || $0 != 0x20 && Self.needsQuotes($0) }) else {
+            return append(text)
+        }
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"", "\\":
@@ -81,8 +84,8 @@ struct LogLine {
         }
     }
 
-    /// Control characters, and those that turn text around or end a line without being one. What lies beyond the plane that four digits name
-    /// does neither.
+    /// Control characters, and those that turn text around or end a line without being one. What
+    /// lies beyond the plane that four digits name does neither.
     private static func steersTerminals(_ scalar: Unicode.Scalar) -> Bool {
         guard scalar.value <= 0xFFFF else { return false }
         switch scalar.properties.generalCategory {

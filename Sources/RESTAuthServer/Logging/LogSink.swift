@@ -5,9 +5,10 @@ import Synchronization
 
 /// Where log lines go: a buffer that a thread of its own empties into standard error.
 ///
-/// A line costs its formatting and nothing more; the requests that write them never wait for a terminal or a disk. The buffer is
-/// bounded: when standard error does not take lines as fast as they come, lines are dropped and counted. ``flush()`` empties it; lines of
-/// the last 50 milliseconds before a `kill -9` are lost.
+/// A line costs its formatting and nothing more; the requests that write them never wait for a
+/// terminal or a disk. The buffer is bounded: when standard error does not take lines as fast as
+/// they come, lines are dropped and counted. ``flush()`` empties it; lines of the last 50
+/// milliseconds before a `kill -9` are lost.
 final class LogSink: Sendable {
     enum Format: String, CaseIterable {
         case text

@@ -26,8 +26,8 @@ enum DatabaseURL {
         }
     }
 
-    /// Whether what travels to the database could be read or answered by somebody between: another machine, and nobody said that its certificate
-    /// must be its own.
+    /// Whether what travels to the database could be read or answered by somebody between: another
+    /// machine, and nobody said that its certificate must be its own.
     var isOpenToOthers: Bool {
         guard case .postgres(let url) = self, !url.contains("sslmode=verify-full") else { return false }
         // Several hosts with ports are nothing that can be parsed here, and no loopback.

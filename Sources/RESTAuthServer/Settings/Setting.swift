@@ -1,7 +1,8 @@
-/// A setting's name and meaning: the one list that flags, environment, file, documentation and errors agree on.
+/// A setting's name and meaning: the one list that flags, environment, file, documentation and
+/// errors agree on.
 ///
-/// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the environment and
-/// `token_duration:` in the file.
+/// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the
+/// environment and `token_duration:` in the file.
 enum Setting: String, CaseIterable {
     case hostname
     case port

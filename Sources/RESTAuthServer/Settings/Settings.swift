@@ -77,11 +77,13 @@ struct Settings {
         refreshTokenInBody = try read.flag(.refreshTokenInBody) ?? true
         guard refreshTokenInCookie || refreshTokenInBody else {
             throw AuthError(
-                .misconfigured, "refresh_token_in_cookie and refresh_token_in_body are both off, so no client could renew its session")
+                .misconfigured,
+                "refresh_token_in_cookie and refresh_token_in_body are both off, so no client could renew its session")
         }
         signingAlgorithm = try read.choice(.signingAlgorithm)
         keyRotation =
-            try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation) ?? 30 * 86400
+            try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation)
+            ?? 30 * 86400
         revocationBound = try read.number(.revocationBound, in: 1...AuthConfiguration.longestRevocationBound) ?? 1
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
         registration = try read.choice(.registration) ?? .open
@@ -140,7 +142,8 @@ struct Settings {
                     "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
                 )
             }
-            return try await PostgresStorage(postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
+            return try await PostgresStorage(
+                postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
         }
     }
 
@@ -149,7 +152,8 @@ struct Settings {
         guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
         throw AuthError(
             .misconfigured,
-            "there is no secret in \(file); make one and give it to every node: (umask 077; openssl rand -base64 32 > \(file))")
+            "there is no secret in \(file); make one and give it to every node: (umask 077; openssl rand -base64 32 > \(file))"
+        )
     }
 
     func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
@@ -217,7 +221,8 @@ struct Settings {
             case .invitation: "invitation: with a code that rest-auth invitations create makes"
             case .closed: "closed: by rest-auth users add only"
             }
-        let work = registration == .closed ? nil : registrationChallenge.map { "a challenge of \($0) bits has to be solved" }
+        let work =
+            registration == .closed ? nil : registrationChallenge.map { "a challenge of \($0) bits has to be solved" }
         let parts = [mode, work].compactMap { $0 }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// The flags of every command that reads settings. A flag wins over the environment, the environment over the file.
+/// The flags of every command that reads settings. A flag wins over the environment, the
+/// environment over the file.
 struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read settings from this YAML or JSON file.", valueName: "file"))
     var config: String?
@@ -11,25 +12,34 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Port to listen on (5000).", valueName: "port"))
     var port: String?
 
-    @Option(help: ArgumentHelp("Where users are kept: sqlite:PATH or postgres://... (sqlite:rest-auth.sqlite).", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "Where users are kept: sqlite:PATH or postgres://... (sqlite:rest-auth.sqlite).", valueName: "url"))
     var database: String?
 
     @Option(help: ArgumentHelp("PostgreSQL: schema of the tables (the role's first).", valueName: "name"))
     var databaseSchema: String?
 
-    @Option(help: ArgumentHelp("PostgreSQL: connections of this node; one reads, one listens, the others write (6).", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "PostgreSQL: connections of this node; one reads, one listens, the others write (6).", valueName: "count"))
     var databaseConnections: String?
 
     @Option(help: ArgumentHelp("PostgreSQL: how long a statement may take (3).", valueName: "seconds"))
     var databaseTimeout: String?
 
-    @Option(help: ArgumentHelp("PostgreSQL: whether a pooler such as PgBouncer stands between (no).", valueName: "yes|no"))
+    @Option(
+        help: ArgumentHelp("PostgreSQL: whether a pooler such as PgBouncer stands between (no).", valueName: "yes|no"))
     var databasePooler: String?
 
-    @Option(help: ArgumentHelp("URL that clients reach this server by; taken from the request when absent.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "URL that clients reach this server by; taken from the request when absent.", valueName: "url"))
     var publicURL: String?
 
-    @Option(help: ArgumentHelp("File with the secret key, mode 0600; beside a SQLite database it is made when absent.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "File with the secret key, mode 0600; beside a SQLite database it is made when absent.", valueName: "file"))
     var secretKeyFile: String?
 
     @Option(help: ArgumentHelp("Life of a token (600).", valueName: "seconds"))
@@ -38,7 +48,8 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Whether a token gives a fresh token (always).", valueName: "always|until|never"))
     var tokenRenewal: String?
 
-    @Option(help: ArgumentHelp("With --token-renewal until: how long after the password (43200).", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp("With --token-renewal until: how long after the password (43200).", valueName: "seconds"))
     var tokenRenewalLimit: String?
 
     @Option(help: ArgumentHelp("How long a session lives without being renewed (604800).", valueName: "seconds"))
@@ -62,7 +73,9 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How long a key signs before the next one does (2592000).", valueName: "seconds"))
     var keyRotation: String?
 
-    @Option(help: ArgumentHelp("How long another node may take to learn that a token is refused (1).", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp("How long another node may take to learn that a token is refused (1).", valueName: "seconds")
+    )
     var revocationBound: String?
 
     @Option(help: ArgumentHelp("How many verified tokens are remembered (100000).", valueName: "count"))
@@ -73,14 +86,17 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Work asked of who registers, in zero bits of a hash, 8 to 30; 20 is a million hashes (off).", valueName: "bits|off"))
+            "Work asked of who registers, in zero bits of a hash, 8 to 30; 20 is a million hashes (off).",
+            valueName: "bits|off"))
     var registrationChallenge: String?
 
     @Option(help: ArgumentHelp("What a new password must be (open).", valueName: "open|nist"))
     var passwordPolicy: String?
 
     @Option(
-        help: ArgumentHelp("Passwords known from breaches, made by passwords filter; policy nist refuses them (none).", valueName: "file"))
+        help: ArgumentHelp(
+            "Passwords known from breaches, made by passwords filter; policy nist refuses them (none).",
+            valueName: "file"))
     var breachedPasswords: String?
 
     @Option(help: ArgumentHelp("Argon2id memory for a new hash (19456, the least).", valueName: "KiB"))
@@ -92,7 +108,8 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Memory that checking an imported password hash may take (262144).", valueName: "KiB"))
     var passwordHashMemoryLimit: String?
 
-    @Option(help: ArgumentHelp("Time that checking an imported password hash may take (2000).", valueName: "milliseconds"))
+    @Option(
+        help: ArgumentHelp("Time that checking an imported password hash may take (2000).", valueName: "milliseconds"))
     var passwordHashTimeLimit: String?
 
     @Option(help: ArgumentHelp("Passwords hashed at once (one for each core).", valueName: "count"))
@@ -110,10 +127,12 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Wrong passwords for one account before the next has to wait (10).", valueName: "count"))
     var accountFailures: String?
 
-    @Option(help: ArgumentHelp("Wrong passwords from one network before the next has to wait (30).", valueName: "count"))
+    @Option(
+        help: ArgumentHelp("Wrong passwords from one network before the next has to wait (30).", valueName: "count"))
     var networkFailures: String?
 
-    @Option(help: ArgumentHelp("Registrations an hour from one network; none for no limit (500).", valueName: "count|none"))
+    @Option(
+        help: ArgumentHelp("Registrations an hour from one network; none for no limit (500).", valueName: "count|none"))
     var registrationsPerHour: String?
 
     @Option(help: ArgumentHelp("What wrong passwords may cost in all, a second (1000).", valueName: "milliseconds"))
@@ -134,40 +153,54 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Connections open at once (10000).", valueName: "count"))
     var maxConnections: String?
 
-    @Option(help: ArgumentHelp("Least level that is logged (info).", valueName: "trace|debug|info|notice|warning|error|critical"))
+    @Option(
+        help: ArgumentHelp(
+            "Least level that is logged (info).", valueName: "trace|debug|info|notice|warning|error|critical"))
     var logLevel: String?
 
     @Option(help: ArgumentHelp("Form of the log (text).", valueName: "text|json"))
     var logFormat: String?
 
-    @Option(help: ArgumentHelp("Origins whose pages may call this server, with commas between; * for all (none).", valueName: "origins"))
+    @Option(
+        help: ArgumentHelp(
+            "Origins whose pages may call this server, with commas between; * for all (none).", valueName: "origins"))
     var corsOrigins: String?
 
-    @Option(help: ArgumentHelp("Addresses or CIDR ranges whose X-Forwarded fields count, with commas between (none).", valueName: "list"))
+    @Option(
+        help: ArgumentHelp(
+            "Addresses or CIDR ranges whose X-Forwarded fields count, with commas between (none).", valueName: "list"))
     var trustedProxies: String?
 
-    @Option(help: ArgumentHelp("PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.", valueName: "file"))
     var tlsCertificate: String?
 
     @Option(help: ArgumentHelp("PEM file with the certificate's private key.", valueName: "file"))
     var tlsKey: String?
 
-    /// What was given, by setting. There is no flag for a secret itself: a command line is seen by other users.
+    /// What was given, by setting. There is no flag for a secret itself: a command line is seen by
+    /// other users.
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .hostname: hostname, .port: port, .databaseURL: database, .databaseSchema: databaseSchema,
-            .databaseConnections: databaseConnections, .databaseTimeout: databaseTimeout, .databasePooler: databasePooler,
+            .databaseConnections: databaseConnections, .databaseTimeout: databaseTimeout,
+            .databasePooler: databasePooler,
             .publicURL: publicURL, .secretKeyFile: secretKeyFile,
             .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
-            .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox, .sessionLimit: sessionLimit,
+            .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox,
+            .sessionLimit: sessionLimit,
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
-            .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy, .breachedPasswords: breachedPasswords,
-            .passwordMemory: passwordMemory, .passwordPasses: passwordPasses, .passwordHashMemoryLimit: passwordHashMemoryLimit,
+            .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy,
+            .breachedPasswords: breachedPasswords,
+            .passwordMemory: passwordMemory, .passwordPasses: passwordPasses,
+            .passwordHashMemoryLimit: passwordHashMemoryLimit,
             .passwordHashTimeLimit: passwordHashTimeLimit, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
             .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
-            .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour, .hashingBudget: hashingBudget,
+            .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour,
+            .hashingBudget: hashingBudget,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,

@@ -17,7 +17,8 @@ struct SettingsReader {
         return number
     }
 
-    func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) throws -> Choice? where Choice.RawValue == String {
+    func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) throws -> Choice?
+    where Choice.RawValue == String {
         guard let found = source[setting] else { return nil }
         guard let choice = Choice.allCases.first(where: { $0.rawValue.lowercased() == found.value.lowercased() }) else {
             throw wrong(found, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -35,7 +36,9 @@ struct SettingsReader {
     }
 
     private func list(_ setting: Setting) -> [String] {
-        (text(setting) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        (text(setting) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter {
+            !$0.isEmpty
+        }
     }
 
     private func wrong(_ found: SettingsSource.Found, _ rule: String) -> AuthError {
@@ -52,7 +55,8 @@ struct SettingsReader {
     func throttle() throws -> ThrottleConfiguration {
         var throttle = ThrottleConfiguration()
         throttle.isOn = try flag(.throttle) ?? throttle.isOn
-        throttle.accountFailures = try number(.accountFailures, in: 1...ThrottleConfiguration.longestSeries) ?? throttle.accountFailures
+        throttle.accountFailures =
+            try number(.accountFailures, in: 1...ThrottleConfiguration.longestSeries) ?? throttle.accountFailures
         throttle.networkFailures = try number(.networkFailures, in: 1...1_000_000) ?? throttle.networkFailures
         throttle.hashingBudget = try number(.hashingBudget, in: 1...1_000_000) ?? throttle.hashingBudget
         if text(.registrationsPerHour)?.lowercased() == "none" {
@@ -129,7 +133,8 @@ struct SettingsReader {
         let origins = list(.corsOrigins)
         for origin in origins where origin != "*" && origin.wholeMatch(of: /https?:\/\/[^\/\s?#@]+/) == nil {
             throw AuthError(
-                .misconfigured, "\(source[.corsOrigins]?.place ?? "") has \"\(origin)\", which is no origin such as https://app.example.com"
+                .misconfigured,
+                "\(source[.corsOrigins]?.place ?? "") has \"\(origin)\", which is no origin such as https://app.example.com"
             )
         }
         return origins
@@ -140,7 +145,8 @@ struct SettingsReader {
             guard let network = Network(text) else {
                 throw AuthError(
                     .misconfigured,
-                    "\(source[.trustedProxies]?.place ?? "") has \"\(text)\", which is no address or range such as 10.0.0.0/8")
+                    "\(source[.trustedProxies]?.place ?? "") has \"\(text)\", which is no address or range such as 10.0.0.0/8"
+                )
             }
             return network
         }

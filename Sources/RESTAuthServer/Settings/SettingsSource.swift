@@ -18,13 +18,16 @@ struct SettingsSource {
     private let fileName: String?
     private let environmentNames: [Setting: String]
 
-    /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a misspelt setting is a setting not made.
+    /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
+    ///   misspelt setting is a setting not made.
     init(flags: [Setting: String], environment: [String: String], file path: String?) async throws {
         self.flags = ConfigReader(
             provider: InMemoryProvider(
                 name: "flags",
                 values: Dictionary(
-                    uniqueKeysWithValues: flags.map { (AbsoluteConfigKey([$0.rawValue]), ConfigValue(.string($1), isSecret: false)) })))
+                    uniqueKeysWithValues: flags.map {
+                        (AbsoluteConfigKey([$0.rawValue]), ConfigValue(.string($1), isSecret: false))
+                    })))
 
         for name in environment.keys.sorted() where name.hasPrefix(Setting.environmentPrefix) {
             guard Setting.allCases.contains(where: { $0.environmentName == name }) else {
@@ -33,7 +36,9 @@ struct SettingsSource {
         }
         environmentNames = Dictionary(
             uniqueKeysWithValues: Setting.allCases.compactMap { setting in
-                [setting.environmentName, setting.platformName].compactMap { $0 }.first { environment[$0]?.isEmpty == false }.map {
+                [setting.environmentName, setting.platformName].compactMap { $0 }.first {
+                    environment[$0]?.isEmpty == false
+                }.map {
                     (setting, $0)
                 }
             })
@@ -59,7 +64,9 @@ struct SettingsSource {
         }
         guard let file, let fileName else { return nil }
         // A list may be written as a YAML list or with commas.
-        let value = file.string(forKey: key, isSecret: setting.isSecret) ?? file.stringArray(forKey: key)?.joined(separator: ",")
+        let value =
+            file.string(forKey: key, isSecret: setting.isSecret)
+            ?? file.stringArray(forKey: key)?.joined(separator: ",")
         return value.map { Found(value: $0, place: "\(setting.rawValue) in \(fileName)") }
     }
 
@@ -98,13 +105,15 @@ struct SettingsSource {
     }
 }
 
-/// How many letters must be put in, taken out or changed to make one word of the other (Levenshtein).
+/// How many letters must be put in, taken out or changed to make one word of the other
+/// (Levenshtein).
 private func editDistance(_ left: String, _ right: String) -> Int {
     var previous = Array(0...right.count)
     for (row, character) in left.enumerated() {
         var current = [row + 1]
         for (column, other) in right.enumerated() {
-            current.append(min(previous[column + 1] + 1, current[column] + 1, previous[column] + (character == other ? 0 : 1)))
+            current.append(
+                min(previous[column + 1] + 1, current[column] + 1, previous[column] + (character == other ? 0 : 1)))
         }
         previous = current
     }

@@ -18,7 +18,9 @@ struct TLSFiles {
             return configuration
         } catch {
             throw AuthError(
-                .misconfigured, "the certificate \(certificate) and key \(key) cannot be used: they must be PEM files that belong together")
+                .misconfigured,
+                "the certificate \(certificate) and key \(key) cannot be used: they must be PEM files that belong together"
+            )
         }
     }
 }

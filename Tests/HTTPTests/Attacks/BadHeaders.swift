@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Someone sends header fields that are read by one parser and not by another, that are too many or too long, or that claim what
-/// only a proxy may say.
+/// Someone sends header fields that are read by one parser and not by another, that are too many or
+/// too long, or that claim what only a proxy may say.
 @Suite(.server(users: ["Aladdin": "open sesame"])) struct BadHeaders {
     let server: RunningServer
 
@@ -26,10 +26,14 @@ import Testing
 
     /// The right name and password, in base64 that a lenient decoder reads.
     @Test(arguments: [
-        "QWxhZGRpbjpvcGVuIHNlc2FtZQ", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=", "QWxhZGRpbjpvcGVuIHNlc2FtZQ===", "QWxhZGRpbjpvcGVuIHNlc2FtZR==",
-        "QWxhZGRpbjpvcGVuIHNlc2FtZf==", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==\t=", "QWxh ZGRpbjpvcGVuIHNlc2FtZQ==", "QWxhZGRpbjpvcGVuIHNlc2FtZQ ==",
-        "QWxhZGRp\tbjpvcGVuIHNlc2FtZQ==", "QWxh!ZGRpbjpvcGVuIHNlc2FtZQ==", "QWxh.ZGRpbjpvcGVuIHNlc2FtZQ==", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==,",
-        "QWxhZGRpbjpvcGVuIHNlc2FtZQ==QQ==", "QWxhZGRpbg==OnBhc3M=", "\"QWxhZGRpbjpvcGVuIHNlc2FtZQ==\"", "'QWxhZGRpbjpvcGVuIHNlc2FtZQ=='",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZQ", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=", "QWxhZGRpbjpvcGVuIHNlc2FtZQ===",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZR==",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZf==", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==\t=", "QWxh ZGRpbjpvcGVuIHNlc2FtZQ==",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZQ ==",
+        "QWxhZGRp\tbjpvcGVuIHNlc2FtZQ==", "QWxh!ZGRpbjpvcGVuIHNlc2FtZQ==", "QWxh.ZGRpbjpvcGVuIHNlc2FtZQ==",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZQ==,",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZQ==QQ==", "QWxhZGRpbg==OnBhc3M=", "\"QWxhZGRpbjpvcGVuIHNlc2FtZQ==\"",
+        "'QWxhZGRpbjpvcGVuIHNlc2FtZQ=='",
         "=QWxhZGRpbjpvcGVuIHNlc2FtZQ=", "Aladdin:open sesame", "username=Aladdin,password=\"open sesame\"",
     ])
     func anotherSpellingOfTheRightCredentialsIsRefused(value: String) throws {
@@ -46,7 +50,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "Aladdin\u{200B}", "Aladdin ", " Aladdin", "Aladdin\u{AD}", "Al%61ddin", "Aladdin@127.0.0.1", "127.0.0.1\\Aladdin", "' OR '1'='1",
+        "Aladdin\u{200B}", "Aladdin ", " Aladdin", "Aladdin\u{AD}", "Al%61ddin", "Aladdin@127.0.0.1",
+        "127.0.0.1\\Aladdin", "' OR '1'='1",
         "*", "1",
     ])
     func whatOnlyLooksLikeTheNameIsNotIt(name: String) throws {
@@ -54,7 +59,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "Open sesame", "open sesame ", " open sesame", "open  sesame", "open+sesame", "open%20sesame", "open", "opensesame", "",
+        "Open sesame", "open sesame ", " open sesame", "open  sesame", "open+sesame", "open%20sesame", "open",
+        "opensesame", "",
         "open sesame:", "*",
     ])
     func whatOnlyLooksLikeThePasswordIsNotIt(password: String) throws {
@@ -63,14 +69,19 @@ import Testing
 
     @Test(arguments: ["Basic", "basic", "BASIC", "bAsIc", "Basic ", "Basic   "])
     func theSchemesCaseAndItsBlanksDoNotMatter(scheme: String) throws {
-        #expect(try server.send("GET", "/api/resource", headers: ["Authorization: \(scheme) \(Self.good)"]).status == 200)
-        #expect(try server.send("GET", "/api/resource", headers: ["Authorization:\(scheme) \(Self.good)   \t"]).status == 200)
+        #expect(
+            try server.send("GET", "/api/resource", headers: ["Authorization: \(scheme) \(Self.good)"]).status == 200)
+        #expect(
+            try server.send("GET", "/api/resource", headers: ["Authorization:\(scheme) \(Self.good)   \t"]).status
+                == 200)
     }
 
     @Test(arguments: [
-        "Basic\tGOOD", "Basic\t GOOD", "BasicGOOD", "Basic:GOOD", "Basic=GOOD", "Basic,GOOD", "Basic, GOOD", "GOOD", "Basi GOOD",
+        "Basic\tGOOD", "Basic\t GOOD", "BasicGOOD", "Basic:GOOD", "Basic=GOOD", "Basic,GOOD", "Basic, GOOD", "GOOD",
+        "Basi GOOD",
         "Basics GOOD", "Basic Basic GOOD",
-        "X-Basic GOOD", "Basic/1 GOOD", "Bas\u{131}c GOOD", "Token GOOD", "Digest GOOD", "Negotiate GOOD", "Bearer GOOD", ", Basic GOOD",
+        "X-Basic GOOD", "Basic/1 GOOD", "Bas\u{131}c GOOD", "Token GOOD", "Digest GOOD", "Negotiate GOOD",
+        "Bearer GOOD", ", Basic GOOD",
         "Basic x, Basic GOOD",
         "Basic GOOD, Basic x", "Bearer Aladdin:open sesame", "Basic realm=\"x\" GOOD",
     ])
@@ -84,7 +95,8 @@ import Testing
         let token = try server.token("Aladdin", "open sesame")
         let (right, wrong) = (basic("Aladdin", "open sesame"), basic("Aladdin", "wrong"))
         for pair in [
-            [right, right], [right, wrong], [wrong, right], [right, bearer(token)], [bearer(token), right], [bearer(token), bearer(token)],
+            [right, right], [right, wrong], [wrong, right], [right, bearer(token)], [bearer(token), right],
+            [bearer(token), bearer(token)],
             ["Authorization:", right],
         ] {
             for path in ["/api/resource", "/api/token"] {
@@ -118,7 +130,8 @@ import Testing
     }
 
     @Test func aHundredAndOneFieldsAreRefusedAndAHundredAreNot() throws {
-        #expect(try server.send("GET", "/health/live", headers: Array(repeating: "X-Field: x", count: 99)).status == 200)
+        #expect(
+            try server.send("GET", "/health/live", headers: Array(repeating: "X-Field: x", count: 99)).status == 200)
         try expectTooLarge(Array(repeating: "X-Field: x", count: 100))
         try expectTooLarge((0..<5000).map { "X-\($0): x" })
     }
@@ -134,7 +147,8 @@ import Testing
     @Test func aTokenOutsideTheAuthorizationFieldIsIgnored() throws {
         let token = try server.token("Aladdin", "open sesame")
         for path in [
-            "/api/resource?access_token=\(token)", "/api/resource?token=\(token)", "/api/resource?Authorization=Bearer%20\(token)",
+            "/api/resource?access_token=\(token)", "/api/resource?token=\(token)",
+            "/api/resource?Authorization=Bearer%20\(token)",
         ] {
             let answer = try server.send("GET", path)
             #expect(answer.status == 401)
@@ -152,11 +166,15 @@ import Testing
     }
 
     @Test(arguments: [
-        "X-Forwarded-User: Aladdin", "Remote-User: Aladdin", "X-Remote-User: Aladdin", "REMOTE_USER: Aladdin", "X-User-Id: 1",
+        "X-Forwarded-User: Aladdin", "Remote-User: Aladdin", "X-Remote-User: Aladdin", "REMOTE_USER: Aladdin",
+        "X-User-Id: 1",
         "From: Aladdin",
-        "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1;by=127.0.0.1", "X-Original-URL: /health/live",
-        "X-Rewrite-URL: /health/live", "X-Middleware-Subrequest: middleware:middleware:middleware", "X-HTTP-Method-Override: OPTIONS",
-        "X-Forwarded-Method: OPTIONS", "X-Client-Cert: Aladdin", "X-SSL-Client-Verify: SUCCESS", "Origin: null", "X-Debug: 1",
+        "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1;by=127.0.0.1",
+        "X-Original-URL: /health/live",
+        "X-Rewrite-URL: /health/live", "X-Middleware-Subrequest: middleware:middleware:middleware",
+        "X-HTTP-Method-Override: OPTIONS",
+        "X-Forwarded-Method: OPTIONS", "X-Client-Cert: Aladdin", "X-SSL-Client-Verify: SUCCESS", "Origin: null",
+        "X-Debug: 1",
     ])
     func aFieldThatOnlyAProxyMaySetOpensNothing(field: String) throws {
         try expectUnauthorized(field, challenges: [Self.challenge])
@@ -171,8 +189,9 @@ import Testing
     private static let good = Data("Aladdin:open sesame".utf8).base64EncodedString()
     private static let challenge = #"Basic realm="Authentication Required""#
 
-    private func expectUnauthorized(_ field: String, challenges: [String]? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws
-    {
+    private func expectUnauthorized(
+        _ field: String, challenges: [String]? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         for path in ["/api/resource", "/api/token"] {
             let answer = try server.send("GET", path, headers: [field])
             #expect(answer.status == 401, "\(field.debugDescription)", sourceLocation: sourceLocation)

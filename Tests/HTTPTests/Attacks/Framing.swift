@@ -2,11 +2,11 @@ import Foundation
 import Support
 import Testing
 
-/// Someone sends bytes whose requests a proxy and this server could count differently, to smuggle one past the proxy
-/// (RFC 9112 sections 2.2, 3, 5, 6, 7 and 11.2).
+/// Someone sends bytes whose requests a proxy and this server could count differently, to smuggle
+/// one past the proxy (RFC 9112 sections 2.2, 3, 5, 6, 7 and 11.2).
 ///
-/// Every attack has a good request behind it. What cannot be told apart for certain is refused and the connection closed: the good
-/// request is never answered.
+/// Every attack has a good request behind it. What cannot be told apart for certain is refused and
+/// the connection closed: the good request is never answered.
 @Suite(.server()) struct Framing {
     let server: RunningServer
 
@@ -17,34 +17,46 @@ import Testing
     @Test(arguments: [
         "Content-Length: 2\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 2",
         "Content-Length: 2\r\ntransfer-encoding: CHUNKED", "Content-Length: 0\r\nTransfer-Encoding: chunked",
-        "Content-Length: 2\r\nContent-Length: 3", "Content-Length: 2\r\nContent-Length: 0", "Content-Length: 2\r\ncontent-length: 22",
-        "Content-Length: 2, 3", "Content-Length: 2,", "Content-Length: 0x2", "Content-Length: 2x", "Content-Length: two",
+        "Content-Length: 2\r\nContent-Length: 3", "Content-Length: 2\r\nContent-Length: 0",
+        "Content-Length: 2\r\ncontent-length: 22",
+        "Content-Length: 2, 3", "Content-Length: 2,", "Content-Length: 0x2", "Content-Length: 2x",
+        "Content-Length: two",
         "Content-Length: 1 2",
-        "Content-Length: 2.0", "Content-Length: 2e0", "Content-Length: \"2\"", "Content-Length: 2;", "Content-Length: ٢",
+        "Content-Length: 2.0", "Content-Length: 2e0", "Content-Length: \"2\"", "Content-Length: 2;",
+        "Content-Length: ٢",
         "Content-Length: -2",
-        "Content-Length: -0", "Content-Length: +2", "Content-Length:", "Content-Length: 99999999999999999999999", "Content-Length : 2",
-        "Content-Length\t: 2", " Content-Length: 2", "Content-Length: 2\r\n\tContent-Length: 3", "Content-Length:\r\n 2",
+        "Content-Length: -0", "Content-Length: +2", "Content-Length:", "Content-Length: 99999999999999999999999",
+        "Content-Length : 2",
+        "Content-Length\t: 2", " Content-Length: 2", "Content-Length: 2\r\n\tContent-Length: 3",
+        "Content-Length:\r\n 2",
     ])
     func aLengthThatIsNotOneNumberIsRefused(fields: String) throws {
         try expectRefusal("POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\n\(fields)\r\n\r\n{}")
     }
 
     @Test(arguments: [
-        "gzip", "identity", "deflate", "xchunked", "chunkedx", "chunked, gzip", "gzip, chunked", "deflate, chunked", "identity, chunked",
+        "gzip", "identity", "deflate", "xchunked", "chunkedx", "chunked, gzip", "gzip, chunked", "deflate, chunked",
+        "identity, chunked",
         "x, chunked",
-        "chunked, chunked", "chunked, identity", "chunked;q=1", "\"chunked\"", "'chunked'", "\u{B}chunked", "chunk ed", "chunked\r\n ,gzip",
+        "chunked, chunked", "chunked, identity", "chunked;q=1", "\"chunked\"", "'chunked'", "\u{B}chunked", "chunk ed",
+        "chunked\r\n ,gzip",
         "\r\n chunked",
-        "chunked\r\nTransfer-Encoding: gzip", "gzip\r\nTransfer-Encoding: chunked", "chunked\r\nTransfer-Encoding: chunked", "", ",",
+        "chunked\r\nTransfer-Encoding: gzip", "gzip\r\nTransfer-Encoding: chunked",
+        "chunked\r\nTransfer-Encoding: chunked", "", ",",
         "ch\u{1}unked",
     ])
     func aTransferCodingOtherThanChunkedIsRefused(coding: String) throws {
-        try expectRefusal("POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: \(coding)\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+        try expectRefusal(
+            "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: \(coding)\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
     }
 
-    @Test(arguments: ["", "Connection: keep-alive\r\n", "Content-Length: 2\r\n", "Content-Length: 2\r\nConnection: keep-alive\r\n"])
+    @Test(arguments: [
+        "", "Connection: keep-alive\r\n", "Content-Length: 2\r\n", "Content-Length: 2\r\nConnection: keep-alive\r\n",
+    ])
     func anOldClientCannotSendChunks(fields: String) throws {
         try expectOneAnswerThenTheEnd(
-            "POST /api/users HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\(fields)\r\n2\r\n{}\r\n0\r\n\r\n", statuses: 400..<500)
+            "POST /api/users HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\(fields)\r\n2\r\n{}\r\n0\r\n\r\n",
+            statuses: 400..<500)
     }
 
     @Test(arguments: [
@@ -58,15 +70,20 @@ import Testing
     // MARK: Chunks
 
     @Test(arguments: [
-        "zz\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "+2\r\n{}\r\n0\r\n\r\n", " 2\r\n{}\r\n0\r\n\r\n",
+        "zz\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "+2\r\n{}\r\n0\r\n\r\n",
+        " 2\r\n{}\r\n0\r\n\r\n",
         "2 \r\n{}\r\n0\r\n\r\n",
-        "\r\n{}\r\n0\r\n\r\n", "2.\r\n{}\r\n0\r\n\r\n", "2_0\r\n{}\r\n0\r\n\r\n", "fffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+        "\r\n{}\r\n0\r\n\r\n", "2.\r\n{}\r\n0\r\n\r\n", "2_0\r\n{}\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\n{}\r\n0\r\n\r\n",
         "10000000000000002\r\n{}\r\n0\r\n\r\n",
-        "100000000000000000000000000000002\r\n{}\r\n0\r\n\r\n", "2\n{}\r\n0\r\n\r\n", "2\r{}\r\n0\r\n\r\n", "2\r\n{}\n0\r\n\r\n",
+        "100000000000000000000000000000002\r\n{}\r\n0\r\n\r\n", "2\n{}\r\n0\r\n\r\n", "2\r{}\r\n0\r\n\r\n",
+        "2\r\n{}\n0\r\n\r\n",
         "2\r\n{}\r0\r\n\r\n", "2\r\n{}0\r\n\r\n",
-        "2\r\n{}xx0\r\n\r\n", "1\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\n\r\n", "2\r\n{}\r\n0\r\n\n", "2;a\nb\r\n{}\r\n0\r\n\r\n",
+        "2\r\n{}xx0\r\n\r\n", "1\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\n\r\n", "2\r\n{}\r\n0\r\n\n",
+        "2;a\nb\r\n{}\r\n0\r\n\r\n",
         "2;a\rb\r\n{}\r\n0\r\n\r\n",
-        "2;a\0b\r\n{}\r\n0\r\n\r\n", "2,a\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\nX: y\n\r\n", "2\r\n{}\r\n0\r\nX : y\r\n\r\n",
+        "2;a\0b\r\n{}\r\n0\r\n\r\n", "2,a\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\nX: y\n\r\n",
+        "2\r\n{}\r\n0\r\nX : y\r\n\r\n",
         "2\r\n{}\r\n0\r\nX\r\n\r\n",
         "2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n", "2\r\n{}\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
     ])
@@ -84,7 +101,8 @@ import Testing
         let flood = String(repeating: "a", count: 1_000_000)
         try expectRefusal(Self.chunked + "2;\(flood)\r\n{}\r\n0\r\n\r\n")
         try expectRefusal(Self.chunked + "2;a=\"\(flood)\"\r\n{}\r\n0\r\n\r\n")
-        try expectRefusal(Self.chunked + String(repeating: "1;\(flood.prefix(900))\r\n \r\n", count: 1000) + "0\r\n\r\n")
+        try expectRefusal(
+            Self.chunked + String(repeating: "1;\(flood.prefix(900))\r\n \r\n", count: 1000) + "0\r\n\r\n")
         try expectRefusal(Self.chunked + String(repeating: "0", count: 1_000_000) + "2\r\n{}\r\n0\r\n\r\n")
     }
 
@@ -96,7 +114,8 @@ import Testing
     // MARK: Lines and fields
 
     @Test(arguments: [
-        "X: a\r\n b", "X: a\r\n\tb", "X: a\r\n ", "X : a", "X\t: a", "X", ": a", "X: a\0b", "X: a\u{1}b", "X: a\u{7F}b", "X\0: a",
+        "X: a\r\n b", "X: a\r\n\tb", "X: a\r\n ", "X : a", "X\t: a", "X", ": a", "X: a\0b", "X: a\u{1}b", "X: a\u{7F}b",
+        "X\0: a",
         "X\u{1}: a", "X\u{FC}: a", "X(: a",
         "X Y: a", "\"X\": a", "X: a\nY: b", "X: a\rY: b", "X: a\n", "X: a\r", "\nX: a", "\rX: a", "X: a\r\r",
         "X: a\n\nGET /health/ready HTTP/1.1\nHost: 127.0.0.1\n",
@@ -109,17 +128,22 @@ import Testing
     @Test(arguments: [
         "GET /health/live HTTP/1.1\nHost: 127.0.0.1\n\n", "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\n",
         "GET /health/live HTTP/1.1\rHost: 127.0.0.1\r\r",
-        "GET /health/live HTTP/1.1\r\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/live HTTP/1.1\r\n Host: 127.0.0.1\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\n Host: 127.0.0.1\r\n\r\n",
         "GET /health/live\r\n\r\n",
-        "GET /health/live HTTP/1.1 \r\nHost: 127.0.0.1\r\n\r\n", "GET\t/health/live\tHTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        "GET /health/live x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/\0live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        "GET /health/\u{1}live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/l\u{FC}ve HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/live HTTP/1.1 \r\nHost: 127.0.0.1\r\n\r\n",
+        "GET\t/health/live\tHTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/live x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/\0live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/\u{1}live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/l\u{FC}ve HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         "GET HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "GET health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         "G\u{1}T /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         "get /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/live HTTP/1.2\r\nHost: 127.0.0.1\r\n\r\n",
         "GET /health/live HTTP/2.0\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/live HTTP/1.10\r\nHost: 127.0.0.1\r\n\r\n",
         "GET /health/live HTTP/11\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/live http/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        "GET /health/live XTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "GET /health/live HTTP/1.1, HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/live XTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /health/live HTTP/1.1, HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{7C}\u{3}\u{3}\r\n\r\n", "hello\r\n\r\n",
     ])
@@ -131,14 +155,18 @@ import Testing
     func aLongTargetIsRefused(length: Int) throws {
         let long = String(repeating: "a", count: length)
         for line in [
-            "GET /\(long) HTTP/1.1", "GET /health/live?\(long) HTTP/1.1", "GET http://127.0.0.1/\(long) HTTP/1.1", "\(long) / HTTP/1.1",
+            "GET /\(long) HTTP/1.1", "GET /health/live?\(long) HTTP/1.1", "GET http://127.0.0.1/\(long) HTTP/1.1",
+            "\(long) / HTTP/1.1",
         ] {
             try expectRefusal("\(line)\r\nHost: 127.0.0.1\r\n\r\n")
         }
     }
 
     /// It is made without a request, but it says what every answer says.
-    @Test(arguments: ["garbage\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\(String(repeating: "X: y\r\n", count: 101))\r\n"])
+    @Test(arguments: [
+        "garbage\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\n\(String(repeating: "X: y\r\n", count: 101))\r\n",
+    ])
     func aRefusalIsAnAnswerLikeAnyOther(request: String) throws {
         let connection = try server.connect()
         try connection.write(request)
@@ -152,11 +180,14 @@ import Testing
     // MARK: Host
 
     @Test(arguments: [
-        "X: y", "Host: 127.0.0.1\r\nHost: evil.example", "Host: 127.0.0.1\r\nhost: 127.0.0.1", "Host: 127.0.0.1, evil.example", "Host: a b",
+        "X: y", "Host: 127.0.0.1\r\nHost: evil.example", "Host: 127.0.0.1\r\nhost: 127.0.0.1",
+        "Host: 127.0.0.1, evil.example", "Host: a b",
         "Host: a/b", "Host: a\\b",
-        "Host: user@a", "Host: a?b", "Host: a#b", "Host: <script>", "Host: \"a\"", "Host: a;b", "Host: http://a", "Host: a:b",
+        "Host: user@a", "Host: a?b", "Host: a#b", "Host: <script>", "Host: \"a\"", "Host: a;b", "Host: http://a",
+        "Host: a:b",
         "Host: a:99999999",
-        "Host: a:-1", "Host: [::1", "Host: [::1]x", "Host: a\u{FC}", "Host: %00", "Host: \(String(repeating: "a", count: 300))",
+        "Host: a:-1", "Host: [::1", "Host: [::1]x", "Host: a\u{FC}", "Host: %00",
+        "Host: \(String(repeating: "a", count: 300))",
     ])
     func aHostThatIsNotOneHostIsRefused(fields: String) throws {
         try expectRefusal("GET /health/live HTTP/1.1\r\n\(fields)\r\n\r\n")
@@ -164,7 +195,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "127.0.0.1", "127.0.0.1:5000", "localhost", "auth.example.com:8080", "[::1]:5000", "under_score.example", "xn--bcher-kva.example.",
+        "127.0.0.1", "127.0.0.1:5000", "localhost", "auth.example.com:8080", "[::1]:5000", "under_score.example",
+        "xn--bcher-kva.example.",
     ])
     func aHostIsANameOrAnAddressWithOrWithoutAPort(host: String) throws {
         #expect(try server.send("GET", "/health/live", headers: ["Host: \(host)"]).status == 200)
@@ -183,10 +215,13 @@ import Testing
         #expect(connection.isEnded())
     }
 
-    /// Whoever reads a request one byte at a time must come to the same end as whoever reads it whole.
+    /// Whoever reads a request one byte at a time must come to the same end as whoever reads it
+    /// whole.
     @Test func aRequestMayComeByteByByte() throws {
         let connection = try server.connect()
-        for byte in "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n".utf8
+        for byte
+            in "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n"
+            .utf8
         {
             try connection.write([byte])
         }
@@ -195,7 +230,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "garbage\r\n\r\n", "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "\0\0\0\0",
+        "garbage\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "\0\0\0\0",
     ])
     func whatCameBeforeABadRequestIsAnsweredFirst(bad: String) throws {
         let connection = try server.connect()
@@ -212,11 +248,14 @@ import Testing
         let body = json(["username": "miguel", "password": "python"])
         let connection = try server.connect()
         try connection.write(
-            "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)garbage\r\n\r\n")
+            "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)garbage\r\n\r\n"
+        )
         #expect(try connection.readAnswer().status == 201)
     }
 
-    @Test(arguments: ["close", "Close", "CLOSE", "close, x", "x, close", "x,close", "keep-alive, close", "x\r\nConnection: close"])
+    @Test(arguments: [
+        "close", "Close", "CLOSE", "close, x", "x, close", "x,close", "keep-alive, close", "x\r\nConnection: close",
+    ])
     func afterCloseNothingMoreIsAnswered(value: String) throws {
         try expectOneAnswerThenTheEnd("GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: \(value)\r\n\r\n")
     }
@@ -228,14 +267,16 @@ import Testing
 
     @Test func aClientThatHasSaidAllIsStillAnswered() throws {
         let connection = try server.connect()
-        try connection.write("GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        try connection.write(
+            "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         connection.finishWriting()
         #expect(try connection.readAnswer().status == 200)
         #expect(try connection.readAnswer().status == 404)
         #expect(connection.isEnded())
     }
 
-    /// Clients that would like HTTP/2 ask every server like this; it must not make the connection mute.
+    /// Clients that would like HTTP/2 ask every server like this; it must not make the connection
+    /// mute.
     @Test(arguments: [
         "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nConnection: Upgrade, HTTP2-Settings",
         "Upgrade: websocket\r\nConnection: Upgrade",
@@ -243,7 +284,8 @@ import Testing
     func anUpgradeThatIsNotOfferedIsIgnored(fields: String) throws {
         let connection = try server.connect()
         connection.setTimeout(seconds: 5)
-        #expect(try connection.send("GET", "/health/live", headers: fields.components(separatedBy: "\r\n")).status == 200)
+        #expect(
+            try connection.send("GET", "/health/live", headers: fields.components(separatedBy: "\r\n")).status == 200)
         #expect(connection.isEnded())
     }
 
@@ -257,9 +299,11 @@ import Testing
         #expect(try invited.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))
         try invited.write(body)
         #expect(try invited.readAnswer().status == 201)
-        // Nobody is invited to send what will be refused, in words we do not know, or before HTTP/1.1.
+        // Nobody is invited to send what will be refused, in words we do not know, or before
+        // HTTP/1.1.
         for (version, expectation, length, status) in [
-            ("1.1", "100-continue", 10 << 20, 413), ("1.1", "fish", body.utf8.count, 400), ("1.0", "100-continue", body.utf8.count, 400),
+            ("1.1", "100-continue", 10 << 20, 413), ("1.1", "fish", body.utf8.count, 400),
+            ("1.0", "100-continue", body.utf8.count, 400),
         ] {
             let connection = try server.connect()
             try connection.write(head(version, expectation, length: length) + (length < 1000 ? body : ""))
@@ -295,13 +339,16 @@ import Testing
         "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     private static let smuggled = "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
-    /// One problem document, which says that the connection ends; its end; and nothing for the request behind.
+    /// One problem document, which says that the connection ends; its end; and nothing for the
+    /// request behind.
     private func expectRefusal(_ request: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let connection = try server.connect()
         connection.setTimeout(seconds: 5)
         try connection.write(request + Self.smuggled)
         let answer = try connection.readAnswer()
-        #expect((400..<500).contains(answer.status), "\(request.prefix(300).debugDescription)", sourceLocation: sourceLocation)
+        #expect(
+            (400..<500).contains(answer.status), "\(request.prefix(300).debugDescription)",
+            sourceLocation: sourceLocation)
         #expect(answer.code != nil, sourceLocation: sourceLocation)
         #expect(answer["Connection"] == "close", sourceLocation: sourceLocation)
         connection.finishWriting()

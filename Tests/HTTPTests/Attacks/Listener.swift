@@ -6,7 +6,8 @@ final class Listener {
     let port: Int
 
     init() throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         // Listening without binding takes any free port, here of every address.
         guard listen(descriptor, 8) == 0 else { throw POSIXError(.EADDRINUSE) }
         var address = sockaddr_in()

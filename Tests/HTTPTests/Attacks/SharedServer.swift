@@ -2,7 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// One server for all tests of a suite: attacks that are all refused leave nothing behind that could disturb another.
+/// One server for all tests of a suite: attacks that are all refused leave nothing behind that
+/// could disturb another.
 ///
 /// When the last of them is over, the process that was started must still be the one that answers.
 struct SharedServer: SuiteTrait, TestScoping {
@@ -16,7 +17,9 @@ struct SharedServer: SuiteTrait, TestScoping {
         try #require(server)
     }
 
-    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
+    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void)
+        async throws
+    {
         // How often something is refused is for other tests.
         let server = try await RunningServer(["--throttle", "no"] + arguments)
         for (name, password) in users {

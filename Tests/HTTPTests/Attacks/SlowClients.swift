@@ -8,23 +8,29 @@ import Testing
 
     init() throws { server = try SharedServer.current() }
 
-    @Test(arguments: ["", "G", "GET /health/live HTTP/1.1", "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n", "\r\n\r\n"])
+    @Test(arguments: [
+        "", "G", "GET /health/live HTTP/1.1", "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n", "\r\n\r\n",
+    ])
     func whoStopsInTheHeadIsCutOff(head: String) throws {
         let connection = try server.connect()
         try connection.write(head)
         #expect(connection.isEnded())
     }
 
-    @Test(arguments: [("GET / HTTP/1.1\r\nX-Drip: ", "a"), ("GET / HTTP/1.1\r\n", "X: a\r\n"), ("GET /", "a"), ("", "\r\n")])
+    @Test(arguments: [
+        ("GET / HTTP/1.1\r\nX-Drip: ", "a"), ("GET / HTTP/1.1\r\n", "X: a\r\n"), ("GET /", "a"), ("", "\r\n"),
+    ])
     func whoDripsAHeadIsCutOff(head: String, drop: String) async throws {
         let connection = try server.connect()
         try await connection.dripping(drop, after: head) { #expect($0.isEnded()) }
     }
 
     @Test(arguments: [
-        "Content-Length: 31\r\n\r\n{\"username\":", "Content-Length: 31\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1f\r\n{\"username\":",
+        "Content-Length: 31\r\n\r\n{\"username\":", "Content-Length: 31\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1f\r\n{\"username\":",
         "Transfer-Encoding: chunked\r\n\r\n1f",
-        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer", "Content-Length: 31\r\nExpect: 100-continue\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer",
+        "Content-Length: 31\r\nExpect: 100-continue\r\n\r\n",
     ])
     func whoStopsInTheBodyIsToldAndCutOff(rest: String) throws {
         let connection = try server.connect()
@@ -38,14 +44,18 @@ import Testing
     ])
     func whoDripsABodyIsToldAndCutOff(rest: String, drop: String) async throws {
         let connection = try server.connect()
-        try await connection.dripping(drop, after: "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\n\(rest)") { try expectTimeout(on: $0) }
+        try await connection.dripping(drop, after: "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\n\(rest)") {
+            try expectTimeout(on: $0)
+        }
     }
 
     /// The answer is there, the body behind it never ends.
     @Test(arguments: ["/nothing", "/health/live", "/api/token"])
     func whoDripsABodyThatNobodyReadsIsCutOff(path: String) async throws {
         let connection = try server.connect()
-        try await connection.dripping(" ", after: "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\n\r\n") {
+        try await connection.dripping(
+            " ", after: "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\n\r\n"
+        ) {
             let status = try $0.readAnswer().status
             #expect((400..<500).contains(status))
             #expect($0.isEnded())
@@ -53,7 +63,9 @@ import Testing
     }
 
     @Test func whoDripsAfterTheEndIsCutOff() async throws {
-        for request in ["garbage\r\n\r\n", "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n"] {
+        for request in [
+            "garbage\r\n\r\n", "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n",
+        ] {
             let connection = try server.connect()
             try await connection.dripping("a", after: request) {
                 let status = try $0.readAnswer().status
@@ -81,7 +93,8 @@ import Testing
             let connection = try server.connect()
             try connection.write(
                 number.isMultiple(of: 2)
-                    ? "GET /health/live HTTP/1.1\r\nHost" : "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 31\r\n\r\n{")
+                    ? "GET /health/live HTTP/1.1\r\nHost"
+                    : "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 31\r\n\r\n{")
             return connection
         }
         #expect(try server.send("GET", "/health/live").status == 200)
@@ -96,7 +109,8 @@ import Testing
         for _ in 0..<10 { #expect(try connection.send("GET", "/health/live").status == 200) }
         let sockets = try server.openSockets()
         connection.setTimeout(seconds: 1)
-        // More than fits into both sockets' buffers: the writing ends when the server, too, has stopped reading.
+        // More than fits into both sockets' buffers: the writing ends when the server, too, has
+        // stopped reading.
         try connection.write(String(repeating: "GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", count: 200_000))
         #expect(try server.send("GET", "/health/live").status == 200)
         try await wait(seconds: 10, for: "the server to give up") { try server.openSockets() < sockets }
@@ -115,7 +129,9 @@ import Testing
 
 extension HTTPConnection {
     /// Sends `drop` again and again, with a short pause, as long as `body` runs.
-    fileprivate func dripping(_ drop: String, after head: String, while body: (HTTPConnection) throws -> Void) async throws {
+    fileprivate func dripping(_ drop: String, after head: String, while body: (HTTPConnection) throws -> Void)
+        async throws
+    {
         try write(head)
         // One task writes and the other reads, which a socket allows at once.
         nonisolated(unsafe) let connection = self
@@ -138,7 +154,8 @@ extension RunningServer {
     fileprivate func openSockets() throws -> Int {
         let files = "/proc/\(processID)/fd"
         return try FileManager.default.contentsOfDirectory(atPath: files).count { name in
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(files)/\(name)"))?.hasPrefix("socket:") == true
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(files)/\(name)"))?.hasPrefix("socket:")
+                == true
         }
     }
 }

@@ -30,10 +30,12 @@ struct Token {
         with(signature: try key.signature(for: Data("\(header).\(payload)".utf8)).rawRepresentation)
     }
 
-    /// The same claims with one of them told otherwise; the value is JSON text, `nil` leaves the claim out.
+    /// The same claims with one of them told otherwise; the value is JSON text, `nil` leaves the
+    /// claim out.
     func claiming(_ name: String, _ value: String?) throws -> Token {
         let claim = try Regex("\"\(name)\":(\"[^\"]*\"|[0-9]+),?")
-        let changed = payloadText.replacing(claim, with: value.map { "\"\(name)\":\($0)," } ?? "").replacing(",}", with: "}")
+        let changed = payloadText.replacing(claim, with: value.map { "\"\(name)\":\($0)," } ?? "").replacing(
+            ",}", with: "}")
         try #require(changed != payloadText)
         return with(payload: changed)
     }

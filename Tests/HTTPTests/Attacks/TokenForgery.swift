@@ -3,7 +3,8 @@ import Foundation
 import Support
 import Testing
 
-/// Someone makes a token, or changes a good one, to be somebody, to be somebody else, or to be it for longer.
+/// Someone makes a token, or changes a good one, to be somebody, to be somebody else, or to be it
+/// for longer.
 @Suite(.server(users: ["miguel": "python"])) struct TokenForgery {
     let server: RunningServer
     let connection: HTTPConnection
@@ -41,7 +42,8 @@ import Testing
         }
     }
 
-    /// The lowest bit of the last character is a spare one: a lenient reader does not see that it changed.
+    /// The lowest bit of the last character is a spare one: a lenient reader does not see that it
+    /// changed.
     @Test func aTokenWithAnyOneCharacterChangedIsRefused() throws {
         var text = Array(token.text)
         for (index, character) in text.enumerated() {
@@ -68,7 +70,9 @@ import Testing
 
     @Test func theOtherAlphabetMakesNoSecondSpelling() throws {
         var token = token
-        while token.signature.allSatisfy({ $0 != "-" && $0 != "_" }) { token = try Token(server.token("miguel", "python")) }
+        while token.signature.allSatisfy({ $0 != "-" && $0 != "_" }) {
+            token = try Token(server.token("miguel", "python"))
+        }
         try expectRefusal(token.text.replacing("-", with: "+").replacing("_", with: "/"))
     }
 
@@ -76,7 +80,8 @@ import Testing
     @Test(arguments: [" ", "\t", "\n", "\r\n", "\0", "\u{A0}", "\u{FEFF}", "\u{200B}"])
     func blanksMakeNoSecondSpelling(blank: String) throws {
         let places = [
-            blank + token.text, token.text + blank, token.parts.joined(separator: blank + "."), token.parts.joined(separator: "." + blank),
+            blank + token.text, token.text + blank, token.parts.joined(separator: blank + "."),
+            token.parts.joined(separator: "." + blank),
         ]
         for place in places { try expectRefusal(of: basic(place, "x")) }
     }
@@ -84,10 +89,13 @@ import Testing
     @Test func aTokenHasThreeParts() throws {
         let (header, payload, signature) = (token.header, token.payload, token.signature)
         for text in [
-            header, "\(header).\(payload)", "\(header).\(payload).", "\(header)..\(signature)", ".\(payload).\(signature)", "\(header)..",
+            header, "\(header).\(payload)", "\(header).\(payload).", "\(header)..\(signature)",
+            ".\(payload).\(signature)", "\(header)..",
             "..",
-            "..\(signature)", ".", "...", ".\(token.text)", "\(token.text).", "\(token.text)..", "\(token.text).\(signature)",
-            "\(header).\(header).\(payload).\(signature)", "\(token.text).\(token.text)", "\(header).\(payload)..\(signature)",
+            "..\(signature)", ".", "...", ".\(token.text)", "\(token.text).", "\(token.text)..",
+            "\(token.text).\(signature)",
+            "\(header).\(header).\(payload).\(signature)", "\(token.text).\(token.text)",
+            "\(header).\(payload)..\(signature)",
         ] { try expectRefusal(text) }
     }
 
@@ -104,7 +112,8 @@ import Testing
         try expectRefusal("\(token.header).\(other.payload).\(token.signature)")
     }
 
-    /// Zeros are a good signature of everything to a verifier that forgets to look at their range (CVE-2022-21449).
+    /// Zeros are a good signature of everything to a verifier that forgets to look at their range
+    /// (CVE-2022-21449).
     @Test func aSignatureThatNoKeyMadeIsRefused() throws {
         for signature in try Vectors.signatures() {
             try expectRefusal(of: bearer(token.with(signature: signature.bytes).text), signature.comment)
@@ -116,7 +125,8 @@ import Testing
         let (r, s) = (Array(raw[..<32]), Array(raw[32...]))
         let der = try P256.Signing.ECDSASignature(rawRepresentation: raw).derRepresentation
         let forms: [[UInt8]] = [
-            Array(der), s + r, [0] + r + [0] + s, raw + [0], [0] + raw, Array(raw.dropLast()), raw + raw, Array(raw.dropFirst()),
+            Array(der), s + r, [0] + r + [0] + s, raw + [0], [0] + raw, Array(raw.dropLast()), raw + raw,
+            Array(raw.dropFirst()),
         ]
         for bytes in forms {
             try expectRefusal(token.with(signature: bytes).text)
@@ -133,14 +143,18 @@ import Testing
         let ours = token.headerText.replacing("ES256", with: none)
         for header in ["{\"alg\":\"\(none)\"}", "{\"alg\":\"\(none)\",\"typ\":\"JWT\"}", ours] {
             let forged = token.with(header: header)
-            for signature in ["", token.signature, "AA"] { try expectRefusal("\(forged.header).\(forged.payload).\(signature)") }
+            for signature in ["", token.signature, "AA"] {
+                try expectRefusal("\(forged.header).\(forged.payload).\(signature)")
+            }
         }
     }
 
     @Test(arguments: [
-        "null", "0", "true", "\"\"", "[]", #"["ES256"]"#, #"["none","ES256"]"#, #"{"ES256":1}"#, #""es256""#, #""ES256 ""#,
+        "null", "0", "true", "\"\"", "[]", #"["ES256"]"#, #"["none","ES256"]"#, #"{"ES256":1}"#, #""es256""#,
+        #""ES256 ""#,
         #""ES256\u0000""#,
-        #""ES384""#, #""ES512""#, #""ES256K""#, #""RS256""#, #""PS256""#, #""EdDSA""#, #""HS256""#, #""HS384""#, #""HS512""#,
+        #""ES384""#, #""ES512""#, #""ES256K""#, #""RS256""#, #""PS256""#, #""EdDSA""#, #""HS256""#, #""HS384""#,
+        #""HS512""#,
         #""PBES2-HS256+A128KW""#,
         #""ES256","alg":"none""#, #""none","alg":"ES256""#, #""none","\u0061lg":"ES256""#,
     ])
@@ -149,8 +163,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "null", "1", "true", "\"\"", "[]", "[\"KID\"]", "{\"KID\":1}", "\"kid\"", "\"KID \"", #""KID\u0000""#, #""../../../../dev/null""#,
-        #""/dev/null""#, #""' OR '1'='1""#, #""x' UNION SELECT 'AA"#, #""; DROP TABLE signing_keys""#, #""http://127.0.0.1/key""#,
+        "null", "1", "true", "\"\"", "[]", "[\"KID\"]", "{\"KID\":1}", "\"kid\"", "\"KID \"", #""KID\u0000""#,
+        #""../../../../dev/null""#,
+        #""/dev/null""#, #""' OR '1'='1""#, #""x' UNION SELECT 'AA"#, #""; DROP TABLE signing_keys""#,
+        #""http://127.0.0.1/key""#,
         #""KID","kid":"other""#,
         #""other","kid":"KID""#,
     ])
@@ -161,7 +177,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "null", "1", "[\"at+jwt\"]", "\"\"", #""JWT""#, #""at+JWT""#, #""application/at+jwt""#, #""refresh+jwt""#, #""at+jwt","typ":"JWT""#,
+        "null", "1", "[\"at+jwt\"]", "\"\"", #""JWT""#, #""at+JWT""#, #""application/at+jwt""#, #""refresh+jwt""#,
+        #""at+jwt","typ":"JWT""#,
     ])
     func anotherTypeIsRefused(typ: String) throws {
         try expectForgedHeaderRefused(token.headerText.replacing(#""at+jwt""#, with: typ))
@@ -176,14 +193,18 @@ import Testing
     }
 
     @Test(arguments: [
-        #""crit":[]"#, #""crit":["exp"],"exp":1"#, #""crit":["b64"],"b64":false"#, #""b64":false"#, #""zip":"DEF""#, #""cty":"JWT""#,
+        #""crit":[]"#, #""crit":["exp"],"exp":1"#, #""crit":["b64"],"b64":false"#, #""b64":false"#, #""zip":"DEF""#,
+        #""cty":"JWT""#,
         #""x5c":["MIIB"]"#, #""x5t":"AAAA""#, #""p2c":2147483647"#, #""exp":4102444800"#, #""x":1"#,
     ])
     func oneMoreMemberInTheHeaderIsRefused(member: String) throws {
         try expectForgedHeaderRefused(token.headerText.dropLast() + "," + member + "}")
     }
 
-    @Test(arguments: ["", "{}", "[]", "null", "1", "\"ES256\"", "not JSON", "\u{FEFF}OURS", "OURS ", " OURS", "OURS{}", "OURS\0", "[OURS]"])
+    @Test(arguments: [
+        "", "{}", "[]", "null", "1", "\"ES256\"", "not JSON", "\u{FEFF}OURS", "OURS ", " OURS", "OURS{}", "OURS\0",
+        "[OURS]",
+    ])
     func aHeaderThatIsNotOursIsRefused(header: String) throws {
         try expectForgedHeaderRefused(header.replacing("OURS", with: token.headerText))
     }
@@ -218,13 +239,17 @@ import Testing
 
     @Test(
         arguments: [
-            ("exp", nil), ("exp", "null"), ("exp", "true"), ("exp", "\"4102444800\""), ("exp", "-1"), ("exp", "0"), ("exp", "1"),
+            ("exp", nil), ("exp", "null"), ("exp", "true"), ("exp", "\"4102444800\""), ("exp", "-1"), ("exp", "0"),
+            ("exp", "1"),
             ("exp", "4102444800"),
-            ("exp", "9223372036854775807"), ("exp", "99999999999999999999"), ("exp", "1e999"), ("exp", "1e10"), ("exp", "NaN"),
+            ("exp", "9223372036854775807"), ("exp", "99999999999999999999"), ("exp", "1e999"), ("exp", "1e10"),
+            ("exp", "NaN"),
             ("exp", "Infinity"), ("exp", "[]"),
-            ("sub", nil), ("sub", "\"2\""), ("sub", "1"), ("sub", "true"), ("sub", "null"), ("sub", "[\"1\"]"), ("sub", "\"0\""),
+            ("sub", nil), ("sub", "\"2\""), ("sub", "1"), ("sub", "true"), ("sub", "null"), ("sub", "[\"1\"]"),
+            ("sub", "\"0\""),
             ("sub", "\"01\""),
-            ("iat", nil), ("iat", "0"), ("iat", "4102444800"), ("iss", nil), ("iss", "\"other\""), ("aud", nil), ("aud", "[\"rest-auth\"]"),
+            ("iat", nil), ("iat", "0"), ("iat", "4102444800"), ("iss", nil), ("iss", "\"other\""), ("aud", nil),
+            ("aud", "[\"rest-auth\"]"),
             ("jti", nil), ("jti", "null"), ("auth_time", nil), ("auth_time", "4102444800"),
         ] as [(String, String?)])
     func aClaimThatIsToldOtherwiseIsRefused(name: String, value: String?) throws {
@@ -243,9 +268,11 @@ import Testing
     // MARK: Other forms
 
     @Test(arguments: [
-        #"{"alg":"dir","enc":"A256GCM"}"#, #"{"alg":"RSA-OAEP","enc":"A256GCM"}"#, #"{"alg":"RSA1_5","enc":"A128CBC-HS256"}"#,
+        #"{"alg":"dir","enc":"A256GCM"}"#, #"{"alg":"RSA-OAEP","enc":"A256GCM"}"#,
+        #"{"alg":"RSA1_5","enc":"A128CBC-HS256"}"#,
         #"{"alg":"ECDH-ES","enc":"A128GCM"}"#, #"{"alg":"dir","enc":"A256GCM","zip":"DEF"}"#,
-        #"{"alg":"PBES2-HS512+A256KW","enc":"A256CBC-HS512","p2c":2147483647,"p2s":"AAAAAAAAAAA"}"#, #"{"alg":"none","enc":"none"}"#,
+        #"{"alg":"PBES2-HS512+A256KW","enc":"A256CBC-HS512","p2c":2147483647,"p2s":"AAAAAAAAAAA"}"#,
+        #"{"alg":"none","enc":"none"}"#,
     ])
     func anEncryptedTokenIsRefused(header: String) throws {
         let header = Token.encode(header.utf8)
@@ -258,7 +285,8 @@ import Testing
     @Test func aTokenInJSONIsRefused() throws {
         let (header, payload, signature) = (token.header, token.payload, token.signature)
         try expectRefusal(#"{"protected":"\#(header)","payload":"\#(payload)","signature":"\#(signature)"}"#)
-        try expectRefusal(#"{"payload":"\#(payload)","signatures":[{"protected":"\#(header)","signature":"\#(signature)"}]}"#)
+        try expectRefusal(
+            #"{"payload":"\#(payload)","signatures":[{"protected":"\#(header)","signature":"\#(signature)"}]}"#)
         try expectRefusal("[\"\(token.text)\"]")
         try expectRefusal("\"\(token.text)\"")
     }
@@ -274,7 +302,8 @@ import Testing
 
     @Test func aTokenOfFiveKilobytesIsRefused() throws {
         let filling = String(repeating: "A", count: 5 << 10)
-        try expectRefusal(token.with(payload: token.payloadText.dropLast() + ",\"x\":\"\(filling.prefix(3 << 10))\"}").text)
+        try expectRefusal(
+            token.with(payload: token.payloadText.dropLast() + ",\"x\":\"\(filling.prefix(3 << 10))\"}").text)
         try expectRefusal("\(token.header).\(filling).\(token.signature)")
         try expectRefusal("\(token.header).\(token.payload).\(filling)")
     }
@@ -303,23 +332,28 @@ import Testing
 
     // MARK: -
 
-    /// Both voices of a token must answer 401, at the resource and where it could be traded for a good one.
+    /// Both voices of a token must answer 401, at the resource and where it could be traded for a
+    /// good one.
     private func expectRefusal(_ forged: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         #expect(forged != token.text, sourceLocation: sourceLocation)
         try expectRefusal(of: bearer(forged), sourceLocation: sourceLocation)
         try expectRefusal(of: basic(forged, "x"), sourceLocation: sourceLocation)
     }
 
-    private func expectRefusal(of header: String, _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation) throws {
+    private func expectRefusal(
+        of header: String, _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         for path in ["/api/resource", "/api/token"] {
             let answer = try connection.send("GET", path, headers: [header])
             #expect(answer.status == 401, "\(comment) \(header.prefix(300))", sourceLocation: sourceLocation)
             #expect(answer.code != nil, sourceLocation: sourceLocation)
-            #expect(answer["WWW-Authenticate"] == #"Basic realm="Authentication Required""#, sourceLocation: sourceLocation)
+            #expect(
+                answer["WWW-Authenticate"] == #"Basic realm="Authentication Required""#, sourceLocation: sourceLocation)
         }
     }
 
-    /// With the signature that the good token had, and with one that does fit, but by the attacker's key.
+    /// With the signature that the good token had, and with one that does fit, but by the
+    /// attacker's key.
     private func expectForgedHeaderRefused(_ header: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let forged = token.with(header: header)
         try expectRefusal(forged.text, sourceLocation: sourceLocation)

@@ -20,7 +20,9 @@ enum Vectors {
 
             var bytes: [UInt8] {
                 let digits = Array(hex)
-                return stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+                return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+                    UInt8(String(digits[$0...$0 + 1]), radix: 16)
+                }
             }
         }
     }
@@ -36,7 +38,9 @@ enum Vectors {
         }
     }
 
-    static func foreignTokens() throws -> [ForeignTokens.Entry] { try load(ForeignTokens.self, "foreign-tokens").tokens }
+    static func foreignTokens() throws -> [ForeignTokens.Entry] {
+        try load(ForeignTokens.self, "foreign-tokens").tokens
+    }
     static func signatures() throws -> [Signatures.Entry] { try load(Signatures.self, "ecdsa-signatures").signatures }
     static func basic() throws -> Basic { try load(Basic.self, "basic") }
 

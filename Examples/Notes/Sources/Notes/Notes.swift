@@ -18,7 +18,8 @@ struct Notes {
             .group(context: SignedInContext<BasicAuthRequestContext>.self)
             .get { _, context in await book.notes(of: context.identity.userID) }
             .post { request, context -> HTTPResponse.Status in
-                await book.add(try await request.decode(as: String.self, context: context), for: context.identity.userID)
+                await book.add(
+                    try await request.decode(as: String.self, context: context), for: context.identity.userID)
                 return .created
             }
         return Application(router: router, services: auth.services)

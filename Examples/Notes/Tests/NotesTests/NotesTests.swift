@@ -13,7 +13,9 @@ import Testing
         try await app.test(.live) { client in
             for name in ["miguel", "susan"] {
                 let body = ByteBuffer(string: #"{"username":"\#(name)","password":"python"}"#)
-                try await client.execute(uri: "/api/users", method: .post, headers: [.contentType: "application/json"], body: body) {
+                try await client.execute(
+                    uri: "/api/users", method: .post, headers: [.contentType: "application/json"], body: body
+                ) {
                     #expect($0.status == .created)
                 }
             }
@@ -22,7 +24,9 @@ import Testing
                 #expect($0.headers[.wwwAuthenticate] == #"Basic realm="Authentication Required""#)
             }
             let miguel: HTTPFields = [.authorization: basic("miguel"), .contentType: "application/json"]
-            try await client.execute(uri: "/notes", method: .post, headers: miguel, body: ByteBuffer(string: #""Buy milk""#)) {
+            try await client.execute(
+                uri: "/notes", method: .post, headers: miguel, body: ByteBuffer(string: #""Buy milk""#)
+            ) {
                 #expect($0.status == .created)
             }
             try await client.execute(uri: "/notes", method: .get, headers: miguel) {
