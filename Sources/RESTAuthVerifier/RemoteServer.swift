@@ -40,10 +40,7 @@ final class RemoteServer: Sendable {
         guard case .array(let published)? = try await get("/.well-known/jwks.json")["keys"] else {
             throw Self.unexpected
         }
-        var keys: [VerificationKey] = []
-        for jwk in published {
-            if let key = await VerificationKey(jwk: jwk) { keys.append(key) }
-        }
+        let keys = published.compactMap { VerificationKey(jwk: $0) }
         guard !keys.isEmpty else { throw Self.unexpected }
         return keys
     }

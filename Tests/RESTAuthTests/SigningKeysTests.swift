@@ -31,7 +31,7 @@ import Testing
         }
         for name in ["d", "p", "q", "dp", "dq", "qi", "k"] { #expect(published[0][name] == nil) }
         let keys = VerificationKeys()
-        keys.replace(with: [try #require(await VerificationKey(jwk: published[0]))])
+        keys.replace(with: [try #require(VerificationKey(jwk: published[0]))])
         #expect(keys.verifiedPayload(of: token) != nil)
         #expect(keys.verifiedPayload(of: Array(token.dropLast(4)) + Array("AAAA".utf8)) == nil)
     }
@@ -47,11 +47,11 @@ import Testing
         let text = try await TestAuth().auth.signingKeys.jwks.replacing("{\"keys\":[", with: "").replacing(
             "]}", with: "")
         let good = try #require(JSON(Array(text.utf8)))
-        #expect(await VerificationKey(jwk: good) != nil)
+        #expect(VerificationKey(jwk: good) != nil)
         let changed = text.replacing(part, with: other)
         try #require(changed != text)
         let jwk = try #require(JSON(Array(changed.utf8)))
-        #expect(await VerificationKey(jwk: jwk) == nil)
+        #expect(VerificationKey(jwk: jwk) == nil)
     }
 
     @Test func aNewKeyIsPublishedBeforeItSignsAndTheOldOneStaysUntilItsTokensAreDead() async throws {

@@ -1,7 +1,6 @@
 import Crypto
 import CryptoExtras
 import Foundation
-import JWTKit
 
 /// A key pair in the clear.
 struct SigningKey: Sendable {
@@ -14,45 +13,43 @@ struct SigningKey: Sendable {
     let algorithm: SigningAlgorithm
     let publicKey: VerificationKey
     private let material: Material
-    private let signer: any JWTAlgorithm
 
     /// A new one.
-    init(_ algorithm: SigningAlgorithm) async throws {
+    init(_ algorithm: SigningAlgorithm) throws {
         let material: Material =
             switch algorithm {
             case .es256: .p256(.init())
             case .edDSA: .ed25519(.init())
             case .rs256: .rsa(try .init(keySize: .bits3072))
             }
-        try await self.init(algorithm, material)
+        try self.init(algorithm, material)
     }
 
-    private init(_ algorithm: SigningAlgorithm, _ material: Material) async throws {
+    private init(_ algorithm: SigningAlgorithm, _ material: Material) throws {
         self.algorithm = algorithm
         self.material = material
-        let keys = JWTKeyCollection()
-        switch material {
-        case .p256(let key): await keys.add(ecdsa: try ES256PrivateKey(backing: key))
-        case .ed25519(let key): await keys.add(eddsa: EdDSA.PrivateKey(backing: key))
-        case .rsa(let key): await keys.add(rsa: try Insecure.RSA.PrivateKey(backing: key), digestAlgorithm: .sha256)
-        }
-        signer = try await keys.getKey()
-        publicKey = VerificationKey(algorithm, parameters: try Self.parameters(of: material), verifier: signer)
+        let verifier: VerificationKey.Material =
+            switch material {
+            case .p256(let key): .p256(key.publicKey)
+            case .ed25519(let key): .ed25519(key.publicKey)
+            case .rsa(let key): .rsa(key.publicKey)
+            }
+        publicKey = VerificationKey(algorithm, verifier, parameters: try Self.parameters(of: verifier))
     }
 
     /// The required members of the public JWK, in the order of their names (RFC 7638 section 3.2).
-    private static func parameters(of material: Material) throws -> [(String, String)] {
+    private static func parameters(of material: VerificationKey.Material) throws -> [(String, String)] {
         switch material {
         case .p256(let key):
-            let point = key.publicKey.rawRepresentation
+            let point = key.rawRepresentation
             return [
                 ("crv", "P-256"), ("kty", "EC"), ("x", Base64.url.encode(point.prefix(32))),
                 ("y", Base64.url.encode(point.suffix(32))),
             ]
         case .ed25519(let key):
-            return [("crv", "Ed25519"), ("kty", "OKP"), ("x", Base64.url.encode(key.publicKey.rawRepresentation))]
+            return [("crv", "Ed25519"), ("kty", "OKP"), ("x", Base64.url.encode(key.rawRepresentation))]
         case .rsa(let key):
-            let numbers = try key.publicKey.getKeyPrimitives()
+            let numbers = try key.getKeyPrimitives()
             return [
                 ("e", Base64.url.encode(numbers.publicExponent)), ("kty", "RSA"),
                 ("n", Base64.url.encode(numbers.modulus)),
@@ -63,7 +60,18 @@ struct SigningKey: Sendable {
     /// The token in compact form.
     func sign(_ claims: AccessTokenClaims) throws -> String {
         let signingInput = Base64.url.encode(publicKey.header.bytes) + "." + Base64.url.encode(claims.json.bytes)
-        return signingInput + "." + Base64.url.encode(try signer.sign(Array(signingInput.utf8)))
+        return signingInput + "." + Base64.url.encode(try signature(of: Data(signingInput.utf8)))
+    }
+
+    /// As RFC 7518 section 3 and RFC 8037 section 3.1 write it: an ECDSA signature is `r` and `s`,
+    /// 32 bytes each.
+    private func signature(of signingInput: Data) throws -> Data {
+        switch material {
+        case .p256(let key): try key.signature(for: signingInput).rawRepresentation
+        case .ed25519(let key): try key.signature(for: signingInput)
+        case .rsa(let key):
+            try key.signature(for: SHA256.hash(data: signingInput), padding: .insecurePKCS1v1_5).rawRepresentation
+        }
     }
 }
 
@@ -88,7 +96,7 @@ extension SigningKey {
     }
 
     /// - Throws: `misconfigured` when `secret` is not the one it was sealed under.
-    init(_ stored: StoredSigningKey, secret: InstanceSecret) async throws {
+    init(_ stored: StoredSigningKey, secret: InstanceSecret) throws {
         guard let algorithm = SigningAlgorithm(rawValue: stored.algorithm) else {
             throw AuthError(
                 .misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
@@ -103,7 +111,7 @@ extension SigningKey {
                 "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before"
             )
         }
-        try await self.init(algorithm, material)
+        try self.init(algorithm, material)
     }
 
     private static func material(_ algorithm: SigningAlgorithm, _ raw: Data) throws -> Material {

@@ -165,7 +165,7 @@ public final class SigningKeys: Sendable {
 
     /// Makes the next key when the newest has signed nearly as long as it should, or is of another
     /// kind than is configured.
-    func rotateOnSchedule() async throws {
+    package func rotateOnSchedule() async throws {
         try await insertFirst()
         guard let newest = ring.withLock({ $0.last?.stored }) else { return }
         let end = newest.signsFrom.addingTimeInterval(rotationInterval)
@@ -181,7 +181,7 @@ public final class SigningKeys: Sendable {
     /// - Returns: the new key's id, or `nil` when another process was first.
     private func insert(after predecessor: String?, signsFrom: Date) async throws -> String? {
         let present = ring.withLock { $0.last?.key.algorithm }
-        let key = try await SigningKey(algorithm ?? present ?? .es256)
+        let key = try SigningKey(algorithm ?? present ?? .es256)
         let stored = StoredSigningKey(
             id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(under: secret),
             createdAt: now(),
@@ -220,7 +220,7 @@ public final class SigningKeys: Sendable {
 
     /// Takes over what the storage has: keys that other processes made, and without those that were
     /// deleted.
-    func load() async throws {
+    package func load() async throws {
         let start = ContinuousClock.now
         let stored: [StoredSigningKey]
         do {
@@ -230,20 +230,15 @@ public final class SigningKeys: Sendable {
             looks.withLock { $0.last = (.now, false) }
             throw error
         }
-        apply(try await opened(stored), readAt: start)
+        apply(try opened(stored), readAt: start)
     }
 
-    private func opened(_ stored: [StoredSigningKey]) async throws -> [Loaded] {
+    private func opened(_ stored: [StoredSigningKey]) throws -> [Loaded] {
         let known = ring.withLock { ring in Dictionary(uniqueKeysWithValues: ring.map { ($0.stored.id, $0) }) }
-        var opened: [Loaded] = []
-        for key in stored {
-            if let present = known[key.id], present.stored == key {
-                opened.append(present)
-            } else {
-                opened.append(Loaded(key: try await SigningKey(key, secret: secret), stored: key))
-            }
+        return try stored.map { key in
+            if let present = known[key.id], present.stored == key { return present }
+            return Loaded(key: try SigningKey(key, secret: secret), stored: key)
         }
-        return opened
     }
 
     /// What was read before something that has been applied may have a key that was deleted since:

@@ -1,23 +1,44 @@
 import Crypto
 import CryptoExtras
 import Foundation
-import JWTKit
 import Synchronization
 
 /// The public half of a signing key: what a token's signature is checked with.
 package struct VerificationKey: Sendable {
+    enum Material: Sendable {
+        case p256(P256.Signing.PublicKey)
+        case ed25519(Curve25519.Signing.PublicKey)
+        case rsa(_RSA.Signing.PublicKey)
+
+        /// Whether `signature` is that of `bytes`, written as RFC 7518 section 3 and RFC 8037
+        /// section 3.1 say.
+        func accepts(_ signature: some DataProtocol, for bytes: some DataProtocol) -> Bool {
+            switch self {
+            case .p256(let key):
+                (try? P256.Signing.ECDSASignature(rawRepresentation: signature)).map {
+                    key.isValidSignature($0, for: SHA256.hash(data: bytes))
+                } ?? false
+            case .ed25519(let key): key.isValidSignature(signature, for: bytes)
+            case .rsa(let key):
+                key.isValidSignature(
+                    _RSA.Signing.RSASignature(rawRepresentation: signature), for: SHA256.hash(data: bytes),
+                    padding: .insecurePKCS1v1_5)
+            }
+        }
+    }
+
     /// The JWK thumbprint (RFC 7638).
     package let id: String
     /// As published (RFC 7517 section 4).
     package let jwk: JSON
     /// What stands before the payload of every token of this key.
     let header: JSON
-    let verifier: any JWTAlgorithm
+    let material: Material
 
     /// From its key parameters, which name the algorithm as well: each kind of key is used in one
     /// way.
     /// - Parameter parameters: the required members of the JWK, in the order of their names.
-    init(_ algorithm: SigningAlgorithm, parameters: [(String, String)], verifier: any JWTAlgorithm) {
+    init(_ algorithm: SigningAlgorithm, _ material: Material, parameters: [(String, String)]) {
         let members = parameters.map { JSON.Member(name: $0, value: .string($1)) }
         id = Base64.url.encode(Array(SHA256.hash(data: JSON.object(members).bytes)))
         jwk = .object(
@@ -26,7 +47,7 @@ package struct VerificationKey: Sendable {
                     JSON.Member(name: $0, value: .string($1))
                 })
         header = ["alg": .string(algorithm.rawValue), "kid": .string(id), "typ": "at+jwt"]
-        self.verifier = verifier
+        self.material = material
     }
 
     /// A key that was published elsewhere.
@@ -34,7 +55,7 @@ package struct VerificationKey: Sendable {
     /// Checked: that its kind is one of ours, that `alg` and `use`, where they are there, say what
     /// the kind does, and that `kid` is its thumbprint. `nil` otherwise: such a key is for someone
     /// else.
-    package init?(jwk: JSON) async {
+    package init?(jwk: JSON) {
         let (algorithm, names): (SigningAlgorithm, [String])
         switch (jwk["kty"]?.string, jwk["crv"]?.string) {
         case ("EC", "P-256"): (algorithm, names) = (.es256, ["crv", "kty", "x", "y"])
@@ -46,32 +67,20 @@ package struct VerificationKey: Sendable {
         guard parameters.count == names.count,
             (jwk["alg"] ?? .string(algorithm.rawValue)) == .string(algorithm.rawValue),
             (jwk["use"] ?? "sig") == "sig",
-            let verifier = await Self.verifier(algorithm, Dictionary(uniqueKeysWithValues: parameters))
+            let material = Self.material(algorithm, Dictionary(uniqueKeysWithValues: parameters))
         else { return nil }
-        self.init(algorithm, parameters: parameters, verifier: verifier)
+        self.init(algorithm, material, parameters: parameters)
         guard jwk["kid"] == .string(id) else { return nil }
     }
 
-    private static func verifier(_ algorithm: SigningAlgorithm, _ values: [String: String]) async -> (any JWTAlgorithm)?
-    {
+    private static func material(_ algorithm: SigningAlgorithm, _ values: [String: String]) -> Material? {
         func bytes(_ name: String) -> [UInt8] { values[name].flatMap { Base64.url.decode($0.utf8) } ?? [] }
-        let keys = JWTKeyCollection()
-        switch algorithm {
-        case .es256:
-            guard let point = try? P256.Signing.PublicKey(rawRepresentation: bytes("x") + bytes("y")),
-                let key = try? ES256PublicKey(backing: point)
-            else { return nil }
-            await keys.add(ecdsa: key)
-        case .edDSA:
-            guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: bytes("x")) else { return nil }
-            await keys.add(eddsa: EdDSA.PublicKey(backing: key))
-        case .rs256:
-            guard let numbers = try? _RSA.Signing.PublicKey(n: bytes("n"), e: bytes("e")),
-                let key = try? Insecure.RSA.PublicKey(backing: numbers)
-            else { return nil }
-            await keys.add(rsa: key, digestAlgorithm: .sha256)
+        return switch algorithm {
+        case .es256: (try? P256.Signing.PublicKey(rawRepresentation: bytes("x") + bytes("y"))).map { .p256($0) }
+        case .edDSA: (try? Curve25519.Signing.PublicKey(rawRepresentation: bytes("x"))).map { .ed25519($0) }
+        // At least 2048 bits (RFC 7518 section 3.3): smaller numbers make no key.
+        case .rs256: (try? _RSA.Signing.PublicKey(n: bytes("n"), e: bytes("e"))).map { .rsa($0) }
         }
-        return try? await keys.getKey()
     }
 }
 
@@ -103,11 +112,11 @@ package final class VerificationKeys: Sendable {
     ///
     /// The header must hold exactly what ours holds, so nothing in it (`crit`, `jwk`, `jku`, `x5u`,
     /// `b64`) can ask for anything.
-    func verifiedPayload(of token: [UInt8]) -> JSON? {
+    package func verifiedPayload(of token: [UInt8]) -> JSON? {
         guard let jws = CompactJWS(token), case .object(let parameters) = jws.header, parameters.count == 3,
             let id = jws.header["kid"]?.string, let key = keys.withLock({ $0[id] }),
             jws.header["alg"] == key.header["alg"], jws.header["typ"] == key.header["typ"],
-            (try? key.verifier.verify(jws.signature, signs: jws.signingInput)) == true
+            key.material.accepts(jws.signature, for: jws.signingInput)
         else { return nil }
         return jws.payload
     }
