@@ -7,11 +7,30 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// The shipped program has the Swift libraries inside, so that it runs where there is no Swift, and
+/// no debugging information but the names. Only its link says so: the tests link the same object
+/// files.
+let selfContained: [LinkerSetting] =
+    [
+        .unsafeFlags(
+            ["-static-stdlib", "-Xlinker", "--strip-debug"], .when(platforms: [.linux], configuration: .release))
+    ]
+    // What Foundation is made of, each before what it needs.
+    + [
+        "Foundation", "FoundationInternationalization", "FoundationEssentials", "CoreFoundation", "_FoundationICU",
+        "_FoundationCShims", "_FoundationCollections",
+    ].map { .linkedLibrary($0, .when(platforms: [.linux], configuration: .release)) }
+
+/// Tests are compiled as fast as can be; what they test is compiled as it is shipped.
+let testSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"), .unsafeFlags(["-Onone"], .when(configuration: .release)),
+]
+
 let package = Package(
     name: "rest-auth",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "rest-auth", targets: ["RESTAuthServer"]),
+        .executable(name: "rest-auth", targets: ["rest-auth"]),
         .library(name: "RESTAuth", targets: ["RESTAuth"]),
         .library(name: "RESTAuthSQLite", targets: ["RESTAuthSQLite"]),
         .library(name: "RESTAuthPostgres", targets: ["RESTAuthPostgres"]),
@@ -37,7 +56,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
         .systemLibrary(
@@ -109,7 +127,7 @@ let package = Package(
             name: "RESTAuthTesting",
             dependencies: ["RESTAuth"],
             swiftSettings: swiftSettings),
-        .executableTarget(
+        .target(
             name: "RESTAuthServer",
             dependencies: [
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
@@ -134,7 +152,28 @@ let package = Package(
             ],
             resources: [.embedInCode("Resources/openapi.yaml")],
             swiftSettings: swiftSettings),
-        .target(name: "Support", path: "Tests/Support", swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
+        .executableTarget(
+            name: "rest-auth", dependencies: ["RESTAuthServer"], swiftSettings: swiftSettings,
+            linkerSettings: selfContained),
+        // The example, compiled with the house so that it keeps compiling; who copies it takes its
+        // own Package.swift.
+        .executableTarget(
+            name: "Notes",
+            dependencies: [
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite",
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            path: "Examples/Notes/Sources/Notes",
+            // Its tests reach into it.
+            swiftSettings: [.unsafeFlags(["-enable-testing"])]),
+        .testTarget(
+            name: "NotesTests",
+            dependencies: [
+                "Notes", "RESTAuth", "RESTAuthSQLite", .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
+            path: "Examples/Notes/Tests/NotesTests", swiftSettings: testSettings),
+        .target(name: "Support", path: "Tests/Support", swiftSettings: testSettings),
         .testTarget(
             name: "RESTAuthTests",
             dependencies: [
@@ -144,30 +183,34 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ]),
+            ],
+            swiftSettings: testSettings),
         .testTarget(
             name: "StorageTests",
             dependencies: [
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthTesting", "Support",
                 .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+            ],
+            swiftSettings: testSettings),
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthServer", "RESTAuthVerifier", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
-            ]),
+            ],
+            swiftSettings: testSettings),
         .testTarget(
             name: "ServerTests",
             dependencies: [
                 "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+            ],
+            swiftSettings: testSettings),
     ],
     swiftLanguageModes: [.v6]
 )

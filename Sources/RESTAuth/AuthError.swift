@@ -105,6 +105,11 @@ public struct AuthError: Error, Sendable, Hashable {
 public struct RateLimitPolicy: Sendable, Hashable {
     public let name: String
     public let quota: Int
+
+    package init(name: String, quota: Int) {
+        self.name = name
+        self.quota = quota
+    }
 }
 
 extension AuthError: CustomStringConvertible {

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 public import ServiceLifecycle
 
 /// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys,
@@ -7,6 +7,12 @@ public struct ExpirySweeper: Service {
     let storage: any Storage
     let verifier: TokenVerifier
     let now: @Sendable () -> Date
+
+    package init(storage: any Storage, verifier: TokenVerifier, now: @escaping @Sendable () -> Date) {
+        self.storage = storage
+        self.verifier = verifier
+        self.now = now
+    }
 
     private static let batch = 1000
 
@@ -18,7 +24,7 @@ public struct ExpirySweeper: Service {
         try await every(.seconds(60), "what has expired could not be deleted") { try await sweep() }
     }
 
-    func sweep() async throws {
+    package func sweep() async throws {
         verifier.forgetRevocations()
         // A clock that is a little behind must still find the session of a token that is live by
         // it, and the challenge that was spent.

@@ -1,4 +1,4 @@
-import Crypto
+package import Crypto
 import Foundation
 
 #if canImport(Glibc)
@@ -50,7 +50,7 @@ public struct InstanceSecret: Sendable {
     ]
 
     /// A 256-bit key for one purpose.
-    func key(for purpose: String) -> SymmetricKey {
+    package func key(for purpose: String) -> SymmetricKey {
         HKDF<SHA256>.deriveKey(inputKeyMaterial: bytes, info: Data("rest-auth \(purpose)".utf8), outputByteCount: 32)
     }
 }

@@ -1,15 +1,15 @@
-import GRDB
+package import GRDB
 import RESTAuth
 
 /// The schema, version by version. A version that was released is never changed, only followed.
 ///
 /// Times are seconds since 1970, with a fraction. The constraints are the invariants: code may
 /// forget a rule, a row cannot.
-enum Migrations {
+package enum Migrations {
     /// Says in the file's header whose it is: "RAth".
     static let applicationID: Int32 = 0x5241_7468
 
-    static var migrator: DatabaseMigrator {
+    package static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 users, signing keys, revocations") { database in
             try database.execute(

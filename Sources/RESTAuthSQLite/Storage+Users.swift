@@ -160,7 +160,7 @@ extension Database {
 extension User {
     /// All roles in one value, with blanks between.
     static let rolesColumn = "(SELECT group_concat(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles"
-    static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
+    package static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
 
     init(_ row: Row, id: String = "id", createdAt: String = "created_at") {
         let roles = (row["roles"] as String? ?? "").split(separator: " ").map(String.init)

@@ -1,5 +1,5 @@
 import Foundation
-import GRDB
+package import GRDB
 import Logging
 public import RESTAuth
 
@@ -17,7 +17,7 @@ public import RESTAuth
 /// power. Several processes on the machine may use the file at once. The file is made with mode
 /// 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
 public struct SQLiteStorage: Storage {
-    let database: any DatabaseWriter
+    package let database: any DatabaseWriter
     /// `nil` in memory.
     let path: String?
     private let writer: GroupCommit
@@ -62,7 +62,7 @@ public struct SQLiteStorage: Storage {
         return try InstanceSecret(file: SQLiteFile(path).secretFile)
     }
 
-    static var configuration: Configuration {
+    package static var configuration: Configuration {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .callback(waitForLock)

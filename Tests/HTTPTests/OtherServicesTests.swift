@@ -4,215 +4,245 @@ import Testing
 
 /// What other services ask: introspection, revocation, keys, verification, the list of revocations.
 /// Through the real binary.
-@Suite struct OtherServicesTests {
+@Suite(.server()) struct OtherServicesTests {
     let server: RunningServer
-    let client: String
 
-    init() async throws {
-        server = try await RunningServer()
-        _ = try server.register("miguel", "python")
-        client = basic("gateway", try await server.addClient("gateway"))
-    }
+    init() throws { server = try SharedServer.current() }
 
-    private func post(
-        _ path: String, _ form: String, _ headers: [String], type: String = "application/x-www-form-urlencoded"
-    ) throws
-        -> HTTPAnswer
-    {
-        try server.send("POST", path, headers: headers + ["Content-Type: \(type)"], body: form)
-    }
+    /// A service with a secret of its own.
+    private struct Client {
+        let server: RunningServer
+        let id: String
+        let authorization: String
 
-    private func introspect(_ token: String, hint: String? = nil) throws -> [String: Any] {
-        let answer = try post(
-            "/oauth/introspect", "token=\(token)" + (hint.map { "&token_type_hint=\($0)" } ?? ""), [client])
-        #expect(answer.status == 200)
-        #expect(answer["Cache-Control"] == "no-store")
-        return answer.json
-    }
+        init(of server: RunningServer) async throws {
+            self.server = server
+            id = RunningServer.newName("gateway")
+            authorization = basic(id, try await server.addClient(id))
+        }
 
-    private func isInactive(_ token: String) throws -> Bool {
-        try introspect(token) as? [String: Bool] == ["active": false]
+        func post(_ path: String, _ form: String) async throws -> HTTPAnswer {
+            try await server.post(path, form, [authorization])
+        }
+
+        func introspect(_ token: String, hint: String? = nil) async throws -> [String: Any] {
+            let form = "token=\(token)" + (hint.map { "&token_type_hint=\($0)" } ?? "")
+            let answer = try await post("/oauth/introspect", form)
+            #expect(answer.status == 200)
+            #expect(answer["Cache-Control"] == "no-store")
+            return answer.json
+        }
+
+        func isInactive(_ token: String) async throws -> Bool {
+            try await introspect(token) as? [String: Bool] == ["active": false]
+        }
     }
 
     // MARK: Introspection (RFC 7662)
 
     @Test(arguments: [nil, "access_token", "refresh_token", "nonsense"])
-    func aLiveTokenIsDescribedWhateverTheHint(hint: String?) throws {
-        let tokens = try server.signIn()
-        let access = try introspect(tokens.access, hint: hint)
+    func aLiveTokenIsDescribedWhateverTheHint(hint: String?) async throws {
+        let (client, miguel) = (try await Client(of: server), try await server.newAccount())
+        let tokens = try await server.signIn(miguel)
+        let access = try await client.introspect(tokens.access, hint: hint)
         #expect(access["active"] as? Bool == true)
         #expect(access["token_type"] as? String == "Bearer")
         #expect(access["token_use"] as? String == "access_token")
-        #expect(access["sub"] as? String == "1")
-        #expect(access["username"] as? String == "miguel")
+        #expect(access["sub"] as? String == "\(miguel.id)")
+        #expect(access["username"] as? String == miguel.name)
         #expect(access["iss"] as? String == "rest-auth")
         let (issued, expires) = (try #require(access["iat"] as? Int), try #require(access["exp"] as? Int))
         #expect(expires - issued == 600)
-        let refresh = try introspect(tokens.refresh, hint: hint)
+        let refresh = try await client.introspect(tokens.refresh, hint: hint)
         #expect(refresh["active"] as? Bool == true)
         #expect(refresh["sid"] as? String == access["sid"] as? String)
         #expect(refresh["token_type"] == nil)
         #expect(refresh["token_use"] as? String == "refresh_token")
         // Asking is not using.
-        #expect(try server.refresh(tokens.refresh).status == 200)
+        #expect(try await server.refresh(tokens.refresh).status == 200)
     }
 
     @Test func whateverIsNoGoodIsInactiveAndNothingMore() async throws {
-        let tokens = try server.signIn()
+        let (client, miguel) = (try await Client(of: server), try await server.newAccount())
+        let tokens = try await server.signIn(miguel)
         let tampered = tokens.access.dropLast(2) + (tokens.access.hasSuffix("AA") ? "BB" : "AA")
-        for token in ["x", "x.y.z", "%20", String(tampered), String(tokens.refresh.dropLast()), "miguel", "a%00b"] {
-            #expect(try isInactive(token))
+        for token in ["x", "x.y.z", "%20", String(tampered), String(tokens.refresh.dropLast()), miguel.name, "a%00b"] {
+            #expect(try await client.isInactive(token))
         }
         // Used twice over: the first is inactive, and asking about it ends nothing.
-        let second = try #require(server.refresh(tokens.refresh).json["refresh_token"] as? String)
-        #expect(try !isInactive(tokens.refresh))
-        let third = try #require(server.refresh(second).json["refresh_token"] as? String)
-        #expect(try isInactive(tokens.refresh))
-        #expect(try !isInactive(third))
-        _ = try server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
-        for token in [tokens.access, tokens.refresh, second, third] { #expect(try isInactive(token)) }
+        let second = try #require(try await server.refresh(tokens.refresh).json["refresh_token"] as? String)
+        #expect(try await !client.isInactive(tokens.refresh))
+        let third = try #require(try await server.refresh(second).json["refresh_token"] as? String)
+        #expect(try await client.isInactive(tokens.refresh))
+        #expect(try await !client.isInactive(third))
+        try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
+        for token in [tokens.access, tokens.refresh, second, third] {
+            #expect(try await client.isInactive(token))
+        }
     }
 
     @Test func theTokensOfADisabledUserAreInactive() async throws {
-        let tokens = try server.signIn()
-        _ = try await server.command("users", "disable", "miguel")
-        try await wait(seconds: 2, for: "the refusal") { try isInactive(tokens.access) }
-        #expect(try isInactive(tokens.refresh))
+        let (client, miguel) = (try await Client(of: server), try await server.newAccount())
+        let tokens = try await server.signIn(miguel)
+        try await server.command("users", "disable", miguel.name)
+        try await server.waitForRefusal(of: tokens.access)
+        #expect(try await client.isInactive(tokens.access))
+        #expect(try await client.isInactive(tokens.refresh))
     }
 
     @Test(arguments: ["/oauth/introspect", "/oauth/revoke"])
     func onlyAClientMayAsk(path: String) async throws {
-        let token = try server.signIn().access
+        let (client, miguel) = (try await Client(of: server), try await server.newAccount())
+        let token = try await server.signIn(miguel).access
         for headers in [
-            [], [basic("gateway", "wrong")], [basic("other", "x")], [basic("miguel", "python")], [bearer(token)],
-            [basic(token, "x")],
-            [basic("", "")], ["Authorization: Basic !"], ["Authorization: Basic"],
+            [], [basic(client.id, "wrong")], [basic("other", "x")], [miguel.basic], [bearer(token)],
+            [basic(token, "x")], [basic("", "")], ["Authorization: Basic !"], ["Authorization: Basic"],
         ] {
-            let answer = try post(path, "token=\(token)", headers)
+            let answer = try await server.post(path, "token=\(token)", headers)
             #expect(answer.status == 401)
             #expect(answer.code == "invalid_client")
             #expect(answer.json["error"] as? String == "invalid_client")
             #expect(answer["WWW-Authenticate"]?.hasPrefix("Basic realm=") == true)
         }
-        #expect(try server.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
-        _ = try await server.command("clients", "remove", "gateway")
-        #expect(try post(path, "token=\(token)", [client]).status == 401)
+        #expect(try await server.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
+        try await server.command("clients", "remove", client.id)
+        #expect(try await client.post(path, "token=\(token)").status == 401)
     }
 
     @Test func whatIsNoClientsIdIsNotInTheLog() async throws {
-        let id = String(repeating: "x", count: 10_000)
-        _ = try post("/oauth/introspect", "token=x&client_id=\(id)&client_secret=x", [])
-        _ = try post("/oauth/introspect", "token=x&client_id=other&client_secret=x", [])
-        try await wait(seconds: 5, for: "the line") { server.log.contains("client_refused client_id=other") }
-        #expect(!server.log.contains("xxxxx"))
+        // Too long, and to be told from what other tests send.
+        let name = RunningServer.newName("x") + "x"
+        let id = String(repeating: name, count: 10_000 / name.utf8.count)
+        let other = RunningServer.newName("other")
+        _ = try await server.post("/oauth/introspect", "token=x&client_id=\(id)&client_secret=x", [])
+        _ = try await server.post("/oauth/introspect", "token=x&client_id=\(other)&client_secret=x", [])
+        try await wait(for: "the line") { server.log.contains("client_refused client_id=\(other)") }
+        #expect(!server.log.contains(name))
     }
 
     @Test(arguments: ["/oauth/introspect", "/oauth/revoke"])
-    func aRequestThatIsNotOneTokenIsABadRequest(path: String) throws {
+    func aRequestThatIsNotOneTokenIsABadRequest(path: String) async throws {
+        let client = try await Client(of: server)
         for form in ["", "token=", "token", "tokens=x", "token=x&token=y", "token=%", "token=%zz", "token=%ff"] {
-            let answer = try post(path, form, [client])
+            let answer = try await client.post(path, form)
             #expect(answer.status == 400)
             #expect(answer.json["error"] as? String == "invalid_request")
         }
         for type in ["application/json", "text/plain", "multipart/form-data"] {
-            #expect(try post(path, "token=x", [client], type: type).status == 415)
+            #expect(try await server.post(path, "token=x", [client.authorization], type: type).status == 415)
         }
         for method in ["GET", "PUT", "DELETE"] {
-            #expect(try server.send(method, path, headers: [client]).status == 405)
+            #expect(try await server.send(method, path, headers: [client.authorization]).status == 405)
         }
-        #expect(try post(path, "token=" + String(repeating: "x", count: 100_000), [client]).status == 413)
+        #expect(try await client.post(path, "token=" + String(repeating: "x", count: 100_000)).status == 413)
     }
 
     @Test func aClientMaySignInByTheFormAndNotTwice() async throws {
-        let secret = try await server.addClient("other.client-2")
-        let form = "token=x&client_id=other.client-2&client_secret=\(secret)"
-        #expect(try post("/oauth/introspect", form, []).status == 200)
-        #expect(try post("/oauth/introspect", form, [client]).json["error"] as? String == "invalid_request")
-        #expect(try post("/oauth/introspect", form.replacing(secret, with: "x"), []).status == 401)
+        let client = try await Client(of: server)
+        let id = RunningServer.newName("other.client")
+        let secret = try await server.addClient(id)
+        let form = "token=x&client_id=\(id)&client_secret=\(secret)"
+        #expect(try await server.post("/oauth/introspect", form, []).status == 200)
+        let twice = try await client.post("/oauth/introspect", form)
+        #expect(twice.json["error"] as? String == "invalid_request")
+        #expect(try await server.post("/oauth/introspect", form.replacing(secret, with: "x"), []).status == 401)
         // Encoded as a form before it is encoded as Basic (RFC 6749 section 2.3.1).
-        let encoded = basic("other%2Eclient%2D2", secret.replacing("-", with: "%2D"))
-        #expect(try post("/oauth/introspect", "token=x&client_id=other.client-2", [encoded]).status == 200)
+        let encoded = basic(
+            id.replacing(".", with: "%2E").replacing("-", with: "%2D"), secret.replacing("-", with: "%2D"))
+        #expect(try await server.post("/oauth/introspect", "token=x&client_id=\(id)", [encoded]).status == 200)
     }
 
     // MARK: Revocation (RFC 7009)
 
-    @Test func eitherTokenEndsItsSessionAndUnknownOnesAreNoError() throws {
+    @Test func eitherTokenEndsItsSessionAndUnknownOnesAreNoError() async throws {
+        let (client, miguel) = (try await Client(of: server), try await server.newAccount())
         for useRefreshToken in [true, false] {
-            let tokens = try server.signIn()
+            let tokens = try await server.signIn(miguel)
             let hint = useRefreshToken ? "access_token" : "refresh_token"  // the wrong one each time
             let form = "token=\(useRefreshToken ? tokens.refresh : tokens.access)&token_type_hint=\(hint)"
             for _ in 0..<2 {
-                let answer = try post("/oauth/revoke", form, [client])
+                let answer = try await client.post("/oauth/revoke", form)
                 #expect(answer.status == 200)
                 #expect(answer.body.isEmpty)
             }
-            #expect(try server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 401)
-            #expect(try server.refresh(tokens.refresh).code == "invalid_grant")
+            #expect(try await server.send("GET", "/api/resource", headers: [bearer(tokens.access)]).status == 401)
+            #expect(try await server.refresh(tokens.refresh).code == "invalid_grant")
         }
-        for token in ["x", "x.y.z", "miguel"] {
-            #expect(try post("/oauth/revoke", "token=\(token)", [client]).status == 200)
+        for token in ["x", "x.y.z", miguel.name] {
+            #expect(try await client.post("/oauth/revoke", "token=\(token)").status == 200)
         }
     }
 
     // MARK: The list of revocations
 
+    /// On a server of its own: looks at the whole list.
     @Test func theListSaysWhatIsRefusedAndNothingOfWhose() async throws {
-        let tokens = try server.signIn()
-        #expect(try server.send("GET", "/api/revocations").json["revocations"] as? [String] == [])
-        let sid = try #require(introspect(tokens.access)["sid"] as? String)
-        _ = try server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
-        let first = try server.send("GET", "/api/revocations")
+        let server = try await RunningServer()
+        let (client, miguel) = (try await Client(of: server), try await server.newAccount())
+        let tokens = try await server.signIn(miguel)
+        #expect(try await server.send("GET", "/api/revocations").json["revocations"] as? [String] == [])
+        let sid = try #require(try await client.introspect(tokens.access)["sid"] as? String)
+        try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
+        let first = try await server.send("GET", "/api/revocations")
         #expect(first.status == 200)
         let line = try #require((first.json["revocations"] as? [[String: Any]])?.first)
         #expect(Set(line.keys) == ["number", "sid", "refused", "at"])
         #expect(line["sid"] as? String == sid)
         #expect(line["refused"] as? Bool == true)
         let last = try #require(first.json["last"] as? Int)
-        #expect(try server.send("GET", "/api/revocations?since=\(last)").json["revocations"] as? [String] == [])
+        let nothing = try await server.send("GET", "/api/revocations?since=\(last)")
+        #expect(nothing.json["revocations"] as? [String] == [])
 
-        _ = try await server.command("users", "revoke", "miguel", "admin")
-        _ = try await server.command("users", "disable", "miguel")
-        _ = try await server.command("users", "enable", "miguel")
-        let rest = try server.send("GET", "/api/revocations?since=\(last)").json["revocations"] as? [[String: Any]]
-        #expect(rest?.map { $0["sub"] as? String } == ["1", "1", "1"])
+        try await server.command("users", "revoke", miguel.name, "admin")
+        try await server.command("users", "disable", miguel.name)
+        try await server.command("users", "enable", miguel.name)
+        let second = try await server.send("GET", "/api/revocations?since=\(last)")
+        let rest = second.json["revocations"] as? [[String: Any]]
+        #expect(rest?.map { $0["sub"] as? String } == Array(repeating: "\(miguel.id)", count: 3))
         #expect(rest?.map { $0["role"] as? String } == ["admin", nil, nil])
         #expect(rest?.map { $0["refused"] as? Bool } == [true, true, false])
     }
 
-    @Test func anUnchangedListHasNoBody() throws {
-        let tokens = [try server.signIn(), try server.signIn()]
-        _ = try server.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)])
-        let first = try server.send("GET", "/api/revocations?since=0")
+    /// On a server of its own: counts what is revoked.
+    @Test func anUnchangedListHasNoBody() async throws {
+        let server = try await RunningServer()
+        let miguel = try await server.newAccount()
+        let tokens = [try await server.signIn(miguel), try await server.signIn(miguel)]
+        try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)])
+        let first = try await server.send("GET", "/api/revocations?since=0")
         let tag = try #require(first["ETag"])
-        let second = try server.send("GET", "/api/revocations?since=0", headers: ["If-None-Match: \(tag)"])
+        let second = try await server.send("GET", "/api/revocations?since=0", headers: ["If-None-Match: \(tag)"])
         #expect(second.status == 304)
         #expect(second.body.isEmpty)
         #expect(second["ETag"] == tag)
-        _ = try server.send("DELETE", "/api/tokens", headers: [bearer(tokens[1].access)])
-        let third = try server.send("GET", "/api/revocations?since=0", headers: ["If-None-Match: \(tag)"])
+        try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens[1].access)])
+        let third = try await server.send("GET", "/api/revocations?since=0", headers: ["If-None-Match: \(tag)"])
         #expect(third.status == 200)
         #expect((third.json["revocations"] as? [Any])?.count == 2)
     }
 
+    /// On a server of its own: counts what is revoked.
     @Test func aNumberThatWasNeverGivenIsAnsweredWithTheLastThatWas() async throws {
-        let tokens = try server.signIn()
-        #expect(try server.send("GET", "/api/revocations?since=99").json["last"] as? Int == 0)
-        _ = try server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
-        #expect(try server.send("GET", "/api/revocations?since=99").json["last"] as? Int == 1)
-        #expect(try server.send("GET", "/api/revocations?since=1").json["last"] as? Int == 1)
+        let server = try await RunningServer()
+        let tokens = try await server.signIn(server.newAccount())
+        #expect(try await server.send("GET", "/api/revocations?since=99").json["last"] as? Int == 0)
+        try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
+        #expect(try await server.send("GET", "/api/revocations?since=99").json["last"] as? Int == 1)
+        #expect(try await server.send("GET", "/api/revocations?since=1").json["last"] as? Int == 1)
     }
 
     @Test(arguments: ["-1", "%2B1", "x", "", "1.5", "99999999999999999999", "%00"])
-    func anImpossibleNumberIsABadRequest(since: String) throws {
-        #expect(try server.send("GET", "/api/revocations?since=\(since)").code == "validation_failed")
+    func anImpossibleNumberIsABadRequest(since: String) async throws {
+        #expect(try await server.send("GET", "/api/revocations?since=\(since)").code == "validation_failed")
     }
 
     // MARK: Keys and metadata
 
+    /// On a server with settings of its own.
     @Test func theMetadataNamesWhatExists() async throws {
         let url = "https://auth.example.com/base"
         let server = try await RunningServer(["--public-url", url])
-        let metadata = try server.send("GET", "/.well-known/oauth-authorization-server").json
+        let metadata = try await server.send("GET", "/.well-known/oauth-authorization-server").json
         #expect(metadata["issuer"] as? String == url)
         #expect(metadata["jwks_uri"] as? String == url + "/.well-known/jwks.json")
         #expect(metadata["introspection_endpoint"] as? String == url + "/oauth/introspect")
@@ -220,49 +250,62 @@ import Testing
         #expect(metadata["token_endpoint"] == nil)
         for name in ["jwks_uri", "introspection_endpoint", "revocation_endpoint"] {
             let path = try #require(metadata[name] as? String).replacing(url, with: "")
-            #expect(try server.send("OPTIONS", path).status == 204)
+            #expect(try await server.send("OPTIONS", path).status == 204)
         }
-        let keys = try server.send("GET", "/.well-known/jwks.json")
+        let keys = try await server.send("GET", "/.well-known/jwks.json")
         #expect(keys["Cache-Control"] == "public, max-age=300")
         let key = try #require((keys.json["keys"] as? [[String: String]])?.first)
         #expect(Set(key.keys) == ["kty", "crv", "x", "y", "alg", "use", "kid"])
     }
 
-    @Test func metadataThatNameTheRequestsHostAreForNoCache() throws {
-        let answer = try server.send("GET", "/.well-known/oauth-authorization-server", headers: ["Host: evil.example"])
+    @Test func metadataThatNameTheRequestsHostAreForNoCache() async throws {
+        let answer = try await server.send(
+            "GET", "/.well-known/oauth-authorization-server", headers: ["Host: evil.example"])
         #expect(answer["Cache-Control"] == "no-store")
     }
 
     // MARK: Verification for a proxy
 
     @Test func whoIsSignedInIsInTheHeader() async throws {
-        _ = try await server.command("users", "grant", "miguel", "editor", "admin")
-        _ = try server.register("日本語", "python")
-        let tokens = try server.signIn()
+        let miguel = try await server.newAccount()
+        try await server.command("users", "grant", miguel.name, "editor", "admin")
+        let tokens = try await server.signIn(miguel)
         for authorization in [
-            basic("MIGUEL", "python"), bearer(tokens.access), basic(tokens.access, ""), bearer(tokens.access),
+            basic(miguel.name.uppercased(), miguel.password), bearer(tokens.access), basic(tokens.access, ""),
+            bearer(tokens.access),
         ] {
-            let answer = try server.send("GET", "/api/verify", headers: [authorization])
+            let answer = try await server.send("GET", "/api/verify", headers: [authorization])
             #expect(answer.status == 200)
             #expect(answer.body.isEmpty)
-            #expect(answer["Remote-User"] == "miguel")
-            #expect(answer["Remote-User-Id"] == "1")
+            #expect(answer["Remote-User"] == miguel.name)
+            #expect(answer["Remote-User-Id"] == "\(miguel.id)")
             #expect(answer["Remote-Groups"] == "admin,editor")
             #expect(answer["Cache-Control"] == "no-store")
         }
-        let other = try server.send("GET", "/api/verify", headers: [basic("日本語", "python")])
-        #expect(other["Remote-User"] == "日本語")
+        let japanese = try await server.newAccount("日本語")
+        let other = try await server.send("GET", "/api/verify", headers: [japanese.basic])
+        #expect(other["Remote-User"] == japanese.name)
         #expect(other["Remote-Groups"] == "")
     }
 
-    @Test func whoIsNotGetsTheChallengeAndNoName() throws {
+    @Test func whoIsNotGetsTheChallengeAndNoName() async throws {
+        let miguel = try await server.newAccount()
         for headers in [
-            [], [basic("miguel", "wrong")], [bearer("x")], ["Remote-User: miguel"], ["X-Forwarded-User: miguel"],
+            [], [basic(miguel.name, "wrong")], [bearer("x")], ["Remote-User: \(miguel.name)"],
+            ["X-Forwarded-User: \(miguel.name)"],
         ] {
-            let answer = try server.send("GET", "/api/verify", headers: headers)
+            let answer = try await server.send("GET", "/api/verify", headers: headers)
             #expect(answer.status == 401)
             #expect(answer["WWW-Authenticate"]?.hasPrefix("Basic realm=") == true)
             #expect(answer["Remote-User"] == nil)
         }
+    }
+}
+
+extension RunningServer {
+    fileprivate func post(
+        _ path: String, _ form: String, _ headers: [String], type: String = "application/x-www-form-urlencoded"
+    ) async throws -> HTTPAnswer {
+        try await send("POST", path, headers: headers + ["Content-Type: \(type)"], body: form)
     }
 }

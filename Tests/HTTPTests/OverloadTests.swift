@@ -2,17 +2,27 @@ import Support
 import Testing
 
 /// More passwords than can be hashed: refused at once, and everything else goes on.
+///
+/// Each test has a server to itself: it is about who else is in the queue.
 @Suite struct OverloadTests {
     @Test func aFullQueueAnswers503AndTokensAreServedAllTheSame() async throws {
-        let server = try await RunningServer(["--hashing-threads", "1", "--hashing-queue", "1"])
-        _ = try server.register("miguel", "python")
-        let token = try server.token("miguel", "python")
-        let connections = try (0..<20).map { _ in try server.connect() }
-        for connection in connections {
-            try connection.write("GET /api/token HTTP/1.1\r\nHost: a\r\n\(basic("miguel", "python"))\r\n\r\n")
+        let server = try await RunningServer([
+            "--hashing-threads", "1", "--hashing-queue", "1", "--password-passes", "16",
+        ])
+        try await server.register("miguel", "python")
+        let token = try await server.token("miguel", "python")
+        // All at once, however long it takes to send them.
+        server.pause()
+        var connections: [HTTPConnection] = []
+        for _ in 0..<20 {
+            let connection = try await server.connect()
+            try await connection.write(Self.attempt("miguel"))
+            connections.append(connection)
         }
-        #expect(try server.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
-        let answers = try connections.map { try $0.readAnswer() }
+        server.resume()
+        #expect(try await server.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
+        var answers: [HTTPAnswer] = []
+        for connection in connections { answers.append(try await connection.readAnswer()) }
         #expect(answers.contains { $0.status == 200 })
         let refusals = answers.filter { $0.status != 200 }
         // One is hashed while one waits; of twenty at once most find the queue full.
@@ -23,7 +33,7 @@ import Testing
             #expect((Int(refusal["Retry-After"] ?? "") ?? 0) > 0)
         }
         // The storm is over: nobody is refused any more.
-        #expect(try server.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
+        #expect(try await server.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
     }
 
     // MARK: Clients that go
@@ -36,15 +46,21 @@ import Testing
         "GET /api/token HTTP/1.1\r\nHost: a\r\n\(basic(username, "python"))\r\n\r\n"
     }
 
+    private static let registration: String = {
+        let body = json(["username": "miguel", "password": "python"])
+        return "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }()
+
     @Test func whoHangsUpLeavesTheQueue() async throws {
         let server = try await RunningServer(Self.slow)
-        #expect(try server.register("miguel", "python").status == 201)
+        #expect(try await server.register("miguel", "python").status == 201)
         for _ in 0..<100 {
-            let connection = try server.connect()
-            try connection.write(Self.attempt("nobody"))
+            let connection = try await server.connect()
+            try await connection.write(Self.attempt("nobody"))
         }
-        #expect(try server.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
-        try await wait(seconds: 20, for: "the end of all requests") {
+        #expect(try await server.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
+        try await wait(for: "the end of all requests") {
             server.log.components(separatedBy: "route=/api/token ").count == 102
         }
         // Only what was being computed was finished.
@@ -55,36 +71,40 @@ import Testing
 
     @Test func whoHangsUpBeforeTheTurnRegistersNobody() async throws {
         let server = try await RunningServer(Self.slow)
-        let body = json(["username": "miguel", "password": "python"])
-        let first = try server.connect()
-        try first.write(Self.attempt("nobody"))
-        for _ in 0..<10 {
-            let connection = try server.connect()
-            try connection.write(
-                "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
-                    + body)
+        try await wait(for: "ten who had all gone while the one before them was computed") {
+            let start = server.log.count
+            let first = try await server.connect()
+            try await first.write(Self.attempt("nobody"))
+            for _ in 0..<10 {
+                let connection = try await server.connect()
+                try await connection.write(Self.registration)
+            }
+            let hadGoneBefore = !server.log.dropFirst(start).contains("route=/api/token ")
+            #expect(try await first.readAnswer().status == 401)
+            try await wait(for: "the end of all requests") {
+                server.log.dropFirst(start).components(separatedBy: "route=/api/users ").count == 11
+            }
+            guard hadGoneBefore else { return false }
+            // One may have had its turn before the one that was sent before.
+            #expect(server.log.dropFirst(start).components(separatedBy: "status=503").count >= 10)
+            return true
         }
-        #expect(try first.readAnswer().status == 401)
-        try await wait(seconds: 20, for: "the end of all requests") {
-            server.log.components(separatedBy: "route=/api/users ").count == 11
-        }
-        // One may have had its turn before the one that was sent before.
-        #expect(server.log.components(separatedBy: "status=503").count >= 10)
     }
 
     @Test func whoEndsOnlyTheOwnHalfIsAnswered() async throws {
         let server = try await RunningServer(["--hashing-threads", "1"])
-        let body = json(["username": "miguel", "password": "python"])
-        let requests = [
-            "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)",
-            Self.attempt("miguel"),
-        ]
-        for (request, status) in zip(requests, [201, 200]) {
-            let connection = try server.connect()
-            try connection.write(request)
-            connection.finishWriting()
-            #expect(try connection.readAnswer().status == status)
-            #expect(connection.isEnded())
+        for (request, status) in zip([Self.registration, Self.attempt("miguel")], [201, 200]) {
+            // The one thread may still be busy with what came before: then there is no waiting.
+            try await wait(for: "a free thread") {
+                let connection = try await server.connect()
+                try await connection.write(request)
+                connection.finishWriting()
+                let answer = try await connection.readAnswer()
+                #expect(await connection.isEnded())
+                guard answer.status != 503 else { return false }
+                #expect(answer.status == status)
+                return true
+            }
         }
     }
 
@@ -92,13 +112,18 @@ import Testing
     /// is told to come back.
     @Test func whoEndsOnlyTheOwnHalfAndWouldHaveToWaitIsTold() async throws {
         let server = try await RunningServer(Self.slow)
-        let connections = try (0..<5).map { _ in
-            let connection = try server.connect()
-            try connection.write(Self.attempt("nobody"))
+        // All at once, however long it takes to send them.
+        server.pause()
+        var connections: [HTTPConnection] = []
+        for _ in 0..<5 {
+            let connection = try await server.connect()
+            try await connection.write(Self.attempt("nobody"))
             connection.finishWriting()
-            return connection
+            connections.append(connection)
         }
-        let answers = try connections.map { try $0.readAnswer() }
+        server.resume()
+        var answers: [HTTPAnswer] = []
+        for connection in connections { answers.append(try await connection.readAnswer()) }
         #expect(answers.contains { $0.status == 401 })
         let refusals = answers.filter { $0.status != 401 }
         #expect(!refusals.isEmpty)
@@ -111,12 +136,12 @@ import Testing
 
     @Test func whoSendsTheNextRequestBeforeTheAnswerHasNotGone() async throws {
         let server = try await RunningServer(Self.slow)
-        let other = try server.connect()
-        try other.write(Self.attempt("nobody"))
-        let connection = try server.connect()
-        try connection.write(Self.attempt("nobody") + Self.attempt("nobody"))
-        #expect(try connection.readAnswer().status == 401)
-        #expect(try connection.readAnswer().status == 401)
-        #expect(try other.readAnswer().status == 401)
+        let other = try await server.connect()
+        try await other.write(Self.attempt("nobody"))
+        let connection = try await server.connect()
+        try await connection.write(Self.attempt("nobody") + Self.attempt("nobody"))
+        #expect(try await connection.readAnswer().status == 401)
+        #expect(try await connection.readAnswer().status == 401)
+        #expect(try await other.readAnswer().status == 401)
     }
 }

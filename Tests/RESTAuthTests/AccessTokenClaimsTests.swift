@@ -1,7 +1,6 @@
 import Foundation
+import RESTAuth
 import Testing
-
-@testable import RESTAuth
 
 /// What a payload must say to be believed, even under a good signature.
 @Suite struct AccessTokenClaimsTests {

@@ -1,9 +1,8 @@
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct AccessTokensTests {
     @Test func aTokenSaysWhatTheFieldExpects() async throws {

@@ -1,7 +1,6 @@
 import Foundation
+import RESTAuth
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct Base64Tests {
     // RFC 4648 section 10.

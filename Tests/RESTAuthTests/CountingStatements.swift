@@ -1,7 +1,6 @@
 import GRDB
+import RESTAuthSQLite
 import Synchronization
-
-@testable import RESTAuthSQLite
 
 extension SQLiteStorage {
     /// What an operator can do by hand.

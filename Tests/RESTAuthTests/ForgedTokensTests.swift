@@ -1,10 +1,9 @@
 import Crypto
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
-
-@testable import RESTAuth
 
 /// Tokens made by someone who has the public key, or even the private one: what must be refused
 /// though the mathematics is right.
@@ -14,8 +13,12 @@ import Testing
     let header: String
     let payload: String
 
-    init() async throws {
-        let secret = InstanceSecret()
+    /// Nothing here changes what is believed: one for all tests.
+    private static let shared = Task { try await ForgedTokensTests(secret: InstanceSecret()) }
+
+    init() async throws { self = try await Self.shared.value }
+
+    private init(secret: InstanceSecret) async throws {
         test = try await TestAuth(over: SQLiteStorage(), secret: secret)
         let user = try await test.storage.insertUser(
             Username("miguel"), passwordHash: Samples.passwordHash, at: test.clock.now)

@@ -1,7 +1,6 @@
+import RESTAuth
 import Synchronization
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct GuessLineTests {
     private let subject = ThrottleSubject(rawValue: "account:miguel")

@@ -1,26 +1,25 @@
 import Foundation
 import Metrics
 import MetricsTestKit
+import RESTAuth
 import Support
 import Synchronization
 import Testing
 
-@testable import RESTAuth
-
 @Suite struct HashingPoolTests {
     @Test func workRunsBesideTheCallerAtTheLowestPriority() async throws {
-        let pool = HashingPool(threads: 1, capacity: 1, patience: 5)
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 600)
         let priority = try await pool.run { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
         #expect(priority == 19)
     }
 
     @Test func whatTheWorkThrowsReachesTheCaller() async throws {
-        let pool = HashingPool(threads: 1, capacity: 1, patience: 5)
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 600)
         await #expect(throws: CocoaError.self) { try await pool.run { throw CocoaError(.fileNoSuchFile) } }
     }
 
     @Test func neverMoreRunAtOnceThanThereAreThreads() async throws {
-        let pool = HashingPool(threads: 2, capacity: 100, patience: 60)
+        let pool = HashingPool(threads: 2, capacity: 100, patience: 600)
         let gauge = Gauge()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<50 {
@@ -107,7 +106,7 @@ import Testing
     }
 
     @Test func whoIsCancelledBeforeAskingIsNotRun() async throws {
-        let pool = HashingPool(threads: 1, capacity: 1, patience: 5)
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 600)
         let order = Order()
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
@@ -143,7 +142,7 @@ import Testing
 
     /// A client that has only ended its own half still reads the answer.
     @Test func whoNeedNotWaitIsServedThoughTheClientSeemsGone() async throws {
-        let pool = HashingPool(threads: 1, capacity: 1, patience: 60)
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 600)
         let client = Client()
         client.leave()
         let value = try await Departure.$current.withValue(client.departure) { try await pool.run { 7 } }
@@ -151,7 +150,7 @@ import Testing
     }
 
     @Test func aStormOfCancellationsLosesNobody() async throws {
-        let pool = HashingPool(threads: 2, capacity: 1000, patience: 60)
+        let pool = HashingPool(threads: 2, capacity: 1000, patience: 600)
         let order = Order()
         var tasks: [Task<Void, any Error>] = []
         for number in 0..<900 {
@@ -174,7 +173,7 @@ import Testing
     // MARK: Measuring
 
     @Test func theTimeThatTheWorkTookIsToldWithoutTheWait() async throws {
-        let pool = HashingPool(threads: 1, capacity: 1, patience: 5)
+        let pool = HashingPool(threads: 1, capacity: 1, patience: 600)
         let (value, computed) = try await pool.measure {
             let end = ContinuousClock.now + .milliseconds(5)
             while .now < end {}
@@ -214,7 +213,7 @@ private struct BusyPool {
     private let gate = DispatchSemaphore(value: 0)
 
     init(capacity: Int) async throws {
-        let pool = withMetricsFactory(metrics) { HashingPool(threads: 1, capacity: capacity, patience: 60) }
+        let pool = withMetricsFactory(metrics) { HashingPool(threads: 1, capacity: capacity, patience: 600) }
         let order = Order()
         running = Task { [gate] in
             try await pool.run(for: "busy") {
@@ -223,7 +222,7 @@ private struct BusyPool {
             }
         }
         self.pool = pool
-        try await wait(seconds: 10, for: "the thread to be busy") { !order.numbers.isEmpty }
+        try await wait(for: "the thread to be busy") { !order.numbers.isEmpty }
     }
 
     var depth: Int { Int((try? metrics.expectMeter("rest_auth_hashing_queue_depth").lastValue) ?? 0) }
@@ -232,7 +231,7 @@ private struct BusyPool {
     func waiting(_ origin: String, _ number: Int = 0, order: Order) async throws -> Task<Void, any Error> {
         let depth = depth
         let task = Task { [pool] in try await pool.run(for: origin) { order.add(number) } }
-        try await wait(seconds: 10, for: "the job to wait") { self.depth == depth + 1 }
+        try await wait(for: "the job to wait") { self.depth == depth + 1 }
         return task
     }
 

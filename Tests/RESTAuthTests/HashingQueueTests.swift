@@ -1,6 +1,6 @@
+import RESTAuth
+import Support
 import Testing
-
-@testable import RESTAuth
 
 /// Who is served next, and who has to give up a place.
 @Suite struct HashingQueueTests {
@@ -100,8 +100,9 @@ import Testing
 
     @Test func nothingIsKeptOfOriginsThatHaveNothingWaiting() {
         var queue = Filled(capacity: 1000)
-        for number in 0..<50_000 { queue.add("origin \(number)") }
-        for id in 0..<50_000 where id.isMultiple(of: 3) { _ = queue.remove(id) }
+        let count = Soak.count(5_000, soak: 50_000)
+        for number in 0..<count { queue.add("origin \(number)") }
+        for id in 0..<count where id.isMultiple(of: 3) { _ = queue.remove(id) }
         while queue.next() != nil {}
         #expect(queue.queue.isEmpty)
     }
@@ -112,7 +113,7 @@ import Testing
         var queue = Filled(capacity: 20)
         var ended: [Int] = []
         var count = 0
-        for _ in 0..<5000 {
+        for _ in 0..<Soak.count(1000, soak: 5000) {
             switch Int.random(in: 0..<5, using: &random) {
             case 0: ended += queue.next().map { [$0] } ?? []
             case 1: ended += queue.remove(Int.random(in: 0...count, using: &random)).map { [$0] } ?? []

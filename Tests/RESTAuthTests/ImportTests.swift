@@ -1,20 +1,20 @@
 import Foundation
 import PasswordHashing
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import Support
 import Synchronization
 import Testing
 
-@testable import RESTAuth
-
 /// Files of users, read line by line, and what becomes of them.
 @Suite struct ImportTests {
-    let test: TestAuth
+    let storage: SQLiteStorage
+    let clock = TestClock()
     let directory: TemporaryDirectory
 
     init() async throws {
-        test = try await TestAuth()
+        storage = try await SQLiteStorage()
         directory = try TemporaryDirectory()
     }
 
@@ -31,20 +31,14 @@ import Testing
     private func run(
         _ source: some UserSource, limit: HashLimit = HashLimit(), isTrial: Bool = false
     ) async throws -> (counts: ImportCounts, notes: [ImportNote]) {
-        let clock = test.clock
+        let clock = clock
         var notes: [ImportNote] = []
-        let counts = try await UserImport(into: test.storage, limit: limit, now: { clock.now }).run(
-            source, isTrial: isTrial
-        ) {
-            part, _, _ in
-            notes += part
-        }
+        let door = UserImport(into: storage, limit: limit, now: { clock.now })
+        let counts = try await door.run(source, isTrial: isTrial) { part, _, _ in notes += part }
         return (counts, notes)
     }
 
-    private func names() async throws -> [String] {
-        try await test.storage.users(after: 0, limit: 1000).map(\.username)
-    }
+    private func names() async throws -> [String] { try await storage.users(after: 0, limit: 1000).map(\.username) }
 
     private let hash = Samples.passwordHash
     /// Has no comma.
@@ -55,21 +49,22 @@ import Testing
     @Test func aLineSaysWhatAnExportSays() async throws {
         let source = try jsonLines(
             """
-            {"id":7,"username":"Miguel","created_at":"2026-01-02T03:04:05.25Z","disabled_at":null,"roles":["admin"],"password_hash":"\(hash)","legacy_id":3}
+            {"id":7,"username":"Miguel","created_at":"2026-01-02T03:04:05.25Z","disabled_at":null,"roles":["admin"],\
+            "password_hash":"\(hash)","legacy_id":3}
             \r
             {"username":"susan","password_hash":"\(hash)","disabled":true}\r
             {"username":"david","password_hash":"\(hash)","disabled_at":"2026-01-02T03:04:05+01:00"}
             """)
         let (counts, _) = try await run(source)
         #expect(counts.imported == 3)
-        let users = try await test.storage.users(after: 0, limit: 10)
+        let users = try await storage.users(after: 0, limit: 10)
         #expect(users.map(\.id) == [7, 8, 9])
         #expect(users[0].createdAt == Date(timeIntervalSince1970: 1_767_323_045.25))
         #expect(users[0].roles == ["admin"])
-        #expect(users.map(\.disabledAt) == [nil, test.clock.now, Date(timeIntervalSince1970: 1_767_319_445)])
-        #expect(users[1].createdAt == test.clock.now)
-        #expect(try await test.storage.credentials(legacyID: 3)?.user.username == "Miguel")
-        #expect(try await test.storage.credentials(user: 7)?.passwordHash == hash)
+        #expect(users.map(\.disabledAt) == [nil, clock.now, Date(timeIntervalSince1970: 1_767_319_445)])
+        #expect(users[1].createdAt == clock.now)
+        #expect(try await storage.credentials(legacyID: 3)?.user.username == "Miguel")
+        #expect(try await storage.credentials(user: 7)?.passwordHash == hash)
     }
 
     @Test(arguments: [
@@ -107,12 +102,11 @@ import Testing
     }
 
     @Test func bytesThatAreNoTextAndEndlessLinesAreRefused() async throws {
-        let good = Array("{\"username\":\"miguel\",\"password_hash\":\"\(hash)\"}\n".utf8)
-        let long =
-            Array("{\"username\":\"long\",\"password_hash\":\"\(hash)\",".utf8)
-            + [UInt8](repeating: 0x20, count: 3 << 20) + [0x7D, 0x0A]
-        let (counts, notes) = try await run(
-            JSONLines(reading: file([0xFF, 0xFE, 0x0A] + long + good + long.dropLast())))
+        let good = Data("{\"username\":\"miguel\",\"password_hash\":\"\(hash)\"}\n".utf8)
+        let start = Data("{\"username\":\"long\",\"password_hash\":\"\(hash)\",".utf8)
+        let long = start + Data(repeating: 0x20, count: 3 << 20) + Data("}".utf8)
+        let bytes = Data([0xFF, 0xFE, 0x0A]) + long + Data("\n".utf8) + good + long
+        let (counts, notes) = try await run(JSONLines(reading: file(bytes)))
         #expect(counts.imported == 1)
         #expect(notes.map(\.place) == [.line(1), .line(2), .line(4), .line(3)])
     }
@@ -122,10 +116,11 @@ import Testing
     @Test func columnsComeInAnyOrderAndQuotesAreTakenAway() async throws {
         let (counts, _) = try await run(
             csv(
-                "\u{FEFF}password_hash,\"disabled\",id,username,created_at\r\n\(plain),,9,Miguel,2026-01-02 03:04:05\r\n"
+                "\u{FEFF}password_hash,\"disabled\",id,username,created_at\r\n"
+                    + "\(plain),,9,Miguel,2026-01-02 03:04:05\r\n"
                     + "\"\(hash)\",yes,,\"o'brien\",\"\"\r\n\r\n\(plain),0,,\"a, b\",2026-01-02T03:04:05.5Z"))
         #expect(counts.imported == 3)
-        let users = try await test.storage.users(after: 0, limit: 10)
+        let users = try await storage.users(after: 0, limit: 10)
         #expect(users.map(\.username) == ["Miguel", "o'brien", "a, b"])
         #expect(users.map(\.id) == [9, 10, 11])
         #expect(users.map(\.isDisabled) == [false, true, false])
@@ -140,7 +135,8 @@ import Testing
         "username,\"password_hash\"x\n",
     ])
     func aHeaderThatDoesNotNameTheColumnsIsRefused(header: String) async throws {
-        await test.expect(.misconfigured) { try csv(header) }
+        let error = #expect(throws: AuthError.self) { try csv(header) }
+        #expect(error?.code == .misconfigured)
     }
 
     @Test(arguments: [
@@ -182,12 +178,11 @@ import Testing
         let long = String(repeating: "x\nadmin,\(plain)\n", count: 20_000)
         #expect(
             try await run(csv("username,password_hash\n\"\(long)\",\(plain)\ndavid,\(plain)\n")).counts.refusals == 1)
-        await test.expect(.misconfigured) {
-            try await run(
-                csv(
-                    "username,password_hash\n\"\(String(repeating: "x", count: 2 << 20))\nadmin,\(plain)\n\",\(plain)\n"
-                ))
+        let endless = String(repeating: "x", count: 2 << 20)
+        let error = await #expect(throws: AuthError.self) {
+            try await run(csv("username,password_hash\n\"\(endless)\nadmin,\(plain)\n\",\(plain)\n"))
         }
+        #expect(error?.code == .misconfigured)
         #expect(try await names() == ["susan", "david"])
     }
 
@@ -269,9 +264,9 @@ import Testing
 
     @Test func anIdIsKeptWhereItIsFreeAndTheOthersComeAfterAll() async throws {
         for name in ["a", "b", "c"] {
-            _ = try await test.storage.insertUser(Username(name), passwordHash: hash, at: test.clock.now)
+            _ = try await storage.insertUser(Username(name), passwordHash: hash, at: clock.now)
         }
-        _ = try await test.storage.deleteUser(id: 3, at: test.clock.now)
+        _ = try await storage.deleteUser(id: 3, at: clock.now)
         let text = (1...9).map { "{\"id\":\($0),\"username\":\"user-\($0)\",\"password_hash\":\"\(hash)\"}\n" }.joined()
         let (counts, notes) = try await run(
             jsonLines(text + "{\"id\":9,\"username\":\"twice\",\"password_hash\":\"\(hash)\"}"))
@@ -279,7 +274,7 @@ import Testing
         #expect(counts.renumbered == 4)
         #expect(notes.contains { $0.outcome == .imported(id: 13, former: 3) })
         #expect(notes.contains { $0.username == "twice" && $0.outcome == .imported(id: 10, former: 9) })
-        let users = try await test.storage.users(after: 2, limit: 100)
+        let users = try await storage.users(after: 2, limit: 100)
         #expect(users.map(\.id) == [4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
         #expect(
             users.map(\.username) == [4, 5, 6, 7, 8, 9].map { "user-\($0)" } + ["twice", "user-1", "user-2", "user-3"])
@@ -296,7 +291,7 @@ import Testing
     }
 
     @Test func aTrialWritesNothingAndSaysTheSame() async throws {
-        _ = try await test.storage.insertUser(Username("miguel"), passwordHash: hash, at: test.clock.now)
+        _ = try await storage.insertUser(Username("miguel"), passwordHash: hash, at: clock.now)
         let lines = [(1, "susan"), (2, "Miguel"), (3, "david"), (4, "a:b"), (3, "erin")]
         let text = lines.map { "{\"id\":\($0),\"username\":\"\($1)\",\"password_hash\":\"\(hash)\"}\n" }.joined()
         let trial = try await run(jsonLines(text), isTrial: true)
@@ -313,13 +308,13 @@ import Testing
     }
 
     @Test func manyBatchesComeInInOrder() async throws {
-        let count = 2 * UserImport.batchSize + 1
+        let count = Soak.count(1, soak: 2) * UserImport.batchSize + 1
         let text = numberedUsers(1...count) + "{\"username\":\"USER-1\",\"password_hash\":\"\(hash)\"}\n"
         let (counts, notes) = try await run(jsonLines(text))
         #expect(counts.imported == count)
         #expect(counts.refused == [.duplicate: 1])
         #expect(notes.filter { $0.username != "USER-1" }.map(\.place) == (1...count).map(ImportPlace.line))
-        #expect(try await test.storage.lastUserID() == count)
+        #expect(try await storage.lastUserID() == count)
         #expect(try await run(jsonLines(text)).counts.skipped == count)
     }
 
@@ -337,21 +332,22 @@ import Testing
 
     @Test func whatIsExportedIsImportedAsItWas() async throws {
         let text = """
-            {"id":7,"username":"Miguel","created_at":"2026-01-02T03:04:05.250001Z","roles":["b","a"],"password_hash":"\(hash)","legacy_id":3}
+            {"id":7,"username":"Miguel","created_at":"2026-01-02T03:04:05.250001Z","roles":["b","a"],\
+            "password_hash":"\(hash)","legacy_id":3}
             {"id":9,"username":"日本語","disabled_at":"2026-01-02T03:04:05Z","password_hash":"\(hash)"}
             """
         _ = try await run(jsonLines(text))
-        let exported = try await export(test.storage)
-        let other = try await TestAuth()
-        _ = try await UserImport(into: other.storage).run(JSONLines(reading: file(exported)))
-        #expect(try await export(other.storage) == exported)
-        #expect(try await other.storage.users(after: 0, limit: 10) == test.storage.users(after: 0, limit: 10))
-        #expect(try await other.storage.credentials(legacyID: 3)?.user.id == 7)
+        let exported = try await export(storage)
+        let other = try await SQLiteStorage()
+        _ = try await UserImport(into: other).run(JSONLines(reading: file(exported)))
+        #expect(try await export(other) == exported)
+        #expect(try await other.users(after: 0, limit: 10) == storage.users(after: 0, limit: 10))
+        #expect(try await other.credentials(legacyID: 3)?.user.id == 7)
     }
 
     @Test func anExportHasNoHashesUnasked() async throws {
-        _ = try await test.storage.insertUser(Username("miguel"), passwordHash: hash, at: test.clock.now)
-        let text = String(decoding: try await export(test.storage, includingPasswordHashes: false), as: UTF8.self)
+        _ = try await storage.insertUser(Username("miguel"), passwordHash: hash, at: clock.now)
+        let text = String(decoding: try await export(storage, includingPasswordHashes: false), as: UTF8.self)
         #expect(
             text == #"{"id":1,"username":"miguel","created_at":"2027-01-15T08:00:00Z","disabled_at":null,"roles":[]}"#
                 + "\n")
@@ -360,9 +356,9 @@ import Testing
     /// Imported again, the user would seem to have the password of then.
     @Test func aLegacyIdIsNotExportedAfterAnotherPassword() async throws {
         _ = try await run(jsonLines("{\"id\":1,\"username\":\"a\",\"password_hash\":\"\(hash)\",\"legacy_id\":1}"))
-        #expect(String(decoding: try await export(test.storage), as: UTF8.self).contains("legacy_id"))
-        _ = try await test.storage.setPasswordHash(hash, user: 1, replacing: nil, keeping: nil, at: test.clock.now)
-        #expect(!String(decoding: try await export(test.storage), as: UTF8.self).contains("legacy_id"))
+        #expect(String(decoding: try await export(storage), as: UTF8.self).contains("legacy_id"))
+        _ = try await storage.setPasswordHash(hash, user: 1, replacing: nil, keeping: nil, at: clock.now)
+        #expect(!String(decoding: try await export(storage), as: UTF8.self).contains("legacy_id"))
     }
 
     private func export(_ storage: SQLiteStorage, includingPasswordHashes: Bool = true) async throws -> [UInt8] {

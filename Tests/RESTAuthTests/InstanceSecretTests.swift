@@ -1,8 +1,7 @@
 import Foundation
+import RESTAuth
 import Support
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct InstanceSecretTests {
     let directory: TemporaryDirectory

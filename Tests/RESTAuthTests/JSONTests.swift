@@ -1,6 +1,5 @@
+import RESTAuth
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct JSONTests {
     static let readable: [(String, JSON)] = [

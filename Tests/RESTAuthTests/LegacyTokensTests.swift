@@ -1,20 +1,25 @@
 import Crypto
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
-
-@testable import RESTAuth
 
 /// Tokens of a Flask server: the two forms that its secret may sign, and everything else under that
 /// secret, which it may not.
 @Suite struct LegacyTokensTests {
     static let secretText = "Zq7-flask-4hVxN2pL"
-    let secret = InstanceSecret()
+    let secret: InstanceSecret
     let test: TestAuth
     let user: User
 
-    init() async throws {
+    /// One for all tests that change nothing of it.
+    private static let shared = Task { try await LegacyTokensTests(secret: InstanceSecret()) }
+
+    init() async throws { self = try await Self.shared.value }
+
+    private init(secret: InstanceSecret) async throws {
+        self.secret = secret
         test = try await TestAuth(over: SQLiteStorage(), secret: secret) { configuration in
             configuration.legacySecret = try? LegacySecret(Self.secretText)
         }
@@ -133,10 +138,11 @@ import Testing
     }
 
     @Test func aTokenDiesAtItsEnd() async throws {
-        test.clock.advance(by: 599.9)
-        for token in [pyJWT, jws] { _ = try await verify(token) }
-        test.clock.advance(by: 0.1)
-        for token in [pyJWT, jws] { await expectInvalid(token) }
+        let own = try await Self(secret: InstanceSecret())
+        own.test.clock.advance(by: 599.9)
+        for token in [pyJWT, jws] { _ = try await own.verify(token) }
+        own.test.clock.advance(by: 0.1)
+        for token in [pyJWT, jws] { await own.expectInvalid(token) }
     }
 
     // MARK: What it opens
@@ -153,7 +159,8 @@ import Testing
     }
 
     @Test func itGivesOneOfOurTokensWhichIsNoMoreRecentThanItself() async throws {
-        let token = try await test.auth.sessions.token(for: verify(jws))
+        let test = try await Self(secret: InstanceSecret()).test
+        let token = try await test.auth.sessions.token(for: test.auth.accessTokens.verify(jws))
         #expect(token.duration == 600)
         let fresh = try await test.verify(token)
         #expect(fresh.userID == 70)
@@ -178,9 +185,10 @@ import Testing
     }
 
     @Test func aPasswordThatIsChangedMeanwhileEndsTheTrade() async throws {
-        let identity = try await verify(pyJWT)
-        try await test.auth.passwords.set("monty", for: user)
-        await test.expect(.invalidCredentials) { try await test.auth.sessions.token(for: identity) }
+        let own = try await Self(secret: InstanceSecret())
+        let identity = try await own.verify(pyJWT)
+        try await own.test.auth.passwords.set("monty", for: own.user)
+        await own.test.expect(.invalidCredentials) { try await own.test.auth.sessions.token(for: identity) }
     }
 
     // MARK: What is refused

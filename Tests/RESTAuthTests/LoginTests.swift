@@ -1,6 +1,5 @@
+import RESTAuth
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct LoginTests {
     @Test func theRightPasswordSignsIn() async throws {
@@ -12,21 +11,23 @@ import Testing
         #expect(identity.sessionID == nil)
     }
 
-    @Test(arguments: [
-        ("miguel", "Python"), ("miguel", ""), ("miguel", "python\0"), ("nobody", "python"), ("", "python"), ("", ""),
-        ("a\0b", "python"),
-        ("disabled", "python"), ("miguel", String(repeating: "x", count: 5000)),
-        (String(repeating: "x", count: 5000), "python"),
-    ])
-    func everyOtherAttemptGetsTheSameRefusal(username: String, password: String) async throws {
+    @Test func everyOtherAttemptGetsTheSameRefusal() async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "python")
         let disabled = try await test.auth.users.register("disabled", password: "python")
         try await test.auth.users.disable(disabled.id)
-        let error = await #expect(throws: AuthError.self) {
-            try await test.auth.login.attempt(username, password: password)
+        let long = String(repeating: "x", count: 5000)
+        for (username, password) in [
+            ("miguel", "Python"), ("miguel", ""), ("miguel", "python\0"), ("nobody", "python"), ("", "python"),
+            ("", ""),
+            ("a\0b", "python"), ("disabled", "python"), ("miguel", long), (long, "python"),
+        ] {
+            let error = await #expect(throws: AuthError.self, "\(username) with \(password)") {
+                try await test.auth.login.attempt(username, password: password)
+            }
+            let refusal = AuthError(.invalidCredentials, "Unauthorized Access")
+            #expect(error == refusal, "\(username) with \(password)")
         }
-        #expect(error == AuthError(.invalidCredentials, "Unauthorized Access"))
     }
 
     @Test func anotherPasswordReplacesTheFirst() async throws {

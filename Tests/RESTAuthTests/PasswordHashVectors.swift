@@ -17,7 +17,9 @@ struct PasswordHashVector: Decodable, Sendable {
         "fbscrypt", "phpass",
     ]
 
-    static func all() throws -> [PasswordHashVector] { try load([PasswordHashVector].self, "password-hashes") }
+    static func all() throws -> [PasswordHashVector] { try loaded.get() }
+
+    private static let loaded = Result { try load([PasswordHashVector].self, "password-hashes") }
 
     /// Those of a form that are cheap to verify.
     static func small(_ form: String) throws -> [PasswordHashVector] {

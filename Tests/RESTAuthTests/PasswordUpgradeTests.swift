@@ -1,10 +1,10 @@
 import Foundation
 import PasswordHashing
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
+import Support
 import Testing
-
-@testable import RESTAuth
 
 /// Hashes of other systems sign their users in, and are replaced by ours on the way.
 @Suite struct PasswordUpgradeTests {
@@ -16,10 +16,13 @@ import Testing
         try #require(await test.storage.credentials(canonicalUsername: name)).passwordHash
     }
 
+    /// With other passwords for each form; under `make soak` with all of them for each.
     @Test(arguments: PasswordHashVector.forms)
     func aHashIsReplacedAtTheFirstSignIn(form: String) async throws {
         let test = try await TestAuth()
-        let vectors = try PasswordHashVector.small(form)
+        let first = try #require(PasswordHashVector.forms.firstIndex(of: form))
+        let vectors = try PasswordHashVector.small(form).enumerated()
+            .filter { Soak.isOn || $0.offset % 8 == first % 8 }.map(\.element)
         try #require(!vectors.isEmpty)
         for (number, vector) in vectors.enumerated() {
             let name = "user\(number)"

@@ -1,10 +1,9 @@
 import Crypto
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct RegistrationTests {
     /// The nonce that solves a challenge.

@@ -1,11 +1,10 @@
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import ServiceLifecycle
 import Support
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct RevocationsTests {
     private func line(_ number: Int64, _ user: User.ID, _ isRefused: Bool, at: TimeInterval = 0) -> Revocation {
@@ -19,23 +18,23 @@ import Testing
     }
 
     @Test func whatIsNotConfirmedIsUnknown() {
-        let revocations = Revocations(bound: .seconds(1))
+        let revocations = Revocations(bound: .seconds(600))
         #expect(revocations.standing(of: identity(1)) == .unknown)
-        revocations.confirm(at: .now - .seconds(2))
+        revocations.confirm(at: .now - .seconds(601))
         #expect(revocations.standing(of: identity(1)) == .unknown)
         revocations.confirm(at: .now)
         #expect(revocations.standing(of: identity(1)) == .admitted)
     }
 
     @Test func aRefusalHoldsWithoutConfirmation() {
-        let revocations = Revocations(bound: .seconds(1))
+        let revocations = Revocations(bound: .seconds(600))
         revocations.apply([line(1, 1, true)])
         #expect(revocations.standing(of: identity(1)) == .refused)
         #expect(revocations.standing(of: identity(2)) == .unknown)
     }
 
     @Test func aRefusalConcernsItsSessionOrRoleOnly() {
-        let revocations = Revocations(bound: .seconds(1))
+        let revocations = Revocations(bound: .seconds(600))
         revocations.confirm(at: .now)
         let (ended, other) = (Session.ID(at: .now), Session.ID(at: .now))
         revocations.apply([
@@ -52,7 +51,7 @@ import Testing
     }
 
     @Test func theHighestNumberCountsInWhateverOrderLinesCome() {
-        let revocations = Revocations(bound: .seconds(1))
+        let revocations = Revocations(bound: .seconds(600))
         revocations.confirm(at: .now)
         revocations.apply([line(3, 1, true)])
         revocations.apply([line(1, 1, true), line(2, 1, false)])
@@ -63,7 +62,7 @@ import Testing
     }
 
     @Test func whatNoTokenCanConcernAnyMoreIsForgotten() {
-        let revocations = Revocations(bound: .seconds(1))
+        let revocations = Revocations(bound: .seconds(600))
         revocations.confirm(at: .now)
         revocations.apply([line(1, 1, true, at: 10), line(2, 2, true, at: 20)])
         revocations.forget(before: Date(timeIntervalSince1970: 15))
@@ -81,10 +80,10 @@ import Testing
         let group = ServiceGroup(services: test.auth.services, logger: .init(label: "test"))
         async let running: Void = group.run()
         let revocations = try #require(test.auth.services.first as? RevocationFeed).revocations
-        try await wait(seconds: 5, for: "the feed to confirm") { revocations.standing(of: identity(1)) == .admitted }
+        try await wait(for: "the feed to confirm") { revocations.standing(of: identity(1)) == .admitted }
         _ = try await test.auth.accessTokens.verify(token)
         try await other.auth.users.disable(1)
-        try await wait(seconds: 5, for: "the refusal") { revocations.standing(of: identity(1)) == .refused }
+        try await wait(for: "the refusal") { revocations.standing(of: identity(1)) == .refused }
         await #expect(throws: AuthError.self) { try await test.auth.accessTokens.verify(token) }
         await group.triggerGracefulShutdown()
         try await running
@@ -127,7 +126,7 @@ import Testing
         test.clock.advance(by: TimeInterval(AuthConfiguration.maximumTokenDuration + 3601))
         let group = ServiceGroup(services: test.auth.services, logger: .init(label: "test"))
         async let running: Void = group.run()
-        try await wait(seconds: 5, for: "the sweep") { try await test.storage.revocations(after: 0, limit: 10).isEmpty }
+        try await wait(for: "the sweep") { try await test.storage.revocations(after: 0, limit: 10).isEmpty }
         await group.triggerGracefulShutdown()
         try await running
     }

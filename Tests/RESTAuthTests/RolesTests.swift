@@ -1,8 +1,7 @@
 import Foundation
+import RESTAuth
 import RESTAuthTesting
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct RolesTests {
     @Test func aRoleIsInTheNextTokenAndItsRemovalIsARevocation() async throws {

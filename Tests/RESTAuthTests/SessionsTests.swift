@@ -1,9 +1,9 @@
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
+import Support
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct SessionsTests {
     // MARK: Starting
@@ -243,11 +243,15 @@ import Testing
     }
 
     @Test func onlyDigestsAreStored() async throws {
-        let directory = try TemporaryFile()
-        let test = try await TestAuth(over: SQLiteStorage(path: directory.path), secret: InstanceSecret())
+        let directory = try TemporaryDirectory()
+        let test = try await TestAuth(
+            over: SQLiteStorage(path: directory.path + "/a.sqlite"), secret: InstanceSecret())
         let first = try await test.session()
         let second = try await test.auth.sessions.refresh(first.refresh.value)
-        let bytes = try directory.everything()
+        // The database and its side files.
+        let bytes = try directory.contents.flatMap {
+            Array(try Data(contentsOf: URL(fileURLWithPath: "\(directory.path)/\($0)")))
+        }
         for token in [first, second] {
             let raw = try #require(Base64.url.decode(token.refresh.value.utf8))
             for secret in [Array(token.refresh.value.utf8), raw, Array(raw[20..<52])] {
@@ -363,26 +367,27 @@ import Testing
         #expect(try await test.auth.sessions.list(of: 1).isEmpty)
     }
 
-    @Test func tenThousandSessionsArePagedAndTheOldestGoes() async throws {
-        let test = try await TestAuth()
+    @Test func manySessionsArePagedAndTheOldestGoes() async throws {
+        let count = Soak.count(1_000, soak: 10_000)
+        let test = try await TestAuth { $0.sessionLimit = count }
         let user = try await test.auth.users.register("miguel", password: "python")
-        for number in 0..<10_000 {
+        for number in 0..<count {
             let session = Samples.session(number, of: user.id, at: test.clock.now)
-            _ = try await test.storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10_000)
+            _ = try await test.storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: count)
         }
         let identity = try await test.auth.login.attempt("miguel", password: "python")
         _ = try await test.auth.sessions.start(for: identity)
         var seen: [Session.ID] = []
-        while case let page = try await test.auth.sessions.list(of: user.id, after: seen.last, limit: 1000),
+        while case let page = try await test.auth.sessions.list(of: user.id, after: seen.last, limit: count / 10),
             !page.isEmpty
         {
             seen += page.map(\.id)
         }
-        #expect(seen.count == 10_000)
-        #expect(Set(seen).count == 10_000)
+        #expect(seen.count == count)
+        #expect(Set(seen).count == count)
         #expect(!seen.contains(Samples.session(0, at: test.clock.now).id))
         #expect(seen.contains(Samples.session(1, at: test.clock.now).id))
-        #expect(try await test.auth.sessions.endAll(of: user.id) == 10_000)
+        #expect(try await test.auth.sessions.endAll(of: user.id) == count)
     }
 
     @Test func whatHasExpiredIsSwept() async throws {
@@ -408,23 +413,5 @@ import Testing
         let ids = (0..<1000).map { Session.ID(at: start.addingTimeInterval(Double($0) / 1000)).description }
         #expect(ids == ids.sorted())
         #expect(Set((0..<1000).map { _ in Session.ID(at: start) }).count == 1000)
-    }
-}
-
-/// A database file and its side files, to look for what must not be in them.
-private struct TemporaryFile {
-    private let directory = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(UUID().uuidString)
-
-    init() throws {
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    }
-
-    var path: String { directory.appendingPathComponent("a.sqlite").path }
-
-    func everything() throws -> [UInt8] {
-        defer { try? FileManager.default.removeItem(at: directory) }
-        return try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).flatMap {
-            Array(try Data(contentsOf: $0))
-        }
     }
 }

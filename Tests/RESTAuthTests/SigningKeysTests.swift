@@ -1,11 +1,10 @@
 import Foundation
+import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import ServiceLifecycle
 import Support
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct SigningKeysTests {
     @Test(arguments: SigningAlgorithm.allCases)
@@ -136,7 +135,7 @@ import Testing
         async let running: Void = group.run()
         let made = try await test.auth.signingKeys.rotate(lead: 0)
         #expect(made.signsFrom == test.clock.now.addingTimeInterval(5))
-        try await wait(seconds: 5, for: "the key") { other.auth.signingKeys.jwks.contains(made.id) }
+        try await wait(for: "the key") { other.auth.signingKeys.jwks.contains(made.id) }
         await group.triggerGracefulShutdown()
         try await running
         test.clock.advance(by: 5)

@@ -1,7 +1,6 @@
 import Foundation
+import RESTAuth
 import Testing
-
-@testable import RESTAuth
 
 @Suite struct ThrottleLimitTests {
     private let subject = ThrottleSubject(rawValue: "account:miguel")

@@ -1,16 +1,20 @@
 """An application behind a proxy: answers every request with what came of it, as JSON.
 
-echo_server.py PORT [STATUS] also prints it, a line for each request. The status is 200 unless another is given; 503 asks to try again.
+echo_server.py PORT NAME also prints it, a line for each request. The status is 200 unless the
+request's field NAME-Status has another; 503 asks to try again.
 """
 
 import json
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# A line has two parts for print, and requests come at the same time.
+printing = threading.Lock()
 
 
 class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    status = int(sys.argv[2]) if len(sys.argv) > 2 else 200
 
     def read_body(self):
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -32,11 +36,13 @@ class Echo(BaseHTTPRequestHandler):
                 "body": self.read_body().decode(),
             }
         )
-        print(text, flush=True)
-        self.send_response(self.status)
+        with printing:
+            print(text, flush=True)
+        status = int(self.headers.get(f"{sys.argv[2]}-Status", 200))
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
-        if self.status == 503:
+        if status == 503:
             self.send_header("Retry-After", "7")
         self.end_headers()
         self.wfile.write(text.encode())

@@ -1,8 +1,8 @@
 """The server that users move away from: the ancestor's contract, with Flask, SQLite and HS256.
 
-    flask_server.py serve FILE PORT SECRET [--tokens FORM] [--hashes AGE] [--seconds N]
+    flask_server.py serve FILE PORT SECRET [--tokens FORM] [--hashes AGE]
     flask_server.py fill FILE USERS [--once]     users of all ages, straight into the table
-    flask_server.py token SECRET ID [--tokens FORM] [--seconds N]
+    flask_server.py tokens                       one for each line FORM ID SECONDS SECRET of standard input
 
 A form of tokens is "pyjwt" or "itsdangerous", an age of hashes one of those in AGES: what the article and its followers used over the years.
 """
@@ -52,6 +52,7 @@ AGES = {
         lambda password: bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode(),
     ),
 }
+DURATION = 600
 SCHEMA = "CREATE TABLE IF NOT EXISTS users (id INTEGER NOT NULL PRIMARY KEY, username VARCHAR(32), password_hash VARCHAR(64))"
 
 
@@ -132,7 +133,7 @@ def make_app(options):
     @app.get("/api/token")
     def token():
         return jsonify(
-            token=make_token(options.tokens, options.secret, signed_in()[0], options.seconds), duration=options.seconds
+            token=make_token(options.tokens, options.secret, signed_in()[0], DURATION), duration=DURATION
         )
 
     @app.get("/api/resource")
@@ -173,17 +174,15 @@ def main():
     filling.add_argument("file")
     filling.add_argument("users", type=int)
     filling.add_argument("--once", action="store_true")
-    token = commands.add_parser("token")
-    token.add_argument("secret")
-    token.add_argument("id", type=int)
-    for command in (serve, token):
-        command.add_argument("--tokens", choices=["pyjwt", "itsdangerous"], default="pyjwt")
-        command.add_argument("--seconds", type=int, default=600)
+    serve.add_argument("--tokens", choices=["pyjwt", "itsdangerous"], default="pyjwt")
+    commands.add_parser("tokens")
     options = parser.parse_args()
     if options.command == "fill":
         fill(options)
-    elif options.command == "token":
-        print(make_token(options.tokens, options.secret, options.id, options.seconds))
+    elif options.command == "tokens":
+        for line in sys.stdin:
+            form, id, seconds, secret = line.rstrip("\n").split(" ", 3)
+            print(make_token(form, secret, int(id), int(seconds)), flush=True)
     else:
         with sqlite3.connect(options.file) as database:
             database.execute(SCHEMA)

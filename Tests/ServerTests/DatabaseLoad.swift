@@ -5,9 +5,6 @@ import Testing
 
 /// Clients that register, renew and verify without a pause, and keep book of what they were
 /// promised.
-///
-/// Each has a thread of its own, where it waits for its answers: an outage must not keep the test
-/// from going on.
 final class DatabaseLoad: Sendable {
     enum Work: CaseIterable {
         case registration
@@ -34,31 +31,32 @@ final class DatabaseLoad: Sendable {
 
     private let port: Int
     private let state = Mutex(Book())
-    private let running = Atomic(0)
     private let isOver = Atomic(false)
 
-    /// Signs the clients in and lets them go.
+    private init(on port: Int) { self.port = port }
+
+    /// Signs the clients in and lets them go while `body` runs; then each ends what it began.
     /// - Parameter port: of a server, or of what stands in front of some.
-    init(on port: Int) throws {
-        self.port = port
-        for client in 0..<Self.clients {
-            let connection = try HTTPConnection(port: port)
-            let (name, password) = ("client-\(client)", "python")
-            try #require(try register(name, on: connection).status == 201)
-            let tokens = try connection.send("POST", "/api/tokens", headers: [basic(name, password)]).json
-            let access = try #require(tokens["access_token"] as? String)
-            state.withLock { $0.refreshTokens[client] = tokens["refresh_token"] as? String }
-            running.add(1, ordering: .relaxed)
-            Thread { self.run(client, access: access) }.start()
+    static func run(on port: Int, _ body: (DatabaseLoad) async throws -> Void) async throws -> Book {
+        let load = DatabaseLoad(on: port)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for client in 0..<clients {
+                let access = try await load.signIn(client)
+                group.addTask { await load.work(client, access: access) }
+            }
+            try await body(load)
+            load.isOver.store(true, ordering: .relaxed)
+            try await group.waitForAll()
         }
+        return load.book
     }
 
     var book: Book { state.withLock { $0 } }
 
     /// Waits until each kind of work has been done `count` times more.
-    func goOn(by count: Int, within seconds: Double = 20) async throws {
+    func goOn(by count: Int) async throws {
         let before = book.done
-        try await wait(seconds: seconds, for: "requests to succeed") {
+        try await wait(for: "requests to succeed") {
             let done = self.book.done
             return Work.allCases.allSatisfy { done[$0, default: 0] >= before[$0, default: 0] + count }
         }
@@ -67,53 +65,57 @@ final class DatabaseLoad: Sendable {
     /// Waits until each kind of work has been refused once more.
     func areRefused() async throws {
         let before = book.refused
-        try await wait(seconds: 20, for: "requests to be refused") {
+        try await wait(for: "requests to be refused") {
             let refused = self.book.refused
             return Work.allCases.allSatisfy { refused[$0, default: 0] > before[$0, default: 0] }
         }
     }
 
-    /// Lets every client end what it began.
-    func end() async throws -> Book {
-        isOver.store(true, ordering: .relaxed)
-        try await wait(seconds: 30, for: "the clients to end") { running.load(ordering: .relaxed) == 0 }
-        return book
-    }
-
     // MARK: A client
 
-    private func run(_ client: Int, access: String) {
+    /// - Returns: its access token.
+    private func signIn(_ client: Int) async throws -> String {
+        let connection = try await HTTPConnection(port: port)
+        let (name, password) = ("client-\(client)", "python")
+        try #require(try await register(name, on: connection).status == 201)
+        let tokens = try await connection.send("POST", "/api/tokens", headers: [basic(name, password)]).json
+        state.withLock { $0.refreshTokens[client] = tokens["refresh_token"] as? String }
+        return try #require(tokens["access_token"] as? String)
+    }
+
+    private func work(_ client: Int, access: String) async {
         var connection: HTTPConnection?
         var number = 0
-        while !isOver.load(ordering: .relaxed) {
+        while !isOver.load(ordering: .relaxed), !Task.isCancelled {
             do {
-                let open = try connection ?? HTTPConnection(port: port)
+                let open: HTTPConnection
+                if let connection { open = connection } else { open = try await HTTPConnection(port: port) }
                 connection = open
                 number += 1
-                try work(client, number, access, on: open)
+                try await work(client, number, access, on: open)
             } catch {
                 connection = nil
                 state.withLock { $0.lost += 1 }
             }
         }
-        running.subtract(1, ordering: .relaxed)
     }
 
-    private func work(_ client: Int, _ number: Int, _ access: String, on connection: HTTPConnection) throws {
+    private func work(_ client: Int, _ number: Int, _ access: String, on connection: HTTPConnection) async throws {
         let name = "user-\(client)-\(number)"
-        let registered = try register(name, on: connection)
+        let registered = try await register(name, on: connection)
         note(.registration, registered, right: 201) { $0.users[name] = registered["Location"] }
 
         let token = state.withLock { $0.refreshTokens[client] } ?? ""
-        let renewed = try connection.send(
+        let renewed = try await connection.send(
             "PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": token]))
         note(.renewal, renewed, right: 200) { $0.refreshTokens[client] = renewed.json["refresh_token"] as? String }
 
-        note(.verification, try connection.send("GET", "/api/resource", headers: [bearer(access)]), right: 200) { _ in }
+        let verified = try await connection.send("GET", "/api/resource", headers: [bearer(access)])
+        note(.verification, verified, right: 200) { _ in }
     }
 
-    private func register(_ name: String, on connection: HTTPConnection) throws -> HTTPAnswer {
-        try connection.send(
+    private func register(_ name: String, on connection: HTTPConnection) async throws -> HTTPAnswer {
+        try await connection.send(
             "POST", "/api/users", headers: ["Content-Type: application/json"],
             body: json(["username": name, "password": "python"]))
     }
@@ -136,17 +138,17 @@ final class DatabaseLoad: Sendable {
 
 extension DatabaseLoad.Book {
     /// Expects that all that was promised is there, and nothing twice.
-    func expectKept(by server: RunningServer) throws {
+    func expectKept(by server: RunningServer) async throws {
         #expect(wrong.isEmpty, "\(wrong.prefix(3))")
         #expect(Set(users.values).count == users.count)
-        let connection = try server.connect()
+        let connection = try await server.connect()
         for (name, location) in users {
             let path = location.replacing("http://127.0.0.1", with: "")
-            #expect(try connection.send("GET", path).json as? [String: String] == ["username": name])
+            #expect(try await connection.send("GET", path).json as? [String: String] == ["username": name])
         }
         for (client, token) in refreshTokens {
-            #expect(try server.refresh(token).status == 200)
-            #expect(try server.sessions(basic("client-\(client)", "python")).count == 1)
+            #expect(try await server.refresh(token).status == 200)
+            #expect(try await server.sessions(basic("client-\(client)", "python")).count == 1)
         }
     }
 }

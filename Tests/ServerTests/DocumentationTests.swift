@@ -1,17 +1,15 @@
 import Foundation
+import RESTAuthServer
 import Support
 import Testing
-
-@testable import RESTAuthServer
 
 /// What is written is what is there.
 @Suite struct DocumentationTests {
     /// The pages show the very files that the tests run.
     @Test(arguments: [
         ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"),
-        ("Verifying-elsewhere", "Verifying/verify.py"),
-        ("Verifying-elsewhere", "Verifying/verify.mjs"), ("Registration", "Registering/register.mjs"),
-        ("Registration", "Registering/register.py"),
+        ("Verifying-elsewhere", "Verifying/verify.py"), ("Verifying-elsewhere", "Verifying/verify.mjs"),
+        ("Registration", "Registering/register.mjs"), ("Registration", "Registering/register.py"),
     ])
     func aPageShowsTheExampleWordForWord(page: String, example: String) throws {
         let page = try text("Sources/RESTAuth/RESTAuth.docc/\(page).md")

@@ -2,7 +2,6 @@ import Crypto
 import Foundation
 import GRDB
 import Support
-import Synchronization
 import Testing
 
 /// From a running Flask server to a running rest-auth, with the steps of the page *Moving from
@@ -18,24 +17,28 @@ import Testing
     private static let importing = ["users", "import", "--from-flask", "data.sqlite"]
     private static let serving = "REST_AUTH_LEGACY_SECRET='the SECRET_KEY of the Flask server' rest-auth serve"
 
+    private static let isJSON = ["Content-Type: application/json"]
+
     private var oldDatabase: String { directory.path + "/data.sqlite" }
     private var newDatabase: String { directory.path + "/rest-auth.sqlite" }
 
     // MARK: The old server
 
-    private func flask(_ arguments: [String]) throws -> ExternalProcess {
+    private static func flask(
+        _ arguments: [String], in directory: TemporaryDirectory, input: ExternalProcess.Input = .nothing
+    ) throws -> ExternalProcess {
         let script = ExternalProcess.repository.appendingPathComponent("Tests/Scripts/flask_server.py")
         return try ExternalProcess(
             ExternalProcess.testPython(), ["-W", "ignore", script.path] + arguments,
-            environment: ["PYTHONDONTWRITEBYTECODE": "1"], directory: directory)
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"], directory: directory, input: input)
     }
 
     private func fill(_ users: Int, _ options: String...) async throws {
-        let process = try flask(["fill", "data.sqlite", "\(users)"] + options)
+        let process = try Self.flask(["fill", "data.sqlite", "\(users)"] + options, in: directory)
         guard try await process.exitStatus() == 0 else { throw FlaskFailed(log: process.errorText) }
     }
 
-    private final class FlaskServer {
+    private final class FlaskServer: Sendable {
         let port: Int
         private let process: ExternalProcess
 
@@ -46,8 +49,10 @@ import Testing
 
         deinit { process.kill() }
 
-        func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
-            try HTTPConnection(port: port).send(method, path, headers: headers, body: body)
+        func send(
+            _ method: String, _ path: String, headers: [String] = [], body: String? = nil
+        ) async throws -> HTTPAnswer {
+            try await HTTPConnection(port: port).send(method, path, headers: headers, body: body)
         }
 
         func stop() async throws {
@@ -58,16 +63,19 @@ import Testing
 
     private func startFlask(_ options: String...) async throws -> FlaskServer {
         let port = try FreePort.next()
-        let process = try flask(["serve", "data.sqlite", "\(port)", secret] + options)
+        let process = try Self.flask(["serve", "data.sqlite", "\(port)", secret] + options, in: directory)
         try await process.answers(on: port)
         return FlaskServer(process, port: port)
     }
 
-    /// A token as the old server gives it, made by the same libraries.
+    /// Makes tokens as the old server gives them, by the same libraries.
+    private static let tokenMaker = Task {
+        let directory = try TemporaryDirectory()
+        return AnsweringProcess(try flask(["tokens"], in: directory, input: .lines), in: directory)
+    }
+
     private func madeToken(_ id: Int, _ form: String, seconds: Int, secret: String? = nil) async throws -> String {
-        let process = try flask(["token", secret ?? self.secret, "\(id)", "--tokens", form, "--seconds", "\(seconds)"])
-        guard try await process.exitStatus() == 0 else { throw FlaskFailed(log: process.errorText) }
-        return process.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
+        try await Self.tokenMaker.value.answer(to: "\(form) \(id) \(seconds) \(secret ?? self.secret)")
     }
 
     private struct Outstanding {
@@ -75,13 +83,16 @@ import Testing
         let username: String
     }
 
-    private func outstanding(_ server: FlaskServer, _ users: [(name: String, password: String)]) throws -> [Outstanding]
-    {
-        try users.map { user in
-            let answer = try server.send("GET", "/api/token", headers: [basic(user.name, user.password)])
+    private func outstanding(
+        _ server: FlaskServer, _ users: [(name: String, password: String)]
+    ) async throws -> [Outstanding] {
+        var outstanding: [Outstanding] = []
+        for user in users {
+            let answer = try await server.send("GET", "/api/token", headers: [basic(user.name, user.password)])
             guard let token = answer.json["token"] as? String else { throw FlaskFailed(log: answer.body) }
-            return Outstanding(token: token, username: user.name)
+            outstanding.append(Outstanding(token: token, username: user.name))
         }
+        return outstanding
     }
 
     // MARK: The new one
@@ -91,8 +102,10 @@ import Testing
     }
 
     private func startNew(secret: String? = nil) async throws -> RunningServer {
+        // Many sign in at once, with passwords that take long to check.
         try await RunningServer(
-            environment: secret.map { ["REST_AUTH_LEGACY_SECRET": $0] } ?? [:], directory: directory)
+            ["--hashing-patience", "600"], environment: secret.map { ["REST_AUTH_LEGACY_SECRET": $0] } ?? [:],
+            directory: directory)
     }
 
     private func digest(_ path: String) throws -> SHA256Digest {
@@ -113,7 +126,9 @@ import Testing
             try String.fetchAll(
                 database,
                 sql: """
-                    SELECT json_array(id, legacy_id, username, password_hash, password_version, created_at, password_changed_at, disabled_at)
+                    SELECT json_array(
+                        id, legacy_id, username, password_hash, password_version, created_at, password_changed_at,
+                        disabled_at)
                     FROM users ORDER BY id
                     """)
         }
@@ -121,125 +136,126 @@ import Testing
 
     /// Signs all in over several connections, and returns who was not.
     private func signIn(_ users: [(name: String, password: String)], at port: Int) async throws -> [String] {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread {
-                let failed = Failures()
-                DispatchQueue.concurrentPerform(iterations: 8) { part in
-                    do {
-                        let connection = try HTTPConnection(port: port)
-                        for (index, user) in users.enumerated() where index % 8 == part {
-                            let answer = try connection.send(
-                                "GET", "/api/resource", headers: [basic(user.name, user.password)])
-                            if answer.status != 200 || answer.json["data"] as? String != "Hello, \(user.name)!" {
-                                failed.add(user.name)
-                            }
+        try await withThrowingTaskGroup(of: [String].self) { group in
+            for part in 0..<8 {
+                group.addTask {
+                    let connection = try await HTTPConnection(port: port)
+                    var failed: [String] = []
+                    for (index, user) in users.enumerated() where index % 8 == part {
+                        let header = basic(user.name, user.password)
+                        let answer = try await connection.send("GET", "/api/resource", headers: [header])
+                        if answer.status != 200 || answer.json["data"] as? String != "Hello, \(user.name)!" {
+                            failed.append(user.name)
                         }
-                    } catch {
-                        failed.add("\(error)")
                     }
+                    return failed
                 }
-                continuation.resume(returning: failed.names)
-            }.start()
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
         }
-    }
-
-    private final class Failures: Sendable {
-        private let list = Mutex<[String]>([])
-        var names: [String] { list.withLock { $0 } }
-        func add(_ name: String) { list.withLock { $0.append(name) } }
     }
 
     // MARK: The move
 
-    @Test func aThousandUsersMoveWithTheirPasswordsAndTokens() async throws {
-        try await fill(990)
-        var users = (1...990).map { (name: "user-\($0)", password: "password-\($0)") }
+    @Test func allMoveWithTheirPasswordsAndTokens() async throws {
+        // Of all ages, and for each age some who register with the old server, at what a password
+        // cost there.
+        let (filled, registered) = (Soak.count(40, soak: 990), Soak.count(1, soak: 3))
+        let count = filled + 3 * registered + 1
+        try await fill(filled)
+        var users = (1...filled).map { (name: "user-\($0)", password: "password-\($0)") }
         var outstanding: [Outstanding] = []
         for (form, hashes) in [("pyjwt", ["sha256_crypt", "scrypt"]), ("itsdangerous", ["pbkdf2", "bcrypt"])] {
             for age in hashes {
                 let old = try await startFlask("--tokens", form, "--hashes", age)
-                for number in 1...(age == "bcrypt" ? 1 : 3) {
+                for number in 1...(age == "bcrypt" ? 1 : registered) {
                     let (name, password) = ("\(age)-\(number)", "päss wörd \(number)")
                     let body = json(["username": name, "password": password])
-                    let answer = try old.send(
-                        "POST", "/api/users", headers: ["Content-Type: application/json"], body: body)
-                    #expect(answer.status == 201)
+                    #expect(try await old.send("POST", "/api/users", headers: Self.isJSON, body: body).status == 201)
                     users.append((name, password))
                 }
-                outstanding += try self.outstanding(old, [users[4], users[9], try #require(users.last)])
+                outstanding += try await self.outstanding(old, [users[4], users[9], try #require(users.last)])
                 try await old.stop()
             }
         }
-        #expect(users.count == 1000)
+        #expect(users.count == count)
         let before = try digest(oldDatabase)
 
         // The steps.
         let trial = try await run(Self.trial)
         #expect(trial.status == 0, "\(trial.error)")
-        #expect(trial.output == "Nothing was written. Would be imported: 1000; there already: 0; refused: 0.\n")
+        #expect(trial.output == "Nothing was written. Would be imported: \(count); there already: 0; refused: 0.\n")
         #expect(besideTheOldDatabase == ["data.sqlite"] && directory.contents == ["data.sqlite"])
         let outcome = try await run(Self.importing)
         #expect(outcome.status == 0, "\(outcome.error)")
-        #expect(outcome.output == "Imported: 1000; there already: 0; refused: 0.\n")
+        #expect(outcome.output == "Imported: \(count); there already: 0; refused: 0.\n")
         let new = try await startNew(secret: secret)
-        try await wait(seconds: 5, for: "the warning") { new.log.contains("take legacy_secret out of the settings") }
+        try await wait(for: "the warning") { new.log.contains("take legacy_secret out of the settings") }
         #expect(!new.log.contains(secret))
 
-        for held in outstanding { try expectGood(held, at: new) }
+        for held in outstanding { try await expectGood(held, at: new) }
         try await expectShortLives(at: new)
         try await expectForgeriesRefused(at: new)
 
         #expect(try await signIn(users, at: new.port).isEmpty)
         #expect(try await storedHashes().allSatisfy { $0.hasPrefix("$argon2id$") })
         // Again, now by the new hashes; and the tokens are as good as before.
-        #expect(try await signIn(Array(users.suffix(40)), at: new.port).isEmpty)
-        for held in outstanding { try expectGood(held, at: new) }
+        #expect(try await signIn(Array(users.suffix(Soak.count(10, soak: 40))), at: new.port).isEmpty)
+        for held in outstanding { try await expectGood(held, at: new) }
 
         let rows = try await storedUsers()
         let again = try await run(Self.importing)
         #expect(again.status == 0)
-        #expect(again.output == "Imported: 0; there already: 1000; refused: 0.\n")
+        #expect(again.output == "Imported: 0; there already: \(count); refused: 0.\n")
         #expect(try await storedUsers() == rows)
 
         try await expectPasswordEndsTokens(of: outstanding[0], password: "password-5", at: new)
-        #expect(try new.register("newcomer", "python")["Location"]?.hasSuffix("/1001") == true)
+        #expect(try await new.register("newcomer", "python")["Location"]?.hasSuffix("/\(count + 1)") == true)
         #expect(try await new.stop() == 0)
 
         // Without the secret they are over.
         let later = try await startNew()
         for held in outstanding {
-            #expect(try later.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 401)
+            #expect(try await later.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 401)
         }
         #expect(try await later.stop() == 0)
 
         #expect(try digest(oldDatabase) == before)
         #expect(besideTheOldDatabase == ["data.sqlite"])
         let old = try await startFlask()
-        #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
+        #expect(try await old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
         try await old.stop()
     }
 
-    private func expectGood(_ held: Outstanding, at new: RunningServer) throws {
+    private func expectGood(_ held: Outstanding, at new: RunningServer) async throws {
+        let greeting = "Hello, \(held.username)!"
         for header in [basic(held.token, "x"), basic(held.token, ""), bearer(held.token)] {
-            #expect(
-                try new.send("GET", "/api/resource", headers: [header]).json["data"] as? String
-                    == "Hello, \(held.username)!")
+            let answer = try await new.send("GET", "/api/resource", headers: [header])
+            #expect(answer.json["data"] as? String == greeting)
         }
-        let fresh = try new.token(held.token, "unused")
+        let fresh = try await new.token(held.token, "unused")
         #expect(fresh != held.token)
-        #expect(
-            try new.send("GET", "/api/resource", headers: [bearer(fresh)]).json["data"] as? String
-                == "Hello, \(held.username)!")
-        #expect(try new.send("GET", "/api/token", headers: [basic(fresh, "x")]).status == 200)
+        let answer = try await new.send("GET", "/api/resource", headers: [bearer(fresh)])
+        #expect(answer.json["data"] as? String == greeting)
+        #expect(try await new.send("GET", "/api/token", headers: [basic(fresh, "x")]).status == 200)
     }
 
     private func expectShortLives(at new: RunningServer) async throws {
-        for form in ["pyjwt", "itsdangerous"] {
-            let held = Outstanding(token: try await madeToken(5, form, seconds: 3), username: "user-5")
-            #expect(try new.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 200)
-            try await wait(seconds: 10, for: "the token to end") {
-                try new.send("GET", "/api/resource", headers: [bearer(held.token)]).code == "invalid_token"
-            }
+        async let pyJWT: Void = expectShortLife("pyjwt", at: new)
+        async let itsdangerous: Void = expectShortLife("itsdangerous", at: new)
+        try await pyJWT
+        try await itsdangerous
+    }
+
+    private func expectShortLife(_ form: String, at new: RunningServer) async throws {
+        var token = ""
+        // It may be over before it is shown for the first time.
+        try await wait(for: "a token of \(form) to be good") {
+            token = try await madeToken(5, form, seconds: 2)
+            return try await new.send("GET", "/api/resource", headers: [bearer(token)]).status == 200
+        }
+        try await wait(for: "the token to end") {
+            try await new.send("GET", "/api/resource", headers: [bearer(token)]).code == "invalid_token"
         }
     }
 
@@ -247,25 +263,25 @@ import Testing
         for form in ["pyjwt", "itsdangerous"] {
             let tokens = [
                 try await madeToken(5, form, seconds: 600, secret: "another secret of 24 bytes"),
-                try await madeToken(5, form, seconds: -1),
-                try await madeToken(5000, form, seconds: 600), try await madeToken(0, form, seconds: 600),
+                try await madeToken(5, form, seconds: -1), try await madeToken(5000, form, seconds: 600),
+                try await madeToken(0, form, seconds: 600),
             ]
             for token in tokens {
                 for header in [basic(token, "x"), bearer(token)] {
-                    #expect(try new.send("GET", "/api/resource", headers: [header]).status == 401)
-                    #expect(try new.send("GET", "/api/token", headers: [header]).status == 401)
+                    #expect(try await new.send("GET", "/api/resource", headers: [header]).status == 401)
+                    #expect(try await new.send("GET", "/api/token", headers: [header]).status == 401)
                 }
             }
         }
     }
 
     private func expectPasswordEndsTokens(of held: Outstanding, password: String, at new: RunningServer) async throws {
-        let answer = try new.send(
+        let answer = try await new.send(
             "PUT", "/api/me/password", headers: [basic(held.username, password), "Content-Type: application/json"],
             body: json(["current_password": password, "new_password": "another one"]))
         #expect(answer.status / 100 == 2, "\(answer.body)")
-        #expect(try new.send("GET", "/api/resource", headers: [bearer(held.token)]).code == "invalid_token")
-        #expect(try new.send("GET", "/api/token", headers: [basic(held.token, "x")]).status == 401)
+        #expect(try await new.send("GET", "/api/resource", headers: [bearer(held.token)]).code == "invalid_token")
+        #expect(try await new.send("GET", "/api/token", headers: [basic(held.token, "x")]).status == 401)
     }
 
     // MARK: Given up, and interrupted
@@ -273,15 +289,11 @@ import Testing
     @Test func anImportThatWasKilledIsRepeatedAndTheOldServerRunsOn() async throws {
         try await fill(60_000, "--once")
         let before = try digest(oldDatabase)
-        let process = try ExternalProcess(ExternalProcess.restAuth, Self.importing, directory: directory)
-        try await wait(seconds: 60, for: "a part") { process.errorText.contains("importing, ") || !process.isRunning }
-        process.kill()
-        #expect(try await process.exitStatus() == SIGKILL)
-        #expect((1..<60_000).contains(try await storedHashes().count))
+        #expect(try await killWhileImporting())
         #expect(try digest(oldDatabase) == before)
         #expect(besideTheOldDatabase == ["data.sqlite"])
         let old = try await startFlask()
-        #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "python")]).status == 200)
+        #expect(try await old.send("GET", "/api/resource", headers: [basic("user-7", "python")]).status == 200)
         try await old.stop()
 
         let outcome = try await run(Self.importing)
@@ -293,24 +305,40 @@ import Testing
         #expect(try digest(oldDatabase) == before)
     }
 
+    /// Kills an import in the middle; begins again where it was over before that.
+    private func killWhileImporting() async throws -> Bool {
+        for _ in 1...50 {
+            for name in directory.contents where name.hasPrefix("rest-auth.") {
+                try FileManager.default.removeItem(atPath: "\(directory.path)/\(name)")
+            }
+            let process = try ExternalProcess(ExternalProcess.restAuth, Self.importing, directory: directory)
+            try await wait(for: "a part") { process.errorText.contains("importing, ") || !process.isRunning }
+            process.kill()
+            let status = try await process.exitStatus()
+            try #require(status == SIGKILL || status == 0, "\(process.errorText)")
+            let count = try await storedHashes().count
+            #expect(count >= 1)
+            if status == SIGKILL, count < 60_000 { return true }
+        }
+        return false
+    }
+
     @Test func aNewServerThatIsGivenUpLeavesTheOldOneAsItWas() async throws {
         try await fill(20)
         let before = try digest(oldDatabase)
         #expect(try await run(Self.importing).status == 0)
         let new = try await startNew(secret: secret)
-        _ = try new.register("newcomer", "python")
-        #expect(
-            try new.send("GET", "/api/resource", headers: [bearer(await madeToken(5, "pyjwt", seconds: 600))]).status
-                == 200)
+        _ = try await new.register("newcomer", "python")
+        let held = try await madeToken(5, "pyjwt", seconds: 600)
+        #expect(try await new.send("GET", "/api/resource", headers: [bearer(held)]).status == 200)
         try await new.kill()
         #expect(try digest(oldDatabase) == before)
         #expect(besideTheOldDatabase == ["data.sqlite"])
         let old = try await startFlask()
-        #expect(try old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
+        #expect(try await old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
         // Who registers there meanwhile comes with the next import.
         let body = json(["username": "latecomer", "password": "python"])
-        #expect(
-            try old.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body).status == 201)
+        #expect(try await old.send("POST", "/api/users", headers: Self.isJSON, body: body).status == 201)
         try await old.stop()
         let again = try await run(Self.importing)
         #expect(again.output == "Imported: 1, of these with another id 1; there already: 20; refused: 0.\n")
@@ -318,9 +346,8 @@ import Testing
         let later = try await startNew(secret: secret)
         for (id, name) in [(21, "latecomer"), (5, "user-5")] {
             let token = try await madeToken(id, "itsdangerous", seconds: 600)
-            #expect(
-                try later.send("GET", "/api/resource", headers: [bearer(token)]).json["data"] as? String
-                    == "Hello, \(name)!")
+            let answer = try await later.send("GET", "/api/resource", headers: [bearer(token)])
+            #expect(answer.json["data"] as? String == "Hello, \(name)!")
         }
         #expect(try await later.stop() == 0)
     }
@@ -346,10 +373,8 @@ import Testing
 
     /// The page shows the commands that were run here.
     @Test func thePageHasTheseCommands() throws {
-        let page = try String(
-            contentsOf: ExternalProcess.repository.appendingPathComponent(
-                "Sources/RESTAuth/RESTAuth.docc/Moving-from-Flask.md"),
-            encoding: .utf8)
+        let file = "Sources/RESTAuth/RESTAuth.docc/Moving-from-Flask.md"
+        let page = try String(contentsOf: ExternalProcess.repository.appendingPathComponent(file), encoding: .utf8)
         for command in [Self.trial, Self.importing] {
             #expect(page.contains("    $ rest-auth \(command.joined(separator: " "))\n"))
         }

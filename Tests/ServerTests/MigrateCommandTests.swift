@@ -4,7 +4,8 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// The command that moves everything, as an operator runs it.
+/// The command that moves everything, as an operator runs it: from a database of its own into
+/// another.
 @Suite struct MigrateCommandTests {
     let directory: TemporaryDirectory
     var source: String { directory.path + "/source.sqlite" }
@@ -22,8 +23,8 @@ import Testing
 
     @Test func whoWasSignedInStaysSoOnTheNewDatabase() async throws {
         let old = try await RunningServer(directory: .withSQLite())
-        for name in ["miguel", "susan", "david"] { _ = try old.register(name, "python") }
-        let signedIn = try old.signIn()
+        for name in ["miguel", "susan", "david"] { try await old.register(name, "python") }
+        let signedIn = try await old.signIn()
         try await old.command("users", "delete", "david")
         #expect(try await old.stop() == 0)
         let outcome = try await runCommand(
@@ -38,23 +39,31 @@ import Testing
         #expect(!outcome.error.contains("\r"))
         try FileManager.default.copyItem(atPath: secret, toPath: directory.path + "/rest-auth.secret")
         let new = try await RunningServer(directory: directory)
-        #expect(try new.send("GET", "/api/resource", headers: [bearer(signedIn.access)]).status == 200)
-        #expect(try new.refresh(signedIn.refresh).status == 200)
-        #expect(try new.send("GET", "/api/resource", headers: [basic("susan", "python")]).status == 200)
-        #expect(try new.send("GET", "/api/resource", headers: [basic("david", "python")]).status == 401)
+        #expect(try await new.send("GET", "/api/resource", headers: [bearer(signedIn.access)]).status == 200)
+        #expect(try await new.refresh(signedIn.refresh).status == 200)
+        #expect(try await new.send("GET", "/api/resource", headers: [basic("susan", "python")]).status == 200)
+        #expect(try await new.send("GET", "/api/resource", headers: [basic("david", "python")]).status == 401)
         // The id of who was deleted is not given again.
-        #expect(try new.register("erin", "python")["Location"]?.hasSuffix("/4") == true)
+        #expect(try await new.register("erin", "python")["Location"]?.hasSuffix("/4") == true)
     }
 
+    /// A kill that comes when the step is over already comes again.
     @Test(arguments: ["copying", "checking"])
     func aMoveThatWasKilledIsRepeatedAndGoesOn(step: String) async throws {
-        try await fillSource(users: 50_000)
-        let process = try ExternalProcess(ExternalProcess.restAuth, arguments, directory: directory)
-        try await wait(seconds: 60, for: "a step") { process.errorText.contains(step) || !process.isRunning }
-        process.kill()
-        #expect(try await process.exitStatus() == SIGKILL)
-        let copied = try #require(try await count("SELECT count(*) FROM users", in: target))
-        #expect(step == "checking" ? copied == 50_000 : (1..<50_000).contains(copied))
+        let users = Soak.count(20_000, soak: 50_000)
+        try await fillSource(users: users)
+        try await wait(for: "a kill in its midst") {
+            for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: target + suffix) }
+            let process = try ExternalProcess(ExternalProcess.restAuth, arguments, directory: directory)
+            try await wait(for: "a step") { process.errorText.contains(step) || !process.isRunning }
+            process.kill()
+            guard try await process.exitStatus() == SIGKILL,
+                try await count("SELECT count(*) FROM unfinished_transfer", in: target) == 1
+            else { return false }
+            let copied = try #require(try await count("SELECT count(*) FROM users", in: target))
+            if step == "checking" { #expect(copied == users) }
+            return step == "checking" || (1..<users).contains(copied)
+        }
 
         for command in [["users", "list"], ["serve", "--port", "0"]] {
             let refused = try await runCommand(command + ["--database", "sqlite:\(target)"], directory: directory)
@@ -63,8 +72,8 @@ import Testing
         }
         let outcome = try await migrate()
         #expect(outcome.status == 0, "\(outcome.error)")
-        #expect(outcome.output.contains("users 50000"))
-        #expect(try await count("SELECT count(*) FROM users", in: target) == 50_000)
+        #expect(outcome.output.contains("users \(users)"))
+        #expect(try await count("SELECT count(*) FROM users", in: target) == users)
         let again = try await migrate()
         #expect(again.status == 1)
         #expect(again.error.contains("is not empty"))
@@ -80,7 +89,8 @@ import Testing
     @Test(arguments: [
         [], ["--from", "sqlite:a.sqlite"], ["--to", "sqlite:a.sqlite"],
         ["--from", "a.sqlite", "--to", "sqlite:b.sqlite"],
-        ["--from", "sqlite:a.sqlite", "--to", "mysql://localhost/b"], ["--from", "sqlite:", "--to", "sqlite:b.sqlite"],
+        ["--from", "sqlite:a.sqlite", "--to", "mysql://localhost/b"],
+        ["--from", "sqlite:", "--to", "sqlite:b.sqlite"],
     ])
     func whatNamesNoTwoDatabasesIsRefused(arguments: [String]) async throws {
         let outcome = try await runCommand(["migrate"] + arguments, directory: directory)
@@ -117,7 +127,9 @@ import Testing
         try await DatabaseQueue(path: source).write { database in
             try database.execute(
                 sql: """
-                    WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
+                    WITH RECURSIVE numbers (number) AS (
+                        SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?
+                    )
                     INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                     SELECT 'user-' || number, 'user-' || number, 'h', number / 7.0, number / 7.0 FROM numbers
                     """, arguments: [users])

@@ -32,8 +32,8 @@ import Testing
         """
 
     @Test(arguments: [
-        "letmein\npython\n", "letmein\r\npython\r\n", "\u{FEFF}letmein\npython", "\n\nletmein\n\npython\n\n",
-        "python\nletmein",
+        "letmein\npython\n", "letmein\r\npython\r\n", "\u{FEFF}letmein\npython",
+        "\n\nletmein\n\npython\n\n", "python\nletmein",
     ])
     func aListOfWordsBecomesAFilter(list: String) async throws {
         try write(list)
@@ -160,18 +160,18 @@ import Testing
         #expect(!(outcome.error + outcome.output).contains("letmein"))
     }
 
-    // MARK: The server
+    // MARK: The server, with settings of its own
 
     @Test func theServerRefusesWhatIsInTheList() async throws {
         try write("gnorf blit quazz mump\n")
         _ = try await filter()
         let arguments = ["--password-policy", "nist", "--breached-passwords", "breached.filter"]
         let server = try await RunningServer(arguments, directory: directory)
-        let refusal = try server.register("miguel", "gnorf blit quazz mump")
+        let refusal = try await server.register("miguel", "gnorf blit quazz mump")
         #expect(refusal.status == 400)
         #expect(refusal.code == "weak_password")
         #expect(refusal.body.contains("known from breaches"))
-        #expect(try server.register("miguel", "gnorf blit quazz mumps").status == 201)
+        #expect(try await server.register("miguel", "gnorf blit quazz mumps").status == 201)
         let outcome = try await server.run(
             ["users", "set-password", "miguel", "--password-stdin"] + arguments, input: "Gnorf blit quazz mump\n")
         #expect(outcome.status == 1)
@@ -186,9 +186,8 @@ import Testing
         bytes[bytes.count - 1] ^= 1
         try bytes.write(to: file)
         for command in [["serve", "--port", "0"], ["config", "check"]] {
-            let outcome = try await runCommand(
-                command + ["--password-policy", "nist", "--breached-passwords", "breached.filter"], directory: directory
-            )
+            let flags = ["--password-policy", "nist", "--breached-passwords", "breached.filter"]
+            let outcome = try await runCommand(command + flags, directory: directory)
             #expect(outcome.status == 1)
             #expect(outcome.error.contains("breached.filter is damaged"))
         }
@@ -199,7 +198,7 @@ import Testing
         try write("gnorf blit quazz mump\n")
         _ = try await filter()
         let server = try await RunningServer(["--breached-passwords", "breached.filter"], directory: directory)
-        #expect(try server.register("miguel", "gnorf blit quazz mump").status == 201)
+        #expect(try await server.register("miguel", "gnorf blit quazz mump").status == 201)
         #expect(server.log.contains("the open password policy does not ask the list of breached passwords"))
     }
 }

@@ -3,9 +3,15 @@ import Support
 import Testing
 
 /// How a node comes to its database: over TLS, by password, through a pooler, as a role that may
-/// little; and what it says when it does not.
+/// little; and what it says when it does not. Each test is about a way to a database of its own.
 @Suite struct PostgresConnectionTests {
-    private var shared: PostgresServer { get throws { try PostgresServer.shared.get() } }
+    /// Of the tests that change settings of the whole server. What is written need not survive the
+    /// machine.
+    private static let configured = Task { try await PostgresServer(options: ["-c", "fsync=off"]) }
+
+    let shared: PostgresServer
+
+    init() async throws { shared = try await PostgresServer.shared() }
 
     /// Starts a node that is expected to refuse, in one line.
     private func expectRefusal(_ url: String, _ arguments: String..., saying text: String) async throws {
@@ -23,32 +29,34 @@ import Testing
     // MARK: Who is at the other end
 
     @Test func overTLSOnlyTheServerThatWasMeantIsBelieved() async throws {
-        let server = try PostgresServer()
-        let authority = try makeCertificates(for: server)
-        try server.execute("CREATE DATABASE auth")
-        try server.execute("ALTER SYSTEM SET ssl = on")
-        try server.execute("SELECT pg_reload_conf()")
-        try await wait(seconds: 10, for: "TLS") { try server.execute("SHOW ssl") == "on" }
+        let server = try await Self.configured.value
+        let authority = try await makeCertificates(for: server)
+        try await server.execute("CREATE DATABASE encrypted")
+        try await server.execute("ALTER SYSTEM SET ssl = on")
+        try await server.execute("SELECT pg_reload_conf()")
+        try await wait(for: "TLS") { try await server.execute("SHOW ssl") == "on" }
         func url(_ host: String, _ file: String) -> String {
-            server.networkURL("auth", host: host, options: "sslmode=verify-full&sslrootcert=\(file)")
+            server.networkURL("encrypted", host: host, options: "sslmode=verify-full&sslrootcert=\(file)")
         }
 
         let directory = try TemporaryDirectory(database: url("localhost", authority))
         let node = try await RunningServer(directory: directory)
-        _ = try node.register("miguel", "python")
-        #expect(try node.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
-        let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = 'auth'"
-        #expect(try server.execute(encrypted) == "t")
+        try await node.register("miguel", "python")
+        #expect(try await node.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
+        let encrypted = """
+            SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = 'encrypted'
+            """
+        #expect(try await server.execute(encrypted) == "t")
 
-        try await expectRefusal(
-            url("localhost", server.dataPath + "/stranger.crt"), saying: "certificate verify failed")
+        let stranger = server.dataPath + "/stranger.crt"
+        try await expectRefusal(url("localhost", stranger), saying: "certificate verify failed")
         try await expectRefusal(url("127.0.0.1", authority), saying: "does not match host name")
         try await expectRefusal(url("localhost", "/nowhere/authority.crt"), saying: "/nowhere/authority.crt")
     }
 
     /// An authority, the server's certificate by it for `localhost`, and a stranger's.
     /// - Returns: the authority's file.
-    private func makeCertificates(for server: PostgresServer) throws -> String {
+    private func makeCertificates(for server: PostgresServer) async throws -> String {
         let certificates: [(name: String, subject: String, issuer: [String])] = [
             ("authority", "Authority", []), ("stranger", "Stranger", []),
             ("server", "localhost", ["-CA", "authority.crt", "-CAkey", "authority.key"]),
@@ -59,41 +67,40 @@ import Testing
                 [
                     "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
                     "-subj", "/CN=\(subject)",
-                ]
-                + files.map { $0.contains(".") ? "\(server.dataPath)/\($0)" : $0 }
+                ] + files.map { $0.contains(".") ? "\(server.dataPath)/\($0)" : $0 }
             let made = try server.run("openssl", arguments)
-            #expect(made.waitForEnd() == 0, "\(made.errorText)")
+            #expect(try await made.exitStatus() == 0, "\(made.errorText)")
         }
         return server.dataPath + "/authority.crt"
     }
 
     @Test func aPasswordIsAskedForAndNeverRepeated() async throws {
-        let server = try PostgresServer()
-        try server.execute("CREATE ROLE auth LOGIN PASSWORD 'right-horse'")
-        try server.execute("CREATE DATABASE auth OWNER auth")
+        let server = try await Self.configured.value
+        try await server.execute("CREATE ROLE auth LOGIN PASSWORD 'right-horse'")
+        try await server.execute("CREATE DATABASE auth OWNER auth")
         let rules = URL(fileURLWithPath: server.dataPath + "/pg_hba.conf")
-        try Data(("host all auth 127.0.0.1/32 scram-sha-256\n" + String(contentsOf: rules, encoding: .utf8)).utf8)
-            .write(to: rules)
-        try server.execute("SELECT pg_reload_conf()")
+        let present = try String(contentsOf: rules, encoding: .utf8)
+        try Data(("host all auth 127.0.0.1/32 scram-sha-256\n" + present).utf8).write(to: rules)
+        try await server.execute("SELECT pg_reload_conf()")
         func url(_ password: String) -> String { server.networkURL("auth", user: "auth:\(password)") }
-        try await wait(seconds: 10, for: "the wrong password to be refused") {
-            (try? server.execute("SELECT 1", at: url("wrong-horse"))) == nil
+        try await wait(for: "the wrong password to be refused") {
+            (try? await server.execute("SELECT 1", at: url("wrong-horse"))) == nil
         }
         try await expectRefusal(url("wrong-horse"), saying: "password authentication failed")
 
         let directory = try TemporaryDirectory(database: url("right-horse"))
         let node = try await RunningServer(["--log-level", "trace"], directory: directory)
-        #expect(try node.register("miguel", "python").status == 201)
+        #expect(try await node.register("miguel", "python").status == 201)
         let check = try await node.run(["config", "check"])
         #expect(check.status == 0)
         #expect(check.output.contains("auth:***@127.0.0.1"))
 
         // Now it is the wrong one.
-        try server.execute("ALTER ROLE auth PASSWORD 'another-horse'")
-        try server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'auth'")
-        try await wait(seconds: 5, for: "the log to say so") { node.log.contains("password authentication failed") }
-        try server.execute("ALTER ROLE auth PASSWORD 'right-horse'")
-        try await wait(seconds: 5, for: "the node to be back") { try node.send("GET", "/health/ready").status == 200 }
+        try await server.execute("ALTER ROLE auth PASSWORD 'another-horse'")
+        try await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'auth'")
+        try await wait(for: "the log to say so") { node.log.contains("password authentication failed") }
+        try await server.execute("ALTER ROLE auth PASSWORD 'right-horse'")
+        try await wait(for: "the node to be back") { try await node.send("GET", "/health/ready").status == 200 }
 
         for text in [node.log, node.output, check.output, check.error] { #expect(!text.contains("horse")) }
     }
@@ -117,38 +124,39 @@ import Testing
     // MARK: A pooler
 
     @Test func throughAPoolerNodesDoTheirWorkAndHearOfEachOther() async throws {
-        let url = try shared.makeDatabase()
+        let url = try await shared.makeDatabase()
         let pooler = try await Pooler(before: shared, PostgresServer.name(in: url))
         let directory = try TemporaryDirectory(database: pooler.url)
-        let one = try await RunningServer(["--database-pooler", "yes"], directory: directory)
-        let other = try await RunningServer(["--database-pooler", "yes"], directory: directory)
+        // Whoever waits so long for the database, no slow machine makes give up.
+        let flags = ["--database-pooler", "yes", "--database-timeout", "60"]
+        let one = try await RunningServer(flags, directory: directory)
+        let other = try await RunningServer(flags, directory: directory)
 
-        #expect(try one.register("miguel", "python").status == 201)
-        #expect(try other.register("miguel", "python").status == 400)
+        #expect(try await one.register("miguel", "python").status == 201)
+        #expect(try await other.register("miguel", "python").status == 400)
         var tokens: [SignedIn] = []
-        for node in [one, other, one, other] { tokens.append(try node.signIn()) }
+        for node in [one, other, one, other] { tokens.append(try await node.signIn()) }
         for signedIn in tokens {
-            let renewed = try other.refresh(signedIn.refresh)
+            let renewed = try await other.refresh(signedIn.refresh)
             #expect(renewed.status == 200)
-            #expect(
-                try one.refresh(signedIn.refresh).json["refresh_token"] as? String == renewed.json["refresh_token"]
-                    as? String)
+            let again = try await one.refresh(signedIn.refresh)
+            #expect(again.json["refresh_token"] as? String == renewed.json["refresh_token"] as? String)
             for node in [one, other, one, other] {
-                #expect(try node.send("GET", "/api/resource", headers: [bearer(signedIn.access)]).status == 200)
+                let answer = try await node.send("GET", "/api/resource", headers: [bearer(signedIn.access)])
+                #expect(answer.status == 200)
             }
         }
-        #expect(try one.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)]).status == 204)
+        #expect(try await one.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)]).status == 204)
         try await other.waitForRefusal(of: tokens[0].access)
         let list = try await one.command("sessions", "list", "miguel", "--database-pooler", "yes").output
         #expect(list.split(separator: "\n").count == 3)
         try await one.command("users", "disable", "miguel", "--database-pooler", "yes")
         for node in [one, other] { try await node.waitForRefusal(of: tokens[1].access) }
         // Nobody listens on a connection that is somebody else's in a moment.
-        #expect(
-            try shared.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
-                at: url)
-                == "0")
+        let listening = """
+            SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()
+            """
+        #expect(try await shared.execute(listening, at: url) == "0")
         #expect(!one.log.contains("the database failed"))
         #expect(!other.log.contains("the database failed"))
     }
@@ -156,32 +164,35 @@ import Testing
     // MARK: A role that may little
 
     @Test func aRoleThatMayChangeRowsAndNoTablesIsEnough() async throws {
-        try shared.execute("CREATE ROLE auth_owner LOGIN; CREATE ROLE auth_runtime LOGIN")
-        let name = PostgresServer.name(in: try shared.makeDatabase())
-        try shared.execute("ALTER DATABASE \(name) OWNER TO auth_owner")
-        let (owner, runtime) = (try shared.url(name, user: "auth_owner"), try shared.url(name, user: "auth_runtime"))
+        let name = PostgresServer.name(in: try await shared.makeDatabase())
+        // Roles are the whole server's.
+        let (ownerName, runtimeName) = ("\(name)_owner", "\(name)_runtime")
+        try await shared.execute("CREATE ROLE \(ownerName) LOGIN; CREATE ROLE \(runtimeName) LOGIN")
+        try await shared.execute("ALTER DATABASE \(name) OWNER TO \(ownerName)")
+        let (owner, runtime) = (shared.url(name, user: ownerName), shared.url(name, user: runtimeName))
         try await expectRefusal(runtime, saying: "rest-auth schema apply")
 
         let directory = try TemporaryDirectory(database: runtime)
         // Twice: what is done already is done again without harm.
         for _ in 0..<2 {
             let applied = try await runCommand(
-                ["schema", "apply", "--runtime-role", "auth_runtime", "--database", owner],
+                ["schema", "apply", "--runtime-role", runtimeName, "--database", owner],
                 environment: directory.database().environment, directory: directory)
             #expect(applied.status == 0, "\(applied.error)")
         }
-        let node = try await RunningServer(directory: directory)
+        let node = try await RunningServer(["--database-timeout", "60"], directory: directory)
         try await useEverything(of: node)
         #expect(!node.log.contains("the database failed"))
 
         for statement in [
             "CREATE TABLE mine ()", "CREATE SCHEMA mine", "ALTER TABLE users ADD COLUMN mine text",
-            "DROP TABLE sessions",
-            "TRUNCATE sessions", "TRUNCATE users CASCADE", "ALTER TABLE users DISABLE TRIGGER ALL",
-            "CREATE INDEX ON users (username)",
-            "DROP SCHEMA public CASCADE", "INSERT INTO schema_migrations VALUES (99)", "CREATE ROLE mine",
+            "DROP TABLE sessions", "TRUNCATE sessions", "TRUNCATE users CASCADE",
+            "ALTER TABLE users DISABLE TRIGGER ALL", "CREATE INDEX ON users (username)", "DROP SCHEMA public CASCADE",
+            "INSERT INTO schema_migrations VALUES (99)", "CREATE ROLE mine",
         ] {
-            let error = #expect(throws: ServerEnded.self, "\(statement)") { try shared.execute(statement, at: runtime) }
+            let error = await #expect(throws: ServerEnded.self, "\(statement)") {
+                try await shared.execute(statement, at: runtime)
+            }
             let says = error?.description ?? ""
             #expect(says.contains("permission denied") || says.contains("must be owner"), "\(statement): \(says)")
         }
@@ -189,29 +200,30 @@ import Testing
 
     /// What the API and the commands offer, once.
     private func useEverything(of node: RunningServer) async throws {
-        for name in ["miguel", "susan"] { #expect(try node.register(name, "python").status == 201) }
+        for name in ["miguel", "susan"] { #expect(try await node.register(name, "python").status == 201) }
         try await node.command("users", "grant", "miguel", "admin")
-        let tokens = try node.signIn()
+        let tokens = try await node.signIn()
         let form = ["Content-Type: application/x-www-form-urlencoded"]
         let gateway = basic("gateway", try await node.addClient("gateway"))
-        #expect(try node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
+        #expect(try await node.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
         for path in [
             "/api/token", "/api/resource", "/api/verify", "/api/me", "/api/me/sessions", "/api/users/1",
             "/api/revocations",
         ] {
-            #expect(try node.send("GET", path, headers: [bearer(tokens.access)]).status == 200, "\(path)")
+            #expect(try await node.send("GET", path, headers: [bearer(tokens.access)]).status == 200, "\(path)")
         }
-        let introspected = try node.send(
+        let introspected = try await node.send(
             "POST", "/oauth/introspect", headers: [gateway] + form, body: "token=\(tokens.access)")
         #expect(introspected.json["active"] as? Bool == true)
-        let renewed = try #require(try node.refresh(tokens.refresh).json["refresh_token"] as? String)
-        #expect(
-            try node.send("POST", "/oauth/revoke", headers: [gateway] + form, body: "token=\(renewed)").status == 200)
+        let renewed = try #require(try await node.refresh(tokens.refresh).json["refresh_token"] as? String)
+        let revoked = try await node.send(
+            "POST", "/oauth/revoke", headers: [gateway] + form, body: "token=\(renewed)")
+        #expect(revoked.status == 200)
         let password = json(["current_password": "python", "new_password": "monty"])
         let headers = [basic("miguel", "python"), "Content-Type: application/json"]
-        #expect(try node.send("PUT", "/api/me/password", headers: headers, body: password).status == 204)
+        #expect(try await node.send("PUT", "/api/me/password", headers: headers, body: password).status == 204)
         for path in ["/api/me/sessions", "/api/me"] {
-            #expect(try node.send("DELETE", path, headers: [basic("miguel", "monty")]).status == 204)
+            #expect(try await node.send("DELETE", path, headers: [basic("miguel", "monty")]).status == 204)
         }
         for command in [
             ["users", "grant", "susan", "admin"], ["users", "revoke", "susan", "admin"], ["users", "disable", "susan"],
@@ -224,26 +236,30 @@ import Testing
     }
 
     @Test func instancesInSchemasOfOneDatabaseKnowNothingOfEachOther() async throws {
-        let url = try shared.makeDatabase()
+        let url = try await shared.makeDatabase()
         let directory = try TemporaryDirectory(database: url)
         let one = try await RunningServer(["--database-schema", "one"], directory: directory)
         let other = try await RunningServer(["--database-schema", "The \"Other\""], directory: directory)
-        #expect(try one.register("miguel", "python").status == 201)
-        #expect(try other.register("miguel", "monty").status == 201)
-        let token = try one.token("miguel", "python")
-        #expect(try other.send("GET", "/api/token", headers: [basic("miguel", "monty")]).status == 200)
-        #expect(try other.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 401)
-        #expect(try other.send("GET", "/api/resource", headers: [bearer(token)]).status == 401)
+        #expect(try await one.register("miguel", "python").status == 201)
+        #expect(try await other.register("miguel", "monty").status == 201)
+        let token = try await one.token("miguel", "python")
+        func signIn(_ password: String, at node: RunningServer) async throws -> Int {
+            try await node.send("GET", "/api/token", headers: [basic("miguel", password)]).status
+        }
+        #expect(try await signIn("monty", at: other) == 200)
+        #expect(try await signIn("python", at: other) == 401)
+        #expect(try await other.send("GET", "/api/resource", headers: [bearer(token)]).status == 401)
         try await other.command("users", "disable", "miguel", "--database-schema", "The \"Other\"")
-        #expect(try other.send("GET", "/api/token", headers: [basic("miguel", "monty")]).status == 401)
-        #expect(try one.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
-        #expect(try shared.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", at: url) == "0")
+        #expect(try await signIn("monty", at: other) == 401)
+        #expect(try await signIn("python", at: one) == 200)
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        #expect(try await shared.execute(tables, at: url) == "0")
     }
 
     // MARK: What cannot be
 
     @Test func withoutASecretNothingStarts() async throws {
-        let url = try shared.makeDatabase()
+        let url = try await shared.makeDatabase()
         let directory = try TemporaryDirectory()
         let outcome = try await runCommand(["serve", "--port", "0", "--database", url], directory: directory)
         #expect(outcome.status == 1)
@@ -251,15 +267,16 @@ import Testing
         #expect(outcome.error.split(separator: "\n").count == 1)
         #expect(outcome.error.contains("SECRET_KEY"))
         #expect(directory.contents.isEmpty)
-        #expect(try shared.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", at: url) == "0")
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        #expect(try await shared.execute(tables, at: url) == "0")
     }
 
     /// Each node would make another one.
     @Test func aSecretIsNotMadeForADatabaseThatNodesShare() async throws {
+        let url = try await shared.makeDatabase()
         let directory = try TemporaryDirectory()
         let outcome = try await runCommand(
-            ["serve", "--port", "0", "--database", shared.makeDatabase(), "--secret-key-file", "shared.secret"],
-            directory: directory)
+            ["serve", "--port", "0", "--database", url, "--secret-key-file", "shared.secret"], directory: directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("shared.secret") && outcome.error.contains("openssl rand"))
         #expect(directory.contents.isEmpty)
@@ -269,37 +286,40 @@ import Testing
     /// copied.
     @Test func aRoleThatOwnsNothingCannotFillADatabase() async throws {
         let old = try await RunningServer(directory: TemporaryDirectory(database: "sqlite:old.sqlite"))
-        _ = try old.register("miguel", "python")
+        try await old.register("miguel", "python")
         #expect(try await old.stop() == 0)
-        let url = try shared.makeDatabase()
-        try shared.execute("CREATE ROLE filler LOGIN")
+        let url = try await shared.makeDatabase()
+        let name = PostgresServer.name(in: url)
+        // Roles are the whole server's.
+        let role = "\(name)_filler"
+        try await shared.execute("CREATE ROLE \(role) LOGIN")
         let applied = try await runCommand(
-            ["schema", "apply", "--runtime-role", "filler", "--database", url], directory: old.directory)
+            ["schema", "apply", "--runtime-role", role, "--database", url], directory: old.directory)
         #expect(applied.status == 0, "\(applied.error)")
-        let filler = try shared.url(PostgresServer.name(in: url), user: "filler")
+        let filler = shared.url(name, user: role)
         let outcome = try await runCommand(
             ["migrate", "--from", "sqlite:old.sqlite", "--to", filler], directory: old.directory)
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("owner"))
-        #expect(
-            try shared.execute(
-                "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM unfinished_transfer)", at: url) == "0")
+        let rows = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM unfinished_transfer)"
+        #expect(try await shared.execute(rows, at: url) == "0")
     }
 
     @Test func aDatabaseThatCannotBeUsedIsOneClearLine() async throws {
         let unused = try FreePort.next()
         try await expectRefusal(shared.networkURL("auth", port: unused), saying: "\(unused)")
-        try await expectRefusal(shared.networkURL("auth", host: "no-such-host.invalid"), saying: "no-such-host.invalid")
+        try await expectRefusal(
+            shared.networkURL("auth", host: "no-such-host.invalid"), saying: "no-such-host.invalid")
         try await expectRefusal(shared.url("no_such_database"), saying: "no_such_database")
         try await expectRefusal(shared.url("postgres", user: "no_such_role"), saying: "no_such_role")
         try await expectRefusal(shared.networkURL("auth", options: "no_such_option=1"), saying: "no_such_option")
         try await expectRefusal(
             shared.url("postgres"), "--database-pooler", "yes", "--database-schema", "mine", saying: "pooler")
 
-        let url = try shared.makeDatabase()
+        let url = try await shared.makeDatabase()
         let node = try await RunningServer(directory: TemporaryDirectory(database: url))
         #expect(try await node.stop() == 0)
-        try shared.execute("INSERT INTO schema_migrations VALUES (99)", at: url)
+        try await shared.execute("INSERT INTO schema_migrations VALUES (99)", at: url)
         try await expectRefusal(url, saying: "newer version")
     }
 }
@@ -327,8 +347,8 @@ private final class Pooler {
         try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: file))
         process = try server.run("pgbouncer", [file])
         let url = url
-        try await wait(seconds: 10, for: "the pooler") { (try? server.execute("SELECT 1", at: url)) == "1" }
+        try await wait(for: "the pooler") { (try? await server.execute("SELECT 1", at: url)) == "1" }
     }
 
-    deinit { process.end() }
+    deinit { process.kill() }
 }

@@ -1,158 +1,176 @@
 import Foundation
 import Support
+import Synchronization
 import Testing
 
 /// Real proxies, run from the very files of `Examples/Proxies` with nothing but the ports replaced,
 /// in front of the server and of an application that answers with what it was asked.
-@Suite struct ProxyTests {
+@Suite(.server("--trusted-proxies", "127.0.0.1")) struct ProxyTests {
     let server: RunningServer
 
-    init() async throws {
-        server = try await RunningServer(["--trusted-proxies", "127.0.0.1"])
-        _ = try server.register("miguel", "python")
-    }
-
-    private func bearerToken() throws -> String { try server.token("miguel", "python") }
+    init() throws { server = try SharedServer.current() }
 
     // MARK: Who gets through
 
     @Test(arguments: Proxy.allCases) func whoSignsInReachesTheApplicationByName(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        let token = try bearerToken()
-        for header in [basic("miguel", "python"), bearer(token), basic(token, "x")] {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
+        for header in [miguel.basic, bearer(token), basic(token, "x")] {
             // On one connection, again and again: each request is asked about.
-            let connection = try front.connect()
+            let connection = try await visitor.connect()
             for path in ["/", "/a/b%20c?d=e&f", "/"] {
-                let answer = try connection.send("GET", path, headers: [header])
+                let answer = try await connection.send("GET", path, headers: [header, visitor.mark])
                 #expect(answer.status == 200)
                 let seen = Seen(answer.json)
                 #expect(seen.path == path)
-                #expect(seen.identity == ["remote-user": "miguel", "remote-user-id": "1"])
+                #expect(seen.identity == identity(miguel))
                 #expect(seen.fields["authorization"] == nil)
                 #expect(seen.fields["x-forwarded-for"] == ["127.0.0.1"])
                 #expect(seen.fields["x-forwarded-proto"] == ["http"])
                 #expect(seen.fields["x-forwarded-host"] == ["127.0.0.1"])
             }
         }
-        #expect(front.application.requests.count == 9)
+        #expect(visitor.requests.count == 9)
     }
 
     @Test(arguments: Proxy.allCases) func whoDoesNotIsGivenTheChallengeAndGetsNoFurther(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        let token = try bearerToken()
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
         let headers = [
-            [], [basic("miguel", "wrong")], [basic("nobody", "python")], [bearer(token + "x")], [bearer("nonsense")],
-            ["Authorization: Digest x"], ["Authorization:"], ["Remote-User: miguel", "Remote-User-Id: 1"],
+            [], [basic(miguel.name, "wrong")], [basic("nobody", "python")], [bearer(token + "x")], [bearer("nonsense")],
+            ["Authorization: Digest x"], ["Authorization:"],
+            ["Remote-User: \(miguel.name)", "Remote-User-Id: \(miguel.id)"],
         ]
+        let requests = [("GET", "/"), ("POST", "/notes"), ("OPTIONS", "/"), ("GET", "/api/../"), ("GET", "/oauth")]
         for headers in headers {
-            for (method, path) in [
-                ("GET", "/"), ("POST", "/notes"), ("OPTIONS", "/"), ("GET", "/api/../"), ("GET", "/oauth"),
-            ] {
-                let answer = try front.send(method, path, headers: headers)
+            for (method, path) in requests {
+                let answer = try await visitor.send(method, path, headers: headers)
                 #expect(answer.status == 401, "\(method) \(path) \(headers)")
                 #expect(answer.all("WWW-Authenticate").first == #"Basic realm="Authentication Required""#)
             }
         }
-        #expect(front.application.requests.isEmpty)
+        #expect(visitor.requests.isEmpty)
     }
 
     @Test(arguments: Proxy.allCases) func theFirstRequestAfterTheEndOfASessionIsRefused(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        let token = try bearerToken()
-        let connection = try front.connect()
-        for _ in 0..<3 { #expect(try connection.send("GET", "/", headers: [bearer(token)]).status == 200) }
-        #expect(try connection.send("DELETE", "/api/tokens", headers: [bearer(token)]).status == 204)
-        #expect(try connection.send("GET", "/", headers: [bearer(token)]).status == 401)
-        #expect(front.application.requests.count == 3)
+        let visitor = try await Visitor(proxy, auth: server)
+        let token = try await server.token(server.newAccount())
+        let connection = try await visitor.connect()
+        let headers = [bearer(token), visitor.mark]
+        for _ in 0..<3 { #expect(try await connection.send("GET", "/", headers: headers).status == 200) }
+        #expect(try await connection.send("DELETE", "/api/tokens", headers: headers).status == 204)
+        #expect(try await connection.send("GET", "/", headers: headers).status == 401)
+        #expect(visitor.requests.count == 3)
     }
 
     // MARK: What cannot be forged
 
     private static let forgedFields = [
         "Remote-User: eve", "Remote-User-Id: 99", "Remote-Groups: admin", "remote-groups: admin",
-        "REMOTE-GROUPS: admin",
-        "Remote_User: eve",
-        "Remote_Groups: admin", "remote_user-id: 99", "Remote-User_Id: 99",
+        "REMOTE-GROUPS: admin", "Remote_User: eve", "Remote_Groups: admin", "remote_user-id: 99", "Remote-User_Id: 99",
     ]
 
-    @Test(arguments: Proxy.allCases) func theClientsOwnIdentityFieldsNeverReachTheApplication(proxy: Proxy) async throws
-    {
-        let front = try await Front(proxy, auth: server.port)
-        let token = try bearerToken()
+    @Test(arguments: Proxy.allCases)
+    func theClientsOwnIdentityFieldsNeverReachTheApplication(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
         // Nobody granted this user a role, so the server's answer about them is empty: nothing
         // takes the place of what was forged.
         for forged in Self.forgedFields.map({ [$0] }) + [Self.forgedFields] {
-            let answer = try front.send("GET", "/", headers: [bearer(token)] + forged)
+            let answer = try await visitor.send("GET", "/", headers: [bearer(token)] + forged)
             #expect(answer.status == 200)
-            #expect(Seen(answer.json).identity == ["remote-user": "miguel", "remote-user-id": "1"], "\(forged)")
+            #expect(Seen(answer.json).identity == identity(miguel), "\(forged)")
         }
     }
 
     @Test(arguments: Proxy.allCases) func rolesAreTheServersAndNotTheClients(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        try await server.command("users", "grant", "miguel", "staff", "admin")
-        let answer = try front.send("GET", "/", headers: [basic("miguel", "python"), "Remote-Groups: root"])
-        #expect(
-            Seen(answer.json).identity == [
-                "remote-user": "miguel", "remote-user-id": "1", "remote-groups": "admin,staff",
-            ])
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        try await server.command("users", "grant", miguel.name, "staff", "admin")
+        let answer = try await visitor.send("GET", "/", headers: [miguel.basic, "Remote-Groups: root"])
+        #expect(Seen(answer.json).identity == identity(miguel).merging(["remote-groups": "admin,staff"]) { $1 })
     }
 
     @Test(arguments: Proxy.allCases) func theClientCannotHaveTheIdentityTakenAway(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
         for names in ["Remote-User", "close, Remote-User-Id", "remote-groups, remote-user, remote-user-id"] {
-            let answer = try front.send(
-                "GET", "/", headers: [basic("miguel", "python"), "Connection: \(names)", "Remote-Groups: admin"])
+            let answer = try await visitor.send(
+                "GET", "/", headers: [miguel.basic, "Connection: \(names)", "Remote-Groups: admin"])
             #expect(answer.status == 200)
-            #expect(Seen(answer.json).identity == ["remote-user": "miguel", "remote-user-id": "1"], "\(names)")
+            #expect(Seen(answer.json).identity == identity(miguel), "\(names)")
         }
     }
 
     @Test(arguments: Proxy.allCases) func namesArriveAsTheyWereTyped(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
+        let visitor = try await Visitor(proxy, auth: server)
         // What the proxies' own languages would read something into, and what is not ASCII.
         for name in ["Zoë, Миша", "$host", "${host}", "{env.PATH}", "{http.request.header.Host}", "100%41"] {
-            #expect(try server.register(name, "python").status == 201)
-            let answer = try front.send("GET", "/", headers: [basic(name, "python")])
-            #expect(Seen(answer.json).identity["remote-user"] == name)
+            let account = try await server.newAccount(name)
+            let answer = try await visitor.send("GET", "/", headers: [account.basic])
+            #expect(Seen(answer.json).identity["remote-user"] == account.name)
         }
     }
 
     @Test(arguments: Proxy.allCases) func forwardedFieldsOfTheClientDoNotCount(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        let forged = ["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https"]
-        let answer = try front.send(
-            "POST", "/api/users", headers: forged + ["Content-Type: application/json"],
-            body: #"{"username":"susan","password":"python"}"#)
+        let visitor = try await Visitor(proxy, auth: server)
+        let (susan, nobody) = (RunningServer.newName("susan"), RunningServer.newName("nobody"))
+        let forged = ["X-Forwarded-For: 198.51.100.66", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https"]
+        func register() async throws -> HTTPAnswer {
+            try await visitor.send(
+                "POST", "/api/users", headers: forged + ["Content-Type: application/json"],
+                body: json(["username": susan, "password": "python"]))
+        }
+        let answer = try await register()
         #expect(answer.status == 201)
-        #expect(answer["Location"] == "http://127.0.0.1/api/users/2")
-        let seen = Seen(try front.send("GET", "/", headers: forged + [basic("susan", "python")]).json)
+        let location = try #require(answer["Location"])
+        let seen = Seen(try await visitor.send("GET", "/", headers: forged + [basic(susan, "python")]).json)
+        let id = try #require(seen.identity["remote-user-id"])
+        #expect(location == "http://127.0.0.1/api/users/\(id)")
         #expect(seen.fields["x-forwarded-for"] == ["127.0.0.1"])
         #expect(seen.fields["x-forwarded-proto"] == ["http"])
         #expect(seen.fields["x-forwarded-host"] == ["127.0.0.1"])
-        try await wait(seconds: 5, for: "the lines") { server.log.contains("route=/api/verify status=200") }
-        #expect(!server.log.contains("6.6.6.6"))
+        // The requests of which the log says whose they were.
+        let again = try #require(try await register().json["request_id"] as? String)
+        #expect(try await visitor.send("GET", "/", headers: forged + [basic(nobody, "x")]).status == 401)
+        for field in ["request_id=\(again)", "username=\(nobody)"] {
+            var line: Substring?
+            try await wait(for: "the line with \(field)") {
+                line = server.log.split(separator: "\n").first { $0.split(separator: " ").contains { $0 == field } }
+                return line != nil
+            }
+            #expect(line?.contains("address=127.0.0.1 ") == true)
+        }
+        #expect(!server.log.contains("198.51.100.66"))
+    }
+
+    private func identity(_ account: Account) -> [String: String] {
+        ["remote-user": account.name, "remote-user-id": "\(account.id)"]
     }
 
     // MARK: Bodies
 
     @Test(arguments: Proxy.allCases) func aBodyGoesToTheApplicationAlone(proxy: Proxy) async throws {
-        let auth = try await EchoServer()
-        let front = try await Front(proxy, auth: auth.port)
+        let auth = try await EchoServer.auth.value
+        let visitor = try await Visitor(proxy, auth: auth)
         let long = String(repeating: "ü", count: 50_000)
         for (method, body) in [("POST", "hello"), ("PUT", "x=1"), ("DELETE", "all"), ("POST", long)] {
-            let answer = try front.send(method, "/notes", headers: ["Content-Type: text/plain"], body: body)
+            let answer = try await visitor.send(method, "/notes", headers: ["Content-Type: text/plain"], body: body)
             #expect(answer.status == 200)
             #expect(answer.json["method"] as? String == method)
             #expect(answer.json["body"] as? String == body)
         }
-        let connection = try front.connect()
-        try connection.write(
-            "POST /notes HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
-        #expect(try connection.readAnswer().json["body"] as? String == "hello")
+        let connection = try await visitor.connect()
+        let head = ["POST /notes HTTP/1.1", "Host: 127.0.0.1", visitor.mark, "Transfer-Encoding: chunked"]
+        try await connection.write((head + ["", "5", "hello", "0", "", ""]).joined(separator: "\r\n"))
+        #expect(try await connection.readAnswer().json["body"] as? String == "hello")
 
-        #expect(auth.requests.count == 5)
-        for asked in auth.requests {
+        let asked = auth.requests(with: visitor.mark)
+        #expect(asked.count == 5)
+        for asked in asked {
             #expect(asked["method"] as? String == "GET")
             #expect(asked["body"] as? String == "")
             let seen = Seen(asked)
@@ -164,78 +182,79 @@ import Testing
 
     // MARK: When nobody can tell
 
+    /// Ends the server.
     @Test(arguments: Proxy.allCases) func withoutTheServerNobodyGetsThrough(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        let token = try bearerToken()
-        #expect(try front.send("GET", "/", headers: [bearer(token)]).status == 200)
+        let server = try await RunningServer(["--trusted-proxies", "127.0.0.1"])
+        let visitor = try await Visitor(Front(proxy, auth: server.port))
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
+        #expect(try await visitor.send("GET", "/", headers: [bearer(token)]).status == 200)
         #expect(try await server.stop() == 0)
-        for headers in [[bearer(token)], [basic("miguel", "python")], []] {
-            #expect((500...599).contains(try front.send("GET", "/", headers: headers).status))
+        for headers in [[bearer(token)], [miguel.basic], []] {
+            let status = try await visitor.send("GET", "/", headers: headers).status
+            #expect((500...599).contains(status))
         }
-        #expect(front.application.requests.count == 1)
+        #expect(visitor.requests.count == 1)
     }
 
     @Test(arguments: Proxy.allCases, [302, 400, 403, 404, 500, 503])
     func anyOtherAnswerOfTheServerLetsNobodyThrough(proxy: Proxy, status: Int) async throws {
-        let auth = try await EchoServer(status: status)
-        let front = try await Front(proxy, auth: auth.port)
-        let answer = try front.send("GET", "/", headers: [basic("miguel", "python")])
+        let visitor = try await Visitor(proxy, auth: EchoServer.auth.value)
+        let answer = try await visitor.send("GET", "/", headers: [basic("miguel", "python"), "Auth-Status: \(status)"])
         #expect(answer.status >= 300)
         if status == 503 {
             #expect(answer.status == 503)
             #expect(answer["Retry-After"] == "7")
         }
-        #expect(front.application.requests.isEmpty)
+        #expect(visitor.requests.isEmpty)
     }
 
-    @Test(arguments: Proxy.allCases, [401, 500, 503]) func theApplicationsOwnRefusalsAreLeftAlone(
-        proxy: Proxy, status: Int
-    ) async throws {
-        let front = try await Front(proxy, auth: server.port, applicationStatus: status)
-        let answer = try front.send("GET", "/", headers: [basic("miguel", "python")])
+    @Test(arguments: Proxy.allCases, [401, 500, 503])
+    func theApplicationsOwnRefusalsAreLeftAlone(proxy: Proxy, status: Int) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let answer = try await visitor.send("GET", "/", headers: [miguel.basic, "Application-Status: \(status)"])
         #expect(answer.status == status)
-        #expect(Seen(answer.json).identity["remote-user"] == "miguel")
+        #expect(Seen(answer.json).identity["remote-user"] == miguel.name)
         #expect(answer["WWW-Authenticate"] == nil)
     }
 
     // MARK: The server itself
 
     @Test(arguments: Proxy.allCases) func theServersOwnPathsAreOpenToEveryone(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
         for (path, status) in [
             ("/.well-known/jwks.json", 200), ("/.well-known/oauth-authorization-server", 200),
-            ("/api/revocations", 200),
-            ("/api/users/1", 200), ("/api/token", 401), ("/oauth/introspect", 405), ("/api/nothing", 404),
+            ("/api/revocations", 200), ("/api/users/\(miguel.id)", 200), ("/api/token", 401),
+            ("/oauth/introspect", 405), ("/api/nothing", 404),
         ] {
-            let answer = try front.send("GET", path)
+            let answer = try await visitor.send("GET", path)
             #expect(answer.status == status, "\(path)")
             #expect(answer["X-Content-Type-Options"] == "nosniff")
         }
-        let metadata = try front.send("GET", "/.well-known/oauth-authorization-server").json
+        let metadata = try await visitor.send("GET", "/.well-known/oauth-authorization-server").json
         #expect(metadata["jwks_uri"] as? String == "http://127.0.0.1/.well-known/jwks.json")
-        let token = try #require(
-            front.send("GET", "/api/token", headers: [basic("miguel", "python")]).json["token"] as? String)
-        #expect(try front.send("GET", "/", headers: [bearer(token)]).status == 200)
-        #expect(front.application.requests.count == 1)
+        let answer = try await visitor.send("GET", "/api/token", headers: [miguel.basic])
+        let token = try #require(answer.json["token"] as? String)
+        #expect(try await visitor.send("GET", "/", headers: [bearer(token)]).status == 200)
+        #expect(visitor.requests.count == 1)
     }
 
     @Test(arguments: Proxy.allCases) func noTokenAndNoPasswordStandsInTheProxysLogs(proxy: Proxy) async throws {
-        let front = try await Front(proxy, auth: server.port)
-        let token = try bearerToken()
-        for header in [
-            basic(token, "x"), bearer(token), basic("miguel", "python"), basic(token + "x", "x"),
-            basic("miguel", "geheim"),
-        ] {
-            _ = try front.send("GET", "/logged", headers: [header])
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
+        let path = "/logged-\(UUID())"
+        let (refused, geheim) = (basic(token + "x", "x"), basic(miguel.name, "geheim"))
+        for header in [basic(token, "x"), bearer(token), miguel.basic, refused, geheim] {
+            _ = try await visitor.send("GET", path, headers: [header])
         }
         if proxy == .nginx {
-            try await wait(seconds: 5, for: "the lines") { front.logs.components(separatedBy: "/logged").count == 6 }
+            try await wait(for: "the lines") { visitor.logs.components(separatedBy: path).count == 6 }
         }
-        for secret in [
-            token, "python", "geheim", String(basic("miguel", "python").dropFirst("Authorization: Basic ".count)),
-        ] {
-            #expect(!front.logs.contains(secret))
-        }
+        let encoded = String(miguel.basic.dropFirst("Authorization: Basic ".count))
+        for secret in [token, "python", "geheim", encoded] { #expect(!visitor.logs.contains(secret)) }
     }
 }
 
@@ -258,16 +277,61 @@ enum Proxy: String, CaseIterable, CustomTestStringConvertible {
     }
 }
 
+/// Who comes to one of the proxies in one test: every request has a mark, by which those that get
+/// through are found.
+private struct Visitor {
+    /// A header line.
+    let mark = "Test: \(UUID())"
+    private let front: Front
+
+    init(_ front: Front) { self.front = front }
+
+    init(_ proxy: Proxy, auth: RunningServer) async throws { front = try await .shared(proxy, auth: auth.port) }
+    init(_ proxy: Proxy, auth: EchoServer) async throws { front = try await .shared(proxy, auth: auth.port) }
+
+    /// A connection, on which the mark has to be sent.
+    func connect() async throws -> HTTPConnection { try await HTTPConnection(port: front.port) }
+
+    /// One request on a connection of its own.
+    func send(
+        _ method: String, _ path: String, headers: [String] = [], body: String? = nil
+    ) async throws -> HTTPAnswer {
+        try await connect().send(method, path, headers: headers + [mark], body: body)
+    }
+
+    /// What the application was asked.
+    var requests: [[String: Any]] { front.application.requests(with: mark) }
+    var logs: String { front.logs }
+}
+
 /// One of the proxies with an application behind it.
-private final class Front {
+private final class Front: Sendable {
     let application: EchoServer
-    private let port: Int
+    let port: Int
     private let directory: TemporaryDirectory
     private let process: ExternalProcess
 
-    init(_ proxy: Proxy, auth: Int, applicationStatus: Int = 200) async throws {
+    private struct Place: Hashable {
+        let proxy: Proxy
+        let auth: Int
+    }
+
+    private static let started = Mutex<[Place: Task<Front, any Error>]>([:])
+
+    /// The one before that port, for all tests.
+    static func shared(_ proxy: Proxy, auth: Int) async throws -> Front {
+        let place = Place(proxy: proxy, auth: auth)
+        let starting = started.withLock { started in
+            let starting = started[place] ?? Task { try await Front(proxy, auth: auth) }
+            started[place] = starting
+            return starting
+        }
+        return try await starting.value
+    }
+
+    init(_ proxy: Proxy, auth: Int) async throws {
         directory = try TemporaryDirectory()
-        application = try await EchoServer(status: applicationStatus)
+        application = try await EchoServer.application.value
         port = try FreePort.next()
         let ports = ["8080": port, "5000": auth, "3000": application.port]
         let example = ExternalProcess.repository.appendingPathComponent("Examples/Proxies/\(proxy.example)")
@@ -277,19 +341,11 @@ private final class Front {
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
         process = try ExternalProcess(
             ExternalProcess.program(proxy.rawValue), proxy.arguments(file, in: directory),
-            environment: ["HOME": directory.path],
-            directory: directory)
+            environment: ["HOME": directory.path], directory: directory)
         try await process.answers(on: port, path: "/.well-known/ready")
     }
 
-    deinit { process.end() }
-
-    func connect() throws -> HTTPConnection { try HTTPConnection(port: port) }
-
-    /// One request on a connection of its own.
-    func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer {
-        try connect().send(method, path, headers: headers, body: body)
-    }
+    deinit { process.kill() }
 
     /// Everything that the proxy has written.
     var logs: String {
@@ -301,26 +357,31 @@ private final class Front {
 }
 
 /// `Tests/Scripts/echo_server.py`: answers with what it was asked.
-private final class EchoServer {
+private final class EchoServer: Sendable {
+    /// Behind every proxy.
+    static let application = Task { try await EchoServer("Application") }
+    /// In the place of the server.
+    static let auth = Task { try await EchoServer("Auth") }
+
     let port: Int
     private let directory: TemporaryDirectory
     private let process: ExternalProcess
 
-    init(status: Int = 200) async throws {
+    private init(_ name: String) async throws {
         directory = try TemporaryDirectory()
         port = try FreePort.next()
         let script = ExternalProcess.repository.appendingPathComponent("Tests/Scripts/echo_server.py")
         process = try ExternalProcess(
-            ExternalProcess.program("python3"), [script.path, "\(port)", "\(status)"], directory: directory)
+            ExternalProcess.program("python3"), [script.path, "\(port)", name], directory: directory)
         try await process.answers(on: port)
     }
 
     deinit { process.kill() }
 
-    /// What it was asked, without the questions whether it is there.
-    var requests: [[String: Any]] {
-        process.outputLines.compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
-            .filter { ($0["path"] as? String)?.hasSuffix("/ready") == false }
+    /// What it was asked with this mark.
+    func requests(with mark: String) -> [[String: Any]] {
+        process.outputLines.filter { $0.contains(mark.dropFirst("Test: ".count)) }
+            .compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
     }
 }
 
@@ -339,8 +400,7 @@ private struct Seen {
     /// Every field that says who it is, also in the spellings that many applications take for the
     /// same. One with nothing in it says nothing.
     var identity: [String: String] {
-        fields.filter { $0.key.hasPrefix("remote") }.mapValues { $0.joined(separator: " and ") }.filter {
-            !$0.value.isEmpty
-        }
+        fields.filter { $0.key.hasPrefix("remote") }.mapValues { $0.joined(separator: " and ") }
+            .filter { !$0.value.isEmpty }
     }
 }

@@ -24,29 +24,45 @@ import Testing
         }
     }
 
-    @Test(arguments: Example.allCases) func theWorkIsDoneWhereItIsAskedFor(example: Example) async throws {
-        let server = try await RunningServer(["--registration-challenge", "12"])
-        #expect(try server.register("miguel", "python").code == "challenge_required")
-        let url = "http://127.0.0.1:\(server.port)/api/users/"
-        #expect(try await example.run("miguel", "python", at: server) == (0, url + "1\n"))
-        #expect(try await example.run("jürgen", "pässwörd", at: server) == (0, url + "2\n"))
-        #expect(try server.send("GET", "/api/resource", headers: [basic("jürgen", "pässwörd")]).status == 200)
-        #expect(try await example.run("Miguel", "python", at: server) == (1, "user_already_exists\n"))
-        #expect(try await example.run("susan", at: server) == (1, "validation_failed\n"))
+    @Suite(.server("--registration-challenge", "12")) struct WithAChallenge {
+        @Test(arguments: Example.allCases) func theWorkIsDoneWhereItIsAskedFor(example: Example) async throws {
+            let server = try SharedServer.current()
+            let names = ["miguel", "jürgen", "susan"].map { RunningServer.newName($0) }
+            #expect(try await server.register(names[0], "python").code == "challenge_required")
+            for (name, password) in [(names[0], "python"), (names[1], "pässwörd")] {
+                let outcome = try await example.run(name, password, at: server)
+                #expect(outcome.status == 0)
+                let url = /http:\/\/127\.0\.0\.1:([0-9]+)(\/api\/users\/[0-9]+)\n/
+                let location = try #require(outcome.output.wholeMatch(of: url))
+                #expect(location.1 == "\(server.port)")
+                #expect(try await server.send("GET", String(location.2)).json["username"] as? String == name)
+            }
+            let signedIn = try await server.send("GET", "/api/resource", headers: [basic(names[1], "pässwörd")])
+            #expect(signedIn.status == 200)
+            let again = try await example.run(names[0].capitalized, "python", at: server)
+            #expect(again == (1, "user_already_exists\n"))
+            #expect(try await example.run(names[2], at: server) == (1, "validation_failed\n"))
+        }
     }
 
-    @Test(arguments: Example.allCases) func anInvitationIsPassedOn(example: Example) async throws {
-        let server = try await RunningServer(["--registration", "invitation"])
-        let code = try await server.command("invitations", "create").output.trimmingCharacters(in: .newlines)
-        #expect(try await example.run("miguel", "python", at: server) == (1, "invitation_required\n"))
-        #expect(try await example.run("miguel", "python", "nonsense", at: server) == (1, "invitation_invalid\n"))
-        #expect(try await example.run("miguel", "python", code, at: server).status == 0)
-        #expect(try await example.run("susan", "python", code, at: server) == (1, "invitation_invalid\n"))
+    @Suite(.server("--registration", "invitation")) struct WithInvitations {
+        @Test(arguments: Example.allCases) func anInvitationIsPassedOn(example: Example) async throws {
+            let server = try SharedServer.current()
+            let code = try await server.command("invitations", "create").output.trimmingCharacters(in: .newlines)
+            let (miguel, susan) = (RunningServer.newName(), RunningServer.newName("susan"))
+            #expect(try await example.run(miguel, "python", at: server) == (1, "invitation_required\n"))
+            #expect(try await example.run(miguel, "python", "nonsense", at: server) == (1, "invitation_invalid\n"))
+            #expect(try await example.run(miguel, "python", code, at: server).status == 0)
+            #expect(try await example.run(susan, "python", code, at: server) == (1, "invitation_invalid\n"))
+        }
     }
 
-    @Test(arguments: Example.allCases) func whereAllAreWelcomeNothingElseIsNeeded(example: Example) async throws {
-        let server = try await RunningServer()
-        #expect(try await example.run("miguel", "python", at: server).status == 0)
-        #expect(try server.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
+    @Suite(.server()) struct ForEverybody {
+        @Test(arguments: Example.allCases) func whereAllAreWelcomeNothingElseIsNeeded(example: Example) async throws {
+            let server = try SharedServer.current()
+            let miguel = RunningServer.newName()
+            #expect(try await example.run(miguel, "python", at: server).status == 0)
+            #expect(try await server.send("GET", "/api/resource", headers: [basic(miguel, "python")]).status == 200)
+        }
     }
 }

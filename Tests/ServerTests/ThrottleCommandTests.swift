@@ -3,28 +3,46 @@ import Support
 import Testing
 
 @Suite struct ThrottleCommandTests {
-    private let server: RunningServer
+    /// A server that throttles, for the tests that clear only what is theirs.
+    private static let shared = Task {
+        try await RunningServer(["--trusted-proxies", "127.0.0.1", "--registrations-per-hour", "none"])
+    }
 
-    init() async throws {
-        server = try await RunningServer(["--trusted-proxies", "127.0.0.1"])
-        try #require(server.register("miguel", "python").status == 201)
-        for number in 0..<10 { try #require(guess("wrong\(number)") == 401) }
-        // What the hashing cost is written once a second.
-        try await wait(seconds: 20, for: "everything to be counted") {
-            try await server.run(["throttle", "list"]).output.contains("hashing\t")
+    /// Registers somebody and guesses wrong, ten times from that address: the next has to wait for
+    /// half a minute.
+    private func guess(at server: RunningServer, from address: String) async throws -> Account {
+        let miguel = try await server.newAccount()
+        for number in 0..<10 {
+            try #require(await status(at: server, miguel.name, "wrong\(number)", from: address) == 401)
         }
+        return miguel
     }
 
-    private func guess(_ password: String, from address: String = "192.0.2.17") throws -> Int {
-        try server.send("GET", "/api/token", headers: [basic("miguel", password), "X-Forwarded-For: \(address)"]).status
+    private func status(
+        at server: RunningServer, _ name: String, _ password: String = "python", from address: String
+    ) async throws -> Int {
+        let headers = [basic(name, password), "X-Forwarded-For: \(address)"]
+        return try await server.send("GET", "/api/token", headers: headers).status
     }
 
-    @Test func theListSaysWhoHasToWait() async throws {
+    private func list(at server: RunningServer) async throws -> [Substring] {
         let list = try await server.run(["throttle", "list"])
         #expect(list.status == 0)
-        let lines = list.output.split(separator: "\n")
+        return list.output.split(separator: "\n")
+    }
+
+    /// Counts all that is counted, and clears all.
+    @Test func theListSaysWhoHasToWaitAndAllOfItCanBeCleared() async throws {
+        let server = try await RunningServer(["--trusted-proxies", "127.0.0.1"])
+        let miguel = try await guess(at: server, from: "192.0.2.17")
+        #expect(try await status(at: server, miguel.name, from: "192.0.2.17") == 429)
+        // What the hashing cost is written once a second.
+        try await wait(for: "everything to be counted") {
+            try await list(at: server).contains { $0.hasPrefix("hashing\t") }
+        }
+        let lines = try await list(at: server)
         #expect(lines.count == 4)
-        #expect(lines[0].hasPrefix("account\tmiguel\t-\t10 counted\tlast 2"))
+        #expect(lines[0].hasPrefix("account\t\(miguel.name)\t-\t10 counted\tlast 2"))
         #expect(lines[0].contains("blocked until 2"))
         #expect(lines[1].hasPrefix("hashing\t-\t-\t"))
         #expect(lines[2].hasPrefix("network\t-\t192.0.2.0/24\t10 counted\t"))
@@ -33,39 +51,63 @@ import Testing
         let blocked = try await server.run(["throttle", "list", "--blocked", "--json"]).output
         let object = try JSONSerialization.jsonObject(with: Data(blocked.utf8)) as? [String: Any]
         #expect(object?["kind"] as? String == "account")
-        #expect(object?["username"] as? String == "miguel")
+        #expect(object?["username"] as? String == miguel.name)
         #expect(object?["count"] as? Int == 10)
         #expect(object?["is_blocked"] as? Bool == true)
+
+        #expect(try await server.run(["throttle", "clear", "--all"]).output == "Cleared 4.\n")
+        #expect(try await status(at: server, miguel.name, from: "192.0.2.17") == 200)
+        let again = try await server.run(["throttle", "clear", "--user", miguel.name])
+        #expect(again.output == "Nothing was counted.\n")
     }
 
-    @Test(arguments: [["--user", "MIGUEL"], ["--all"]])
-    func whatIsClearedIsLetThroughAtOnce(arguments: [String]) async throws {
-        #expect(try guess("python") == 429)
-        let cleared = try await server.run(["throttle", "clear"] + arguments)
-        #expect(cleared.output == (arguments == ["--all"] ? "Cleared 4.\n" : "Cleared 1.\n"))
-        #expect(try guess("python") == 200)
-        #expect(try await server.run(["throttle", "clear", "--user", "miguel"]).output == "Nothing was counted.\n")
+    @Test func whoIsClearedIsLetThroughAtOnce() async throws {
+        let server = try await Self.shared.value
+        let miguel = try await guess(at: server, from: "198.51.100.1")
+        #expect(try await status(at: server, miguel.name, from: "198.51.100.1") == 429)
+        let cleared = try await server.run(["throttle", "clear", "--user", miguel.name.uppercased()])
+        #expect(cleared.output == "Cleared 1.\n")
+        #expect(try await status(at: server, miguel.name, from: "198.51.100.1") == 200)
+        let again = try await server.run(["throttle", "clear", "--user", miguel.name])
+        #expect(again.output == "Nothing was counted.\n")
     }
 
     @Test func aNetworkIsClearedByAnyAddressOfIt() async throws {
+        let server = try await Self.shared.value
+        let miguel = try await guess(at: server, from: "192.0.2.17")
         #expect(try await server.run(["throttle", "clear", "--address", "192.0.2.200"]).output == "Cleared 1.\n")
-        #expect(try await server.run(["throttle", "list"]).output.split(separator: "\n").count == 3)
-        #expect(try guess("python") == 429)
+        #expect(try await status(at: server, miguel.name, from: "192.0.2.17") == 429)
+        let lines = try await list(at: server)
+        #expect(!lines.contains { $0.contains("\t192.0.2.0/24\t") })
+        #expect(lines.contains { $0.hasPrefix("account\t\(miguel.name)\t-\t10 counted\t") })
     }
 
-    @Test(arguments: [
-        [], ["--user", "miguel", "--all"], ["--address", "192.0.2"], ["--address", "192.0.2.0/24"], ["--user"],
-        ["miguel"],
-    ])
-    func whatIsNotClearIsRefused(arguments: [String]) async throws {
-        let refused = try await server.run(["throttle", "clear"] + arguments)
-        #expect(refused.status != 0)
-        #expect(refused.error.contains("Error: ") || refused.error.contains("rest-auth: "))
-        #expect(try guess("python") == 429)
+    @Test func whatIsNotClearIsRefused() async throws {
+        let server = try await Self.shared.value
+        let miguel = try await guess(at: server, from: "203.0.113.1")
+        let commands = [
+            [], ["--user", miguel.name, "--all"], ["--address", "203.0.113"], ["--address", "203.0.113.0/24"],
+            ["--user"], [miguel.name],
+        ]
+        try await withThrowingTaskGroup { group in
+            for command in commands {
+                group.addTask {
+                    let refused = try await server.run(["throttle", "clear"] + command)
+                    #expect(refused.status != 0, "\(command)")
+                    #expect(refused.error.contains("Error: ") || refused.error.contains("rest-auth: "), "\(command)")
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await status(at: server, miguel.name, from: "203.0.113.1") == 429)
+        let lines = try await list(at: server)
+        for line in ["account\t\(miguel.name)\t-\t10 counted\t", "network\t-\t203.0.113.0/24\t10 counted\t"] {
+            #expect(lines.contains { $0.hasPrefix(line) })
+        }
     }
 
     @Test func aNameThatCannotBeOneIsSaidToBe() async throws {
-        let refused = try await server.run(["throttle", "clear", "--user", "a b:c"])
+        let refused = try await Self.shared.value.run(["throttle", "clear", "--user", "a b:c"])
         #expect(refused.status == 1)
         #expect(refused.error.hasPrefix("rest-auth: "))
     }

@@ -7,48 +7,50 @@ import Testing
 
 /// PostgreSQL keeps what every backend promises.
 @Suite struct PostgresContractTests {
+    /// Has the database.
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
     @Test(arguments: StorageContract.all)
     func inADatabase(_ promise: StorageContract.Promise) async throws {
-        let server = try PostgresServer.shared.get()
-        let url = try server.makeDatabase()
-        defer { server.takeBack(url) }
+        let url = try await directory.makePostgresDatabase()
         try await promise.check(PostgresStorage(PostgresConfiguration(url: url)))
     }
 
     /// The race for an invitation, held at the moment that decides: another has taken it and has
     /// not committed.
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {
-        let server = try PostgresServer.shared.get()
-        let url = try server.makeDatabase()
-        defer { server.takeBack(url) }
+        let server = try await PostgresServer.shared()
+        let url = try await directory.makePostgresDatabase()
         let storage = try await PostgresStorage(PostgresConfiguration(url: url))
         let now = Date.now
         try await storage.insertInvitation(
             Invitation(id: "first", note: "", createdAt: now, expiresAt: now.addingTimeInterval(60)), codeDigest: [1])
-        let other = Task {
-            try server.execute(
+        async let other = server.execute(
+            """
+            DO $$ BEGIN
+                DELETE FROM invitations;
+                WHILE NOT EXISTS (
+                    SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                ) LOOP
+                    PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+                END LOOP;
+            END $$
+            """, at: url)
+        try await wait(for: "the other to have taken it") {
+            try await server.execute(
                 """
-                DO $$ BEGIN
-                    DELETE FROM invitations;
-                    WHILE NOT EXISTS (
-                        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-                    ) LOOP
-                        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
-                    END LOOP;
-                END $$
-                """, at: url)
-        }
-        try await wait(seconds: 10, for: "the other to have taken it") {
-            try server.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
-                at: url) == "1"
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event = 'PgSleep'
+                """, at: url) == "1"
         }
         let error = await #expect(throws: AuthError.self) {
             try await storage.insertUser(
                 Username("miguel"), passwordHash: "h", at: now, using: RegistrationPermit(invitation: "first"))
         }
         #expect(error?.code == .invitationInvalid)
-        _ = try await other.value
+        _ = try await other
         #expect(try await storage.users(after: 0, limit: 10).isEmpty)
     }
 }

@@ -1,12 +1,11 @@
 import Foundation
 import GRDB
 import RESTAuth
+import RESTAuthSQLite
 import RESTAuthTesting
 import Support
 import Synchronization
 import Testing
-
-@testable import RESTAuthSQLite
 
 /// What SQLite promises about its file, beyond the contract of every backend.
 @Suite struct SQLiteFileTests {
@@ -80,9 +79,10 @@ import Testing
         let loose = try await storage.database.read { database in
             try String.fetchAll(
                 database,
-                sql:
-                    "SELECT name FROM pragma_table_list WHERE strict = 0 AND schema = 'main' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'grdb%'"
-            )
+                sql: """
+                    SELECT name FROM pragma_table_list
+                    WHERE strict = 0 AND schema = 'main' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'grdb%'
+                    """)
         }
         #expect(loose.isEmpty)
     }
@@ -124,7 +124,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) VALUES ('01a1fdf3-d3a2-7e37-8317-3196edb0e819', 9, 0, 0, 0)",
+        """
+        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at)
+        VALUES ('01a1fdf3-d3a2-7e37-8317-3196edb0e819', 9, 0, 0, 0)
+        """,
         "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at) VALUES ('x', 1, 0, 0, 0)",
         "INSERT INTO user_roles VALUES (9, 'admin')", "INSERT INTO user_roles VALUES (1, '')",
         "INSERT INTO user_roles VALUES (1, 'a b')",
@@ -162,8 +165,10 @@ import Testing
 
     @Test func theDatabaseItselfRefusesASecondCanonicalName() async throws {
         let storage = try await SQLiteStorage(path: path)
-        let insert =
-            "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at) VALUES ('a', 'a', 'h', 0, 0)"
+        let insert = """
+            INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+            VALUES ('a', 'a', 'h', 0, 0)
+            """
         try await storage.database.write { try $0.execute(sql: insert) }
         await #expect(throws: DatabaseError.self) { try await storage.database.write { try $0.execute(sql: insert) } }
     }
@@ -174,8 +179,10 @@ import Testing
         await #expect(throws: DatabaseError.self) {
             try await storage.database.write { database in
                 try database.execute(
-                    sql:
-                        "INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at) VALUES (?, ?, 'h', 0, 0)",
+                    sql: """
+                        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                        VALUES (?, ?, 'h', 0, 0)
+                        """,
                     arguments: [name, name])
             }
         }
@@ -261,32 +268,34 @@ import Testing
     /// As it is beside an import: whoever has the lock takes it again a moment after letting go of
     /// it.
     @Test func aWriterGetsItsTurnBetweenTheTransactionsOfAnother() async throws {
+        let count = Soak.count(5, soak: 20)
         let storage = try await SQLiteStorage(path: path)
         let other = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
         let begun = Atomic(0)
         let isOver = Atomic(false)
         defer { isOver.store(true, ordering: .relaxed) }
-        let importer = Task.detached {
-            while !isOver.load(ordering: .relaxed) {
-                try other.inDatabase { database in
+        // On a thread of the database's own.
+        let importing = Task {
+            try await other.writeWithoutTransaction { database in
+                while !isOver.load(ordering: .relaxed) {
                     try database.inTransaction(.immediate) {
                         begun.add(1, ordering: .relaxed)
-                        // Both pauses are the other itself: how long it holds the lock, and how
-                        // soon it takes it again.
+                        // Both pauses are the other itself: how long it holds the lock, and
+                        // how soon it takes it again.
                         usleep(300_000)
                         return .commit
                     }
+                    usleep(4000)
                 }
-                usleep(4000)
             }
         }
-        for number in 0..<20 {
+        for number in 0..<count {
             let before = begun.load(ordering: .relaxed)
-            try await wait(seconds: 20, for: "the other to have the lock") { begun.load(ordering: .relaxed) > before }
+            try await wait(for: "the other to have the lock") { begun.load(ordering: .relaxed) > before }
             _ = try await storage.insertUser(Username("user-\(number)"), passwordHash: "h", at: TestClock().now)
         }
         isOver.store(true, ordering: .relaxed)
-        try await importer.value
-        #expect(try await storage.users(after: 0, limit: 100).count == 20)
+        try await importing.value
+        #expect(try await storage.users(after: 0, limit: 100).count == count)
     }
 }

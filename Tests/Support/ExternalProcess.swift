@@ -10,6 +10,12 @@ public final class ExternalProcess: Sendable {
         case lines
     }
 
+    /// What every program is given: where programs are, and where to leave its profile when
+    /// coverage is measured.
+    private static let inherited = ["PATH": "/usr/bin:/bin"].merging(
+        ProcessInfo.processInfo.environment.filter { $0.key == "LLVM_PROFILE_FILE" }
+    ) { $1 }
+
     private let process: Process
     private let outputFile: String
     private let errorFile: String
@@ -26,7 +32,7 @@ public final class ExternalProcess: Sendable {
         process.executableURL = executable
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
-        process.environment = ["PATH": "/usr/bin:/bin"].merging(environment) { $1 }
+        process.environment = Self.inherited.merging(environment) { $1 }
         let (output, error) = (try Self.file(outputFile), try Self.file(errorFile))
         process.standardOutput = output
         process.standardError = error
@@ -49,15 +55,20 @@ public final class ExternalProcess: Sendable {
             self.input = ends[0]
         }
         try process.run()
+        Leftovers.add(process: process.processIdentifier)
         // It has its own by now, and this object of Foundation's may live longer than ours.
         for file in [output, error] { try file.close() }
     }
 
-    deinit { if let input { close(input) } }
+    deinit {
+        if let input { close(input) }
+        if !process.isRunning { Leftovers.remove(process: process.processIdentifier) }
+    }
 
     // MARK: Programs
 
-    /// Our own binary, which lies beside the test bundle.
+    /// Our own binary, which lies beside the test bundle: the very one that is shipped, where that
+    /// is what was built.
     public static let restAuth: URL = {
         let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         return own.deletingLastPathComponent().appendingPathComponent("rest-auth")
@@ -94,38 +105,30 @@ public final class ExternalProcess: Sendable {
     /// The lines of its output that are complete.
     public var outputLines: [String] { Array(outputText.components(separatedBy: "\n").dropLast()) }
 
+    private var name: String { process.executableURL?.lastPathComponent ?? "the process" }
+
     public func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
-    public func kill() { send(SIGKILL) }
+    /// Ends it at once, and every process that it has started.
+    public func kill() { if process.isRunning { Foundation.kill(-process.processIdentifier, SIGKILL) } }
 
     /// Asks it to end and waits until it has: for one that has processes and files of its own to
     /// clear away.
-    public func end() {
-        send(SIGTERM)
-        let hasEnded = DispatchSemaphore(value: 0)
-        Thread { [process] in
-            process.waitUntilExit()
-            hasEnded.signal()
-        }.start()
-        _ = hasEnded.wait(timeout: .now() + 2)
-        kill()
+    public func end(_ signal: Int32 = SIGTERM) async throws {
+        send(signal)
+        _ = try await exitStatus()
     }
 
-    /// Waits on the calling thread until it has ended, and returns the exit status.
-    public func waitForEnd() -> Int32 {
-        process.waitUntilExit()
-        return process.terminationStatus
-    }
-
+    /// Waits until it has ended.
     public func exitStatus() async throws -> Int32 {
-        try await wait(seconds: 60, for: "the process to end") { !self.process.isRunning }
+        try await wait(for: "\(name) to end") { !self.process.isRunning }
         return process.terminationStatus
     }
 
     /// Waits until an HTTP server answers on that port, whatever it says.
     public func answers(on port: Int, path: String = "/ready") async throws {
-        try await wait(seconds: 20, for: "\(process.executableURL?.lastPathComponent ?? "the process") to answer") {
+        try await wait(for: "\(name) to answer") {
             guard self.isRunning else { throw ServerEnded(log: self.errorText) }
-            return (try? HTTPConnection(port: port).send("GET", path))?.status ?? 0 > 0
+            return (try? await HTTPConnection(port: port).send("GET", path))?.status ?? 0 > 0
         }
     }
 

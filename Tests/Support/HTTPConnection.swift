@@ -6,64 +6,69 @@ public final class HTTPConnection {
     private let descriptor: Int32
     private var buffer: [UInt8] = []
 
-    public init(port: Int) throws {
-        // Not a property before it is connected: an object that was never made must not close it
-        // once more. Closed in child processes, so that a server that is started later does not
-        // hold it open.
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    /// How long a read or write may take before it fails.
+    public var patience = Patience.limit
+
+    public init(port: Int) async throws {
+        // Closed in child processes, so that a server that is started later does not hold it open.
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { throw POSIXError(.EMFILE) }
         var address = sockaddr_in.loopback(port: UInt16(port))
-        guard address.withSocketAddress({ connect(descriptor, $0, $1) }) == 0 else {
-            close(descriptor)
-            throw POSIXError(.ECONNREFUSED)
+        if address.withSocketAddress({ connect(descriptor, $0, $1) }) != 0 {
+            guard errno == EINPROGRESS else { throw POSIXError(.ECONNREFUSED) }
+            try await ready(.writable)
+            var (error, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size)
+            guard error == 0 else { throw POSIXError(.ECONNREFUSED) }
         }
-        self.descriptor = descriptor
-        setTimeout(seconds: 20)
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
     deinit { close(descriptor) }
 
-    /// How long a read or write may take before it fails.
-    public func setTimeout(seconds: Int) {
-        var time = timeval(tv_sec: seconds, tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
-        }
+    private func ready(_ event: Readiness.Event) async throws {
+        try await Readiness.shared.wait(for: event, on: descriptor, until: .now + patience)
     }
 
     /// Sends a well-formed request and reads its answer.
-    public func send(_ method: String, _ path: String, headers: [String] = [], body: String? = nil) throws -> HTTPAnswer
-    {
+    public func send(
+        _ method: String, _ path: String, headers: [String] = [], body: String? = nil
+    ) async throws -> HTTPAnswer {
         var head = "\(method) \(path) HTTP/1.1\r\n"
         if !headers.contains(where: { $0.lowercased().hasPrefix("host:") }) { head += "Host: 127.0.0.1\r\n" }
         for header in headers { head += header + "\r\n" }
         if let body { head += "Content-Length: \(body.utf8.count)\r\n" }
-        try write(Array((head + "\r\n" + (body ?? "")).utf8))
-        return try readAnswer(isHead: method == "HEAD")
+        try await write(Array((head + "\r\n" + (body ?? "")).utf8))
+        return try await readAnswer(isHead: method == "HEAD")
     }
 
     /// Sends these bytes. An end of the connection while sending is no error: the answer may be
     /// there to read.
-    public func write(_ bytes: [UInt8]) throws {
+    public func write(_ bytes: [UInt8]) async throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
                 Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                try await ready(.writable)
+            } else {
+                return
+            }
         }
     }
 
-    public func write(_ text: String) throws { try write(Array(text.utf8)) }
+    public func write(_ text: String) async throws { try await write(Array(text.utf8)) }
 
     /// Says that nothing more will be sent.
     public func finishWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Reads one answer.
     /// - Throws: ``ConnectionEnded`` when the connection ends before it is complete.
-    public func readAnswer(isHead: Bool = false) throws -> HTTPAnswer {
+    public func readAnswer(isHead: Bool = false) async throws -> HTTPAnswer {
         while true {
             if let end = buffer.firstRange(of: Array("\r\n\r\n".utf8)) {
                 let head = String(decoding: buffer[..<end.lowerBound], as: UTF8.self)
@@ -71,46 +76,51 @@ public final class HTTPConnection {
                 buffer.removeFirst(end.upperBound)
                 if answer.status == 100 { continue }
                 let length = isHead || answer.status == 204 ? 0 : Int(answer["Content-Length"] ?? "") ?? 0
-                while buffer.count < length { try fill() }
+                while buffer.count < length { try await fill() }
                 answer.bodyBytes = Array(buffer.prefix(length))
                 buffer.removeFirst(length)
                 return answer
             }
-            try fill()
+            try await fill()
         }
     }
 
     /// Whether the other side has ended the connection; reads and forgets what it still sent.
-    public func isEnded() -> Bool {
+    public func isEnded() async -> Bool {
         do {
             while true {
-                try fill()
+                try await fill()
                 buffer = []
             }
         } catch { return error is ConnectionEnded }
     }
 
-    private func fill() throws {
-        var bytes = [UInt8](repeating: 0, count: 65536)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        if count > 0 {
-            buffer += bytes.prefix(count)
-        } else if count == 0 || errno == ECONNRESET {
-            throw ConnectionEnded()
-        } else if errno != EINTR {
-            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+    private func fill() async throws {
+        while true {
+            var bytes = [UInt8](repeating: 0, count: 65536)
+            let count = recv(descriptor, &bytes, bytes.count, 0)
+            if count > 0 {
+                buffer += bytes.prefix(count)
+                return
+            }
+            switch errno {
+            case _ where count == 0, ECONNRESET: throw ConnectionEnded()
+            case EAGAIN: try await ready(.readable)
+            case EINTR: continue
+            default: throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+            }
         }
     }
 
     /// Reads until `text` has come and returns everything up to its end.
-    public func read(until text: String) throws -> String {
+    public func read(until text: String) async throws -> String {
         while true {
             if let end = buffer.firstRange(of: Array(text.utf8)) {
                 let read = String(decoding: buffer[..<end.upperBound], as: UTF8.self)
                 buffer.removeFirst(end.upperBound)
                 return read
             }
-            try fill()
+            try await fill()
         }
     }
 }

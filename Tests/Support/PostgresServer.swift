@@ -8,27 +8,21 @@ public final class PostgresServer: Sendable {
     private let process = Mutex<ExternalProcess?>(nil)
     private let options: [String]
     private let databases = Atomic(0)
-    /// The names of those that were taken back.
-    private let emptied = Mutex<[String]>([])
+    /// Those that nobody needs any more, for another test: each is 7 MB and 300 files, and there
+    /// are hundreds of tests.
+    private let used = Mutex<[String]>([])
+
+    // What is written need not survive the machine, only the test, and need not be kept at length.
+    private static let starting = Task {
+        try await PostgresServer(options: ["-c", "fsync=off", "-c", "max_wal_size=256MB", "-c", "max_connections=800"])
+    }
 
     /// One for all tests that only need a database; it ends with the process of the tests.
-    public static let shared: Result<PostgresServer, any Error> = Result {
-        // What is written need not survive the machine, only the test, and need not be kept at
-        // length.
-        let server = try PostgresServer(options: [
-            "-c", "fsync=off", "-c", "max_wal_size=256MB", "-c", "max_connections=400",
-        ])
-        atexit {
-            guard let server = try? PostgresServer.shared.get() else { return }
-            server.end()
-            server.directory.remove()
-        }
-        return server
-    }
+    public static func shared() async throws -> PostgresServer { try await starting.value }
 
     /// Makes a cluster and starts it.
     /// - Parameter options: flags of `postgres`.
-    public init(options: [String] = []) throws {
+    public init(options: [String] = []) async throws {
         directory = try TemporaryDirectory()
         port = try FreePort.next()
         self.options = options
@@ -36,70 +30,63 @@ public final class PostgresServer: Sendable {
         chmod(directory.path, 0o777)
         let made = try Self.start(
             "initdb", ["-D", dataPath, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], in: directory)
-        guard made.waitForEnd() == 0 else { throw ServerEnded(log: made.errorText) }
-        try start()
+        guard try await made.exitStatus() == 0 else { throw ServerEnded(log: made.errorText) }
+        try await start()
     }
 
-    deinit { end() }
+    deinit { process.withLock { $0?.kill() } }
 
     public var dataPath: String { directory.path + "/data" }
     /// Where its socket is.
     public var host: String { directory.path }
 
-    public func start() throws {
+    public func start() async throws {
         let started = try Self.start(
             "postgres",
             ["-D", dataPath, "-p", "\(port)", "-k", directory.path, "-c", "listen_addresses=127.0.0.1"] + options,
-            in: directory
-        )
+            in: directory)
         process.withLock { $0 = started }
-        let limit = ContinuousClock.now + .seconds(20)
-        while (try? execute("SELECT 1")) == nil {
-            guard started.isRunning, ContinuousClock.now < limit else { throw ServerEnded(log: started.errorText) }
+        try await wait(for: "PostgreSQL to answer") {
+            guard started.isRunning else { throw ServerEnded(log: started.errorText) }
+            return (try? await execute("SELECT 1")) != nil
         }
     }
 
     /// Ends it as a crash would: nothing is finished, nothing is written any more.
-    public func crash() {
-        process.withLock { process in
-            process?.send(SIGQUIT)
-            _ = process?.waitForEnd()
-            process = nil
-        }
-    }
+    public func crash() async throws { try await end(SIGQUIT) }
 
     /// Ends it in good order, cutting every connection.
-    public func end() {
-        process.withLock { process in
-            process?.send(SIGINT)
-            _ = process?.waitForEnd()
-            process = nil
+    public func end() async throws { try await end(SIGINT) }
+
+    private func end(_ signal: Int32) async throws {
+        let process = process.withLock { process in
+            defer { process = nil }
+            return process
         }
+        try await process?.end(signal)
     }
 
     /// An empty database and how to reach it.
-    public func makeDatabase() throws -> String {
+    public func makeDatabase() async throws -> String {
         let name = "test_\(databases.add(1, ordering: .relaxed).newValue)"
-        if let emptied = emptied.withLock({ $0.popLast() }) {
-            // Whoever knew it by its old name does not find it any more.
-            try execute("ALTER DATABASE \(emptied) RENAME TO \(name)")
-        } else {
-            try execute("CREATE DATABASE \(name)")
-        }
-        return url(name)
-    }
-
-    /// Takes a database back that nobody needs any more, for another test: each is 7 MB and 300
-    /// files, and there are hundreds of tests.
-    public func takeBack(_ url: String) {
         let emptying = """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
             DROP SCHEMA public CASCADE;
-            CREATE SCHEMA public AUTHORIZATION pg_database_owner
+            CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+            GRANT USAGE ON SCHEMA public TO PUBLIC
             """
-        guard (try? execute(emptying, at: url)) != nil else { return }
-        emptied.withLock { $0.append(Self.name(in: url)) }
+        while let used = self.used.withLock({ $0.popLast() }) {
+            guard (try? await execute(emptying, at: used)) != nil else { continue }
+            // Whoever knew it by its old name does not find it any more.
+            try await execute("ALTER DATABASE \(Self.name(in: used)) RENAME TO \(name)")
+            return url(name)
+        }
+        try await execute("CREATE DATABASE \(name)")
+        return url(name)
     }
+
+    /// Takes a database back that it has made.
+    func takeBack(_ url: String) { used.withLock { $0.append(url) } }
 
     /// How to reach a database over its socket.
     public func url(_ database: String, user: String = "postgres") -> String {
@@ -121,15 +108,15 @@ public final class PostgresServer: Sendable {
 
     /// Runs SQL with `psql` and returns what it prints, without headings.
     @discardableResult
-    public func execute(_ sql: String, database: String = "postgres") throws -> String {
-        try execute(sql, at: url(database))
+    public func execute(_ sql: String, database: String = "postgres") async throws -> String {
+        try await execute(sql, at: url(database))
     }
 
     /// Runs SQL in the database of that URL.
     @discardableResult
-    public func execute(_ sql: String, at url: String) throws -> String {
+    public func execute(_ sql: String, at url: String) async throws -> String {
         let process = try psql(at: url, ["-v", "ON_ERROR_STOP=1", "-c", sql])
-        guard process.waitForEnd() == 0 else { throw ServerEnded(log: process.errorText) }
+        guard try await process.exitStatus() == 0 else { throw ServerEnded(log: process.errorText) }
         return process.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 

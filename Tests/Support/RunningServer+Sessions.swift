@@ -7,10 +7,10 @@ public struct SignedIn: Sendable {
 }
 
 extension RunningServer {
-    public func signIn(_ username: String = "miguel", _ password: String = "python", headers: [String] = []) throws
-        -> SignedIn
-    {
-        let answer = try send("POST", "/api/tokens", headers: [basic(username, password)] + headers)
+    public func signIn(
+        _ username: String = "miguel", _ password: String = "python", headers: [String] = []
+    ) async throws -> SignedIn {
+        let answer = try await send("POST", "/api/tokens", headers: [basic(username, password)] + headers)
         guard let access = answer.json["access_token"] as? String, let refresh = answer.json["refresh_token"] as? String
         else {
             throw UnexpectedAnswer(answer: answer)
@@ -18,14 +18,14 @@ extension RunningServer {
         return SignedIn(access: access, refresh: refresh)
     }
 
-    public func refresh(_ token: String) throws -> HTTPAnswer {
-        try send(
+    public func refresh(_ token: String) async throws -> HTTPAnswer {
+        try await send(
             "PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": token]))
     }
 
     /// The owner's sessions.
-    public func sessions(_ authorization: String) throws -> [[String: Any]] {
-        let answer = try send("GET", "/api/me/sessions?limit=100", headers: [authorization])
+    public func sessions(_ authorization: String) async throws -> [[String: Any]] {
+        let answer = try await send("GET", "/api/me/sessions?limit=100", headers: [authorization])
         guard let sessions = answer.json["data"] as? [[String: Any]] else { throw UnexpectedAnswer(answer: answer) }
         return sessions
     }
@@ -36,9 +36,9 @@ extension RunningServer {
     /// the machine is, because a server that has heard no news for a second believes nobody.
     public func waitForRefusal(of token: String) async throws {
         let end = ContinuousClock.now
-        try await wait(seconds: 20, for: "the refusal") {
+        try await wait(for: "the refusal") {
             let asked = ContinuousClock.now
-            let status = try send("GET", "/api/resource", headers: [bearer(token)]).status
+            let status = try await send("GET", "/api/resource", headers: [bearer(token)]).status
             guard status != 200 || asked - end <= .seconds(1) else { throw BelievedTooLong() }
             return status == 401
         }

@@ -11,18 +11,15 @@ public final class TestDatabase: Sendable {
     /// A copy that can be put back.
     private let copy = Mutex<[String: Data]>([:])
 
-    init(in directory: TemporaryDirectory, url: String?) throws {
-        self.directory = directory.path
-        if let url {
-            self.url = url
-        } else if ProcessInfo.processInfo.environment["TEST_DATABASE"] == "postgres" {
-            self.url = try directory.makePostgresDatabase()
-        } else {
-            self.url = "sqlite:\(directory.path)/rest-auth.sqlite"
-        }
+    /// Whether the tests' servers run on PostgreSQL, where nothing else is said.
+    public static let isOnPostgres = ProcessInfo.processInfo.environment["TEST_DATABASE"] == "postgres"
+
+    init(in directory: String, url: String? = nil) throws {
+        self.directory = directory
+        self.url = url ?? "sqlite:\(directory)/rest-auth.sqlite"
         guard isPostgres else { return }
         // Every node is given the same one.
-        let secret = directory.path + "/rest-auth.secret"
+        let secret = directory + "/rest-auth.secret"
         try Data((UUID().uuidString + UUID().uuidString).utf8).write(to: URL(fileURLWithPath: secret))
         chmod(secret, 0o600)
     }
@@ -40,11 +37,11 @@ public final class TestDatabase: Sendable {
     private var name: String { String(url.dropFirst("postgres://postgres@/".count).prefix { $0 != "?" }) }
 
     /// All that is stored, as it lies on the disk.
-    public func storedBytes() throws -> Data {
+    public func storedBytes() async throws -> Data {
         guard isPostgres else { return try read(["", "-wal"]).values.reduce(Data(), +) }
-        let server = try PostgresServer.shared.get()
-        try server.execute("CHECKPOINT")
-        let paths = try server.execute(
+        let server = try await PostgresServer.shared()
+        try await server.execute("CHECKPOINT")
+        let paths = try await server.execute(
             """
             SELECT pg_relation_filepath(oid) FROM pg_class
             WHERE relnamespace::regnamespace::text IN ('public', 'pg_toast') AND relkind IN ('r', 'i', 't')
@@ -55,23 +52,23 @@ public final class TestDatabase: Sendable {
     }
 
     /// Keeps a copy, while no server runs on it.
-    public func keepCopy() throws {
+    public func keepCopy() async throws {
         guard isPostgres else { return copy.withLock { $0 = (try? read(["", "-wal"])) ?? [:] } }
-        let server = try PostgresServer.shared.get()
-        try server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)'")
-        try server.execute("CREATE DATABASE \(name)_copy TEMPLATE \(name)")
+        let server = try await PostgresServer.shared()
+        try await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)'")
+        try await server.execute("CREATE DATABASE \(name)_copy TEMPLATE \(name)")
     }
 
     /// Puts the copy in the place of what is there, while no server runs on it.
-    public func putCopyBack() throws {
+    public func putCopyBack() async throws {
         guard isPostgres else {
             for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file + suffix) }
             for (suffix, bytes) in copy.withLock({ $0 }) { try bytes.write(to: URL(fileURLWithPath: file + suffix)) }
             return
         }
-        let server = try PostgresServer.shared.get()
-        try server.execute("DROP DATABASE \(name) WITH (FORCE)")
-        try server.execute("ALTER DATABASE \(name)_copy RENAME TO \(name)")
+        let server = try await PostgresServer.shared()
+        try await server.execute("DROP DATABASE \(name) WITH (FORCE)")
+        try await server.execute("ALTER DATABASE \(name)_copy RENAME TO \(name)")
     }
 
     private func read(_ suffixes: [String]) throws -> [String: Data] {

@@ -24,6 +24,21 @@ package struct AccessTokenClaims: Sendable, Hashable {
     /// Seconds by which another node's clock may be ahead.
     package static let clockSlack = 60
 
+    package init(
+        issuer: String, subject: User.ID, username: String, sessionID: Session.ID, roles: [String], tokenID: String,
+        issuedAt: Int, expiresAt: Int, authenticatedAt: Int
+    ) {
+        self.issuer = issuer
+        self.subject = subject
+        self.username = username
+        self.sessionID = sessionID
+        self.roles = roles
+        self.tokenID = tokenID
+        self.issuedAt = issuedAt
+        self.expiresAt = expiresAt
+        self.authenticatedAt = authenticatedAt
+    }
+
     static func freshID() -> String {
         SymmetricKey(size: .bits128).withUnsafeBytes { Base64.url.encode(Array($0)) }
     }

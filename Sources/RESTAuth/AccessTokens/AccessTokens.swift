@@ -4,7 +4,7 @@ import Foundation
 public final class AccessTokens: Sendable {
     let storage: any Storage
     let keys: SigningKeys
-    let verifier: TokenVerifier
+    package let verifier: TokenVerifier
     let issuer: String
     let duration: Int
     let renewal: TokenRenewal

@@ -1,7 +1,7 @@
 /// A JWS in compact serialisation (RFC 7515 section 7.1), taken apart strictly and trusted in
 /// nothing.
-struct CompactJWS {
-    let header: JSON
+package struct CompactJWS {
+    package let header: JSON
     /// The bytes that were signed: header, dot, payload, as they were sent.
     let signingInput: ArraySlice<UInt8>
     let signature: [UInt8]
@@ -9,7 +9,7 @@ struct CompactJWS {
 
     /// `nil` unless there are exactly three parts in canonical base64url and the header is a strict
     /// JSON object.
-    init?(_ token: [UInt8]) {
+    package init?(_ token: [UInt8]) {
         let dot = UInt8(ascii: ".")
         guard let first = token.firstIndex(of: dot), let last = token.lastIndex(of: dot), first < last,
             !token[(first + 1)..<last].contains(dot),
@@ -23,7 +23,7 @@ struct CompactJWS {
     }
 
     /// Read it only after the signature was found good.
-    var payload: JSON? {
+    package var payload: JSON? {
         Base64.url.decode(encodedPayload).flatMap { JSON($0) }
     }
 }

@@ -2,28 +2,34 @@ import Crypto
 import Synchronization
 
 /// The SHA-256 of a token: what is remembered instead of the token itself.
-struct TokenDigest: Sendable, Hashable {
+package struct TokenDigest: Sendable, Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
-    init(of token: [UInt8]) {
+    package init(of token: [UInt8]) {
         words = SHA256.hash(data: token).withUnsafeBytes { bytes in
             let words = bytes.bindMemory(to: UInt64.self)
             return (words[0], words[1], words[2], words[3])
         }
     }
 
-    static func == (left: Self, right: Self) -> Bool { left.words == right.words }
+    package static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 
     /// One word is enough: a digest is spread evenly already, and only tokens that we signed are
     /// ever stored.
-    func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
-struct VerifiedToken: Sendable {
-    let identity: Identity
-    let claims: AccessTokenClaims
+package struct VerifiedToken: Sendable {
+    package let identity: Identity
+    package let claims: AccessTokenClaims
     /// That of the keys when the signature was checked.
-    let epoch: Int
+    package let epoch: Int
+
+    package init(identity: Identity, claims: AccessTokenClaims, epoch: Int) {
+        self.identity = identity
+        self.claims = claims
+        self.epoch = epoch
+    }
 }
 
 /// Tokens whose signature was found good, so that it is checked once.
@@ -31,7 +37,7 @@ struct VerifiedToken: Sendable {
 /// Bounded by generations: new and used entries are kept in the young half; when that is full it
 /// becomes the old half, and what was in the old half and not used since is forgotten. Nothing is
 /// ever searched.
-final class VerifiedTokenCache: Sendable {
+package final class VerifiedTokenCache: Sendable {
     private struct State {
         var young: [TokenDigest: VerifiedToken] = [:]
         var old: [TokenDigest: VerifiedToken] = [:]
@@ -42,12 +48,12 @@ final class VerifiedTokenCache: Sendable {
     private let state = Mutex(State())
     private let generation: Int
 
-    init(capacity: Int) {
+    package init(capacity: Int) {
         generation = capacity / 2
     }
 
     /// - Parameter now: seconds since 1970.
-    func token(_ digest: TokenDigest, at now: Double) -> VerifiedToken? {
+    package func token(_ digest: TokenDigest, at now: Double) -> VerifiedToken? {
         state.withLock { state in
             Self.observe(now, in: &state)
             if let token = state.young[digest] { return token }
@@ -71,7 +77,7 @@ final class VerifiedTokenCache: Sendable {
         }
     }
 
-    func remember(_ token: VerifiedToken, as digest: TokenDigest) {
+    package func remember(_ token: VerifiedToken, as digest: TokenDigest) {
         state.withLock { insert(token, as: digest, into: &$0) }
     }
 
@@ -84,5 +90,5 @@ final class VerifiedTokenCache: Sendable {
         state.young[digest] = token
     }
 
-    var count: Int { state.withLock { $0.young.count + $0.old.count } }
+    package var count: Int { state.withLock { $0.young.count + $0.old.count } }
 }

@@ -1,10 +1,10 @@
-import Foundation
+package import Foundation
 
 /// A time as text (RFC 3339), in whole microseconds, which is the most that every backend keeps.
-enum Timestamp {
+package enum Timestamp {
     /// `2026-01-02T03:04:05Z`; also with a blank in place of the T, a fraction of a second, and
     /// another zone than UTC, or none, which means UTC.
-    static func date(_ text: some Collection<UInt8>) -> Date? {
+    package static func date(_ text: some Collection<UInt8>) -> Date? {
         var rest = Array(text)[...]
         guard let year = number(&rest, 4), skip(&rest, "-"), let month = number(&rest, 2), skip(&rest, "-"),
             let day = number(&rest, 2),
@@ -18,7 +18,7 @@ enum Timestamp {
     }
 
     /// In UTC, without a fraction where there is none.
-    static func text(_ date: Date) -> String {
+    package static func text(_ date: Date) -> String {
         let microseconds = Int((date.timeIntervalSince1970 * 1_000_000).rounded())
         let (seconds, fraction) = (
             microseconds.floored(1_000_000), microseconds - microseconds.floored(1_000_000) * 1_000_000

@@ -15,7 +15,7 @@ public struct UserImport: Sendable {
 
     /// Users of one transaction: enough that its commit weighs little, few enough that others
     /// hardly wait.
-    static let batchSize = 20_000
+    package static let batchSize = 20_000
 
     public init(
         into storage: any ImportStorage, limit: HashLimit = HashLimit(),

@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-import PasswordHashing
+package import PasswordHashing
 import ServiceLifecycle
 import Synchronization
 
@@ -10,7 +10,7 @@ import Synchronization
 /// Stored hashes are not all of one kind: imported ones cost what they cost until their users come
 /// back. So a name that nobody has is given one of the hashes that there are, always the same kind
 /// for the same name, and in all as many of each kind as users have. Whether it fits is not asked.
-final class Decoys: Service {
+package final class Decoys: Service {
     private let storage: any Storage
     /// Of a password nobody knows, at today's cost.
     private let own: PasswordHash
@@ -37,7 +37,7 @@ final class Decoys: Service {
         try await every(.seconds(600), "the kinds of stored passwords could not be looked at") { try await update() }
     }
 
-    func update() async throws {
+    package func update() async throws {
         let hashes = try await storage.passwordHashes(sampling: Self.sampleSize).compactMap(PasswordHash.init)
             .filter { limit.admits($0.cost) }
         // The greatest id was the last shape of all: what is dear comes first.
@@ -46,7 +46,7 @@ final class Decoys: Service {
     }
 
     /// The one for a name; for what could be no name, the one of today's cost.
-    func hash(for name: Username?) -> PasswordHash {
+    package func hash(for name: Username?) -> PasswordHash {
         guard let name else { return own }
         let place = HMAC<SHA256>.authenticationCode(for: Data(name.canonical.utf8), using: key).prefix(4).reduce(0) {
             $0 << 8 | Int($1)

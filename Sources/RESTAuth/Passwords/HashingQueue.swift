@@ -1,16 +1,25 @@
 /// A password that is to be hashed.
-struct HashingJob: Sendable {
-    enum Verdict {
+package struct HashingJob: Sendable {
+    package enum Verdict: Sendable {
         case run, refused, cancelled
     }
 
-    let id: Int
+    package let id: Int
     /// Whom it is for, as a client's network; all whose origin is not known share one.
     let origin: String?
     let start = ContinuousClock.now
     let deadline: ContinuousClock.Instant
     /// Runs the work, or answers that it will not be run.
     let finish: @Sendable (Verdict) -> Void
+
+    package init(
+        id: Int, origin: String?, deadline: ContinuousClock.Instant, finish: @escaping @Sendable (Verdict) -> Void
+    ) {
+        self.id = id
+        self.origin = origin
+        self.deadline = deadline
+        self.finish = finish
+    }
 }
 
 /// Who waits for a password to be hashed, in the order of their turns.
@@ -19,8 +28,8 @@ struct HashingJob: Sendable {
 /// behind those who send few. When all places are taken, the longest line loses its last to whoever
 /// has a shorter one; of several, the one that grew so long last. Each step takes the same time,
 /// however many wait, and nothing is kept of an origin that has nothing waiting.
-struct HashingQueue {
-    enum Admission {
+package struct HashingQueue {
+    package enum Admission {
         case admitted
         /// In the place of that one.
         case admittedInstead(of: HashingJob)
@@ -34,13 +43,13 @@ struct HashingQueue {
     /// The origins by how long their lines are: first those with one job, last the greediest.
     private var originsByLength: [Line<String?>] = []
 
-    init(capacity: Int) {
+    package init(capacity: Int) {
         self.capacity = capacity
     }
 
-    var isEmpty: Bool { jobs.isEmpty && lines.isEmpty && turns.count == 0 && originsByLength.isEmpty }
+    package var isEmpty: Bool { jobs.isEmpty && lines.isEmpty && turns.count == 0 && originsByLength.isEmpty }
 
-    mutating func add(_ job: HashingJob) -> Admission {
+    package mutating func add(_ job: HashingJob) -> Admission {
         guard jobs.count == capacity else {
             append(job)
             return .admitted
@@ -55,7 +64,7 @@ struct HashingQueue {
     }
 
     /// Whose turn it is.
-    mutating func next() -> HashingJob? {
+    package mutating func next() -> HashingJob? {
         guard let origin = turns.first, let id = lines[origin]?.first, let job = remove(id) else { return nil }
         if lines[origin] != nil {
             turns.remove(origin)
@@ -65,7 +74,7 @@ struct HashingQueue {
     }
 
     /// Takes one out before its turn.
-    mutating func remove(_ id: Int) -> HashingJob? {
+    package mutating func remove(_ id: Int) -> HashingJob? {
         guard let job = jobs.removeValue(forKey: id) else { return nil }
         lines[job.origin]?.remove(id)
         let length = lines[job.origin]?.count ?? 0

@@ -9,7 +9,7 @@ public struct Password: Sendable {
     /// busy.
     public static let maximumBytes = 1024
 
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
     /// As typed: what other programs have hashed. The same as ``bytes`` but for unusual spellings.
     let typedBytes: [UInt8]
     /// Code points, for the policy.

@@ -13,7 +13,7 @@ public enum PasswordPolicy: String, Sendable, CaseIterable {
     ///   - breached: the list to look into.
     ///   - field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/weakPassword`` with the rule that was broken.
-    func check(
+    package func check(
         _ password: Password, for name: Username, breached: BreachedPasswords? = nil, field: String = "password"
     ) throws(AuthError) {
         guard self == .nist else { return }

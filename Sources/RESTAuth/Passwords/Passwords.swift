@@ -8,8 +8,8 @@ public final class Passwords: Sendable {
     let breached: BreachedPasswords?
     let cost: Argon2id
     let limit: HashLimit
-    let pool: HashingPool
-    let decoys: Decoys
+    package let pool: HashingPool
+    package let decoys: Decoys
     let revocations: Revocations
     let throttle: Throttle
     let now: @Sendable () -> Date
@@ -83,7 +83,7 @@ public final class Passwords: Sendable {
 
     /// Replaces an outdated hash, now that the password is known. What stands in the way can wait
     /// until the next time.
-    func upgrade(_ password: String, of stored: StoredCredentials, from network: ClientNetwork?) async {
+    package func upgrade(_ password: String, of stored: StoredCredentials, from network: ClientNetwork?) async {
         guard let password = try? Password(password), let scheme = PasswordHash(stored.passwordHash)?.scheme,
             let hash = try? await pool.run(for: network?.description, { [cost] in try cost.hash(password.bytes) }),
             (try? await storage.upgradePasswordHash(hash, user: stored.user.id, replacing: stored.passwordHash)) == true

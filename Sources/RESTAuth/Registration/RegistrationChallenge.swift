@@ -10,6 +10,12 @@ public struct RegistrationChallenge: Sendable {
     public let difficulty: Int
     /// Seconds that it is good for.
     public let duration: Int
+
+    package init(value: String, difficulty: Int, duration: Int) {
+        self.value = value
+        self.difficulty = difficulty
+        self.duration = duration
+    }
 }
 
 /// Makes challenges and knows them again, on every node that has the secret, without keeping any.

@@ -6,7 +6,7 @@ public import ServiceLifecycle
 /// refused here within ``AuthConfiguration/revocationBound``.
 public struct RevocationFeed: Service {
     let storage: any Storage
-    let revocations: Revocations
+    package let revocations: Revocations
 
     /// However often there is news, the log is not read more often than this: many processes share
     /// a database.
@@ -36,7 +36,7 @@ public struct RevocationFeed: Service {
     /// another: a backup has been put back, or a replica that had not heard of all has taken over.
     /// Then all of it counts anew, because numbers are given twice. Where the line was only swept,
     /// there is little left to read anew.
-    func read(after last: Revocation?) async throws -> Revocation? {
+    package func read(after last: Revocation?) async throws -> Revocation? {
         var last = last
         while true {
             let lines = try await storage.revocations(after: (last?.number ?? 1) - 1, limit: Self.pageSize)

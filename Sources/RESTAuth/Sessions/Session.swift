@@ -70,7 +70,7 @@ extension Session {
         private let uuid: UUID
 
         /// A new one: the time to a quarter of a microsecond, then 62 random bits.
-        init(at date: Date) {
+        package init(at date: Date) {
             let milliseconds = max(0, date.timeIntervalSince1970) * 1000
             let time = UInt64(milliseconds)
             let fraction = UInt64((milliseconds - Double(time)) * 4096) & 0xFFF

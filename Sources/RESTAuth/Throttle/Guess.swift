@@ -2,11 +2,16 @@ import Crypto
 import Foundation
 
 /// Who somebody says to be, and from where.
-struct Guess: Sendable {
+package struct Guess: Sendable {
     /// `nil` for what could be no name.
     let name: Username?
     /// `nil` when nobody knows.
     let network: ClientNetwork?
+
+    package init(name: Username?, network: ClientNetwork?) {
+        self.name = name
+        self.network = network
+    }
 
     /// All that could stand in its way.
     var subjects: [ThrottleSubject] {
@@ -18,7 +23,7 @@ struct Guess: Sendable {
 }
 
 /// A guess that may be tried.
-struct AdmittedGuess: Sendable {
+package struct AdmittedGuess: Sendable {
     let guess: Guess
     /// When the user last signed in from there, to within a day; `nil` for never.
     let knownSince: Date?

@@ -8,7 +8,7 @@ import Synchronization
 /// take it for a failure: they go forward as long as all together are within what the limit still
 /// lets through, and otherwise wait for one of those before them. So who has the right password
 /// waits a little, and a burst of guesses gets no more tries than it would have had one by one.
-final class GuessLine: Sendable {
+package final class GuessLine: Sendable {
     private struct Line {
         /// Those that are tried now.
         var tried = 0
@@ -27,12 +27,14 @@ final class GuessLine: Sendable {
     /// How many may wait at one subject.
     private static let capacity = 1000
 
+    package init() {}
+
     /// Returns when it is this one's turn to be tried. ``leave(_:)`` has to follow.
     /// - Parameters:
     ///   - subject: what is guessed at, or from where.
     ///   - hasRoom: looks into the storage, given how many are tried already; throws to refuse.
     /// - Throws: `overloaded` when too many wait; what `hasRoom` throws.
-    func enter(_ subject: ThrottleSubject, hasRoom: (_ tried: Int) async throws -> Bool) async throws {
+    package func enter(_ subject: ThrottleSubject, hasRoom: (_ tried: Int) async throws -> Bool) async throws {
         try await beginAsking(subject)
         var isTried = false
         defer { endAsking(subject, isTried: isTried) }
@@ -47,7 +49,7 @@ final class GuessLine: Sendable {
     }
 
     /// To be called when the storage has what became of the guess.
-    func leave(_ subject: ThrottleSubject) {
+    package func leave(_ subject: ThrottleSubject) {
         change(subject) { line in
             line.tried -= 1
             defer { line.held = nil }

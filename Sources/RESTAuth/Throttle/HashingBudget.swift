@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import ServiceLifecycle
 import Synchronization
 
@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Each process adds up what it spent and writes it once a second, where it has spent anything,
 /// else it looks: while nothing is wrong, nobody writes.
-final class HashingBudget: Service {
+package final class HashingBudget: Service {
     private let storage: any Storage
     private let limit: ThrottleLimit
     private let now: @Sendable () -> Date
@@ -26,9 +26,9 @@ final class HashingBudget: Service {
     }
 
     /// Until when nothing more may be spent, as far as this process knows.
-    var blockedUntil: Date { state.withLock { $0.blockedUntil } }
+    package var blockedUntil: Date { state.withLock { $0.blockedUntil } }
 
-    func spend(_ duration: Duration) {
+    package func spend(_ duration: Duration) {
         let milliseconds = Int(duration / .milliseconds(1))
         state.withLock { $0.spent += max(1, milliseconds) }
     }
@@ -38,7 +38,7 @@ final class HashingBudget: Service {
         try await every(.seconds(1), "what wrong passwords cost could not be counted") { try await settle() }
     }
 
-    func settle() async throws {
+    package func settle() async throws {
         let spent = state.withLock { state in
             defer { state.spent = 0 }
             return state.spent

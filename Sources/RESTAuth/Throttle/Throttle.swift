@@ -9,7 +9,7 @@ import Logging
 public final class Throttle: Sendable {
     let storage: any Storage
     let configuration: ThrottleConfiguration
-    let budget: HashingBudget
+    package let budget: HashingBudget
     private let line = GuessLine()
     let now: @Sendable () -> Date
 
@@ -30,7 +30,9 @@ public final class Throttle: Sendable {
     /// `attempt` has to count what is wrong (``fail(_:cost:)``) and ask whether what is right may
     /// be known (``succeed(_:user:)``).
     /// - Throws: `rate_limited`, `overloaded`; what `attempt` throws.
-    func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws -> Value {
+    package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws
+        -> Value
+    {
         guard configuration.isOn else { return try await attempt(AdmittedGuess(guess, knownSince: nil)) }
         let knownSince: Date? =
             if let name = guess.name, let network = guess.network {
@@ -66,7 +68,7 @@ public final class Throttle: Sendable {
     /// Counts a wrong password.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
     ///   waited: then it is not told that it was wrong.
-    func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
+    package func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
         guard configuration.isOn else { return }
         if !guess.isFromKnownOrigin { budget.spend(cost) }
         for (subject, limit) in guess.sortedLimits(configuration) {
@@ -85,7 +87,7 @@ public final class Throttle: Sendable {
     /// Makes sure that a right password may be known to be right, and remembers from where it came.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
     ///   waited.
-    func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
+    package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
         guard configuration.isOn else { return }
         let counters = try await storage.throttles(of: guess.guess.subjects)
         try check(counters, of: guess)
@@ -179,7 +181,7 @@ public final class Throttle: Sendable {
 
     /// Counts a registration before it costs a hash.
     /// - Throws: `rate_limited`.
-    func countRegistration(from address: String?) async throws {
+    package func countRegistration(from address: String?) async throws {
         guard configuration.isOn, let perHour = configuration.registrationsPerHour,
             let network = address.flatMap(ClientNetwork.init)
         else {

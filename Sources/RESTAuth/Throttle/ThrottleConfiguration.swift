@@ -27,21 +27,21 @@ public struct ThrottleConfiguration: Sendable, Hashable {
 
     public init() {}
 
-    var account: ThrottleLimit {
+    package var account: ThrottleLimit {
         ThrottleLimit(
             allowance: accountFailures, delay: .doubling(from: 30, to: 3600), forgiveness: nil,
             end: max(Self.longestSeries, accountFailures), memory: 7 * 86400)
     }
 
-    var network: ThrottleLimit {
+    package var network: ThrottleLimit {
         ThrottleLimit(allowance: networkFailures, delay: .doubling(from: 1, to: 3600), forgiveness: 600, memory: 86400)
     }
 
-    func registrations(perHour count: Int) -> ThrottleLimit {
+    package func registrations(perHour count: Int) -> ThrottleLimit {
         ThrottleLimit(allowance: count, delay: .untilForgiven, forgiveness: 3600 / TimeInterval(count), memory: 3600)
     }
 
-    var hashing: ThrottleLimit {
+    package var hashing: ThrottleLimit {
         ThrottleLimit(
             allowance: 60 * hashingBudget, delay: .untilForgiven, forgiveness: 1 / TimeInterval(hashingBudget),
             memory: 3600, isDone: true)

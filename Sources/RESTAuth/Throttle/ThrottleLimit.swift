@@ -78,7 +78,7 @@ public struct ThrottleLimit: Sendable, Hashable {
     }
 
     /// Whether one more may be tried while so many others are, all of which may fail.
-    func hasRoom(_ counter: ThrottleCounter?, tried: Int, at now: Date) -> Bool {
+    package func hasRoom(_ counter: ThrottleCounter?, tried: Int, at now: Date) -> Bool {
         let failures = current(counter, at: now)?.failures ?? 0
         return failures >= allowance ? tried == 0 : failures + tried < allowance
     }

@@ -1,11 +1,11 @@
-import ArgumentParser
+package import ArgumentParser
 import Foundation
 import Logging
 import RESTAuth
 
-@main
-struct RESTAuthCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
+/// The program: every command of it.
+package struct RESTAuthCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "rest-auth",
         abstract: "Users, passwords and tokens for your API.",
         discussion: """
@@ -27,7 +27,9 @@ struct RESTAuthCommand: AsyncParsableCommand {
 
     static let version = "0.2.0"
 
-    static func main() async {
+    package init() {}
+
+    package static func main() async {
         // Nothing that this program makes is for other users' eyes.
         umask(0o077)
         do {

@@ -3,7 +3,7 @@
 ///
 /// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the
 /// environment and `token_duration:` in the file.
-enum Setting: String, CaseIterable {
+package enum Setting: String, CaseIterable {
     case hostname
     case port
     case databaseURL = "database_url"
@@ -56,7 +56,7 @@ enum Setting: String, CaseIterable {
     case tlsKey = "tls_key"
 
     /// The name that hosting platforms set without a prefix, when there is one.
-    var platformName: String? {
+    package var platformName: String? {
         switch self {
         case .port: "PORT"
         case .databaseURL: "DATABASE_URL"
@@ -71,17 +71,17 @@ enum Setting: String, CaseIterable {
 
     static let environmentPrefix = "REST_AUTH_"
 
-    var environmentName: String { Self.environmentPrefix + rawValue.uppercased() }
+    package var environmentName: String { Self.environmentPrefix + rawValue.uppercased() }
 
     /// `--database` is shorter than what the platforms' name would give.
-    var flag: String {
+    package var flag: String {
         switch self {
         case .databaseURL: "--database"
         default: "--" + rawValue.replacing("_", with: "-")
         }
     }
 
-    var isSecret: Bool { self == .secretKey || self == .legacySecret }
+    package var isSecret: Bool { self == .secretKey || self == .legacySecret }
 
     /// A value of it as it may be shown.
     func shown(_ value: String) -> String {

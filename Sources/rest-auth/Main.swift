@@ -1,0 +1,8 @@
+import RESTAuthServer
+
+@main
+struct Main {
+    static func main() async {
+        await RESTAuthCommand.main()
+    }
+}
