@@ -22,7 +22,7 @@ struct BackupCommand: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
 
     func run() async throws {
-        let settings = try await options.load()
+        let settings = try options.load()
         let database = try settings.sqliteFile(
             orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
         try copy(database)

@@ -17,7 +17,7 @@ struct ConfigCommand: AsyncParsableCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let source = try await options.source()
+            let source = try options.source()
             let settings = try Settings(source)
             _ = try settings.tls?.configuration()
             _ = try settings.openBreachedPasswords(checksContents: true)

@@ -57,18 +57,18 @@ extension SettingsOptions {
     /// Runs a command over the core. What the core logs is for a server's log: here only warnings
     /// are shown, unless asked for.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
-        let settings = try await load()
+        let settings = try load()
         let sink = settings.startLogging(level: settings.logLevel ?? .warning)
         defer { sink.flush() }
         try await body(settings.openAuth(createsMissing: createsMissing))
     }
 
     /// The settings in force for a command.
-    func load() async throws -> Settings {
-        try Settings(await source())
+    func load() throws -> Settings {
+        try Settings(source())
     }
 
-    func source() async throws -> SettingsSource {
-        try await SettingsSource(flags: given, environment: ProcessInfo.processInfo.environment, file: config)
+    func source() throws -> SettingsSource {
+        try SettingsSource(flags: given, environment: ProcessInfo.processInfo.environment, file: config)
     }
 }

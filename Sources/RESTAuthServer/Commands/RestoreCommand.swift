@@ -22,7 +22,7 @@ struct RestoreCommand: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
 
     func run() async throws {
-        let settings = try await options.load()
+        let settings = try options.load()
         let database = try settings.sqliteFile(orElse: "put it back with PostgreSQL's own tools, such as pg_restore")
         let kept = try restore(database)
         print("Restored \(database.path) from \(file).")

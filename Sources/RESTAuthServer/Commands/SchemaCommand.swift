@@ -21,7 +21,7 @@ struct SchemaCommand: AsyncParsableCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let settings = try await options.load()
+            let settings = try options.load()
             guard case .postgres(let url) = settings.database else {
                 throw AuthError(
                     .misconfigured,

@@ -33,7 +33,7 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
-            let settings = try await options.load()
+            let settings = try options.load()
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
             let source = try await source.open()

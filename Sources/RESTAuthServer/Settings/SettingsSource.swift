@@ -1,7 +1,5 @@
-import Configuration
 import Foundation
 import RESTAuth
-import SystemPackage
 import Yams
 
 /// Looks a setting up: flags first, then the environment, then the file.
@@ -12,68 +10,34 @@ struct SettingsSource {
         let place: String
     }
 
-    private let flags: ConfigReader
-    private let environment: ConfigReader
-    private let file: ConfigReader?
-    private let fileName: String?
-    private let environmentNames: [Setting: String]
+    private let found: [Setting: Found]
 
     /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
     ///   misspelt setting is a setting not made.
-    init(flags: [Setting: String], environment: [String: String], file path: String?) async throws {
-        self.flags = ConfigReader(
-            provider: InMemoryProvider(
-                name: "flags",
-                values: Dictionary(
-                    uniqueKeysWithValues: flags.map {
-                        (AbsoluteConfigKey([$0.rawValue]), ConfigValue(.string($1), isSecret: false))
-                    })))
-
+    init(flags: [Setting: String], environment: [String: String], file path: String?) throws {
         for name in environment.keys.sorted() where name.hasPrefix(Setting.environmentPrefix) {
             guard Setting.allCases.contains(where: { $0.environmentName == name }) else {
                 throw Self.unknown(name, known: Setting.allCases.map(\.environmentName), place: "the environment")
             }
         }
-        environmentNames = Dictionary(
-            uniqueKeysWithValues: Setting.allCases.compactMap { setting in
-                [setting.environmentName, setting.platformName].compactMap { $0 }.first {
-                    environment[$0]?.isEmpty == false
-                }.map {
-                    (setting, $0)
-                }
-            })
-        let values = environmentNames.map { ($0.rawValue.uppercased(), environment[$1] ?? "") }
-        self.environment = ConfigReader(
-            provider: EnvironmentVariablesProvider(
-                environmentVariables: Dictionary(uniqueKeysWithValues: values),
-                secretsSpecifier: .specific(Set(Setting.allCases.filter(\.isSecret).map { $0.rawValue.uppercased() }))))
-
-        fileName = path
-        if let path, try Self.hasSettings(file: path) {
-            file = try await ConfigReader(provider: FileProvider<YAMLSnapshot>(filePath: FilePath(path)))
-        } else {
-            file = nil
+        var found = try path.map(Self.settings(inFile:)) ?? [:]
+        for setting in Setting.allCases {
+            for name in [setting.environmentName, setting.platformName].compactMap({ $0 }) {
+                guard let value = environment[name], !value.isEmpty else { continue }
+                found[setting] = Found(value: value, place: name)
+                break
+            }
         }
+        for (setting, value) in flags { found[setting] = Found(value: value, place: setting.flag) }
+        self.found = found
     }
 
-    subscript(setting: Setting) -> Found? {
-        let key = ConfigKey([setting.rawValue])
-        if let value = flags.string(forKey: key) { return Found(value: value, place: setting.flag) }
-        if let value = environment.string(forKey: key, isSecret: setting.isSecret), !value.isEmpty {
-            return Found(value: value, place: environmentNames[setting] ?? setting.environmentName)
-        }
-        guard let file, let fileName else { return nil }
-        // A list may be written as a YAML list or with commas.
-        let value =
-            file.string(forKey: key, isSecret: setting.isSecret)
-            ?? file.stringArray(forKey: key)?.joined(separator: ",")
-        return value.map { Found(value: $0, place: "\(setting.rawValue) in \(fileName)") }
-    }
+    subscript(setting: Setting) -> Found? { found[setting] }
 
     // MARK: The file
 
-    /// Whether there is anything in the file.
-    private static func hasSettings(file path: String) throws -> Bool {
+    /// A list may be written as a YAML list or with commas.
+    private static func settings(inFile path: String) throws -> [Setting: Found] {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw AuthError(.misconfigured, "the settings file \(path) cannot be read")
         }
@@ -83,20 +47,24 @@ struct SettingsSource {
         } catch {
             throw AuthError(.misconfigured, "the settings file \(path) is not YAML: \(error)")
         }
-        guard let root else { return false }
+        guard let root else { return [:] }
         guard let mapping = root.mapping else {
             throw AuthError(.misconfigured, "the settings file \(path) is not a list of \"name: value\"")
         }
+        var found: [Setting: Found] = [:]
         for (key, value) in mapping {
             let name = key.string ?? "?"
-            guard Setting(rawValue: name) != nil else {
+            guard let setting = Setting(rawValue: name) else {
                 throw unknown(name, known: Setting.allCases.map(\.rawValue), place: path)
             }
-            guard value.mapping == nil else {
+            let values = value.sequence.map(Array.init) ?? [value]
+            let texts = values.compactMap(\.scalar?.string)
+            guard texts.count == values.count else {
                 throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
+            found[setting] = Found(value: texts.joined(separator: ","), place: "\(name) in \(path)")
         }
-        return true
+        return found
     }
 
     private static func unknown(_ name: String, known: [String], place: String) -> AuthError {
