@@ -1,4 +1,4 @@
-.PHONY: run build test bench format docs clean
+.PHONY: run build check test soak bench format docs clean
 
 run: build        ## build in release mode and start the server
 	.build/release/rest-auth serve
@@ -6,17 +6,23 @@ run: build        ## build in release mode and start the server
 build:            ## the binary, at .build/release/rest-auth
 	dev/build
 
+check:            ## an answer in a minute: form, build, core, SQLite, routes
+	dev/check
+
 test:             ## everything that must hold
 	dev/test
+
+soak:             ## the tests at their full length
+	dev/soak
 
 bench:            ## measure against peers, on this machine
 	dev/bench
 
 format:           ## bring the sources into the one form
-	swift format --in-place --recursive Package.swift Sources Tests Examples Benchmarks/Package.swift Benchmarks/Sources
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Examples Benchmarks/Package.swift Benchmarks/Sources
 
 docs:             ## the documentation of the public modules
 	dev/docs
 
 clean:
-	rm -rf .build Benchmarks/.build Examples/Notes/.build
+	rm -rf .build Benchmarks/.build
