@@ -10,18 +10,16 @@ import Testing
     @Test(arguments: PasswordHashVector.forms) func onlyThePasswordVerifies(form: String) throws {
         let vectors = try PasswordHashVector.small(form)
         #expect(vectors.count >= 9)
-        for (number, vector) in vectors.enumerated() {
+        for vector in vectors {
             let hash = try #require(PasswordHash(vector.hash), "\(vector.hash)")
             #expect(hash.scheme.rawValue == vector.scheme)
             #expect(try hash.verify(Array(vector.password.utf8)), "\(vector.hash) is of \(vector.password)")
-            // Each kind of wrong password with every third hash.
-            for (kind, wrong) in wrongPasswords(for: vector).enumerated() where Soak.isOn || (kind + number) % 3 == 0 {
+            for wrong in wrongPasswords(for: vector) {
                 #expect(try !hash.verify(Array(wrong.utf8)), "\(vector.hash) is not of \(wrong)")
             }
         }
     }
 
-    /// Verified are the cheapest of each scheme; under `make soak` all of them.
     @Test func theDefaultsOfTheirLibrariesVerifyAndAreWithinTheLimit() async throws {
         let vectors = try PasswordHashVector.all().filter { !$0.isSmall }
         #expect(Set(vectors.map(\.form)) == Set(PasswordHashVector.forms))
@@ -30,16 +28,9 @@ import Testing
             #expect(hash.scheme.rawValue == vector.scheme)
             #expect(HashLimit().admits(hash.cost), "\(hash) at \(hash.cost)")
         }
-        let ofScheme = Dictionary(grouping: vectors) { $0.scheme }.values
-        let verified = Soak.isOn ? vectors : ofScheme.compactMap { $0.min { milliseconds($0) < milliseconds($1) } }
-        for vector in verified {
+        for vector in vectors {
             #expect(try await verifies(vector), "\(vector.hash) is of \(vector.password)")
         }
-    }
-
-    /// What a verification takes, by our own estimate.
-    private func milliseconds(_ vector: PasswordHashVector) -> Int {
-        PasswordHash(vector.hash)?.cost.milliseconds ?? .max
     }
 
     /// For what is dear: beside the tests' own threads, on which other tests run meanwhile.
@@ -53,9 +44,7 @@ import Testing
     @Test func whatTheLibrariesMakeTodayVerifies() async throws {
         let directory = try TemporaryDirectory()
         let script = ExternalProcess.repository.appendingPathComponent("Tests/Scripts/password_hashes.py").path
-        // Without what is dear by default: its own libraries need seconds for it.
-        let process = try ExternalProcess(
-            ExternalProcess.testPython(), [script] + (Soak.isOn ? [] : ["--small"]), directory: directory)
+        let process = try ExternalProcess(ExternalProcess.testPython(), [script], directory: directory)
         #expect(try await process.exitStatus() == 0, "\(process.errorText)")
         let vectors = try JSONDecoder().decode([PasswordHashVector].self, from: Data(process.outputText.utf8))
         #expect(Set(vectors.map(\.form)) == Set(PasswordHashVector.forms))

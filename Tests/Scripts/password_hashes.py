@@ -1,8 +1,8 @@
-"""Password hashes as their own libraries make them: password_hashes.py [--small] [DIRECTORY ...] prints a JSON array of them.
+"""Password hashes as their own libraries make them: password_hashes.py [DIRECTORY ...] prints a JSON array of them.
 
-Every form for every password at a small cost, and without --small each library once at the cost that is its default. A DIRECTORY has an older
-Werkzeug or Django (pip install --no-deps --target DIRECTORY Werkzeug==0.16.1), whose default is added. Tests/Vectors/password-hashes.json is
-the output with the versions of `older` there.
+Every form for every password at a small cost, and each library once at the cost that is its default. A DIRECTORY has an older Werkzeug or
+Django (pip install --no-deps --target DIRECTORY Werkzeug==0.16.1), whose default is added. Tests/Vectors/password-hashes.json is the output
+with the versions of `older` there.
 """
 
 import base64
@@ -165,8 +165,7 @@ def entry(form, scheme, password, text, **more):
 
 
 entries = [entry(form, scheme, password, make(password)) for form, scheme, make in SMALL for password in PASSWORDS]
-if "--small" not in sys.argv[1:]:
-    entries += [entry(form, scheme, PASSWORD, make(PASSWORD), default=True) for form, scheme, make in DEFAULT]
+entries += [entry(form, scheme, PASSWORD, make(PASSWORD), default=True) for form, scheme, make in DEFAULT]
 entries += [entry(*published) for published in PUBLISHED]
-entries += [older(directory) for directory in sys.argv[1:] if directory != "--small"]
+entries += [older(directory) for directory in sys.argv[1:]]
 print("[\n" + ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries) + "\n]")

@@ -53,4 +53,28 @@ import Testing
         _ = try await other
         #expect(try await storage.users(after: 0, limit: 10).isEmpty)
     }
+
+    /// Heard, and not found when the log is looked at again, which would be in a year.
+    @Test func whatAnotherProcessRefusesIsHeardOf() async throws {
+        let server = try await PostgresServer.shared()
+        let url = try await directory.makePostgresDatabase()
+        let listener = try await PostgresStorage(PostgresConfiguration(url: url))
+        let writer = try await PostgresStorage(PostgresConfiguration(url: url))
+        let user = try await writer.insertUser(Username("miguel"), passwordHash: "h", at: .now)
+        try await wait(for: "both to listen") {
+            try await server.execute(
+                """
+                SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()
+                """, at: url) == "2"
+        }
+        let hearing = Task { try await listener.news(within: .seconds(365 * 86400)) }
+        let givingUp = Task {
+            try await Task.sleep(for: Patience.limit)
+            hearing.cancel()
+        }
+        _ = try await writer.disableUser(id: user.id, at: .now)
+        try await hearing.value
+        #expect(!hearing.isCancelled)
+        givingUp.cancel()
+    }
 }

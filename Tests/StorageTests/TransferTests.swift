@@ -73,7 +73,7 @@ import Testing
 
     // MARK: Interruptions
 
-    @Test(arguments: TransferPair.few, TransferTable.all.map(\.name))
+    @Test(arguments: TransferPair.all, TransferTable.all.map(\.name))
     func anInterruptedMoveGoesOnWhereItStopped(pair: TransferPair, table: String) async throws {
         let (source, target) = try await (
             pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
@@ -122,7 +122,7 @@ import Testing
         try await expectEqual(source, target.open())
     }
 
-    @Test(arguments: TransferPair.few, SourceChange.allCases)
+    @Test(arguments: TransferPair.all, SourceChange.allCases)
     func aSourceThatWasWrittenToInTheMeantimeIsFoundAndCopiedAnew(
         pair: TransferPair, change: SourceChange
     ) async throws {
@@ -170,7 +170,7 @@ import Testing
 
     // MARK: Refusals
 
-    @Test(arguments: TransferPair.few, Resident.allCases)
+    @Test(arguments: TransferPair.all, Resident.allCases)
     func aTargetThatIsNotEmptyIsLeftUntouched(pair: TransferPair, resident: Resident) async throws {
         let (source, target) = try await (
             pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
@@ -363,7 +363,4 @@ struct TransferPair: Sendable, CustomTestStringConvertible {
     static let all = TransferBackend.all.flatMap { source in
         TransferBackend.all.map { TransferPair(source: source, target: $0) }
     }
-
-    /// For what is tried in many ways: each backend as source and as target; under `make soak` all.
-    static let few = Soak.isOn ? all : all.filter { $0.source.testDescription != $0.target.testDescription }
 }

@@ -4,7 +4,7 @@ import Synchronization
 public enum FreePort {
     /// Below those that the system gives to clients, so that none of these takes one in between.
     private static let range = 10_000..<32_000
-    private static let last = Atomic(Int(getpid()))
+    private static let last = Atomic(Int.random(in: range))
 
     /// A port that nothing listens on; each is given once.
     public static func next() throws -> Int {

@@ -1,26 +1,68 @@
 import Foundation
 import Synchronization
 
-/// What the tests have outside their own process, and what becomes of it when that ends.
+/// What the tests have outside their own process, and what becomes of it when that ends, however it ends.
+///
+/// A shell waits for the end of our side of its standard input. Then it ends the processes that are noted in the
+/// directory, by their number and the time of their start, because numbers are given again; and takes the directory away.
 enum Leftovers {
-    private static let processes = Mutex<Set<Int32>>([])
-
-    /// Every directory of the tests lies in this one, which goes with their process.
+    /// Every directory of the tests lies in this one.
     static let directory: String = {
         var template = Array("/tmp/rest-auth-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { fatalError("no directory can be made in /tmp") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // PostgreSQL runs as another user, in a directory of its own.
         chmod(path, 0o755)
-        atexit { Leftovers.clear() }
+        mkdir(path + "/processes", 0o700)
+        watch(path)
         return path
     }()
 
-    static func add(process: Int32) { processes.withLock { _ = $0.insert(process) } }
-    static func remove(process: Int32) { processes.withLock { _ = $0.remove(process) } }
-
-    private static func clear() {
-        for process in processes.withLock({ $0 }) { kill(-process, SIGKILL) }
-        try? FileManager.default.removeItem(atPath: directory)
+    static func add(process: Int32) {
+        guard let start = startTime(of: process) else { return }
+        try? Data(start.utf8).write(to: URL(fileURLWithPath: "\(directory)/processes/\(process)"))
     }
+
+    static func remove(process: Int32) { unlink("\(directory)/processes/\(process)") }
+
+    /// The 22nd field of its line, in ticks since the machine started.
+    private static func startTime(of process: Int32) -> String? {
+        let line = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        return line?.split(separator: " ").dropFirst(21).first.map(String.init)
+    }
+
+    private static func watch(_ path: String) {
+        let script = """
+            trap '' INT TERM HUP
+            read -r _
+            end() {
+                for file in "$0"/processes/*; do
+                    process=${file##*/}
+                    [ "$(cut -d ' ' -f 22 "/proc/$process/stat" 2>/dev/null)" = "$(cat "$file")" ] || continue
+                    kill "-$1" "-$process"
+                done
+            }
+            # PostgreSQL ends its own at this; whoever does not know it has half a second.
+            end QUIT
+            sleep 0.5
+            end KILL
+            for _ in 1 2 3 4 5; do
+                rm -rf "$0" && break
+                sleep 0.2
+            done
+            """
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = ["-c", script, path]
+        let pipe = Pipe()
+        // Open as long as this process is there, and in none that it starts.
+        _ = fcntl(pipe.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        shell.standardInput = pipe
+        shell.standardOutput = FileHandle.nullDevice
+        shell.standardError = FileHandle.nullDevice
+        guard (try? shell.run()) != nil else { return }
+        held.withLock { $0 = pipe }
+    }
+
+    private static let held = Mutex<Pipe?>(nil)
 }

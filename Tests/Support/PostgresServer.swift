@@ -34,7 +34,7 @@ public final class PostgresServer: Sendable {
         try await start()
     }
 
-    deinit { process.withLock { $0?.kill() } }
+    deinit { process.withLock { $0?.send(SIGQUIT) } }
 
     public var dataPath: String { directory.path + "/data" }
     /// Where its socket is.

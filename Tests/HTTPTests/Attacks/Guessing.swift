@@ -23,7 +23,7 @@ import Testing
 
     @Test func tenThousandGuessesFromOneAddressAtOneAccount() async throws {
         let count = Soak.count(1000, soak: 10_000)
-        let (counts, statuses) = try await beforeTheDelayIsOver {
+        let (counts, statuses) = try await within(Self.delay) {
             let target = try await Target(at: server)
             let counts = try await server.attack(count) { _ in (target.name, target.attacker) }
             return (
@@ -36,7 +36,7 @@ import Testing
 
     @Test func tenThousandGuessesFromFiveHundredAddressesAtOneAccount() async throws {
         let count = Soak.count(1000, soak: 10_000)
-        let (target, counts, statuses) = try await beforeTheDelayIsOver {
+        let (target, counts, statuses) = try await within(Self.delay) {
             let target = try await Target(at: server)
             let counts = try await server.attack(count) { number in
                 (target.name, "10.\(number % 500 / 256).\(number % 500 % 256).1")
@@ -106,7 +106,7 @@ import Testing
     /// The right one is among the last of a burst: by then no try is left, however fast they come.
     @Test func theRightPasswordAtTheEndOfABurstIsNotTried() async throws {
         for _ in 0..<5 {
-            let statuses = try await beforeTheDelayIsOver {
+            let statuses = try await within(Self.delay) {
                 let victim = try await server.newAccount("victim")
                 var connections: [HTTPConnection] = []
                 for _ in 0..<60 { connections.append(try await server.connect()) }
@@ -127,7 +127,7 @@ import Testing
 
     /// Ends the server, so it has one of its own.
     @Test func aRestartForgetsNothing() async throws {
-        let statuses = try await beforeTheDelayIsOver {
+        let statuses = try await within(Self.delay) {
             let first = try await RunningServer(Self.settings)
             let target = try await Target(at: first)
             _ = try await first.attack(20) { _ in (target.name, target.attacker) }
@@ -158,7 +158,7 @@ import Testing
 
     /// Right or wrong, known or not: byte for byte the same, but for what is different each time.
     @Test func theAnswerSaysWhenToComeBackAndNothingElse() async throws {
-        let answers = try await beforeTheDelayIsOver {
+        let answers = try await within(Self.delay) {
             let target = try await Target(at: server)
             let nobody = RunningServer.newName("nobody")
             for name in [target.name, nobody] { _ = try await server.attack(12) { _ in (name, target.attacker) } }
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func everyWayToGiveAPasswordIsCounted() async throws {
-        let (counted, refused) = try await beforeTheDelayIsOver {
+        let (counted, refused) = try await within(Self.delay) {
             let target = try await Target(at: server)
             let (address, wrong) = ("X-Forwarded-For: \(target.attacker)", basic(target.name, "wrong"))
             let body = json(["username": target.name, "password": "wrong"])
@@ -214,19 +214,6 @@ import Testing
     }
 
     // MARK: -
-
-    /// What came of something that took less time than an account is shut: done once more, with
-    /// other people, where the machine was too slow.
-    private func beforeTheDelayIsOver<Value>(_ attempt: () async throws -> Value) async throws -> Value {
-        var outcome: Value?
-        try await wait(for: "less than the first delay") {
-            let start = ContinuousClock.now
-            let value = try await attempt()
-            if ContinuousClock.now - start < Self.delay { outcome = value }
-            return outcome != nil
-        }
-        return try #require(outcome)
-    }
 
     private func expectNoticed(_ what: String) {
         let lines = server.log.split(separator: "\n").filter {
