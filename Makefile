@@ -1,7 +1,10 @@
-.PHONY: run build check test soak bench format docs clean
+.PHONY: run help build check test soak bench format docs clean
 
 run: build        ## build in release mode and start the server
 	.build/release/rest-auth serve
+
+help:             ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:[^#]*## /\t/' | expand -t 10
 
 build:            ## the binary, at .build/release/rest-auth
 	dev/build
@@ -24,5 +27,5 @@ format:           ## bring the sources into the one form
 docs:             ## the documentation of the public modules
 	dev/docs
 
-clean:
+clean:            ## remove everything that was built
 	rm -rf .build Benchmarks/.build

@@ -53,6 +53,28 @@ import Testing
         #expect(VerificationKey(jwk: jwk) == nil)
     }
 
+    /// RFC 7518 section 3.3. Both have the right `kid`: only the number of bits tells them apart.
+    @Test(arguments: [
+        (
+            1024,
+            "0zu4c9jd6B80MWk0n3RdZMaF_KzmxboumZ2-ptIuZSU2L2MEVbgnIwLXHKadm8f6JJLEquceR7JQXJg1TYtrmZ"
+                + "TsEacZsstbugIraYhHaczteZ8Fl_StMGrNCwrS3jhwXuLaa9jZV2zCnDyaAIDlcnY-wE43znzstswNKHHg36c",
+            "i2ERazDA9PTFBQ9YSQHBF2clRHMDCVspnwNwVXf307I"
+        ),
+        (
+            2048,
+            "u-5vfzYW58liBtKwGcw1bOo_gVA5dDhhvKQUg4Y1KLCX-PRQdtxaa7LktTroHDdZ6YPxcm5RTexDTh2GdC2OU_"
+                + "ohYwYctwIiXJVf5pCPd3Ng7Lutl6DLn68Uo23IMM2zc-qm-rNPOfZm8P74WUp8EpRkZIg7lZFqVF0YIaF_ZzOe"
+                + "gnQoWtjsKSK_WZpnGShtSvcw5_U6sguiY_CtziZeTW9I-353V7zodfBehFtv_fcrB_TTuW03ezOIcbquKLHc9Z"
+                + "paY8W0yRt6RBz5xnulydevpKY2lhmsm16J6t-xBZ6Znulsna6MFACR027Ene7Z4U8vMwJYk0Rk4Req1Xduww",
+            "_oIDlBD3gg_dEb-m_h5cygpxY1ahu1lwvMXVyWyAyGU"
+        ),
+    ])
+    func anRSAKeyHasAtLeast2048Bits(bits: Int, modulus: String, id: String) {
+        let jwk: JSON = ["e": "AQAB", "kid": .string(id), "kty": "RSA", "n": .string(modulus)]
+        #expect((VerificationKey(jwk: jwk) != nil) == (bits >= 2048))
+    }
+
     @Test func aNewKeyIsPublishedBeforeItSignsAndTheOldOneStaysUntilItsTokensAreDead() async throws {
         let test = try await TestAuth()
         let old = try #require(test.auth.signingKeys.list().first).id

@@ -88,6 +88,8 @@ import Testing
 
     @Test(arguments: [
         "port: 70000", "port: [1, 2]", "token_renewal: maybe", "- a\n- b", "a: b: c", "port: {a: 1}", "\u{0}",
+        "cors_origins: [[a]]",
+        "cors_origins: [{a: b}]",
     ])
     func aBadFileIsOneClearLine(file: String) async throws {
         let outcome = try await check(file: file)
