@@ -42,10 +42,11 @@ enum Leftovers {
                     kill "-$1" "-$process"
                 done
             }
-            # PostgreSQL ends its own at this; whoever does not know it has half a second.
-            end QUIT
-            sleep 0.5
-            end KILL
+            # Asked to end, told to, and made to: PostgreSQL takes its own along at the second.
+            for signal in TERM QUIT KILL; do
+                end "$signal"
+                sleep 0.5
+            done
             for _ in 1 2 3 4 5; do
                 rm -rf "$0" && break
                 sleep 0.2
