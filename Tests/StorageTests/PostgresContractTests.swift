@@ -77,4 +77,43 @@ import Testing
         #expect(!hearing.isCancelled)
         givingUp.cancel()
     }
+
+    /// Reads travel together; a failure undoes all that was sent with it.
+    @Test func whatOneReadDoesWrongCostsNobodyElse() async throws {
+        let url = try await directory.makePostgresDatabase()
+        let storage = try await PostgresStorage(PostgresConfiguration(url: url))
+        let user = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: .now)
+        let refused = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for number in 0..<1000 {
+                group.addTask {
+                    if number % 10 == 0 {
+                        guard try await storage.user(id: user.id)?.id == user.id else { throw CancellationError() }
+                        return false
+                    }
+                    do {
+                        // PostgreSQL takes no such limit.
+                        _ = try await storage.users(after: 0, limit: -1)
+                        return false
+                    } catch {
+                        return true
+                    }
+                }
+            }
+            return try await group.reduce(into: 0) { count, isRefused in count += isRefused ? 1 : 0 }
+        }
+        #expect(refused == 900)
+    }
+
+    @Test func whatIsNoTextThereIsRefusedBeforeItIsSent() async throws {
+        let url = try await directory.makePostgresDatabase()
+        let storage = try await PostgresStorage(PostgresConfiguration(url: url))
+        for id in ["\0", "gate\0way", "gateway\0"] {
+            let error = await #expect(throws: AuthError.self) { try await storage.clientSecretDigest(id: id) }
+            #expect(error?.code == .storageUnavailable)
+            await #expect(throws: AuthError.self) {
+                try await storage.insertClient(Client(id: id, createdAt: .now), secretDigest: [1])
+            }
+        }
+        #expect(try await storage.clients().isEmpty)
+    }
 }

@@ -31,7 +31,7 @@ public final class Clients: Sendable {
     /// that does not exist.
     /// - Throws: `invalid_client`.
     public func authenticate(_ id: String, secret: String) async throws {
-        let stored = try await storage.clientSecretDigest(id: id)
+        let stored = Self.isID(id) ? try await storage.clientSecretDigest(id: id) : nil
         let isEqual = isEqualInConstantTime(digest(of: secret), stored ?? digest(of: ""))
         guard isEqual, stored != nil else {
             AuthEvent.clientRefused(id: Self.isID(id) ? id : nil).record()
@@ -54,7 +54,15 @@ public final class Clients: Sendable {
     }
 
     private static func isID(_ text: String) -> Bool {
-        text.wholeMatch(of: /[A-Za-z0-9._-]{1,64}/) != nil
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
     }
 
     private func digest(of secret: String) -> [UInt8] {

@@ -45,6 +45,10 @@ final class ConnectionPool: Sendable {
     }
 
     private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
+        // Sent, it would fail what was sent with it.
+        guard statements.allSatisfy(\.isStorable) else {
+            throw PostgresError.refused(.characterNotInRepertoire, "a text has a NUL byte")
+        }
         // Where nothing is connected a short pause may bring it back; waiting longer would only
         // pile up who waits.
         let patience: Duration = lane.isCutOff ? .seconds(1) : .seconds(configuration.timeout)

@@ -63,9 +63,11 @@ final class Lane: Sendable {
         guard enqueue(transaction, isFirst: false) else { throw .queueFull }
     }
 
-    /// Takes one up again that came to nothing, before all others.
-    private func putBack(_ transaction: Transaction) {
-        if !enqueue(transaction, isFirst: true) { transaction.finish(.failure(Self.closed)) }
+    /// Takes up again what came to nothing, before all others and in the order in which it came.
+    private func putBack(_ transactions: [Transaction]) {
+        for transaction in transactions.reversed() where !enqueue(transaction, isFirst: true) {
+            transaction.finish(.failure(Self.closed))
+        }
     }
 
     /// - Returns: whether there is room for it.
@@ -83,12 +85,15 @@ final class Lane: Sendable {
         return hasRoom
     }
 
-    /// The first that wait, `count` at most. When none does, `call` rings as soon as one comes.
+    /// The first that wait, `count` at most, to be sent together. When none does, `call` rings as
+    /// soon as one comes.
     private func next(_ count: Int, _ call: WakeUpCall) -> [Transaction] {
         state.withLock { state in
             state.parked.removeAll { $0 === call }
             var next: [Transaction] = []
-            while next.count < count, let transaction = state.waiting.popFirst() {
+            while next.count < count, next.last?.travelsAlone != true, let transaction = state.waiting.first {
+                if transaction.travelsAlone, !next.isEmpty { break }
+                state.waiting.removeFirst()
                 if transaction.beginAttempt() { next.append(transaction) }
             }
             if next.isEmpty { state.parked.append(call) }
@@ -188,12 +193,7 @@ final class Lane: Sendable {
             }
             if pipeline.hasUnsentBytes { try pipeline.flush() }
             let hasSpoken = call.wait(Self.patience(pipeline), for: pipeline.socket, toWrite: pipeline.hasUnsentBytes)
-            var unusable: PostgresError?
-            try pipeline.receive { transaction, outcome in
-                if case .success = outcome { hasAnswered() }
-                unusable = settle(transaction, outcome) ?? unusable
-            }
-            if let unusable { throw unusable }
+            try receive(from: pipeline, hasAnswered: hasAnswered)
             let now = ContinuousClock.now
             pipeline.expire(at: now)
             guard pipeline.silence(at: now) < .seconds(configuration.timeout + 1) else {
@@ -213,23 +213,32 @@ final class Lane: Sendable {
         return deadline - .now
     }
 
-    /// Answers whoever asked, or lets it be tried again.
-    /// - Returns: why this connection is of no more use.
-    private func settle(_ transaction: Transaction, _ outcome: Result<[Rows], PostgresError>) -> PostgresError? {
-        switch outcome {
-        case .success(let rows): transaction.finish(.success(rows))
-        case .failure(let error) where error.asksForAnotherTry: putBack(transaction)
-        case .failure(let error) where error.state?.asksForAnotherConnection == true:
-            putBack(transaction)
-            return error
-        case .failure(let error): transaction.finish(.failure(error))
+    /// Takes what the server has sent: answers whoever asked, or lets it be tried again.
+    /// - Throws: why this connection is of no more use.
+    private func receive(from pipeline: Pipeline, hasAnswered: () -> Void) throws {
+        var unusable: PostgresError?
+        var again: [Transaction] = []
+        defer { putBack(again) }
+        try pipeline.receive { transaction, outcome in
+            switch outcome {
+            case .success(let rows):
+                hasAnswered()
+                transaction.finish(.success(rows))
+            case .failure(.abandoned):
+                transaction.wasAbandoned()
+                again.append(transaction)
+            case .failure(let error) where error.asksForAnotherTry: again.append(transaction)
+            case .failure(let error) where error.state?.asksForAnotherConnection == true:
+                again.append(transaction)
+                unusable = error
+            case .failure(let error): transaction.finish(.failure(error))
+            }
         }
-        return nil
+        if let unusable { throw unusable }
     }
 
     private func giveBack(_ transactions: [Transaction], _ error: any Error) {
-        for transaction in transactions.reversed() {
-            if transaction.isRepeatable { putBack(transaction) } else { transaction.finish(.failure(error)) }
-        }
+        for transaction in transactions where !transaction.isRepeatable { transaction.finish(.failure(error)) }
+        putBack(transactions.filter(\.isRepeatable))
     }
 }

@@ -8,6 +8,7 @@ struct PostgresArray<Element: PostgresArrayElement>: PostgresParameter {
     init(_ elements: [Element?]) { self.elements = elements }
 
     static var type: Oid { Element.arrayType }
+    var isStorable: Bool { elements.allSatisfy { $0?.isStorable ?? true } }
 
     func append(to bytes: inout [UInt8]) -> Bool {
         func append(_ number: Int, to bytes: inout [UInt8]) {

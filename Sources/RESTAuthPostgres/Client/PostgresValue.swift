@@ -8,6 +8,12 @@ protocol PostgresParameter: Sendable {
     static var type: Oid { get }
     /// Appends the value and returns whether there is one; `false` is NULL.
     func append(to bytes: inout [UInt8]) -> Bool
+    /// Whether the server can take it.
+    var isStorable: Bool { get }
+}
+
+extension PostgresParameter {
+    var isStorable: Bool { true }
 }
 
 /// A value that a row may hold as well.
@@ -58,8 +64,10 @@ extension Bool: PostgresValue {
     }
 }
 
+/// `text`, which has every character but NUL.
 extension String: PostgresValue {
     static var type: Oid { 25 }
+    var isStorable: Bool { !utf8.contains(0) }
 
     func append(to bytes: inout [UInt8]) -> Bool {
         bytes.append(contentsOf: utf8)
@@ -81,13 +89,14 @@ extension [UInt8]: PostgresParameter, PostgresValue {
     init?(_ bytes: UnsafeRawBufferPointer) { self = bytes.withMemoryRebound(to: UInt8.self) { Array($0) } }
 }
 
-/// `timestamptz`: microseconds since 2000.
+/// `timestamptz`: microseconds since 2000. What is further off than can be said is `infinity`.
 extension Date: PostgresValue {
     static var type: Oid { 1184 }
     private static var epoch: TimeInterval { 946_684_800 }
 
     func append(to bytes: inout [UInt8]) -> Bool {
-        Int64(((timeIntervalSince1970 - Self.epoch) * 1e6).rounded()).append(to: &bytes)
+        let microseconds = ((timeIntervalSince1970 - Self.epoch) * 1e6).rounded()
+        return (Int64(exactly: microseconds) ?? (microseconds < 0 ? .min : .max)).append(to: &bytes)
     }
 
     init?(_ bytes: UnsafeRawBufferPointer) {
@@ -111,4 +120,5 @@ extension Session.ID: PostgresValue {
 extension Optional: PostgresParameter where Wrapped: PostgresParameter {
     static var type: Oid { Wrapped.type }
     func append(to bytes: inout [UInt8]) -> Bool { self?.append(to: &bytes) ?? false }
+    var isStorable: Bool { self?.isStorable ?? true }
 }

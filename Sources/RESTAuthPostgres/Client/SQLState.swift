@@ -2,6 +2,7 @@
 struct SQLState: RawRepresentable, Sendable, Hashable {
     let rawValue: String
 
+    static let characterNotInRepertoire = SQLState(rawValue: "22021")
     static let uniqueViolation = SQLState(rawValue: "23505")
     static let serializationFailure = SQLState(rawValue: "40001")
     static let deadlockDetected = SQLState(rawValue: "40P01")
@@ -43,7 +44,7 @@ enum PostgresError: Error {
     /// Nothing was done, and the same may succeed at once: another transaction was in the way.
     var asksForAnotherTry: Bool {
         switch self {
-        case .abandoned, .refused(.serializationFailure, _), .refused(.deadlockDetected, _): true
+        case .refused(.serializationFailure, _), .refused(.deadlockDetected, _): true
         default: false
         }
     }

@@ -6,6 +6,8 @@ struct Statement: Sendable {
     let types: [Oid]
     /// Of each parameter in `bytes`, one after the other; -1 for NULL.
     let lengths: [Int32]
+    /// Whether the server can take every parameter.
+    let isStorable: Bool
     private let bytes: [UInt8]
 
     /// - Parameter parameters: `$1`, `$2` and so on.
@@ -19,6 +21,7 @@ struct Statement: Sendable {
         // An empty value needs an address too: no address means NULL.
         bytes.append(0)
         self.sql = sql
+        isStorable = parameters.allSatisfy(\.isStorable)
         self.types = types
         self.lengths = lengths
         self.bytes = bytes

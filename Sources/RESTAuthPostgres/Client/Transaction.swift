@@ -15,6 +15,7 @@ final class Transaction: Sendable {
     let isRepeatable: Bool
     let deadline: ContinuousClock.Instant
     private let attempts = Atomic(0)
+    private let isSentAlone = Atomic(false)
     private let answer: Mutex<(@Sendable (Answer) -> Void)?>
 
     /// How often one is sent at most.
@@ -37,6 +38,16 @@ final class Transaction: Sendable {
             finish(.failure(PostgresError.timedOut))
         }
         return !isAnswered
+    }
+
+    /// Whether it shares the fate of no other.
+    var travelsAlone: Bool { isSentAlone.load(ordering: .relaxed) }
+
+    /// Notes that it was not run because another failed that was sent with it: that was no attempt,
+    /// and will not happen to it again.
+    func wasAbandoned() {
+        attempts.subtract(1, ordering: .relaxed)
+        isSentAlone.store(true, ordering: .relaxed)
     }
 
     var isAnswered: Bool { answer.withLock { $0 == nil } }
