@@ -97,8 +97,8 @@ def rest_auth(database=None, flags=(), **options):
     return Server("rest-auth", command, database=database, ready_path="/health/live", **options)
 
 
-# All registrations come from one address, which would be taken for a flood.
-ANY_REGISTRATIONS = ["--registrations-per-hour", "none"]
+# All registrations and all look-ups of users come from one address, which would be taken for a flood.
+ONE_CLIENT_FOR_ALL = ["--registrations-per-hour", "none", "--user-lookups-per-hour", "none"]
 
 
 def rest_auth_seconds(*arguments, directory, database=None):

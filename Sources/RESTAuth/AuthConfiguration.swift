@@ -103,7 +103,7 @@ public struct AuthConfiguration: Sendable {
     public init() {}
 
     /// - Throws: ``AuthError/Code/misconfigured`` naming the setting and its range.
-    func validate() throws(AuthError) {
+    package func validate() throws(AuthError) {
         try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
         try Self.require(sessionInactivityTimeout, in: 1...Self.longestSession, "session inactivity timeout")
         try Self.require(sessionTimebox, in: 1...Self.longestSession, "session timebox")

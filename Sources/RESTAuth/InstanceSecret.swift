@@ -17,12 +17,16 @@ public struct InstanceSecret: Sendable {
     /// The least that is accepted, in bytes.
     public static let minimumLength = 32
 
+    /// The fewest bits by which a text must look random; 32 random characters of any alphabet have
+    /// more.
+    private static let minimumStrength = 64.0
+
     private let bytes: SymmetricKey
 
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
-    ///   bytes, when they are too regular to be random, or when the secret has been published (the
-    ///   ancestor's article, common documentation).
+    ///   bytes, when they are too regular to be random (repetitions, runs, words), or when the
+    ///   secret has been published (the ancestor's article, common documentation).
     public init(_ text: String) throws(AuthError) {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text.utf8.count >= Self.minimumLength else {
@@ -31,7 +35,9 @@ public struct InstanceSecret: Sendable {
                 "the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: openssl rand -base64 32"
             )
         }
-        guard Set(text.utf8).count >= 8, !Self.published.contains(where: text.lowercased().contains) else {
+        guard Set(text.utf8).count >= 8, !Self.published.contains(where: text.lowercased().contains),
+            GuessableSecret.bits(of: text) >= Self.minimumStrength
+        else {
             throw AuthError(
                 .misconfigured, "the secret key is published or easy to guess; make one with: openssl rand -base64 32")
         }

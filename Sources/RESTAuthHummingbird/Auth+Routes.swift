@@ -24,6 +24,13 @@ public struct AuthRoutesConfiguration: Sendable {
     /// Origins beside the routes' own whose pages may use the cookie, of the same site.
     public var trustedOrigins: Set<String> = []
 
+    /// Whether anybody is shown a user's name by the user's number, as by the ancestor; otherwise
+    /// whoever is signed in.
+    public var publicUsers = true
+
+    /// Whether anybody may read the list of revocations; otherwise clients only.
+    public var publicRevocations = true
+
     /// The largest body that is read, in bytes.
     public var bodyLimit = 65536
 
@@ -40,7 +47,9 @@ extension Auth {
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
     ) {
         let group = routes.group("api")
-        UserRoutes(users: users, registration: registration, login: login, configuration: configuration).add(to: group)
+        UserRoutes(
+            users: users, registration: registration, login: login, throttle: throttle, configuration: configuration
+        ).add(to: group)
         ChallengeRoutes(registration: registration).add(to: group)
         TokenRoutes(login: login, sessions: sessions).add(to: group)
         SessionRoutes(

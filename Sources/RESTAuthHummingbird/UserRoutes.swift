@@ -8,6 +8,7 @@ struct UserRoutes: Sendable {
     let users: Users
     let registration: Registration
     let login: Login
+    let throttle: Throttle
     let configuration: AuthRoutesConfiguration
 
     func add(to routes: some RouterMethods<some RequestContext>) {
@@ -18,7 +19,7 @@ struct UserRoutes: Sendable {
                 .get: { request, context in try await list(request, context) },
             ])
         for path: RouterPath in ["users/{id}", "user/{id}"] {
-            routes.resource(path, [.get: { _, context in try await show(context.parameters.require("id")) }])
+            routes.resource(path, [.get: { request, context in try await show(request, context) }])
         }
     }
 
@@ -45,12 +46,16 @@ struct UserRoutes: Sendable {
             users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)
     }
 
-    private func show(_ segment: String) async throws -> Response {
+    private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
+        let segment = try context.parameters.require("id")
         guard !segment.isEmpty, segment.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else {
             throw Problem.notFound
         }
+        if !configuration.publicUsers { _ = try await login.identity(of: request, in: context) }
         // A number too large for an id is the id of nobody.
-        let user = try await users.find(User.ID(segment) ?? 0)
+        let id = User.ID(segment) ?? 0
+        try throttle.countLookup(of: id, from: context.knownClientAddress)
+        let user = try await users.find(id)
         return .json(["username": .string(user.username)])
     }
 }

@@ -35,6 +35,17 @@ enum Schema {
         }
     }
 
+    /// Makes sure that the database can be reached and is not one of a newer version or partly
+    /// filled.
+    static func look(_ configuration: PostgresConfiguration) throws {
+        do {
+            let connection = try Connection(configuration)
+            if try version(connection) > 0 { try refuseUnfinished(connection) }
+        } catch let error as PostgresError {
+            throw unusable(error)
+        }
+    }
+
     /// What a node may do with the tables when its role is not their owner: everything with rows,
     /// nothing with tables.
     static func grantRows(to role: String, _ configuration: PostgresConfiguration) throws {

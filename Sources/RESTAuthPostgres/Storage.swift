@@ -61,6 +61,14 @@ public struct PostgresStorage: Storage {
         }
     }
 
+    /// Makes sure that ``init(_:createsMissing:)`` would succeed, as far as can be told without
+    /// changing anything.
+    /// - Throws: `misconfigured`, with what to do about it.
+    package static func checkUsable(_ configuration: PostgresConfiguration) async throws {
+        try configuration.validate()
+        try await onThread { try Schema.look(configuration) }
+    }
+
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the
     /// keys that it seals.
     public func instanceSecret() throws -> InstanceSecret? { nil }

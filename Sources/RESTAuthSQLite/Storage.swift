@@ -85,6 +85,39 @@ public struct SQLiteStorage: Storage {
 
     // MARK: The file
 
+    /// Makes sure that ``init(path:createsMissing:)`` would succeed, without making or changing
+    /// anything.
+    /// - Throws: `misconfigured`, as that would.
+    package static func checkUsable(path: String) throws {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard access(path, F_OK) == 0 else {
+            guard access(directory, W_OK | X_OK) == 0 else {
+                throw AuthError(
+                    .misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
+            }
+            return
+        }
+        try checkWritable(path)
+        do {
+            try checkIdentity(of: path)
+            var configuration = Self.configuration
+            configuration.readonly = true
+            try DatabaseQueue(path: path, configuration: configuration).read { database in
+                try Migrations.refuseNewer(database, path: path)
+                try Migrations.refuseUnfinished(database, path: path)
+            }
+        } catch {
+            throw unusable(path, error)
+        }
+    }
+
+    private static func checkWritable(_ path: String) throws(AuthError) {
+        guard access(path, R_OK | W_OK) == 0 else {
+            throw AuthError(
+                .misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
     /// whoever has it must not need one more.
     private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> DatabasePool {
@@ -118,10 +151,7 @@ public struct SQLiteStorage: Storage {
         guard errno == EEXIST else {
             throw AuthError(.misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
         }
-        guard access(path, R_OK | W_OK) == 0 else {
-            throw AuthError(
-                .misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
-        }
+        try checkWritable(path)
         return false
     }
 

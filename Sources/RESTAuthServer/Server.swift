@@ -95,7 +95,8 @@ struct Server {
 
     /// Binds and lets go again, so that a port in use is found before a database is made. It never
     /// listens: a client that came in between would wait for an answer for ever.
-    private func checkPort() throws {
+    /// - Parameter isFree: whether nobody may listen there.
+    func checkPort(isFree: Bool = true) throws {
         guard let address = try? SocketAddress.makeAddressResolvingHost(settings.hostname, port: settings.port) else {
             throw AuthError(.misconfigured, "\(settings.hostname) is not an address of this machine")
         }
@@ -105,7 +106,8 @@ struct Server {
         defer { close(descriptor) }
         var on: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 else {
+        guard address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 || errno == EADDRINUSE && !isFree
+        else {
             throw cannotListen(IOError(errnoCode: errno, reason: "bind"))
         }
     }
@@ -142,6 +144,7 @@ struct Server {
 
     private func warn(_ logger: Logger) {
         logger.notice("password policy \(settings.passwordPolicy.rawValue)")
+        for file in settings.exposedFiles { logger.warning("\(ConfigCommand.Check.exposed(file))") }
         if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }
         if settings.database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" {
             logger.warning(
@@ -162,6 +165,15 @@ struct Server {
             logger.warning(
                 "the open password policy takes any password, and \(settings.hostname) can be reached from other machines; consider --password-policy nist"
             )
+        }
+        if settings.publicUsers {
+            logger.warning(
+                "anybody may look up the name of a user by number; set --public-users no where only who is signed in should"
+            )
+        }
+        if settings.publicRevocations {
+            logger.warning(
+                "anybody may read which sessions have ended; set --public-revocations no where only clients should")
         }
         if settings.tls == nil, settings.trustedProxies.isEmpty {
             logger.warning(

@@ -13,11 +13,32 @@ import Testing
         "", "short", String(repeating: "x", count: 31), String(repeating: "x", count: 64),
         "the quick brown fox jumps over the lazy dog",
         "0123456789abcdef0123456789abcdef", "please-change-me-please-change-me-please",
+        String(repeating: "12345678", count: 4), String(repeating: "xK9#mQ2!", count: 4),
+        String(repeating: "letmein1", count: 5), "qwertyuiopasdfghjklzxcvbnm123456", "1q2w3e4r5t6y7u8i9o0p1q2w3e4r5t6y",
+        "abcdefgh12345678ABCDEFGH!@#$%^&*", "00112233445566778899aabbccddeeff", "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        "aaaaaaaabbbbbbbbccccccccdddddddd", "20240101202401022024010320240104", "correct horse battery staple correct",
+        "fedcba98765432100123456789abcdef", "admin123admin456admin789admin000", "monkeydragonmonkeydragonmonkey12",
     ])
     func aShortRegularOrPublishedSecretIsRefused(text: String) {
         let error = #expect(throws: AuthError.self) { try InstanceSecret(text) }
         #expect(error?.code == .misconfigured)
         #expect(text.isEmpty || error?.detail.contains(text) == false)
+    }
+
+    /// Of each kind that generators make, none is taken for one that somebody thought up.
+    @Test func whatAGeneratorMakesIsTaken() throws {
+        let (small, capital) = ("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        let alphabets = [
+            "0123456789abcdef", "0123456789", small, small + "0123456789", capital + "234567",
+            small + capital + "0123456789", small + capital + "0123456789-_", small + capital + "0123456789+/",
+        ]
+        for alphabet in alphabets.map(Array.init) {
+            for _ in 0..<200 {
+                let text = String((0..<32).map { _ in alphabet.randomElement() ?? "0" })
+                #expect(throws: Never.self, "\(text)") { try InstanceSecret(text) }
+            }
+        }
+        for _ in 0..<200 { _ = try InstanceSecret(UUID().uuidString + UUID().uuidString) }
     }
 
     @Test func aSecretNeverPrintsItself() throws {

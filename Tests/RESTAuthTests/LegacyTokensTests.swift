@@ -350,7 +350,8 @@ import Testing
         "SECRET_KEY",
         "changeme", "change-me-please", "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
         "development",
-        "_5#y2L\"F4Q8z\n\u{EC}]/",
+        "_5#y2L\"F4Q8z\n\u{EC}]/", "letmein1", "hunter22", "P@ssw0rd123", "qwerty1234", "Summer2024!", "flask-secret",
+        "monkey12", "iloveyou2", "abcdefgh", "87654321", "a1b2c3d4e5", "trustno1trustno1",
     ])
     func aSecretThatOthersKnowIsRefused(text: String) {
         let error = #expect(throws: AuthError.self) { try LegacySecret(text) }

@@ -53,6 +53,119 @@ import Testing
         #expect(!(outcome.output + outcome.error).contains(key))
     }
 
+    // MARK: What nobody else should see
+
+    @Test(arguments: [
+        "postgres://user@server:geheim@host/db", "postgres://auth:geheim@host/db", "postgres://auth:ge:geheim@host/db",
+        "postgres://auth:ge@geheim@host/db", "postgres://auth:ge/geheim@host/db", "postgres://auth:ge?geheim@host/db",
+        "postgres://auth:ge#geheim@host/db", "postgres://auth:geheim/host/db", "postgres://a@b@c:geheim@h/db",
+        "postgres://host/db?user=auth&password=geheim", "postgres://host/db?user=a@b&PASSWORD=geheim",
+        "postgres://host/db?user=auth&p%61ssword=geheim", "postgres://host/db?sslpassword=geheim",
+        "postgres://one:5432,two:geheim/db", "postgresql://auth:geheim@one:5432,two:5433/db",
+    ])
+    func aDatabasesPasswordIsNeverPrinted(url: String) async throws {
+        let secret = ["SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo", "PGCONNECT_TIMEOUT": "2"]
+        for environment in [["DATABASE_URL": url], [:]] {
+            let outcome = try await check(
+                environment: environment.merging(secret) { $1 }, file: "database_url: \"\(url)\"")
+            #expect(outcome.output.contains("database_url = postgres"), "\(outcome.error)")
+            #expect(!(outcome.output + outcome.error).contains("geheim"), "\(outcome.output)\(outcome.error)")
+            #expect(outcome.status == 1)
+        }
+    }
+
+    @Test(arguments: [
+        "secret_key: 'geheim", "secret_key: [geheim", "secret_key: geheim: geheim", "legacy_secret: {geheim",
+        "public_url: https://miguel:geheim@auth.example.com", "secret_key: geheim\n\tport: 1",
+        "database_url: mysql://auth:geheim@host/db",
+    ])
+    func whatCannotBeReadIsNotRepeated(file: String) async throws {
+        let outcome = try await check(file: file)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: "))
+        #expect(!(outcome.output + outcome.error).contains("geheim"), "\(outcome.output)\(outcome.error)")
+    }
+
+    @Test func aFileThatOthersCanReadIsSpokenOf() async throws {
+        let server = try await RunningServer()
+        let directory = server.directory
+        let url = "sqlite:\(directory.path)/rest-auth.sqlite"
+        try Data("token_duration: 600\ndatabase_url: \(url)\n".utf8).write(to: file("plain.yaml", in: directory))
+        try Data("legacy_secret: kP7vXq2LmZ9dRt4W\ndatabase_url: \(url)\n".utf8)
+            .write(to: file("secret.yaml", in: directory))
+        chmod(directory.path + "/secret.yaml", 0o600)
+        func check(_ name: String) async throws -> CommandOutcome {
+            try await runCommand(["config", "check", "--config", name], directory: directory)
+        }
+        for name in ["plain.yaml", "secret.yaml"] {
+            let outcome = try await check(name)
+            #expect(outcome.status == 0, "\(outcome.error)")
+            #expect(!outcome.output.contains("chmod"), "\(outcome.output)")
+        }
+        for mode: mode_t in [0o644, 0o640, 0o604, 0o660] {
+            chmod(directory.path + "/secret.yaml", mode)
+            chmod(server.databasePath, mode)
+            chmod(directory.path + "/plain.yaml", mode)
+            let outcome = try await check("secret.yaml")
+            #expect(outcome.status == 0, "\(outcome.error)")
+            #expect(outcome.output.contains("chmod 600 secret.yaml"), "\(outcome.output)")
+            #expect(outcome.output.contains("chmod 600 \(server.databasePath)"), "\(outcome.output)")
+            #expect(try await !check("plain.yaml").output.contains("chmod 600 plain.yaml"))
+        }
+        #expect(try await server.stop() == 0)
+        let again = try await RunningServer(directory: directory)
+        try await wait(for: "the log to say so") { again.log.contains("chmod 600 \(server.databasePath)") }
+    }
+
+    private func file(_ name: String, in directory: TemporaryDirectory) -> URL {
+        URL(fileURLWithPath: "\(directory.path)/\(name)")
+    }
+
+    // MARK: What serve refuses
+
+    /// Flags, variables, and what the reason names.
+    private static let refused: [([String], [String: String], String)] = [
+        (["--database", "postgres://auth@127.0.0.1:1/auth"], [:], "same secret"),
+        (["--database", "postgres://auth@127.0.0.1:1/auth", "--secret-key-file", "nowhere"], [:], "nowhere"),
+        (
+            ["--database", "postgres://auth@127.0.0.1:1/auth"], ["SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"],
+            "cannot be reached"
+        ),
+        (["--database", "sqlite:nowhere/rest-auth.sqlite"], [:], "nowhere/rest-auth.sqlite"),
+        (["--hostname", "192.0.2.1"], [:], "192.0.2.1"), (["--hostname", "nobody.invalid"], [:], "nobody.invalid"),
+        (["--database", "sqlite:foreign.sqlite"], [:], "foreign.sqlite"),
+        (["--secret-key-file", "open.secret"], [:], "chmod 600 open.secret"),
+        (["--secret-key-file", "weak.secret"], [:], "easy to guess"),
+        (["--tls-certificate", "no.pem", "--tls-key", "no.pem"], [:], "no.pem"),
+        (["--password-policy", "nist", "--breached-passwords", "no.filter"], [:], "no.filter"),
+    ]
+
+    @Test func whatServeRefusesIsNotGood() async throws {
+        try Data("no database".utf8).write(to: file("foreign.sqlite", in: directory))
+        try Data("nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo".utf8).write(to: file("open.secret", in: directory))
+        chmod(directory.path + "/open.secret", 0o644)
+        try Data(String(repeating: "12345678", count: 4).utf8).write(to: file("weak.secret", in: directory))
+        chmod(directory.path + "/weak.secret", 0o600)
+        let contents = directory.contents
+        for (flags, environment, reason) in Self.refused {
+            for command in [["config", "check"], ["serve", "--port", "0"]] {
+                let outcome = try await runCommand(command + flags, environment: environment, directory: directory)
+                #expect(outcome.status == 1, "\(command) \(flags)")
+                #expect(outcome.error.contains(reason), "\(command) \(flags): \(outcome.error)")
+                #expect(!outcome.output.contains("are good"))
+            }
+        }
+        #expect(directory.contents.sorted() == contents.sorted())
+    }
+
+    @Test func besideAServerTheSettingsAreGoodAndNothingIsMade() async throws {
+        let server = try await RunningServer()
+        let flags = ["--port", "\(server.port)", "--database", "sqlite:\(server.databasePath)"]
+        let outcome = try await runCommand(["config", "check"] + flags, directory: server.directory)
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(outcome.output.hasSuffix("The settings are good.\n"))
+    }
+
     @Test func aFileMayBeYAMLOrJSONAndAListMayBeAList() async throws {
         let yaml = """
             cors_origins:

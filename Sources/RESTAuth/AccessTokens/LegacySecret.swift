@@ -10,14 +10,18 @@ public struct LegacySecret: Sendable {
     /// cannot choose another without losing the tokens.
     public static let minimumLength = 8
 
+    /// The fewest bits by which it must look random: whoever holds one token can try guesses at it.
+    private static let minimumStrength = 32.0
+
     private let key: SymmetricKey
 
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
-    ///   bytes, when they are too regular, or when the secret has been published (the ancestor's
-    ///   article, tutorials, documentation).
+    ///   bytes, when they are too regular to be random, or when the secret has been published (the
+    ///   ancestor's article, tutorials, documentation).
     public init(_ text: String) throws(AuthError) {
-        guard text.utf8.count >= Self.minimumLength, Set(text.utf8).count >= 5, !Self.isPublished(text.lowercased())
+        guard text.utf8.count >= Self.minimumLength, Set(text.utf8).count >= 5, !Self.isPublished(text.lowercased()),
+            GuessableSecret.bits(of: text) >= Self.minimumStrength
         else {
             throw AuthError(
                 .misconfigured,

@@ -82,18 +82,22 @@ enum CommonPasswords {
     }
 
     private static func longestPiece(_ text: ArraySlice<Character>) -> Int {
-        if let word = wordsByStart[String(text.prefix(3))]?.first(where: { text.starts(with: $0) }) {
-            return word.count
-        }
+        let word = longestWord(text)
+        if word > 0 { return word }
         let run = longestRun(text)
         if run >= 3 { return run }
         guard let first = text.first else { return 0 }
         return first.isNumber || !first.isLetter && first != " " ? 1 : 0
     }
 
+    /// The length of the word that the text begins with; 0 for none.
+    static func longestWord(_ text: ArraySlice<Character>) -> Int {
+        wordsByStart[String(text.prefix(3))]?.first { text.starts(with: $0) }?.count ?? 0
+    }
+
     /// How far the text follows a row of the keyboard, the alphabet or the digits, either way, or
     /// stays on one character.
-    private static func longestRun(_ text: ArraySlice<Character>) -> Int {
+    static func longestRun(_ text: ArraySlice<Character>) -> Int {
         guard let first = text.first else { return 0 }
         let still = text.prefix { $0 == first }.count
         return runs[first, default: []].reduce(still) { longest, run in
@@ -117,7 +121,7 @@ enum CommonPasswords {
     }()
 
     /// Marks and digits that stand for the letter they look like.
-    private static let spelledOut: [Character: Character] = [
+    static let spelledOut: [Character: Character] = [
         "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i",
     ]
 

@@ -11,12 +11,14 @@ public final class Throttle: Sendable {
     let configuration: ThrottleConfiguration
     package let budget: HashingBudget
     private let line = GuessLine()
+    private let lookups: UserLookups?
     let now: @Sendable () -> Date
 
     init(storage: any Storage, configuration: ThrottleConfiguration, now: @escaping @Sendable () -> Date) {
         self.storage = storage
         self.configuration = configuration
         self.now = now
+        lookups = configuration.isOn ? configuration.userLookupsPerHour.map { UserLookups(perHour: $0) } : nil
         budget = HashingBudget(storage: storage, limit: configuration.hashing, now: now)
     }
 
@@ -197,6 +199,19 @@ public final class Throttle: Sendable {
         AuthEvent.registrationThrottled(network: network.description).record()
         throw Self.tooMany(
             "too many registrations", until: until, now: now(), policy: String(subject.kind), quota: perHour)
+    }
+
+    // MARK: Looking users up
+
+    /// Counts that somebody looks a user up by number, whether there is such a user or not.
+    /// - Throws: `rate_limited`.
+    package func countLookup(of user: User.ID, from address: String?) throws(AuthError) {
+        guard let lookups, let network = address.flatMap(ClientNetwork.init),
+            let wait = lookups.refusal(of: user, from: network)
+        else { return }
+        throw Self.tooMany(
+            "too many users looked up by number", until: now().addingTimeInterval(wait / .seconds(1)), now: now(),
+            policy: "lookups", quota: lookups.perHour)
     }
 
     /// Says to come back in a day where nobody knows when it will help.

@@ -17,6 +17,10 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     /// Registrations an hour from one network; `nil` for as many as come.
     public var registrationsPerHour: Int? = 500
 
+    /// Different users that one network may look up by number in an hour, a thousand of them at
+    /// once; `nil` for as many as it likes.
+    public var userLookupsPerHour: Int? = 3600
+
     /// Milliseconds of hashing a second that wrong passwords may cost everybody together; beyond,
     /// only who comes from where the user has signed in before is let through. What was not spent
     /// in the last minute can be spent at once.
@@ -51,6 +55,7 @@ public struct ThrottleConfiguration: Sendable, Hashable {
         try AuthConfiguration.require(accountFailures, in: 1...Self.longestSeries, "account failures")
         try AuthConfiguration.require(networkFailures, in: 1...1_000_000, "network failures")
         try AuthConfiguration.require(registrationsPerHour ?? 1, in: 1...1_000_000, "registrations an hour")
+        try AuthConfiguration.require(userLookupsPerHour ?? 1, in: 1...1_000_000, "user lookups an hour")
         try AuthConfiguration.require(hashingBudget, in: 1...1_000_000, "hashing budget")
     }
 }

@@ -9,22 +9,27 @@ struct ConfigCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check the settings without starting, and say where each comes from.",
             discussion: """
-                Exit status 0 when serve would accept them, 1 with the reason when not. Nothing is made or changed.
+                Exit status 0 when serve would accept them, 1 with the reason when not: files, certificate, address,
+                secret and database are looked at. Nothing is made or changed.
 
                   rest-auth config check --config rest-auth.yaml
                 """)
 
         @OptionGroup var options: SettingsOptions
 
+        static func exposed(_ file: String) -> String {
+            "\(file) can be read by others; take that away with: chmod 600 \(file)"
+        }
+
         func run() async throws {
             let source = try options.source()
             let settings = try Settings(source)
-            _ = try settings.tls?.configuration()
-            _ = try settings.openBreachedPasswords(checksContents: true)
             for setting in Setting.allCases {
                 guard let found = source[setting] else { continue }
                 print("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
             }
+            try await settings.rehearse()
+            for file in settings.exposedFiles { print("warning: \(Self.exposed(file))") }
             print("The settings are good.")
         }
     }

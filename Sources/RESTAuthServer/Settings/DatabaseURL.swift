@@ -38,12 +38,33 @@ enum DatabaseURL {
     }
 
     /// The text for eyes other than the database's.
+    ///
+    /// What libpq takes for the password and what was meant to be it may differ, so that everything
+    /// between the first colon after the scheme and the last at sign is hidden, and what stands in
+    /// the place of a port and is none.
     static func withoutPassword(_ text: String) -> String {
-        text.replacing(/^(?<user>\w+:\/\/[^:\/@]*):(.*)@/) { "\($0.output.user):***@" }
-            .replacing(/(?<name>[?&][^=&]*=)(?<value>[^&]*)/) { parameter in
-                let name = String(parameter.output.name).removingPercentEncoding ?? "password"
-                return "\(parameter.output.name)" + (name.contains("password") ? "***" : "\(parameter.output.value)")
+        guard let scheme = text.firstRange(of: "://") else { return text }
+        let rest = text[scheme.upperBound...]
+        let shown: String
+        if let at = rest.lastIndex(of: "@") {
+            let user = rest[..<at]
+            shown = user.prefix { $0 != ":" } + (user.contains(":") ? ":***" : "") + rest[at...]
+        } else {
+            let authority = rest.prefix { !"/?#".contains($0) }
+            let hosts = String(authority).replacing(/:(?<port>[^,:\]]*)(?=,|$)/) { host in
+                host.output.port.allSatisfy(\.isWholeNumber) ? "\(host.output.0)" : ":***"
             }
+            let isMisread = hosts.contains("***")
+            shown = hosts + (isMisread ? "" : rest[authority.endIndex...])
+        }
+        return text[..<scheme.upperBound] + hidingParameters(of: shown)
+    }
+
+    private static func hidingParameters(of text: String) -> String {
+        text.replacing(/(?<name>[?&][^=&]*=)(?<value>[^&]*)/) { parameter in
+            let name = String(parameter.output.name).removingPercentEncoding?.lowercased() ?? "password"
+            return "\(parameter.output.name)" + (name.contains("password") ? "***" : "\(parameter.output.value)")
+        }
     }
 }
 

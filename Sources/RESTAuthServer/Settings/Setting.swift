@@ -43,6 +43,9 @@ package enum Setting: String, CaseIterable {
     case networkFailures = "network_failures"
     case registrationsPerHour = "registrations_per_hour"
     case hashingBudget = "hashing_budget"
+    case publicUsers = "public_users"
+    case userLookupsPerHour = "user_lookups_per_hour"
+    case publicRevocations = "public_revocations"
     case bodyLimit = "body_limit"
     case requestTimeout = "request_timeout"
     case idleTimeout = "idle_timeout"
@@ -87,7 +90,7 @@ package enum Setting: String, CaseIterable {
     func shown(_ value: String) -> String {
         switch self {
         case .secretKey, .legacySecret: "(secret)"
-        case .databaseURL: DatabaseURL.withoutPassword(value)
+        case .databaseURL, .publicURL: DatabaseURL.withoutPassword(value)
         default: value
         }
     }

@@ -42,6 +42,8 @@ struct Settings {
     let hashingQueue: Int
     let hashingPatience: Int
     let throttle: ThrottleConfiguration
+    let publicUsers: Bool
+    let publicRevocations: Bool
     let bodyLimit: Int
     let requestTimeout: Int
     let idleTimeout: Int
@@ -53,6 +55,8 @@ struct Settings {
     let corsOrigins: [String]
     let trustedProxies: [Network]
     let tls: TLSFiles?
+    /// The file that settings were read from, where it has secrets.
+    private let fileWithSecrets: String?
 
     /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
     init(_ source: SettingsSource) throws {
@@ -97,6 +101,8 @@ struct Settings {
         hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
         hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
         throttle = try read.throttle()
+        publicUsers = try read.flag(.publicUsers) ?? true
+        publicRevocations = try read.flag(.publicRevocations) ?? true
         bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
         requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30
         idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
@@ -107,6 +113,7 @@ struct Settings {
         corsOrigins = try read.corsOrigins()
         trustedProxies = try read.trustedProxies()
         tls = try read.tls()
+        fileWithSecrets = source.fileWithSecrets
     }
 
     /// The core over the configured database. The only place that opens or makes files.
@@ -136,15 +143,55 @@ struct Settings {
         switch database {
         case .sqlite(let path): return try await SQLiteStorage(path: path, createsMissing: createsMissing)
         case .postgres(let url):
-            guard secret != nil || secretFile != nil else {
-                throw AuthError(
-                    .misconfigured,
-                    "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
-                )
-            }
+            try requireSecretForPostgres()
             return try await PostgresStorage(
                 postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
         }
+    }
+
+    /// Makes sure that a server would start, as far as can be told without making or changing
+    /// anything. A database that is there is opened to be read.
+    /// - Throws: `misconfigured`, as the server would.
+    func rehearse() async throws {
+        _ = try tls?.configuration()
+        try Server(settings: self).checkPort(isFree: false)
+        _ = try openBreachedPasswords(checksContents: true)
+        try authConfiguration.validate()
+        switch database {
+        case .sqlite(let path):
+            if let file = placeOfSecret(of: SQLiteFile(path)) { try checkSecret(file) }
+            try SQLiteStorage.checkUsable(path: path)
+        case .postgres(let url):
+            try requireSecretForPostgres()
+            if let secretFile {
+                try requireSharedSecret(secretFile)
+                try checkSecret(secretFile)
+            }
+            try await PostgresStorage.checkUsable(postgresConfiguration(url))
+        }
+    }
+
+    /// One that is not there is made by the server.
+    private func checkSecret(_ file: String) throws {
+        if FileManager.default.fileExists(atPath: file) { _ = try InstanceSecret(file: file) }
+    }
+
+    /// Files that only whoever runs the server should read, and others can.
+    var exposedFiles: [String] {
+        var files = [fileWithSecrets, tls?.key].compactMap(\.self)
+        if case .sqlite(let path) = database { files.append(path) }
+        return files.filter { file in
+            let mode = try? FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+            return mode.map { $0 & 0o077 != 0 } ?? false
+        }
+    }
+
+    private func requireSecretForPostgres() throws {
+        guard secret == nil, secretFile == nil else { return }
+        throw AuthError(
+            .misconfigured,
+            "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
+        )
     }
 
     /// A secret that each node makes for itself would be another on each.
@@ -198,6 +245,8 @@ struct Settings {
         configuration.scheme = scheme
         configuration.believesForwardedFields = !trustedProxies.isEmpty
         configuration.bodyLimit = bodyLimit
+        configuration.publicUsers = publicUsers
+        configuration.publicRevocations = publicRevocations
         configuration.refreshTokenInCookie = refreshTokenInCookie
         configuration.refreshTokenInBody = refreshTokenInBody
         // A star allows every page to call, not to call as whoever sits before it.

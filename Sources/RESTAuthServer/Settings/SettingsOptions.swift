@@ -138,6 +138,22 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What wrong passwords may cost in all, a second (1000).", valueName: "milliseconds"))
     var hashingBudget: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Whether GET /api/users/ID answers anybody; with no, who is signed in (yes).", valueName: "yes|no"))
+    var publicUsers: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Different users that one network may look up by number in an hour; none for no limit (3600).",
+            valueName: "count|none"))
+    var userLookupsPerHour: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whether GET /api/revocations answers anybody; with no, clients only (yes).", valueName: "yes|no"))
+    var publicRevocations: String?
+
     @Option(help: ArgumentHelp("Largest request body (65536).", valueName: "bytes"))
     var bodyLimit: String?
 
@@ -200,7 +216,8 @@ struct SettingsOptions: ParsableArguments {
             .passwordHashTimeLimit: passwordHashTimeLimit, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
             .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour,
-            .hashingBudget: hashingBudget,
+            .hashingBudget: hashingBudget, .publicUsers: publicUsers, .userLookupsPerHour: userLookupsPerHour,
+            .publicRevocations: publicRevocations,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,

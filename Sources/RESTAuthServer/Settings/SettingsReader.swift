@@ -42,7 +42,7 @@ struct SettingsReader {
     }
 
     private func wrong(_ found: SettingsSource.Found, _ rule: String) -> AuthError {
-        AuthError(.misconfigured, "\(found.place) is \"\(found.value)\" and \(rule)")
+        AuthError(.misconfigured, "\(found.place) is \"\(found.shown)\" and \(rule)")
     }
 
     // MARK: Settings with rules of their own
@@ -59,12 +59,15 @@ struct SettingsReader {
             try number(.accountFailures, in: 1...ThrottleConfiguration.longestSeries) ?? throttle.accountFailures
         throttle.networkFailures = try number(.networkFailures, in: 1...1_000_000) ?? throttle.networkFailures
         throttle.hashingBudget = try number(.hashingBudget, in: 1...1_000_000) ?? throttle.hashingBudget
-        if text(.registrationsPerHour)?.lowercased() == "none" {
-            throttle.registrationsPerHour = nil
-        } else if let count = try number(.registrationsPerHour, in: 1...1_000_000) {
-            throttle.registrationsPerHour = count
-        }
+        throttle.registrationsPerHour = try perHour(.registrationsPerHour, throttle.registrationsPerHour)
+        throttle.userLookupsPerHour = try perHour(.userLookupsPerHour, throttle.userLookupsPerHour)
         return throttle
+    }
+
+    /// `nil` for as many as come.
+    private func perHour(_ setting: Setting, _ usual: Int?) throws -> Int? {
+        if text(setting)?.lowercased() == "none" { return nil }
+        return try number(setting, in: 1...1_000_000) ?? usual
     }
 
     func publicURL() throws -> String? {

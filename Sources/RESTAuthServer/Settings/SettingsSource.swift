@@ -6,11 +6,17 @@ import Yams
 struct SettingsSource {
     /// A value and the name of the place it came from, for messages.
     struct Found {
+        let setting: Setting
         let value: String
         let place: String
+
+        /// The value as it may be shown.
+        var shown: String { setting.shown(value) }
     }
 
     private let found: [Setting: Found]
+    /// The file that was read.
+    private let file: String?
 
     /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
     ///   misspelt setting is a setting not made.
@@ -24,13 +30,23 @@ struct SettingsSource {
         for setting in Setting.allCases {
             for name in [setting.environmentName, setting.platformName].compactMap({ $0 }) {
                 guard let value = environment[name], !value.isEmpty else { continue }
-                found[setting] = Found(value: value, place: name)
+                found[setting] = Found(setting: setting, value: value, place: name)
                 break
             }
         }
-        for (setting, value) in flags { found[setting] = Found(value: value, place: setting.flag) }
+        for (setting, value) in flags { found[setting] = Found(setting: setting, value: value, place: setting.flag) }
         self.found = found
+        file = path
     }
+
+    /// The file, where it has what is nobody else's to read.
+    var fileWithSecrets: String? {
+        file.flatMap { file in
+            found.values.contains { $0.place == Self.place($0.setting, in: file) && $0.shown != $0.value } ? file : nil
+        }
+    }
+
+    private static func place(_ setting: Setting, in file: String) -> String { "\(setting.rawValue) in \(file)" }
 
     subscript(setting: Setting) -> Found? { found[setting] }
 
@@ -45,7 +61,7 @@ struct SettingsSource {
         do {
             root = try Yams.compose(yaml: text)
         } catch {
-            throw AuthError(.misconfigured, "the settings file \(path) is not YAML: \(error)")
+            throw AuthError(.misconfigured, "the settings file \(path) is not YAML\(Self.place(of: error))")
         }
         guard let root else { return [:] }
         guard let mapping = root.mapping else {
@@ -62,9 +78,21 @@ struct SettingsSource {
             guard texts.count == values.count else {
                 throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
-            found[setting] = Found(value: texts.joined(separator: ","), place: "\(name) in \(path)")
+            found[setting] = Found(
+                setting: setting, value: texts.joined(separator: ","), place: place(setting, in: path))
         }
         return found
+    }
+
+    /// Where a YAML file cannot be read. The parser's own words repeat the line, which may have a
+    /// secret.
+    private static func place(of error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            ": \(problem) in line \(mark.line), column \(mark.column)"
+        default: ""
+        }
     }
 
     private static func unknown(_ name: String, known: [String], place: String) -> AuthError {
