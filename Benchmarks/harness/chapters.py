@@ -110,7 +110,7 @@ def passwords(effort):
     # What wrk leaves unfinished it does not count; with few answers in a second, a short run would make that felt.
     effort = dataclasses.replace(effort, seconds=2 * effort.seconds)
     with contextlib.ExitStack() as stack:
-        ours = stack.enter_context(servers.rest_auth(flags=servers.ONE_CLIENT_FOR_ALL))
+        ours = stack.enter_context(servers.rest_auth(flags=servers.UNLIMITED))
         flask = stack.enter_context(servers.flask(workers=CORES))
         for server in (ours, flask):
             client.register(server.port)
@@ -166,7 +166,7 @@ def start_refresh(server, seconds, tokens):
 def memory(effort):
     """Resident memory at rest, and the most that was ever resident under load."""
     at_rest, peak = {}, {}
-    for start in (lambda: servers.rest_auth(flags=servers.ONE_CLIENT_FOR_ALL), lambda: servers.flask(workers=CORES)):
+    for start in (lambda: servers.rest_auth(flags=servers.UNLIMITED), lambda: servers.flask(workers=CORES)):
         with start() as server:
             time.sleep(2)  # what is only needed to start has been given back
             at_rest[server.name] = [server.memory("VmRSS")]
@@ -214,7 +214,7 @@ LOGINS, GUESSES = "logins", "guesses"
 def filled(stack, users, database=None):
     """Makes that many users, in SQLite unless there is a database of a PostgreSQL. Returns what starts a server with them."""
     directory = Path(stack.enter_context(servers.scratch_directory()))
-    start = functools.partial(servers.rest_auth, directory=directory, database=database, flags=servers.ONE_CLIENT_FOR_ALL)
+    start = functools.partial(servers.rest_auth, directory=directory, database=database, flags=servers.UNLIMITED)
     with start() as server:  # it makes the tables
         client.register(server.port)
     names = fill_postgres_users(database, users) if database else fill_users(directory / servers.DATABASE, users)

@@ -16,7 +16,8 @@ const keysLifetime = 300_000
 const keysPause = 3_000 // between two fetches on behalf of unknown keys: anyone can name one
 const revocationsInterval = 1_000
 const revocationsBound = 5_000 // for how long they are believed when they cannot be read
-const revocationsRetention = 25 * 3600 // seconds for which a line matters: no token lives longer than a day
+const longestRevocation = 86_700 // seconds for which a line matters that does not say how long it does
+const longestLife = 86_400 // seconds that a token lives at most
 const clockSlack = 60 // seconds by which the server's clock may be ahead
 const maximumLength = 4096
 
@@ -47,6 +48,8 @@ export class Verifier {
       const start = performance.now()
       while (await this.#readRevocations());
       this.#revocationsReadAt = start
+      const now = Date.now() / 1000
+      for (const [it, end] of this.#refused) if (end <= now) this.#refused.delete(it)
     } catch (error) {
       // Nothing to undo: what was read grows too old by itself.
       console.error(`the revocations could not be read: ${error.message}`)
@@ -83,6 +86,7 @@ export class Verifier {
     if (typeof claims.sub !== 'string' || typeof claims.sid !== 'string') throw new Refused('of nobody')
     if (!Number.isInteger(claims.exp) || claims.exp <= now) throw new Refused('expired')
     if (!Number.isInteger(claims.iat) || claims.iat > now + clockSlack) throw new Refused('from the future')
+    if (claims.exp - claims.iat > longestLife) throw new Refused('lives too long')
     const roles = (claims.roles ?? []).map((role) => subject({ sub: claims.sub, role }))
     if ([subject({ sub: claims.sub }), subject({ sid: claims.sid }), ...roles].some((it) => this.#refused.has(it))) {
       throw new Refused('revoked')
@@ -117,14 +121,9 @@ export class Verifier {
     }
     for (const line of page.revocations) {
       this.#refused.delete(subject(line))
-      if (line.refused) this.#refused.set(subject(line), line.at)
+      if (line.refused) this.#refused.set(subject(line), line.exp ?? line.at + longestRevocation)
     }
     this.#last = page.last
-    const horizon = Date.now() / 1000 - revocationsRetention
-    for (const [it, at] of this.#refused) {
-      if (at >= horizon) break
-      this.#refused.delete(it)
-    }
     return page.more
   }
 

@@ -31,7 +31,7 @@ class Revocations:
 
     INTERVAL = 1
     BOUND = 5  # seconds for which it is believed when it cannot be read
-    RETENTION = 25 * 3600  # seconds for which a line matters: no token lives longer than a day
+    LONGEST_LIFE = 86700  # seconds for which a line matters that does not say how long it does
 
     def __init__(self, base_url):
         self.url = f"{base_url}/api/revocations"
@@ -53,6 +53,8 @@ class Revocations:
             while self.read_page():
                 pass
             self.read_at = start
+            now = time.time()
+            self.refused = {subject: end for subject, end in self.refused.items() if end > now}
         except Exception as error:
             # Nothing to undo: what was read grows too old by itself.
             print(f"the revocations could not be read: {error}", file=sys.stderr)
@@ -66,11 +68,8 @@ class Revocations:
             subject = self.subject(line)
             self.refused.pop(subject, None)
             if line["refused"]:
-                self.refused[subject] = line["at"]
+                self.refused[subject] = line.get("exp", line["at"] + self.LONGEST_LIFE)
         self.last = page["last"]
-        horizon = time.time() - self.RETENTION
-        while self.refused and next(iter(self.refused.values())) < horizon:
-            del self.refused[next(iter(self.refused))]
         return page["more"]
 
     @staticmethod
@@ -92,6 +91,7 @@ class Revocations:
 class Verifier:
     MAXIMUM_LENGTH = 4096
     CLOCK_SLACK = 60  # seconds by which the server's clock may be ahead
+    LONGEST_LIFE = 86400  # seconds that a token lives at most
 
     def __init__(self, base_url):
         self.base_url = base_url.rstrip("/")
@@ -134,8 +134,10 @@ class Verifier:
             audience=issuer,
             options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "verify_iat": False},
         )
-        if not isinstance(claims["sid"], str) or not isinstance(claims["iat"], int):
+        if not isinstance(claims["sid"], str) or type(claims["iat"]) is not int or type(claims["exp"]) is not int:
             raise jwt.InvalidTokenError("not the claims of an access token")
+        if claims["exp"] - claims["iat"] > self.LONGEST_LIFE:
+            raise jwt.InvalidTokenError("lives too long")
         if claims["iat"] > time.time() + self.CLOCK_SLACK:
             raise jwt.InvalidTokenError("from the future")
         if self.revocations.refuse(claims):

@@ -10,7 +10,10 @@ struct Argon2Hash: StoredHash {
     /// As this module writes it itself.
     let isPlain: Bool
     private let lanes: Int
-    private let phc: String
+    /// Everything before the salt.
+    private let setting: String
+    private var salt: [UInt8]
+    private var tag: [UInt8]
 
     private static let spellings: [(prefix: StaticString, scheme: PasswordHash.Scheme, isPlain: Bool)] = [
         ("$argon2id$", .argon2id, true), ("$argon2i$", .argon2i, true), ("argon2$argon2id$", .argon2id, false),
@@ -24,11 +27,20 @@ struct Argon2Hash: StoredHash {
             let memory = costs[0].number(in: 8...(4 << 20)), let passes = costs[1].number(in: 1...1000),
             // Each lane has four segments of two blocks at least (RFC 9106 section 3.1).
             let lanes = costs[2].number(in: 1...(memory / 8)),
-            fields[2].bytes(.unpaddedBase64, count: 8...HashText.saltBytes.upperBound) != nil,
-            fields[3].bytes(.unpaddedBase64, count: 16...256) != nil
+            let salt = fields[2].bytes(.unpaddedBase64, count: 8...HashText.saltBytes.upperBound),
+            let tag = fields[3].bytes(.unpaddedBase64, count: 16...256)
         else { return nil }
         (self.scheme, self.isPlain, memoryKiB, self.passes, self.lanes) = (scheme, isPlain, memory, passes, lanes)
-        phc = String(isPlain ? text.text : text.text.dropFirst("argon2".count))
+        (self.salt, self.tag) = (salt, tag)
+        let plain = isPlain ? text.text : text.text.dropFirst("argon2".count)
+        setting = String(plain.dropLast(fields[2].count + 1 + fields[3].count))
+    }
+
+    private var phc: String { "\(setting)\(Self.base64(salt))$\(Self.base64(tag))" }
+
+    /// Without padding.
+    private static func base64(_ bytes: [UInt8]) -> String {
+        String(decoding: Data(bytes).base64EncodedData().filter { $0 != UInt8(ascii: "=") }, as: UTF8.self)
     }
 
     var parameters: String { "m=\(memoryKiB),t=\(passes),p=\(lanes)" }
@@ -46,5 +58,11 @@ struct Argon2Hash: StoredHash {
         }
         munmap(area, bytes)
         return Sodium.withCharacters(of: password) { crypto_pwhash_str_verify(phc, $0, $1) } == 0
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        (decoy.salt, decoy.tag) = (salt.scrambled(), tag.scrambled())
+        return decoy
     }
 }

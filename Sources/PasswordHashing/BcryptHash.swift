@@ -17,8 +17,8 @@ struct BcryptHash: StoredHash {
 
     private let input: Input
     private let logarithm: Int
-    private let salt: [UInt8]
-    private let digest: [UInt8]
+    private var salt: [UInt8]
+    private var digest: [UInt8]
 
     init?(_ text: HashText) {
         if let fields = text.fields(after: "$bcrypt-sha256$", count: 3) {
@@ -69,6 +69,13 @@ struct BcryptHash: StoredHash {
         let cost = logarithm < 10 ? "0\(logarithm)" : "\(logarithm)"
         return try Crypt.verify(
             Array(given(password).prefix(72)), setting: "$2b$\(cost)$\(String(salt[...]))", digest: digest)
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        decoy.salt = CryptDigits.bcrypt.scrambled(salt, spelling: 16)
+        decoy.digest = CryptDigits.bcrypt.scrambled(digest, spelling: 23)
+        return decoy
     }
 
     private func given(_ password: [UInt8]) -> [UInt8] {

@@ -33,6 +33,14 @@ struct CryptDigits {
         return beginsHigh ? last % (1 << spare) == 0 : last < 1 << (6 - spare)
     }
 
+    /// As many digits, at random, which spell so many bytes where that is asked for.
+    func scrambled(_ text: [UInt8], spelling bytes: Int? = nil) -> [UInt8] {
+        while true {
+            let other = text.map { _ in digits[Int.random(in: 0..<64)] }
+            if bytes.map({ canSpell(other[...], bytes: $0) }) ?? true { return other }
+        }
+    }
+
     /// The digits of `bytes` in groups of three, the low bits first.
     func spell(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []

@@ -10,9 +10,9 @@ import Foundation
 /// it stands by itself.
 struct FirebaseScryptHash: StoredHash {
     private let cost: ScryptCost
-    private let salt: [UInt8]
-    private let signerKey: [UInt8]
-    private let digest: [UInt8]
+    private var salt: [UInt8]
+    private var signerKey: [UInt8]
+    private var digest: [UInt8]
 
     init?(_ text: HashText) {
         guard let fields = text.fields(after: "$fbscrypt$", count: 3),
@@ -40,5 +40,14 @@ struct FirebaseScryptHash: StoredHash {
             // It fails only for keys and nonces of other lengths.
             throw .unavailable
         }
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        decoy.salt = salt.scrambled()
+        // A secret of the project that the users came from.
+        decoy.signerKey = signerKey.scrambled()
+        decoy.digest = digest.scrambled()
+        return decoy
     }
 }

@@ -8,8 +8,8 @@ import Foundation
 struct PBKDF2Hash: StoredHash {
     let scheme: PasswordHash.Scheme
     let rounds: Int
-    private let salt: [UInt8]
-    private let digest: [UInt8]
+    private var salt: [UInt8]
+    private var digest: [UInt8]
 
     private static let spellings: [(prefix: StaticString, scheme: PasswordHash.Scheme, digest: HashText.Spelling)] = [
         ("$pbkdf2$", .pbkdf2SHA1, .adaptedBase64), ("$pbkdf2-sha256$", .pbkdf2SHA256, .adaptedBase64),
@@ -56,5 +56,11 @@ struct PBKDF2Hash: StoredHash {
             // It has nothing else to fail with.
             throw .outOfMemory
         }
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        (decoy.salt, decoy.digest) = (salt.scrambled(), digest.scrambled())
+        return decoy
     }
 }

@@ -4,8 +4,8 @@ import Crypto
 /// `$H$`.
 struct PHPassHash: StoredHash {
     private let logarithm: Int
-    private let salt: [UInt8]
-    private let digest: [UInt8]
+    private var salt: [UInt8]
+    private var digest: [UInt8]
 
     init?(_ text: HashText) {
         guard
@@ -31,5 +31,12 @@ struct PHPassHash: StoredHash {
             digest = Insecure.MD5.hash(data: input)
         }
         return Sodium.isEqual(CryptDigits.crypt.spell(Array(digest)), self.digest)
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        decoy.salt = CryptDigits.crypt.scrambled(salt)
+        decoy.digest = CryptDigits.crypt.scrambled(digest, spelling: 16)
+        return decoy
     }
 }

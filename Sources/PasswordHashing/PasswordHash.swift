@@ -38,6 +38,8 @@ public struct PasswordHash: Sendable {
 
     private let stored: any StoredHash
 
+    private init(_ stored: any StoredHash) { self.stored = stored }
+
     /// `nil` for anything that is not exactly one of the forms: of at most 1024 bytes, in visible
     /// ASCII, every part in its one spelling and of a possible length, every cost within what its
     /// scheme allows and 4 GiB. Computes nothing.
@@ -85,6 +87,13 @@ public struct PasswordHash: Sendable {
     }
 }
 
+extension PasswordHash {
+    /// A hash of the same form, whose verification is the same work, with a salt and a digest from
+    /// the system's random number generator: no password is behind it, and nothing of this one but
+    /// its form is in it.
+    public func decoy() -> PasswordHash { PasswordHash(stored.decoy()) }
+}
+
 extension PasswordHash: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { shape }
     public var debugDescription: String { shape }
@@ -104,4 +113,12 @@ protocol StoredHash: Sendable {
     var memoryKiB: Int { get }
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool
+
+    /// The same parameters and lengths, with everything else at random.
+    func decoy() -> Self
+}
+
+extension [UInt8] {
+    /// As many others, from the system's random number generator.
+    func scrambled() -> [UInt8] { map { _ in UInt8.random(in: 0...255) } }
 }

@@ -3,9 +3,10 @@
 struct SHACryptHash: StoredHash {
     let scheme: PasswordHash.Scheme
     let rounds: Int
-    /// Everything before the digest.
-    private let setting: String
-    private let digest: [UInt8]
+    /// Everything before the salt.
+    private let prefix: String
+    private var salt: [UInt8]
+    private var digest: [UInt8]
 
     init?(_ text: HashText) {
         let isLong = text.text.hasPrefix("$6$")
@@ -24,14 +25,22 @@ struct SHACryptHash: StoredHash {
             CryptDigits.crypt.canSpell(fields[1], bytes: isLong ? 64 : 32)
         else { return nil }
         scheme = isLong ? .sha512Crypt : .sha256Crypt
-        setting = String(text.text.dropLast(fields[1].count))
-        digest = Array(fields[1])
+        // What stands between is the salt and its dollar sign.
+        self.prefix = String(text.text.dropLast(fields[0].count + 1 + fields[1].count))
+        (salt, digest) = (Array(fields[0]), Array(fields[1]))
     }
 
     var parameters: String { "rounds=\(rounds)" }
     var memoryKiB: Int { Crypt.memoryKiB }
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
-        try Crypt.verify(password, setting: setting, digest: digest)
+        try Crypt.verify(password, setting: "\(prefix)\(String(salt[...]))$", digest: digest)
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        decoy.salt = CryptDigits.crypt.scrambled(salt)
+        decoy.digest = CryptDigits.crypt.scrambled(digest, spelling: scheme == .sha512Crypt ? 64 : 32)
+        return decoy
     }
 }

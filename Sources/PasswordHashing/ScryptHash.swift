@@ -7,8 +7,8 @@ import CryptoExtras
 /// two use the salt as it is written.
 struct ScryptHash: StoredHash {
     private let cost: ScryptCost
-    private let salt: [UInt8]
-    private let digest: [UInt8]
+    private var salt: [UInt8]
+    private var digest: [UInt8]
 
     init?(_ text: HashText) {
         if let fields = text.fields(after: "$scrypt$", count: 3), let costs = fields[0].values(of: "ln", "r", "p"),
@@ -40,6 +40,12 @@ struct ScryptHash: StoredHash {
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
         Sodium.isEqual(try cost.key(of: password, salt: salt, count: digest.count), digest)
+    }
+
+    func decoy() -> Self {
+        var decoy = self
+        (decoy.salt, decoy.digest) = (salt.scrambled(), digest.scrambled())
+        return decoy
     }
 }
 

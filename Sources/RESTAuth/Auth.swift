@@ -20,6 +20,7 @@ public struct Auth: Sendable {
     public let sessions: Sessions
     public let signingKeys: SigningKeys
     public let clients: Clients
+    public let secretRotation: SecretRotation
     public let throttle: Throttle
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public let services: [any Service]
@@ -27,38 +28,40 @@ public struct Auth: Sendable {
     public let configuration: AuthConfiguration
     private let storage: any Storage
 
-    /// Checks the configuration, opens the secret, loads or makes the signing keys.
+    /// Checks the configuration, opens the secrets, loads or makes the signing keys.
     /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
     ///   throws.
     public init(storage: any Storage, configuration: AuthConfiguration = .init()) async throws {
         try configuration.validate()
-        guard let secret = try configuration.secret ?? storage.instanceSecret() else {
+        guard let secrets = try configuration.secrets ?? storage.instanceSecrets() else {
             throw AuthError(
                 .misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
         }
         let now = configuration.now
         let revocations = Revocations(bound: .seconds(configuration.revocationBound))
-        signingKeys = try await SigningKeys(storage: storage, secret: secret, configuration: configuration)
+        signingKeys = try await SigningKeys(storage: storage, secrets: secrets, configuration: configuration)
         throttle = Throttle(storage: storage, configuration: configuration.throttle, now: now)
-        passwords = try Passwords(
-            storage: storage, secret: secret, revocations: revocations, throttle: throttle, configuration: configuration
-        )
-        try await passwords.decoys.update()
         accessTokens = AccessTokens(
             storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
         sessions = Sessions(
-            storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secret: secret),
-            revocations: revocations,
+            storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secrets: secrets),
+            revocations: revocations, throttle: throttle,
             configuration: configuration)
+        passwords = try Passwords(
+            storage: storage, secrets: secrets, revocations: revocations, sessions: sessions, throttle: throttle,
+            configuration: configuration)
+        try await passwords.decoys.update()
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
         registration = Registration(
-            storage: storage, passwords: passwords, throttle: throttle, secret: secret, configuration: configuration)
+            storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
         login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, now: now)
-        clients = Clients(storage: storage, secret: secret, now: now)
+        clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
+        secretRotation = SecretRotation(
+            storage: storage, secrets: secrets, keys: signingKeys, revocations: revocations, now: now)
         services = [
             RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
             ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget,
-            passwords.decoys,
+            passwords.decoys, throttle.uncounted,
         ]
         self.configuration = configuration
         self.storage = storage
@@ -77,18 +80,26 @@ public struct Auth: Sendable {
 
     /// What has to be in order before requests should come here.
     public struct Readiness: Sendable, Hashable {
-        /// Whether the storage answers.
+        /// Whether the storage answers, and did so about signing keys lately; never for long
+        /// without the ``Auth/services``.
         public let storage: Bool
         /// Whether the revocation log was read within ``AuthConfiguration/revocationBound``; never
         /// without the ``Auth/services``.
         public let revocations: Bool
+        /// Whether all wrong passwords are counted: while the storage does not take one, nobody is
+        /// told whether a password is right.
+        public let throttle: Bool
 
-        public var isReady: Bool { storage && revocations }
+        public var isReady: Bool { storage && revocations && throttle }
     }
 
-    /// Asks the storage whether it answers.
+    /// Asks the storage whether it answers, and whether it takes the wrong passwords that it has
+    /// not taken.
     public func readiness() async -> Readiness {
-        let storageAnswers = (try? await storage.lastRevocationNumber()) != nil
-        return Readiness(storage: storageAnswers, revocations: accessTokens.verifier.revocations.isConfirmed)
+        let storageAnswers =
+            (try? await storage.lastRevocationNumber()) != nil && signingKeys.verification.isConfirmed()
+        let isCounted = (try? await throttle.uncounted.settle()) != nil
+        return Readiness(
+            storage: storageAnswers, revocations: accessTokens.verifier.revocations.isConfirmed, throttle: isCounted)
     }
 }

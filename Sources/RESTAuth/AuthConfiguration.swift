@@ -3,9 +3,15 @@ public import PasswordHashing
 
 /// Every setting of the core, its default, and why that default is safe.
 public struct AuthConfiguration: Sendable {
-    /// Encrypts the signing keys in the storage. `nil` takes the secret that the storage keeps
+    /// Encrypt the signing keys in the storage. `nil` takes the secrets that the storage keeps
     /// beside its data.
-    public var secret: InstanceSecret?
+    public var secrets: InstanceSecrets?
+
+    /// The present one of ``secrets``. Set, it is the only one.
+    public var secret: InstanceSecret? {
+        get { secrets?.known.present }
+        set { secrets = newValue.map { InstanceSecrets($0) } }
+    }
 
     /// `iss` and `aud` of every token: the URL that clients know this service by. A token with
     /// another one is refused, so two services that share a secret by mistake still do not take

@@ -29,7 +29,8 @@ public struct AuthError: Error, Sendable, Hashable {
         /// The refresh token is malformed, of another instance, or of a session that has ended (RFC
         /// 6749 section 5.2).
         public static let invalidGrant = Code(rawValue: "invalid_grant")
-        /// A refresh token whose successor has been used came back; its session has been ended.
+        /// A refresh token came back although a token in its place had been used; its session has
+        /// been ended.
         public static let refreshTokenReused = Code(rawValue: "refresh_token_reused")
         /// The session was not renewed in time, or has lived as long as any may.
         public static let sessionExpired = Code(rawValue: "session_expired")
@@ -60,6 +61,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let clientNotFound = Code(rawValue: "client_not_found")
         /// A new signing key has been made already and has not begun to sign.
         public static let keyPending = Code(rawValue: "key_pending")
+        /// The instance's secret has been changed already, and the one before is accepted still.
+        public static let secretPending = Code(rawValue: "secret_pending")
         /// There is no signing key of that id.
         public static let keyNotFound = Code(rawValue: "key_not_found")
         /// The credentials could not be parsed (RFC 6750 section 3.1).

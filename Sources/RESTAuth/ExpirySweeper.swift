@@ -16,6 +16,10 @@ public struct ExpirySweeper: Service {
 
     private static let batch = 1000
 
+    /// Seconds that a key outlives its last token's beginning: the longest life of one, and an hour
+    /// for clocks.
+    private static let keyRetention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
+
     /// Seconds for which it is remembered from where a user came: 90 days.
     private static let originRetention: TimeInterval = 90 * 86400
 
@@ -32,9 +36,8 @@ public struct ExpirySweeper: Service {
         while try await storage.deleteSessions(expiredBefore: expired, limit: Self.batch) == Self.batch {}
         while try await storage.deleteInvitations(expiredBefore: expired, limit: Self.batch) == Self.batch {}
         while try await storage.deleteSpentChallenges(expiredBefore: expired, limit: Self.batch) == Self.batch {}
-        let irrelevant = now().addingTimeInterval(-Revocations.retention)
-        while try await storage.deleteRevocations(before: irrelevant, limit: Self.batch) == Self.batch {}
-        try await storage.deleteSigningKeys(replacedBefore: irrelevant)
+        while try await storage.deleteRevocations(expiredBefore: now(), limit: Self.batch) == Self.batch {}
+        try await storage.deleteSigningKeys(replacedBefore: now().addingTimeInterval(-Self.keyRetention))
         while try await storage.deleteThrottles(forgottenBefore: now(), limit: Self.batch) == Self.batch {}
         let unseen = now().addingTimeInterval(-Self.originRetention)
         while try await storage.deleteKnownOrigins(seenBefore: unseen, limit: Self.batch) == Self.batch {}

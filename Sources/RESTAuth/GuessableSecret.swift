@@ -19,6 +19,8 @@ enum GuessableSecret {
     static func bits(of text: String) -> Double {
         let typed = text.unicodeScalars.map(Character.init)
         let plain = typed.map { $0.isASCII ? Character($0.lowercased()) : $0 }
+        // Among numbers, a digit stands for no letter.
+        guard 2 * typed.count(where: \.isLetter) > typed.count else { return bits(of: plain, typed) }
         return min(bits(of: plain, typed), bits(of: plain.map { CommonPasswords.spelledOut[$0] ?? $0 }, typed))
     }
 

@@ -44,6 +44,19 @@ public struct InstanceSecret: Sendable {
         bytes = SymmetricKey(data: Data(text.utf8))
     }
 
+    /// One that was in use and is to be dropped. What is asked of a new one may be more than was
+    /// asked then, and nobody should have to keep it for that.
+    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength`` bytes.
+    public init(retired text: String) throws(AuthError) {
+        let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard text.utf8.count >= Self.minimumLength else {
+            throw AuthError(
+                .misconfigured,
+                "the previous secret key has \(text.utf8.count) bytes and had at least \(Self.minimumLength)")
+        }
+        bytes = SymmetricKey(data: Data(text.utf8))
+    }
+
     /// A new random secret of 256 bits that lives as long as this process.
     public init() {
         bytes = SymmetricKey(size: .bits256)
@@ -78,20 +91,20 @@ extension InstanceSecret {
     ///   it cannot be read or made.
     public init(file: String) throws(AuthError) {
         if let text = try Self.read(file) {
-            try self.init(text)
+            try self.init(SecretFile.present(in: text, path: file))
             return
         }
         try Self.create(file)
         guard let text = try Self.read(file) else {
             throw AuthError(.misconfigured, "the secret file \(file) vanished while it was made")
         }
-        try self.init(text)
+        try self.init(SecretFile.present(in: text, path: file))
     }
 
-    private static func read(_ file: String) throws(AuthError) -> String? {
+    static func read(_ file: String) throws(AuthError) -> String? {
         guard access(file, F_OK) == 0 else { return nil }
         let permissions = try? FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
-        guard let permissions, let data = FileManager.default.contents(atPath: file), data.count <= 4096,
+        guard let permissions, let data = FileManager.default.contents(atPath: file), data.count <= 12288,
             let text = String(validating: data, as: UTF8.self)
         else { throw AuthError(.misconfigured, "the secret file \(file) cannot be read") }
         guard permissions & 0o077 == 0 else {
@@ -109,22 +122,31 @@ extension InstanceSecret {
             close(descriptor)
             unlink(template)
         }
-        let random = SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) }
-        let text = Array((random + "\n").utf8)
+        let text = Array((randomText() + "\n").utf8)
         guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
             throw unusable(file, "cannot be written")
         }
         // A link fails where a rename would replace: the first of two starting processes wins, and
         // both read its secret.
         guard link(template, file) == 0 || errno == EEXIST else { throw unusable(file, "cannot be made") }
-        let directory = open((file as NSString).deletingLastPathComponent.nonEmpty ?? ".", O_RDONLY | O_CLOEXEC)
+        synchronize(directory: (file as NSString).deletingLastPathComponent.nonEmpty ?? ".")
+    }
+
+    /// 256 random bits.
+    static func randomText() -> String {
+        SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) }
+    }
+
+    /// Brings the names in it to disk.
+    static func synchronize(directory path: String) {
+        let directory = open(path, O_RDONLY | O_CLOEXEC)
         if directory >= 0 {
             fsync(directory)
             close(directory)
         }
     }
 
-    private static func unusable(_ file: String, _ what: String) -> AuthError {
+    static func unusable(_ file: String, _ what: String) -> AuthError {
         AuthError(.misconfigured, "the secret file \(file) \(what): \(String(cString: strerror(errno)))")
     }
 }

@@ -35,7 +35,7 @@ package enum JSON: Sendable, Equatable {
     /// The value of that member when this is an object that has it.
     package subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
-        return members.first { $0.name == name }?.value
+        return members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
     package var string: String? {
@@ -57,6 +57,30 @@ extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expr
     package init(integerLiteral value: Int) { self = .integer(value) }
     package init(booleanLiteral value: Bool) { self = .bool(value) }
     package init(arrayLiteral elements: JSON...) { self = .array(elements) }
+}
+
+// MARK: - Comparing
+
+extension JSON {
+    /// Byte by byte: for `String`, two spellings of a character are equal.
+    package static func == (one: JSON, other: JSON) -> Bool {
+        switch (one, other) {
+        case (.object(let one), .object(let other)): one == other
+        case (.array(let one), .array(let other)): one == other
+        case (.string(let one), .string(let other)): one.utf8.elementsEqual(other.utf8)
+        case (.integer(let one), .integer(let other)): one == other
+        case (.number(let one), .number(let other)): one == other
+        case (.bool(let one), .bool(let other)): one == other
+        case (.null, .null): true
+        default: false
+        }
+    }
+}
+
+extension JSON.Member {
+    package static func == (one: Self, other: Self) -> Bool {
+        one.name.utf8.elementsEqual(other.name.utf8) && one.value == other.value
+    }
 }
 
 // MARK: - Writing
@@ -180,9 +204,24 @@ private struct JSONReader {
     /// Byte by byte. To compare few with each other is faster than to hash them, which a large
     /// object needs.
     private static func haveOwnNames(_ members: [JSON.Member]) -> Bool {
-        guard members.count <= 8 else { return Set(members.map { Array($0.name.utf8) }).count == members.count }
+        guard members.count <= 8 else {
+            var names = Set<Name>(minimumCapacity: members.count)
+            return members.allSatisfy { names.insert(Name(text: $0.name)).inserted }
+        }
         return members.indices.allSatisfy { index in
             members[..<index].allSatisfy { !$0.name.utf8.elementsEqual(members[index].name.utf8) }
+        }
+    }
+
+    /// A name that is equal to none but the same bytes.
+    private struct Name: Hashable {
+        let text: String
+
+        static func == (one: Name, other: Name) -> Bool { one.text.utf8.elementsEqual(other.text.utf8) }
+
+        func hash(into hasher: inout Hasher) {
+            var text = text
+            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
         }
     }
 
@@ -214,7 +253,7 @@ private struct JSONReader {
             case UInt8(ascii: "\""): return String(validating: text, as: UTF8.self)
             case UInt8(ascii: "\\"):
                 guard let scalar = escape() else { return nil }
-                text.append(contentsOf: Character(scalar).utf8)
+                text.append(contentsOf: String(scalar).utf8)
             case 0..<0x20: return nil
             default: text.append(byte)
             }
@@ -254,7 +293,7 @@ private struct JSONReader {
         guard position + 4 <= bytes.count else { return nil }
         var value: UInt16 = 0
         for byte in bytes[position..<position + 4] {
-            guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, byte < 0x80 else { return nil }
+            guard let digit = WireText.value(ofHexDigit: byte) else { return nil }
             value = value << 4 | UInt16(digit)
         }
         position += 4

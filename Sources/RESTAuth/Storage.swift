@@ -12,7 +12,7 @@ public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, Revocat
     ThrottleStorage,
     RegistrationStorage, ImportStorage
 {
-    /// The secret that lies beside the data, made when there is none yet; `nil` when this backend
-    /// has no place of its own for one and the configuration must bring it.
-    func instanceSecret() throws -> InstanceSecret?
+    /// The secrets that lie beside the data, one made when there is none yet; `nil` when this backend
+    /// has no place of its own for them and the configuration must bring them.
+    func instanceSecrets() throws -> InstanceSecrets?
 }

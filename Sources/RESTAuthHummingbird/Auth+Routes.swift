@@ -21,7 +21,8 @@ public struct AuthRoutesConfiguration: Sendable {
     /// Whether the refresh token is given in the body of the answer.
     public var refreshTokenInBody = true
 
-    /// Origins beside the routes' own whose pages may use the cookie, of the same site.
+    /// Origins beside the routes' own whose pages may call the routes; a star stands for all. Those
+    /// that are named, and of the same site, may use the cookie as well.
     public var trustedOrigins: Set<String> = []
 
     /// Whether anybody is shown a user's name by the user's number, as by the ancestor; otherwise
@@ -39,27 +40,28 @@ public struct AuthRoutesConfiguration: Sendable {
 
 extension Auth {
     /// Adds the routes of the wire contract below `routes`: users, tokens, sessions, keys, and what
-    /// other services ask.
+    /// other services ask. Pages of other sites are refused there (``CrossSiteRefusal``).
     ///
     ///     auth.addRoutes(to: router)                       // /api/users ...
     ///     auth.addRoutes(to: router.group("accounts"))     // /accounts/api/users ...
     public func addRoutes<Context: RequestContext>(
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
     ) {
+        let routes = routes.group().add(middleware: CrossSiteRefusal(configuration: configuration))
         let group = routes.group("api")
         UserRoutes(
             users: users, registration: registration, login: login, throttle: throttle, configuration: configuration
         ).add(to: group)
         ChallengeRoutes(registration: registration).add(to: group)
         TokenRoutes(login: login, sessions: sessions).add(to: group)
-        SessionRoutes(
+        let sessionRoutes = SessionRoutes(
             login: login, sessions: sessions, configuration: configuration,
-            cookieLifetime: self.configuration.sessionInactivityTimeout
-        ).add(to: group)
-        MeRoutes(auth: self, configuration: configuration).add(to: group)
+            cookieLifetime: self.configuration.sessionInactivityTimeout)
+        sessionRoutes.add(to: group)
+        MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
         ResourceRoutes(login: login).add(to: group)
         VerifyRoutes(login: login).add(to: group)
-        RevocationRoutes(auth: self).add(to: group)
+        RevocationRoutes(revocations: RevocationList(auth: self)).add(to: group)
         OAuthRoutes(auth: self, configuration: configuration).add(to: routes)
         WellKnownRoutes(auth: self, configuration: configuration).add(to: routes)
     }

@@ -1,5 +1,6 @@
 import HTTPTypes
 public import Hummingbird
+import RESTAuth
 
 /// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch
 /// standard).
@@ -8,8 +9,8 @@ public import Hummingbird
 /// Credentials go in the `Authorization` field; cookies are allowed only where asked for, and only
 /// to origins that are named.
 public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
-    private let origins: Set<String>
-
+    private let origins: Set<WireText>
+    private let allowsAll: Bool
     private let allowsCookies: Bool
 
     /// - Parameters:
@@ -17,7 +18,8 @@ public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
     ///   - allowsCookies: whether pages of the named origins may send cookies. Never of those that
     ///     only the star allows.
     public init(origins: [String], allowsCookies: Bool = false) {
-        self.origins = Set(origins)
+        self.origins = Set(origins.map { WireText($0) })
+        allowsAll = self.origins.contains(WireText("*"))
         self.allowsCookies = allowsCookies
     }
 
@@ -25,13 +27,13 @@ public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard let origin = request.headers[.origin] else { return try await next(request, context) }
-        let isAllowed = origins.contains("*") || origins.contains(origin)
+        let isNamed = origins.contains(WireText(origin))
         let isPreflight = request.method == .options && request.headers.contains(.accessControlRequestMethod)
         var response = isPreflight ? Response(status: .noContent) : try await next(request, context)
         response.headers.append(HTTPField(name: .vary, value: "Origin"))
-        guard isAllowed else { return response }
+        guard allowsAll || isNamed else { return response }
         response.headers[.accessControlAllowOrigin] = origin
-        if allowsCookies, origins.contains(origin) { response.headers[.accessControlAllowCredentials] = "true" }
+        if allowsCookies, isNamed { response.headers[.accessControlAllowCredentials] = "true" }
         if isPreflight {
             response.headers[.accessControlAllowMethods] = "GET, HEAD, POST, PUT, PATCH, DELETE"
             response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"

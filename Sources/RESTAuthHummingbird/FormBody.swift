@@ -1,8 +1,10 @@
+import RESTAuth
+
 /// The fields of an `application/x-www-form-urlencoded` body, read strictly.
 struct FormBody: Sendable {
-    static let mediaType = "application/x-www-form-urlencoded"
+    static let mediaType: StaticString = "application/x-www-form-urlencoded"
 
-    private var fields: [String: String] = [:]
+    private var fields: [WireText: String] = [:]
 
     /// `nil` for a field that comes twice (RFC 6749 section 3.2), a broken escape, or what is not
     /// UTF-8.
@@ -10,7 +12,7 @@ struct FormBody: Sendable {
         for field in bytes.split(separator: UInt8(ascii: "&")) {
             let pair = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decode(pair[0]), let value = Self.decode(pair.count == 2 ? pair[1] : []),
-                fields.updateValue(value, forKey: name) == nil
+                fields.updateValue(value, forKey: WireText(name)) == nil
             else { return nil }
         }
     }
@@ -18,7 +20,7 @@ struct FormBody: Sendable {
     /// The value of that field; a field without a value is treated as left out (RFC 6749 section
     /// 3.1).
     subscript(name: String) -> String? {
-        fields[name].flatMap { $0.isEmpty ? nil : $0 }
+        fields[WireText(name)].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// Undoes the encoding of one name or value.
@@ -29,17 +31,13 @@ struct FormBody: Sendable {
             switch byte {
             case UInt8(ascii: "+"): decoded.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
-                    return nil
-                }
+                guard let high = rest.popFirst().flatMap(WireText.value(ofHexDigit:)),
+                    let low = rest.popFirst().flatMap(WireText.value(ofHexDigit:))
+                else { return nil }
                 decoded.append(high << 4 | low)
             default: decoded.append(byte)
             }
         }
         return String(validating: decoded, as: UTF8.self)
-    }
-
-    private static func hexDigit(_ byte: UInt8) -> UInt8? {
-        Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init)
     }
 }

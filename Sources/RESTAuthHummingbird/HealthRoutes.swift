@@ -6,8 +6,10 @@ import RESTAuth
 struct HealthRoutes: Sendable {
     let auth: Auth
 
+    static let alive: JSON = ["status": "ok"]
+
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("live", [.get: { _, _ in .json(["status": "ok"]) }])
+        routes.resource("live", [.get: { _, _ in .json(Self.alive) }])
         routes.resource("ready", [.get: { _, _ in try await ready() }])
     }
 
@@ -16,6 +18,7 @@ struct HealthRoutes: Sendable {
         let parts: [(String, JSON)] = [
             ("storage", readiness.storage ? "ok" : "unavailable"),
             ("revocations", readiness.revocations ? "ok" : "unavailable"),
+            ("throttle", readiness.throttle ? "ok" : "unavailable"),
         ]
         guard readiness.isReady else {
             throw Problem(

@@ -1,8 +1,8 @@
 package import HTTPTypes
 package import RESTAuth
 
-/// What can be answered on the spot: a remembered token needs neither the database nor another
-/// thread.
+/// What can be answered on the spot: that the process lives, and a remembered token, need neither the
+/// database nor another thread.
 ///
 /// A server may ask this before its router. `nil` says nothing about the request, only that the
 /// router has to answer it.
@@ -13,20 +13,36 @@ package struct ImmediateRoutes: Sendable {
         accessTokens = auth.accessTokens
     }
 
-    /// A 200, without the fields that all answers have.
+    /// A 200 that nobody may keep, without the fields that all answers have.
     package struct Answer: Sendable {
         /// The route's pattern.
         package let route: String
-        package var fields: HTTPFields
-        package var body: [UInt8] = []
+        package let fields: HTTPFields
+        package let body: [UInt8]
+
+        fileprivate init(route: String, fields: HTTPFields, body: [UInt8] = []) {
+            self.route = route
+            var fields = fields
+            fields[.cacheControl] = "no-store"
+            self.fields = fields
+            self.body = body
+        }
     }
 
     package func answer(to request: HTTPRequest) -> Answer? {
-        guard request.method == .get, request.path == "/api/resource" || request.path == "/api/verify",
+        // Who may ask, and read the answer, is for the router's middleware to say.
+        guard request.method == .get, !request.headerFields.contains(.origin),
+            !request.headerFields.contains(.secFetchSite), let path = request.path.map({ WireText($0) })
+        else { return nil }
+        if path.equals("/health/live") {
+            return Answer(
+                route: "/health/live", fields: [.contentType: "application/json"], body: HealthRoutes.alive.bytes)
+        }
+        guard path.equals("/api/resource") || path.equals("/api/verify"),
             case .token(let token)? = try? AuthorizationHeader.credentials(in: request.headerFields),
             let identity = accessTokens.remembered(token)
         else { return nil }
-        if request.path == "/api/verify" {
+        if path.equals("/api/verify") {
             return Answer(route: "/api/verify", fields: VerifyRoutes.fields(for: identity))
         }
         return Answer(

@@ -6,6 +6,8 @@ import RESTAuth
 /// `/api/me` and below: what a user sees and does of the own account.
 struct MeRoutes: Sendable {
     let auth: Auth
+    /// Which answer with tokens.
+    let sessionRoutes: SessionRoutes
     let configuration: AuthRoutesConfiguration
 
     func add(to routes: some RouterMethods<some RequestContext>) {
@@ -22,7 +24,8 @@ struct MeRoutes: Sendable {
             "password",
             [
                 .put: { request, context in
-                    try await changePassword(request, identity(request, context), at: context.knownClientAddress)
+                    try await changePassword(
+                        request, identity(request, context), from: SessionOrigin(request, context))
                 }
             ])
         routes.resource(
@@ -65,13 +68,18 @@ struct MeRoutes: Sendable {
         return .empty()
     }
 
-    private func changePassword(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response
+    /// Every token from before is refused: who came by one needs another.
+    private func changePassword(_ request: Request, _ identity: Identity, from origin: SessionOrigin) async throws
+        -> Response
     {
         let fields = try await body.object(request)
-        try await auth.passwords.change(
+        let tokens = try await auth.passwords.change(
             from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity,
-            at: address)
-        return .empty()
+            at: origin.address, origin: origin)
+        guard let tokens else { return .empty() }
+        let own = RequestOrigin.path(of: request, configuration: configuration)
+        return sessionRoutes.answer(
+            tokens.access, tokens.refresh, path: own.droppingSegment.droppingSegment + "/tokens")
     }
 
     // MARK: Sessions
@@ -92,9 +100,10 @@ struct MeRoutes: Sendable {
     /// `scope=others` spares the session that asks.
     private func endSessions(_ request: Request, _ identity: Identity) async throws -> Response {
         let kept: Session.ID?
-        switch request.uri.queryParameters.get("scope") {
-        case nil, "global": kept = nil
-        case "others": kept = identity.sessionID
+        switch request.uri.queryParameters.get("scope").map({ WireText($0) }) {
+        case nil: kept = nil
+        case let scope? where scope.equals("global"): kept = nil
+        case let scope? where scope.equals("others"): kept = identity.sessionID
         default: throw AuthError(.validationFailed, "scope must be global or others", field: "scope")
         }
         try await auth.sessions.endAll(of: identity.userID, except: kept)

@@ -47,7 +47,7 @@ struct OAuthRoutes: Sendable {
             guard let inForm else { throw AuthError(.invalidClient, "a client signs in with its id and secret") }
             return inForm
         }
-        guard form["client_secret"] == nil, (form["client_id"] ?? inHeader.id) == inHeader.id else {
+        guard form["client_secret"] == nil, WireText(form["client_id"] ?? inHeader.id) == WireText(inHeader.id) else {
             throw AuthError(.invalidRequest, "The client signs in twice.")
         }
         return inHeader

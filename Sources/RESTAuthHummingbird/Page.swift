@@ -17,7 +17,9 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
         let query = request.uri.queryParameters
         limit =
             try Self.value(query.get("limit"), "limit", "must be a number from 1 to 100") { text in
-                Int(text).flatMap { Self.limits.contains($0) ? $0 : nil }
+                WireText(text).decimalNumber.flatMap { Int(exactly: $0) }.flatMap {
+                    Self.limits.contains($0) ? $0 : nil
+                }
             } ?? 25
         after = try Self.value(query.get("after"), "after", "is no id of this list", key)
     }

@@ -67,7 +67,8 @@ public struct Problem: Error, Sendable {
 
     /// The status phrase in snake_case, for what only HTTP has a name for.
     private static func code(of status: HTTPResponse.Status) -> String {
-        String(status.reasonPhrase.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+        let words = WireText(status.reasonPhrase).lowercased.bytes
+        return String(decoding: words.map { $0 == UInt8(ascii: " ") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
     }
 }
 
@@ -218,10 +219,15 @@ public struct ProblemResponses<Context: RequestContext>: RouterMiddleware {
 extension Response {
     /// A JSON answer.
     static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
+        .json(ByteBuffer(bytes: json.bytes), status: status)
+    }
+
+    /// The same of JSON that is written already.
+    static func json(_ bytes: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
         Response(
             status: status,
             headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+            body: ResponseBody(byteBuffer: bytes))
     }
 
     /// An answer without a body.

@@ -9,7 +9,7 @@ struct RequestBody: Sendable {
     let limit: Int
 
     /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what
-    ///   is not one JSON object.
+    ///   has not come whole or is not one JSON object.
     func object(_ request: Request) async throws -> JSON {
         try checkType(request)
         return try parse(await collect(request))
@@ -51,13 +51,13 @@ struct RequestBody: Sendable {
     /// The fields of a form (RFC 6749 appendix B).
     /// - Throws: 415, 413; `invalid_request` for what is no form or names a field twice.
     func form(_ request: Request) async throws -> FormBody {
-        guard Self.mediaType(request.headers[.contentType]) == FormBody.mediaType,
+        guard request.headers[.contentType].map(Self.mediaType)?.isWord(FormBody.mediaType) == true,
             request.headers[.contentEncoding] == nil
         else {
             throw Problem(
                 .unsupportedMediaType, code: "unsupported_media_type",
                 detail: "Send the fields as \(FormBody.mediaType).",
-                headers: [.accept: FormBody.mediaType])
+                headers: [.accept: "\(FormBody.mediaType)"])
         }
         guard let form = FormBody(try await collect(request)) else {
             throw AuthError(.invalidRequest, "The body is no form, or has a field twice.")
@@ -69,25 +69,32 @@ struct RequestBody: Sendable {
         let tooLarge = Problem(
             .contentTooLarge, code: "content_too_large", detail: "The body is larger than \(limit) bytes.",
             headers: [.connection: "close"])
-        if let length = request.headers[.contentLength], (Int(length) ?? .max) > limit { throw tooLarge }
+        let announced = request.headers[.contentLength].map { WireText($0).decimalNumber ?? .max } ?? 0
+        guard announced <= limit else { throw tooLarge }
         do {
-            return Array(buffer: try await request.body.collect(upTo: limit))
+            let bytes = Array(buffer: try await request.body.collect(upTo: limit))
+            // The end of what there is to read is not always the end of the body.
+            guard bytes.count >= announced else { throw Self.incomplete }
+            return bytes
         } catch is NIOTooManyBytesError {
             throw tooLarge
         }
     }
 
+    private static let incomplete = Problem(
+        .badRequest, code: "bad_request", detail: "The body is shorter than its Content-Length says.",
+        headers: [.connection: "close"])
+
     /// The type without its parameters.
-    private static func mediaType(_ contentType: String?) -> String? {
-        guard var type = contentType?.prefix(while: { $0 != ";" }).lowercased()[...] else { return nil }
-        while type.last == " " || type.last == "\t" { type.removeLast() }
-        return String(type)
+    private static func mediaType(_ contentType: String) -> WireText {
+        WireText(contentType).before(";").trimmed
     }
 
     /// A body without a type is taken for JSON, as the ancestor's careless clients expect.
     private static func isJSON(_ contentType: String?) -> Bool {
-        guard let type = mediaType(contentType) else { return true }
-        return type == "application/json" || type.hasPrefix("application/") && type.hasSuffix("+json")
+        guard let type = contentType.map({ mediaType($0).lowercased }) else { return true }
+        return type.equals("application/json")
+            || type.ends(with: "+json") && type.after("application/")?.isToken == true
     }
 }
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import RESTAuth
 
 /// The scheme and host that the client used, for the URLs in an answer.
 struct RequestOrigin {
@@ -14,9 +15,9 @@ struct RequestOrigin {
         var scheme = configuration.scheme
         var host = request.head.authority
         if configuration.believesForwardedFields {
-            if let proto = request.headers[.xForwardedProto]?.lowercased(), proto == "http" || proto == "https" {
-                scheme = proto
-            }
+            let proto = request.headers[.xForwardedProto].map { WireText($0) }
+            if proto?.isWord("http") == true { scheme = "http" }
+            if proto?.isWord("https") == true { scheme = "https" }
             if let forwarded = request.headers[.xForwardedHost] { host = forwarded }
         }
         guard let host, HostName.isValid(host) else {
@@ -27,19 +28,24 @@ struct RequestOrigin {
 
     /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a
     /// scheme's own port out.
-    func isOrigin(_ origin: String) -> Bool {
-        let afterScheme = base.firstRange(of: "://")?.upperBound ?? base.startIndex
-        let own = base[..<(base[afterScheme...].firstIndex(of: "/") ?? base.endIndex)].lowercased()
-        let ownPort = own.hasPrefix("https:") ? ":443" : ":80"
-        return (own.hasSuffix(ownPort) ? String(own.dropLast(ownPort.count)) : own) == origin.lowercased()
+    func isOrigin(_ origin: WireText) -> Bool {
+        let own = WireText(base).lowercased
+        let (scheme, port): (StaticString, StaticString) =
+            own.begins(with: "https://") ? ("https://", ":443") : ("http://", ":80")
+        guard let authority = own.after(scheme)?.before("/"), let named = origin.lowercased.after(scheme) else {
+            return false
+        }
+        return named == (authority.before(end: port) ?? authority)
     }
 
     /// The path of a request as its client sees it, without a slash at the end.
     static func path(of request: Request, configuration: AuthRoutesConfiguration) -> String {
-        let prefix = configuration.publicURL.flatMap { url in
-            url.firstRange(of: "://").flatMap { url[$0.upperBound...].firstIndex(of: "/") }.map { String(url[$0...]) }
-        }
-        return (prefix ?? "") + request.uri.path.trimmingSlashes
+        (configuration.publicURL.map(path(ofURL:)) ?? "") + request.uri.path.trimmingSlashes
+    }
+
+    private static func path(ofURL url: String) -> String {
+        let url = WireText(url)
+        return (url.after("https://") ?? url.after("http://") ?? url).from("/").string
     }
 
     /// The absolute URL of a path that starts with a slash.
@@ -48,10 +54,12 @@ struct RequestOrigin {
 
 extension String {
     /// Without slashes at the end.
-    var trimmingSlashes: Substring {
-        var path = self[...]
-        while path.last == "/" { path.removeLast() }
-        return path
+    var trimmingSlashes: String { WireText(self).trimmingEnd("/").string }
+
+    /// A path without its last segment and the slashes before that.
+    var droppingSegment: String {
+        let end = utf8.lastIndex(of: UInt8(ascii: "/")) ?? startIndex
+        return String(self[..<end]).trimmingSlashes
     }
 }
 

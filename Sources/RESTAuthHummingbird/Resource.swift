@@ -4,7 +4,7 @@ package import Hummingbird
 /// One path and what it does for each method; what HTTP itself asks of a path comes with it.
 ///
 /// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets
-/// 405 with `Allow`.
+/// 405 with `Allow`. Nobody may keep an answer that does not say itself how long it is good.
 extension RouterMethods {
     package typealias Handler = @Sendable (Request, Context) async throws -> Response
 
@@ -15,7 +15,7 @@ extension RouterMethods {
         }
         let allowed = (handlers.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
         handlers[.options] = { _, _ in Response(status: .noContent, headers: [.allow: allowed]) }
-        for method in HTTPRequest.Method.known where handlers[method] == nil {
+        for method in HTTPRequest.Method.registered where handlers[method] == nil {
             handlers[method] = { _, _ in
                 throw Problem(
                     .methodNotAllowed, code: "method_not_allowed", detail: "Allowed here: \(allowed).",
@@ -27,7 +27,9 @@ extension RouterMethods {
                 // Here and not in a middleware: whatever stands around these routes, no error of
                 // theirs leaves in another form.
                 do {
-                    return try await handler(request, context)
+                    var response = try await handler(request, context)
+                    if !response.headers.contains(.cacheControl) { response.headers[.cacheControl] = "no-store" }
+                    return response
                 } catch {
                     return Problem.response(to: error, request: request, context: context)
                 }
@@ -39,12 +41,12 @@ extension RouterMethods {
 extension HTTPRequest.Method {
     /// The registered methods (RFC 9110 section 16.1). A router answers a method that it was not
     /// told of as if the path did not exist.
-    fileprivate static let known =
+    package static let registered = Set(
         [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND",
             "CHECKOUT", "COPY",
             "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "REBIND",
             "REPORT", "SEARCH",
             "UNBIND", "UNLINK", "UNLOCK",
-        ].compactMap { Self($0) }
+        ].compactMap { Self($0) })
 }

@@ -9,7 +9,7 @@ import RESTAuth
 /// be trusted with a secret. It names sessions by ids that open nothing, and users by the ids that
 /// `GET /api/users/{id}` shows.
 struct RevocationRoutes: Sendable {
-    let auth: Auth
+    let revocations: RevocationList
 
     func add(to routes: some RouterMethods<some RequestContext>) {
         routes.resource("revocations", [.get: { request, _ in try await list(request) }])
@@ -17,21 +17,16 @@ struct RevocationRoutes: Sendable {
 
     private func list(_ request: Request) async throws -> Response {
         let since = request.uri.queryParameters.get("since") ?? "0"
-        guard let number = decimalNumber(since) else {
+        guard let number = WireText(since).decimalNumber else {
             throw AuthError(.validationFailed, "since must be a number from 0 on", field: "since")
         }
-        let (page, last) = try await auth.revocations(after: number)
-        // A line is never changed, so first, last and number of them tell one page from another.
-        let tag = "\"\(page.first?.number ?? number)-\(last)-\(page.count)\""
-        let headers: HTTPFields = [.eTag: tag, .cacheControl: "no-cache"]
-        if request.headers[values: .ifNoneMatch].contains(where: { $0.contains(tag) || $0 == "*" }) {
-            return Response(status: .notModified, headers: headers)
-        }
-        var response = Response.json([
-            "revocations": .array(page.map(\.json)), "last": .integer(Int(last)),
-            "more": .bool(page.count == Auth.revocationPageSize),
-        ])
-        response.headers.append(contentsOf: headers)
+        let page = try await revocations.page(after: number)
+        let fields: HTTPFields = [.eTag: page.tag.text, .cacheControl: "no-cache", .vary: "Accept-Encoding"]
+        guard !page.tag.isKnown(by: request.headers) else { return Response(status: .notModified, headers: fields) }
+        let compressed = Gzip.isAccepted(by: request.headers) ? page.compressedBody : nil
+        var response = Response.json(compressed ?? page.body)
+        response.headers.append(contentsOf: fields)
+        if compressed != nil { response.headers[.contentEncoding] = "gzip" }
         return response
     }
 }

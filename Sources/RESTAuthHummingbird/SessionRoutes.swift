@@ -54,7 +54,7 @@ struct SessionRoutes: Sendable {
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
-            problem.headers[.setCookie] = cookie("", lifetime: 0, for: request)
+            problem.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
             throw problem
         }
     }
@@ -72,62 +72,56 @@ struct SessionRoutes: Sendable {
         guard !tokens.isEmpty else { throw AuthError.credentialsRequired }
         for token in tokens { try await sessions.end(presenting: token) }
         var response = Response.empty()
-        if configuration.refreshTokenInCookie { response.headers[.setCookie] = cookie("", lifetime: 0, for: request) }
+        if configuration.refreshTokenInCookie {
+            response.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
+        }
         return response
     }
 
     private func answer(_ tokens: SessionTokens, to request: Request) -> Response {
+        answer(tokens.access, tokens.refresh, path: path(of: request))
+    }
+
+    /// - Parameter path: of these routes, as the client sees it.
+    func answer(_ access: AccessToken, _ refresh: RefreshToken?, path: String) -> Response {
         var members: [(String, JSON)] = [
-            ("access_token", .string(tokens.access.value)), ("token_type", "Bearer"),
-            ("expires_in", .integer(tokens.access.duration)),
+            ("access_token", .string(access.value)), ("token_type", "Bearer"),
+            ("expires_in", .integer(access.duration)),
         ]
-        if configuration.refreshTokenInBody { members.append(("refresh_token", .string(tokens.refresh.value))) }
+        if let refresh, configuration.refreshTokenInBody {
+            members.append(("refresh_token", .string(refresh.value)))
+        }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
-        if configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie(tokens.refresh.value, lifetime: cookieLifetime, for: request)
+        if let refresh, configuration.refreshTokenInCookie {
+            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, path: path)
         }
         return response
     }
 
+    private func path(of request: Request) -> String { RequestOrigin.path(of: request, configuration: configuration) }
+
     // MARK: The cookie
 
     private static let cookieName = "refresh_token"
+    private static let cookieStart: StaticString = "refresh_token="
 
     /// All that came under the name, in the order in which they came.
     private func cookies(of request: Request) -> [String] {
         guard configuration.refreshTokenInCookie else { return [] }
-        return request.headers[values: .cookie].flatMap { $0.split(separator: ";") }.compactMap { pair in
-            let pair = pair.drop { $0 == " " }
-            let prefix = Self.cookieName + "="
-            return pair.hasPrefix(prefix) && pair.count > prefix.count ? String(pair.dropFirst(prefix.count)) : nil
-        }
+        return request.headers[values: .cookie].flatMap { WireText($0).parts(at: ";") }
+            .compactMap { $0.after(Self.cookieStart) }.filter { !$0.isEmpty }.map(\.string)
     }
 
     /// Sent back to this path only, never to a script, never in the clear, never from another site.
-    private func cookie(_ value: String, lifetime: Int, for request: Request) -> String {
-        let path = RequestOrigin.path(of: request, configuration: configuration)
-        return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly; Secure; SameSite=Strict"
+    private func cookie(_ value: String, lifetime: Int, path: String) -> String {
+        "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly; Secure; SameSite=Strict"
     }
 
-    /// A browser says where a request comes from; what does not say it is no browser and carries no
-    /// cookie of anyone's. Only where cookies are in use: otherwise a request carries its own
-    /// credentials, and another site has none.
+    /// What may call may not always use the cookie, which comes whether or not the page asked for
+    /// it. Only where cookies are in use: otherwise a request carries its own credentials.
     private func refuseOtherSites(_ request: Request) throws {
-        guard configuration.refreshTokenInCookie else { return }
-        let origin = request.headers[.origin]
-        let isOurs = try origin.map {
-            try configuration.trustedOrigins.contains($0)
-                || RequestOrigin(request, configuration: configuration).isOrigin($0)
-        }
-        let isAllowed =
-            switch request.headers[.secFetchSite]?.lowercased() {
-            case nil, "same-origin", "none": isOurs ?? true
-            case "same-site": isOurs ?? false
-            default: false
-            }
-        guard isAllowed else {
-            throw Problem(
-                .forbidden, code: "cross_site_request", detail: "Pages of other sites may not use the cookie.")
+        guard !configuration.refreshTokenInCookie || RequestInitiator(request, configuration).mayUseCookie else {
+            throw Problem.crossSite("Pages of other sites may not use the cookie.")
         }
     }
 }
@@ -136,8 +130,4 @@ extension SessionOrigin {
     init(_ request: Request, _ context: some RequestContext) {
         self.init(address: context.knownClientAddress, userAgent: request.headers[.userAgent])
     }
-}
-
-extension HTTPField.Name {
-    static let secFetchSite = Self("Sec-Fetch-Site")!
 }

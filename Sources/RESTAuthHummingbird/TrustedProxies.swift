@@ -1,6 +1,7 @@
 package import HTTPTypes
 public import Hummingbird
 public import NIOCore
+import RESTAuth
 
 #if canImport(Glibc)
     import Glibc
@@ -53,13 +54,13 @@ package struct ForwardedFields: Sendable {
     }
 
     /// The client's address: the rightmost hop that is not one of the proxies. What stands to its
-    /// left, the client may have written itself.
+    /// left, the client may have written itself. Where that is no address, someone else than a
+    /// proxy wrote it: then it is the last proxy that is known.
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
-        guard let peer = peer?.ipAddress, isTrusted(peer) else { return peer?.ipAddress }
-        let hops = fields[values: .xForwardedFor].flatMap { $0.split(separator: ",") }.map(Self.trim)
-        guard let hop = hops.last(where: { !isTrusted($0) }) ?? hops.first else { return peer }
-        // What is no address was written by someone else than a proxy.
-        return Network.isAddress(hop) ? hop : peer
+        guard var client = peer?.ipAddress else { return nil }
+        var hops = fields[values: .xForwardedFor].flatMap { WireText($0).parts(at: ",") }
+        while isTrusted(client), let hop = hops.popLast()?.string, Network.isAddress(hop) { client = hop }
+        return client
     }
 
     /// The request without the fields that are not to be believed.
@@ -73,10 +74,6 @@ package struct ForwardedFields: Sendable {
     private func isTrusted(_ address: String) -> Bool {
         trusted.contains { $0.contains(address) }
     }
-
-    private static func trim(_ hop: Substring) -> String {
-        String(hop.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-    }
 }
 
 /// A range of IP addresses in CIDR notation, for example `10.0.0.0/8`, `::1` or `fd00::/8`.
@@ -86,12 +83,12 @@ public struct Network: Sendable, Hashable {
 
     /// `nil` when `text` is neither an address nor a range.
     public init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let bytes = Self.bytes(of: String(parts[0])) else { return nil }
-        let bits = parts.count == 2 ? Int(parts[1]) : bytes.count * 8
-        guard let bits, (0...bytes.count * 8).contains(bits) else { return nil }
+        let (address, range) = (WireText(text).before("/"), WireText(text).from("/"))
+        guard let bytes = Self.bytes(of: address.string) else { return nil }
+        let bits = range.isEmpty ? Int64(bytes.count * 8) : range.after("/")?.decimalNumber
+        guard let bits, (0...Int64(bytes.count * 8)).contains(bits) else { return nil }
         prefix = bytes
-        length = bits
+        length = Int(bits)
     }
 
     static func isAddress(_ text: String) -> Bool { bytes(of: text) != nil }
@@ -105,6 +102,8 @@ public struct Network: Sendable, Hashable {
 
     /// The 4 or 16 bytes; an IPv4 address inside IPv6 counts as IPv4.
     private static func bytes(of address: String) -> [UInt8]? {
+        // In C a string ends there.
+        guard !address.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         if inet_pton(AF_INET, address, &bytes) == 1 { return Array(bytes[..<4]) }
         guard inet_pton(AF_INET6, address, &bytes) == 1 else { return nil }

@@ -40,20 +40,18 @@ struct UserRoutes: Sendable {
 
     private func list(_ request: Request, _ context: some RequestContext) async throws -> Response {
         _ = try await login.identity(of: request, in: context)
-        let page = try Page(request) { decimalNumber($0) }
+        let page = try Page(request) { WireText($0).decimalNumber }
         let users = try await users.list(after: page.after ?? 0, limit: page.limit)
         return page.answer(
             users.map { ["id": .integer(Int($0.id)), "username": .string($0.username)] }, last: users.last?.id)
     }
 
     private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        let segment = try context.parameters.require("id")
-        guard !segment.isEmpty, segment.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else {
-            throw Problem.notFound
-        }
+        let segment = WireText(try context.parameters.require("id"))
+        guard segment.isDigits else { throw Problem.notFound }
         if !configuration.publicUsers { _ = try await login.identity(of: request, in: context) }
         // A number too large for an id is the id of nobody.
-        let id = User.ID(segment) ?? 0
+        let id = segment.decimalNumber ?? 0
         try throttle.countLookup(of: id, from: context.knownClientAddress)
         let user = try await users.find(id)
         return .json(["username": .string(user.username)])

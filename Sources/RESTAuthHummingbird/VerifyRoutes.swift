@@ -23,7 +23,7 @@ struct VerifyRoutes: Sendable {
     static func fields(for identity: Identity) -> HTTPFields {
         [
             .remoteUser: identity.username, .remoteUserID: String(identity.userID),
-            .remoteGroups: identity.roles.sorted().joined(separator: ","), .cacheControl: "no-store",
+            .remoteGroups: identity.roles.sorted().joined(separator: ","),
         ]
     }
 }

@@ -22,7 +22,8 @@ struct WellKnownRoutes: Sendable {
 
     private func metadata(_ request: Request) throws -> Response {
         let origin = try RequestOrigin(request, configuration: configuration)
-        let prefix = request.uri.path.trimmingSlashes.dropLast("/.well-known/oauth-authorization-server".count)
+        let path = WireText(request.uri.path.trimmingSlashes)
+        let prefix = path.before(end: "/.well-known/oauth-authorization-server")?.string ?? ""
         func url(_ path: String) -> JSON { .string(origin.url(of: prefix + path)) }
         let methods: JSON = ["client_secret_basic", "client_secret_post"]
         var response = Response.json([

@@ -23,6 +23,19 @@ extension PostgresStorage {
         }
     }
 
+    public func replaceClientSecretDigest(id: String, _ digest: [UInt8], with other: [UInt8]) async throws -> Bool {
+        try await write(
+            Statement(
+                "UPDATE clients SET secret_digest = $1 WHERE id = $2 AND secret_digest = $3", [other, id, digest])
+        )[0].changedCount == 1
+    }
+
+    public func clients(notMarked mark: [UInt8]) async throws -> [String] {
+        try await read(
+            "SELECT id FROM clients WHERE \(Self.isUnmarked("secret_digest", mark: "$1")) ORDER BY id", [mark]
+        ).map { try $0["id"] }
+    }
+
     public func deleteClient(id: String) async throws -> Bool {
         try await write(Statement("DELETE FROM clients WHERE id = $1", [id]))[0].changedCount == 1
     }

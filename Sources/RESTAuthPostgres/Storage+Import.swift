@@ -89,6 +89,8 @@ extension PostgresStorage {
             INSERT INTO user_roles (user_id, role)
             SELECT stored.id, given.role FROM stored JOIN unnest($9, $10) AS given (canonical_username, role)
                 ON stored.canonical_username = given.canonical_username COLLATE "C"
+        ), forgotten AS (
+            DELETE FROM throttles USING stored WHERE \(isOf("stored"))
         )
         SELECT judged.obstacle, stored.id FROM judged LEFT JOIN stored
             ON stored.canonical_username = judged.canonical_username COLLATE "C" ORDER BY place

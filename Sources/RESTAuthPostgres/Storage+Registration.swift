@@ -2,13 +2,15 @@ public import Foundation
 public import RESTAuth
 
 extension PostgresStorage {
-    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit)
-        async throws -> User
-    {
+    public func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
+        from network: ClientNetwork?
+    ) async throws -> User {
         // One statement less, where there is nothing to use up.
         guard permit != RegistrationPermit() else {
-            return try await insertUser(name, passwordHash: passwordHash, at: now)
+            return try await insertUser(name, passwordHash: passwordHash, at: now, from: network)
         }
+        let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
         let rows: [Rows]
         do {
             rows = try await write(
@@ -31,7 +33,8 @@ extension PostgresStorage {
                     [
                         name.text, name.canonical, passwordHash, now, permit.invitation, permit.challenge?.digest,
                         permit.challenge?.expiresAt,
-                    ]))
+                    ]),
+                welcome.forgetting, welcome.remembering)
         } catch {
             // Of the constraints only that of the challenge fails the statement, and with it the
             // transaction.

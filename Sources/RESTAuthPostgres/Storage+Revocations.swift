@@ -5,7 +5,8 @@ extension PostgresStorage {
     public func revocations(after number: Int64, limit: Int) async throws -> [Revocation] {
         try await read(
             """
-            SELECT number, user_id, session_id, role, is_refused, at FROM revocations WHERE number > $1 ORDER BY number LIMIT $2
+            SELECT number, user_id, session_id, role, is_refused, at, expires_at
+            FROM revocations WHERE number > $1 ORDER BY number LIMIT $2
             """, [number, limit]
         ).map(Revocation.init)
     }
@@ -14,13 +15,18 @@ extension PostgresStorage {
         try await read("SELECT last_number FROM revocation_counter").first?["last_number"] ?? 0
     }
 
-    public func deleteRevocations(before date: Date, limit: Int) async throws -> Int {
+    public func isSessionRevoked(_ id: Session.ID) async throws -> Bool {
+        try await read("SELECT FROM revocations WHERE session_id = $1", [id]).count > 0
+    }
+
+    public func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int {
         try await write(
             isRepeatable: true,
             Statement(
                 """
                 DELETE FROM revocations
-                WHERE number = ANY (ARRAY(SELECT number FROM revocations WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+                WHERE number = ANY (ARRAY(
+                    SELECT number FROM revocations WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
                 """, [date, limit])
         )[0].changedCount
     }
@@ -44,7 +50,8 @@ extension PostgresStorage {
     /// - Parameters:
     ///   - subject: what the lines are about: `user_id`, `session_id`, or `user_id, role`.
     ///   - time: the parameter with the time of the lines.
-    ///   - change: an INSERT, UPDATE, DELETE or SELECT that gives back the columns of `subject`.
+    ///   - change: an INSERT, UPDATE, DELETE or SELECT that gives back the columns of `subject`,
+    ///     and `expires_at`.
     func loggingRevocations(of subject: String, isRefused: Bool = true, at time: String, _ change: String) -> String {
         """
         WITH changed AS (\(change)),
@@ -53,10 +60,28 @@ extension PostgresStorage {
             WHERE EXISTS (SELECT FROM changed)
             RETURNING last_number
         )
-        INSERT INTO revocations (number, \(subject), is_refused, at)
-        SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time) FROM changed, counter
-        RETURNING number, user_id, session_id, role, is_refused, at\(announcement)
+        INSERT INTO revocations (number, \(subject), is_refused, at, expires_at)
+        SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time), expires_at
+        FROM changed, counter
+        RETURNING number, user_id, session_id, role, is_refused, at, expires_at\(announcement)
         """
+    }
+
+    /// `Revocation.expiry` as an expression.
+    /// - Parameters:
+    ///   - time: the parameter with the time of the line.
+    ///   - latest: an expression for the end of the last token that the line concerns; NULL for
+    ///     none, `nil` for the longest life of any.
+    static func expiry(at time: String, tokensUntil latest: String?) -> String {
+        let longest = "\(time) + interval '\(AuthConfiguration.maximumTokenDuration) seconds'"
+        return "greatest(\(time), \(latest ?? longest)) + interval '\(Revocation.slack) seconds'"
+    }
+
+    /// The same for a line that lifts others: who reads the log anew must not find the one that
+    /// refused without the one that lifted it.
+    /// - Parameter lines: a condition of which those are true.
+    static func expiry(at time: String, lifting lines: String) -> String {
+        "greatest(\(expiry(at: time, tokensUntil: nil)), (SELECT max(expires_at) FROM revocations WHERE \(lines)))"
     }
 }
 
@@ -70,6 +95,8 @@ extension Revocation {
             } else {
                 .user(try row["user_id"])
             }
-        self.init(number: try row["number"], subject: subject, isRefused: try row["is_refused"], at: try row["at"])
+        self.init(
+            number: try row["number"], subject: subject, isRefused: try row["is_refused"], at: try row["at"],
+            expiresAt: try row["expires_at"] as Date)
     }
 }

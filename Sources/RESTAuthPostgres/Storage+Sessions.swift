@@ -6,18 +6,13 @@ extension PostgresStorage {
         _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
     ) async throws -> [Revocation]? {
         let rows = try await write(
+            inserting(
+                NewSession(session, refreshDigest: refreshDigest),
+                "disabled_at IS NULL AND password_version = coalesce($10, password_version)", passwordVersion),
+            // After it, so that one whose end was waited for is found to have ended.
             Statement(
-                """
-                INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest)
-                SELECT $1, id, $2, $3, $4, $5, $6, $7 FROM users
-                WHERE id = $8 AND disabled_at IS NULL AND password_version = coalesce($9, password_version)
-                FOR NO KEY UPDATE
-                """,
-                [
-                    session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address,
-                    session.origin.userAgent,
-                    refreshDigest, session.userID, passwordVersion,
-                ]),
+                "DELETE FROM sessions WHERE id = $1 AND EXISTS (SELECT FROM revocations WHERE session_id = $1)",
+                [session.id]),
             // Ids are in the order of creation, but for a clock that was set back: the new one
             // stays in any case.
             endingSessions(
@@ -25,14 +20,14 @@ extension PostgresStorage {
                 id IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 ORDER BY id DESC OFFSET $4)
                 AND EXISTS (SELECT FROM sessions WHERE id = $3)
                 """, [session.userID, session.id, limit - 1], at: session.lastUsedAt))
-        return rows[0].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
+        return rows[0].changedCount == 1 && rows[1].changedCount == 0 ? try rows[2].map(Revocation.init) : nil
     }
 
     public func session(id: Session.ID) async throws -> StoredSession? {
         try await read(
             """
             SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, previous_digest,
+                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
                 username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
             FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
             """, [id]
@@ -42,7 +37,9 @@ extension PostgresStorage {
     public func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session] {
         try await read(
             """
-            SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest FROM sessions
+            SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
+                tokens_expire_at
+            FROM sessions
             WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2) AND expires_at > $3 ORDER BY id DESC LIMIT $4
             """, [user, id, now, limit]
         ).map(Session.init)
@@ -54,10 +51,12 @@ extension PostgresStorage {
             Statement(
                 """
                 UPDATE sessions
-                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2) ELSE expires_at END
+                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2) ELSE expires_at END,
+                    tokens_expire_at = greatest(tokens_expire_at, $2)
                 FROM users WHERE users.id = user_id AND sessions.id = $3
                 RETURNING sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                    generation, refresh_digest, previous_digest,
+                    generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats,
+                    tokens_expire_at,
                     username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
                 """, [now, expiresAt, id])
         )[0].first.map(StoredSession.init)
@@ -76,21 +75,44 @@ extension PostgresStorage {
                     Statement(
                         """
                         UPDATE sessions
-                        SET generation = generation + 1, previous_digest = refresh_digest, refresh_digest = $1, last_used_at = $2, expires_at = $3
-                        WHERE id = $4 AND generation = $5
+                        SET generation = generation + 1, previous_digest = $1, refresh_digest = $2, sibling_digests = '',
+                            successor_given_at = $3, repeats = 0, last_used_at = $3, expires_at = $4,
+                            tokens_expire_at = greatest(tokens_expire_at, $7)
+                        WHERE id = $5 AND generation = $6
                         """,
                         [
-                            rotation.successorDigest, session.lastUsedAt, session.expiresAt, session.id,
-                            stored.refresh.generation,
+                            rotation.digest, rotation.successorDigest(0), session.lastUsedAt, session.expiresAt,
+                            session.id, stored.refresh.generation, rotation.tokenExpiresAt,
                         ]))
-                if rows[0].changedCount == 1 { return .renewed(session, stored.user) }
-            case .repeatAnswer: return .renewed(stored.session, stored.user)
+                if rows[0].changedCount == 1 {
+                    return .renewed(session, stored.user, digest: rotation.successorDigest(0))
+                }
+            case .repeatAnswer(let repetition):
+                let session = rotation.repeated(stored.session)
+                let rows = try await write(
+                    isRepeatable: true,
+                    Statement(
+                        """
+                        UPDATE sessions
+                        SET sibling_digests = $1, successor_given_at = $2, repeats = repeats + 1, last_used_at = $3,
+                            tokens_expire_at = greatest(tokens_expire_at, $8)
+                        WHERE id = $4 AND generation = $5 AND sibling_digests = $6 AND repeats < $7
+                        """,
+                        [
+                            repetition.siblingDigests.packed, repetition.givenAt, session.lastUsedAt, session.id,
+                            stored.refresh.generation, stored.refresh.siblingDigests.packed,
+                            RefreshRotation.repeatLimit, rotation.tokenExpiresAt,
+                        ]))
+                if rows[0].changedCount == 1 {
+                    return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
+                }
             case .endSession:
                 guard let line = try await endSession(id: rotation.sessionID, of: nil, at: rotation.now) else {
                     return .refused
                 }
                 return .reused(stored.user.id, line)
             case .refuseExpired: return .expired
+            case .refuseRepeat: return .exhausted(stored.user.id)
             case .refuse: return .refused
             }
         }
@@ -108,15 +130,67 @@ extension PostgresStorage {
         )[1].map(Revocation.init)
     }
 
+    public func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions {
+        let unmarked = Self.isUnmarked("refresh_digest", "previous_digest", mark: "$1")
+        let row = try await read(
+            """
+            SELECT count(*) AS count, count(*) FILTER (WHERE \(unmarked)) AS unmarked,
+                max(expires_at) FILTER (WHERE \(unmarked)) AS last_expiry
+            FROM sessions WHERE refresh_digest IS NOT NULL AND expires_at > $2
+            """, [mark, now]
+        ).first
+        return RenewableSessions(
+            count: try row?["count"] ?? 0, unmarkedCount: try row?["unmarked"] ?? 0,
+            lastUnmarkedExpiry: try row?["last_expiry"])
+    }
+
+    public func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation] {
+        try await write(
+            endingSessions(
+                """
+                id = ANY (ARRAY(
+                    SELECT id FROM sessions WHERE refresh_digest IS NOT NULL
+                        AND (\(Self.isUnmarked("refresh_digest", "previous_digest", mark: "$2"))) LIMIT $3 FOR UPDATE))
+                """, [mark, limit], at: now))[0].map(Revocation.init)
+    }
+
+    /// Whether one of those columns has a digest that does not begin with `mark`.
+    static func isUnmarked(_ columns: String..., mark: String) -> String {
+        columns.map { "coalesce(NOT (length(\($0)) > 32 AND substr(\($0), 1, length(\(mark))) = \(mark)), false)" }
+            .joined(separator: " OR ")
+    }
+
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
         try await write(
             isRepeatable: true,
             Statement(
                 """
                 DELETE FROM sessions
-                WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+                WHERE id = ANY (ARRAY(
+                    SELECT id FROM sessions WHERE expires_at < $1 AND tokens_expire_at < $1 LIMIT $2
+                    FOR UPDATE SKIP LOCKED))
                 """, [date, limit])
         )[0].changedCount
+    }
+
+    /// Stores a session when its user is there and `condition` is true of the user's row, with
+    /// `parameter` as `$9`.
+    func inserting(_ new: NewSession, _ condition: String, _ parameter: any PostgresParameter) -> Statement {
+        let session = new.session
+        return Statement(
+            """
+            INSERT INTO sessions (
+                id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
+                tokens_expire_at)
+            SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $9 AND \(condition)
+            FOR NO KEY UPDATE
+            ON CONFLICT (id) DO NOTHING
+            """,
+            [
+                session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address,
+                session.origin.userAgent,
+                new.refreshDigest, session.tokensExpireAt, session.userID, parameter,
+            ])
     }
 
     /// Deletes the sessions of which `condition` is true and writes a line for each.
@@ -124,7 +198,11 @@ extension PostgresStorage {
     func endingSessions(_ condition: String, _ parameters: [any PostgresParameter], at now: Date) -> Statement {
         Statement(
             loggingRevocations(
-                of: "session_id", at: "$1", "DELETE FROM sessions WHERE \(condition) RETURNING id AS session_id"),
+                of: "session_id", at: "$1",
+                """
+                DELETE FROM sessions WHERE \(condition)
+                RETURNING id AS session_id, \(Self.expiry(at: "$1", tokensUntil: "tokens_expire_at")) AS expires_at
+                """),
             [now] + parameters)
     }
 }
@@ -139,7 +217,7 @@ extension Session {
             lastUsedAt: try row["last_used_at"],
             expiresAt: try row["expires_at"],
             origin: SessionOrigin(address: try row["address"], userAgent: try row["user_agent"]),
-            isRenewable: refreshDigest != nil)
+            isRenewable: refreshDigest != nil, tokensExpireAt: try row["tokens_expire_at"] as Date)
     }
 }
 
@@ -149,6 +227,8 @@ extension StoredSession {
             session: try Session(row), user: try User(row, id: "user_id", createdAt: "user_created_at"),
             refresh: RefreshState(
                 generation: try row["generation"], digest: try row["refresh_digest"],
-                previousDigest: try row["previous_digest"]))
+                siblingDigests: [[UInt8]](packed: try row["sibling_digests"]),
+                previousDigest: try row["previous_digest"],
+                givenAt: try row["successor_given_at"], repeats: try row["repeats"]))
     }
 }

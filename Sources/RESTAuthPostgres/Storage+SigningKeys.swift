@@ -28,6 +28,12 @@ extension PostgresStorage {
             Statement("UPDATE signing_keys SET signs_from = least(signs_from, $1) WHERE id = $2", [date, id]))
     }
 
+    public func replaceSealedSigningKey(id: String, _ sealed: [UInt8], with other: [UInt8]) async throws -> Bool {
+        try await write(
+            Statement("UPDATE signing_keys SET sealed = $1 WHERE id = $2 AND sealed = $3", [other, id, sealed])
+        )[0].changedCount == 1
+    }
+
     public func deleteSigningKey(id: String) async throws -> Bool {
         try await write(Statement("DELETE FROM signing_keys WHERE id = $1", [id]))[0].changedCount == 1
     }

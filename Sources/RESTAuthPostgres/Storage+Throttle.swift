@@ -4,9 +4,11 @@ public import RESTAuth
 extension PostgresStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
         guard !subjects.isEmpty else { return [] }
-        let places = (1...subjects.count).map { "$\($0)" }.joined(separator: ", ")
-        return try await read("SELECT * FROM throttles WHERE subject IN (\(places))", subjects.map(\.rawValue)).map(
-            ThrottleCounter.init)
+        let places = subjects.indices.map { "($\(4 * $0 + 1), $\(4 * $0 + 2), $\(4 * $0 + 3), $\(4 * $0 + 4))" }
+        return try await read(
+            "SELECT * FROM throttles WHERE (kind, username, network, user_id) IN (\(places.joined(separator: ", ")))",
+            subjects.flatMap(\.key.parameters)
+        ).map(ThrottleCounter.init)
     }
 
     public func countFailure(
@@ -33,39 +35,57 @@ extension PostgresStorage {
 
     /// - Returns: whether the stored one was still that version; 0 for none.
     private func store(_ counter: ThrottleCounter, replacing version: Int) async throws -> Bool {
-        let values: [any PostgresParameter] = [
-            counter.subject.rawValue, counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt,
-            counter.others.bytes,
-            counter.version,
-        ]
+        let values =
+            counter.subject.key.parameters + [
+                counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt, counter.others.bytes,
+                counter.version,
+            ]
         let statement =
             if version == 0 {
                 Statement(
                     """
-                    INSERT INTO throttles (subject, failures, failed_at, forgiven_at, forgotten_at, others, version)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+                    INSERT INTO throttles (
+                        kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
                     """, values)
             } else {
                 // Not an upsert: one that was deleted meanwhile must not come back.
                 Statement(
                     """
                     UPDATE throttles
-                    SET failures = $2, failed_at = $3, forgiven_at = $4, forgotten_at = $5, others = $6, version = $7
-                    WHERE subject = $1 AND version = $8
+                    SET failures = $5, failed_at = $6, forgiven_at = $7, forgotten_at = $8, others = $9, version = $10
+                    WHERE kind = $1 AND username = $2 AND network = $3 AND user_id = $4 AND version = $11
                     """, values + [version])
             }
         return try await write(statement)[0].changedCount == 1
     }
 
     public func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter] {
-        try await read(
-            "SELECT * FROM throttles WHERE subject > $1 ORDER BY subject LIMIT $2", [subject?.rawValue ?? "", limit]
-        )
-        .map(ThrottleCounter.init)
+        let condition = subject == nil ? "" : "WHERE (kind, username, network, user_id) > ($2, $3, $4, $5)"
+        return try await read(
+            "SELECT * FROM throttles \(condition) ORDER BY kind, username, network, user_id LIMIT $1",
+            [limit] + (subject?.key.parameters ?? [])
+        ).map(ThrottleCounter.init)
     }
 
     public func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool {
-        try await write(Statement("DELETE FROM throttles WHERE subject = $1", [subject.rawValue]))[0].changedCount == 1
+        try await write(
+            Statement(
+                "DELETE FROM throttles WHERE kind = $1 AND username = $2 AND network = $3 AND user_id = $4",
+                subject.key.parameters)
+        )[0].changedCount == 1
+    }
+
+    public func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject] {
+        try await write(
+            Statement(
+                """
+                DELETE FROM throttles
+                WHERE kind IN ('account', 'known') AND username = $1
+                    OR kind = 'confirmation' AND username = '' AND network = '' AND user_id = $2
+                RETURNING kind, username, network, user_id
+                """, [canonicalUsername, user])
+        )[0].map(ThrottleSubject.init)
     }
 
     public func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int {
@@ -73,8 +93,11 @@ extension PostgresStorage {
             isRepeatable: true,
             Statement(
                 """
-                DELETE FROM throttles
-                WHERE subject = ANY (ARRAY(SELECT subject FROM throttles WHERE forgotten_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+                DELETE FROM throttles USING (
+                    SELECT kind, username, network, user_id FROM throttles
+                    WHERE forgotten_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+                WHERE throttles.kind = old.kind AND throttles.username = old.username
+                    AND throttles.network = old.network AND throttles.user_id = old.user_id
                 """, [date, limit])
         )[0].changedCount
     }
@@ -117,10 +140,24 @@ extension PostgresStorage {
     }
 }
 
+extension ThrottleSubject.Key {
+    fileprivate var parameters: [any PostgresParameter] { [kind, username, network, userID] }
+}
+
+extension ThrottleSubject {
+    fileprivate init(_ row: Row) throws {
+        let key = Key(
+            kind: try row["kind"], username: try row["username"], network: try row["network"],
+            userID: try row["user_id"])
+        guard let subject = Self(key) else { throw PostgresError.unexpectedColumn("kind") }
+        self = subject
+    }
+}
+
 extension ThrottleCounter {
     fileprivate init(_ row: Row) throws {
         self.init(
-            subject: ThrottleSubject(rawValue: try row["subject"]), failures: try row["failures"],
+            subject: try ThrottleSubject(row), failures: try row["failures"],
             failedAt: try row["failed_at"],
             forgivenAt: try row["forgiven_at"], forgottenAt: try row["forgotten_at"],
             others: [UInt32](bytes: try row["others"]),

@@ -3,13 +3,21 @@ public import RESTAuth
 
 extension PostgresStorage {
     public func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
+        try await insertUser(name, passwordHash: passwordHash, at: now, from: nil)
+    }
+
+    func insertUser(_ name: Username, passwordHash: String, at now: Date, from network: ClientNetwork?) async throws
+        -> User
+    {
+        let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
         let rows = try await write(
             isRepeatable: true,
             Statement(
                 """
                 INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                 VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id
-                """, [name.text, name.canonical, passwordHash, now]))
+                """, [name.text, name.canonical, passwordHash, now]),
+            welcome.forgetting, welcome.remembering)
         if let row = rows[0].first {
             return User(id: try row["id"], username: name.text, createdAt: now, disabledAt: nil)
         }
@@ -51,22 +59,27 @@ extension PostgresStorage {
     }
 
     public func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
+        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
     ) async throws -> [Revocation]? {
-        let isPresent = "id = $2 AND password_hash = coalesce($4, password_hash)"
-        let rows = try await write(
+        let isPresent =
+            "id = $2 AND password_hash = coalesce($3, password_hash)"
+            + (beginning == nil ? "" : " AND disabled_at IS NULL")
+        var statements = [
             // No session can begin under the old password once it is locked.
             Statement(Self.lockUser, [id]),
             endingSessions(
-                "user_id = $2 AND id IS DISTINCT FROM $3 AND EXISTS (SELECT FROM users WHERE \(isPresent))",
-                [id, kept, present], at: now),
+                "user_id = $2 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, present], at: now),
             Statement(
                 """
-                UPDATE users SET password_hash = $1, password_changed_at = $3, password_version = password_version + 1 WHERE \(isPresent)
-                """, [hash, id, now, present]),
+                UPDATE users SET password_hash = $1, password_changed_at = $4, password_version = password_version + 1 WHERE \(isPresent)
+                """, [hash, id, present, now]),
             Statement(
                 "DELETE FROM known_origins WHERE user_id = $1 AND EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2)",
-                [id, hash]))
+                [id, hash]),
+            Self.deletingThrottles(ofUsers: "id = $1 AND password_hash = $2", [id, hash]),
+        ]
+        if let beginning { statements.append(inserting(beginning, "password_hash = $10", hash)) }
+        let rows = try await write(statements)
         return rows[2].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
     }
 
@@ -109,7 +122,8 @@ extension PostgresStorage {
                 loggingRevocations(
                     of: "user_id, role", isRefused: false, at: "$3",
                     """
-                    SELECT user_id, role FROM user_roles WHERE user_id = $1 AND role = $2 AND (
+                    SELECT user_id, role, \(Self.expiry(at: "$3", lifting: "user_id = $1 AND role = $2")) AS expires_at
+                    FROM user_roles WHERE user_id = $1 AND role = $2 AND (
                         SELECT is_refused FROM revocations WHERE user_id = $1 AND role = $2 ORDER BY number DESC LIMIT 1)
                     """), [id, role, now]))
         guard rows[0].count == 1 else { return (false, nil) }
@@ -124,7 +138,11 @@ extension PostgresStorage {
             Statement("DELETE FROM user_roles WHERE user_id = $1 AND role = $2", [id, role]),
             Statement(
                 loggingRevocations(
-                    of: "user_id, role", at: "$3", "SELECT id AS user_id, $2 AS role FROM users WHERE id = $1"),
+                    of: "user_id, role", at: "$3",
+                    """
+                    SELECT id AS user_id, $2 AS role, \(Self.expiry(at: "$3", tokensUntil: nil)) AS expires_at
+                    FROM users WHERE id = $1
+                    """),
                 [id, role, now])
         )[2].first.map(Revocation.init)
     }
@@ -132,31 +150,46 @@ extension PostgresStorage {
     public func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
         try await write(
             isRepeatable: true,
-            revoking(id, at: now, "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
+            revoking(
+                id, at: now, expiry: Self.expiry(at: "$2", tokensUntil: nil),
+                "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
         )[0].first.map(Revocation.init)
     }
 
     public func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
         try await write(
             isRepeatable: true,
-            revoking(id, isRefused: false, at: now, "UPDATE users SET disabled_at = NULL WHERE id = $1")
+            revoking(
+                id, isRefused: false, at: now,
+                expiry: Self.expiry(at: "$2", lifting: "user_id = $1 AND role IS NULL"),
+                "UPDATE users SET disabled_at = NULL WHERE id = $1")
         )[0].first.map(Revocation.init)
     }
 
     public func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
         try await write(
             Statement("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]),
-            // Before the counter, as everywhere: the cascade would take these locks after it.
-            Statement("DELETE FROM sessions WHERE user_id = $1", [id]),
-            revoking(id, at: now, "DELETE FROM users WHERE id = $1")
-        )[2].first.map(Revocation.init)
+            // Before the counter, as everywhere: the cascade would take these locks after it. From
+            // then on nobody is giving one more token.
+            Statement("SELECT FROM sessions WHERE user_id = $1 FOR UPDATE", [id]),
+            Self.deletingThrottles(ofUsers: "id = $1", [id]),
+            revoking(
+                id, at: now,
+                expiry: Self.expiry(
+                    at: "$2", tokensUntil: "(SELECT max(tokens_expire_at) FROM sessions WHERE user_id = $1)"),
+                "DELETE FROM users WHERE id = $1")
+        )[3].first.map(Revocation.init)
     }
 
     /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
     /// transaction.
-    private func revoking(_ id: User.ID, isRefused: Bool = true, at now: Date, _ sql: String) -> Statement {
+    private func revoking(_ id: User.ID, isRefused: Bool = true, at now: Date, expiry: String, _ sql: String)
+        -> Statement
+    {
         Statement(
-            loggingRevocations(of: "user_id", isRefused: isRefused, at: "$2", "\(sql) RETURNING id AS user_id"),
+            loggingRevocations(
+                of: "user_id", isRefused: isRefused, at: "$2",
+                "\(sql) RETURNING id AS user_id, \(expiry) AS expires_at"),
             [id, now])
     }
 }

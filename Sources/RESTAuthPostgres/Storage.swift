@@ -71,7 +71,7 @@ public struct PostgresStorage: Storage {
 
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the
     /// keys that it seals.
-    public func instanceSecret() throws -> InstanceSecret? { nil }
+    public func instanceSecrets() throws -> InstanceSecrets? { nil }
 
     /// Connecting waits for the network, which no task's thread may do.
     static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
@@ -98,6 +98,10 @@ extension PostgresStorage {
     ///   that was lost is asked for again.
     /// - Returns: the rows of each statement.
     func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> [Rows] {
+        try await write(statements, isRepeatable: isRepeatable)
+    }
+
+    func write(_ statements: [Statement], isRepeatable: Bool = false) async throws -> [Rows] {
         do {
             return try await pool.write(statements, isRepeatable: isRepeatable)
         } catch {

@@ -166,6 +166,84 @@ package enum Migrations {
                     CREATE INDEX spent_challenges_by_expiry ON spent_challenges (expires_at);
                     """)
         }
+        migrator.registerMigration("5 throttles by the parts of their subjects") { database in
+            // What stood in one text is taken apart: a kind, a colon, and what that is counted by.
+            // Behind the name of a known one the last blank is followed by the network, which has
+            // none.
+            try database.execute(
+                sql: """
+                    ALTER TABLE throttles RENAME TO throttles_4;
+                    CREATE TABLE throttles (
+                        -- Together they are the key, so none is missing: '' and 0 stand for what the kind is not
+                        -- counted by.
+                        kind TEXT NOT NULL CHECK (
+                            kind IN ('account', 'confirmation', 'hashing', 'known', 'network', 'registrations')),
+                        username TEXT NOT NULL CHECK ((username <> '') = (kind IN ('account', 'known'))),
+                        network TEXT NOT NULL CHECK ((network <> '') = (kind IN ('known', 'network', 'registrations'))),
+                        user_id INTEGER NOT NULL CHECK ((user_id <> 0) = (kind = 'confirmation')),
+                        failures INTEGER NOT NULL CHECK (failures >= 0),
+                        failed_at REAL NOT NULL,
+                        -- Up to when failures have been forgiven.
+                        forgiven_at REAL NOT NULL,
+                        -- When the row means nothing any more.
+                        forgotten_at REAL NOT NULL,
+                        -- Digests of the other side of the failures: accounts for a network, networks for an account.
+                        others BLOB NOT NULL,
+                        version INTEGER NOT NULL DEFAULT 1,
+                        PRIMARY KEY (kind, username, network, user_id)
+                    ) STRICT, WITHOUT ROWID;
+                    INSERT INTO throttles
+                    SELECT kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version
+                    FROM (
+                        SELECT *,
+                            CASE kind WHEN 'account' THEN rest WHEN 'known' THEN substr(named, 1, length(named) - 1) ELSE ''
+                                END AS username,
+                            CASE WHEN kind = 'known' THEN substr(rest, length(named) + 1)
+                                WHEN kind IN ('network', 'registrations') THEN rest ELSE '' END AS network,
+                            CASE kind WHEN 'confirmation' THEN CAST(rest AS INTEGER) ELSE 0 END AS user_id
+                        FROM (
+                            -- All that is no blank is trimmed from the end, up to the last one.
+                            SELECT *, rtrim(rest, replace(rest, ' ', '')) AS named
+                            FROM (
+                                SELECT *, substr(subject, 1, instr(subject, ':') - 1) AS kind,
+                                    substr(subject, instr(subject, ':') + 1) AS rest
+                                FROM throttles_4)))
+                    WHERE kind IN ('account', 'confirmation', 'hashing', 'known', 'network', 'registrations')
+                        AND (username <> '') = (kind IN ('account', 'known'))
+                        AND (network <> '') = (kind IN ('known', 'network', 'registrations'))
+                        AND (user_id <> 0) = (kind = 'confirmation');
+                    DROP TABLE throttles_4;
+                    CREATE INDEX throttles_by_end ON throttles (forgotten_at);
+                    """)
+        }
+        migrator.registerMigration("6 repeated renewals") { database in
+            try database.execute(
+                sql: """
+                    -- Of the tokens that were given beside the one of refresh_digest, each after its length.
+                    ALTER TABLE sessions ADD COLUMN sibling_digests BLOB NOT NULL DEFAULT x'';
+                    -- When the last of them was given for the first time.
+                    ALTER TABLE sessions ADD COLUMN successor_given_at REAL;
+                    -- How often the token of previous_digest has been answered again.
+                    ALTER TABLE sessions ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0 CHECK (repeats >= 0);
+                    """)
+        }
+        migrator.registerMigration("7 ends of tokens") { database in
+            // How long the tokens of the sessions that are there live nobody noted: a day at most.
+            try database.execute(
+                sql: """
+                    -- The end of the last token that was given for the session.
+                    ALTER TABLE sessions ADD COLUMN tokens_expire_at REAL NOT NULL DEFAULT 0;
+                    UPDATE sessions SET tokens_expire_at = strftime('%s', 'now') + 86400;
+
+                    -- When no token that a line concerns is live any more.
+                    ALTER TABLE revocations ADD COLUMN expires_at REAL NOT NULL DEFAULT 0;
+                    UPDATE revocations SET expires_at = at + 90000;
+                    DROP INDEX revocations_by_time;
+                    CREATE INDEX revocations_by_expiry ON revocations (expires_at);
+                    CREATE INDEX revocations_of_sessions ON revocations (session_id) WHERE session_id IS NOT NULL;
+                    CREATE INDEX revocations_of_users ON revocations (user_id) WHERE user_id IS NOT NULL;
+                    """)
+        }
         return migrator
     }
 }

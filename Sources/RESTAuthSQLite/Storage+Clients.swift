@@ -29,6 +29,23 @@ extension SQLiteStorage {
         }
     }
 
+    public func replaceClientSecretDigest(id: String, _ digest: [UInt8], with other: [UInt8]) async throws -> Bool {
+        try await write { database in
+            try database.run(
+                "UPDATE clients SET secret_digest = ? WHERE id = ? AND secret_digest = ?",
+                [Data(other), id, Data(digest)])
+            return database.changesCount == 1
+        }
+    }
+
+    public func clients(notMarked mark: [UInt8]) async throws -> [String] {
+        try read { database in
+            try database.rows(
+                "SELECT id FROM clients WHERE \(Self.isUnmarked("secret_digest")) ORDER BY id", ["mark": Data(mark)]
+            ) { $0["id"] }
+        }
+    }
+
     public func deleteClient(id: String) async throws -> Bool {
         try await write { database in
             try database.run("DELETE FROM clients WHERE id = ?", [id])

@@ -3,12 +3,14 @@ import GRDB
 public import RESTAuth
 
 extension SQLiteStorage {
-    public func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit)
-        async throws -> User
-    {
+    public func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
+        from network: ClientNetwork?
+    ) async throws -> User {
         let id = try await write { database in
             // What is thrown rolls all of it back.
             let id = try database.insertUser(name, passwordHash: passwordHash, at: now)
+            if let network { try database.rememberOrigin(network, user: id, at: now) }
             if let invitation = permit.invitation {
                 try database.run(
                     "DELETE FROM invitations WHERE id = ? AND expires_at > ?", [invitation, now.timeIntervalSince1970])

@@ -7,7 +7,8 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT number, user_id, session_id, role, is_refused, at FROM revocations WHERE number > ? ORDER BY number LIMIT ?
+                SELECT number, user_id, session_id, role, is_refused, at, expires_at
+                FROM revocations WHERE number > ? ORDER BY number LIMIT ?
                 """, [number, limit], Revocation.init)
         }
     }
@@ -16,12 +17,18 @@ extension SQLiteStorage {
         try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'", []) { $0["seq"] } ?? 0 }
     }
 
-    public func deleteRevocations(before date: Date, limit: Int) async throws -> Int {
+    public func isSessionRevoked(_ id: Session.ID) async throws -> Bool {
+        try read { database in
+            try database.row("SELECT 1 FROM revocations WHERE session_id = ?", [id.description]) { _ in true } ?? false
+        }
+    }
+
+    public func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int {
         try await write { database in
             try database.run(
                 """
                 DELETE FROM revocations
-                WHERE number IN (SELECT number FROM revocations WHERE at < ? LIMIT ?)
+                WHERE number IN (SELECT number FROM revocations WHERE expires_at < ? LIMIT ?)
                 """, [date.timeIntervalSince1970, limit])
             return database.changesCount
         }
@@ -29,17 +36,33 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    func appendRevocation(of subject: Revocation.Subject, isRefused: Bool = true, at now: Date) throws -> Revocation {
+    /// - Parameter latest: the end of the last token that the line concerns; `nil` for the longest
+    ///   life of any.
+    func appendRevocation(
+        of subject: Revocation.Subject, isRefused: Bool = true, at now: Date, tokensUntil latest: Date?
+    ) throws -> Revocation {
         let (user, session, role): (User.ID?, String?, String?) =
             switch subject {
             case .user(let id): (id, nil, nil)
             case .session(let id): (nil, id.description, nil)
             case .role(let role, let id): (id, nil, role)
             }
+        var expiresAt = Revocation.expiry(at: now, tokensUntil: latest)
+        if !isRefused, let lifted = try lastExpiry(ofUser: user, role: role) { expiresAt = max(expiresAt, lifted) }
         try run(
-            "INSERT INTO revocations (user_id, session_id, role, is_refused, at) VALUES (?, ?, ?, ?, ?)",
-            [user, session, role, isRefused, now.timeIntervalSince1970])
-        return Revocation(number: lastInsertedRowID, subject: subject, isRefused: isRefused, at: now)
+            "INSERT INTO revocations (user_id, session_id, role, is_refused, at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+            [user, session, role, isRefused, now.timeIntervalSince1970, expiresAt.timeIntervalSince1970])
+        return Revocation(
+            number: lastInsertedRowID, subject: subject, isRefused: isRefused, at: now, expiresAt: expiresAt)
+    }
+
+    /// That of the lines about a user, or about a role of a user: who reads the log anew must not
+    /// find the one that refused without the one that lifted it.
+    private func lastExpiry(ofUser user: User.ID?, role: String?) throws -> Date? {
+        let seconds = try row(
+            "SELECT max(expires_at) AS latest FROM revocations WHERE user_id = ? AND role IS ?", [user, role]
+        ) { $0["latest"] as Double? }
+        return (seconds ?? nil).map(Date.init(timeIntervalSince1970:))
     }
 }
 
@@ -55,6 +78,6 @@ extension Revocation {
             }
         self.init(
             number: row["number"], subject: subject, isRefused: row["is_refused"],
-            at: Date(timeIntervalSince1970: row["at"]))
+            at: Date(timeIntervalSince1970: row["at"]), expiresAt: Date(timeIntervalSince1970: row["expires_at"]))
     }
 }

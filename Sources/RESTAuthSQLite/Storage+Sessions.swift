@@ -7,20 +7,8 @@ extension SQLiteStorage {
         _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
     ) async throws -> [Revocation]? {
         try await write { database in
-            try database.run(
-                """
-                INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest)
-                SELECT ?, id, ?, ?, ?, ?, ?, ? FROM users
-                WHERE id = ? AND disabled_at IS NULL AND password_version = coalesce(?, password_version)
-                """,
-                [
-                    session.id.description, session.createdAt.timeIntervalSince1970,
-                    session.lastUsedAt.timeIntervalSince1970,
-                    session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
-                    refreshDigest.map { Data($0) },
-                    session.userID, passwordVersion,
-                ])
-            guard database.changesCount == 1 else { return nil }
+            let new = NewSession(session, refreshDigest: refreshDigest)
+            guard try database.insert(new, passwordVersion: passwordVersion) else { return nil }
             let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) {
                 $0["session_count"] as Int
             }
@@ -28,7 +16,7 @@ extension SQLiteStorage {
             // Ids are in the order of creation, but for a clock that was set back: the new one
             // stays in any case.
             return try database.endSessions(
-                "SELECT id FROM sessions WHERE user_id = ? AND id <> ? ORDER BY id LIMIT ?",
+                "user_id = ? AND id <> ? ORDER BY id LIMIT ?",
                 [session.userID, session.id.description, count - limit], at: session.lastUsedAt)
         }
     }
@@ -41,7 +29,9 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest FROM sessions
+                SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
+                    tokens_expire_at
+                FROM sessions
                 WHERE user_id = ? AND id < ? AND expires_at > ? ORDER BY id DESC LIMIT ?
                 """,
                 // Every id is less than a "g".
@@ -55,8 +45,9 @@ extension SQLiteStorage {
             try database.run(
                 """
                 UPDATE sessions
-                SET last_used_at = ?, expires_at = iif(refresh_digest IS NULL, max(expires_at, ?), expires_at)
-                WHERE id = ?
+                SET last_used_at = ?1, expires_at = iif(refresh_digest IS NULL, max(expires_at, ?2), expires_at),
+                    tokens_expire_at = max(tokens_expire_at, ?2)
+                WHERE id = ?3
                 """, [now.timeIntervalSince1970, expiresAt.timeIntervalSince1970, id.description])
             return try database.session(id: id)
         }
@@ -71,20 +62,37 @@ extension SQLiteStorage {
                 try database.run(
                     """
                     UPDATE sessions
-                    SET generation = generation + 1, previous_digest = refresh_digest, refresh_digest = ?, last_used_at = ?, expires_at = ?
+                    SET generation = generation + 1, previous_digest = ?, refresh_digest = ?, sibling_digests = x'',
+                        successor_given_at = ?, repeats = 0, last_used_at = ?, expires_at = ?, tokens_expire_at = ?
                     WHERE id = ?
                     """,
                     [
-                        Data(rotation.successorDigest), session.lastUsedAt.timeIntervalSince1970,
-                        session.expiresAt.timeIntervalSince1970, session.id.description,
+                        Data(rotation.digest), Data(rotation.successorDigest(0)), rotation.now.timeIntervalSince1970,
+                        session.lastUsedAt.timeIntervalSince1970, session.expiresAt.timeIntervalSince1970,
+                        session.tokensExpireAt.timeIntervalSince1970, session.id.description,
                     ])
-                return .renewed(session, stored.user)
-            case .repeatAnswer: return .renewed(stored.session, stored.user)
+                return .renewed(session, stored.user, digest: rotation.successorDigest(0))
+            case .repeatAnswer(let repetition):
+                let session = rotation.repeated(stored.session)
+                try database.run(
+                    """
+                    UPDATE sessions
+                    SET sibling_digests = ?, successor_given_at = ?, repeats = repeats + 1, last_used_at = ?,
+                        tokens_expire_at = ?
+                    WHERE id = ?
+                    """,
+                    [
+                        Data(repetition.siblingDigests.packed), repetition.givenAt.timeIntervalSince1970,
+                        session.lastUsedAt.timeIntervalSince1970, session.tokensExpireAt.timeIntervalSince1970,
+                        session.id.description,
+                    ])
+                return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
             case .endSession:
                 let lines = try database.endSessions(
-                    "SELECT id FROM sessions WHERE id = ?", [rotation.sessionID.description], at: rotation.now)
+                    "id = ?", [rotation.sessionID.description], at: rotation.now)
                 return lines.first.map { .reused(stored.user.id, $0) } ?? .refused
             case .refuseExpired: return .expired
+            case .refuseRepeat: return .exhausted(stored.user.id)
             case .refuse: return .refused
             }
         }
@@ -93,8 +101,7 @@ extension SQLiteStorage {
     public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
         try await write { database in
             try database.endSessions(
-                "SELECT id FROM sessions WHERE id = ? AND user_id = coalesce(?, user_id)", [id.description, user],
-                at: now
+                "id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now
             ).first
         }
     }
@@ -103,39 +110,100 @@ extension SQLiteStorage {
         try await write { try $0.endSessions(of: user, except: kept, at: now) }
     }
 
+    public func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions {
+        let unmarked = Self.isUnmarked("refresh_digest", "previous_digest")
+        return try read { database in
+            try database.row(
+                """
+                SELECT count(*) AS count, count(*) FILTER (WHERE \(unmarked)) AS unmarked,
+                    max(expires_at) FILTER (WHERE \(unmarked)) AS last_expiry
+                FROM sessions WHERE refresh_digest IS NOT NULL AND expires_at > :now
+                """, ["mark": Data(mark), "now": now.timeIntervalSince1970]
+            ) { row in
+                RenewableSessions(
+                    count: row["count"], unmarkedCount: row["unmarked"],
+                    lastUnmarkedExpiry: (row["last_expiry"] as Double?).map(Date.init(timeIntervalSince1970:)))
+            } ?? RenewableSessions(count: 0, unmarkedCount: 0, lastUnmarkedExpiry: nil)
+        }
+    }
+
+    public func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation] {
+        try await write { database in
+            try database.endSessions(
+                """
+                refresh_digest IS NOT NULL AND (\(Self.isUnmarked("refresh_digest", "previous_digest"))) LIMIT :limit
+                """, ["mark": Data(mark), "limit": limit], at: now)
+        }
+    }
+
+    /// Whether one of those columns has a digest that does not begin with `:mark`.
+    static func isUnmarked(_ columns: String...) -> String {
+        columns.map { "ifnull(NOT (length(\($0)) > 32 AND substr(\($0), 1, length(:mark)) = :mark), 0)" }
+            .joined(separator: " OR ")
+    }
+
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
         try await write { database in
             try database.run(
-                "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ? LIMIT ?)",
-                [date.timeIntervalSince1970, limit])
+                """
+                DELETE FROM sessions WHERE id IN (
+                    SELECT id FROM sessions WHERE expires_at < ?1 AND tokens_expire_at < ?1 LIMIT ?2)
+                """, [date.timeIntervalSince1970, limit])
             return database.changesCount
         }
     }
 }
 
 extension Database {
+    /// Stores a session when its user is there, is not disabled, and has that password; `nil` for
+    /// any.
+    /// - Returns: whether it was stored.
+    @discardableResult
+    func insert(_ new: NewSession, passwordVersion: Int?) throws -> Bool {
+        let session = new.session
+        try run(
+            """
+            INSERT INTO sessions (
+                id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
+                tokens_expire_at)
+            SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM users
+            WHERE id = ?9 AND disabled_at IS NULL AND password_version = coalesce(?10, password_version)
+                AND NOT EXISTS (SELECT 1 FROM revocations WHERE session_id = ?1)
+            ON CONFLICT (id) DO NOTHING
+            """,
+            [
+                session.id.description, session.createdAt.timeIntervalSince1970,
+                session.lastUsedAt.timeIntervalSince1970,
+                session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
+                new.refreshDigest.map { Data($0) }, session.tokensExpireAt.timeIntervalSince1970,
+                session.userID, passwordVersion,
+            ])
+        return changesCount == 1
+    }
+
     func session(id: Session.ID) throws -> StoredSession? {
         try row(
             """
             SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, previous_digest,
+                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
                 username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
             FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
             """, [id.description], StoredSession.init) ?? nil
     }
 
     func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) throws -> [Revocation] {
-        try endSessions(
-            "SELECT id FROM sessions WHERE user_id = ? AND id IS NOT ?", [user, kept?.description], at: now)
+        try endSessions("user_id = ? AND id IS NOT ?", [user, kept?.description], at: now)
     }
 
-    /// Deletes the sessions that `selection` names and writes a line for each.
-    fileprivate func endSessions(_ selection: String, _ arguments: StatementArguments, at now: Date) throws
+    /// Deletes the sessions of which `condition` is true and writes a line for each.
+    fileprivate func endSessions(_ condition: String, _ arguments: StatementArguments, at now: Date) throws
         -> [Revocation]
     {
-        try rows(selection, arguments) { try $0.sessionID("id") }.compactMap(\.self).map { id in
+        try rows("SELECT id, tokens_expire_at FROM sessions WHERE \(condition)", arguments) { row in
+            try row.sessionID("id").map { ($0, Date(timeIntervalSince1970: row["tokens_expire_at"])) }
+        }.compactMap(\.self).map { id, tokensExpireAt in
             try run("DELETE FROM sessions WHERE id = ?", [id.description])
-            return try appendRevocation(of: .session(id), at: now)
+            return try appendRevocation(of: .session(id), at: now, tokensUntil: tokensExpireAt)
         }
     }
 }
@@ -150,7 +218,8 @@ extension Session {
             lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]),
             expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
             origin: SessionOrigin(address: row["address"], userAgent: row["user_agent"]),
-            isRenewable: (row["refresh_digest"] as Data?) != nil)
+            isRenewable: (row["refresh_digest"] as Data?) != nil,
+            tokensExpireAt: Date(timeIntervalSince1970: row["tokens_expire_at"]))
     }
 }
 
@@ -161,7 +230,10 @@ extension StoredSession {
             session: session, user: User(row, id: "user_id", createdAt: "user_created_at"),
             refresh: RefreshState(
                 generation: row["generation"], digest: (row["refresh_digest"] as Data?).map(Array.init),
-                previousDigest: (row["previous_digest"] as Data?).map(Array.init)))
+                siblingDigests: [[UInt8]](packed: Array(row["sibling_digests"] as Data)),
+                previousDigest: (row["previous_digest"] as Data?).map(Array.init),
+                givenAt: (row["successor_given_at"] as Double?).map(Date.init(timeIntervalSince1970:)),
+                repeats: row["repeats"]))
     }
 }
 

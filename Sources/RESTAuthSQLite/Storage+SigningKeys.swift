@@ -40,6 +40,14 @@ extension SQLiteStorage {
         }
     }
 
+    public func replaceSealedSigningKey(id: String, _ sealed: [UInt8], with other: [UInt8]) async throws -> Bool {
+        try await write { database in
+            try database.run(
+                "UPDATE signing_keys SET sealed = ? WHERE id = ? AND sealed = ?", [Data(other), id, Data(sealed)])
+            return database.changesCount == 1
+        }
+    }
+
     public func deleteSigningKey(id: String) async throws -> Bool {
         try await write { database in
             try database.run("DELETE FROM signing_keys WHERE id = ?", [id])

@@ -4,23 +4,14 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
-        let places = subjects.map { _ in "?" }.joined(separator: ", ")
-        return try read { database in
-            try database.rows(
-                "SELECT * FROM throttles WHERE subject IN (\(places))", StatementArguments(subjects.map(\.rawValue))
-            ) {
-                ThrottleCounter($0)
-            }
-        }
+        try read { database in try subjects.compactMap { try database.throttle($0) } }
     }
 
     public func countFailure(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
     ) async throws -> ThrottleLimit.Outcome {
         try await write { database in
-            let counter = try database.row("SELECT * FROM throttles WHERE subject = ?", [subject.rawValue]) {
-                ThrottleCounter($0)
-            }
+            let counter = try database.throttle(subject)
             let outcome = limit.counting(amount, of: subject, other: other, on: counter, at: now)
             if case .counted(let counter, _) = outcome { try database.store(counter) }
             return outcome
@@ -28,25 +19,35 @@ extension SQLiteStorage {
     }
 
     public func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter] {
-        try read { database in
+        let condition = subject == nil ? "" : "WHERE (kind, username, network, user_id) > (?, ?, ?, ?)"
+        let arguments = (subject?.key.arguments ?? []) + [limit]
+        return try read { database in
             try database.rows(
-                "SELECT * FROM throttles WHERE subject > ? ORDER BY subject LIMIT ?", [subject?.rawValue ?? "", limit]
-            ) { ThrottleCounter($0) }
+                "SELECT * FROM throttles \(condition) ORDER BY kind, username, network, user_id LIMIT ?", arguments
+            ) { try ThrottleCounter($0) }
         }
     }
 
     public func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool {
         try await write { database in
-            try database.run("DELETE FROM throttles WHERE subject = ?", [subject.rawValue])
+            try database.run(
+                "DELETE FROM throttles WHERE kind = ? AND username = ? AND network = ? AND user_id = ?",
+                subject.key.arguments)
             return database.changesCount == 1
         }
+    }
+
+    public func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject] {
+        try await write { try $0.deleteThrottles(ofUser: canonicalUsername, id: user) }
     }
 
     public func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int {
         try await write { database in
             try database.run(
-                "DELETE FROM throttles WHERE subject IN (SELECT subject FROM throttles WHERE forgotten_at < ? LIMIT ?)",
-                [date.timeIntervalSince1970, limit])
+                """
+                DELETE FROM throttles WHERE (kind, username, network, user_id) IN (
+                    SELECT kind, username, network, user_id FROM throttles WHERE forgotten_at < ? LIMIT ?)
+                """, [date.timeIntervalSince1970, limit])
             return database.changesCount
         }
     }
@@ -64,11 +65,7 @@ extension SQLiteStorage {
 
     public func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws {
         try await write { database in
-            try database.run(
-                """
-                INSERT INTO known_origins (user_id, network, seen_at) SELECT id, ?, ? FROM users WHERE id = ?
-                ON CONFLICT (user_id, network) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)
-                """, [network.description, now.timeIntervalSince1970, user])
+            try database.rememberOrigin(network, user: user, at: now)
             try database.run(
                 """
                 DELETE FROM known_origins WHERE user_id = ? AND network IN (
@@ -90,27 +87,48 @@ extension SQLiteStorage {
 }
 
 extension Database {
+    fileprivate func throttle(_ subject: ThrottleSubject) throws -> ThrottleCounter? {
+        try row(
+            "SELECT * FROM throttles WHERE kind = ? AND username = ? AND network = ? AND user_id = ?",
+            subject.key.arguments
+        ) { try ThrottleCounter($0) }
+    }
+
     fileprivate func store(_ counter: ThrottleCounter) throws {
         try run(
             """
-            INSERT INTO throttles (subject, failures, failed_at, forgiven_at, forgotten_at, others, version) VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, failed_at = excluded.failed_at,
-                forgiven_at = excluded.forgiven_at, forgotten_at = excluded.forgotten_at, others = excluded.others,
-                version = excluded.version
+            INSERT INTO throttles (
+                kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (kind, username, network, user_id) DO UPDATE SET
+                failures = excluded.failures, failed_at = excluded.failed_at, forgiven_at = excluded.forgiven_at,
+                forgotten_at = excluded.forgotten_at, others = excluded.others, version = excluded.version
             """,
-            [
-                counter.subject.rawValue, counter.failures, counter.failedAt.timeIntervalSince1970,
-                counter.forgivenAt.timeIntervalSince1970, counter.forgottenAt.timeIntervalSince1970,
-                Data(counter.others.bytes),
-                counter.version,
+            counter.subject.key.arguments + [
+                counter.failures, counter.failedAt.timeIntervalSince1970, counter.forgivenAt.timeIntervalSince1970,
+                counter.forgottenAt.timeIntervalSince1970, Data(counter.others.bytes), counter.version,
             ])
     }
 }
 
+extension ThrottleSubject.Key {
+    fileprivate var arguments: StatementArguments { [kind, username, network, userID] }
+}
+
+extension ThrottleSubject {
+    init(_ row: Row) throws {
+        let key = Key(kind: row["kind"], username: row["username"], network: row["network"], userID: row["user_id"])
+        guard let subject = Self(key) else {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "throttles has a key that it cannot have")
+        }
+        self = subject
+    }
+}
+
 extension ThrottleCounter {
-    fileprivate init(_ row: Row) {
+    fileprivate init(_ row: Row) throws {
         self.init(
-            subject: ThrottleSubject(rawValue: row["subject"]), failures: row["failures"],
+            subject: try ThrottleSubject(row), failures: row["failures"],
             failedAt: Date(timeIntervalSince1970: row["failed_at"]),
             forgivenAt: Date(timeIntervalSince1970: row["forgiven_at"]),
             forgottenAt: Date(timeIntervalSince1970: row["forgotten_at"]),

@@ -40,17 +40,20 @@ extension SQLiteStorage {
     }
 
     public func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
+        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
     ) async throws -> [Revocation]? {
         try await write { database in
             try database.run(
                 """
                 UPDATE users SET password_hash = ?, password_changed_at = ?, password_version = password_version + 1
-                WHERE id = ? AND password_hash = coalesce(?, password_hash)
-                """, [hash, now.timeIntervalSince1970, id, present])
+                WHERE id = ? AND password_hash = coalesce(?, password_hash) AND (disabled_at IS NULL OR NOT ?)
+                """, [hash, now.timeIntervalSince1970, id, present, beginning != nil])
             guard database.changesCount == 1 else { return nil }
             try database.run("DELETE FROM known_origins WHERE user_id = ?", [id])
-            return try database.endSessions(of: id, except: kept, at: now)
+            try database.deleteThrottles(ofUser: id)
+            let ended = try database.endSessions(of: id, except: nil, at: now)
+            if let beginning { try database.insert(beginning, passwordVersion: nil) }
+            return ended
         }
     }
 
@@ -96,7 +99,11 @@ extension SQLiteStorage {
                 [id, role]
             ) { $0["is_refused"] as Bool }
             guard isRefused == true else { return (true, nil) }
-            return (true, try database.appendRevocation(of: .role(role, of: id), isRefused: false, at: now))
+            return (
+                true,
+                try database.appendRevocation(
+                    of: .role(role, of: id), isRefused: false, at: now, tokensUntil: nil)
+            )
         }
     }
 
@@ -104,7 +111,7 @@ extension SQLiteStorage {
         try await write { database in
             guard try database.hasUser(id) else { return nil }
             try database.run("DELETE FROM user_roles WHERE user_id = ? AND role = ?", [id, role])
-            return try database.appendRevocation(of: .role(role, of: id), at: now)
+            return try database.appendRevocation(of: .role(role, of: id), at: now, tokensUntil: nil)
         }
     }
 
@@ -119,19 +126,22 @@ extension SQLiteStorage {
     }
 
     public func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revoke(id, isRefused: true, at: now, "DELETE FROM users WHERE id = ?", [id])
+        try await write { database in
+            try database.deleteThrottles(ofUser: id)
+            // Nobody can be giving one more: a session is needed for that, and they go too.
+            let latest = try database.row(
+                "SELECT max(tokens_expire_at) AS latest FROM sessions WHERE user_id = ?", [id]
+            ) { ($0["latest"] as Double?).map(Date.init(timeIntervalSince1970:)) }
+            try database.run("DELETE FROM users WHERE id = ?", [id])
+            guard database.changesCount == 1 else { return nil }
+            return try database.appendRevocation(of: .user(id), at: now, tokensUntil: (latest ?? nil) ?? now)
+        }
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
-    /// transaction.
     private func revoke(
         _ id: User.ID, isRefused: Bool, at now: Date, _ sql: String, _ arguments: StatementArguments
     ) async throws -> Revocation? {
-        try await write { database in
-            try database.run(sql, arguments)
-            guard database.changesCount == 1 else { return nil }
-            return try database.appendRevocation(of: .user(id), isRefused: isRefused, at: now)
-        }
+        try await write { try $0.revoke(id, isRefused: isRefused, at: now, sql, arguments) }
     }
 }
 
@@ -145,11 +155,31 @@ extension Database {
                 VALUES (?, ?, ?, ?, ?)
                 """,
                 [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970])
-            return lastInsertedRowID
+            let id = lastInsertedRowID
+            try deleteThrottles(ofUser: name.canonical, id: id)
+            return id
         } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
             // Thrown, so that all is rolled back: ON CONFLICT DO NOTHING would use an id up.
             throw AuthError(.userAlreadyExists, "existing user", field: "username")
         }
+    }
+
+    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
+    /// transaction.
+    fileprivate func revoke(
+        _ id: User.ID, isRefused: Bool, at now: Date, _ sql: String, _ arguments: StatementArguments
+    ) throws -> Revocation? {
+        try run(sql, arguments)
+        guard changesCount == 1 else { return nil }
+        return try appendRevocation(of: .user(id), isRefused: isRefused, at: now, tokensUntil: nil)
+    }
+
+    /// Deletes what was counted of a user who is there.
+    fileprivate func deleteThrottles(ofUser id: User.ID) throws {
+        let name = try row("SELECT canonical_username FROM users WHERE id = ?", [id]) {
+            $0["canonical_username"] as String
+        }
+        if let name { try deleteThrottles(ofUser: name, id: id) }
     }
 
     fileprivate func hasUser(_ id: User.ID) throws -> Bool {

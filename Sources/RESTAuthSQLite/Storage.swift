@@ -57,9 +57,9 @@ public struct SQLiteStorage: Storage {
         writer = GroupCommit(database: queue)
     }
 
-    public func instanceSecret() throws -> InstanceSecret? {
-        guard let path else { return InstanceSecret() }
-        return try InstanceSecret(file: SQLiteFile(path).secretFile)
+    public func instanceSecrets() throws -> InstanceSecrets? {
+        guard let path else { return InstanceSecrets(InstanceSecret()) }
+        return try InstanceSecrets(file: SQLiteFile(path).secretFile)
     }
 
     package static var configuration: Configuration {

@@ -38,7 +38,7 @@ struct Server {
             proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies),
             isSecure: tls != nil)
         let service = HTTPService(
-            builder: try serverBuilder(tls, immediate: ImmediateRoutes(auth: auth), completion),
+            builder: serverBuilder(tls, immediate: ImmediateRoutes(auth: auth), completion),
             configuration: ServerConfiguration(
                 address: .hostname(settings.hostname, port: settings.port), backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(settings.maxConnections)),
@@ -46,8 +46,9 @@ struct Server {
             onServerRunning: { channel in
                 Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show()
             })
+        let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)
         var group = ServiceGroupConfiguration(
-            services: auth.services + [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: auth.services + [service, limit], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
         do {
             try await ServiceGroup(configuration: group).run()
@@ -76,21 +77,29 @@ struct Server {
 
     private func serverBuilder(
         _ tls: TLSConfiguration?, immediate: ImmediateRoutes, _ completion: Completion
-    ) throws -> HTTPServerBuilder {
-        let (request, idle) = (
-            TimeAmount.seconds(Int64(settings.requestTimeout)), TimeAmount.seconds(Int64(settings.idleTimeout))
-        )
+    ) -> HTTPServerBuilder {
+        let limits = ConnectionLifetime.Limits(
+            idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
+            shutdown: .seconds(Int64(settings.shutdownTimeout)))
+        let bodyLimit = settings.bodyLimit
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
-                ConnectionGuard(requestTimeout: request, idleTimeout: idle, bodyLimit: settings.bodyLimit),
+                ConnectionGuard(requestTimeout: limits.request, bodyLimit: bodyLimit),
+                RequestCount(),
+                RequestTurns(),
                 ImmediateAnswers(routes: immediate, completion: completion),
             ],
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 8 << 10, maxHeaderListSize: ConnectionGuard.headLimit, maxHeaderFieldCount: 100))
-        guard let tls else { return .http1(configuration: http) }
-        return try .http2Upgrade(
-            tlsConfiguration: tls,
-            configuration: .init(idleTimeout: .seconds(settings.idleTimeout), streamConfiguration: http))
+        return HTTPServerBuilder { responder in
+            guard let tls else {
+                return BoundedChannel(base: HTTP1Channel(responder: responder, configuration: http), limits: limits)
+            }
+            return BoundedChannel(
+                base: try HTTP2UpgradeChannel(
+                    tlsConfiguration: tls, configuration: .init(streamConfiguration: http), responder: responder),
+                limits: limits)
+        }
     }
 
     /// Binds and lets go again, so that a port in use is found before a database is made. It never

@@ -23,5 +23,20 @@ extension StorageContract {
             #expect(error?.code == .clientAlreadyExists)
             #expect(try await storage.clientSecretDigest(id: "gateway") == [1])
         },
+        Promise("a digest is replaced only where it is as given, and found by its mark") { storage async throws in
+            let now = TestClock().now
+            let mark: [UInt8] = [1, 2, 3, 4]
+            let plain = Array(repeating: UInt8(9), count: 32)
+            for (id, digest) in [("a", plain), ("b", mark + plain), ("c", mark + plain.dropFirst(4)), ("d", [])] {
+                try await storage.insertClient(Client(id: id, createdAt: now), secretDigest: digest)
+            }
+            #expect(try await storage.clients(notMarked: mark) == ["a", "c", "d"])
+            #expect(try await !storage.replaceClientSecretDigest(id: "a", mark + plain, with: mark + plain))
+            #expect(try await !storage.replaceClientSecretDigest(id: "e", plain, with: mark + plain))
+            #expect(try await storage.replaceClientSecretDigest(id: "a", plain, with: mark + plain))
+            #expect(try await !storage.replaceClientSecretDigest(id: "a", plain, with: plain))
+            #expect(try await storage.clientSecretDigest(id: "a") == mark + plain)
+            #expect(try await storage.clients(notMarked: mark) == ["c", "d"])
+        },
     ]
 }

@@ -137,7 +137,7 @@ extension StorageContract {
             _ = try await storage.importUsers(
                 [importable("a", id: 4, legacyID: 2, roles: ["admin"]), importable("b", id: 6)], above: 0,
                 isTrial: false)
-            _ = try await storage.setPasswordHash("new", user: 6, replacing: nil, keeping: nil, at: now)
+            _ = try await storage.setPasswordHash("new", user: 6, replacing: nil, beginning: nil, at: now)
             let page = try await storage.exportUsers(after: 0, limit: 10)
             #expect(page.map(\.credentials.user.id) == [4, 6])
             #expect(page.map(\.credentials.user.roles) == [["admin"], []])

@@ -1,3 +1,4 @@
+import Foundation
 import RESTAuth
 import Testing
 
@@ -13,6 +14,11 @@ extension StorageContract {
             lines += new
         }
         return lines
+    }
+
+    /// Ends a session and says when its line expires.
+    private static func end(_ session: Session, in storage: any Storage, at now: Date) async throws -> Date? {
+        try await storage.endSession(id: session.id, of: nil, at: now)?.expiresAt
     }
 
     static let revocations = [
@@ -60,16 +66,106 @@ extension StorageContract {
             let end = try #require(await storage.deleteUser(id: last, at: now))
             #expect(try await read == written.sorted { $0.number < $1.number } + [end])
         },
-        Promise("old lines are deleted in batches, and their numbers are never given again") { storage async throws in
+        Promise("a session's line expires with the last token that was given for it") { storage async throws in
+            let clock = TestClock()
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now).id
+            func session(_ number: Int, tokensFor seconds: TimeInterval) async throws -> Session {
+                let sample = Samples.session(number, of: user, at: clock.now, isRenewable: number > 2)
+                let session = Session(
+                    id: sample.id, userID: user, createdAt: clock.now, lastUsedAt: clock.now,
+                    expiresAt: sample.expiresAt, origin: sample.origin, isRenewable: sample.isRenewable,
+                    tokensExpireAt: clock.now.addingTimeInterval(seconds))
+                _ = try await storage.insertSession(
+                    session, passwordVersion: nil, refreshDigest: number > 2 ? Array("0".utf8) : nil, limit: 10)
+                return session
+            }
+            func expiry(after seconds: TimeInterval) -> Date {
+                clock.now.addingTimeInterval(seconds + Revocation.slack)
+            }
+            let ended = try await session(1, tokensFor: 600)
+            #expect(try await end(ended, in: storage, at: clock.now) == expiry(after: 600))
+            #expect(try await end(session(1, tokensFor: 600), in: storage, at: clock.now) == nil)
+
+            let prolonged = try await session(2, tokensFor: 600)
+            for seconds in [900, 5] {
+                let stored = try await storage.prolongSession(
+                    id: prolonged.id, until: clock.now.addingTimeInterval(TimeInterval(seconds)), at: clock.now)
+                #expect(stored?.session.tokensExpireAt == clock.now.addingTimeInterval(900))
+            }
+            #expect(try await end(prolonged, in: storage, at: clock.now) == expiry(after: 900))
+
+            // With each answer a token is given, the repeated one included, and some are shorter.
+            let renewed = try await session(3, tokensFor: 600)
+            for (seconds, expected) in [(700, 700), (60, 700), (800, 800), (90, 800)] as [(TimeInterval, TimeInterval)]
+            {
+                let outcome = try await storage.rotate(
+                    RefreshRotation(
+                        sessionID: renewed.id, generation: 0, digest: Array("0".utf8), successorDigest: { _ in [1] },
+                        now: clock.now, inactivityTimeout: 86400, timebox: 86400,
+                        tokenExpiresAt: clock.now.addingTimeInterval(seconds)))
+                switch outcome {
+                case .renewed, .repeated: break
+                default:
+                    Issue.record("\(outcome)")
+                    continue
+                }
+                #expect(
+                    try await storage.session(id: renewed.id)?.session.tokensExpireAt
+                        == clock.now.addingTimeInterval(expected))
+            }
+            #expect(try await end(renewed, in: storage, at: clock.now) == expiry(after: 800))
+
+            // When they are over, the clocks are all that is left.
+            let old = try await session(4, tokensFor: 600)
+            clock.advance(by: 3600)
+            #expect(try await end(old, in: storage, at: clock.now) == expiry(after: 0))
+            #expect(try await storage.revocations(after: 0, limit: 10).count == 4)
+        },
+        Promise("a deleted user's line expires with the last token of the user's sessions") { storage async throws in
+            let now = TestClock().now
+            let slack = Revocation.slack
+            for (name, lives) in [("a", [600, 4000, 50]), ("b", [])] as [(String, [TimeInterval])] {
+                let user = try await storage.insertUser(Username(name), passwordHash: "h", at: now).id
+                for (number, seconds) in lives.enumerated() {
+                    let sample = Samples.session(number, of: user, at: now)
+                    _ = try await storage.insertSession(
+                        Session(
+                            id: sample.id, userID: user, createdAt: now, lastUsedAt: now, expiresAt: sample.expiresAt,
+                            origin: sample.origin, isRenewable: true, tokensExpireAt: now.addingTimeInterval(seconds)),
+                        passwordVersion: nil, refreshDigest: [1], limit: 10)
+                }
+                let line = try await storage.deleteUser(id: user, at: now)
+                #expect(line?.expiresAt == now.addingTimeInterval((lives.max() ?? 0) + slack))
+            }
+        },
+        Promise("what lifts a refusal expires no sooner than that, whatever the clocks say") { storage async throws in
+            let clock = TestClock()
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now).id
+            let longest = Revocation.expiry(at: clock.now, tokensUntil: nil)
+            _ = try await storage.grantRole("admin", user: user, at: clock.now)
+            #expect(try await storage.revokeRole("admin", user: user, at: clock.now)?.expiresAt == longest)
+            #expect(try await storage.disableUser(id: user, at: clock.now)?.expiresAt == longest)
+            // On a node whose clock is an hour behind.
+            clock.advance(by: -3600)
+            #expect(try await storage.enableUser(id: user, at: clock.now)?.expiresAt == longest)
+            #expect(try await storage.grantRole("admin", user: user, at: clock.now).lifted?.expiresAt == longest)
+            clock.advance(by: 7200)
+            #expect(
+                try await storage.enableUser(id: user, at: clock.now)?.expiresAt
+                    == Revocation.expiry(at: clock.now, tokensUntil: nil))
+        },
+        Promise("what has expired is deleted in batches, and no number is ever given again") { storage async throws in
             let clock = TestClock()
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now)
             for _ in 0..<3 { _ = try await storage.disableUser(id: user.id, at: clock.now) }
-            let last = try await storage.revocations(after: 0, limit: 10).last?.number ?? 0
+            let lines = try await storage.revocations(after: 0, limit: 10)
+            let last = lines.last?.number ?? 0
+            clock.advance(by: try #require(lines.last).expiresAt.timeIntervalSince(clock.now))
             #expect(try await storage.lastRevocationNumber() == last)
-            #expect(try await storage.deleteRevocations(before: clock.now, limit: 10) == 0)
+            #expect(try await storage.deleteRevocations(expiredBefore: clock.now, limit: 10) == 0)
             clock.advance(by: 1)
-            #expect(try await storage.deleteRevocations(before: clock.now, limit: 2) == 2)
-            #expect(try await storage.deleteRevocations(before: clock.now, limit: 2) == 1)
+            #expect(try await storage.deleteRevocations(expiredBefore: clock.now, limit: 2) == 2)
+            #expect(try await storage.deleteRevocations(expiredBefore: clock.now, limit: 2) == 1)
             #expect(try await storage.revocations(after: 0, limit: 10).isEmpty)
             #expect(try await storage.lastRevocationNumber() == last)
             #expect(try #require(await storage.enableUser(id: user.id, at: clock.now)).number > last)

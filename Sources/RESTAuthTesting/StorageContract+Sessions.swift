@@ -14,12 +14,15 @@ extension StorageContract {
     ) -> RefreshRotation {
         RefreshRotation(
             sessionID: session.id, generation: generation, digest: Array(digest.utf8),
-            successorDigest: Array(successor.utf8), now: now,
+            successorDigest: { $0 == 0 ? Array(successor.utf8) : [UInt8(ascii: "a") + UInt8($0)] }, now: now,
             inactivityTimeout: timeout, timebox: 30 * 86400)
     }
 
     private static func isRenewed(_ outcome: RefreshOutcome) -> Bool {
-        if case .renewed = outcome { true } else { false }
+        switch outcome {
+        case .renewed, .repeated: true
+        default: false
+        }
     }
 
     static let sessions = [
@@ -37,6 +40,58 @@ extension StorageContract {
             #expect(stored.refresh.previousDigest == nil)
             #expect(stored.refresh.generation == 0)
         },
+        Promise("of sessions with one id one is stored, and none when it has been ended") { storage async throws in
+            let now = TestClock().now
+            let session = Samples.session(of: try await user(storage, at: now), at: now)
+            func insert() async throws -> Bool {
+                try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10) != nil
+            }
+            let stored = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<20 { group.addTask { try await insert() } }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(stored == 1)
+            #expect(try await !storage.isSessionRevoked(session.id))
+            let line = try #require(await storage.endSession(id: session.id, of: nil, at: now))
+            #expect(try await storage.isSessionRevoked(session.id))
+            #expect(try await !insert())
+            #expect(try await storage.session(id: session.id) == nil)
+            while try await storage.deleteRevocations(expiredBefore: line.expiresAt + 1, limit: 10) > 0 {}
+            #expect(try await !storage.isSessionRevoked(session.id))
+        },
+        Promise("a session that ends while many begin it anew has ended") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            for number in 0..<10 {
+                let session = Samples.session(number, of: id, at: now)
+                _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 100)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for task in 0..<12 {
+                        group.addTask {
+                            if task == 4 {
+                                _ = try await storage.endSession(id: session.id, of: nil, at: now)
+                            } else {
+                                _ = try await storage.insertSession(
+                                    session, passwordVersion: nil, refreshDigest: nil, limit: 100)
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await storage.session(id: session.id) == nil)
+            }
+        },
+        Promise("an expired session stays until all tokens of it have expired") { storage async throws in
+            let now = TestClock().now
+            let sample = Samples.session(of: try await user(storage, at: now), at: now)
+            let session = Session(
+                id: sample.id, userID: sample.userID, createdAt: now, lastUsedAt: now,
+                expiresAt: now.addingTimeInterval(60), origin: sample.origin, isRenewable: false,
+                tokensExpireAt: now.addingTimeInterval(3600))
+            _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10)
+            #expect(try await storage.deleteSessions(expiredBefore: now.addingTimeInterval(3600), limit: 10) == 0)
+            #expect(try await storage.deleteSessions(expiredBefore: now.addingTimeInterval(3601), limit: 10) == 1)
+        },
         Promise("no session is stored for who is gone, disabled, or has another password by now") {
             storage async throws in
             let now = TestClock().now
@@ -48,7 +103,7 @@ extension StorageContract {
             #expect(try await !insert(1, of: 1, version: nil))
             let id = try await user(storage, at: now)
             let first = try #require(await storage.credentials(user: id)).passwordVersion
-            _ = try await storage.setPasswordHash("new", user: id, replacing: nil, keeping: nil, at: now)
+            _ = try await storage.setPasswordHash("new", user: id, replacing: nil, beginning: nil, at: now)
             let second = try #require(await storage.credentials(canonicalUsername: "a")).passwordVersion
             #expect(second > first)
             #expect(try await !insert(1, of: id, version: first))
@@ -116,7 +171,7 @@ extension StorageContract {
                         group.addTask {
                             if number == 10 {
                                 _ = try await storage.setPasswordHash(
-                                    "h\(round)", user: id, replacing: nil, keeping: nil, at: now)
+                                    "h\(round)", user: id, replacing: nil, beginning: nil, at: now)
                             } else {
                                 _ = try await storage.insertSession(
                                     Samples.session(round * 100 + number, of: id, at: now), passwordVersion: version,
@@ -176,26 +231,102 @@ extension StorageContract {
                 try await storage.prolongSession(id: Samples.session(3, at: clock.now).id, until: later, at: clock.now)
                     == nil)
         },
-        Promise("a refresh token is traded once, and again until its successor is used") { storage async throws in
+        Promise("a refresh token is traded once, and again until a successor is used") { storage async throws in
             let clock = TestClock()
             let session = Samples.session(of: try await user(storage, at: clock.now), at: clock.now)
             _ = try await storage.insertSession(
                 session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
             clock.advance(by: 60)
-            for _ in 0..<3 {
+            guard
+                case .renewed(let renewed, let user, _) = try await storage.rotate(
+                    rotation(session, 0, "0", to: "1", at: clock.now))
+            else { throw Unexpected() }
+            #expect(renewed.lastUsedAt == clock.now)
+            #expect(renewed.expiresAt == clock.now.addingTimeInterval(7 * 86400))
+            #expect(user.username == "a")
+            // The first successor for a minute, then the next; each repeat is a use, and prolongs
+            // nothing.
+            for (number, index) in [0, 1, 1, 2, 2].enumerated() {
+                clock.advance(by: 40)
                 guard
-                    case .renewed(let renewed, let user) = try await storage.rotate(
+                    case .repeated(let repeated, _, index, _) = try await storage.rotate(
                         rotation(session, 0, "0", to: "1", at: clock.now))
                 else { throw Unexpected() }
-                #expect(renewed.lastUsedAt == clock.now)
-                #expect(renewed.expiresAt == clock.now.addingTimeInterval(7 * 86400))
-                #expect(user.username == "a")
+                #expect(repeated.lastUsedAt == clock.now)
+                #expect(repeated.expiresAt == renewed.expiresAt)
+                let stored = try #require(await storage.session(id: session.id))
+                #expect(stored.session == repeated)
+                #expect(stored.refresh.repeats == number + 1)
             }
-            #expect(isRenewed(try await storage.rotate(rotation(session, 1, "1", to: "2", at: clock.now))))
+            // Any of them may be the one that is used.
+            #expect(isRenewed(try await storage.rotate(rotation(session, 1, "b", to: "2", at: clock.now))))
             let state = try #require(await storage.session(id: session.id)).refresh
             #expect(state.generation == 2)
             #expect(state.digest == Array("2".utf8))
-            #expect(state.previousDigest == Array("1".utf8))
+            #expect(state.siblingDigests.isEmpty)
+            #expect(state.previousDigest == Array("b".utf8))
+            #expect(state.givenAt == clock.now)
+            #expect(state.repeats == 0)
+        },
+        Promise("the second of two successors that are used ends the session") { storage async throws in
+            let clock = TestClock()
+            let id = try await user(storage, at: clock.now)
+            for (number, (first, second)) in [("1", "b"), ("b", "1"), ("c", "b")].enumerated() {
+                let session = Samples.session(number, of: id, at: clock.now)
+                _ = try await storage.insertSession(
+                    session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+                for _ in 0..<3 {
+                    #expect(isRenewed(try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now))))
+                    clock.advance(by: 61)
+                }
+                #expect(isRenewed(try await storage.rotate(rotation(session, 1, first, to: "2", at: clock.now))))
+                guard
+                    case .reused(id, let line) = try await storage.rotate(
+                        rotation(session, 1, second, to: "3", at: clock.now))
+                else { throw Unexpected() }
+                #expect(line.subject == .session(session.id))
+                #expect(try await storage.session(id: session.id) == nil)
+            }
+        },
+        Promise("a successor that was never given is refused") { storage async throws in
+            let clock = TestClock()
+            let session = Samples.session(of: try await user(storage, at: clock.now), at: clock.now)
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            #expect(isRenewed(try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now))))
+            for digest in ["b", "", "1b", "0"] {
+                guard case .refused = try await storage.rotate(rotation(session, 1, digest, to: "2", at: clock.now))
+                else { throw Unexpected() }
+            }
+            #expect(isRenewed(try await storage.rotate(rotation(session, 1, "1", to: "2", at: clock.now))))
+        },
+        Promise("of many that are late at once all get one successor, and none more than the limit") {
+            storage async throws in
+            let clock = TestClock()
+            let session = Samples.session(of: try await user(storage, at: clock.now), at: clock.now)
+            _ = try await storage.insertSession(
+                session, passwordVersion: nil, refreshDigest: Array("0".utf8), limit: 10)
+            #expect(isRenewed(try await storage.rotate(rotation(session, 0, "0", to: "1", at: clock.now))))
+            clock.advance(by: 3600)
+            let now = clock.now
+            let (given, exhausted) = try await withThrowingTaskGroup(of: Int?.self) { group in
+                for _ in 0..<RefreshRotation.repeatLimit + 20 {
+                    group.addTask {
+                        switch try await storage.rotate(rotation(session, 0, "0", to: "1", at: now)) {
+                        case .repeated(_, _, let index, _): index
+                        case .exhausted: nil
+                        default: throw Unexpected()
+                        }
+                    }
+                }
+                return try await group.reduce(into: ([Int](), 0)) { result, index in
+                    if let index { result.0.append(index) } else { result.1 += 1 }
+                }
+            }
+            #expect(given == [Int](repeating: 1, count: RefreshRotation.repeatLimit))
+            #expect(exhausted == 20)
+            #expect(try await storage.session(id: session.id)?.refresh.repeats == RefreshRotation.repeatLimit)
+            #expect(isRenewed(try await storage.rotate(rotation(session, 1, "1", to: "2", at: now))))
         },
         Promise("a token whose successor was used ends the session, with a line") { storage async throws in
             let now = TestClock().now
@@ -262,7 +393,7 @@ extension StorageContract {
                 let outcome = try await storage.rotate(
                     rotation(session, number, "\(number)", to: "\(number + 1)", at: clock.now))
                 if number < 4 {
-                    guard case .renewed(let renewed, _) = outcome else { throw Unexpected() }
+                    guard case .renewed(let renewed, _, _) = outcome else { throw Unexpected() }
                     #expect(
                         renewed.expiresAt
                             == min(clock.now.addingTimeInterval(7 * 86400), start.addingTimeInterval(30 * 86400)))
@@ -296,9 +427,62 @@ extension StorageContract {
             let kept = Samples.session(1, at: now).id
             #expect(try await storage.endSessions(of: id, except: kept, at: now).count == 2)
             #expect(try await storage.endSessions(of: id, except: kept, at: now).isEmpty)
-            let lines = try await storage.setPasswordHash("new", user: id, replacing: "h", keeping: nil, at: now)
+            let lines = try await storage.setPasswordHash("new", user: id, replacing: "h", beginning: nil, at: now)
             #expect(lines?.map(\.subject) == [.session(kept)])
             #expect(try await storage.sessions(of: other, before: nil, limit: 9, at: now).count == 1)
+        },
+        Promise("a session begins with another password, or both are as before") { storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            let old = Samples.session(1, of: id, at: now)
+            _ = try await storage.insertSession(old, passwordVersion: nil, refreshDigest: [1], limit: 1)
+            let new = Samples.session(2, of: id, at: now)
+            func change(_ hash: String, replacing present: String) async throws -> [Revocation]? {
+                try await storage.setPasswordHash(
+                    hash, user: id, replacing: present, beginning: NewSession(new, refreshDigest: [2]), at: now)
+            }
+            #expect(try await change("new", replacing: "other") == nil)
+            _ = try await storage.disableUser(id: id, at: now)
+            #expect(try await change("new", replacing: "h") == nil)
+            #expect(try await storage.credentials(user: id)?.passwordHash == "h")
+            #expect(try await storage.session(id: old.id) != nil)
+            #expect(try await storage.session(id: new.id) == nil)
+            _ = try await storage.enableUser(id: id, at: now)
+            let lines = try await change("new", replacing: "h")
+            #expect(lines?.map(\.subject) == [.session(old.id)])
+            #expect(try await storage.sessions(of: id, before: nil, limit: 9, at: now) == [new])
+            #expect(try await storage.session(id: new.id)?.refresh.digest == [2])
+            #expect(try await storage.credentials(user: id)?.passwordHash == "new")
+            // It counts as the one that it is.
+            let third = Samples.session(3, of: id, at: now)
+            let ended = try await storage.insertSession(third, passwordVersion: nil, refreshDigest: nil, limit: 1)
+            #expect(ended?.map(\.subject) == [.session(new.id)])
+        },
+        Promise("the session that begins with another password outlives sign-ins that race with it") {
+            storage async throws in
+            let now = TestClock().now
+            let id = try await user(storage, at: now)
+            for round in 0..<10 {
+                let version = try #require(await storage.credentials(user: id)).passwordVersion
+                let new = Samples.session(round * 100 + 50, of: id, at: now)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<20 {
+                        group.addTask {
+                            if number == 10 {
+                                _ = try await storage.setPasswordHash(
+                                    "h\(round)", user: id, replacing: nil,
+                                    beginning: NewSession(new, refreshDigest: [1]), at: now)
+                            } else {
+                                _ = try await storage.insertSession(
+                                    Samples.session(round * 100 + number, of: id, at: now), passwordVersion: version,
+                                    refreshDigest: nil, limit: 2)
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await storage.sessions(of: id, before: nil, limit: 50, at: now) == [new])
+            }
         },
         Promise("a deleted user's sessions go with the user") { storage async throws in
             let now = TestClock().now
@@ -321,6 +505,46 @@ extension StorageContract {
             #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 2)
             #expect(try await storage.deleteSessions(expiredBefore: clock.now, limit: 2) == 1)
             #expect(try await storage.revocations(after: 0, limit: 10).isEmpty)
+        },
+        Promise("sessions are counted and ended by the mark of their digests, those without a token never") {
+            storage async throws in
+            let clock = TestClock()
+            let now = clock.now
+            let id = try await user(storage, at: now)
+            let mark: [UInt8] = [1, 2, 3, 4]
+            let plain = Array(repeating: UInt8(9), count: 32)
+            // Of the first three one is marked; the third will be, but not the token before its
+            // newest. The fourth only looks as if it were.
+            let digests: [[UInt8]?] = [
+                mark + plain, plain, plain, mark + plain.dropFirst(4), nil, [4, 3, 2, 1] + plain,
+            ]
+            for (number, digest) in digests.enumerated() {
+                _ = try await storage.insertSession(
+                    Samples.session(number, of: id, at: now, isRenewable: digest != nil), passwordVersion: nil,
+                    refreshDigest: digest, limit: 10)
+            }
+            clock.advance(by: 60)
+            let rotation = RefreshRotation(
+                sessionID: Samples.session(2, at: now).id, generation: 0, digest: plain,
+                successorDigest: { _ in mark + plain }, now: clock.now, inactivityTimeout: 7 * 86400,
+                timebox: 30 * 86400)
+            guard case .renewed(_, _, let first) = try await storage.rotate(rotation),
+                case .repeated(_, _, 0, let again) = try await storage.rotate(rotation)
+            else { throw Unexpected() }
+            #expect(first == mark + plain)
+            #expect(again == mark + plain)
+            let count = try await storage.renewableSessions(notMarked: mark, at: clock.now)
+            #expect(count.count == 5)
+            #expect(count.unmarkedCount == 4)
+            #expect(count.lastUnmarkedExpiry == clock.now.addingTimeInterval(7 * 86400))
+            let later = try await storage.renewableSessions(notMarked: mark, at: now.addingTimeInterval(30 * 86400))
+            #expect(later == RenewableSessions(count: 0, unmarkedCount: 0, lastUnmarkedExpiry: nil))
+            #expect(try await storage.endSessions(notMarked: mark, limit: 3, at: clock.now).count == 3)
+            #expect(try await storage.endSessions(notMarked: mark, limit: 3, at: clock.now).count == 1)
+            #expect(try await storage.endSessions(notMarked: mark, limit: 3, at: clock.now).isEmpty)
+            #expect(try await storage.session(id: Samples.session(0, at: now).id) != nil)
+            #expect(try await storage.session(id: Samples.session(4, at: now).id) != nil)
+            #expect(try await storage.revocations(after: 0, limit: 10).count == 4)
         },
     ]
 

@@ -67,5 +67,15 @@ extension StorageContract {
             try await storage.deleteSigningKeys(replacedBefore: clock.now.addingTimeInterval(1_000_000))
             #expect(try await storage.signingKeys().map(\.id) == ["c"])
         },
+        Promise("a key is sealed anew only where it is as given") { storage async throws in
+            let key = Samples.signingKey("a", at: TestClock().now)
+            _ = try await storage.insertSigningKey(key)
+            #expect(try await !storage.replaceSealedSigningKey(id: "a", [7], with: [8]))
+            #expect(try await !storage.replaceSealedSigningKey(id: "b", key.sealed, with: [8]))
+            #expect(try await storage.signingKeys() == [key])
+            #expect(try await storage.replaceSealedSigningKey(id: "a", key.sealed, with: [8]))
+            #expect(try await !storage.replaceSealedSigningKey(id: "a", key.sealed, with: [9]))
+            #expect(try await storage.signingKeys().map(\.sealed) == [[8]])
+        },
     ]
 }

@@ -6,7 +6,10 @@ import Testing
 extension StorageContract {
     private static let limit = ThrottleLimit(
         allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
-    private static let subject = ThrottleSubject(rawValue: "account:miguel")
+    private static let subject = ThrottleSubject.confirmation(by: 7)
+
+    /// Names that begin like others, or end like a network, and marks that join with what stands before.
+    private static let names = ["john", "john smith", "john  smith", "john 192.0.2.0/24", "\u{301}nna", "ä", "李雷"]
 
     private static func count(
         _ amount: Int = 1, of subject: ThrottleSubject = subject, other: UInt32? = nil, in storage: any Storage,
@@ -49,13 +52,17 @@ extension StorageContract {
         },
         Promise("each subject has a counter of its own, whatever its letters") { storage async throws in
             let now = TestClock().now
-            let subjects = ["account:a", "account:ä", "account:李雷", "network:192.0.2.0/24", "hashing:"].map(
-                ThrottleSubject.init)
+            let networks = try [#require(ClientNetwork("192.0.2.1"))] + #require(ClientNetwork("2001:db8:7::1")).blocks
+            var subjects = [ThrottleSubject.hashing, .confirmation(by: 1), .confirmation(by: 2)]
+            for name in names { try subjects.append(.account(Username(whoever: name))) }
+            for name in names { try subjects.append(.account(Username(whoever: name), from: networks[0])) }
+            for network in networks { subjects += [.network(network), .registrations(from: network)] }
             for (index, subject) in subjects.enumerated() {
                 _ = try await count(index + 1, of: subject, in: storage, at: now)
             }
-            let stored = try await storage.throttles(of: subjects + [ThrottleSubject(rawValue: "account:A")])
-            #expect(Dictionary(uniqueKeysWithValues: stored.map { ($0.subject, $0.failures) }).count == 5)
+            let stored = try await storage.throttles(of: subjects + [.account(Username("smith"))])
+            #expect(
+                Dictionary(uniqueKeysWithValues: stored.map { ($0.subject, $0.failures) }).count == subjects.count)
             for (index, subject) in subjects.enumerated() {
                 #expect(stored.first { $0.subject == subject }?.failures == index + 1)
             }
@@ -96,20 +103,51 @@ extension StorageContract {
             }
             #expect(try await storage.throttles(of: [subject]).first?.others == [7, 1, 2, 3, 4, 5, 6, 8, 9, 10])
         },
-        Promise("counters are listed by subject, a page at a time, and deleted") { storage async throws in
+        Promise("counters are listed by the parts of their subjects, a page at a time, and deleted") {
+            storage async throws in
             let now = TestClock().now
-            for name in ["c", "a", "d", "b"] {
-                _ = try await count(of: ThrottleSubject(rawValue: "account:\(name)"), in: storage, at: now)
+            let network = try #require(ClientNetwork("192.0.2.1"))
+            var sorted: [ThrottleSubject] = []
+            for name in ["a", "a b", "a-b", "z", "ä", "李"] { try sorted.append(.account(Username(whoever: name))) }
+            sorted += [.confirmation(by: 2), .confirmation(by: 10), .hashing]
+            for name in ["a", "a b"] { try sorted.append(.account(Username(whoever: name), from: network)) }
+            sorted.append(.network(network))
+            for subject in sorted.reversed() { _ = try await count(of: subject, in: storage, at: now) }
+            var listed: [ThrottleSubject] = []
+            while case let page = try await storage.throttles(after: listed.last, limit: 3), !page.isEmpty {
+                #expect(page.count == 3)
+                listed += page.map(\.subject)
             }
-            let page = try await storage.throttles(after: nil, limit: 3)
-            #expect(page.map(\.subject.rawValue) == ["account:a", "account:b", "account:c"])
-            #expect(
-                try await storage.throttles(after: page.last?.subject, limit: 3).map(\.subject.rawValue) == [
-                    "account:d"
-                ])
-            #expect(try await storage.deleteThrottle(ThrottleSubject(rawValue: "account:b")))
-            #expect(try await !storage.deleteThrottle(ThrottleSubject(rawValue: "account:b")))
-            #expect(try await storage.throttles(after: nil, limit: 10).count == 3)
+            #expect(listed == sorted)
+            #expect(try await storage.deleteThrottle(sorted[1]))
+            #expect(try await !storage.deleteThrottle(sorted[1]))
+            #expect(try await storage.throttles(after: nil, limit: 20).count == sorted.count - 1)
+        },
+        Promise("what is counted of a name is deleted, of no other, and the confirmations of its user") {
+            storage async throws in
+            let now = TestClock().now
+            let networks = try ["192.0.2.1", "2001:db8::1"].map { try #require(ClientNetwork($0)) }
+            for name in try names.map({ try Username(whoever: $0) }) {
+                _ = try await count(of: .account(name), in: storage, at: now)
+                for network in networks { _ = try await count(of: .account(name, from: network), in: storage, at: now) }
+            }
+            for user in [1, 2] as [User.ID] { _ = try await count(of: .confirmation(by: user), in: storage, at: now) }
+            for network in networks { _ = try await count(of: .network(network), in: storage, at: now) }
+            _ = try await count(of: .hashing, in: storage, at: now)
+            let all = try await storage.throttles(after: nil, limit: 100).map(\.subject)
+
+            let john = try Username("john")
+            let deleted = try await storage.deleteThrottles(canonicalUsername: john.canonical, user: 2)
+            var ofJohn: [ThrottleSubject] = [.account(john), .confirmation(by: 2)]
+            for network in networks { ofJohn.append(.account(john, from: network)) }
+            #expect(Set(deleted) == Set(ofJohn))
+            #expect(deleted.count == 4)
+            let left = try await storage.throttles(after: nil, limit: 100).map(\.subject)
+            #expect(left == all.filter { !ofJohn.contains($0) })
+            #expect(try await storage.deleteThrottles(canonicalUsername: john.canonical, user: 2).isEmpty)
+            #expect(try await storage.deleteThrottles(canonicalUsername: names[4], user: nil).count == 3)
+            #expect(try await storage.deleteThrottles(canonicalUsername: "", user: nil).isEmpty)
+            #expect(try await storage.throttles(of: [.confirmation(by: 1)]).count == 1)
         },
         Promise("what is forgotten counts no more, and is swept") { storage async throws in
             let clock = TestClock()
@@ -127,8 +165,8 @@ extension StorageContract {
         },
         Promise("no more are swept at once than asked for") { storage async throws in
             let clock = TestClock()
-            for number in 0..<5 {
-                _ = try await count(of: ThrottleSubject(rawValue: "account:\(number)"), in: storage, at: clock.now)
+            for number in 1...5 as ClosedRange<User.ID> {
+                _ = try await count(of: .confirmation(by: number), in: storage, at: clock.now)
             }
             clock.advance(by: 4000)
             #expect(try await storage.deleteThrottles(forgottenBefore: clock.now, limit: 3) == 3)
@@ -233,10 +271,10 @@ extension StorageContract {
             let other = try await storage.insertUser(Username("susan"), passwordHash: "old", at: now)
             for user in [user, other] { try await storage.rememberOrigin(network, user: user.id, at: now, limit: 20) }
             #expect(
-                try await storage.setPasswordHash("new", user: user.id, replacing: "wrong", keeping: nil, at: now)
+                try await storage.setPasswordHash("new", user: user.id, replacing: "wrong", beginning: nil, at: now)
                     == nil)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == now)
-            _ = try await storage.setPasswordHash("new", user: user.id, replacing: "old", keeping: nil, at: now)
+            _ = try await storage.setPasswordHash("new", user: user.id, replacing: "old", beginning: nil, at: now)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "susan") == now)
         },

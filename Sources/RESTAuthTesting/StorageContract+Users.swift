@@ -24,7 +24,7 @@ extension StorageContract {
             #expect(try await storage.user(id: 1) == nil)
             #expect(try await storage.credentials(canonicalUsername: "nobody") == nil)
             #expect(
-                try await storage.setPasswordHash("h", user: 1, replacing: nil, keeping: nil, at: TestClock().now)
+                try await storage.setPasswordHash("h", user: 1, replacing: nil, beginning: nil, at: TestClock().now)
                     == nil)
             #expect(try await storage.credentials(user: 1) == nil)
             #expect(try await !storage.grantRole("admin", user: 1, at: TestClock().now).exists)
@@ -70,7 +70,8 @@ extension StorageContract {
             let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
             _ = try await storage.insertUser(Username("b"), passwordHash: "other", at: now)
             #expect(
-                try await storage.setPasswordHash("new", user: user.id, replacing: nil, keeping: nil, at: now)?.isEmpty
+                try await storage.setPasswordHash("new", user: user.id, replacing: nil, beginning: nil, at: now)?
+                    .isEmpty
                     == true)
             #expect(try await storage.credentials(canonicalUsername: "a")?.passwordHash == "new")
             #expect(try await storage.credentials(user: user.id)?.passwordHash == "new")
@@ -80,14 +81,14 @@ extension StorageContract {
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "old", at: now)
             #expect(
-                try await storage.setPasswordHash("new", user: user.id, replacing: "other", keeping: nil, at: now)
+                try await storage.setPasswordHash("new", user: user.id, replacing: "other", beginning: nil, at: now)
                     == nil)
             #expect(try await storage.credentials(user: user.id)?.passwordHash == "old")
             let changed = await withTaskGroup(of: Bool.self) { group in
                 for number in 0..<20 {
                     group.addTask {
                         (try? await storage.setPasswordHash(
-                            "\(number)", user: user.id, replacing: "old", keeping: nil, at: now)) != nil
+                            "\(number)", user: user.id, replacing: "old", beginning: nil, at: now)) != nil
                     }
                 }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
@@ -113,7 +114,7 @@ extension StorageContract {
             for role in try #require(await storage.user(id: user.id)).roles where role.hasPrefix("x") {
                 _ = try await storage.revokeRole(role, user: user.id, at: now)
             }
-            _ = try await storage.deleteRevocations(before: now.addingTimeInterval(1), limit: 100)
+            _ = try await storage.deleteRevocations(expiredBefore: now.addingTimeInterval(2 * 86400), limit: 100)
             #expect(try await storage.user(id: user.id)?.roles == ["admin", "auditor"])
             #expect(try await storage.credentials(canonicalUsername: "a")?.user.roles == ["admin", "auditor"])
             #expect(try await storage.users(after: 0, limit: 1).first?.roles == ["admin", "auditor"])

@@ -43,7 +43,8 @@ public final class Verifier: CredentialVerifier, Service {
     public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
         server = try RemoteServer(url, allowsPlaintext: configuration.allowsPlaintext)
         tokens = TokenVerifier(
-            keys: VerificationKeys(), revocations: Revocations(bound: configuration.bound),
+            keys: VerificationKeys(bound: configuration.keyInterval + configuration.bound),
+            revocations: Revocations(bound: configuration.bound),
             issuer: configuration.issuer ?? server.url,
             capacity: configuration.verifiedTokenCapacity, now: { Date() })
         self.configuration = configuration
@@ -65,7 +66,7 @@ public final class Verifier: CredentialVerifier, Service {
 
     /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since
     /// the list was read.
-    /// - Throws: `invalid_token`; `storage_unavailable` while the list is too old.
+    /// - Throws: `invalid_token`; `storage_unavailable` while the list or the keys are too old.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = tokens.remembered(token) { return identity }
         // Perhaps a key that is newer than ours.
@@ -73,7 +74,7 @@ public final class Verifier: CredentialVerifier, Service {
             try await updateKeys(ifOlderThan: Self.keyPatience)
         }
         return try await tokens.verify(token) { _, identity in
-            guard tokens.revocations.standing(of: identity) == .admitted else {
+            guard tokens.revocations.standing(of: identity) == .admitted, tokens.keys.isConfirmed() else {
                 throw AuthError(
                     .storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
             }
@@ -110,6 +111,7 @@ public final class Verifier: CredentialVerifier, Service {
     private func fetchKeys(at start: ContinuousClock.Instant) async throws {
         do {
             tokens.keys.replace(with: try await server.keys())
+            tokens.keys.confirm(at: start)
             progress.withLock { ($0.keysFetchedAt, $0.keysFailedAt, $0.keyFetch) = (start, nil, nil) }
         } catch {
             progress.withLock { ($0.keysFailedAt, $0.keyFetch) = (start, nil) }

@@ -66,6 +66,32 @@ import Testing
         }
     }
 
+    /// Says that the body has that many bytes.
+    private struct Announcing: RouterMiddleware {
+        let length: Int
+
+        func handle(
+            _ request: Request, context: BasicRequestContext,
+            next: (Request, BasicRequestContext) async throws -> Response
+        ) async throws -> Response {
+            var head = request.head
+            head.headerFields[.contentLength] = String(length)
+            return try await next(Request(head: head, body: request.body), context)
+        }
+    }
+
+    /// The end of what there is to read is not always the end of the body.
+    @Test(arguments: [(1, HTTPResponse.Status.badRequest), (100, .badRequest), (0, .created)])
+    func aBodyThatIsShorterThanAnnouncedIsRefused(lack: Int, status: HTTPResponse.Status) async throws {
+        let body = ByteBuffer(string: #"{"username":"susan","password":"cat"}"#)
+        let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: Announcing(length: body.readableBytes + lack))
+        auth.addRoutes(to: router)
+        try await Application(router: router).test(.router) { client in
+            try await client.execute(uri: "/api/users", method: .post, body: body) { #expect($0.status == status) }
+        }
+    }
+
     @Test func aProtectedRouteKnowsWhoCameAndHow() async throws {
         let password = field(basic("miguel", "python"))
         #expect(try await get(auth.authenticator(), headers: password).body == "miguel by password")

@@ -47,23 +47,95 @@ import Testing
 
     // MARK: The password
 
-    @Test func anotherPasswordEndsEveryOtherSession() async throws {
+    private static let change = ["current_password": "python", "new_password": "monty"]
+
+    @Test func aChangeGivesTheSessionNewTokensAndRefusesAllThatCameBefore() async throws {
+        try await server.command("users", "grant", miguel.name, "auditor")
         let (mine, other) = (try await server.signIn(miguel), try await server.signIn(miguel))
-        let change = ["current_password": "python", "new_password": "monty"]
-        #expect(try await send("PUT", "/api/me/password", bearer(mine.access), change).status == 204)
-        #expect(try await send("GET", "/api/resource", bearer(mine.access)).status == 200)
-        #expect(try await server.refresh(mine.refresh).status == 200)
-        #expect(try await send("GET", "/api/resource", bearer(other.access)).status == 401)
-        #expect(try await server.refresh(other.refresh).code == "invalid_grant")
+        let renewed = try await server.refresh(mine.refresh)
+        let copied = try #require(renewed.json["access_token"] as? String)
+        for token in [mine.access, copied, other.access] {
+            #expect(try await send("GET", "/api/resource", bearer(token)).status == 200)
+        }
+        let answer = try await server.send(
+            "PUT", "/api/me/password",
+            headers: [bearer(mine.access), "Content-Type: application/json", "User-Agent: laptop"],
+            body: json(Self.change))
+        #expect(answer.status == 200)
+        #expect(Set(answer.json.keys) == ["access_token", "token_type", "expires_in", "refresh_token"])
+        #expect(answer.json["token_type"] as? String == "Bearer")
+        #expect(answer.json["expires_in"] as? Int == 600)
+        #expect(answer["Cache-Control"] == "no-store")
+        #expect(answer["Set-Cookie"] == nil)
+        for token in [mine.access, copied, other.access] {
+            #expect(try await send("GET", "/api/resource", bearer(token)).status == 401)
+            #expect(try await send("GET", "/api/token", bearer(token)).status == 401)
+        }
+        for token in [mine.refresh, try #require(renewed.json["refresh_token"] as? String), other.refresh] {
+            #expect(try await server.refresh(token).code == "invalid_grant")
+        }
+        let access = try #require(answer.json["access_token"] as? String)
+        let claims = members(of: access, 1)
+        #expect(claims["roles"] as? [String] == ["auditor"])
+        #expect(claims["auth_time"] as? Int == claims["iat"] as? Int)
+        let sessions = try await server.sessions(bearer(access))
+        #expect(sessions.count == 1)
+        #expect(sessions.first?["id"] as? String == claims["sid"] as? String)
+        #expect(claims["sid"] as? String != members(of: mine.access, 1)["sid"] as? String)
+        #expect(sessions.first?["current"] as? Bool == true)
+        #expect(sessions.first?["renewable"] as? Bool == true)
+        #expect(sessions.first?["user_agent"] as? String == "laptop")
+        let again = try await server.refresh(#require(answer.json["refresh_token"] as? String))
+        #expect(again.status == 200)
         #expect(try await send("GET", "/api/resource", miguel.basic).status == 401)
         #expect(try await send("GET", "/api/resource", basic(miguel.name, "monty")).status == 200)
     }
 
+    /// The session of the contract's own route has no refresh token, and gets none.
+    @Test func aChangeBySomeoneWithoutARefreshTokenGivesAnAccessToken() async throws {
+        let token = try await server.token(miguel)
+        for header in [bearer(token), basic(token, "")] {
+            #expect(try await send("GET", "/api/resource", header).status == 200)
+        }
+        let answer = try await send("PUT", "/api/me/password", basic(token, ""), Self.change)
+        #expect(answer.status == 200)
+        #expect(Set(answer.json.keys) == ["access_token", "token_type", "expires_in"])
+        #expect(try await send("GET", "/api/resource", bearer(token)).status == 401)
+        let access = try #require(answer.json["access_token"] as? String)
+        let sessions = try await server.sessions(bearer(access))
+        #expect(sessions.map { $0["renewable"] as? Bool } == [false])
+        #expect(try await send("GET", "/api/token", bearer(access)).status == 200)
+    }
+
     @Test func aChangeByPasswordEndsAllSessions() async throws {
+        let (tokens, plain) = (try await server.signIn(miguel), try await server.token(miguel))
+        let answer = try await send("PUT", "/api/me/password", miguel.basic, Self.change)
+        #expect(answer.status == 204)
+        #expect(answer.body.isEmpty)
+        for token in [tokens.access, plain] {
+            #expect(try await send("GET", "/api/resource", bearer(token)).status == 401)
+        }
+        #expect(try await server.refresh(tokens.refresh).code == "invalid_grant")
+        #expect(try await server.sessions(basic(miguel.name, "monty")).isEmpty)
+    }
+
+    @Test func ofTenChangesBySessionsAtOnceOneGetsTokensThatAreGood() async throws {
         let tokens = try await server.signIn(miguel)
-        let change = ["current_password": "python", "new_password": "monty"]
-        #expect(try await send("PUT", "/api/me/password", miguel.basic, change).status == 204)
-        #expect(try await send("GET", "/api/resource", bearer(tokens.access)).status == 401)
+        let answers = try await withThrowingTaskGroup(of: HTTPAnswer.self) { group in
+            for number in 0..<10 {
+                group.addTask {
+                    let change = ["current_password": "python", "new_password": "monty\(number)"]
+                    return try await send("PUT", "/api/me/password", bearer(tokens.access), change)
+                }
+            }
+            return try await group.reduce(into: [HTTPAnswer]()) { $0.append($1) }
+        }
+        #expect(answers.count { $0.status == 200 } == 1)
+        // Refused because the password is another by now, or the session has ended.
+        #expect(answers.allSatisfy { [200, 401, 403].contains($0.status) })
+        let access = try #require(answers.first { $0.status == 200 }?.json["access_token"] as? String)
+        #expect(try await send("GET", "/api/resource", bearer(access)).status == 200)
+        #expect(try await server.sessions(bearer(access)).count == 1)
     }
 
     @Test(arguments: [
@@ -241,4 +313,12 @@ import Testing
         #expect((second.json["pagination"] as? [String: Any])?["after"] is NSNull)
         #expect(try await list("after=99").json["data"] as? [String] == [])
     }
+}
+
+/// What a part of a token says.
+private func members(of token: String, _ part: Int) -> [String: Any] {
+    var text = token.split(separator: ".").dropFirst(part).first.map(String.init) ?? ""
+    text = text.replacing("-", with: "+").replacing("_", with: "/")
+    text += String(repeating: "=", count: (4 - text.count % 4) % 4)
+    return Data(base64Encoded: text).flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] } ?? [:]
 }

@@ -13,12 +13,14 @@ import Testing
     private struct Client {
         let server: RunningServer
         let id: String
+        let secret: String
         let authorization: String
 
         init(of server: RunningServer) async throws {
             self.server = server
             id = RunningServer.newName("gateway")
-            authorization = basic(id, try await server.addClient(id))
+            secret = try await server.addClient(id)
+            authorization = basic(id, secret)
         }
 
         func post(_ path: String, _ form: String) async throws -> HTTPAnswer {
@@ -109,15 +111,28 @@ import Testing
         #expect(try await client.post(path, "token=\(token)").status == 401)
     }
 
+    /// A secret in the place of the id looks like an id.
     @Test func whatIsNoClientsIdIsNotInTheLog() async throws {
-        // Too long, and to be told from what other tests send.
-        let name = RunningServer.newName("x") + "x"
-        let id = String(repeating: name, count: 10_000 / name.utf8.count)
-        let other = RunningServer.newName("other")
-        _ = try await server.post("/oauth/introspect", "token=x&client_id=\(id)&client_secret=x", [])
-        _ = try await server.post("/oauth/introspect", "token=x&client_id=\(other)&client_secret=x", [])
-        try await wait(for: "the line") { server.log.contains("client_refused client_id=\(other)") }
-        #expect(!server.log.contains(name))
+        let (client, other) = (try await Client(of: server), try await Client(of: server))
+        let long = String(repeating: "\(other.id)-", count: 10_000 / other.id.utf8.count)
+        for path in ["/oauth/introspect", "/oauth/revoke"] {
+            for id in [client.secret, client.id + "x", long, client.id + "\u{301}", "x\0\(client.secret)"] {
+                let form = "token=x&client_id=\(formEncoded(id))&client_secret=\(client.id)"
+                #expect(try await server.post(path, form, []).status == 401)
+                // More than a field may have.
+                if id == long { continue }
+                let header = basic(formEncoded(id), "x")
+                #expect(try await server.post(path, "token=x", [header]).status == 401)
+            }
+        }
+        let last = try await server.post("/oauth/introspect", "token=x&client_id=\(client.id)&client_secret=x", [])
+        #expect(last.status == 401)
+        try await wait(for: "the line") { server.log.contains("client_refused client_id=\(client.id) ") }
+        for text in [client.secret, client.id + "x", other.id] { #expect(!server.log.contains(text)) }
+    }
+
+    private func formEncoded(_ text: String) -> String {
+        text.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     @Test(arguments: ["/oauth/introspect", "/oauth/revoke"])
@@ -186,7 +201,11 @@ import Testing
         let first = try await server.send("GET", "/api/revocations")
         #expect(first.status == 200)
         let line = try #require((first.json["revocations"] as? [[String: Any]])?.first)
-        #expect(Set(line.keys) == ["number", "sid", "refused", "at"])
+        #expect(Set(line.keys) == ["number", "sid", "refused", "at", "exp"])
+        // Five minutes after the token, to the second.
+        let end = try #require(try await client.introspect(server.signIn(miguel).access)["exp"] as? Int)
+        let exp = try #require(line["exp"] as? Int)
+        #expect(exp > (line["at"] as? Int ?? .max) && exp <= end + 301)
         #expect(line["sid"] as? String == sid)
         #expect(line["refused"] as? Bool == true)
         let last = try #require(first.json["last"] as? Int)

@@ -116,6 +116,44 @@ import Testing
         #expect(third.status == 200)
     }
 
+    @Test func aRepeatedTradeIsAnEventAndAUseOfTheSession() async throws {
+        let miguel = try await server.newAccount()
+        let first = try await server.signIn(miguel)
+        let second = try await server.refresh(first.refresh)
+        let event = try Regex("notice refresh_token_repeated session_id=[0-9a-f-]{36} user_id=\(miguel.id)\\b")
+        #expect(!server.log.contains(event))
+        try await wait(for: "a second in which the session was not used") {
+            let text = try await server.sessions(miguel.basic).first?["last_used_at"] as? String
+            return try Date.now.timeIntervalSince(Date(#require(text), strategy: .iso8601)) > 2
+        }
+        let before = try #require(await server.sessions(miguel.basic).first)
+        let again = try await server.refresh(first.refresh)
+        #expect(again.json["refresh_token"] as? String == second.json["refresh_token"] as? String)
+        let after = try #require(await server.sessions(miguel.basic).first)
+        #expect(after["last_used_at"] as? String != before["last_used_at"] as? String)
+        #expect(after["expires_at"] as? String == before["expires_at"] as? String)
+        try await wait(for: "the event") { server.log.contains(event) }
+        #expect(!server.log.contains(first.refresh))
+    }
+
+    @Test func aTokenIsTradedAHundredTimesMoreAndThenRefusedWhileItsSuccessorIsGood() async throws {
+        let miguel = try await server.newAccount()
+        let first = try await server.signIn(miguel)
+        let second = try #require(try await server.refresh(first.refresh).json["refresh_token"] as? String)
+        let connection = try await server.connect()
+        func trade(_ token: String) async throws -> HTTPAnswer {
+            try await connection.send(
+                "PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": token]))
+        }
+        for _ in 0..<100 { #expect(try await trade(first.refresh).status == 200) }
+        for _ in 0..<3 { #expect(try await trade(first.refresh).code == "invalid_grant") }
+        let event = try Regex(
+            "warning refresh_token_exhausted session_id=[0-9a-f-]{36} user_id=\(miguel.id)\\b")
+        try await wait(for: "the event") { server.log.contains(event) }
+        #expect(try await server.send("GET", "/api/resource", headers: [bearer(first.access)]).status == 200)
+        #expect(try await trade(second).status == 200)
+    }
+
     @Test func aTokenThatComesBackAfterItsSuccessorWasUsedEndsTheSession() async throws {
         let miguel = try await server.newAccount()
         let first = try await server.signIn(miguel)
@@ -335,6 +373,30 @@ struct RefreshCookieTests {
         #expect(try cookie(out) == "Cookie: refresh_token=")
         #expect(out["Set-Cookie"]?.contains("Max-Age=0") == true)
         #expect(try await server.send("PUT", "/api/tokens", headers: [cookie(second)]).code == "invalid_grant")
+    }
+
+    @Test func anotherPasswordPutsTheNewTokenInTheCookieOfTheOldOne() async throws {
+        let miguel = try await server.newAccount()
+        let first = try await server.send("POST", "/api/tokens", headers: [miguel.basic])
+        let access = try #require(first.json["access_token"] as? String)
+        func change(_ present: String, _ new: String, _ authorization: String) async throws -> HTTPAnswer {
+            try await server.send(
+                "PUT", "/api/me/password", headers: [authorization, "Content-Type: application/json"],
+                body: json(["current_password": present, "new_password": new]))
+        }
+        let answer = try await change("python", "monty", bearer(access))
+        #expect(answer.status == 200)
+        #expect(Set(answer.json.keys) == ["access_token", "token_type", "expires_in"])
+        #expect(answer["Set-Cookie"]?.contains("Max-Age=604800") == true)
+        #expect(try cookie(answer) != cookie(first))
+        #expect(try await server.send("PUT", "/api/tokens", headers: [cookie(first)]).code == "invalid_grant")
+        #expect(try await server.send("PUT", "/api/tokens", headers: [cookie(answer)]).status == 200)
+        // Without a refresh token there is no cookie.
+        let token = try await server.token(miguel.name, "monty")
+        let plain = try await change("monty", "python", bearer(token))
+        #expect(plain.status == 200)
+        #expect(plain["Set-Cookie"] == nil)
+        #expect(try await change("python", "monty", miguel.basic)["Set-Cookie"] == nil)
     }
 
     @Test(arguments: [

@@ -8,6 +8,12 @@ extension SQLiteStorage {
         try await database.write { try $0.execute(sql: "DELETE FROM signing_keys") }
     }
 
+    /// Puts the table of signing keys out of reach, and back.
+    func hideSigningKeys(_ areHidden: Bool) async throws {
+        let (from, to) = areHidden ? ("signing_keys", "hidden_keys") : ("hidden_keys", "signing_keys")
+        try await database.write { try $0.execute(sql: "ALTER TABLE \(from) RENAME TO \(to)") }
+    }
+
     /// As when a backup is put back.
     func takeBackRevocations(after number: Int64) async throws {
         try await database.write { database in

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 @Suite struct GuessLineTests {
-    private let subject = ThrottleSubject(rawValue: "account:miguel")
+    private let subject = ThrottleSubject.confirmation(by: 7)
 
     /// What the storage has counted, and how many are tried at the moment.
     private final class Book: Sendable {
@@ -69,7 +69,7 @@ import Testing
     @Test func subjectsDoNotWaitForEachOther() async throws {
         let line = GuessLine()
         try await line.enter(subject) { _ in true }
-        try await line.enter(ThrottleSubject(rawValue: "account:susan")) { $0 == 0 }
+        try await line.enter(.confirmation(by: 8)) { $0 == 0 }
         line.leave(subject)
         try await line.enter(subject) { $0 == 0 }
     }

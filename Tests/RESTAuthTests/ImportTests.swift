@@ -357,7 +357,7 @@ import Testing
     @Test func aLegacyIdIsNotExportedAfterAnotherPassword() async throws {
         _ = try await run(jsonLines("{\"id\":1,\"username\":\"a\",\"password_hash\":\"\(hash)\",\"legacy_id\":1}"))
         #expect(String(decoding: try await export(storage), as: UTF8.self).contains("legacy_id"))
-        _ = try await storage.setPasswordHash(hash, user: 1, replacing: nil, keeping: nil, at: clock.now)
+        _ = try await storage.setPasswordHash(hash, user: 1, replacing: nil, beginning: nil, at: clock.now)
         #expect(!String(decoding: try await export(storage), as: UTF8.self).contains("legacy_id"))
     }
 

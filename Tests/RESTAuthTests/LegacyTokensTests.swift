@@ -82,14 +82,14 @@ import Testing
     @Test func bothFormsStandForWhomTheOtherServerKnewByThatId() async throws {
         for token in [
             pyJWT, jws, signed(#"{"typ":"JWT","alg":"HS256"}"#.utf8, #"{"exp":1800000000.5,"id":7}"#.utf8),
-            signed(#"{"exp":1800000001,"alg":"HS256","iat":1}"#.utf8, Self.jwsPayload.utf8),
+            signed(#"{"exp":1800000001,"alg":"HS256","iat":1799000000}"#.utf8, Self.jwsPayload.utf8),
         ] {
             let identity = try await verify(token)
             #expect(identity.userID == 70)
             #expect(identity.username == "Miguel")
             #expect(identity.roles == ["admin"])
             #expect(identity.method == .token)
-            #expect(identity.sessionID == nil)
+            #expect(identity.sessionID != nil)
             #expect(Username.looksLikeToken(token))
         }
     }
@@ -158,6 +158,22 @@ import Testing
         await test.expect(.insufficientUserAuthentication) { try await test.auth.sessions.start(for: identity) }
     }
 
+    @Test func anotherPasswordEndsItAndGivesOneOfOurs() async throws {
+        let own = try await Self(secret: InstanceSecret())
+        // A hash of a password that is known.
+        _ = try await own.test.auth.users.register("david", password: "python")
+        let known = try #require(await own.test.storage.credentials(canonicalUsername: "david")).passwordHash
+        _ = try await own.test.storage.upgradePasswordHash(known, user: 70, replacing: Samples.passwordHash)
+        let identity = try await own.verify(jws)
+        let new = try #require(
+            await own.test.auth.passwords.change(from: "python", to: "monty", for: identity))
+        #expect(new.refresh == nil)
+        let fresh = try await own.test.verify(new.access)
+        #expect(fresh.userID == identity.userID)
+        #expect(fresh.authenticatedAt == own.test.clock.now)
+        for token in [pyJWT, jws] { await own.expectInvalid(token) }
+    }
+
     @Test func itGivesOneOfOurTokensWhichIsNoMoreRecentThanItself() async throws {
         let test = try await Self(secret: InstanceSecret()).test
         let token = try await test.auth.sessions.token(for: test.auth.accessTokens.verify(jws))
@@ -188,10 +204,164 @@ import Testing
         let own = try await Self(secret: InstanceSecret())
         let identity = try await own.verify(pyJWT)
         try await own.test.auth.passwords.set("monty", for: own.user)
-        await own.test.expect(.invalidCredentials) { try await own.test.auth.sessions.token(for: identity) }
+        await own.test.expect(.invalidToken) { try await own.test.auth.sessions.token(for: identity) }
+    }
+
+    // MARK: Its session
+
+    private func trade(_ token: [UInt8]) async throws -> AccessToken {
+        try await test.auth.sessions.token(for: verify(token))
+    }
+
+    private func expectEnded(
+        _ token: [UInt8], _ fresh: AccessToken, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        await expectInvalid(token, sourceLocation: sourceLocation)
+        await expectInvalid(Array(fresh.value.utf8), sourceLocation: sourceLocation)
+        #expect(try await test.auth.sessions.list(of: 70).isEmpty, sourceLocation: sourceLocation)
+    }
+
+    @Test func howeverOftenItIsTradedItHasOneSession() async throws {
+        let own = try await Self(secret: InstanceSecret())
+        var identities: Set<Session.ID?> = []
+        for token in [own.pyJWT, own.jws, own.pyJWT, own.jws] {
+            for _ in 0..<3 { identities.insert(try await own.test.verify(own.trade(token)).sessionID) }
+        }
+        #expect(identities.count == 2)
+        #expect(try await Set(own.test.auth.sessions.list(of: 70).map(\.id)) == identities)
+        // Its identity is that of its session, also before it is traded.
+        #expect(try await own.verify(own.pyJWT).sessionID == own.test.verify(own.trade(own.pyJWT)).sessionID)
+    }
+
+    @Test func ofTwentyTradesAtOnceOneStartsTheSession() async throws {
+        let own = try await Self(secret: InstanceSecret())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<20 { group.addTask { _ = try await own.test.verify(own.trade(own.jws)) } }
+            try await group.waitForAll()
+        }
+        #expect(try await own.test.auth.sessions.list(of: 70).count == 1)
+    }
+
+    @Test func aSessionThatRanOutIsTheSameAgain() async throws {
+        let own = try await Self(secret: InstanceSecret())
+        let token = own.signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":1800086400}"#.utf8)
+        let first = try await own.test.verify(own.trade(token)).sessionID
+        for _ in 0..<2 {
+            own.test.clock.advance(by: 4000)
+            for service in own.test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+            #expect(try await own.test.auth.sessions.list(of: 70).isEmpty)
+            #expect(try await own.test.verify(own.trade(token)).sessionID == first)
+        }
+    }
+
+    enum Ending: CaseIterable {
+        case signingOutWithTheFreshOne
+        case signingOutWithItself
+        case anotherSession
+        case all
+        case tooMany
+    }
+
+    @Test(arguments: Ending.allCases) func onceItsSessionHasEndedItStartsNoneAndIsRefused(ending: Ending) async throws {
+        let own = try await Self(secret: InstanceSecret())
+        let sessions = own.test.auth.sessions
+        // Live for a day, so that what keeps it out must last as long.
+        let token = own.signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":1800086400}"#.utf8)
+        let fresh = try await own.trade(token)
+        let id = try #require(await own.test.verify(fresh).sessionID)
+        switch ending {
+        case .signingOutWithTheFreshOne: #expect(try await sessions.end(presenting: fresh.value))
+        case .signingOutWithItself:
+            #expect(try await sessions.end(presenting: String(decoding: token, as: UTF8.self)))
+        case .anotherSession: try await sessions.end(id, of: 70)
+        case .all: #expect(try await sessions.endAll(of: 70) == 1)
+        case .tooMany:
+            let other = Session(
+                id: Session.ID(at: own.test.clock.now), userID: 70, createdAt: own.test.clock.now,
+                lastUsedAt: own.test.clock.now, expiresAt: own.test.clock.now.addingTimeInterval(1), origin: .init(),
+                isRenewable: false)
+            let lines = try await own.test.storage.insertSession(
+                other, passwordVersion: nil, refreshDigest: nil, limit: 1)
+            #expect(lines?.map(\.subject) == [.session(id)])
+            own.test.clock.advance(by: 1)
+        }
+        await own.expectInvalid(token)
+        for seconds in [600, 3600, 82_198] as [TimeInterval] {
+            own.test.clock.advance(by: seconds)
+            for service in own.test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+            try await own.expectEnded(token, fresh)
+        }
+        // Others of the same user's are as good as before.
+        let later = own.signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":1800086401}"#.utf8)
+        _ = try await own.trade(later)
+    }
+
+    @Test func signingOutWithOneThatWasNeverTradedEndsIt() async throws {
+        let own = try await Self(secret: InstanceSecret())
+        for token in [own.pyJWT, own.jws] {
+            _ = try await own.verify(token)
+            #expect(try await own.test.auth.sessions.end(presenting: String(decoding: token, as: UTF8.self)))
+            await own.expectInvalid(token)
+            #expect(try await !own.test.auth.sessions.end(presenting: String(decoding: token, as: UTF8.self)))
+        }
+        #expect(try await own.test.auth.sessions.list(of: 70).isEmpty)
+    }
+
+    @Test func whatWasEndedByOneProcessIsRefusedByAnotherAtOnce() async throws {
+        let own = try await Self(secret: InstanceSecret())
+        let other = try await TestAuth(over: own.test.storage, secret: own.secret, clock: own.test.clock) {
+            $0.legacySecret = try? LegacySecret(Self.secretText)
+        }
+        try await other.readFeed()
+        let identity = try await other.auth.accessTokens.verify(own.pyJWT)
+        try await own.test.auth.sessions.end(presenting: String(decoding: own.pyJWT, as: UTF8.self))
+        await other.expect(.invalidToken) { try await other.auth.accessTokens.verify(own.pyJWT) }
+        // Also when it was verified before and is traded after.
+        await other.expect(.invalidToken) { try await other.auth.sessions.token(for: identity) }
+    }
+
+    @Test func itsSessionIsTheSameWhateverTheSecretOfTheInstance() async throws {
+        let (one, other) = (try await Self(secret: InstanceSecret()), try await Self(secret: InstanceSecret()))
+        #expect(try await one.verify(one.pyJWT).sessionID == other.verify(other.pyJWT).sessionID)
+        #expect(try await one.verify(one.pyJWT).sessionID != one.verify(one.jws).sessionID)
     }
 
     // MARK: What is refused
+
+    /// No sign-in outlives `sessionTimebox`, 30 days, and a minute for the other server's clock.
+    @Test(arguments: [
+        "1802592061", "1802592060.5", "33400000000", "99999999999999", "9223372036854775807", "1e18", "1e308", "1e400",
+        "-1e308", "-9223372036854775808", "-1800000600", "1800000600e400",
+    ])
+    func anEndThatIsTooFarOffOrNoTimeIsRefused(end: String) async throws {
+        await expectInvalid(signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":\#(end)}"#.utf8))
+        await expectInvalid(
+            signed(#"{"alg":"HS512","iat":1799999999,"exp":\#(end)}"#.utf8, Self.jwsPayload.utf8, .hs512))
+    }
+
+    @Test(arguments: [
+        "-9223372036854775808", "9223372036854775807", "-1", "0", "1797408599", "1800000061", "1800000600",
+        "1800000601",
+    ])
+    func aBeginThatIsTooFarOffOrAheadIsRefused(begin: String) async throws {
+        await expectInvalid(
+            signed(#"{"alg":"HS512","iat":\#(begin),"exp":1800000600}"#.utf8, Self.jwsPayload.utf8, .hs512))
+    }
+
+    @Test func theLongestLifeIsThatOfASession() async throws {
+        for token in [
+            signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":1802592000}"#.utf8),
+            signed(#"{"alg":"HS512","iat":1800000060,"exp":1802592060}"#.utf8, Self.jwsPayload.utf8, .hs512),
+            signed(#"{"alg":"HS512","iat":1797408600,"exp":1800000600}"#.utf8, Self.jwsPayload.utf8, .hs512),
+        ] { #expect(try await verify(token).userID == 70) }
+        let short = try await TestAuth(over: test.storage, secret: secret) { configuration in
+            configuration.legacySecret = try? LegacySecret(Self.secretText)
+            configuration.sessionTimebox = 300
+        }
+        for token in [pyJWT, jws] {
+            await short.expect(.invalidToken) { try await short.auth.accessTokens.verify(token) }
+        }
+    }
 
     @Test func withoutASecretNoneIsAccepted() async throws {
         let test = try await TestAuth(over: test.storage, secret: secret)
@@ -339,7 +509,6 @@ import Testing
         }
         // And theirs is none of ours elsewhere either.
         await test.expect(.invalidToken) { try await test.auth.accessTokens.claims(of: pyJWT) }
-        #expect(try await !test.auth.sessions.end(presenting: String(decoding: pyJWT, as: UTF8.self)))
     }
 
     // MARK: The secret

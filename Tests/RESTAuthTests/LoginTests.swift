@@ -30,6 +30,25 @@ import Testing
         }
     }
 
+    /// Registered before there was the rule by which nobody could be called so any more.
+    @Test(arguments: ["R&D", "a|b", "a  b", "سـلام", "\u{301}a", "$(x)"])
+    func whoHasANameThatIsOlderThanARuleKeepsIt(text: String) async throws {
+        let test = try await TestAuth()
+        await test.expect(.validationFailed) { try await test.auth.users.register(text, password: "python") }
+        _ = try await test.auth.users.register("a", password: "python")
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "a")).passwordHash
+        let user = try await test.storage.insertUser(Username(whoever: text), passwordHash: hash, at: test.clock.now)
+        #expect(try await test.auth.login.attempt(text, password: "python").userID == user.id)
+        await test.expect(.invalidCredentials) { try await test.auth.login.attempt(text, password: "x") }
+        #expect(try await test.auth.users.find(named: text).id == user.id)
+        try await test.auth.passwords.set("monty", for: user)
+        let identity = try await test.auth.login.attempt(text, password: "monty")
+        try await test.auth.passwords.change(from: "monty", to: "python", for: identity)
+        await test.expect(.validationFailed) { try await test.auth.registration.register(text, password: "python") }
+        try await test.auth.users.delete(user.id)
+        await test.expect(.invalidCredentials) { try await test.auth.login.attempt(text, password: "python") }
+    }
+
     @Test func anotherPasswordReplacesTheFirst() async throws {
         let test = try await TestAuth()
         let user = try await test.auth.users.register("miguel", password: "python")

@@ -20,6 +20,20 @@ import Testing
         }
     }
 
+    @Test(arguments: PasswordHashVector.forms) func aDecoyIsTheSameWorkAndNobodysPassword(form: String) throws {
+        for vector in try PasswordHashVector.small(form) {
+            let hash = try #require(PasswordHash(vector.hash))
+            let decoy = hash.decoy()
+            #expect((decoy.scheme, decoy.shape) == (hash.scheme, hash.shape))
+            #expect(decoy.cost == hash.cost)
+            #expect(decoy.isAsCostly(as: .standard) == hash.isAsCostly(as: .standard))
+            #expect(try !decoy.verify(Array(vector.password.utf8)), "\(decoy)")
+            // Of that of the decoy too, and the original stays what it is.
+            #expect(try !decoy.decoy().verify(Array(vector.password.utf8)))
+            #expect(try hash.verify(Array(vector.password.utf8)))
+        }
+    }
+
     @Test func theDefaultsOfTheirLibrariesVerifyAndAreWithinTheLimit() async throws {
         let vectors = try PasswordHashVector.all().filter { !$0.isSmall }
         #expect(Set(vectors.map(\.form)) == Set(PasswordHashVector.forms))

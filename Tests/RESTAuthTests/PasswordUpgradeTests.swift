@@ -213,6 +213,29 @@ import Testing
         #expect(Set(last) == [.argon2id])
     }
 
+    /// A guess at a name that nobody has is no guess at anybody's password.
+    @Test func noUsersPasswordFitsADecoy() async throws {
+        let test = try await TestAuth()
+        var passwords: [[UInt8]] = []
+        for form in PasswordHashVector.forms {
+            for vector in try PasswordHashVector.small(form).prefix(3) {
+                passwords.append(Array(vector.password.utf8))
+                _ = try await test.storage.insertUser(
+                    Username("user\(passwords.count)"), passwordHash: vector.hash, at: test.clock.now)
+            }
+        }
+        try await test.auth.passwords.decoys.update()
+        var decoys: [String: PasswordHash] = [:]
+        for name in names {
+            let decoy = test.auth.passwords.decoys.hash(for: try Username(name))
+            decoys[decoy.shape] = decoy
+        }
+        #expect(decoys.count > 10)
+        for decoy in decoys.values {
+            for password in Set(passwords) { #expect(try !decoy.verify(password), "\(decoy)") }
+        }
+    }
+
     @Test func whatCannotBeComputedIsNoDecoy() async throws {
         let test = try await TestAuth()
         for (number, hash) in ["!", "pbkdf2:sha256:100000000$salt$" + String(repeating: "0", count: 64)].enumerated() {

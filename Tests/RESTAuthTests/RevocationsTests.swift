@@ -7,8 +7,10 @@ import Support
 import Testing
 
 @Suite struct RevocationsTests {
-    private func line(_ number: Int64, _ user: User.ID, _ isRefused: Bool, at: TimeInterval = 0) -> Revocation {
-        Revocation(number: number, subject: .user(user), isRefused: isRefused, at: Date(timeIntervalSince1970: at))
+    private func line(_ number: Int64, _ user: User.ID, _ isRefused: Bool, until end: TimeInterval = 0) -> Revocation {
+        Revocation(
+            number: number, subject: .user(user), isRefused: isRefused, at: Date(timeIntervalSince1970: 0),
+            expiresAt: Date(timeIntervalSince1970: end))
     }
 
     private func identity(_ user: User.ID, session: Session.ID? = nil, roles: Set<String> = []) -> Identity {
@@ -64,10 +66,10 @@ import Testing
     @Test func whatNoTokenCanConcernAnyMoreIsForgotten() {
         let revocations = Revocations(bound: .seconds(600))
         revocations.confirm(at: .now)
-        revocations.apply([line(1, 1, true, at: 10), line(2, 2, true, at: 20)])
-        revocations.forget(before: Date(timeIntervalSince1970: 15))
-        #expect(revocations.standing(of: identity(1)) == .admitted)
-        #expect(revocations.standing(of: identity(2)) == .refused)
+        revocations.apply([line(1, 1, true, until: 20), line(2, 2, true, until: 10)])
+        revocations.forget(expiredBefore: Date(timeIntervalSince1970: 15))
+        #expect(revocations.standing(of: identity(1)) == .refused)
+        #expect(revocations.standing(of: identity(2)) == .admitted)
     }
 
     @Test func theFeedBringsWhatAnotherProcessWroteAndEndsWhenAsked() async throws {
@@ -111,11 +113,34 @@ import Testing
         _ = try await test.auth.users.register("a", password: "python")
         _ = try await test.storage.disableUser(id: 1, at: test.clock.now)
         let last = try #require(await feed.read(after: nil))
-        test.clock.advance(by: Revocations.retention + 1)
-        _ = try await test.storage.deleteRevocations(before: test.clock.now, limit: 10)
+        test.clock.advance(by: 86400 + 301)
+        _ = try await test.storage.deleteRevocations(expiredBefore: test.clock.now, limit: 10)
         #expect(try await feed.read(after: last) == nil)
         _ = try await test.storage.enableUser(id: 1, at: test.clock.now)
         #expect(try await feed.read(after: nil)?.number == last.number + 1)
+    }
+
+    /// Tokens live for a second here, so what is left of them after ten minutes is nothing.
+    @Test(arguments: [true, false]) func aLineOfASessionOutlivesItsTokensByLittle(isRenewable: Bool) async throws {
+        let test = try await TestAuth { $0.tokenDuration = 1 }
+        _ = try await test.auth.users.register("miguel", password: "python")
+        let identity = Identity(
+            userID: 1, username: "miguel", method: .password, authenticatedAt: test.clock.now)
+        for _ in 0..<200 {
+            if isRenewable {
+                try await test.auth.sessions.end(presenting: test.auth.sessions.start(for: identity).refresh.value)
+            } else {
+                try await test.auth.sessions.end(presenting: test.auth.sessions.token(for: identity).value)
+            }
+        }
+        let lines = try await test.storage.revocations(after: 0, limit: 1000)
+        #expect(lines.count == 200)
+        test.clock.advance(by: 200)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        #expect(try await test.storage.revocations(after: 0, limit: 1000).count == 200)
+        test.clock.advance(by: 400)
+        for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
+        #expect(try await test.storage.revocations(after: 0, limit: 1000).isEmpty)
     }
 
     @Test func oldLinesAreSweptFromTheLog() async throws {
@@ -123,7 +148,7 @@ import Testing
         _ = try await test.auth.users.register("miguel", password: "python")
         try await test.auth.users.disable(1)
         #expect(try await test.storage.revocations(after: 0, limit: 10).count == 1)
-        test.clock.advance(by: TimeInterval(AuthConfiguration.maximumTokenDuration + 3601))
+        test.clock.advance(by: TimeInterval(AuthConfiguration.maximumTokenDuration) + Revocation.slack + 1)
         let group = ServiceGroup(services: test.auth.services, logger: .init(label: "test"))
         async let running: Void = group.run()
         try await wait(for: "the sweep") { try await test.storage.revocations(after: 0, limit: 10).isEmpty }

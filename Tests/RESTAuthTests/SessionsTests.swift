@@ -108,11 +108,92 @@ import Testing
         let second = try await test.auth.sessions.refresh(first.refresh.value)
         test.clock.advance(by: 3 * 86400)
         let again = try await test.auth.sessions.refresh(first.refresh.value)
-        #expect(again.refresh.value == second.refresh.value)
-        #expect(second.refresh.value != first.refresh.value)
+        #expect(Set([first, second, again].map(\.refresh.value)).count == 3)
         _ = try await test.verify(again.access)
-        let third = try await test.auth.sessions.refresh(second.refresh.value)
-        #expect(third.refresh.value != second.refresh.value)
+        // Whichever of the two came to the client: the other was never seen.
+        let third = try await test.auth.sessions.refresh(again.refresh.value)
+        _ = try await test.auth.sessions.refresh(third.refresh.value)
+    }
+
+    @Test(arguments: [(59.0, true), (60, true), (61, false), (-60, true), (-61, false), (-86400, false)])
+    func withinAMinuteOnEitherSideTheSuccessorIsTheSame(seconds: TimeInterval, isSame: Bool) async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        let second = try await test.auth.sessions.refresh(first.refresh.value)
+        test.clock.advance(by: seconds)
+        let again = try await test.auth.sessions.refresh(first.refresh.value)
+        #expect((again.refresh.value == second.refresh.value) == isSame)
+        // It is the minute of what was given last that counts from then on.
+        test.clock.advance(by: 1)
+        let last = try await test.auth.sessions.refresh(first.refresh.value)
+        #expect(last.refresh.value == again.refresh.value || seconds == 60)
+        _ = try await test.auth.sessions.refresh(second.refresh.value)
+    }
+
+    @Test(arguments: [true, false])
+    func ofTwoSuccessorsTheSecondThatIsSeenEndsTheSession(isClientFirst: Bool) async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        let client = try await test.auth.sessions.refresh(first.refresh.value)
+        test.clock.advance(by: 300)
+        let thief = try await test.auth.sessions.refresh(first.refresh.value)
+        let (one, other) = isClientFirst ? (client, thief) : (thief, client)
+        let newest = try await test.auth.sessions.refresh(one.refresh.value)
+        #expect(try await test.auth.sessions.session(ofRefreshToken: other.refresh.value) == nil)
+        await test.expect(.refreshTokenReused) { try await test.auth.sessions.refresh(other.refresh.value) }
+        for tokens in [first, client, thief, newest] {
+            await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+            await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+        }
+    }
+
+    @Test func whoRepeatsKeepsNoSessionAliveAndIsSeen() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session()
+        _ = try await test.auth.sessions.refresh(first.refresh.value)
+        let end = test.clock.now.addingTimeInterval(7 * 86400)
+        while test.clock.now < end {
+            let session = try #require(await test.auth.sessions.list(of: 1).first)
+            #expect(session.expiresAt == end)
+            let again = try await test.auth.sessions.refresh(first.refresh.value)
+            #expect(try await test.auth.sessions.list(of: 1).first?.lastUsedAt == test.clock.now)
+            #expect(test.clock.now.addingTimeInterval(TimeInterval(again.access.duration)) <= end)
+            test.clock.advance(by: 8 * 3600)
+        }
+        await test.expect(.sessionExpired) { try await test.auth.sessions.refresh(first.refresh.value) }
+    }
+
+    @Test func aTokenIsRepeatedAHundredTimesAndItsSuccessorsStayGood() async throws {
+        let test = try await TestAuth()
+        let first = try await test.session().refresh.value
+        var successors = [try await test.auth.sessions.refresh(first).refresh.value]
+        for _ in 0..<RefreshRotation.repeatLimit {
+            test.clock.advance(by: 61)
+            successors.append(try await test.auth.sessions.refresh(first).refresh.value)
+        }
+        #expect(Set(successors).count == RefreshRotation.repeatLimit + 1)
+        #expect(try await test.auth.sessions.session(ofRefreshToken: first) == nil)
+        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(first) }
+        for successor in successors {
+            #expect(try await test.auth.sessions.session(ofRefreshToken: successor) != nil)
+        }
+        _ = try await test.auth.sessions.refresh(#require(successors.randomElement()))
+    }
+
+    @Test func anyOfTheTokensThatAreOutSignsOut() async throws {
+        let test = try await TestAuth()
+        _ = try await test.auth.users.register("miguel", password: "python")
+        for index in 0..<3 {
+            let first = try await test.signIn().refresh.value
+            var tokens = [first]
+            for _ in 0..<2 {
+                tokens.append(try await test.auth.sessions.refresh(first).refresh.value)
+                test.clock.advance(by: 61)
+            }
+            #expect(try await test.auth.sessions.end(presenting: tokens[index]))
+            for token in tokens { await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(token) } }
+        }
+        #expect(try await test.auth.sessions.list(of: 1).isEmpty)
     }
 
     @Test func fiftyAtOnceGetTheSameSuccessorAndNobodyIsSignedOut() async throws {
@@ -313,9 +394,10 @@ import Testing
         await test.expect(.sessionNotFound) { try await test.auth.sessions.end(session) }
     }
 
-    @Test func anotherPasswordEndsEveryOtherSession() async throws {
-        let test = try await TestAuth()
+    @Test func anotherPasswordEndsEverySessionAndBeginsOneInThePlaceOfThatOne() async throws {
+        let test = try await TestAuth { $0.sessionLimit = 3 }
         let (mine, other) = (try await test.session(), try await test.signIn())
+        try await test.auth.users.grant("admin", to: 1)
         try await test.readFeed()
         let identity = try await test.verify(mine.access)
         _ = try await test.verify(other.access)
@@ -323,12 +405,61 @@ import Testing
             try await test.auth.passwords.change(from: "Python", to: "monty", for: identity)
         }
         _ = try await test.verify(other.access)
-        try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
-        _ = try await test.verify(mine.access)
-        await test.expect(.invalidToken) { try await test.verify(other.access) }
-        await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(other.refresh.value) }
-        _ = try await test.auth.sessions.refresh(mine.refresh.value)
+        test.clock.advance(by: 300)
+        let origin = SessionOrigin(address: "192.0.2.9", userAgent: "laptop")
+        let new = try #require(
+            await test.auth.passwords.change(from: "python", to: "monty", for: identity, origin: origin))
+        for tokens in [mine, other] {
+            await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+            await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
+        }
+        let owner = try await test.verify(new.access)
+        #expect(owner.authenticatedAt == test.clock.now)
+        #expect(owner.roles == ["admin"])
+        let session = try #require(await test.auth.sessions.list(of: 1).first)
+        #expect(try await test.auth.sessions.list(of: 1).count == 1)
+        #expect(session.id == owner.sessionID)
+        #expect(session.id != identity.sessionID)
+        #expect(session.origin == origin)
+        #expect(session.createdAt == test.clock.now)
+        #expect(session.expiresAt == test.clock.now.addingTimeInterval(7 * 86400))
+        let renewed = try await test.auth.sessions.refresh(#require(new.refresh).value)
+        _ = try await test.verify(renewed.access)
         await test.expect(.invalidCredentials) { try await test.auth.login.attempt("miguel", password: "python") }
+        #expect("\(new.access) \(String(describing: new.refresh))".contains("redacted"))
+    }
+
+    @Test(arguments: [TokenRenewal.always, .never, .until(300)])
+    func whoHasNoRefreshTokenGetsNoneWithAnotherPassword(renewal: TokenRenewal) async throws {
+        let test = try await TestAuth { $0.tokenRenewal = renewal }
+        let token = try await test.token()
+        let identity = try await test.auth.accessTokens.verify(token)
+        let new = try #require(await test.auth.passwords.change(from: "python", to: "monty", for: identity))
+        #expect(new.refresh == nil)
+        #expect(new.access.duration == (renewal == .until(300) ? 300 : 600))
+        _ = try await test.verify(new.access)
+        await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(token) }
+        #expect(try await test.auth.sessions.list(of: 1).map(\.isRenewable) == [false])
+    }
+
+    @Test func aSessionThatHasEndedChangesNoPassword() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        let identity = try await test.verify(tokens.access)
+        try await test.auth.sessions.end(presenting: tokens.access.value)
+        await test.expect(.invalidToken) {
+            try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+        }
+        _ = try await test.auth.login.attempt("miguel", password: "python")
+    }
+
+    @Test func whoComesByPasswordHasNoSessionAndGetsNone() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        #expect(try await test.auth.passwords.change(from: "python", to: "monty", for: identity) == nil)
+        await test.expect(.invalidToken) { try await test.verify(tokens.access) }
+        #expect(try await test.auth.sessions.list(of: 1).isEmpty)
     }
 
     @Test func ofTenPasswordChangesAtOnceOneSucceeds() async throws {

@@ -29,7 +29,7 @@ import Testing
             throw AuthError(.misconfigured, "no key")
         }
         for name in ["d", "p", "q", "dp", "dq", "qi", "k"] { #expect(published[0][name] == nil) }
-        let keys = VerificationKeys()
+        let keys = VerificationKeys(bound: .seconds(600))
         keys.replace(with: [try #require(VerificationKey(jwk: published[0]))])
         #expect(keys.verifiedPayload(of: token) != nil)
         #expect(keys.verifiedPayload(of: Array(token.dropLast(4)) + Array("AAAA".utf8)) == nil)
@@ -190,6 +190,41 @@ import Testing
         let next = try await test.auth.signingKeys.rotate()
         try await test.auth.signingKeys.revoke(#require(kid(of: renewed)))
         #expect(kid(of: try await test.signIn()) == next.id)
+    }
+
+    @Test func whatIsRememberedIsBelievedNoLongerThanTheKeysAre() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        let bytes = Array(tokens.access.value.utf8)
+        let keys = test.auth.signingKeys.verification
+        try await test.readFeed()
+        _ = try await test.verify(tokens.access)
+        #expect(test.auth.accessTokens.remembered(bytes) != nil)
+        // Two seconds are the bound.
+        keys.confirm(at: .now - .milliseconds(2001))
+        #expect(test.auth.accessTokens.remembered(bytes) == nil)
+        try await test.storage.hideSigningKeys(true)
+        try await wait(for: "the last look to be too old") { (try? await test.verify(tokens.access)) == nil }
+        await test.expect(.storageUnavailable) { try await test.verify(tokens.access) }
+        #expect(await !test.auth.readiness().storage)
+        try await test.storage.hideSigningKeys(false)
+        try await wait(for: "another look") { (try? await test.verify(tokens.access)) != nil }
+        #expect(keys.isConfirmed())
+    }
+
+    @Test func aKeyThatCannotBeOpenedHidesNoOthersEnd() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        try await test.readFeed()
+        _ = try await test.verify(tokens.access)
+        let first = try #require(test.auth.signingKeys.list().first).id
+        _ = try await test.storage.insertSigningKey(Samples.signingKey("other", at: test.clock.now, follows: first))
+        await test.expect(.misconfigured) { try await test.auth.signingKeys.load() }
+        _ = try await test.verify(tokens.access)
+        _ = try await test.storage.deleteSigningKey(id: first)
+        await test.expect(.misconfigured) { try await test.auth.signingKeys.load() }
+        #expect(test.auth.accessTokens.remembered(Array(tokens.access.value.utf8)) == nil)
+        await #expect(throws: AuthError.self) { try await test.verify(tokens.access) }
     }
 
     @Test func aRingThatWasEmptiedGetsAFirstKeyAgain() async throws {

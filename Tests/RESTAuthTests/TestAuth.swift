@@ -59,10 +59,11 @@ struct TestAuth {
         #expect(error?.code == code, sourceLocation: sourceLocation)
     }
 
-    /// Makes the set of revocations believed, as a running feed does, however long the test takes.
+    /// Makes keys and revocations believed, as running services do, however long the test takes.
     func readFeed() async throws {
         let feed = try #require(auth.services.first as? RevocationFeed)
         _ = try await feed.read(after: nil)
         feed.revocations.confirm(at: .now + .seconds(3600))
+        auth.signingKeys.verification.confirm(at: .now + .seconds(3600))
     }
 }

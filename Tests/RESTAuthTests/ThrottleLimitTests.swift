@@ -3,7 +3,7 @@ import RESTAuth
 import Testing
 
 @Suite struct ThrottleLimitTests {
-    private let subject = ThrottleSubject(rawValue: "account:miguel")
+    private let subject = ThrottleSubject.confirmation(by: 7)
     private let start = Date(timeIntervalSince1970: 1_800_000_000)
 
     /// Fails again and again as soon as it may.
@@ -130,16 +130,5 @@ import Testing
         #expect([UInt32](bytes: others.bytes) == others)
         #expect([UInt32](bytes: []).isEmpty)
         #expect([UInt32](bytes: [1, 0, 0, 0, 9]) == [1])
-    }
-
-    @Test(arguments: [
-        ("account:miguel", "miguel", nil), ("known:miguel 192.0.2.0/24", "miguel", "192.0.2.0/24"),
-        ("network:::/56", nil, "::/56"),
-        ("registrations:192.0.2.0/24", nil, "192.0.2.0/24"), ("hashing:", nil, nil), ("confirmation:7", nil, nil),
-    ])
-    func aSubjectSaysWhatItIsAbout(text: String, username: String?, network: String?) {
-        let subject = ThrottleSubject(rawValue: text)
-        #expect(subject.username == username)
-        #expect(subject.network == network)
     }
 }

@@ -57,6 +57,8 @@ import Testing
         }
     }
 
+    private func network(_ address: String) throws -> ClientNetwork { try #require(ClientNetwork(address)) }
+
     @Test func theEleventhGuessHasToWait() async throws {
         let test = try await testWithMiguel()
         #expect(await guess(test, 10, from: elsewhere) == Array(repeating: .invalidCredentials, count: 10))
@@ -195,7 +197,7 @@ import Testing
                     }
                 }
             }
-            try await test.auth.throttle.clear(ThrottleSubject(rawValue: "account:miguel"))
+            try await test.auth.throttle.clear(.account(Username("miguel")))
         }
     }
 
@@ -223,6 +225,82 @@ import Testing
         let test = try await testWithMiguel()
         #expect(await guess(test, 11, from: nil).count { $0 == .invalidCredentials } == 10)
         #expect(await guess(test, 1, from: "not an address") == [.rateLimited])
+    }
+
+    /// Names that begin like another's, which a text of name and network would begin with too; some
+    /// are older than the rule that nobody may register one like them any more.
+    @Test(arguments: ["miguel smith", "miguel  smith", "miguel 192.0.2.0/24", "\u{301}miguel"])
+    func anotherPasswordIsNothingToWhoseNameBeginsAlike(name: String) async throws {
+        let test = try await testWithMiguel()
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")).passwordHash
+        _ = try await test.storage.insertUser(Username(whoever: name), passwordHash: hash, at: .now)
+        _ = try await test.auth.login.attempt(name, password: "python", from: home)
+        #expect(await guess(test, 11, at: name, from: home).count { $0 == .invalidCredentials } == 10)
+        #expect(await guess(test, 11, at: name, from: elsewhere).count { $0 == .invalidCredentials } == 10)
+        for other in ["miguel"] {
+            try await test.auth.passwords.set("monty", for: test.auth.users.find(named: other))
+        }
+        #expect(await guess(test, 1, at: name, from: home) == [.rateLimited])
+        #expect(await guess(test, 1, at: name, from: elsewhere) == [.rateLimited])
+        #expect(try await test.auth.throttle.clear(Username(whoever: name)).count == 2)
+        #expect(await guess(test, 1, at: name, from: home) == [.invalidCredentials])
+    }
+
+    // MARK: The blocks of IPv6
+
+    /// An address of the network with that number within a /48, or of that /48 within a /32.
+    private func address(site: Int = 0, _ number: Int) -> String {
+        "2001:db8:\(String(site, radix: 16)):\(String(number << 8, radix: 16))::1"
+    }
+
+    @Test func aBlockMayFourTimesWhatItsNetworksMay() async throws {
+        let test = try await testWithMiguel { $0.throttle.networkFailures = 3 }
+        var codes: [AuthError.Code] = []
+        for number in 0..<20 { codes += await guess(test, 1, at: "user\(number)", from: address(number)) }
+        #expect(codes == Array(repeating: .invalidCredentials, count: 12) + Array(repeating: .rateLimited, count: 8))
+        let refusal = await error(test, "miguel", "python", from: address(99))
+        #expect(refusal?.policy == RateLimitPolicy(name: "network", quota: 12))
+        #expect(refusal?.retryAfter == 1)
+        // The next site is another.
+        #expect(await code(test, "miguel", "python", from: address(site: 1, 0)).rawValue == "signed_in")
+        test.clock.advance(by: 1)
+        #expect(await code(test, "miguel", "python", from: address(99)).rawValue == "signed_in")
+        // One is forgiven four times as fast.
+        test.clock.advance(by: 149)
+        #expect(await guess(test, 1, at: "susan", from: address(100)) == [.invalidCredentials])
+    }
+
+    @Test func aProvidersBlockMaySixteenTimes() async throws {
+        let test = try await testWithMiguel { $0.throttle.networkFailures = 1 }
+        var codes: [AuthError.Code] = []
+        for number in 0..<20 { codes += await guess(test, 1, at: "user\(number)", from: address(site: number, 0)) }
+        #expect(codes == Array(repeating: .invalidCredentials, count: 16) + Array(repeating: .rateLimited, count: 4))
+        #expect(
+            await error(test, "miguel", "python", from: address(site: 99, 0))?.policy
+                == RateLimitPolicy(name: "network", quota: 16))
+        #expect(await guess(test, 1, at: "susan", from: "2001:db9::1") == [.invalidCredentials])
+    }
+
+    @Test func whoHasUsedUpANetworkTakesNothingOfItsBlock() async throws {
+        let test = try await testWithMiguel { $0.throttle.networkFailures = 3 }
+        #expect(await guess(test, 40, at: "susan", from: address(0)).count { $0 == .invalidCredentials } == 3)
+        #expect(await guess(test, 3, at: "david", from: address(1)).count { $0 == .invalidCredentials } == 3)
+    }
+
+    @Test func whoIsKnownInANetworkIsNotHeldUpByItsBlocks() async throws {
+        let test = try await testWithMiguel { $0.throttle.networkFailures = 1 }
+        _ = try await test.auth.login.attempt("miguel", password: "python", from: address(0))
+        for number in 1..<20 { _ = await guess(test, 1, at: "user\(number)", from: address(number)) }
+        #expect(await code(test, "miguel", "python", from: address(0)).rawValue == "signed_in")
+        // Known is what a customer has, not all of the site or the provider.
+        #expect(await code(test, "miguel", "python", from: address(1)) == .rateLimited)
+    }
+
+    @Test(arguments: ["::ffff:198.51.100.7", "64:ff9b::c633:6407", "2002:c633:6407::1"])
+    func anAddressOfIPv4InIPv6IsThatOfIPv4(address: String) async throws {
+        let test = try await testWithMiguel { $0.throttle.networkFailures = 3 }
+        for number in 0..<3 { _ = await guess(test, 1, at: "user\(number)", from: elsewhere) }
+        #expect(await guess(test, 1, at: "susan", from: address) == [.rateLimited])
     }
 
     @Test func whatCouldBeNoNameIsCountedForItsNetwork() async throws {
@@ -385,13 +463,113 @@ import Testing
         await test.expect(.rateLimited) { try await test.auth.throttle.countRegistration(from: home) }
     }
 
+    @Test func registrationsOfABlockAreCounted() async throws {
+        let test = try await TestAuth { $0.throttle.registrationsPerHour = 2 }
+        var refused = 0
+        for number in 0..<12 {
+            do {
+                try await test.auth.throttle.countRegistration(from: address(number))
+            } catch {
+                refused += 1
+                #expect((error as? AuthError)?.policy == RateLimitPolicy(name: "registrations", quota: 8))
+                #expect((error as? AuthError)?.retryAfter == 450)
+            }
+        }
+        #expect(refused == 4)
+        // Who is refused in a network takes nothing of the block that it lies in.
+        for _ in 0..<40 { try? await test.auth.throttle.countRegistration(from: address(site: 1, 0)) }
+        for number in 1..<7 { try await test.auth.throttle.countRegistration(from: address(site: 1, number)) }
+    }
+
+    // MARK: Sessions
+
+    private func started(_ test: TestAuth, _ username: String, from address: String?, _ count: Int) async throws -> Int
+    {
+        let identity = try await test.auth.login.attempt(username, password: "python", from: address)
+        var started = 0
+        for number in 0..<count {
+            do {
+                // Both ways to start one.
+                if number.isMultiple(of: 2) {
+                    _ = try await test.auth.sessions.start(for: identity, from: SessionOrigin(address: address))
+                } else {
+                    _ = try await test.auth.sessions.token(for: identity, from: SessionOrigin(address: address))
+                }
+                started += 1
+            } catch {
+                #expect((error as? AuthError)?.code == .rateLimited)
+                #expect((error as? AuthError)?.policy?.name == "sessions")
+                #expect(((error as? AuthError)?.retryAfter ?? 0) > 0)
+            }
+        }
+        return started
+    }
+
+    @Test func aUserStartsSoManySessionsFromWherever() async throws {
+        let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 5 }
+        #expect(try await started(test, "miguel", from: home, 4) == 4)
+        #expect(try await started(test, "miguel", from: elsewhere, 4) == 1)
+        #expect(try await started(test, "miguel", from: nil, 2) == 0)
+        #expect(try await test.auth.sessions.list(of: 1).count == 5)
+        // Another user is another.
+        _ = try await test.auth.users.register("susan", password: "python")
+        #expect(try await started(test, "susan", from: home, 5) == 5)
+    }
+
+    @Test func whatIsThereIsRenewedAllTheSame() async throws {
+        let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 1 }
+        let identity = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        var tokens = try await test.auth.sessions.start(for: identity)
+        await test.expect(.rateLimited) { try await test.auth.sessions.start(for: identity) }
+        for _ in 0..<5 { tokens = try await test.auth.sessions.refresh(tokens.refresh.value) }
+        let byToken = try await test.verify(tokens.access)
+        for _ in 0..<5 { _ = try await test.auth.sessions.token(for: byToken) }
+    }
+
+    @Test func nothingIsStoredOfASessionThatIsRefused() async throws {
+        let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 1 }
+        let identity = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        _ = try await test.auth.sessions.start(for: identity)
+        let changes = try await test.storage.database.read { $0.totalChangesCount }
+        for _ in 0..<5 { await test.expect(.rateLimited) { try await test.auth.sessions.start(for: identity) } }
+        #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
+        #expect(try await test.auth.throttle.list().isEmpty)
+    }
+
+    @Test func aNetworkStartsTwentyTimesAsManyAndABlockFourTimesThat() async throws {
+        let test = try await TestAuth { $0.throttle.sessionsPerHour = 2 }
+        func start(_ user: User.ID, _ address: String) throws {
+            try test.auth.throttle.countSession(of: user, from: address)
+        }
+        for user in 0..<40 as Range<User.ID> { try start(user, address(0)) }
+        let refusal = #expect(throws: AuthError.self) { try start(100, address(0)) }
+        #expect(refusal?.policy == RateLimitPolicy(name: "sessions", quota: 40))
+        // The refused one has cost neither the user nor the other networks anything.
+        try start(100, address(1))
+        try start(100, address(1))
+        #expect(throws: AuthError.self) { try start(100, address(1)) }
+        for user in 200..<318 as Range<User.ID> { try start(user, address(2 + Int(user) % 10)) }
+        let ofBlock = #expect(throws: AuthError.self) { try start(400, address(50)) }
+        #expect(ofBlock?.policy == RateLimitPolicy(name: "sessions", quota: 160))
+        try start(400, address(site: 1, 0))
+    }
+
+    @Test(arguments: [true, false])
+    func asManySessionsAsComeWhereNothingIsCounted(isOn: Bool) async throws {
+        let test = try await testWithMiguel {
+            $0.throttle.isOn = isOn
+            $0.throttle.sessionsPerHour = isOn ? nil : 1
+        }
+        #expect(try await started(test, "miguel", from: home, 10) == 10)
+    }
+
     // MARK: For an operator
 
     @Test func anOperatorSeesAndLifts() async throws {
         let test = try await testWithMiguel()
         _ = await guess(test, 10, from: elsewhere)
         let counters = try await test.auth.throttle.list()
-        #expect(counters.map(\.subject.rawValue) == ["account:miguel", "network:198.51.100.0/24"])
+        #expect(try counters.map(\.subject) == [.account(Username("miguel")), .network(network(elsewhere))])
         #expect(counters.map(\.failures) == [10, 10])
         #expect(counters.map { test.auth.throttle.blockedUntil($0) } == [test.clock.now + 30, nil])
         #expect(try await test.auth.throttle.clear(counters[0].subject))
@@ -404,13 +582,13 @@ import Testing
         for number in 0..<12 { _ = await guess(test, 1, at: "user\(number)", from: elsewhere) }
         for number in 0..<12 { _ = await guess(test, 1, from: "10.0.\(number).1") }
         let counters = try await test.auth.throttle.list()
-        let (account, network) = (
-            counters.first { $0.subject.rawValue == "account:miguel" },
-            counters.first { $0.subject.network == "198.51.100.0/24" }
+        let (account, other) = (
+            try counters.first { try $0.subject == .account(Username("miguel")) },
+            try counters.first { try $0.subject == .network(network(elsewhere)) }
         )
         #expect(account?.failures == 10)
         #expect(account?.others.count == 10)
-        #expect(network?.others.count == 10)
+        #expect(other?.others.count == 10)
     }
 
     @Test func whatIsForgottenIsSwept() async throws {
@@ -421,15 +599,14 @@ import Testing
         test.clock.advance(by: 86400)
         try await sweeper.sweep()
         #expect(
-            try await test.auth.throttle.list().map(\.subject.rawValue) == [
-                "account:miguel", "network:198.51.100.0/24",
+            try await test.auth.throttle.list().map(\.subject) == [
+                .account(Username("miguel")), .network(network(elsewhere)),
             ])
         test.clock.advance(by: 7 * 86400)
         try await sweeper.sweep()
         #expect(try await test.auth.throttle.list().isEmpty)
         test.clock.advance(by: 83 * 86400)
         try await sweeper.sweep()
-        let network = try #require(ClientNetwork(home))
-        #expect(try await test.storage.knownOrigin(network, canonicalUsername: "miguel") == nil)
+        #expect(try await test.storage.knownOrigin(network(home), canonicalUsername: "miguel") == nil)
     }
 }

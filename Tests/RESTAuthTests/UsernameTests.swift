@@ -1,3 +1,4 @@
+import Foundation
 import RESTAuth
 import Testing
 
@@ -39,6 +40,47 @@ import Testing
         #expect(throws: AuthError.self) { try Username(text) }
     }
 
+    @Test(arguments: [
+        "a|b", "a&b", "R&D", "a$(id)b", "$(reboot)", "a||b", "a&&b", "ａ｜b", "ａ＆b", "a＄（id）", "a$（id)",
+    ])
+    func whatWouldBeginACommandElsewhereIsRefused(text: String) {
+        #expect(throws: AuthError.self) { try Username(text) }
+    }
+
+    /// RFC 5892 section 2.6, and appendix A for what depends on what stands beside it.
+    @Test(arguments: [
+        "\u{640}", "سـلام", "\u{7FA}", "ߊߺߋ", "가\u{302E}", "가\u{302F}", "か\u{3031}", "\u{3032}a", "a\u{3033}",
+        "\u{3034}", "\u{3035}か", "日\u{303B}", "l\u{B7}l", "\u{375}α", "א\u{5F3}", "א\u{5F4}", "ア\u{30FB}ア",
+        "क\u{94D}\u{200D}ष", "क\u{94D}\u{200C}ष", "سلام١۲", "سلام۱٢", "١", "١a", "a١",
+    ])
+    func theExceptionsOfTheStandardAreRefused(text: String) {
+        #expect(throws: AuthError.self) { try Username(text) }
+    }
+
+    @Test(arguments: ["straße", "Σίσυφος", "〇一二", "་", "سلام١٢٣", "سلام۱۲۳"])
+    func theExceptionsOfTheStandardAreTaken(text: String) throws {
+        #expect(try Username(Username(text).canonical).canonical == Username(text).canonical)
+    }
+
+    @Test(arguments: [
+        "\u{301}a", "\u{301}", "a \u{301}b", "\u{93F}क", "\u{FF9E}a", "a \u{FF9E}", "\u{5B0}א", "\u{20DD}a",
+    ])
+    func aMarkThatCombinesWithNothingIsRefused(text: String) {
+        #expect(throws: AuthError.self) { try Username(text) }
+    }
+
+    @Test(arguments: ["a  b", "a   b", "  ", " a", "a ", "a b  c"])
+    func blanksStandSinglyBetweenTheParts(text: String) {
+        #expect(throws: AuthError.self) { try Username(text) }
+        #expect(throws: Never.self) { try Username("a b c") }
+    }
+
+    @Test func aNameWhoseFormIsTooLongIsRefused() {
+        // Small, it is two characters.
+        #expect(throws: AuthError.self) { try Username(String(repeating: "İ", count: 33)) }
+        #expect(throws: Never.self) { try Username(String(repeating: "İ", count: 32)) }
+    }
+
     @Test(arguments: ["eyJhbGciOiJIUzI1NiJ9.e30.x", "eyJ..", "EYJ.a.b", "eyj.a.b.c.d"])
     func whatLooksLikeATokenIsRefused(text: String) {
         #expect(throws: AuthError.self) { try Username(text) }
@@ -47,6 +89,36 @@ import Testing
     @Test(arguments: ["שלוםabc", "abcשלום", "1שלום", "שלום-", "سلام1٢"])
     func mixedWritingDirectionsAreRefused(text: String) {
         #expect(throws: AuthError.self) { try Username(text) }
+    }
+
+    /// Of names made of characters that rules speak of and others at random.
+    @Test func aNameHasOneFormAndIsCarriedByBasic() throws {
+        var random = SplitMix(state: 20_261_128)
+        let text = "aZé İßΣςｱﾞ０|&$(' -.:ـٱ١۲אשׁ가カ゛日〇eyJ..\u{301}\u{327}\u{200D}\u{3099}\u{F0B}\u{B7}"
+        let special = Array(text.unicodeScalars)
+        var count = 0
+        for _ in 0..<50_000 {
+            let scalars = (0..<Int.random(in: 1...5, using: &random)).map { _ in
+                Bool.random(using: &random)
+                    ? special.randomElement(using: &random) ?? "a"
+                    : Unicode.Scalar(UInt32.random(in: 0x20...0x3400, using: &random)) ?? "a"
+            }
+            guard let name = try? Username(String(String.UnicodeScalarView(scalars))) else { continue }
+            count += 1
+            for spelling in [name.canonical, name.text.precomposedStringWithCanonicalMapping] {
+                let again = try Username(spelling)
+                #expect(again.canonical.utf8.elementsEqual(name.canonical.utf8), "\(scalars)")
+            }
+            let lookedUp = try Username(whoever: name.text)
+            #expect(lookedUp == name)
+            guard case .password(let username, _)? = Credentials(username: Array(name.text.utf8)[...], password: [0x78])
+            else {
+                Issue.record("\(scalars) is no user name in HTTP Basic")
+                continue
+            }
+            #expect(username.utf8.elementsEqual(name.text.utf8))
+        }
+        #expect(count > 500)
     }
 
     @Test func sixtyFourCharactersAreAccepted() throws {

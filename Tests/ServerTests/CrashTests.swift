@@ -72,6 +72,46 @@ import Testing
         }
         #expect(try await server.refresh(token).status == 200)
     }
+
+    /// Each round: a change of the password sent by a session and its answer not read, the process
+    /// killed somewhere about its commit. Then the old password, session and tokens are good, or
+    /// the new password is and nothing from before.
+    @Test func killsAboutAChangeOfPasswordLeaveTheOldOrTheNew() async throws {
+        let arguments = ["--registrations-per-hour", "none", "--throttle", "no"]
+        let directory = try TemporaryDirectory()
+        var server = try await RunningServer(arguments, directory: directory)
+        try await server.register("miguel", "python")
+        var present = "python"
+        for round in 0..<Soak.count(6, soak: 40) {
+            let tokens = try await server.signIn("miguel", present)
+            let new = "monty\(round)"
+            let body = json(["current_password": present, "new_password": new])
+            let connection = try await server.connect()
+            let log = server.databasePath + "-wal"
+            let before = try await lastWrite(to: log)
+            try await connection.write(
+                "PUT /api/me/password HTTP/1.1\r\nHost: a\r\n\(bearer(tokens.access))\r\n"
+                    + "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            switch round % 3 {
+            case 0: break  // at once
+            case 1: try await waitForWrite(to: log, since: before)  // at the commit, before the answer
+            default: #expect(try await connection.readAnswer().status == 200)
+            }
+            try await server.kill()
+            server = try await RunningServer(arguments, directory: directory)
+            let old = try await server.send("GET", "/api/me/sessions", headers: [basic("miguel", present)])
+            let isOld = old.status == 200
+            #expect(round % 3 != 2 || !isOld)
+            let password = isOld ? present : new
+            #expect(try await server.send("GET", "/api/resource", headers: [basic("miguel", password)]).status == 200)
+            let access = try await server.send("GET", "/api/resource", headers: [bearer(tokens.access)])
+            #expect(access.status == (isOld ? 200 : 401))
+            // The one of before with all those that were signed in to, or the one in its place.
+            if !isOld { #expect(try await server.sessions(basic("miguel", new)).count == 1) }
+            #expect(try await server.refresh(tokens.refresh).status == (isOld ? 200 : 400))
+            present = password
+        }
+    }
 }
 
 private func modification(of file: String) -> Date? {

@@ -84,7 +84,7 @@ import Testing
         // From the second time on a node answers from memory.
         for node in [0, 1, 0, 1] { #expect(try await verify(at: node).status == 200) }
         let ready = try await server.send("GET", "/health/ready").json as? [String: String]
-        #expect(ready == ["status": "ok", "storage": "ok", "revocations": "ok"])
+        #expect(ready == ["status": "ok", "storage": "ok", "revocations": "ok", "throttle": "ok"])
 
         try await database.crash()
         let crash = ContinuousClock.now

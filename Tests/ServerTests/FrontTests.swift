@@ -24,14 +24,58 @@ import Testing
             #expect(!server.log.contains("python"))
         }
 
+        /// A counter would show whoever reads two of them how many requests there were in between.
+        @Test func theIdsOfRequestsHaveNothingInCommon() async throws {
+            let server = try await RunningServer()
+            let connection = try await server.connect()
+            var ids: [UInt64] = []
+            for _ in 0..<200 {
+                let text = try #require(try await connection.send("GET", "/nothing").json["request_id"] as? String)
+                #expect(text.wholeMatch(of: /[0-9a-f]{16}/) != nil)
+                ids.append(try #require(UInt64(text, radix: 16)))
+            }
+            // However a counter is veiled by one number and multiplied by another, its steps come
+            // again.
+            #expect(Set(ids).count == ids.count)
+            for distance in 1...8 {
+                let steps = zip(ids.dropFirst(distance), ids).map { $0 &- $1 }
+                #expect(Set(steps).count == steps.count)
+            }
+        }
+
         @Test func aNameInTheLogCannotBeginALine() async throws {
             let server = try await RunningServer()
-            for name in ["eve request method=GET status=200 \"", "eve"] {
-                _ = try await server.send("GET", "/api/token", headers: [basic(name, "x")])
-            }
-            try await wait(for: "the lines") { server.log.components(separatedBy: "login_failed").count == 3 }
-            #expect(server.log.contains("username=eve"))
+            let name = "eve request method=GET status=200"
+            #expect(try await server.register(name, "python").status == 201)
+            _ = try await server.send("GET", "/api/token", headers: [basic(name, "x")])
+            try await wait(for: "the line") { server.log.contains("login_failed") }
+            #expect(server.log.contains(#"username="eve request"#))
             #expect(server.log.split(separator: "\n").allSatisfy { $0.hasPrefix("20") })
+        }
+
+        /// The password may have been typed where the name belongs.
+        @Test func whatNobodyIsCalledIsNotInTheLog() async throws {
+            let server = try await RunningServer(["--log-level", "debug"])
+            let (miguel, typed) = (try await server.newAccount(), "correct-horse-battery")
+            // Often enough to have to wait, and from as many names as are noticed.
+            for number in 0..<12 {
+                for name in [typed, "\(typed)\(number)", "\(typed)|"] {
+                    let answer = try await server.send("GET", "/api/token", headers: [basic(name, "x")])
+                    #expect(answer.status == 401 || answer.status == 429)
+                    #expect(!answer.body.contains(typed))
+                }
+                _ = try await server.send("GET", "/api/token", headers: [basic(miguel.name, "x")])
+                let path = "/api/users/\(typed)?\(typed)=\(typed)"
+                _ = try await server.send("GET", path, headers: ["\(typed): \(typed)"])
+                _ = try await server.send("GET", "/\(typed)")
+            }
+            #expect(try await server.stop() == 0)
+            for event in ["login_failed", "login_throttled"] {
+                let lines = server.log.split(separator: "\n").filter { $0.contains(event) }
+                #expect(lines.contains { !$0.contains("username=") }, "\(event)")
+                #expect(lines.contains { $0.contains("username=\(miguel.name)") }, "\(event)")
+            }
+            #expect(!server.log.contains(typed))
         }
 
         @Test func aHigherLevelIsQuiet() async throws {
@@ -159,6 +203,43 @@ import Testing
             #expect(try await stream("PUT", second).contains("invalid_grant"))
         }
 
+        /// What did not arrive whole changes nothing.
+        @Test(arguments: ["reset", "leave"])
+        func aStreamThatEndsBeforeItsBodyRegistersNobody(end: String) async throws {
+            let server = try await SecureServer.shared.value
+            let script = ExternalProcess.repository.appendingPathComponent("Tests/Scripts/half_stream.py").path
+            for _ in 0..<5 {
+                let miguel = member(RunningServer.newName())
+                let output = try await SecureServer.run(
+                    "python3", [script, "\(server.port)", end, miguel], in: server.directory)
+                #expect(output == "done\n")
+                #expect(try await server.curl("/api/users", "--http2", "-d", miguel).hasPrefix("HTTP/2 201"))
+            }
+        }
+
+        @Test(arguments: ["--http2", "--http1.1"], [["--data-binary", "@-"], ["-X", "POST", "-T", "-"]])
+        func aBodyThatIsTooLargeIsRefused(version: String, options: [String]) async throws {
+            let server = try await SecureServer.shared.value
+            let body = String(repeating: " ", count: 200_000)
+            for path in ["/api/users", "/api/token", "/nothing"] {
+                let answer = try await server.curl(path, options: [version, "-H", "Expect:"] + options, input: body)
+                #expect(answer.firstMatch(of: /^HTTP\/[12.]+ 413/) != nil, "\(answer.prefix(200))")
+                #expect(answer.contains("content_too_large"))
+                #expect(answer.lowercased().contains("strict-transport-security: max-age="))
+            }
+        }
+
+        /// However many streams a connection opens, it has one turn a round.
+        @Test func allOfManyStreamsAreAnswered() async throws {
+            let server = try await SecureServer.shared.value
+            for (path, status) in [("/health/live", 200), ("/api/users/999999999", 400), ("/api/revocations", 200)] {
+                let more = Array(repeating: server.url + path, count: 249)
+                let answers = try await server.curl(
+                    path, options: ["--http2", "-Z", "--parallel-immediate", "--parallel-max", "250"] + more)
+                #expect(answers.components(separatedBy: "HTTP/2 \(status)").count == 251)
+            }
+        }
+
         /// In HTTP/2 a stream's half ends with every request; that is no client who goes.
         @Test func streamsThatWaitForTheirTurnAreAnswered() async throws {
             let server = try await SecureServer.shared.value
@@ -189,64 +270,5 @@ import Testing
         }
 
         private func member(_ name: String) -> String { json(["username": name, "password": "python"]) }
-    }
-}
-
-/// A server with a certificate of its own, asked by curl. It has one thread that hashes, for which
-/// all wait.
-private final class SecureServer: Sendable {
-    /// For the tests that do not read its log.
-    static let shared = Task { try await SecureServer() }
-
-    private let server: RunningServer
-
-    init(_ arguments: String...) async throws {
-        let directory = try TemporaryDirectory()
-        let files = ["key", "certificate"].map { "\(directory.path)/process-\($0).pem" }
-        try await Self.run(
-            "openssl",
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", files[0],
-                "-out", files[1],
-            ], in: directory)
-        server = try await RunningServer(
-            [
-                "--tls-key", files[0], "--tls-certificate", files[1], "--throttle", "no", "--hashing-threads", "1",
-                "--hashing-patience", "600",
-            ] + arguments, directory: directory, scheme: "https")
-    }
-
-    var directory: TemporaryDirectory { server.directory }
-    var port: Int { server.port }
-    var url: String { "https://localhost:\(server.port)" }
-    var log: String { server.log }
-
-    func stop() async throws -> Int32 { try await server.stop() }
-
-    /// Head and body of the answer to a request that curl makes, of a path or a URL.
-    func curl(_ path: String, _ options: String..., input: String? = nil) async throws -> String {
-        try await curl(path, options: options, input: input)
-    }
-
-    func curl(_ path: String, options: [String], input: String? = nil) async throws -> String {
-        let common = [
-            "-sS", "-i", "--cacert", "\(directory.path)/process-certificate.pem", "--resolve",
-            "localhost:\(port):127.0.0.1", "-H", "Content-Type: application/json",
-            path.hasPrefix("/") ? url + path : path,
-        ]
-        return try await Self.run("curl", common + options, in: directory, input: input)
-    }
-
-    /// The output of a command of the system.
-    @discardableResult
-    static func run(
-        _ command: String, _ arguments: [String], in directory: TemporaryDirectory, input: String? = nil
-    ) async throws -> String {
-        let process = try ExternalProcess(
-            ExternalProcess.program(command), arguments, directory: directory,
-            input: input.map { .text($0) } ?? .nothing)
-        _ = try await process.exitStatus()
-        return process.outputText + process.errorText
     }
 }

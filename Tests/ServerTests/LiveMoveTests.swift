@@ -209,6 +209,7 @@ import Testing
         #expect(again.output == "Imported: 0; there already: \(count); refused: 0.\n")
         #expect(try await storedUsers() == rows)
 
+        try await expectSignOutEndsOne(of: outstanding.filter { $0.username == outstanding[1].username }, at: new)
         try await expectPasswordEndsTokens(of: outstanding[0], password: "password-5", at: new)
         #expect(try await new.register("newcomer", "python")["Location"]?.hasSuffix("/\(count + 1)") == true)
         #expect(try await new.stop() == 0)
@@ -273,6 +274,19 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Each was traded several times.
+    private func expectSignOutEndsOne(of held: [Outstanding], at new: RunningServer) async throws {
+        let tokens = Set(held.map(\.token))
+        let ended = try #require(tokens.first)
+        #expect(try await new.sessions(bearer(ended)).count == tokens.count)
+        #expect(try await new.send("DELETE", "/api/tokens", headers: [bearer(ended)]).status == 204)
+        for token in tokens {
+            let answer = try await new.send("GET", "/api/token", headers: [bearer(token)])
+            #expect((answer.status == 401) == (token == ended), "\(answer.body)")
+        }
+        #expect(try await new.send("GET", "/api/resource", headers: [basic(ended, "")]).code == "invalid_token")
     }
 
     private func expectPasswordEndsTokens(of held: Outstanding, password: String, at new: RunningServer) async throws {

@@ -187,11 +187,7 @@ import Testing
 
     @Test func nodesWhoseClocksAreTwoSecondsApartTakeEachOthersTokens() async throws {
         let directory = try await TemporaryDirectory(database: PostgresServer.shared().makeDatabase())
-        let library = "\(directory.path)/process-clock.so"
-        let source = ExternalProcess.repository.appendingPathComponent("Tests/Scripts/shifted_clock.c").path
-        let compiler = try ExternalProcess(
-            ExternalProcess.program("clang"), ["-shared", "-fPIC", "-o", library, source], directory: directory)
-        #expect(try await compiler.exitStatus() == 0, "\(compiler.errorText)")
+        let library = try await directory.shiftedClock()
         let right = try await RunningServer(directory: directory)
         let ahead = try await RunningServer(
             environment: ["LD_PRELOAD": library, "CLOCK_SHIFT": "2"], directory: directory)

@@ -65,6 +65,26 @@ import Testing
         #expect(visitor.requests.count == 3)
     }
 
+    /// The proxy asks about a request to the application; whether other sites may link there is not
+    /// the server's business.
+    @Test(arguments: Proxy.allCases) func aLinkFromAnotherSiteReachesTheApplication(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        for fields in [
+            ["Sec-Fetch-Site: cross-site"], ["Origin: https://elsewhere.example"],
+            ["Sec-Fetch-Site: same-site", "Origin: null"],
+        ] {
+            let answer = try await visitor.send("GET", "/", headers: fields + [miguel.basic])
+            #expect(answer.status == 200)
+            let seen = Seen(answer.json)
+            #expect(seen.identity == identity(miguel))
+            #expect(seen.fields["sec-fetch-site"] != nil || seen.fields["origin"] != nil)
+            // What is the server's own is.
+            let refused = try await visitor.send("GET", "/api/token", headers: fields + [miguel.basic])
+            #expect(refused.code == "cross_site_request")
+        }
+    }
+
     // MARK: What cannot be forged
 
     private static let forgedFields = [
@@ -117,7 +137,7 @@ import Testing
 
     @Test(arguments: Proxy.allCases) func forwardedFieldsOfTheClientDoNotCount(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
-        let (susan, nobody) = (RunningServer.newName("susan"), RunningServer.newName("nobody"))
+        let (susan, miguel) = (RunningServer.newName("susan"), try await server.newAccount())
         let forged = ["X-Forwarded-For: 198.51.100.66", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https"]
         func register() async throws -> HTTPAnswer {
             try await visitor.send(
@@ -135,8 +155,8 @@ import Testing
         #expect(seen.fields["x-forwarded-host"] == ["127.0.0.1"])
         // The requests of which the log says whose they were.
         let again = try #require(try await register().json["request_id"] as? String)
-        #expect(try await visitor.send("GET", "/", headers: forged + [basic(nobody, "x")]).status == 401)
-        for field in ["request_id=\(again)", "username=\(nobody)"] {
+        #expect(try await visitor.send("GET", "/", headers: forged + [basic(miguel.name, "x")]).status == 401)
+        for field in ["request_id=\(again)", "username=\(miguel.name)"] {
             var line: Substring?
             try await wait(for: "the line with \(field)") {
                 line = server.log.split(separator: "\n").first { $0.split(separator: " ").contains { $0 == field } }

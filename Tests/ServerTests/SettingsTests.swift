@@ -232,6 +232,28 @@ import Testing
         #expect(outcome.error.hasPrefix("rest-auth: \(flags[0]) is \"\(flags[1])\" and must be "))
     }
 
+    @Test(arguments: ["registrations-per-hour", "sessions-per-hour"], ["1", "1000000", "none", "None"])
+    func soManyAnHourIsANumberOrNone(name: String, value: String) async throws {
+        let setting = name.replacing("-", with: "_")
+        let outcomes = [
+            try await check(["--\(name)", value]),
+            try await check(environment: ["REST_AUTH_\(setting.uppercased())": value]),
+            try await check(file: "\(setting): \(value)"),
+        ]
+        for outcome in outcomes {
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("\(setting) = \(value)  "))
+        }
+    }
+
+    @Test(
+        arguments: ["registrations-per-hour", "sessions-per-hour"], ["0", "-1", "1000001", "1.5", "", "many", "off"])
+    func anotherRateIsRefused(name: String, value: String) async throws {
+        let outcome = try await check(value.isEmpty ? ["--\(name)", ""] : ["--\(name)=\(value)"])
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: --\(name) is \"\(value)\" and must be "))
+    }
+
     @Test func theVersionIsPrinted() async throws {
         let outcome = try await runCommand(["--version"], directory: directory)
         #expect(outcome.status == 0)

@@ -100,6 +100,18 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("account\t\(miguel.name)\t-\t10 counted\t") })
     }
 
+    @Test func theBlocksOfANetworkAreClearedWithIt() async throws {
+        let server = try await Self.shared.value
+        _ = try await guess(at: server, from: "2001:db8:5:4321::17")
+        let blocks = ["2001:db8:5:4300::/56", "2001:db8:5::/48", "2001:db8::/32"]
+        let counted = try await list(at: server)
+        for block in blocks { #expect(counted.contains { $0.hasPrefix("network\t-\t\(block)\t10 counted\t") }) }
+        let cleared = try await server.run(["throttle", "clear", "--address", "2001:db8:5:43ff::1"])
+        #expect(cleared.output == "Cleared 3.\n")
+        let left = try await list(at: server)
+        for block in blocks { #expect(!left.contains { $0.contains("\t\(block)\t") }) }
+    }
+
     @Test func whatIsNotClearIsRefused() async throws {
         let server = try await Self.shared.value
         let miguel = try await within(Self.delay) {

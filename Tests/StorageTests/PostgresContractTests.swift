@@ -18,6 +18,23 @@ import Testing
         try await promise.check(PostgresStorage(PostgresConfiguration(url: url)))
     }
 
+    @Test func whatWasCountedInOneTextIsCountedByItsParts() async throws {
+        let server = try await PostgresServer.shared()
+        let url = try await directory.makePostgresDatabase()
+        let rows = PackedThrottles.all.enumerated().map { number, subject in
+            let text = subject.replacing("'", with: "''")
+            return "('\(text)', \(number), now(), now(), now(), '\\x0100000002000000', \(number + 100))"
+        }
+        try await server.execute(
+            """
+            \(Migrations.all[0]) \(Migrations.all[1])
+            CREATE TABLE schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+            INSERT INTO schema_migrations VALUES (1), (2);
+            INSERT INTO throttles VALUES \(rows.joined(separator: ", "));
+            """, at: url)
+        try await PackedThrottles.expectUnpacked(PostgresStorage(PostgresConfiguration(url: url)))
+    }
+
     /// The race for an invitation, held at the moment that decides: another has taken it and has
     /// not committed.
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {

@@ -95,6 +95,21 @@ import Testing
         withExtendedLifetime(storage) {}
     }
 
+    @Test func whatWasCountedInOneTextIsCountedByItsParts() async throws {
+        do {
+            let earlier = try DatabaseQueue(path: path)
+            try Migrations.migrator.migrate(earlier, upTo: "4 moved users, throttles, registration")
+            try await earlier.write { database in
+                for (number, subject) in PackedThrottles.all.enumerated() {
+                    try database.execute(
+                        sql: "INSERT INTO throttles VALUES (?, ?, 1, 2, 3, x'0100000002000000', ?)",
+                        arguments: [subject, number, number + 100])
+                }
+            }
+        }
+        try await PackedThrottles.expectUnpacked(SQLiteStorage(path: path))
+    }
+
     @Test(arguments: [true, false])
     func aDatabaseOfTheFirstVersionIsBroughtUpToDateWithAllThatIsInIt(hasLines: Bool) async throws {
         do {
@@ -118,9 +133,45 @@ import Testing
         #expect(key.signsFrom == Date(timeIntervalSince1970: 5))
         let lines = try await storage.revocations(after: 0, limit: 10)
         #expect(lines.map(\.number) == (hasLines ? [7, 8] : []))
+        // Kept for as long as they were to be.
+        #expect(lines.map(\.expiresAt.timeIntervalSince1970) == (hasLines ? [90006, 90007] : []))
         #expect(lines.map(\.subject) == (hasLines ? [.user(1), .user(1)] : []))
         // Numbers go on, also when the last lines had been deleted.
         #expect(try await storage.disableUser(id: 1, at: .now)?.number == 9)
+    }
+
+    @Test func aSessionFromBeforeRepeatsWereCountedIsRenewedAndAnsweredAgain() async throws {
+        let now = Date(timeIntervalSince1970: 1_800_000_000)
+        let session = Samples.session(of: 1, at: now)
+        do {
+            let before = try DatabaseQueue(path: path)
+            try Migrations.migrator.migrate(before, upTo: "4 moved users, throttles, registration")
+            try await before.write { database in
+                try database.execute(
+                    sql: """
+                        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                        VALUES ('Miguel', 'miguel', 'h', 1, 1);
+                        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, generation, refresh_digest, previous_digest)
+                        VALUES ('\(session.id)', 1, 1800000000, 1800000000, 1800600000, 3, x'03', x'02');
+                        """)
+            }
+        }
+        let storage = try await SQLiteStorage(path: path)
+        func rotate(_ generation: Int, _ digest: UInt8, after seconds: Double) async throws -> RefreshOutcome {
+            try await storage.rotate(
+                RefreshRotation(
+                    sessionID: session.id, generation: generation, digest: [digest],
+                    successorDigest: { [digest + 1 + 10 * UInt8($0)] }, now: now.addingTimeInterval(seconds),
+                    inactivityTimeout: 86400, timebox: 30 * 86400))
+        }
+        guard case .repeated(_, _, successor: 0, _) = try await rotate(2, 2, after: 60),
+            case .repeated(_, _, successor: 1, _) = try await rotate(2, 2, after: 61),
+            case .renewed = try await rotate(3, 3, after: 70),
+            case .reused = try await rotate(3, 13, after: 71)
+        else {
+            Issue.record("not as it should be")
+            return
+        }
     }
 
     @Test(arguments: [
@@ -147,7 +198,11 @@ import Testing
     @Test(arguments: [
         "SELECT id FROM sessions WHERE user_id = 1 AND id <> 'a' ORDER BY id LIMIT 5",
         "SELECT id FROM sessions WHERE user_id = 1 AND id < 'g' AND expires_at > 0 ORDER BY id DESC LIMIT 5",
-        "SELECT id FROM sessions WHERE expires_at < 5 LIMIT 5",
+        "SELECT id FROM sessions WHERE expires_at < 5 AND tokens_expire_at < 5 LIMIT 5",
+        "SELECT max(tokens_expire_at) AS latest FROM sessions WHERE user_id = 1",
+        "SELECT 1 FROM revocations WHERE session_id = 'x'",
+        "SELECT max(expires_at) AS latest FROM revocations WHERE user_id = 1 AND role IS NULL",
+        "SELECT number FROM revocations WHERE expires_at < 5 LIMIT 5",
         "SELECT 1 FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = 'x'",
         "SELECT is_refused FROM revocations WHERE user_id = 1 AND role = 'a' ORDER BY number DESC LIMIT 1",
         "SELECT number FROM revocations WHERE number > 5 ORDER BY number LIMIT 5",

@@ -21,7 +21,7 @@ import Testing
         )
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 2, 2])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2])
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -50,7 +50,7 @@ import Testing
         )
         try await fillAwkwardly(source)
         // The last lines of the log have been swept, the last users were deleted before.
-        while try await source.deleteRevocations(before: .distantFuture, limit: 100) > 0 {}
+        while try await source.deleteRevocations(expiredBefore: .distantFuture, limit: 100) > 0 {}
         let last = try await source.lastRevocationNumber()
         _ = try await Transfer(from: source, to: place.openToFill()).run()
         let target = try await place.open()
@@ -84,7 +84,7 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 2, 2, 2, 2])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2])
         let names = TransferTable.all.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
@@ -214,7 +214,7 @@ import Testing
                 using: RegistrationPermit(challenge: name.hasSuffix("last") ? challenge : nil))
             clock.advance(by: 0.000_001_4)
         }
-        _ = try await storage.setPasswordHash("another", user: 1, replacing: nil, keeping: nil, at: clock.now)
+        _ = try await storage.setPasswordHash("another", user: 1, replacing: nil, beginning: nil, at: clock.now)
         for (role, user) in [("über", 1), ("admin", 1), ("auditor", 3), ("guest", 3)] as [(String, Int64)] {
             _ = try await storage.grantRole(role, user: user, at: clock.now)
         }
@@ -228,11 +228,14 @@ import Testing
             let digest: [UInt8]? = session.isRenewable ? [0, 255, UInt8(number)] : nil
             _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: digest, limit: 10)
         }
-        _ = try await storage.rotate(
-            RefreshRotation(
-                sessionID: Samples.session(2, at: clock.now).id, generation: 0, digest: [0, 255, 2],
-                successorDigest: [7], now: clock.now,
-                inactivityTimeout: 86400, timebox: 86400 * 30))
+        // Once, and once more too late for the same successor.
+        for seconds in [0, 61.000_000_4] {
+            _ = try await storage.rotate(
+                RefreshRotation(
+                    sessionID: Samples.session(2, at: clock.now).id, generation: 0, digest: [0, 255, 2],
+                    successorDigest: { [0, 255, UInt8($0)] }, now: clock.now.addingTimeInterval(seconds),
+                    inactivityTimeout: 86400, timebox: 86400 * 30))
+        }
         // Six lines: of a role, a user who is refused twice, a session, and two users who are gone.
         _ = try await storage.revokeRole("guest", user: 3, at: clock.now)
         _ = try await storage.disableUser(id: 2, at: clock.now)
@@ -241,10 +244,15 @@ import Testing
         for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
         let limit = ThrottleLimit(
             allowance: 2, delay: .doubling(from: 1.5, to: 9), forgiveness: nil, end: 4, memory: 3600)
-        for (subject, amount) in [("account:李雷", 1), ("hashing:", 9)] {
-            let other: UInt32? = amount == 1 ? .max : nil
-            _ = try await storage.countFailure(
-                amount, of: ThrottleSubject(rawValue: subject), other: other, limit: limit, at: clock.now)
+        let home = try #require(ClientNetwork("192.0.2.1"))
+        let subjects: [ThrottleSubject] = try [
+            .account(Username("李雷")), .account(Username("Zoë")), .account(Username("john smith"), from: home),
+            .account(Username("john"), from: home), .confirmation(by: 10), .confirmation(by: 9), .hashing,
+            .network(home), .registrations(from: home),
+        ]
+        for (number, subject) in subjects.enumerated() {
+            let other: UInt32? = number == 0 ? .max : nil
+            _ = try await storage.countFailure(number + 1, of: subject, other: other, limit: limit, at: clock.now)
         }
         for (address, user) in [("2001:db8::1", 1), ("192.0.2.1", 3), ("192.0.2.1", 5)] as [(String, Int64)] {
             try await storage.rememberOrigin(#require(ClientNetwork(address)), user: user, at: clock.now, limit: 20)
@@ -311,7 +319,7 @@ enum SourceChange: CaseIterable {
     func make(_ storage: any Storage) async throws {
         switch self {
         case .password:
-            _ = try await storage.setPasswordHash("yet another", user: 1, replacing: nil, keeping: nil, at: .now)
+            _ = try await storage.setPasswordHash("yet another", user: 1, replacing: nil, beginning: nil, at: .now)
         case .deletion: _ = try await storage.deleteUser(id: 4, at: .now)
         case .disabling: _ = try await storage.disableUser(id: 1, at: .now)
         case .nameOfAnotherUser:

@@ -100,6 +100,7 @@ public final class ExternalProcess: Sendable {
 
     public var id: Int32 { process.processIdentifier }
     public var isRunning: Bool { process.isRunning }
+    public var outputBytes: [UInt8] { Array((try? Data(contentsOf: URL(fileURLWithPath: outputFile))) ?? Data()) }
     public var outputText: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
     public var errorText: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
     /// The lines of its output that are complete.

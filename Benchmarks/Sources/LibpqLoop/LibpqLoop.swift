@@ -40,14 +40,15 @@ final class Renewals: @unchecked Sendable {
 
     private static let select = """
         SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-            generation, refresh_digest, previous_digest,
+            generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats,
             username, users.created_at AS user_created_at, disabled_at,
             (SELECT string_agg(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles
         FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
         """
     private static let update = """
         UPDATE sessions
-        SET generation = generation + 1, previous_digest = refresh_digest, refresh_digest = $1, last_used_at = $2, expires_at = $3
+        SET generation = generation + 1, previous_digest = refresh_digest, refresh_digest = $1, sibling_digests = '',
+            successor_given_at = $2, repeats = 0, last_used_at = $2, expires_at = $3
         WHERE id = $4 AND generation = $5
         """
     private static let (generationColumn, secondsOfInactivity): (Int32, TimeInterval) = (7, 7 * 86400)

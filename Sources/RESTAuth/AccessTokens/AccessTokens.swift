@@ -21,7 +21,7 @@ public final class AccessTokens: Sendable {
         duration = configuration.tokenDuration
         renewal = configuration.tokenRenewal
         now = configuration.now
-        legacyTokens = configuration.legacySecret.map { [now] in LegacyTokens(secret: $0, storage: storage, now: now) }
+        legacyTokens = LegacyTokens(configuration: configuration, storage: storage)
     }
 
     /// The longest token that is looked at, in bytes.
@@ -39,9 +39,7 @@ public final class AccessTokens: Sendable {
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = verifier.remembered(token) { return identity }
-        if let legacyTokens, let claims = try legacyTokens.claims(of: token) {
-            return try await legacyTokens.identity(claims)
-        }
+        if let identity = try await legacyTokens?.identity(of: token) { return identity }
         // Perhaps a key that another process made since the last look.
         let keyID = TokenVerifier.keyID(of: token)
         if let keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
@@ -65,6 +63,15 @@ public final class AccessTokens: Sendable {
     package func claims(of token: [UInt8]) async throws -> AccessTokenClaims {
         _ = try await verify(token)
         return try verifier.signedClaims(token)
+    }
+
+    /// Who a token of a Flask server's stands for; `nil` for any other, and when it is no good.
+    func legacyIdentity(of token: [UInt8]) async throws -> Identity? {
+        do {
+            return try await legacyTokens?.identity(of: token)
+        } catch let error as AuthError where error.code == .invalidToken {
+            return nil
+        }
     }
 
     /// The session of a token that we signed, live or not.

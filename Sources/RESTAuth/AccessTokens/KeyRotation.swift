@@ -6,8 +6,8 @@ public struct KeyRotation: Service {
     let keys: SigningKeys
 
     /// Shorter than ``SigningKeys/shortestLead``, so that every process has a key before its first
-    /// token comes.
-    static let interval: Duration = .seconds(1)
+    /// token comes; a quarter of ``SigningKeys/shortestBound``, so that a read may be late or fail.
+    static let interval: Duration = .milliseconds(500)
 
     /// Runs until graceful shutdown.
     public func run() async throws {

@@ -75,7 +75,7 @@ struct SigningKey: Sendable {
     }
 }
 
-// MARK: - At rest: AES-256-GCM under a key derived from the instance's secret, bound to the id
+// MARK: - At rest: AES-256-GCM under a key derived from an instance's secret, bound to the id
 
 extension SigningKey {
     private static let purpose = "signing keys"
@@ -88,30 +88,38 @@ extension SigningKey {
         }
     }
 
-    func sealed(under secret: InstanceSecret) throws -> [UInt8] {
+    /// Begins with the maker's mark.
+    func sealed(by maker: SecretMaker) throws -> [UInt8] {
         let box = try AES.GCM.seal(
-            privateBytes, using: secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
+            privateBytes, using: maker.secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
         guard let sealed = box.combined else { throw CryptoKitError.incorrectParameterSize }
-        return Array(sealed)
+        return maker.mark + Array(sealed)
     }
 
-    /// - Throws: `misconfigured` when `secret` is not the one it was sealed under.
-    init(_ stored: StoredSigningKey, secret: InstanceSecret) throws {
+    /// The key and which of the secrets it was sealed under.
+    ///
+    /// The length does not tell whether it begins with a mark, so both are tried: what is opened is
+    /// authenticated.
+    /// - Throws: `misconfigured` when it is none of `secrets`.
+    static func opened(_ stored: StoredSigningKey, by secrets: KnownSecrets) throws -> (SigningKey, SecretID) {
         guard let algorithm = SigningAlgorithm(rawValue: stored.algorithm) else {
             throw AuthError(
                 .misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
         }
-        guard let box = try? AES.GCM.SealedBox(combined: stored.sealed),
-            let raw = try? AES.GCM.open(
-                box, using: secret.key(for: Self.purpose), authenticating: Data(stored.id.utf8)),
-            let material = try? Self.material(algorithm, raw)
-        else {
-            throw AuthError(
-                .misconfigured,
-                "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before"
-            )
+        for isMarked in [true, false] {
+            for maker in secrets.makers(of: stored.sealed, isMarked: isMarked) {
+                guard let box = try? AES.GCM.SealedBox(combined: stored.sealed.dropFirst(maker.mark.count)),
+                    let raw = try? AES.GCM.open(
+                        box, using: maker.secret.key(for: purpose), authenticating: Data(stored.id.utf8)),
+                    let material = try? material(algorithm, raw)
+                else { continue }
+                return (try SigningKey(algorithm, material), maker.secret.id)
+            }
         }
-        try self.init(algorithm, material)
+        throw AuthError(
+            .misconfigured,
+            "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before"
+        )
     }
 
     private static func material(_ algorithm: SigningAlgorithm, _ raw: Data) throws -> Material {

@@ -37,6 +37,10 @@ public protocol SigningKeyStorage: Sendable {
     /// Lets the key sign from `date` on, if it would have begun later.
     func hastenSigningKey(id: String, to date: Date) async throws
 
+    /// Stores the key encrypted anew, if it is still encrypted as given.
+    /// - Returns: whether it was.
+    func replaceSealedSigningKey(id: String, _ sealed: [UInt8], with other: [UInt8]) async throws -> Bool
+
     /// Deletes a key, whichever it is.
     /// - Returns: whether there was such a key.
     func deleteSigningKey(id: String) async throws -> Bool

@@ -29,12 +29,15 @@ public final class SigningKeys: Sendable {
     public static let publicationLead: TimeInterval = 3600
     /// The same when there is no time to lose: enough for the processes that share the storage.
     public static let shortestLead: TimeInterval = 5
+    /// The least for which the ring is believed after it was read.
+    static let shortestBound: Duration = .seconds(2)
     /// Seconds for which the published set may be kept.
     package static let publicationLifetime = 300
 
     private struct Loaded: Sendable {
         let key: SigningKey
         let stored: StoredSigningKey
+        let sealedUnder: SecretID
     }
 
     /// Whoever sends tokens of invented keys must not make the storage be asked about each.
@@ -50,24 +53,26 @@ public final class SigningKeys: Sendable {
         var current: Task<Void, any Error>?
     }
 
-    let verification = VerificationKeys()
+    package let verification: VerificationKeys
     private let ring = Mutex<[Loaded]>([])
     private let looks = Mutex(Looks())
     private let storage: any Storage
-    private let secret: InstanceSecret
+    private let secrets: InstanceSecrets
     /// `nil` for that of the newest key.
     private let algorithm: SigningAlgorithm?
     private let rotationInterval: TimeInterval
     private let now: @Sendable () -> Date
 
     /// Loads the keys from the storage; makes the first one when there is none.
-    /// - Throws: `misconfigured` when `secret` is not the one they were encrypted under.
-    init(storage: any Storage, secret: InstanceSecret, configuration: AuthConfiguration) async throws {
+    /// - Throws: `misconfigured` when they were encrypted under none of `secrets`.
+    init(storage: any Storage, secrets: InstanceSecrets, configuration: AuthConfiguration) async throws {
         self.storage = storage
-        self.secret = secret
+        self.secrets = secrets
         algorithm = configuration.signingAlgorithm
         rotationInterval = TimeInterval(configuration.keyRotationInterval)
         now = configuration.now
+        verification = VerificationKeys(
+            bound: max(Self.shortestBound, .seconds(configuration.revocationBound)))
         try await load()
         try await insertFirst()
     }
@@ -119,6 +124,34 @@ public final class SigningKeys: Sendable {
         }
     }
 
+    // MARK: Under which secret
+
+    /// How many keys are encrypted under another secret than the present one.
+    var countToReseal: Int {
+        let present = secrets.known.present.id
+        return ring.withLock { ring in ring.count { $0.sealedUnder != present } }
+    }
+
+    /// Encrypts the keys under the present secret, where they are not and it has a previous one.
+    ///
+    /// Each is one transaction that replaces what was read and nothing else, so it may be
+    /// interrupted, repeated, and done by several at once.
+    /// - Returns: how many were.
+    func reseal() async throws -> Int {
+        try await load()
+        let known = secrets.known
+        guard known.previous != nil else { return 0 }
+        var count = 0
+        for key in ring.withLock({ $0 }) where key.sealedUnder != known.present.id {
+            let sealed = try key.key.sealed(by: known.maker)
+            if try await storage.replaceSealedSigningKey(id: key.stored.id, key.stored.sealed, with: sealed) {
+                count += 1
+            }
+        }
+        try await load()
+        return count
+    }
+
     // MARK: Rotating
 
     /// Makes the key that will sign next. The present one signs on until then, and its tokens stay
@@ -153,14 +186,35 @@ public final class SigningKeys: Sendable {
     }
 
     /// Refuses every token of a key from now on, here at once and in other processes within two
-    /// seconds: for a key that leaked. The next one in the row signs, or a new one when there is
-    /// none. Sessions go on: their clients renew.
+    /// seconds, or ``AuthConfiguration/revocationBound`` where that is longer: for a key that
+    /// leaked. The next one in the row signs, or a new one when there is none. Sessions go on:
+    /// their clients renew.
     /// - Throws: `key_not_found`.
     public func revoke(_ id: String) async throws {
         guard try await storage.deleteSigningKey(id: id) else { throw AuthError(.keyNotFound, "there is no key \(id)") }
         AuthEvent.signingKeyRevoked(id: id).record()
         try await load()
         try await insertFirst()
+    }
+
+    /// Refuses every token of every key that there is, for when all of them leaked: a new one signs
+    /// at once, and the others are revoked as by ``revoke(_:)``.
+    /// - Returns: the new key.
+    @discardableResult
+    public func replaceAll() async throws -> Description {
+        try await load()
+        let leaked = ring.withLock { $0.map(\.stored.id) }
+        guard let id = try await insert(after: leaked.last, signsFrom: now()) else {
+            throw AuthError(.keyPending, "another process has just made a key; try again")
+        }
+        for id in leaked where try await storage.deleteSigningKey(id: id) {
+            AuthEvent.signingKeyRevoked(id: id).record()
+        }
+        try await load()
+        guard let key = list().first(where: { $0.id == id }) else {
+            throw AuthError(.misconfigured, "the storage kept no signing key")
+        }
+        return key
     }
 
     /// Makes the next key when the newest has signed nearly as long as it should, or is of another
@@ -183,7 +237,7 @@ public final class SigningKeys: Sendable {
         let present = ring.withLock { $0.last?.key.algorithm }
         let key = try SigningKey(algorithm ?? present ?? .es256)
         let stored = StoredSigningKey(
-            id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(under: secret),
+            id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(by: secrets.known.maker),
             createdAt: now(),
             signsFrom: signsFrom, follows: predecessor ?? "")
         guard try await storage.insertSigningKey(stored) else { return nil }
@@ -210,12 +264,18 @@ public final class SigningKeys: Sendable {
     }
 
     /// Whether that key is still one of ours, by a look at the storage of the last two seconds.
-    /// - Throws: what the storage throws.
+    /// - Throws: what the storage throws; `storage_unavailable` when nobody knows.
     func confirm(_ id: String) async throws -> Bool {
-        let isRecent = looks.withLock { looks in looks.appliedAt.map { .now - $0 <= KeyRotation.interval * 2 } ?? false
+        let asked = ContinuousClock.now
+        if !wereRead(within: Self.shortestBound, of: asked) { try await loadAgain() }
+        guard wereRead(within: Self.shortestBound, of: asked) else {
+            throw AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
         }
-        if !isRecent { try await loadAgain() }
         return verification.contains(id)
+    }
+
+    private func wereRead(within bound: Duration, of instant: ContinuousClock.Instant) -> Bool {
+        looks.withLock { looks in looks.appliedAt.map { instant - $0 <= bound } ?? false }
     }
 
     /// Takes over what the storage has: keys that other processes made, and without those that were
@@ -230,15 +290,33 @@ public final class SigningKeys: Sendable {
             looks.withLock { $0.last = (.now, false) }
             throw error
         }
-        apply(try opened(stored), readAt: start)
+        followSecrets(opening: stored)
+        let known = ring.withLock { ring in Dictionary(uniqueKeysWithValues: ring.map { ($0.stored.id, $0) }) }
+        let keys = stored.map { key in
+            Result {
+                if let present = known[key.id], present.stored == key { return present }
+                let (opened, secret) = try SigningKey.opened(key, by: secrets.known)
+                return Loaded(key: opened, stored: key, sealedUnder: secret)
+            }
+        }
+        // One that cannot be opened keeps nobody from hearing of another that is gone.
+        apply(keys.compactMap { try? $0.get() }, readAt: start)
+        for key in keys { _ = try key.get() }
     }
 
-    private func opened(_ stored: [StoredSigningKey]) throws -> [Loaded] {
-        let known = ring.withLock { ring in Dictionary(uniqueKeysWithValues: ring.map { ($0.stored.id, $0) }) }
-        return try stored.map { key in
-            if let present = known[key.id], present.stored == key { return present }
-            return Loaded(key: try SigningKey(key, secret: secret), stored: key)
-        }
+    /// Takes up what the file of the secrets has by now, if that opens every key, as at a start.
+    ///
+    /// The keys were read before the file is: whoever seals one under a new secret has written that
+    /// down before.
+    private func followSecrets(opening stored: [StoredSigningKey]) {
+        secrets.follow { secrets in for key in stored { _ = try SigningKey.opened(key, by: secrets) } }
+    }
+
+    /// Takes up a new secret at once, for who has met work of one that is not known: whoever does
+    /// such work has written the secret down before. A look at the file, and no more unless it has
+    /// changed.
+    func followSecretsNow() async throws {
+        if secrets.isFileChanged { try await load() }
     }
 
     /// What was read before something that has been applied may have a key that was deleted since:
@@ -252,6 +330,7 @@ public final class SigningKeys: Sendable {
                 return ring.map(\.stored) != keys.map(\.stored)
             }
             if isChanged { verification.replace(with: keys.map(\.key.publicKey)) }
+            verification.confirm(at: start)
         }
     }
 }

@@ -28,8 +28,8 @@ package final class TokenVerifier: Sendable {
     /// Checked, in this order: length and outline, the header (algorithm pinned to the key, RFC
     /// 8725 section 3.1), the signature, the claims, the revocations. A token seen before costs a
     /// digest and look-ups in memory.
-    /// - Parameter confirm: asked when a token is new here and when the revocations are not up to
-    ///   date; throws to refuse.
+    /// - Parameter confirm: asked when a token is new here and when keys or revocations are not up
+    ///   to date; throws to refuse.
     /// - Throws: `invalid_token`; what `confirm` throws.
     package func verify(
         _ token: [UInt8], confirm: (AccessTokenClaims, Identity) async throws -> Void
@@ -37,13 +37,14 @@ package final class TokenVerifier: Sendable {
         guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
         let digest = TokenDigest(of: token)
         let now = now().timeIntervalSince1970
-        let epoch = keys.epoch
+        let (instant, epoch) = (ContinuousClock.now, keys.epoch)
         let known = cache.token(digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
         let claims = try known?.claims ?? signedClaims(token)
         guard claims.isLive(at: now) else { throw AuthError.invalidToken }
         let identity = known?.identity ?? Identity(claims)
-        if known != nil, revocations.standing(of: identity) == .admitted { return identity }
-        guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
+        let standing = revocations.standing(of: identity, at: instant)
+        if known != nil, standing == .admitted, keys.isConfirmed(at: instant) { return identity }
+        guard standing != .refused else { throw AuthError.invalidToken }
         try await confirm(claims, identity)
         // Once more: what was refused during the wait is refused.
         guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
@@ -55,20 +56,20 @@ package final class TokenVerifier: Sendable {
     /// live, and is known to be admitted. `nil` says nothing about the token, only that
     /// ``verify(_:confirm:)`` has to tell.
     package func remembered(_ token: [UInt8]) -> Identity? {
-        let now = now().timeIntervalSince1970
+        let (now, instant) = (now().timeIntervalSince1970, ContinuousClock.now)
         guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now),
-            known.epoch == keys.epoch, known.claims.isLive(at: now),
-            revocations.standing(of: known.identity) == .admitted
+            known.epoch == keys.epoch, known.claims.isLive(at: now), keys.isConfirmed(at: instant),
+            revocations.standing(of: known.identity, at: instant) == .admitted
         else { return nil }
         return known.identity
     }
 
-    /// Forgets the lines by which no live token can be refused. The time is noted: a clock that is
-    /// set back afterwards is recognised.
+    /// Forgets the lines that have expired. The time is noted: a clock that is set back afterwards
+    /// is recognised.
     package func forgetRevocations() {
         let now = now()
         cache.observe(now.timeIntervalSince1970)
-        revocations.forget(before: now.addingTimeInterval(-Revocations.retention))
+        revocations.forget(expiredBefore: now)
     }
 
     /// The claims of a token with a good signature, live or not.

@@ -57,7 +57,7 @@ package struct VerificationKey: Sendable {
     /// else.
     package init?(jwk: JSON) {
         let (algorithm, names): (SigningAlgorithm, [String])
-        switch (jwk["kty"]?.string, jwk["crv"]?.string) {
+        switch (jwk["kty"], jwk["crv"]) {
         case ("EC", "P-256"): (algorithm, names) = (.es256, ["crv", "kty", "x", "y"])
         case ("OKP", "Ed25519"): (algorithm, names) = (.edDSA, ["crv", "kty", "x"])
         case ("RSA", nil): (algorithm, names) = (.rs256, ["e", "kty", "n"])
@@ -88,14 +88,40 @@ package struct VerificationKey: Sendable {
 ///
 /// Each key has one algorithm, fixed when it was made; a token's header must name both exactly. An
 /// unknown `kid` is refused: there is no default to fall back to.
+///
+/// Like the set of revocations, they are believed only while they were read within a bound.
 package final class VerificationKeys: Sendable {
     private let keys = Mutex<[String: VerificationKey]>([:])
     private let removals = Atomic(0)
+    private let bound: Duration
+    /// Until when they are believed, in nanoseconds after ``origin``: every token asks, without a
+    /// lock.
+    private let end = Atomic(Int64.min)
+    private let origin = ContinuousClock.now
 
     /// Differs from what it was when a key has been taken away since.
     var epoch: Int { removals.load(ordering: .acquiring) }
 
-    package init() {}
+    /// - Parameter bound: for how long after they were read the keys are believed.
+    package init(bound: Duration) {
+        self.bound = bound
+    }
+
+    /// Notes that at `instant` these were all keys.
+    package func confirm(at instant: ContinuousClock.Instant) {
+        end.store(nanoseconds(of: instant + bound), ordering: .releasing)
+    }
+
+    /// Whether they were read within the bound: no key among them has been taken away for longer
+    /// than that.
+    package func isConfirmed(at now: ContinuousClock.Instant = .now) -> Bool {
+        nanoseconds(of: now) <= end.load(ordering: .acquiring)
+    }
+
+    private func nanoseconds(of instant: ContinuousClock.Instant) -> Int64 {
+        let (seconds, attoseconds) = (instant - origin).components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
 
     package func replace(with keys: [VerificationKey]) {
         let new = Dictionary(keys.map { ($0.id, $0) }) { first, _ in first }

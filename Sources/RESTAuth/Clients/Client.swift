@@ -32,8 +32,16 @@ public protocol ClientStorage: Sendable {
 
     func clientSecretDigest(id: String) async throws -> [UInt8]?
 
+    /// Stores another digest of the same secret, if the one that is stored is still as given.
+    /// - Returns: whether it was.
+    func replaceClientSecretDigest(id: String, _ digest: [UInt8], with other: [UInt8]) async throws -> Bool
+
     /// In the order of their ids.
     func clients() async throws -> [Client]
+
+    /// The ids of the clients whose digests do not begin with `mark`, or are no longer than a
+    /// digest without one, in their order.
+    func clients(notMarked mark: [UInt8]) async throws -> [String]
 
     /// - Returns: whether there was such a client.
     func deleteClient(id: String) async throws -> Bool

@@ -4,13 +4,15 @@ import Foundation
 /// The door to clients: add, authenticate, list, remove.
 public final class Clients: Sendable {
     let storage: any Storage
-    let digestKey: SymmetricKey
+    let secrets: InstanceSecrets
+    let keys: SigningKeys
     let now: @Sendable () -> Date
 
-    init(storage: any Storage, secret: InstanceSecret, now: @escaping @Sendable () -> Date) {
+    init(storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, now: @escaping @Sendable () -> Date) {
         self.storage = storage
+        self.secrets = secrets
+        self.keys = keys
         self.now = now
-        digestKey = secret.key(for: "client secret digests")
     }
 
     /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
@@ -22,21 +24,35 @@ public final class Clients: Sendable {
                 .validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
         }
         let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
-        try await storage.insertClient(Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value))
+        try await storage.insertClient(
+            Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value, by: secrets.known.maker))
         AuthEvent.clientAdded(id: id).record()
         return secret
     }
 
     /// Makes sure that a caller is the client it says it is. The same work is done for a client
     /// that does not exist.
+    ///
+    /// A digest that was keyed by the previous secret is replaced by one of the present.
     /// - Throws: `invalid_client`.
     public func authenticate(_ id: String, secret: String) async throws {
         let stored = Self.isID(id) ? try await storage.clientSecretDigest(id: id) : nil
-        let isEqual = isEqualInConstantTime(digest(of: secret), stored ?? digest(of: ""))
-        guard isEqual, stored != nil else {
-            AuthEvent.clientRefused(id: Self.isID(id) ? id : nil).record()
+        if let stored, isOfUnknownSecret(stored) { try await keys.followSecretsNow() }
+        let known = secrets.known
+        // Each is computed, whatever is stored.
+        let isEqual = known.all.reduce(false) { found, candidate in
+            let maker = SecretMaker(secret: candidate, isMarked: stored.map(isMarked) ?? false)
+            let digest = digest(of: secret, by: maker)
+            return isEqualInConstantTime(digest, stored ?? digest) || found
+        }
+        guard isEqual, let stored else {
+            AuthEvent.clientRefused(id: stored == nil ? nil : id).record()
             throw AuthError(.invalidClient, "the client's id or secret is wrong")
         }
+        guard known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) else { return }
+        // Who has shown the right secret is not refused because the database is full.
+        _ = try? await storage.replaceClientSecretDigest(
+            id: id, stored, with: digest(of: secret, by: known.maker))
     }
 
     /// In the order of their ids.
@@ -65,7 +81,14 @@ public final class Clients: Sendable {
             }
     }
 
-    private func digest(of secret: String) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Data(secret.utf8), using: digestKey))
+    private func digest(of secret: String, by maker: SecretMaker) -> [UInt8] {
+        let key = maker.secret.key(for: "client secret digests")
+        return maker.mark + Array(HMAC<SHA256>.authenticationCode(for: Data(secret.utf8), using: key))
+    }
+
+    private func isMarked(_ digest: [UInt8]) -> Bool { digest.count > SHA256.byteCount }
+
+    private func isOfUnknownSecret(_ digest: [UInt8]) -> Bool {
+        isMarked(digest) && secrets.known.makers(of: digest, isMarked: true).isEmpty
     }
 }

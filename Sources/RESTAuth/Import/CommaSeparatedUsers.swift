@@ -20,7 +20,7 @@ public actor CommaSeparatedUsers: UserSource {
 
     private static func columns(_ header: RecordReader.Record?, _ path: String) throws(AuthError) -> [UserFields.Name] {
         let allowed = allowed.map(\.rawValue).joined(separator: ", ")
-        let columns = header?.fields.map { UserFields.Name(rawValue: $0.trimmingCharacters(in: .whitespaces)) } ?? []
+        let columns = header?.fields.map { UserFields.Name(rawValue: WireText($0).trimmed.string) } ?? []
         let known = columns.compactMap { $0 }.filter(Self.allowed.contains)
         guard header?.fault == nil, known.contains(.username), known.contains(.passwordHash),
             known.count == columns.count,
@@ -79,11 +79,12 @@ public actor CommaSeparatedUsers: UserSource {
     }
 
     private static func isTrue(_ text: String) throws(UnreadableUser) -> Bool {
-        switch text.lowercased() {
-        case "true", "t", "yes", "1": true
-        case "false", "f", "no", "0": false
-        default: throw .wrong(.disabled)
-        }
+        let words: [(StaticString, Bool)] = [
+            ("true", true), ("t", true), ("yes", true), ("1", true),
+            ("false", false), ("f", false), ("no", false), ("0", false),
+        ]
+        guard let (_, isTrue) = words.first(where: { WireText(text).isWord($0.0) }) else { throw .wrong(.disabled) }
+        return isTrue
     }
 }
 
@@ -96,7 +97,7 @@ final class RecordReader {
         /// Why it cannot be read.
         var fault: String?
 
-        var isEmpty: Bool { fault == nil && fields == [""] }
+        var isEmpty: Bool { fault == nil && fields.map(\.utf8.count) == [0] }
     }
 
     private enum State {

@@ -57,7 +57,8 @@ public protocol ImportStorage: Sendable {
     /// - Throws: `misconfigured` where ids may not be set, with what to do about it.
     func lastUserID() async throws -> User.ID
 
-    /// Stores users who are not there yet, in one transaction.
+    /// Stores users who are not there yet, and ends the series of wrong passwords for their names,
+    /// in one transaction.
     ///
     /// An id is kept when it is greater than `last` and no row has it; ids that are given
     /// afterwards are greater than all of them. What is in a user's way is told in the order of

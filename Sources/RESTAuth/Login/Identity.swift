@@ -23,6 +23,10 @@ public struct Identity: Sendable, Hashable {
     /// an identity that an adopter vouches for.
     package let passwordVersion: Int?
 
+    /// The end of a token of the Flask server that the user came from; `nil` for who came by
+    /// anything else.
+    package let legacyTokenExpiresAt: Date?
+
     public init(
         userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil,
         roles: Set<String> = []
@@ -36,7 +40,7 @@ public struct Identity: Sendable, Hashable {
     private init(
         userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID?,
         roles: Set<String>,
-        passwordVersion: Int?
+        passwordVersion: Int?, legacyTokenExpiresAt: Date? = nil
     ) {
         self.userID = userID
         self.username = username
@@ -45,6 +49,7 @@ public struct Identity: Sendable, Hashable {
         self.sessionID = sessionID
         self.roles = roles
         self.passwordVersion = passwordVersion
+        self.legacyTokenExpiresAt = legacyTokenExpiresAt
     }
 
     /// Who gave that password.
@@ -56,12 +61,14 @@ public struct Identity: Sendable, Hashable {
     }
 
     /// Who holds a token of the Flask server that the user came from. When the password behind it
-    /// was given nobody knows: so long ago that it is never recent enough.
-    init(_ stored: StoredCredentials) {
+    /// was given nobody knows: so long ago that it is never recent enough. The session is the one
+    /// that the token has once it is traded.
+    init(_ stored: StoredCredentials, legacySession: Session.ID, tokenExpiresAt: Date) {
         self.init(
             userID: stored.user.id, username: stored.user.username, method: .token,
             authenticatedAt: Date(timeIntervalSince1970: 0),
-            sessionID: nil, roles: stored.user.roles, passwordVersion: stored.passwordVersion)
+            sessionID: legacySession, roles: stored.user.roles, passwordVersion: stored.passwordVersion,
+            legacyTokenExpiresAt: tokenExpiresAt)
     }
 
     /// Who holds a token of that session.

@@ -31,7 +31,7 @@ public final class Login: CredentialVerifier {
     ///   - address: the client's IP address; without it guesses are counted for accounts only.
     /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`.
     public func attempt(_ username: String, password: String, from address: String? = nil) async throws -> Identity {
-        let name = try? Username(username)
+        let name = try? Username(whoever: username)
         let network = address.flatMap(ClientNetwork.init)
         let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: network)) { guess in
             let stored: StoredCredentials? =
@@ -40,7 +40,7 @@ public final class Login: CredentialVerifier {
                 try? Password(password), against: stored?.passwordHash, as: name, from: network)
             guard verdict.isRight, let stored, !stored.user.isDisabled else {
                 try await throttle.fail(guess, cost: verdict.cost)
-                AuthEvent.loginFailed(username: name?.canonical).record()
+                AuthEvent.loginFailed(username: stored == nil ? nil : name?.canonical).record()
                 throw AuthError.invalidCredentials
             }
             try await throttle.succeed(guess, user: stored.user.id)

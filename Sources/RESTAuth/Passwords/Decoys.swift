@@ -8,28 +8,29 @@ import Synchronization
 /// users.
 ///
 /// Stored hashes are not all of one kind: imported ones cost what they cost until their users come
-/// back. So a name that nobody has is given one of the hashes that there are, always the same kind
-/// for the same name, and in all as many of each kind as users have. Whether it fits is not asked.
+/// back. So a name that nobody has is given one of the kinds that there are, always the same for
+/// the same name, and in all as many of each kind as users have. Salts and digests are nobody's
+/// (``PasswordHash/decoy()``): no user's password is tried when a name is that nobody has.
 package final class Decoys: Service {
     private let storage: any Storage
     /// Of a password nobody knows, at today's cost.
     private let own: PasswordHash
     private let limit: HashLimit
-    private let key: SymmetricKey
+    private let secrets: InstanceSecrets
     /// In the order of their shapes, so that a name changes its kind at most once when a kind dies
     /// out.
     private let sample = Mutex<[PasswordHash]>([])
 
     private static let sampleSize = 200
 
-    init(storage: any Storage, cost: Argon2id, limit: HashLimit, secret: InstanceSecret) throws {
+    init(storage: any Storage, cost: Argon2id, limit: HashLimit, secrets: InstanceSecrets) throws {
         self.storage = storage
         self.limit = limit
         guard let hash = PasswordHash(try cost.hash((0..<32).map { _ in UInt8.random(in: 1...255) })) else {
             throw PasswordHashingError.unavailable
         }
         own = hash
-        key = secret.key(for: "decoys")
+        self.secrets = secrets
     }
 
     /// Runs until graceful shutdown.
@@ -42,12 +43,14 @@ package final class Decoys: Service {
             .filter { limit.admits($0.cost) }
         // The greatest id was the last shape of all: what is dear comes first.
         let sorted = hashes.sorted { ($0.cost.milliseconds, $0.shape) > ($1.cost.milliseconds, $1.shape) }
-        sample.withLock { $0 = sorted }
+        let decoys = sorted.map { $0.decoy() }
+        sample.withLock { $0 = decoys }
     }
 
     /// The one for a name; for what could be no name, the one of today's cost.
     package func hash(for name: Username?) -> PasswordHash {
         guard let name else { return own }
+        let key = secrets.known.present.key(for: "decoys")
         let place = HMAC<SHA256>.authenticationCode(for: Data(name.canonical.utf8), using: key).prefix(4).reduce(0) {
             $0 << 8 | Int($1)
         }

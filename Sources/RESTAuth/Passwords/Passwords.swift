@@ -11,15 +11,18 @@ public final class Passwords: Sendable {
     package let pool: HashingPool
     package let decoys: Decoys
     let revocations: Revocations
+    let sessions: Sessions
     let throttle: Throttle
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, secret: InstanceSecret, revocations: Revocations, throttle: Throttle,
+        storage: any Storage, secrets: InstanceSecrets, revocations: Revocations, sessions: Sessions,
+        throttle: Throttle,
         configuration: AuthConfiguration
     ) throws {
         self.storage = storage
         self.revocations = revocations
+        self.sessions = sessions
         self.throttle = throttle
         policy = configuration.passwordPolicy
         breached = configuration.breachedPasswords
@@ -29,7 +32,7 @@ public final class Passwords: Sendable {
         pool = HashingPool(
             threads: configuration.hashingThreads, capacity: configuration.hashingQueue,
             patience: configuration.hashingPatience)
-        decoys = try Decoys(storage: storage, cost: cost, limit: limit, secret: secret)
+        decoys = try Decoys(storage: storage, cost: cost, limit: limit, secrets: secrets)
     }
 
     /// Whether that user may have this password, as far as can be told without work.
@@ -58,7 +61,8 @@ public final class Passwords: Sendable {
     }
 
     /// Compares a password with the hash of the user of that name. Without a hash or without a
-    /// possible password the same work is done and the answer is no.
+    /// possible password the same work is done and the answer is no. How often it is compared
+    /// depends on what was typed alone (``PasswordMatch``).
     /// - Throws: `overloaded`.
     func verify(
         _ password: Password?, against stored: String?, as name: Username?, from network: ClientNetwork? = nil
@@ -66,18 +70,11 @@ public final class Passwords: Sendable {
         let hash = stored.flatMap(PasswordHash.init).flatMap { limit.admits($0.cost) ? $0 : nil }
         let compared = hash ?? decoys.hash(for: name)
         let (match, cost) = try await pool.measure(for: network?.description) {
-            var isRight = try compared.verify(password?.bytes ?? Array("x".utf8))
-            var isTyped = false
-            // Others hashed what was typed.
-            if !isRight, let password, password.typedBytes != password.bytes {
-                isTyped = try compared.verify(password.typedBytes)
-                isRight = isTyped
-            }
-            return (isRight: isRight, isTyped: isTyped)
+            try PasswordMatch(of: password, with: compared.verify)
         }
         return Verdict(
-            isRight: match.isRight && hash != nil && password != nil,
-            isOutdated: match.isTyped || !compared.isAsCostly(as: self.cost),
+            isRight: match != .none && hash != nil && password != nil,
+            isOutdated: match == .typed || !compared.isAsCostly(as: self.cost),
             cost: cost)
     }
 
@@ -95,50 +92,62 @@ public final class Passwords: Sendable {
     /// an operator.
     /// - Throws: `user_not_found`, `validation_failed`, `weak_password`, `overloaded`.
     public func set(_ password: String, for user: User) async throws {
-        let hash = try await hash(Password(password), for: Username(user.username))
-        guard try await replace(with: hash, of: user, replacing: nil, keeping: nil) else {
+        let hash = try await hash(Password(password), for: Username(whoever: user.username))
+        guard try await replace(with: hash, of: user, replacing: nil, beginning: nil) else {
             throw AuthError.userNotFound
         }
     }
 
-    /// Changes the password of who is signed in, and ends every session but that of `identity`.
+    /// Changes the password of who is signed in, and ends every session.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came
-    /// between.
+    /// between. Who came by a token is given new ones, of a session that begins in the transaction
+    /// that ends the others; so whoever has a copy of the tokens from before is out.
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - new: the one to have from then on.
     ///   - identity: who is signed in.
     ///   - address: the client's IP address; from its network the user is known from then on, and
     ///     from no other.
+    ///   - origin: where the new session comes from.
+    /// - Returns: the tokens in the place of the one that `identity` came by, with a refresh token
+    ///   if its session had one; `nil` for who came by the password, and has no session.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
-    ///   `overloaded`.
+    ///   `overloaded`; `invalid_token` when the session has ended meanwhile.
+    @discardableResult
     public func change(
-        from present: String, to new: String, for identity: Identity, at address: String? = nil
-    ) async throws {
+        from present: String, to new: String, for identity: Identity, at address: String? = nil,
+        origin: SessionOrigin = .init()
+    ) async throws -> ReplacementTokens? {
         let network = address.flatMap(ClientNetwork.init)
         let stored = try await confirm(present, of: identity, from: network)
         let field = "new_password"
         let hash = try await hash(
-            Password(new, field: field), for: Username(stored.user.username), field: field, from: network)
-        guard try await replace(with: hash, of: stored, keeping: identity.sessionID) else {
+            Password(new, field: field), for: Username(whoever: stored.user.username), field: field, from: network)
+        let owner = Identity(stored, authenticatedAt: now())
+        let replacement =
+            identity.method == .token
+            ? try await sessions.replacement(of: identity, for: owner, from: origin) : nil
+        guard try await replace(with: hash, of: stored, beginning: replacement?.new) else {
             throw Self.currentPasswordInvalid
         }
-        guard let network else { return }
-        await throttle.remember(network, of: stored.user.id)
+        if let network { await throttle.remember(network, of: stored.user.id) }
+        return try replacement.map { try sessions.tokens(of: $0, for: owner) }
     }
 
     /// Replaces the password that was confirmed, also where a sign-in has hashed it anew meanwhile.
-    private func replace(with hash: String, of stored: StoredCredentials, keeping kept: Session.ID?) async throws
+    private func replace(with hash: String, of stored: StoredCredentials, beginning: NewSession?) async throws
         -> Bool
     {
-        if try await replace(with: hash, of: stored.user, replacing: stored.passwordHash, keeping: kept) { return true }
+        if try await replace(with: hash, of: stored.user, replacing: stored.passwordHash, beginning: beginning) {
+            return true
+        }
         guard let now = try await storage.credentials(user: stored.user.id),
             now.passwordVersion == stored.passwordVersion
         else {
             return false
         }
-        return try await replace(with: hash, of: stored.user, replacing: now.passwordHash, keeping: kept)
+        return try await replace(with: hash, of: stored.user, replacing: now.passwordHash, beginning: beginning)
     }
 
     /// Makes sure that who is signed in knows the password.
@@ -158,7 +167,8 @@ public final class Passwords: Sendable {
             return try await throttle.confirming(identity.userID) {
                 let stored = try await storage.credentials(user: identity.userID)
                 let verdict = try await verify(
-                    try? Password(present), against: stored?.passwordHash, as: try? Username(identity.username),
+                    try? Password(present), against: stored?.passwordHash,
+                    as: try? Username(whoever: identity.username),
                     from: network)
                 guard verdict.isRight, let stored, !stored.user.isDisabled else { throw Self.currentPasswordInvalid }
                 return stored
@@ -174,17 +184,16 @@ public final class Passwords: Sendable {
     private static let currentPasswordInvalid = AuthError(
         .currentPasswordInvalid, "the present password is not this one")
 
-    private func replace(with hash: String, of user: User, replacing present: String?, keeping kept: Session.ID?)
+    private func replace(with hash: String, of user: User, replacing present: String?, beginning: NewSession?)
         async throws -> Bool
     {
         guard
             let ended = try await storage.setPasswordHash(
-                hash, user: user.id, replacing: present, keeping: kept, at: now())
+                hash, user: user.id, replacing: present, beginning: beginning, at: now())
         else { return false }
         revocations.applyEnded(ended)
         AuthEvent.passwordSet(userID: user.id).record()
-        // What was guessed at was another password.
-        await throttle.forgetGuesses(at: user)
+        if let name = try? Username(whoever: user.username) { throttle.forgetUncounted(of: name, id: user.id) }
         return true
     }
 }

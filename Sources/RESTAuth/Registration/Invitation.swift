@@ -42,7 +42,9 @@ public struct InvitationCode: Sendable {
     /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What
     /// could be no code is the digest of none.
     static func digest(of text: String) -> [UInt8] {
-        Array(SHA256.hash(data: Data(text.uppercased().filter { $0 != "-" && !$0.isWhitespace }.utf8)))
+        let counting = text.unicodeScalars.filter { $0.value != 0x2D && !$0.properties.isWhitespace }
+        let capitals = String(counting).utf8.map { (0x61...0x7A).contains($0) ? $0 & 0xDF : $0 }
+        return Array(SHA256.hash(data: Data(capitals)))
     }
 }
 

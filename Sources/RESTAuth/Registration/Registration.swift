@@ -16,7 +16,7 @@ public final class Registration: Sendable {
     private let challenges: RegistrationChallenges?
 
     init(
-        storage: any Storage, passwords: Passwords, throttle: Throttle, secret: InstanceSecret,
+        storage: any Storage, passwords: Passwords, throttle: Throttle, secrets: InstanceSecrets,
         configuration: AuthConfiguration
     ) {
         self.storage = storage
@@ -27,7 +27,7 @@ public final class Registration: Sendable {
         // Where nobody may register, nobody is put to work.
         challenges =
             mode == .closed
-            ? nil : configuration.registrationChallenge.map { RegistrationChallenges(difficulty: $0, secret: secret) }
+            ? nil : configuration.registrationChallenge.map { RegistrationChallenges(difficulty: $0, secrets: secrets) }
     }
 
     // MARK: Registering
@@ -37,8 +37,8 @@ public final class Registration: Sendable {
     /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy,
     /// the proof, and how many have come from the network of `address`. Then the password is
     /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:)``, that the
-    /// invitation is used, that the challenge is spent. A registration that is refused for whatever
-    /// reason uses neither up.
+    /// invitation is used, that the challenge is spent, and that the user is known in that network.
+    /// A registration that is refused for whatever reason uses neither up.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`,
     ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
     ///   `user_already_exists`, `overloaded`.
@@ -54,8 +54,11 @@ public final class Registration: Sendable {
         do {
             let permit = try await self.permit(for: proof)
             try await throttle.countRegistration(from: address)
-            let hash = try await passwords.hash(password, for: name, from: address.flatMap(ClientNetwork.init))
-            let user = try await storage.insertUser(name, passwordHash: hash, at: now(), using: permit)
+            let network = address.flatMap(ClientNetwork.init)
+            let hash = try await passwords.hash(password, for: name, from: network)
+            let user = try await storage.insertUser(
+                name, passwordHash: hash, at: now(), using: permit, from: throttle.isOn ? network : nil)
+            throttle.forgetUncounted(of: name, id: user.id)
             AuthEvent.registered(userID: user.id).record()
             if let id = permit.invitation { AuthEvent.invitationUsed(id: id, userID: user.id).record() }
             return user

@@ -27,35 +27,47 @@ struct RegistrationChallenges: Sendable {
     private static let tagLength = 32
 
     private let difficulty: Int
-    private let tagKey: SymmetricKey
+    private let secrets: InstanceSecrets
 
-    init(difficulty: Int, secret: InstanceSecret) {
+    init(difficulty: Int, secrets: InstanceSecrets) {
         self.difficulty = difficulty
-        tagKey = secret.key(for: "registration challenges")
+        self.secrets = secrets
     }
+
+    private static func tagKey(_ secret: InstanceSecret) -> SymmetricKey { secret.key(for: "registration challenges") }
 
     func next(at now: Date) -> RegistrationChallenge {
         let end = UInt64(max(0, now.timeIntervalSince1970)) + UInt64(Self.duration)
         let body =
             SymmetricKey(size: .bits128).withUnsafeBytes(Array.init) + withUnsafeBytes(of: end.bigEndian, Array.init)
             + [UInt8(difficulty)]
-        let tag = HMAC<SHA256>.authenticationCode(for: body, using: tagKey)
+        let tag = HMAC<SHA256>.authenticationCode(for: body, using: Self.tagKey(secrets.known.present))
         return RegistrationChallenge(
             value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)
     }
 
     /// What registering uses up, when we made that challenge, it has not expired, and `nonce`
-    /// solves it. The difficulty is the one that it was made with.
+    /// solves it. The difficulty is the one that it was made with. A secret that is not the present
+    /// one may be known to others: its challenges are not easier than ours.
     func solved(_ challenge: String, nonce: String, at now: Date) -> SpentChallenge? {
         guard let bytes = Base64.url.decode(challenge.utf8), bytes.count == Self.bodyLength + Self.tagLength,
-            HMAC<SHA256>.isValidAuthenticationCode(
-                bytes.suffix(Self.tagLength), authenticating: bytes.prefix(Self.bodyLength), using: tagKey)
+            let least = leastDifficulty(of: bytes), Int(bytes[24]) >= least
         else { return nil }
         let end = Date(timeIntervalSince1970: TimeInterval(bytes[16..<24].reduce(0) { $0 << 8 | UInt64($1) }))
         guard end > now, Self.isNonce(nonce) else { return nil }
         let work = SHA256.hash(data: Data("\(challenge).\(nonce)".utf8))
         guard Self.leadingZeroBits(of: work) >= Int(bytes[24]) else { return nil }
         return SpentChallenge(digest: Array(SHA256.hash(data: Data(challenge.utf8))), expiresAt: end)
+    }
+
+    /// `nil` when we did not make it.
+    private func leastDifficulty(of bytes: [UInt8]) -> Int? {
+        let known = secrets.known
+        let maker = known.all.first { secret in
+            HMAC<SHA256>.isValidAuthenticationCode(
+                bytes.suffix(Self.tagLength), authenticating: bytes.prefix(Self.bodyLength), using: Self.tagKey(secret))
+        }
+        return maker.map { $0.id == known.present.id ? 0 : difficulty }
     }
 
     /// Whether it is a decimal number of 1 to 20 digits.

@@ -25,16 +25,19 @@ public struct RegistrationPermit: Sendable, Hashable {
 
 /// The promises about invitations' rows, and about challenges that were spent.
 public protocol RegistrationStorage: Sendable {
-    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:)`` does, and uses the
-    /// permit up, in one transaction: all of it is done or nothing.
+    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:)`` does, who is known in
+    /// `network` where one is given, and uses the permit up, in one transaction: all of it is done
+    /// or nothing.
     ///
     /// The invitation's row goes and the challenge's comes with the user. Of several that use the
     /// same one at once, one returns.
     /// - Throws: `user_already_exists`; `invitation_invalid` when there is no such invitation, or
     ///   only one that has expired at `now`; `challenge_invalid` when it was spent before. Of
     ///   several reasons the first one of these.
-    func insertUser(_ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit) async throws
-        -> User
+    func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
+        from network: ClientNetwork?
+    ) async throws -> User
 
     /// The invitation with that digest of its code, also one that has expired.
     func invitation(codeDigest: [UInt8]) async throws -> Invitation?
@@ -56,4 +59,13 @@ public protocol RegistrationStorage: Sendable {
     /// Deletes at most `limit` spent challenges that expired before `date`.
     /// - Returns: how many were deleted.
     func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int
+}
+
+extension RegistrationStorage {
+    /// The same for a user who is known nowhere.
+    public func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit
+    ) async throws -> User {
+        try await insertUser(name, passwordHash: passwordHash, at: now, using: permit, from: nil)
+    }
 }

@@ -19,17 +19,42 @@ public struct Revocation: Sendable, Hashable {
     /// `false` when this line lifts an earlier one.
     public let isRefused: Bool
     public let at: Date
+    /// From then on no token that it concerns is live, and nobody need know it.
+    public let expiresAt: Date
 
-    public init(number: Int64, subject: Subject, isRefused: Bool, at: Date) {
+    /// - Parameter expiresAt: `nil` where nobody said how long the tokens live.
+    public init(number: Int64, subject: Subject, isRefused: Bool, at: Date, expiresAt: Date? = nil) {
         self.number = number
         self.subject = subject
         self.isRefused = isRefused
         self.at = at
+        self.expiresAt = expiresAt ?? Self.expiry(at: at, tokensUntil: nil)
+    }
+
+    /// Seconds that a line outlives the tokens that it concerns: by so much the clocks of nodes and
+    /// of verifiers elsewhere may differ, or be set back. Five times what a clock may be behind
+    /// before it takes every fresh token to be from the future, so that somebody notices.
+    package static let slack: TimeInterval = 300
+
+    /// When a line expires.
+    /// - Parameters:
+    ///   - now: when it is written.
+    ///   - latest: the end of the last of the tokens that it concerns; `nil` when one may be given
+    ///     at this moment, by who does not know of the line yet: then it is the longest life of
+    ///     any.
+    public static func expiry(at now: Date, tokensUntil latest: Date?) -> Date {
+        let longest = TimeInterval(AuthConfiguration.maximumTokenDuration)
+        return max(now, latest ?? now.addingTimeInterval(longest)).addingTimeInterval(slack)
     }
 }
 
 /// The promises about the revocation log. Lines are written by the methods of ``UserStorage`` and
 /// ``SessionStorage`` that refuse or admit.
+///
+/// A line expires as ``Revocation/expiry(at:tokensUntil:)`` says: that of a session by
+/// ``Session/tokensExpireAt``, that of a deleted user by the latest of the user's sessions. When a
+/// user is disabled or a role taken away, somebody may be giving a token who looked before; nobody
+/// knows how long that one lives. A line that lifts another expires no sooner than that.
 public protocol RevocationStorage: Sendable {
     /// At most `limit` lines with a number greater than `number`, in ascending order.
     func revocations(after number: Int64, limit: Int) async throws -> [Revocation]
@@ -37,10 +62,13 @@ public protocol RevocationStorage: Sendable {
     /// The highest number that a line was ever given, also when it has been deleted; 0 for none.
     func lastRevocationNumber() async throws -> Int64
 
-    /// Deletes at most `limit` lines older than `date`: no token that they concern can still be
-    /// live.
+    /// Whether the log has the line by which that session was ended.
+    func isSessionRevoked(_ id: Session.ID) async throws -> Bool
+
+    /// Deletes at most `limit` lines that expired before `date`: no token that they concern can
+    /// still be live.
     /// - Returns: how many were deleted.
-    func deleteRevocations(before date: Date, limit: Int) async throws -> Int
+    func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int
 
     /// Waits until another process may have written lines, and no longer than `duration`: a hint
     /// when to look, where the database gives one.
@@ -57,7 +85,8 @@ extension RevocationStorage {
 // MARK: - On the wire
 
 extension Revocation {
-    /// `sub`, `sub` and `role`, or `sid`; nothing of whose session it was.
+    /// `sub`, `sub` and `role`, or `sid`; nothing of whose session it was. `exp` is when the line
+    /// may be forgotten.
     package var json: JSON {
         let subject: [(String, JSON)] =
             switch self.subject {
@@ -68,10 +97,12 @@ extension Revocation {
         let members =
             [("number", .integer(Int(number)))] + subject + [
                 ("refused", .bool(isRefused)), ("at", .integer(Int(at.timeIntervalSince1970))),
+                ("exp", .integer(Int(expiresAt.timeIntervalSince1970.rounded(.up)))),
             ]
         return .object(members.map(JSON.Member.init))
     }
 
+    /// A line of a server that does not say `exp` is kept as long as any token lives.
     package init?(_ json: JSON) {
         guard let number = json["number"]?.integer, case .bool(let isRefused)? = json["refused"],
             let at = json["at"]?.integer
@@ -86,6 +117,7 @@ extension Revocation {
         }
         self.init(
             number: Int64(number), subject: subject, isRefused: isRefused,
-            at: Date(timeIntervalSince1970: TimeInterval(at)))
+            at: Date(timeIntervalSince1970: TimeInterval(at)),
+            expiresAt: json["exp"]?.integer.map { Date(timeIntervalSince1970: TimeInterval($0)) })
     }
 }

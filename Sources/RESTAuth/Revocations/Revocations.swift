@@ -8,10 +8,6 @@ import Synchronization
 /// the numbered log that a feed reads. It is believed only while the log was read within the bound;
 /// otherwise, as when no feed runs, whoever knows better is asked.
 public final class Revocations: Sendable {
-    /// How long a line matters, in seconds: the longest life of a token, and an hour by which a
-    /// clock may be set back.
-    package static let retention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
-
     package enum Standing: Sendable {
         case admitted
         case refused
@@ -22,7 +18,7 @@ public final class Revocations: Sendable {
     private struct Entry {
         var number: Int64
         var isRefused: Bool
-        var at: Date
+        var expiresAt: Date
     }
 
     private struct State {
@@ -51,9 +47,8 @@ public final class Revocations: Sendable {
     }
 
     /// Whether a token of that identity is refused.
-    package func standing(of identity: Identity) -> Standing {
-        let now = ContinuousClock.now
-        return state.withLock { state in
+    package func standing(of identity: Identity, at now: ContinuousClock.Instant = .now) -> Standing {
+        state.withLock { state in
             if !state.entries.isEmpty {
                 if state.refuses(.user(identity.userID)) { return .refused }
                 if let session = identity.sessionID, state.refuses(.session(session)) { return .refused }
@@ -68,7 +63,8 @@ public final class Revocations: Sendable {
         guard !lines.isEmpty else { return }
         state.withLock { state in
             for line in lines where line.number > state.entries[line.subject]?.number ?? .min {
-                state.entries[line.subject] = Entry(number: line.number, isRefused: line.isRefused, at: line.at)
+                state.entries[line.subject] = Entry(
+                    number: line.number, isRefused: line.isRefused, expiresAt: line.expiresAt)
             }
         }
     }
@@ -92,8 +88,8 @@ public final class Revocations: Sendable {
         state.withLock { $0.confirmedAt = instant }
     }
 
-    /// Forgets lines older than `date`, when every token that they concern has expired.
-    package func forget(before date: Date) {
-        state.withLock { state in state.entries = state.entries.filter { $0.value.at >= date } }
+    /// Forgets the lines that have expired, and with them every token that they concern.
+    package func forget(expiredBefore date: Date) {
+        state.withLock { state in state.entries = state.entries.filter { $0.value.expiresAt >= date } }
     }
 }

@@ -3,15 +3,18 @@ import Foundation
 
 /// What renews a session: opaque to the client, 256 random bits, and signed by us.
 ///
-/// Session, generation and secret, then a keyed tag over them. The tag tells a token that we made
+/// Session, generation and secret, then a keyed tag over them; before them the id of the instance's
+/// secret, while there are two. The tag tells a token that we made
 /// from anything else without a look into the database, so nobody who only knows a session's id can
 /// make it look stolen.
 public struct RefreshToken: Sendable {
-    /// For the client only: 112 characters of base64url.
+    /// For the client only: 112 characters of base64url, 118 with an id.
     public let value: String
     let sessionID: Session.ID
     /// Counts the rotations of its session.
     let generation: Int
+    /// Who made it, and its digest.
+    let maker: SecretMaker
 }
 
 extension RefreshToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -20,57 +23,94 @@ extension RefreshToken: CustomStringConvertible, CustomDebugStringConvertible, C
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Makes refresh tokens and knows them again. Keys are derived from the instance's secret, one for
+/// Makes refresh tokens and knows them again. Keys are derived from the instance's secrets, one for
 /// each purpose.
 struct RefreshTokens: Sendable {
     private static let bodyLength = 16 + 4 + 32
     private static let tagLength = 32
 
-    private let tagKey: SymmetricKey
-    private let digestKey: SymmetricKey
-    private let successorKey: SymmetricKey
-
-    init(secret: InstanceSecret) {
-        tagKey = secret.key(for: "refresh token tags")
-        digestKey = secret.key(for: "refresh token digests")
-        successorKey = secret.key(for: "refresh token successors")
-    }
+    let secrets: InstanceSecrets
 
     /// The first token of a session.
     func first(of session: Session.ID) -> RefreshToken {
-        token(session, generation: 0, secret: SymmetricKey(size: .bits256).withUnsafeBytes(Array.init))
+        token(
+            session, generation: 0, secret: SymmetricKey(size: .bits256).withUnsafeBytes(Array.init),
+            by: secrets.known.maker)
     }
 
-    /// The token that takes the place of `token`: always the same one, so that a lost answer can be
-    /// asked for again without any secret being kept, and one that nobody without our key can
-    /// foresee.
-    func successor(of token: RefreshToken) -> RefreshToken {
-        let secret = HMAC<SHA256>.authenticationCode(for: body(of: token), using: successorKey)
-        return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret))
+    /// A token that takes the place of `token`: for each index always the same one, so that a lost
+    /// answer can be asked for again without any secret being kept, and one that nobody without our
+    /// key can foresee, whichever of the others they have.
+    func successor(of token: RefreshToken, index: Int = 0) -> RefreshToken {
+        successor(of: token, index: index, by: secrets.known.maker)
+    }
+
+    /// The one of that digest, whoever made it: processes need not agree on which secret is the
+    /// present one.
+    /// - Returns: `nil` when it is by none of the secrets.
+    func successor(of token: RefreshToken, index: Int, digest: [UInt8]) -> RefreshToken? {
+        secrets.known.makers(of: digest, isMarked: digest.count > SHA256.byteCount)
+            .map { successor(of: token, index: index, by: $0) }
+            .first { isEqualInConstantTime(self.digest(of: $0), digest) }
+    }
+
+    private func successor(of token: RefreshToken, index: Int, by maker: SecretMaker) -> RefreshToken {
+        let key = maker.secret.key(for: "refresh token successors")
+        // The first one's message is the body alone, whose length is fixed.
+        let suffix = index == 0 ? [] : (0..<4).map { UInt8(truncatingIfNeeded: index >> (24 - 8 * $0)) }
+        let secret = HMAC<SHA256>.authenticationCode(for: body(of: token) + suffix, using: key)
+        return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret), by: maker)
     }
 
     /// The token that `text` spells, when we made it.
     func token(_ text: String) -> RefreshToken? {
-        guard let bytes = Base64.url.decode(text.utf8), bytes.count == Self.bodyLength + Self.tagLength,
-            HMAC<SHA256>.isValidAuthenticationCode(
-                bytes.suffix(Self.tagLength), authenticating: bytes.prefix(Self.bodyLength), using: tagKey)
-        else { return nil }
-        let generation = bytes[16..<20].reduce(0) { $0 << 8 | Int($1) }
-        return RefreshToken(value: text, sessionID: Session.ID(bytes: bytes[..<16]), generation: generation)
+        guard let bytes = Base64.url.decode(text.utf8), let isMarked = Self.isMarked(bytes) else { return nil }
+        let (body, tag) = (bytes.dropLast(Self.tagLength), bytes.suffix(Self.tagLength))
+        let maker = secrets.known.makers(of: bytes, isMarked: isMarked).first { maker in
+            HMAC<SHA256>.isValidAuthenticationCode(tag, authenticating: body, using: Self.tagKey(maker))
+        }
+        guard let maker else { return nil }
+        let fields = body.dropFirst(maker.mark.count)
+        let generation = fields.dropFirst(16).prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        return RefreshToken(
+            value: text, sessionID: Session.ID(bytes: fields.prefix(16)), generation: generation, maker: maker)
+    }
+
+    /// Whether `text` could be a token by a secret that another process knows.
+    func isOfUnknownSecret(_ text: String) -> Bool {
+        guard let bytes = Base64.url.decode(text.utf8), Self.isMarked(bytes) == true else { return false }
+        return secrets.known.makers(of: bytes, isMarked: true).isEmpty
     }
 
     /// What is stored of a token: useless to whoever reads the table without our key.
     func digest(of token: RefreshToken) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: body(of: token), using: digestKey))
+        let key = token.maker.secret.key(for: "refresh token digests")
+        return token.maker.mark + Array(HMAC<SHA256>.authenticationCode(for: body(of: token), using: key))
     }
 
-    private func token(_ session: Session.ID, generation: Int, secret: [UInt8]) -> RefreshToken {
-        let body = session.bytes + (0..<4).map { UInt8(truncatingIfNeeded: generation >> (24 - 8 * $0)) } + secret
-        let tag = HMAC<SHA256>.authenticationCode(for: body, using: tagKey)
-        return RefreshToken(value: Base64.url.encode(body + Array(tag)), sessionID: session, generation: generation)
+    private func token(
+        _ session: Session.ID, generation: Int, secret: [UInt8], by maker: SecretMaker
+    ) -> RefreshToken {
+        let number = (0..<4).map { UInt8(truncatingIfNeeded: generation >> (24 - 8 * $0)) }
+        let body = maker.mark + session.bytes + number + secret
+        let tag = HMAC<SHA256>.authenticationCode(for: body, using: Self.tagKey(maker))
+        return RefreshToken(
+            value: Base64.url.encode(body + Array(tag)), sessionID: session, generation: generation, maker: maker)
     }
 
+    /// Without the tag.
     private func body(of token: RefreshToken) -> [UInt8] {
-        Array((Base64.url.decode(token.value.utf8) ?? []).prefix(Self.bodyLength))
+        (Base64.url.decode(token.value.utf8) ?? []).dropLast(Self.tagLength)
+    }
+
+    private static func tagKey(_ maker: SecretMaker) -> SymmetricKey { maker.secret.key(for: "refresh token tags") }
+
+    /// Whether they begin with the id of a secret; `nil` for what is no token by its length.
+    private static func isMarked(_ bytes: [UInt8]) -> Bool? {
+        switch bytes.count {
+        case bodyLength + tagLength: false
+        case SecretID.length + bodyLength + tagLength: true
+        default: nil
+        }
     }
 }

@@ -16,10 +16,14 @@ public struct Session: Sendable, Hashable, Identifiable {
     /// Whether it has a refresh token. One that the ancestor's route started has none and ends with
     /// its access token.
     public let isRenewable: Bool
+    /// The end of the last of its tokens that was ever given: from then on nobody need know that it
+    /// has been ended.
+    public let tokensExpireAt: Date
 
+    /// - Parameter tokensExpireAt: `nil` for when the session does.
     public init(
         id: ID, userID: User.ID, createdAt: Date, lastUsedAt: Date, expiresAt: Date, origin: SessionOrigin,
-        isRenewable: Bool
+        isRenewable: Bool, tokensExpireAt: Date? = nil
     ) {
         self.id = id
         self.userID = userID
@@ -28,6 +32,7 @@ public struct Session: Sendable, Hashable, Identifiable {
         self.expiresAt = expiresAt
         self.origin = origin
         self.isRenewable = isRenewable
+        self.tokensExpireAt = tokensExpireAt ?? expiresAt
     }
 }
 
@@ -66,6 +71,8 @@ extension Session {
     /// A UUID of version 7 (RFC 9562 section 5.7): in the order of creation, so that a session's
     /// row lies beside its like in the index and a user's oldest session is the one with the least
     /// id.
+    ///
+    /// That of a token of another server's says 1970: when its session began there nobody knows.
     public struct ID: Sendable, Hashable {
         private let uuid: UUID
 
@@ -75,9 +82,16 @@ extension Session {
             let time = UInt64(milliseconds)
             let fraction = UInt64((milliseconds - Double(time)) * 4096) & 0xFFF
             let high = time << 16 | 0x7000 | fraction
-            let low = UInt64.random(in: .min ... .max) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-            self.init(high: high, low: low)
+            self.init(high: high, low: Self.variant(UInt64.random(in: .min ... .max)))
         }
+
+        /// The one of 1970 that has 74 bits of a digest.
+        package init(digest: some Collection<UInt8>) {
+            let words = Self.words(digest)
+            self.init(high: 0x7000 | words.high & 0xFFF, low: Self.variant(words.low))
+        }
+
+        private static func variant(_ bits: UInt64) -> UInt64 { bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000 }
 
         private init(high: UInt64, low: UInt64) {
             var bytes: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -90,12 +104,15 @@ extension Session {
 
         /// The 16 bytes of one.
         package init(bytes: some Collection<UInt8>) {
-            var words: [UInt64] = [0, 0]
-            for (index, byte) in bytes.prefix(16).enumerated() {
-                words[index / 8] = words[index / 8] << 8 | UInt64(byte)
-            }
-            self.init(high: words[0], low: words[1])
+            let words = Self.words(bytes)
+            self.init(high: words.high, low: words.low)
         }
+
+        private static func words(_ bytes: some Collection<UInt8>) -> (high: UInt64, low: UInt64) {
+            (word(bytes.prefix(8)), word(bytes.dropFirst(8).prefix(8)))
+        }
+
+        private static func word(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
         package var bytes: [UInt8] { withUnsafeBytes(of: uuid.uuid, Array.init) }
     }

@@ -13,6 +13,33 @@ public struct StoredSession: Sendable {
     }
 }
 
+/// A session that is to be stored.
+public struct NewSession: Sendable {
+    public let session: Session
+    /// Of its first refresh token; `nil` for a session without.
+    public let refreshDigest: [UInt8]?
+
+    public init(_ session: Session, refreshDigest: [UInt8]?) {
+        self.session = session
+        self.refreshDigest = refreshDigest
+    }
+}
+
+/// How many sessions have a refresh token.
+public struct RenewableSessions: Sendable, Hashable {
+    public let count: Int
+    /// How many of them have digests that are not marked as asked for.
+    public let unmarkedCount: Int
+    /// When the last of these expires.
+    public let lastUnmarkedExpiry: Date?
+
+    public init(count: Int, unmarkedCount: Int, lastUnmarkedExpiry: Date?) {
+        self.count = count
+        self.unmarkedCount = unmarkedCount
+        self.lastUnmarkedExpiry = lastUnmarkedExpiry
+    }
+}
+
 /// The promises about sessions' rows.
 ///
 /// A session is a row. It ends by being deleted, and whoever deletes it before it expires writes
@@ -22,7 +49,8 @@ public protocol SessionStorage: Sendable {
     /// `limit`.
     ///
     /// Nothing is stored when there is no such user any more, the user is disabled, or has another
-    /// password by now: whoever signed in with the one before is too late.
+    /// password by now: whoever signed in with the one before is too late. Nothing either when
+    /// there is a session with that id, or the log has the line that ended one.
     /// - Parameters:
     ///   - session: the new one, which is never one of those that have to go.
     ///   - passwordVersion: the one that must still be the user's; `nil` for any.
@@ -40,13 +68,13 @@ public protocol SessionStorage: Sendable {
     /// when one is given.
     func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session]
 
-    /// Notes that a token was given for the session. One without a refresh token is kept until
-    /// `expiresAt` at least; one that has one is prolonged by that alone.
+    /// Notes that a token was given for the session, which ends at `expiresAt` at the latest. One
+    /// without a refresh token is kept until then at least; one that has one is prolonged by that
+    /// alone.
     /// - Returns: the session and its user as they are now; `nil` when there is none.
     func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession?
 
-    /// Trades a refresh token for its successor, or ends the session when an earlier one comes
-    /// back.
+    /// Trades a refresh token for a successor, or ends the session when an earlier one comes back.
     ///
     /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
     /// other rotation of this session can interleave with.
@@ -63,8 +91,17 @@ public protocol SessionStorage: Sendable {
     /// Deletes all sessions of the user but one and writes their lines, in one transaction.
     func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation]
 
-    /// Deletes at most `limit` sessions that expired before `date`. No line is written: their
-    /// tokens have expired with them.
+    /// Counts the sessions with a refresh token that are live at `now`, and among them those whose
+    /// digests, of the newest token and of the one before, do not all begin with `mark`. One that is
+    /// no longer than a digest without a mark (32 bytes) begins with none.
+    func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions
+
+    /// Deletes at most `limit` of the sessions with a refresh token whose digests do not all begin
+    /// with `mark`, and writes their lines, in one transaction.
+    func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation]
+
+    /// Deletes at most `limit` sessions that expired before `date`, and all tokens of theirs. No
+    /// line is written: there is none to refuse.
     /// - Returns: how many were deleted.
     func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int
 }

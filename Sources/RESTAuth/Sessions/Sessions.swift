@@ -9,6 +9,7 @@ public final class Sessions: Sendable {
     let accessTokens: AccessTokens
     let refreshTokens: RefreshTokens
     let revocations: Revocations
+    let throttle: Throttle
     let inactivityTimeout: TimeInterval
     let timebox: TimeInterval
     let limit: Int
@@ -16,12 +17,13 @@ public final class Sessions: Sendable {
 
     init(
         storage: any Storage, accessTokens: AccessTokens, refreshTokens: RefreshTokens, revocations: Revocations,
-        configuration: AuthConfiguration
+        throttle: Throttle, configuration: AuthConfiguration
     ) {
         self.storage = storage
         self.accessTokens = accessTokens
         self.refreshTokens = refreshTokens
         self.revocations = revocations
+        self.throttle = throttle
         inactivityTimeout = TimeInterval(configuration.sessionInactivityTimeout)
         timebox = TimeInterval(configuration.sessionTimebox)
         limit = configuration.sessionLimit
@@ -32,84 +34,178 @@ public final class Sessions: Sendable {
 
     /// Starts a session for who just gave a password, with a refresh token.
     ///
-    /// Stored: the session and a keyed digest of the refresh token. A user's oldest sessions beyond
-    /// the configured number are ended.
-    /// - Throws: `insufficient_user_authentication` when `identity` came by a token;
-    ///   `invalid_credentials` when the user has been deleted or the password changed meanwhile.
+    /// Checked before anything is stored: how many sessions the user, and the users of the network
+    /// of `origin`, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
+    /// and a keyed digest of the refresh token. A user's oldest sessions beyond the configured
+    /// number are ended.
+    /// - Throws: `insufficient_user_authentication` when `identity` came by a token; `rate_limited`
+    ///   when too many were started; `invalid_credentials` when the user has been deleted or the
+    ///   password changed meanwhile.
     public func start(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> SessionTokens {
         guard identity.method == .password else {
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
-        let now = now()
-        let id = Session.ID(at: now)
-        let refresh = refreshTokens.first(of: id)
-        let session = Session(
-            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: min(
-                now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox)),
-            origin: origin, isRenewable: true)
+        let (session, refresh) = renewable(for: identity, from: origin)
         try await insert(session, of: identity, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(
             access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
             refresh: refresh)
     }
 
+    /// A session with a refresh token, and its first one.
+    private func renewable(for identity: Identity, from origin: SessionOrigin) -> (Session, RefreshToken) {
+        let now = now()
+        let id = Session.ID(at: now)
+        let expiresAt = min(
+            now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox))
+        let session = Session(
+            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
+            expiresAt: expiresAt, origin: origin, isRenewable: true,
+            tokensExpireAt: min(expiresAt, now.addingTimeInterval(TimeInterval(accessTokens.duration))))
+        return (session, refreshTokens.first(of: id))
+    }
+
     /// An access token alone, as the ancestor gives it: a password starts a session that ends with
-    /// the token, a live token prolongs its own where the renewal policy allows it.
-    /// - Throws: `insufficient_user_authentication` when only a password will do;
-    ///   `invalid_credentials`, `invalid_token`.
+    /// the token, a live token prolongs its own where the renewal policy allows it. A token of a
+    /// Flask server's starts its one session the first time.
+    /// - Throws: `insufficient_user_authentication` when only a password will do; `rate_limited`
+    ///   when too many sessions were started; `invalid_credentials`, `invalid_token`.
     public func token(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
         let expiresAt = now.addingTimeInterval(TimeInterval(duration))
         if let id = identity.sessionID {
-            guard let stored = try await storage.prolongSession(id: id, until: expiresAt, at: now),
-                !stored.user.isDisabled
-            else {
-                throw AuthError.invalidToken
+            var stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
+            if stored == nil, let session = legacySession(of: identity, from: origin, until: expiresAt, at: now) {
+                try throttle.countSession(of: session.userID, from: session.origin.address)
+                try await insertOnce(session, of: identity)
+                stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             }
+            guard let stored, !stored.user.isDisabled else { throw AuthError.invalidToken }
             return try accessToken(for: stored.user, in: stored.session, duration: duration)
         }
-        let session = Session(
-            id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: expiresAt,
-            origin: origin, isRenewable: false)
+        let session = plain(for: identity, duration: duration, from: origin)
         try await insert(session, of: identity, refreshDigest: nil)
         return try accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
+    /// A session that ends with an access token of that many seconds.
+    private func plain(for identity: Identity, duration: Int, from origin: SessionOrigin) -> Session {
+        let now = now()
+        return Session(
+            id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
+            expiresAt: now.addingTimeInterval(TimeInterval(duration)), origin: origin, isRenewable: false)
+    }
+
+    /// The one of a Flask server's token, which is a token of its session too: what ends the
+    /// session is to be known as long as that lives. `nil` for who came by anything else.
+    private func legacySession(
+        of identity: Identity, from origin: SessionOrigin = .init(), until expiresAt: Date, at now: Date
+    ) -> Session? {
+        guard let id = identity.sessionID, let tokenExpiresAt = identity.legacyTokenExpiresAt else { return nil }
+        return Session(
+            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
+            origin: origin, isRenewable: false, tokensExpireAt: max(tokenExpiresAt, expiresAt))
+    }
+
     private func insert(_ session: Session, of identity: Identity, refreshDigest: [UInt8]?) async throws {
+        try throttle.countSession(of: session.userID, from: session.origin.address)
+        guard try await insertOnce(session, of: identity, refreshDigest: refreshDigest) else {
+            throw AuthError.invalidCredentials
+        }
+    }
+
+    /// - Returns: whether it was stored; not when there is one with that id, or was.
+    @discardableResult
+    private func insertOnce(
+        _ session: Session, of identity: Identity, refreshDigest: [UInt8]? = nil
+    ) async throws -> Bool {
         guard
             let ended = try await storage.insertSession(
                 session, passwordVersion: identity.passwordVersion, refreshDigest: refreshDigest, limit: limit)
-        else { throw AuthError.invalidCredentials }
+        else { return false }
         AuthEvent.sessionStarted(userID: session.userID, session.id).record()
         revocations.applyEnded(ended)
+        return true
+    }
+
+    // MARK: Replacing
+
+    /// A session in the place of another, before it is stored.
+    struct Replacement: Sendable {
+        let new: NewSession
+        let refresh: RefreshToken?
+        /// Of its access token, in seconds.
+        let duration: Int
+    }
+
+    /// A session for who has just given the password, in the place of the one that ends with the
+    /// change of it. It has a refresh token if that one has.
+    /// - Parameters:
+    ///   - identity: whose session ends. That of a Flask server's token may not have begun yet.
+    ///   - owner: who has given the password.
+    ///   - origin: of the new one.
+    /// - Throws: `invalid_token` when that one has ended already.
+    func replacement(
+        of identity: Identity, for owner: Identity, from origin: SessionOrigin
+    ) async throws -> Replacement {
+        var isRenewable = false
+        if let id = identity.sessionID {
+            let stored = try await storage.session(id: id)
+            guard stored != nil || identity.legacyTokenExpiresAt != nil else { throw AuthError.invalidToken }
+            isRenewable = stored?.session.isRenewable ?? false
+        }
+        guard isRenewable else {
+            let duration = try accessTokens.permittedDuration(for: owner)
+            let session = plain(for: owner, duration: duration, from: origin)
+            return Replacement(new: NewSession(session, refreshDigest: nil), refresh: nil, duration: duration)
+        }
+        let (session, refresh) = renewable(for: owner, from: origin)
+        return Replacement(
+            new: NewSession(session, refreshDigest: refreshTokens.digest(of: refresh)), refresh: refresh,
+            duration: accessTokens.duration)
+    }
+
+    /// The tokens of a replacement that has been stored.
+    func tokens(of replacement: Replacement, for owner: Identity) throws -> ReplacementTokens {
+        let session = replacement.new.session
+        AuthEvent.sessionStarted(userID: session.userID, session.id).record()
+        return ReplacementTokens(
+            access: try accessTokens.issue(for: owner, in: session, duration: replacement.duration),
+            refresh: replacement.refresh)
     }
 
     // MARK: Renewing
 
     /// Trades a refresh token for its successor and an access token.
     ///
-    /// The same token may come again until its successor has been used, and gets the same
-    /// successor. When it comes after that, its session is ended: two hold what one should (RFC
-    /// 9700 section 4.14.2).
+    /// The same token may come again until a successor of it has been used, and gets the same
+    /// successor within a minute, later another. When it comes after that, or when a second of its
+    /// successors comes, its session is ended: two hold what one should (RFC 9700 section 4.14.2).
     /// - Throws: `refresh_token_reused`, `session_expired`, `invalid_grant` for everything else
     ///   that is no good.
     public func refresh(_ presented: String) async throws -> SessionTokens {
-        guard let token = refreshTokens.token(presented) else { throw AuthError.invalidGrant }
+        guard let token = try await refreshToken(presented) else { throw AuthError.invalidGrant }
         switch try await storage.rotate(rotation(of: token)) {
-        case .renewed(let session, let user):
+        case .renewed(let session, let user, let digest):
             return SessionTokens(
                 access: try accessToken(for: user, in: session, duration: accessTokens.duration),
-                refresh: refreshTokens.successor(of: token))
+                refresh: try await successor(of: token, index: 0, digest: digest))
+        case .repeated(let session, let user, let index, let digest):
+            AuthEvent.refreshTokenRepeated(userID: user.id, session.id).record()
+            return SessionTokens(
+                access: try accessToken(for: user, in: session, duration: accessTokens.duration),
+                refresh: try await successor(of: token, index: index, digest: digest))
+        case .exhausted(let user):
+            AuthEvent.refreshTokenExhausted(userID: user, token.sessionID).record()
+            throw AuthError.invalidGrant
         case .reused(let user, let line):
             AuthEvent.refreshTokenReused(userID: user, token.sessionID).record()
             revocations.applyEnded([line])
             throw AuthError(
                 .refreshTokenReused,
-                "this refresh token was used before, and so was its successor: the session has been ended")
+                "this refresh token, or another in its place, was used before: the session has been ended")
         case .expired: throw AuthError(.sessionExpired, "the session has expired: sign in again")
         case .refused: throw AuthError.invalidGrant
         }
@@ -120,11 +216,32 @@ public final class Sessions: Sendable {
         try accessTokens.issue(for: Identity(user, in: session), in: session, duration: duration)
     }
 
+    /// The token that `text` spells, when we made it, be it with a secret that this process has not
+    /// heard of.
+    private func refreshToken(_ text: String) async throws -> RefreshToken? {
+        if refreshTokens.isOfUnknownSecret(text) { try await accessTokens.keys.followSecretsNow() }
+        return refreshTokens.token(text)
+    }
+
+    /// The successor that was stored, by this process or another.
+    private func successor(of token: RefreshToken, index: Int, digest: [UInt8]) async throws -> RefreshToken {
+        if let successor = refreshTokens.successor(of: token, index: index, digest: digest) { return successor }
+        try await accessTokens.keys.followSecretsNow()
+        guard let successor = refreshTokens.successor(of: token, index: index, digest: digest) else {
+            throw AuthError(
+                .storageUnavailable, "the session was renewed with a secret that is not known here", retryAfter: 1)
+        }
+        return successor
+    }
+
     private func rotation(of token: RefreshToken) -> RefreshRotation {
-        RefreshRotation(
+        let now = now()
+        return RefreshRotation(
             sessionID: token.sessionID, generation: token.generation, digest: refreshTokens.digest(of: token),
-            successorDigest: refreshTokens.digest(of: refreshTokens.successor(of: token)), now: now(),
-            inactivityTimeout: inactivityTimeout, timebox: timebox)
+            successorDigest: { [refreshTokens] index in
+                refreshTokens.digest(of: refreshTokens.successor(of: token, index: index))
+            }, now: now, inactivityTimeout: inactivityTimeout, timebox: timebox,
+            tokenExpiresAt: now.addingTimeInterval(TimeInterval(accessTokens.duration)))
     }
 
     // MARK: Looking
@@ -137,28 +254,36 @@ public final class Sessions: Sendable {
 
     /// The session behind a refresh token that would be accepted; looking does not use it.
     package func session(ofRefreshToken presented: String) async throws -> StoredSession? {
-        guard let token = refreshTokens.token(presented), let stored = try await storage.session(id: token.sessionID)
+        guard let token = try await refreshToken(presented),
+            let stored = try await storage.session(id: token.sessionID)
         else { return nil }
         return switch rotation(of: token).step(for: stored) {
         case .advance, .repeatAnswer: stored
-        case .endSession, .refuse, .refuseExpired: nil
+        case .endSession, .refuse, .refuseExpired, .refuseRepeat: nil
         }
     }
 
     // MARK: Ending
 
     /// Signs out: ends the session that a refresh token or an access token belongs to, also one
-    /// that has expired.
+    /// that has expired. A live token of a Flask server's is refused from then on as well.
     ///
     /// What is no token of ours, or of a session that has ended before, changes nothing and is no
     /// error.
     /// - Returns: whether a session was ended.
     @discardableResult
     public func end(presenting token: String) async throws -> Bool {
-        guard let id = refreshTokens.token(token)?.sessionID ?? accessTokens.session(ofSigned: Array(token.utf8)) else {
-            return false
+        let bytes = Array(token.utf8)
+        if let id = try await refreshToken(token)?.sessionID ?? accessTokens.session(ofSigned: bytes) {
+            return try await endSession(id, of: nil)
         }
-        return try await endSession(id, of: nil)
+        let now = now()
+        guard let identity = try await accessTokens.legacyIdentity(of: bytes),
+            let session = legacySession(of: identity, until: now, at: now)
+        else { return false }
+        // One that was never traded has no session yet, and only a session can be ended.
+        try await insertOnce(session, of: identity)
+        return try await endSession(session.id, of: nil)
     }
 
     /// Ends one session, of that user when one is given.
@@ -187,4 +312,11 @@ public final class Sessions: Sendable {
 public struct SessionTokens: Sendable {
     public let access: AccessToken
     public let refresh: RefreshToken
+}
+
+/// What takes the place of the tokens of who changed the password: they ended with it.
+public struct ReplacementTokens: Sendable {
+    public let access: AccessToken
+    /// `nil` for who had none.
+    public let refresh: RefreshToken?
 }

@@ -8,8 +8,8 @@ import Synchronization
 package final class Allowances<Key: Hashable & Sendable>: Sendable {
     /// How long one unit takes to come back.
     private let interval: Duration
-    /// How much of what is to come may be spent at once.
-    private let advance: Duration
+    /// How much may be owed when a unit has been spent.
+    private let credit: Duration
     private let capacity: Int
     /// Until when what each has spent is paid back.
     private let debts = Mutex<[Key: ContinuousClock.Instant]>([:])
@@ -17,32 +17,46 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
     /// - Parameters:
     ///   - perHour: units that come back in an hour, at least 1.
     ///   - burst: units that may be spent at once, at least 1.
-    ///   - capacity: how many are remembered, at least 2; beyond, half of them start anew.
+    ///   - capacity: how many are remembered, at least 2; beyond, the half that owes least starts
+    ///     anew.
     package init(perHour: Int, burst: Int, capacity: Int = 100_000) {
         interval = .seconds(3600) / max(1, perHour)
-        advance = interval * (max(1, burst) - 1)
+        credit = interval * max(1, burst)
         self.capacity = max(2, capacity)
     }
 
     /// Spends one unit of what `key` may.
+    /// - Parameters:
+    ///   - key: who spends.
+    ///   - factor: how many times as much this one may, in an hour and at once.
+    ///   - now: the time.
     /// - Returns: `nil` when there was one, else how long it takes until there is; then nothing is
     ///   spent.
-    package func spend(_ key: Key, at now: ContinuousClock.Instant = .now) -> Duration? {
+    package func spend(_ key: Key, factor: Int = 1, at now: ContinuousClock.Instant = .now) -> Duration? {
         debts.withLock { debts in
-            let paidBack = max(debts[key] ?? now, now)
-            let wait = paidBack - now - advance
-            guard wait <= .zero else { return wait }
+            let owed = max(debts[key] ?? now, now) - now + interval / factor
+            guard owed <= credit else { return owed - credit }
             if debts.count >= capacity, debts[key] == nil { Self.makeRoom(in: &debts, below: capacity, at: now) }
-            debts[key] = paidBack + interval
+            debts[key] = now + owed
             return nil
         }
     }
 
+    /// Gives a unit back that was spent for nothing.
+    package func giveBack(_ key: Key, factor: Int = 1) {
+        debts.withLock { debts in
+            guard let paidBack = debts[key] else { return }
+            debts[key] = paidBack - interval / factor
+        }
+    }
+
+    /// Who owes much stays, so that nobody is rid of a debt by bringing many who owe little.
     private static func makeRoom(
         in debts: inout [Key: ContinuousClock.Instant], below limit: Int, at now: ContinuousClock.Instant
     ) {
         debts = debts.filter { $0.value > now }
         guard debts.count > limit / 2 else { return }
-        for key in debts.keys.prefix(debts.count - limit / 2) { debts[key] = nil }
+        let kept = debts.sorted { $0.value > $1.value }.prefix(limit / 2)
+        debts = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
 }

@@ -15,10 +15,8 @@ package struct Guess: Sendable {
 
     /// All that could stand in its way.
     var subjects: [ThrottleSubject] {
-        [
-            name.map(ThrottleSubject.account), network.map(ThrottleSubject.network),
-            name.flatMap { name in network.map { .account(name, from: $0) } },
-        ].compactMap { $0 }
+        [name.map(ThrottleSubject.account), name.flatMap { name in network.map { .account(name, from: $0) } }]
+            .compactMap { $0 } + (network?.blocks.map(ThrottleSubject.network) ?? [])
     }
 }
 
@@ -35,35 +33,44 @@ package struct AdmittedGuess: Sendable {
 
     var isFromKnownOrigin: Bool { knownSince != nil }
 
-    /// What it is counted by when it is wrong.
-    func limits(_ configuration: ThrottleConfiguration) -> [ThrottleSubject: ThrottleLimit] {
-        var limits: [ThrottleSubject: ThrottleLimit] = [:]
-        if let network = guess.network { limits[.network(network)] = configuration.network }
+    /// What it is counted by when it is wrong, in the order in which it is taken: the account, then
+    /// the network and the blocks that it lies in. So of no two guesses each waits for the other,
+    /// and who has used up a small network takes nothing of the large one.
+    func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
+        var limits: [(ThrottleSubject, ThrottleLimit)] = []
         if let name = guess.name {
             if isFromKnownOrigin, let network = guess.network {
-                limits[.account(name, from: network)] = configuration.account
+                limits.append((.account(name, from: network), configuration.account))
             } else {
-                limits[.account(name)] = configuration.account
+                limits.append((.account(name), configuration.account))
             }
+        }
+        for block in guess.network?.blocks ?? [] {
+            limits.append((.network(block), configuration.network.times(block.allowanceFactor)))
         }
         return limits
     }
 
-    /// In the order in which they are taken.
-    func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
-        limits(configuration).sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value) }
+    func limits(_ configuration: ThrottleConfiguration) -> [ThrottleSubject: ThrottleLimit] {
+        Dictionary(uniqueKeysWithValues: sortedLimits(configuration))
+    }
+
+    /// What is counted when it is wrong, in the order in which it is.
+    func tallies(_ configuration: ThrottleConfiguration) -> [Tally] {
+        sortedLimits(configuration).map { Tally(subject: $0, limit: $1, other: other(of: $0)) }
     }
 
     /// From where the user has signed in before, what others did is no obstacle: only guesses at
     /// this user from there are.
-    func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == "known") == isFromKnownOrigin }
+    func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == .known) == isFromKnownOrigin }
 
     /// A digest of the account for a network, of the network for an account.
     func other(of subject: ThrottleSubject) -> UInt32? {
         let other: String? =
             switch subject.kind {
-            case "account": guess.network?.description
-            case "network": guess.name?.canonical
+            case .account: guess.network?.description
+            // Of a provider's customers some are wrong all the time.
+            case .network: subject.network?.isProvider == true ? nil : guess.name?.canonical
             default: nil
             }
         return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
@@ -74,8 +81,8 @@ package struct AdmittedGuess: Sendable {
     /// who is there.
     func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
         switch counter.subject.kind {
-        case "known": isFromKnownOrigin
-        case "account": !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
+        case .known: isFromKnownOrigin
+        case .account: !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
         default: false
         }
     }

@@ -15,6 +15,8 @@ package final class HashingBudget: Service {
         /// Milliseconds that are not written yet.
         var spent = 0
         var blockedUntil = Date.distantPast
+        /// As it was last seen in the storage.
+        var counter: ThrottleCounter?
     }
 
     private let state = Mutex(State())
@@ -44,21 +46,31 @@ package final class HashingBudget: Service {
             return state.spent
         }
         do {
-            let until =
-                try await spent > 0
-                ? write(spent) : storage.throttles(of: [.hashing]).first.flatMap { limit.blockedUntil($0, at: now()) }
-            state.withLock { $0.blockedUntil = until ?? .distantPast }
+            let counter = try await spent > 0 ? write(spent) : storage.throttles(of: [.hashing]).first
+            let until = blockedUntil(by: counter)
+            state.withLock { ($0.counter, $0.blockedUntil) = (counter, until) }
         } catch {
-            // For the next time.
-            state.withLock { $0.spent += spent }
+            state.withLock { state in
+                // For the next time; until then it is owed all the same.
+                state.spent += spent
+                let counter = counted(
+                    limit.counting(state.spent, of: .hashing, other: nil, on: state.counter, at: now()))
+                state.blockedUntil = max(state.blockedUntil, blockedUntil(by: counter))
+            }
             throw error
         }
     }
 
-    private func write(_ spent: Int) async throws -> Date? {
-        switch try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()) {
-        case .counted(let counter, _): limit.blockedUntil(counter, at: now())
-        case .refused(let until): until
-        }
+    private func write(_ spent: Int) async throws -> ThrottleCounter? {
+        counted(try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()))
+    }
+
+    /// What is done is never refused.
+    private func counted(_ outcome: ThrottleLimit.Outcome) -> ThrottleCounter? {
+        if case .counted(let counter, _) = outcome { counter } else { nil }
+    }
+
+    private func blockedUntil(by counter: ThrottleCounter?) -> Date {
+        counter.flatMap { limit.blockedUntil($0, at: now()) } ?? .distantPast
     }
 }

@@ -1,17 +1,24 @@
 public import Foundation
 import Logging
 
-/// The door to what stands in the way of guesses, and of floods of registrations.
+/// The door to what stands in the way of guesses, and of floods of registrations and sessions.
 ///
 /// Failures are counted in the storage, so all processes count together and a restart forgets
-/// nothing. While nothing is wrong nothing is written. Nobody is told more by having to wait: the
-/// answer is the same for a right and a wrong password, and for a user that does not exist.
+/// nothing. While nothing is wrong nothing is written. What the storage does not take is counted in
+/// memory, and until it takes it no password is compared (``UncountedFailures``). Nobody is told
+/// more by having to wait: the answer is the same for a right and a wrong password, and for a user
+/// that does not exist.
 public final class Throttle: Sendable {
     let storage: any Storage
     let configuration: ThrottleConfiguration
+    /// Whether anything is counted.
+    var isOn: Bool { configuration.isOn }
     package let budget: HashingBudget
+    package let uncounted: UncountedFailures
     private let line = GuessLine()
     private let lookups: UserLookups?
+    /// `nil` for as many sessions as come.
+    private let sessions: SessionBudget?
     let now: @Sendable () -> Date
 
     init(storage: any Storage, configuration: ThrottleConfiguration, now: @escaping @Sendable () -> Date) {
@@ -20,6 +27,8 @@ public final class Throttle: Sendable {
         self.now = now
         lookups = configuration.isOn ? configuration.userLookupsPerHour.map { UserLookups(perHour: $0) } : nil
         budget = HashingBudget(storage: storage, limit: configuration.hashing, now: now)
+        sessions = configuration.isOn ? configuration.sessionsPerHour.map(SessionBudget.init) : nil
+        uncounted = UncountedFailures(storage: storage, now: now)
     }
 
     // MARK: Guesses
@@ -31,7 +40,8 @@ public final class Throttle: Sendable {
     ///
     /// `attempt` has to count what is wrong (``fail(_:cost:)``) and ask whether what is right may
     /// be known (``succeed(_:user:)``).
-    /// - Throws: `rate_limited`, `overloaded`; what `attempt` throws.
+    /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
+    ///   what `attempt` throws.
     package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws
         -> Value
     {
@@ -41,29 +51,30 @@ public final class Throttle: Sendable {
                 try await storage.knownOrigin(network, canonicalUsername: name.canonical)
             } else { nil }
         let admitted = AdmittedGuess(guess, knownSince: knownSince)
+        try await settle(before: admitted.tallies(configuration)) { try await check($0, of: admitted) }
         var entered: [ThrottleSubject] = []
         defer { entered.forEach(line.leave) }
         // In one order, so that no two wait for each other.
         for (subject, limit) in admitted.sortedLimits(configuration) where admitted.isHeldUp(by: subject) {
             try await line.enter(subject) { tried in
-                let counters = try await storage.throttles(of: [subject])
-                try check(counters, of: admitted)
+                let counters = try await counters(of: [subject])
+                try await check(counters, of: admitted)
                 return limit.hasRoom(counters.first, tried: tried, at: now())
             }
             entered.append(subject)
         }
         if !admitted.isFromKnownOrigin, case let until = budget.blockedUntil, until > now() {
-            throw refused(guess, until: until, by: .hashing, quota: configuration.hashingBudget)
+            throw await refused(guess, until: until, by: .hashing, quota: configuration.hashingBudget)
         }
         return try await attempt(admitted)
     }
 
-    private func check(_ counters: [ThrottleCounter], of guess: AdmittedGuess) throws(AuthError) {
+    private func check(_ counters: [ThrottleCounter], of guess: AdmittedGuess) async throws(AuthError) {
         for counter in counters {
             guard guess.isHeldUp(by: counter.subject), let limit = guess.limits(configuration)[counter.subject],
                 let until = limit.blockedUntil(counter, at: now())
             else { continue }
-            throw refused(guess.guess, until: until, by: counter.subject, quota: limit.allowance)
+            throw await refused(guess.guess, until: until, by: counter.subject, quota: limit.allowance)
         }
     }
 
@@ -73,26 +84,29 @@ public final class Throttle: Sendable {
     package func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
         guard configuration.isOn else { return }
         if !guess.isFromKnownOrigin { budget.spend(cost) }
-        for (subject, limit) in guess.sortedLimits(configuration) {
-            switch try await storage.countFailure(
-                1, of: subject, other: guess.other(of: subject), limit: limit, at: now())
-            {
+        let tallies = guess.tallies(configuration)
+        try await settle(after: tallies)
+        for (index, tally) in tallies.enumerated() {
+            switch try await count(tally, orKeep: tallies[index...]) {
             case .refused(let until):
-                guard guess.isHeldUp(by: subject) else { continue }
-                throw refused(guess.guess, until: until, by: subject, quota: limit.allowance)
+                guard guess.isHeldUp(by: tally.subject) else { continue }
+                throw await refused(guess.guess, until: until, by: tally.subject, quota: tally.limit.allowance)
             case .counted(_, let isNoticed):
-                if isNoticed { AuthEvent.credentialStuffing(subject).record() }
+                guard isNoticed else { continue }
+                let isUser = await isUser(tally.subject.username)
+                AuthEvent.credentialStuffing(tally.subject, isUser: isUser).record()
             }
         }
     }
 
     /// Makes sure that a right password may be known to be right, and remembers from where it came.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
-    ///   waited.
+    ///   waited; `storage_unavailable` when a wrong one could not have been counted.
     package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
         guard configuration.isOn else { return }
+        try await settle(after: guess.tallies(configuration))
         let counters = try await storage.throttles(of: guess.guess.subjects)
-        try check(counters, of: guess)
+        try await check(counters, of: guess)
         await unlessItFails {
             for counter in counters where guess.isForgotten(counter, configuration, at: now()) {
                 try await storage.deleteThrottle(counter.subject)
@@ -104,27 +118,27 @@ public final class Throttle: Sendable {
         await remember(network, of: user)
     }
 
-    private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) -> AuthError {
+    private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) async -> AuthError {
+        let isUser = await isUser(guess.name?.canonical)
         // That the user is known there is nobody else's business.
-        let policy = subject.kind == "known" ? "account" : String(subject.kind)
-        AuthEvent.loginThrottled(username: guess.name?.canonical, policy: policy).record()
+        let policy = (subject.kind == .known ? .account : subject.kind).rawValue
+        AuthEvent.loginThrottled(
+            username: isUser ? guess.name?.canonical : nil, network: subject.network, policy: policy
+        ).record()
         return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: policy, quota: quota)
     }
 
-    /// Lets the next guess at that user through, because there is another password to guess.
-    func forgetGuesses(at user: User) async {
-        await unlessItFails {
-            let name = try Username(user.username)
-            for subject in [ThrottleSubject.account(name), .confirmation(by: user.id)] {
-                try await storage.deleteThrottle(subject)
-            }
-            // They stand together: a name has no blank.
-            let known = ThrottleSubject(rawValue: "known:\(name.canonical) ")
-            for counter in try await storage.throttles(after: known, limit: Self.originLimit) {
-                guard counter.subject.kind == known.kind, counter.subject.username == name.canonical else { break }
-                try await storage.deleteThrottle(counter.subject)
-            }
-        }
+    /// Whether somebody has that name, so that the log may say it: anything else may be a password
+    /// that was typed in the wrong field.
+    private func isUser(_ canonicalUsername: String?) async -> Bool {
+        guard let canonicalUsername else { return false }
+        return ((try? await storage.credentials(canonicalUsername: canonicalUsername)) ?? nil) != nil
+    }
+
+    /// Forgets what the storage has not taken of that user, whose series it has ended itself: there
+    /// is another password to guess.
+    func forgetUncounted(of name: Username, id: User.ID) {
+        uncounted.forget { $0.username == name.canonical || $0.userID == id }
     }
 
     /// From there the user is known now.
@@ -145,43 +159,93 @@ public final class Throttle: Sendable {
         }
     }
 
-    // MARK: Who is signed in
+    // MARK: What the storage has not taken
 
-    /// Runs `confirm`, which asks who is signed in for the password, and counts when it is wrong.
-    /// - Throws: `rate_limited`, `overloaded`; what `confirm` throws.
-    func confirming<Value>(_ user: User.ID, _ confirm: () async throws -> Value) async throws -> Value {
-        guard configuration.isOn else { return try await confirm() }
-        let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
-        func refuse(_ until: Date) -> AuthError {
-            AuthEvent.loginThrottled(username: nil, policy: String(subject.kind)).record()
-            return Self.tooMany(
-                "too many wrong passwords", until: until, now: now(), policy: String(subject.kind),
-                quota: limit.allowance)
-        }
-        func counter() async throws -> ThrottleCounter? {
-            let counter = try await storage.throttles(of: [subject]).first
-            if let counter, let until = limit.blockedUntil(counter, at: now()) { throw refuse(until) }
-            return counter
-        }
-        try await line.enter(subject) { tried in try await limit.hasRoom(counter(), tried: tried, at: now()) }
-        defer { line.leave(subject) }
+    private func counters(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
+        uncounted.added(to: try await storage.throttles(of: subjects), of: subjects)
+    }
+
+    /// Counts a failure. Where the storage does not take it, it is kept, with all that would have
+    /// been counted after it.
+    private func count(_ tally: Tally, orKeep tallies: ArraySlice<Tally>) async throws -> ThrottleLimit.Outcome {
         do {
-            let value = try await confirm()
-            if try await counter() != nil { try await storage.deleteThrottle(subject) }
-            return value
-        } catch let error as AuthError where error.code == .currentPasswordInvalid {
-            if case .refused(let until) = try await storage.countFailure(
-                1, of: subject, other: nil, limit: limit, at: now())
-            {
-                throw refuse(until)
-            }
+            return try await storage.countFailure(
+                1, of: tally.subject, other: tally.other, limit: tally.limit, at: now())
+        } catch {
+            tallies.forEach(uncounted.add)
             throw error
         }
     }
 
-    // MARK: Registrations
+    /// Before a password is compared: where the last failure could not be counted, nobody is told
+    /// anything until it is.
+    /// - Parameter check: refuses who has to wait.
+    private func settle(before tallies: [Tally], check: ([ThrottleCounter]) async throws -> Void) async throws {
+        guard !uncounted.isEmpty else { return }
+        let subjects = tallies.map(\.subject)
+        let stored = try await storage.throttles(of: subjects)
+        try await check(uncounted.added(to: stored, of: subjects))
+        do {
+            try await uncounted.settle()
+        } catch {
+            for tally in tallies { uncounted.addRefused(tally, to: stored.first { $0.subject == tally.subject }) }
+            throw error
+        }
+    }
 
-    /// Counts a registration before it costs a hash.
+    /// After a password was compared, and before it is told whether it was right: the same, whatever
+    /// it was.
+    private func settle(after tallies: [Tally]) async throws {
+        do {
+            try await uncounted.settle()
+        } catch {
+            tallies.forEach(uncounted.add)
+            throw error
+        }
+    }
+
+    // MARK: Who is signed in
+
+    /// Runs `confirm`, which asks who is signed in for the password, and counts when it is wrong.
+    /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
+    ///   what `confirm` throws.
+    func confirming<Value>(_ user: User.ID, _ confirm: () async throws -> Value) async throws -> Value {
+        guard configuration.isOn else { return try await confirm() }
+        let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
+        func refuse(_ until: Date) -> AuthError {
+            AuthEvent.loginThrottled(username: nil, network: nil, policy: subject.kind.rawValue).record()
+            return Self.tooMany(
+                "too many wrong passwords", until: until, now: now(), policy: subject.kind.rawValue,
+                quota: limit.allowance)
+        }
+        func check(_ counters: [ThrottleCounter]) throws {
+            if let until = counters.first.flatMap({ limit.blockedUntil($0, at: now()) }) { throw refuse(until) }
+        }
+        func counter() async throws -> ThrottleCounter? {
+            let counters = try await counters(of: [subject])
+            try check(counters)
+            return counters.first
+        }
+        let tally = Tally(subject: subject, limit: limit, other: nil)
+        try await settle(before: [tally], check: check)
+        try await line.enter(subject) { tried in try await limit.hasRoom(counter(), tried: tried, at: now()) }
+        defer { line.leave(subject) }
+        do {
+            let value = try await confirm()
+            try await settle(after: [tally])
+            if try await counter() != nil { try await storage.deleteThrottle(subject) }
+            return value
+        } catch let error as AuthError where error.code == .currentPasswordInvalid {
+            try await settle(after: [tally])
+            if case .refused(let until) = try await count(tally, orKeep: [tally]) { throw refuse(until) }
+            throw error
+        }
+    }
+
+    // MARK: Registrations and sessions
+
+    /// Counts a registration before it costs a hash: of the network, then of the blocks that it
+    /// lies in, so that who is refused in a small one takes nothing of the large one.
     /// - Throws: `rate_limited`.
     package func countRegistration(from address: String?) async throws {
         guard configuration.isOn, let perHour = configuration.registrationsPerHour,
@@ -189,16 +253,30 @@ public final class Throttle: Sendable {
         else {
             return
         }
-        let (subject, limit) = (
-            ThrottleSubject.registrations(from: network), configuration.registrations(perHour: perHour)
-        )
-        guard
-            case .refused(let until) = try await storage.countFailure(
-                1, of: subject, other: nil, limit: limit, at: now())
-        else { return }
-        AuthEvent.registrationThrottled(network: network.description).record()
+        for block in network.blocks {
+            let subject = ThrottleSubject.registrations(from: block)
+            let limit = configuration.registrations(perHour: perHour).times(block.allowanceFactor)
+            guard
+                case .refused(let until) = try await storage.countFailure(
+                    1, of: subject, other: nil, limit: limit, at: now())
+            else { continue }
+            AuthEvent.registrationThrottled(network: block.description).record()
+            throw Self.tooMany(
+                "too many registrations", until: until, now: now(), policy: subject.kind.rawValue,
+                quota: limit.allowance)
+        }
+    }
+
+    /// Counts a session before anything of it is stored. The password was right: who is told here
+    /// that there are too many has shown to be the user.
+    /// - Throws: `rate_limited`.
+    package func countSession(of user: User.ID, from address: String?) throws(AuthError) {
+        guard let refusal = sessions?.spend(by: user, from: address.flatMap(ClientNetwork.init)) else { return }
+        AuthEvent.sessionThrottled(userID: user, network: refusal.network).record()
+        let now = now()
         throw Self.tooMany(
-            "too many registrations", until: until, now: now(), policy: String(subject.kind), quota: perHour)
+            "too many sessions were started", until: now.addingTimeInterval(refusal.wait / .seconds(1)), now: now,
+            policy: "sessions", quota: refusal.quota)
     }
 
     // MARK: Looking users up
@@ -231,23 +309,28 @@ public final class Throttle: Sendable {
 
     /// Until when this counter lets nothing through; `nil` when it does.
     public func blockedUntil(_ counter: ThrottleCounter) -> Date? {
-        let limit: ThrottleLimit? =
-            switch counter.subject.kind {
-            case "account", "known", "confirmation": configuration.account
-            case "network": configuration.network
-            case "registrations": configuration.registrationsPerHour.map(configuration.registrations(perHour:))
-            case "hashing": configuration.hashing
-            default: nil
-            }
-        return limit?.blockedUntil(counter, at: now())
+        configuration.limit(of: counter.subject)?.blockedUntil(counter, at: now())
     }
 
     /// Forgets what has been counted of a subject, so that the next guess is let through at once.
     /// - Returns: whether there was anything.
     @discardableResult
     public func clear(_ subject: ThrottleSubject) async throws -> Bool {
+        uncounted.forget { $0 == subject }
         let isCleared = try await storage.deleteThrottle(subject)
         if isCleared { AuthEvent.throttleCleared(subject).record() }
         return isCleared
+    }
+
+    /// Forgets the wrong passwords that have been counted for a name, from wherever they came.
+    /// - Parameters:
+    ///   - name: whether there is such a user or not.
+    ///   - user: whose wrong confirmations are forgotten too; `nil` for nobody's.
+    /// - Returns: what there was.
+    @discardableResult
+    public func clear(_ name: Username, user: User.ID? = nil) async throws -> [ThrottleSubject] {
+        let cleared = try await storage.deleteThrottles(canonicalUsername: name.canonical, user: user)
+        for subject in cleared { AuthEvent.throttleCleared(subject).record() }
+        return cleared
     }
 }

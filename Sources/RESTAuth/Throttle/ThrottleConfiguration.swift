@@ -12,10 +12,19 @@ public struct ThrottleConfiguration: Sendable, Hashable {
 
     /// Wrong passwords from one network before the next has to wait: a second, then twice as long
     /// each time, up to an hour. One is forgiven every ten minutes, because many share a network.
+    /// The larger blocks of IPv6 have 4 times (/48) and 16 times (/32) as many, and are forgiven as
+    /// many times as fast.
     public var networkFailures = 30
 
-    /// Registrations an hour from one network; `nil` for as many as come.
+    /// Registrations an hour from one network, 4 and 16 times as many from the larger blocks of
+    /// IPv6; `nil` for as many as come.
     public var registrationsPerHour: Int? = 500
+
+    /// Sessions an hour that one user may start, of which at most ``sessionsAtOnce`` at once, as
+    /// each process counts them; `nil` for as many as come. All users of a network may start
+    /// ``sessionsOfNetwork`` times as many, at most ``sessionsOfNetworkAtOnce`` at once, and those
+    /// of the larger blocks of IPv6 4 and 16 times as many as that.
+    public var sessionsPerHour: Int? = 3600
 
     /// Different users that one network may look up by number in an hour, a thousand of them at
     /// once; `nil` for as many as it likes.
@@ -28,6 +37,13 @@ public struct ThrottleConfiguration: Sendable, Hashable {
 
     /// Wrong passwords in a row.
     public static let longestSeries = 100
+
+    /// The most sessions that one user may start at once.
+    public static let sessionsAtOnce = 600
+    /// How many times as many sessions all users of a network may start as one user.
+    public static let sessionsOfNetwork = 20
+    /// The most sessions that all users of a network may start at once.
+    public static let sessionsOfNetworkAtOnce = 10_000
 
     public init() {}
 
@@ -45,6 +61,19 @@ public struct ThrottleConfiguration: Sendable, Hashable {
         ThrottleLimit(allowance: count, delay: .untilForgiven, forgiveness: 3600 / TimeInterval(count), memory: 3600)
     }
 
+    /// What decides about the failures of a subject; `nil` for those that are let through as they
+    /// come.
+    func limit(of subject: ThrottleSubject) -> ThrottleLimit? {
+        let limit: ThrottleLimit? =
+            switch subject.kind {
+            case .account, .known, .confirmation: account
+            case .hashing: hashing
+            case .network: network
+            case .registrations: registrationsPerHour.map(registrations(perHour:))
+            }
+        return limit?.times(subject.network?.allowanceFactor ?? 1)
+    }
+
     package var hashing: ThrottleLimit {
         ThrottleLimit(
             allowance: 60 * hashingBudget, delay: .untilForgiven, forgiveness: 1 / TimeInterval(hashingBudget),
@@ -55,6 +84,7 @@ public struct ThrottleConfiguration: Sendable, Hashable {
         try AuthConfiguration.require(accountFailures, in: 1...Self.longestSeries, "account failures")
         try AuthConfiguration.require(networkFailures, in: 1...1_000_000, "network failures")
         try AuthConfiguration.require(registrationsPerHour ?? 1, in: 1...1_000_000, "registrations an hour")
+        try AuthConfiguration.require(sessionsPerHour ?? 1, in: 1...1_000_000, "sessions an hour")
         try AuthConfiguration.require(userLookupsPerHour ?? 1, in: 1...1_000_000, "user lookups an hour")
         try AuthConfiguration.require(hashingBudget, in: 1...1_000_000, "hashing budget")
     }

@@ -34,6 +34,15 @@ public struct ThrottleLimit: Sendable, Hashable {
         self.isDone = isDone
     }
 
+    /// One for as many as share it: so many times as much is let through, and forgiven as many
+    /// times as fast.
+    package func times(_ factor: Int) -> ThrottleLimit {
+        var limit = self
+        limit.allowance *= factor
+        limit.forgiveness = forgiveness.map { $0 / TimeInterval(factor) }
+        return limit
+    }
+
     /// What one failure more comes to.
     public enum Outcome: Sendable, Hashable {
         /// `isNoticed` when with this one the other sides have become

@@ -12,12 +12,19 @@ public protocol ThrottleStorage: Sendable {
     ) async throws -> ThrottleLimit.Outcome
 
     /// At most `limit` counters with a subject greater than `subject`, in ascending order of the
-    /// bytes of their subjects.
+    /// parts of their keys (``ThrottleSubject/Key``): kind, name and network by their bytes, then
+    /// the user's id.
     func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter]
 
     /// - Returns: whether there was one.
     @discardableResult
     func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool
+
+    /// Deletes all counters of exactly that name, and the confirmations of that user when one is
+    /// given, in one transaction.
+    /// - Returns: of what there was one.
+    @discardableResult
+    func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject]
 
     /// Deletes at most `limit` counters that mean nothing any more.
     /// - Returns: how many.

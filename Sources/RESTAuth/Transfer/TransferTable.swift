@@ -71,7 +71,9 @@ extension TransferTable {
                 Column("expires_at", .time), Column("address", .text, isNullable: true),
                 Column("user_agent", .text, isNullable: true),
                 Column("generation", .integer), Column("refresh_digest", .bytes, isNullable: true),
-                Column("previous_digest", .bytes, isNullable: true),
+                Column("previous_digest", .bytes, isNullable: true), Column("sibling_digests", .bytes),
+                Column("successor_given_at", .time, isNullable: true), Column("repeats", .integer),
+                Column("tokens_expire_at", .time),
             ]),
         TransferTable(
             "revocations",
@@ -79,11 +81,13 @@ extension TransferTable {
                 Column("number", .integer), Column("user_id", .integer, isNullable: true),
                 Column("session_id", .uuid, isNullable: true),
                 Column("role", .text, isNullable: true), Column("is_refused", .boolean), Column("at", .time),
+                Column("expires_at", .time),
             ]),
         TransferTable(
-            "throttles",
+            "throttles", keyLength: 4,
             [
-                Column("subject", .text), Column("failures", .integer), Column("failed_at", .time),
+                Column("kind", .text), Column("username", .text), Column("network", .text), Column("user_id", .integer),
+                Column("failures", .integer), Column("failed_at", .time),
                 Column("forgiven_at", .time),
                 Column("forgotten_at", .time), Column("others", .bytes), Column("version", .integer),
             ]),

@@ -17,7 +17,8 @@ public struct StoredCredentials: Sendable {
 
 /// The promises about users' rows.
 public protocol UserStorage: Sendable {
-    /// Stores a new user. The constraint on the canonical name decides between racing
+    /// Stores a new user, and ends the series of wrong passwords for the name, in one transaction:
+    /// they were for nobody. The constraint on the canonical name decides between racing
     /// registrations: exactly one returns.
     /// - Throws: ``AuthError/Code/userAlreadyExists``.
     func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User
@@ -29,19 +30,20 @@ public protocol UserStorage: Sendable {
     /// At most `limit` users with an id greater than `id`, in ascending order of id.
     func users(after id: User.ID, limit: Int) async throws -> [User]
 
-    /// Replaces the password, ends the user's sessions but one, and forgets from where the user is
+    /// Replaces the password, ends all of the user's sessions and the series of wrong passwords,
+    /// stores a session in their place where one is to begin, and forgets from where the user is
     /// known, in one transaction.
     /// - Parameters:
     ///   - hash: of the new password.
     ///   - id: of the user.
     ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces
     ///     any.
-    ///   - kept: the session that asked for it.
+    ///   - beginning: a new session of the user, who must not be disabled then; `nil` for none.
     ///   - now: the time of the change and of the lines.
-    /// - Returns: the lines for the sessions that were ended; `nil` when there is no such user or
-    ///   the hash is another one by now.
+    /// - Returns: the lines for the sessions that were ended; `nil` when nothing was changed,
+    ///   because there is no such user or the hash is another one by now.
     func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, keeping kept: Session.ID?, at now: Date
+        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
     ) async throws -> [Revocation]?
 
     func credentials(user id: User.ID) async throws -> StoredCredentials?
@@ -77,6 +79,8 @@ public protocol UserStorage: Sendable {
     /// Enables the user and writes that the revocation is lifted, in one transaction.
     func enableUser(id: User.ID, at now: Date) async throws -> Revocation?
 
-    /// Deletes the user and writes the revocation, in one transaction. The id is never given again.
+    /// Deletes the user with everything that is kept by the name or the id, and writes the
+    /// revocation, in one transaction. The id is never given again, and who has the name next
+    /// begins anew.
     func deleteUser(id: User.ID, at now: Date) async throws -> Revocation?
 }

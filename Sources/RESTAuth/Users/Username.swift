@@ -8,8 +8,14 @@ import Foundation
 ///
 /// Refused, beyond what the profile refuses: a colon (it ends the name in HTTP Basic, RFC 7617),
 /// what looks like a token (it would never be looked up as a name), and the marks that end a string
-/// or a statement in other people's SQL, HTML and shells: double quote, backquote, backslash, angle
-/// brackets, semicolon, and an apostrophe that does not stand between two letters.
+/// or a statement, or begin another, in other people's SQL, HTML and shells: double quote,
+/// backquote, backslash, angle brackets, semicolon, bar, ampersand, a dollar sign before a
+/// parenthesis, and an apostrophe that does not stand between two letters. Refused, too, are two
+/// blanks in a row, and a mark that has nothing before it to combine with (RFC 5891 section
+/// 4.2.3.2): at the beginning, and after a blank.
+///
+/// A name can be older than a rule. Whoever has one keeps it, and is found by it
+/// (``init(whoever:)``).
 public struct Username: Sendable, Hashable {
     /// As typed: 1 to 64 code points.
     public let text: String
@@ -18,8 +24,16 @@ public struct Username: Sendable, Hashable {
 
     public static let maximumLength = 64
 
+    /// The name of somebody who is to be registered.
     /// - Throws: ``AuthError/Code/validationFailed`` with the reason.
     public init(_ text: String) throws(AuthError) {
+        try self.init(whoever: text)
+        if Self.plainForm(of: text) == nil { try Self.checkNew(canonical) }
+    }
+
+    /// The name of whoever has it: also one that nobody could register any more.
+    /// - Throws: ``AuthError/Code/validationFailed`` for what never could be one.
+    public init(whoever text: String) throws(AuthError) {
         if let canonical = Self.plainForm(of: text) {
             self.text = text
             self.canonical = canonical
@@ -80,7 +94,7 @@ public struct Username: Sendable, Hashable {
     /// decomposed.
     private static func foldWidth(_ scalar: Unicode.Scalar) -> String {
         (0xFF01...0xFFEE).contains(scalar.value)
-            ? String(Character(scalar)).precomposedStringWithCompatibilityMapping : String(Character(scalar))
+            ? String(scalar).precomposedStringWithCompatibilityMapping : String(scalar)
     }
 
     // MARK: Rules
@@ -91,6 +105,41 @@ public struct Username: Sendable, Hashable {
         let scalars = Array(name.unicodeScalars)
         guard scalars.first != " ", scalars.last != " " else { throw refused("username starts or ends with a blank") }
         guard BidiRule.allows(scalars) else { throw refused("username mixes writing directions") }
+    }
+
+    /// What older names may break.
+    private static func checkNew(_ name: String) throws(AuthError) {
+        let scalars = Array(name.unicodeScalars)
+        guard scalars.count <= maximumLength else {
+            throw refused("username is longer than \(maximumLength) characters in small letters")
+        }
+        guard !scalars.contains(where: disallowed.contains) else {
+            throw refused("username has a character that is not allowed")
+        }
+        var last: Unicode.Scalar = " "
+        for scalar in scalars {
+            switch (last, scalar) {
+            case (" ", " "): throw refused("username has two blanks in a row")
+            case (" ", _) where isMark(scalar):
+                throw refused("username has a mark with nothing before it to combine with")
+            case ("$", "("): throw refused("username has a dollar sign before a parenthesis")
+            default: last = scalar
+            }
+        }
+    }
+
+    /// The exceptions of RFC 5892 section 2.6 that are letters, digits or marks and no part of an
+    /// identifier all the same; and what begins a command.
+    private static let disallowed = Set<Unicode.Scalar>([
+        "\u{640}", "\u{7FA}", "\u{302E}", "\u{302F}", "\u{3031}", "\u{3032}", "\u{3033}", "\u{3034}", "\u{3035}",
+        "\u{303B}", "|", "&",
+    ])
+
+    private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark: true
+        default: false
+        }
     }
 
     private static func checkCharacters(_ name: String) throws(AuthError) {
@@ -108,11 +157,16 @@ public struct Username: Sendable, Hashable {
         }
     }
 
+    /// Those of RFC 5892 section 2.6 that are part of an identifier, and neither letters nor digits.
+    private static let exceptions = Set<Unicode.Scalar>(["\u{6FD}", "\u{6FE}", "\u{F0B}", "\u{3007}"])
+
     private static let refusedMarks = Set<Unicode.Scalar>([":", "\"", "`", "\\", "<", ">", ";"])
 
     /// The IdentifierClass of RFC 8264 section 4.2 with a blank between the parts of a name. What
-    /// depends on context there (joiners, middle dots) is refused.
+    /// depends on context there (joiners, middle dots) is refused; of the Arabic digits, which do
+    /// too, the rule of directions keeps the two kinds apart.
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        if exceptions.contains(scalar) { return true }
         if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7F && !refusedMarks.contains(scalar) }
         let isLetterDigit =
             switch scalar.properties.generalCategory {
@@ -126,7 +180,7 @@ public struct Username: Sendable, Hashable {
         }
         // HasCompat: a character with a compatibility form would be a second spelling of another
         // name.
-        return String(Character(scalar)).precomposedStringWithCompatibilityMapping.unicodeScalars.elementsEqual([scalar]
+        return String(scalar).precomposedStringWithCompatibilityMapping.unicodeScalars.elementsEqual([scalar]
         )
     }
 

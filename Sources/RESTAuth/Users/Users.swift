@@ -19,13 +19,14 @@ public final class Users: Sendable {
     /// own code.
     ///
     /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored:
-    /// the name as typed, its canonical form, and the Argon2id hash. The user is on disk when this
-    /// returns.
+    /// the name as typed, its canonical form, and the Argon2id hash. Wrong passwords for the name
+    /// are forgotten: they were for nobody. The user is on disk when this returns.
     /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`.
     public func register(_ username: String, password: String) async throws -> User {
         let name = try Username(username)
         let hash = try await passwords.hash(Password(password), for: name)
         let user = try await storage.insertUser(name, passwordHash: hash, at: now())
+        passwords.throttle.forgetUncounted(of: name, id: user.id)
         AuthEvent.registered(userID: user.id).record()
         return user
     }
@@ -39,7 +40,7 @@ public final class Users: Sendable {
     /// Finds a user by name, whatever its case.
     /// - Throws: `user_not_found`, also for what could not be a name.
     public func find(named username: String) async throws -> User {
-        guard let name = try? Username(username),
+        guard let name = try? Username(whoever: username),
             let stored = try await storage.credentials(canonicalUsername: name.canonical)
         else { throw AuthError.userNotFound }
         return stored.user
@@ -67,7 +68,8 @@ public final class Users: Sendable {
         AuthEvent.userEnabled(userID: id).record()
     }
 
-    /// Deletes the user for good and refuses the live tokens, as ``disable(_:)`` does.
+    /// Deletes the user for good, with what was counted of wrong passwords, and refuses the live
+    /// tokens, as ``disable(_:)`` does.
     /// - Throws: `user_not_found`.
     public func delete(_ id: User.ID) async throws {
         try apply(await storage.deleteUser(id: id, at: now()))

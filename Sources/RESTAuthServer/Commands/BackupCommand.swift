@@ -59,6 +59,6 @@ extension Settings {
 
     /// Where the secret of that database is; `nil` when it is given itself.
     func placeOfSecret(of database: SQLiteFile) -> String? {
-        secret == nil ? secretFile ?? database.secretFile : nil
+        secrets == nil ? secretFile ?? database.secretFile : nil
     }
 }

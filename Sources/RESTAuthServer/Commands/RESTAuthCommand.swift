@@ -19,7 +19,7 @@ package struct RESTAuthCommand: AsyncParsableCommand {
         version: "rest-auth \(version)",
         subcommands: [
             ServeCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self, SessionsCommand.self,
-            KeysCommand.self,
+            KeysCommand.self, SecretCommand.self,
             ClientsCommand.self, ThrottleCommand.self,
             MigrateCommand.self,
             BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self,

@@ -23,7 +23,8 @@ struct ThrottleCommand: AsyncParsableCommand {
             discussion: """
                 account        wrong passwords for a name, from where its user has not signed in before
                 known          wrong passwords for a name, from one network where its user has signed in before
-                network        wrong passwords from a network (IPv4 /24, IPv6 /56), whoever they were for
+                network        wrong passwords from a network, whoever they were for: IPv4 /24, IPv6 /56, and
+                               the larger blocks /48 and /32 of IPv6
                 confirmation   wrong answers of a user with a token who was asked for the present password
                 registrations  registrations from a network
                 hashing        milliseconds of hashing that wrong passwords cost in all
@@ -50,7 +51,9 @@ struct ThrottleCommand: AsyncParsableCommand {
 
         @Option(help: ArgumentHelp("Of this user name, from wherever it was tried.", valueName: "name")) var user:
             String?
-        @Option(help: ArgumentHelp("Of the network of this address.", valueName: "address")) var address: String?
+        @Option(
+            help: ArgumentHelp("Of the network of this address, and the larger blocks of IPv6.", valueName: "address"))
+        var address: String?
         @Flag(help: "Of everybody.") var all = false
         @OptionGroup var options: SettingsOptions
 
@@ -62,19 +65,18 @@ struct ThrottleCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let name = try user.map { try Username($0).canonical }
-            let network = address.flatMap(ClientNetwork.init)?.description
+            let name = try user.map { try Username(whoever: $0) }
+            let blocks = address.flatMap(ClientNetwork.init)?.blocks ?? []
             try await options.withAuth { auth in
-                // A confirmation is counted by id.
-                let id = if let user { try await auth.users.id(named: user) } else { User.ID?.none }
                 var count = 0
-                try await auth.throttle.forEach { counter in
-                    let subject = counter.subject
-                    let isMeant =
-                        all
-                        || name != nil && (subject.username == name || subject.userID != nil && subject.userID == id)
-                        || network != nil && subject.network == network
-                    if isMeant, try await auth.throttle.clear(subject) { count += 1 }
+                if let user, let name {
+                    // A confirmation is counted by id.
+                    count = try await auth.throttle.clear(name, user: auth.users.id(named: user)).count
+                } else {
+                    try await auth.throttle.forEach { counter in
+                        let isMeant = all || counter.subject.network.map(blocks.contains) ?? false
+                        if isMeant, try await auth.throttle.clear(counter.subject) { count += 1 }
+                    }
                 }
                 print(count == 0 ? "Nothing was counted." : "Cleared \(count).")
             }
@@ -111,17 +113,17 @@ extension ThrottleCounter {
         }
         let others = others.count < Self.otherLimit ? "\(others.count)" : "\(others.count) or more"
         return [
-            String(subject.kind), subject.username ?? subject.userID.map { "user \($0)" } ?? "-",
-            subject.network ?? "-",
+            subject.kind.rawValue, subject.username ?? subject.userID.map { "user \($0)" } ?? "-",
+            subject.network?.description ?? "-",
             "\(failures) counted", "last \(failedAt.ISO8601Format())", "\(others) on the other side", wait ?? "-",
         ].joined(separator: "\t")
     }
 
     fileprivate func jsonLine(_ until: Date?) -> String {
         let json: JSON = [
-            "kind": .string(String(subject.kind)), "username": subject.username.map(JSON.string) ?? .null,
+            "kind": .string(subject.kind.rawValue), "username": subject.username.map(JSON.string) ?? .null,
             "user_id": subject.userID.map { .integer(Int($0)) } ?? .null,
-            "network": subject.network.map(JSON.string) ?? .null,
+            "network": subject.network.map { .string($0.description) } ?? .null,
             "count": .integer(failures), "last_at": .string(failedAt.ISO8601Format()), "others": .integer(others.count),
             "is_blocked": .bool(until != nil),
             "blocked_until": until.map { $0 == .distantFuture ? .null : .string($0.ISO8601Format()) } ?? .null,

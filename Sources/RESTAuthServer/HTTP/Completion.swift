@@ -8,6 +8,9 @@ struct Completion: Sendable {
     let proxies: ForwardedFields?
     let isSecure: Bool
 
+    /// Browsers come back over TLS only (RFC 6797).
+    static let strictTransportSecurity = "max-age=31536000"
+
     /// What the log lines of a request say of it.
     func mark(_ request: HTTPRequest, _ id: RequestID, from peer: SocketAddress?) -> RequestMark {
         RequestMark(id: id, address: proxies.map { $0.client(request.headerFields, peer: peer) } ?? peer?.ipAddress)
@@ -18,8 +21,7 @@ struct Completion: Sendable {
         since start: NIODeadline
     ) {
         response.headerFields[.date] = HTTPDate.text
-        // Browsers come back over TLS only (RFC 6797).
-        if isSecure { response.headerFields[.strictTransportSecurity] = "max-age=31536000" }
+        if isSecure { response.headerFields[.strictTransportSecurity] = Self.strictTransportSecurity }
         log.write(method: request.method, route: route, status: response.status, took: .now() - start, mark)
     }
 }

@@ -3,14 +3,16 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import NIOSSL
+import RESTAuth
 
 /// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end,
 /// and what is not HTTP.
 ///
-/// - A request must arrive whole within `requestTimeout`, whatever it drips; a connection without
-///   one is closed after `idleTimeout`.
-/// - What the parser refuses is answered with a problem document, after the requests before it, and
-///   the connection closed.
+/// - A request must arrive whole within `requestTimeout`, whatever it drips. Connections without one
+///   are for ``ConnectionLifetime``.
+/// - What the parser refuses, and a body over the limit, announced or sent, is answered with a problem
+///   document, after the requests before it, and the connection closed.
 /// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for
 ///   a while, so that it can read the answer. HTTP/2 has no such field; there the stream ends by
 ///   itself.
@@ -23,8 +25,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
+    struct BodyTooLarge: Error {
+        /// In bytes.
+        let limit: Int
+    }
+
     private let requestTimeout: TimeAmount
-    private let idleTimeout: TimeAmount
     private let bodyLimit: Int
     private var isHTTP1 = false
     private var budget: RequestBudget?
@@ -33,6 +39,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var openRequests = 0
     /// The head of a request has come and its end has not.
     private var isReceiving = false
+    /// How much of its body has come, in bytes.
+    private var bodySize = 0
     /// The head of a response has been written and its end has not.
     private var isResponding = false
     /// How many responses there are still to write; `nil` as long as nobody has asked to close.
@@ -55,9 +63,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// The largest head that is parsed, in bytes.
     static let headLimit = 16 << 10
 
-    init(requestTimeout: TimeAmount, idleTimeout: TimeAmount, bodyLimit: Int) {
+    init(requestTimeout: TimeAmount, bodyLimit: Int) {
         self.requestTimeout = requestTimeout
-        self.idleTimeout = idleTimeout
         self.bodyLimit = bodyLimit
     }
 
@@ -121,15 +128,22 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if case .end = part { context.close(promise: nil) }
             return
         }
+        // The rest of what is refused, and what comes behind it.
+        guard refusal == nil else { return }
         switch part {
         case .head(let head):
             guard responsesUntilClose == nil else { return }
             openRequests += 1
             isReceiving = true
+            bodySize = 0
             deadline = .now() + requestTimeout
-            if isHTTP1, head.headerFields[.connection] == "close" { responsesUntilClose = openRequests }
-            if head.headerFields[.expect]?.lowercased() == "100-continue" { invite(context, head) }
-        case .body: break
+            if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
+            guard announcedSize(head) <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
+            let expectation = head.headerFields[.expect].map { WireText($0) }
+            if expectation?.isWord("100-continue") == true { invite(context, head) }
+        case .body(let bytes):
+            bodySize += bytes.readableBytes
+            guard bodySize <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
         case .end:
             isReceiving = false
             deadline = nil
@@ -138,6 +152,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        refuse(context, error)
+    }
+
+    private func refuse(_ context: ChannelHandlerContext, _ error: any Error) {
         guard let refusal = Refusal(error) else {
             context.fireErrorCaught(error)
             return
@@ -150,15 +168,24 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         } else if openRequests == 0, isReceiving, !isLingering {
             // The rest of what has been answered already.
             linger(context)
-        } else if responsesUntilClose == nil {
+        } else if isReceiving || responsesUntilClose == nil {
             self.refusal = refusal
         }
     }
 
-    /// Says that a body is welcome (RFC 9110 section 10.1.1), unless it is known to be refused.
+    /// In bytes; none where the length is not known before the end.
+    private func announcedSize(_ head: HTTPRequest) -> Int64 {
+        head.headerFields[.contentLength].map { WireText($0).decimalNumber ?? .max } ?? 0
+    }
+
+    /// Says that a body is welcome (RFC 9110 section 10.1.1).
     private func invite(_ context: ChannelHandlerContext, _ head: HTTPRequest) {
-        guard canAnswer, (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= bodyLimit else { return }
+        guard canAnswer else { return }
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+    }
+
+    private static func closes(_ fields: HTTPFields) -> Bool {
+        fields[.connection].map { WireText($0).equals("close") } ?? false
     }
 
     // MARK: Out
@@ -188,7 +215,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func write(
         _ head: HTTPResponse, as data: NIOAny, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
     ) {
-        let closes = head.headerFields[.connection] == "close"
+        let closes = Self.closes(head.headerFields)
         if closes, isHTTP1 { responsesUntilClose = 1 }
         // Whoever asked to close is told that it will be so (RFC 9112 section 9.6).
         let willClose = isHTTP1 && responsesUntilClose == 1
@@ -206,12 +233,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         isResponding = false
         departure = nil
         budget?.renew()
-        if openRequests == 0, !isReceiving { deadline = .now() + idleTimeout }
-        if let count = responsesUntilClose {
+        if let refusal, canAnswer {
+            answer(context, refusal)
+        } else if let count = responsesUntilClose {
             responsesUntilClose = count - 1
             if count == 1 { linger(context) }
-        } else if let refusal, canAnswer {
-            answer(context, refusal)
         }
     }
 
@@ -223,7 +249,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             context.close(promise: nil)
             return
         }
-        context.close(mode: .output, promise: nil)
+        // A stream of HTTP/2 has ended its half with the answer.
+        if isHTTP1 { context.close(mode: .output, promise: nil) }
         deadline = .now() + Self.lingerTime
         schedule(context, at: .now() + Self.lingerTime)
     }
@@ -236,11 +263,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func answer(_ context: ChannelHandlerContext, _ refusal: Refusal) {
         isReceiving = true
         openRequests = 1
-        for part in [HTTPResponsePart.head(refusal.head), .body(refusal.body), .end(nil)] {
+        var head = refusal.head
+        if isSecure(context) { head.headerFields[.strictTransportSecurity] = Completion.strictTransportSecurity }
+        for part in [HTTPResponsePart.head(head), .body(refusal.body), .end(nil)] {
             write(context: context, data: wrapOutboundOut(part), promise: nil)
         }
-        // The stream ends with the answer; there is no field that would say so.
-        if !isHTTP1 { context.close(promise: nil) }
+        // There is no field that would have said so.
+        if !isHTTP1 { linger(context) }
+    }
+
+    /// HTTP/2 is spoken with TLS only.
+    private func isSecure(_ context: ChannelHandlerContext) -> Bool {
+        !isHTTP1 || (try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
     }
 
     // MARK: Time
@@ -264,6 +298,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         if isReceiving, canAnswer, readingDeadline == nil {
             answer(context, .timeout)
+        } else if isReceiving, openRequests > 1, readingDeadline == nil {
+            // What is arriving waits behind others, for us.
+            deadline = .now() + requestTimeout
+            schedule(context, at: .now() + requestTimeout)
         } else {
             context.close(promise: nil)
         }

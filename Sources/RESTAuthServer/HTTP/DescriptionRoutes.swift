@@ -9,6 +9,9 @@ struct DescriptionRoutes {
     }
 
     private static let description = Response(
-        status: .ok, headers: [.contentType: "application/yaml", .xContentTypeOptions: "nosniff"],
+        status: .ok,
+        headers: [
+            .contentType: "application/yaml", .cacheControl: "public, max-age=300", .xContentTypeOptions: "nosniff",
+        ],
         body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_yaml)))
 }

@@ -35,6 +35,11 @@ struct Refusal {
                 Problem(
                     .contentTooLarge, code: "content_too_large",
                     detail: "The request has more in and around its body than this server reads."))
+        case let error as ConnectionGuard.BodyTooLarge:
+            self.init(
+                Problem(
+                    .contentTooLarge, code: "content_too_large",
+                    detail: "The body is larger than \(error.limit) bytes."))
         case HeadCheck.Violation.tunnel:
             self.init(
                 Problem(

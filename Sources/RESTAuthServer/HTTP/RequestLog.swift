@@ -1,6 +1,7 @@
 import HTTPTypes
 import Logging
 import NIOCore
+import RESTAuthHummingbird
 
 /// One log line a request: the route's pattern, never the path or the query as they were sent, and
 /// no field of the request.
@@ -15,7 +16,8 @@ struct RequestLog: Sendable {
         let outcome: Logger.Level = status.kind == .serverError ? .error : .info
         guard outcome >= level else { return }
         sink.write(outcome, "request") { line in
-            line.field("method", method.rawValue)
+            // Anything can be sent as a method over HTTP/2.
+            line.field("method", HTTPRequest.Method.registered.contains(method) ? method.rawValue : "-")
             line.field("route", route)
             line.field("status", status.code)
             line.field("duration_us", Int(time.nanoseconds / 1000))

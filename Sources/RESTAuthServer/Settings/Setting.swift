@@ -14,6 +14,8 @@ package enum Setting: String, CaseIterable {
     case publicURL = "public_url"
     case secretKey = "secret_key"
     case secretKeyFile = "secret_key_file"
+    case secretKeyNext = "secret_key_next"
+    case secretKeyPrevious = "secret_key_previous"
     case tokenDuration = "token_duration"
     case tokenRenewal = "token_renewal"
     case tokenRenewalLimit = "token_renewal_limit"
@@ -42,6 +44,7 @@ package enum Setting: String, CaseIterable {
     case accountFailures = "account_failures"
     case networkFailures = "network_failures"
     case registrationsPerHour = "registrations_per_hour"
+    case sessionsPerHour = "sessions_per_hour"
     case hashingBudget = "hashing_budget"
     case publicUsers = "public_users"
     case userLookupsPerHour = "user_lookups_per_hour"
@@ -65,6 +68,8 @@ package enum Setting: String, CaseIterable {
         case .databaseURL: "DATABASE_URL"
         case .secretKey: "SECRET_KEY"
         case .secretKeyFile: "SECRET_KEY_FILE"
+        case .secretKeyNext: "SECRET_KEY_NEXT"
+        case .secretKeyPrevious: "SECRET_KEY_PREVIOUS"
         case .refreshTokenInCookie: "REFRESH_TOKEN_IN_COOKIE"
         case .refreshTokenInBody: "REFRESH_TOKEN_IN_BODY"
         case .logLevel: "LOG_LEVEL"
@@ -84,12 +89,17 @@ package enum Setting: String, CaseIterable {
         }
     }
 
-    package var isSecret: Bool { self == .secretKey || self == .legacySecret }
+    package var isSecret: Bool {
+        switch self {
+        case .secretKey, .secretKeyNext, .secretKeyPrevious, .legacySecret: true
+        default: false
+        }
+    }
 
     /// A value of it as it may be shown.
     func shown(_ value: String) -> String {
         switch self {
-        case .secretKey, .legacySecret: "(secret)"
+        case _ where isSecret: "(secret)"
         case .databaseURL, .publicURL: DatabaseURL.withoutPassword(value)
         default: value
         }

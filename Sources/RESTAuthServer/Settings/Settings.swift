@@ -16,8 +16,8 @@ struct Settings {
     let databaseTimeout: Int
     let isBehindPooler: Bool
     let publicURL: String?
-    let secret: InstanceSecret?
-    /// Where the secret lies, when it is neither given nor beside the database.
+    let secrets: InstanceSecrets?
+    /// Where the secrets lie, when they are neither given nor beside the database.
     let secretFile: String?
     let tokenDuration: Int
     let tokenRenewal: TokenRenewal
@@ -69,7 +69,7 @@ struct Settings {
         databaseTimeout = try read.number(.databaseTimeout, in: 1...600) ?? 3
         isBehindPooler = try read.flag(.databasePooler) ?? false
         publicURL = try read.publicURL()
-        secret = try read.secret()
+        secrets = try read.secrets()
         secretFile = read.text(.secretKeyFile)
         tokenDuration = try read.number(.tokenDuration, in: 1...AuthConfiguration.maximumTokenDuration) ?? 600
         tokenRenewal = try read.tokenRenewal()
@@ -106,7 +106,7 @@ struct Settings {
         bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
         requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30
         idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
-        shutdownTimeout = try read.number(.shutdownTimeout, in: 1...3600) ?? 10
+        shutdownTimeout = try read.number(.shutdownTimeout, in: 1...3600) ?? 5
         maxConnections = try read.number(.maxConnections, in: 1...1_000_000) ?? 10_000
         logLevel = try read.choice(.logLevel)
         logFormat = try read.choice(.logFormat) ?? .text
@@ -124,7 +124,7 @@ struct Settings {
         var configuration = authConfiguration
         if let secretFile {
             try requireSharedSecret(secretFile)
-            configuration.secret = try InstanceSecret(file: secretFile)
+            configuration.secrets = try InstanceSecrets(file: secretFile)
         }
         configuration.breachedPasswords = try openBreachedPasswords(checksContents: isServer)
         return try await Auth(
@@ -173,7 +173,7 @@ struct Settings {
 
     /// One that is not there is made by the server.
     private func checkSecret(_ file: String) throws {
-        if FileManager.default.fileExists(atPath: file) { _ = try InstanceSecret(file: file) }
+        _ = try SecretFile(file).secrets()
     }
 
     /// Files that only whoever runs the server should read, and others can.
@@ -187,7 +187,7 @@ struct Settings {
     }
 
     private func requireSecretForPostgres() throws {
-        guard secret == nil, secretFile == nil else { return }
+        guard secrets == nil, secretFile == nil else { return }
         throw AuthError(
             .misconfigured,
             "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
@@ -215,7 +215,7 @@ struct Settings {
 
     private var authConfiguration: AuthConfiguration {
         var configuration = AuthConfiguration()
-        configuration.secret = secret
+        configuration.secrets = secrets
         configuration.issuer = publicURL ?? configuration.issuer
         configuration.tokenDuration = tokenDuration
         configuration.tokenRenewal = tokenRenewal
@@ -249,8 +249,7 @@ struct Settings {
         configuration.publicRevocations = publicRevocations
         configuration.refreshTokenInCookie = refreshTokenInCookie
         configuration.refreshTokenInBody = refreshTokenInBody
-        // A star allows every page to call, not to call as whoever sits before it.
-        configuration.trustedOrigins = Set(corsOrigins).subtracting(["*"])
+        configuration.trustedOrigins = Set(corsOrigins)
         return configuration
     }
 

@@ -135,6 +135,9 @@ struct SettingsOptions: ParsableArguments {
         help: ArgumentHelp("Registrations an hour from one network; none for no limit (500).", valueName: "count|none"))
     var registrationsPerHour: String?
 
+    @Option(help: ArgumentHelp("Sessions a user may start an hour; none for no limit (3600).", valueName: "count|none"))
+    var sessionsPerHour: String?
+
     @Option(help: ArgumentHelp("What wrong passwords may cost in all, a second (1000).", valueName: "milliseconds"))
     var hashingBudget: String?
 
@@ -157,13 +160,19 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Largest request body (65536).", valueName: "bytes"))
     var bodyLimit: String?
 
-    @Option(help: ArgumentHelp("Time for a request to arrive whole (30).", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Time for a request to arrive whole; the first begins in it, TLS included (30).", valueName: "seconds"))
     var requestTimeout: String?
 
-    @Option(help: ArgumentHelp("Time before an idle connection is closed (60).", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Time that a connection may be without a request, from its start on (60).", valueName: "seconds"))
     var idleTimeout: String?
 
-    @Option(help: ArgumentHelp("Time to finish requests in flight when told to stop (10).", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Time to finish requests in flight when told to stop; then they are cut off (5).", valueName: "seconds"))
     var shutdownTimeout: String?
 
     @Option(help: ArgumentHelp("Connections open at once (10000).", valueName: "count"))
@@ -216,8 +225,8 @@ struct SettingsOptions: ParsableArguments {
             .passwordHashTimeLimit: passwordHashTimeLimit, .hashingThreads: hashingThreads, .hashingQueue: hashingQueue,
             .hashingPatience: hashingPatience, .throttle: throttle, .accountFailures: accountFailures,
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour,
-            .hashingBudget: hashingBudget, .publicUsers: publicUsers, .userLookupsPerHour: userLookupsPerHour,
-            .publicRevocations: publicRevocations,
+            .sessionsPerHour: sessionsPerHour, .hashingBudget: hashingBudget, .publicUsers: publicUsers,
+            .userLookupsPerHour: userLookupsPerHour, .publicRevocations: publicRevocations,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,

@@ -59,15 +59,15 @@ struct SettingsReader {
             try number(.accountFailures, in: 1...ThrottleConfiguration.longestSeries) ?? throttle.accountFailures
         throttle.networkFailures = try number(.networkFailures, in: 1...1_000_000) ?? throttle.networkFailures
         throttle.hashingBudget = try number(.hashingBudget, in: 1...1_000_000) ?? throttle.hashingBudget
-        throttle.registrationsPerHour = try perHour(.registrationsPerHour, throttle.registrationsPerHour)
-        throttle.userLookupsPerHour = try perHour(.userLookupsPerHour, throttle.userLookupsPerHour)
+        throttle.registrationsPerHour = try rate(.registrationsPerHour, unlessSet: throttle.registrationsPerHour)
+        throttle.sessionsPerHour = try rate(.sessionsPerHour, unlessSet: throttle.sessionsPerHour)
+        throttle.userLookupsPerHour = try rate(.userLookupsPerHour, unlessSet: throttle.userLookupsPerHour)
         return throttle
     }
 
-    /// `nil` for as many as come.
-    private func perHour(_ setting: Setting, _ usual: Int?) throws -> Int? {
-        if text(setting)?.lowercased() == "none" { return nil }
-        return try number(setting, in: 1...1_000_000) ?? usual
+    /// So many an hour; `nil` for as many as come.
+    private func rate(_ setting: Setting, unlessSet standard: Int?) throws -> Int? {
+        text(setting)?.lowercased() == "none" ? nil : try number(setting, in: 1...1_000_000) ?? standard
     }
 
     func publicURL() throws -> String? {
@@ -78,13 +78,39 @@ struct SettingsReader {
         return found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
     }
 
-    func secret() throws -> InstanceSecret? {
+    /// Those that are given themselves; `nil` for those of a file.
+    func secrets() throws -> InstanceSecrets? {
         guard source[.secretKey] == nil || source[.secretKeyFile] == nil else {
             throw AuthError(.misconfigured, "secret_key and secret_key_file say the same thing twice: set one of them")
         }
-        guard let found = source[.secretKey] else { return nil }
+        let (next, previous) = (source[.secretKeyNext], source[.secretKeyPrevious])
+        guard let found = source[.secretKey] else {
+            guard let other = next ?? previous else { return nil }
+            throw AuthError(.misconfigured, "\(other.place) goes with secret_key: a file of secrets has both in it")
+        }
+        guard next == nil || previous == nil else {
+            throw AuthError(
+                .misconfigured, "secret_key_next and secret_key_previous are both set: one change goes after the other")
+        }
+        let present = try secret(found) { text throws(AuthError) in try InstanceSecret(text) }
+        if let next {
+            return try secret(next) { text throws(AuthError) in
+                try InstanceSecrets(present, next: InstanceSecret(text))
+            }
+        }
+        if let previous {
+            return try secret(previous) { text throws(AuthError) in
+                try InstanceSecrets(present, previous: InstanceSecret(retired: text))
+            }
+        }
+        return InstanceSecrets(present)
+    }
+
+    private func secret<Secret>(
+        _ found: SettingsSource.Found, _ read: (String) throws(AuthError) -> Secret
+    ) throws -> Secret {
         do {
-            return try InstanceSecret(found.value)
+            return try read(found.value)
         } catch {
             throw AuthError(.misconfigured, "\(found.place): \(error.detail)")
         }

@@ -1,0 +1,172 @@
+import Crypto
+import Foundation
+import Logging
+import Synchronization
+
+/// The secrets of an instance: the present one, which makes everything new, and while it is changed
+/// for another one more, whose work is accepted beside.
+///
+/// Those of a file are followed: a running process takes up what ``SecretRotation`` writes there.
+public final class InstanceSecrets: Sendable {
+    private let state: Mutex<KnownSecrets>
+    /// `nil` for secrets that were given themselves.
+    private let file: FollowedFile?
+
+    /// One secret alone.
+    public init(_ present: InstanceSecret) {
+        state = Mutex(KnownSecrets(present))
+        file = nil
+    }
+
+    /// The secret in use, and the one that is to take its place: accepted, so that no process meets
+    /// what it does not know when others begin to use it.
+    /// - Throws: ``AuthError/Code/misconfigured`` when both are the same.
+    public init(_ present: InstanceSecret, next: InstanceSecret) throws(AuthError) {
+        state = Mutex(try KnownSecrets(present, next, as: .next))
+        file = nil
+    }
+
+    /// The secret in use, and the one whose place it took.
+    /// - Throws: ``AuthError/Code/misconfigured`` when both are the same.
+    public init(_ present: InstanceSecret, previous: InstanceSecret) throws(AuthError) {
+        state = Mutex(try KnownSecrets(present, previous, as: .previous))
+        file = nil
+    }
+
+    /// Reads a file as ``InstanceSecret/init(file:)`` does, with the second secret that may stand
+    /// in it, and follows it.
+    /// - Throws: ``AuthError/Code/misconfigured``.
+    public init(file path: String) throws(AuthError) {
+        let file = SecretFile(path)
+        // Before it is read: what comes between is seen as a change.
+        let version = file.version
+        state = Mutex(try file.secretsMakingFirst())
+        self.file = FollowedFile(file, version)
+    }
+
+    /// At this moment.
+    var known: KnownSecrets { state.withLock { $0 } }
+
+    // MARK: Following the file
+
+    private final class FollowedFile: Sendable {
+        let file: SecretFile
+        /// Of the contents that are known, and of those that were no good.
+        let versions: Mutex<(known: SecretFile.Version?, refused: SecretFile.Version?)>
+
+        init(_ file: SecretFile, _ version: SecretFile.Version?) {
+            self.file = file
+            versions = Mutex((version, nil))
+        }
+    }
+
+    /// Whether the file has contents that nobody has looked at.
+    var isFileChanged: Bool {
+        guard let file, let version = file.file.version else { return false }
+        return file.versions.withLock { version != $0.known && version != $0.refused }
+    }
+
+    /// Takes up what the file has by now, if that is something else and `check` does not throw.
+    /// Otherwise what is known stays, the log says why, once, and it is tried again the next time.
+    func follow(_ check: (KnownSecrets) throws -> Void) {
+        guard let file, let version = file.file.version, version != file.versions.withLock({ $0.known }) else { return }
+        do {
+            guard let secrets = try file.file.secrets() else { return }
+            try check(secrets)
+            let before = state.withLock { state in
+                defer { state = secrets }
+                return state
+            }
+            file.versions.withLock { $0 = (version, nil) }
+            secrets.recordChange(from: before)
+        } catch {
+            let isNew = file.versions.withLock { versions in
+                defer { versions.refused = version }
+                return versions.refused != version
+            }
+            Logger.current.log(
+                level: isNew ? .error : .debug, "the secrets could not be read again",
+                metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// Which secret it is, for rows, tokens and people: derived from the secret, and tells nothing of
+/// it.
+public struct SecretID: Sendable, Hashable, CustomStringConvertible {
+    static let length = 4
+    let bytes: [UInt8]
+
+    /// Eight hexadecimal digits.
+    public var description: String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
+
+extension InstanceSecret {
+    var id: SecretID {
+        SecretID(bytes: key(for: "secret id").withUnsafeBytes { Array($0.prefix(SecretID.length)) })
+    }
+}
+
+/// The one or two secrets that are known at one moment.
+package struct KnownSecrets: Sendable {
+    /// What the second one is to the present one.
+    package enum Role: String, Sendable {
+        /// Will take its place.
+        case next
+        /// Was there before.
+        case previous
+    }
+
+    let present: InstanceSecret
+    let other: (secret: InstanceSecret, role: Role)?
+
+    init(_ present: InstanceSecret) {
+        self.present = present
+        other = nil
+    }
+
+    init(_ present: InstanceSecret, _ other: InstanceSecret, as role: Role) throws(AuthError) {
+        guard present.id != other.id else {
+            throw AuthError(.misconfigured, "the \(role.rawValue) secret key is the present one: there must be two")
+        }
+        self.present = present
+        self.other = (other, role)
+    }
+
+    var all: [InstanceSecret] { [present] + (other.map { [$0.secret] } ?? []) }
+
+    var previous: InstanceSecret? { other?.role == .previous ? other?.secret : nil }
+
+    var next: InstanceSecret? { other?.role == .next ? other?.secret : nil }
+
+    fileprivate func recordChange(from before: KnownSecrets) {
+        if present.id != before.present.id {
+            AuthEvent.secretRotated(present.id, previous: before.present.id).record()
+        }
+        let ids = Set(all.map(\.id))
+        for secret in before.all where !ids.contains(secret.id) { AuthEvent.secretDropped(secret.id).record() }
+    }
+
+    /// How new work is done: with the secret's id while there is an earlier one it could be
+    /// mistaken for, and without otherwise, so that it is the same for who never had another.
+    var maker: SecretMaker { SecretMaker(secret: present, isMarked: previous != nil) }
+
+    /// Who can have made a digest, a token or another text of a length that says whether it is
+    /// marked: for a marked one whoever has that id, for another each of those that are known.
+    func makers(of work: some Collection<UInt8>, isMarked: Bool) -> [SecretMaker] {
+        guard isMarked else { return all.map { SecretMaker(secret: $0, isMarked: false) } }
+        let id = Array(work.prefix(SecretID.length))
+        return all.filter { $0.id.bytes == id }.map { SecretMaker(secret: $0, isMarked: true) }
+    }
+}
+
+/// A secret, and whether its work begins with its id.
+struct SecretMaker: Sendable {
+    let secret: InstanceSecret
+    let isMarked: Bool
+
+    /// What its work begins with.
+    var mark: [UInt8] { isMarked ? secret.id.bytes : [] }
+}

@@ -1,0 +1,209 @@
+import Crypto
+package import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The file with the secrets of an instance: the present one, then perhaps a line `next:` or
+/// `previous:` and another.
+///
+/// A file without such a line is one secret, however many lines it has.
+package struct SecretFile: Sendable {
+    private let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    /// The secrets as they are written, without the blanks around them.
+    private struct Contents {
+        var present: String
+        var other: (text: String, role: KnownSecrets.Role)?
+    }
+
+    /// Tells contents apart without reading them. A file is never written twice: another takes its
+    /// place.
+    struct Version: Sendable, Equatable {
+        private let device: UInt64
+        private let number: UInt64
+        private let size: Int64
+        private let changedAt: [Int]
+
+        fileprivate init?(_ path: String) {
+            var status = stat()
+            guard stat(path, &status) == 0 else { return nil }
+            (device, number, size) = (UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
+            #if canImport(Darwin)
+                changedAt = [status.st_ctimespec.tv_sec, status.st_ctimespec.tv_nsec]
+            #else
+                changedAt = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
+            #endif
+        }
+    }
+
+    /// `nil` when there is no file.
+    var version: Version? { Version(path) }
+
+    // MARK: Reading
+
+    /// - Throws: `misconfigured` for a file that others may read, that cannot be read, or that has
+    ///   no good secrets.
+    package func secrets() throws(AuthError) -> KnownSecrets? {
+        try contents().map { contents throws(AuthError) in try secrets(contents) }
+    }
+
+    /// The same, with a file of one secret made when there is none.
+    func secretsMakingFirst() throws(AuthError) -> KnownSecrets {
+        if let secrets = try secrets() { return secrets }
+        return KnownSecrets(try InstanceSecret(file: path))
+    }
+
+    private func secrets(_ contents: Contents) throws(AuthError) -> KnownSecrets {
+        let present = try InstanceSecret(contents.present)
+        guard let other = contents.other else { return KnownSecrets(present) }
+        let second =
+            switch other.role {
+            case .next: try InstanceSecret(other.text)
+            case .previous: try InstanceSecret(retired: other.text)
+            }
+        do {
+            return try KnownSecrets(present, second, as: other.role)
+        } catch {
+            throw AuthError(.misconfigured, "\(path): \(error.detail)")
+        }
+    }
+
+    private func contents() throws(AuthError) -> Contents? {
+        guard let text = try InstanceSecret.read(path) else { return nil }
+        return try Self.contents(of: text, path: path)
+    }
+
+    /// The text before the first such line is the present secret, that after it the other.
+    private static func contents(of text: String, path: String) throws(AuthError) -> Contents {
+        func trimmed(_ lines: some Sequence<String>) -> String {
+            lines.joined(separator: "\n").trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let lines = text.components(separatedBy: "\n")
+        let heads = lines.indices.filter { role(of: lines[$0]) != nil }
+        guard let head = heads.first, let role = role(of: lines[head]) else { return Contents(present: trimmed(lines)) }
+        guard heads.count == 1 else {
+            throw AuthError(
+                .misconfigured, "the secret file \(path) has more than one line \"next:\" or \"previous:\"")
+        }
+        return Contents(present: trimmed(lines[..<head]), other: (trimmed(lines[(head + 1)...]), role))
+    }
+
+    private static func role(of line: String) -> KnownSecrets.Role? {
+        switch line.trimmingCharacters(in: .whitespaces.union(.newlines)) {
+        case "next:": .next
+        case "previous:": .previous
+        default: nil
+        }
+    }
+
+    /// The present one of a file's text.
+    static func present(in text: String, path: String) throws(AuthError) -> String {
+        try contents(of: text, path: path).present
+    }
+
+    // MARK: Writing
+
+    package enum Step: Sendable {
+        /// A new secret at once: no other node has a copy of the file.
+        case begin
+        /// A new secret that is accepted, for the copies of the file that other nodes have.
+        case prepare
+        /// The one that was prepared, in use.
+        case useNext
+    }
+
+    /// Takes a step from one secret to another. Done again, it changes nothing.
+    /// - Returns: whether the file was changed.
+    /// - Throws: `misconfigured` when there is no next secret to use.
+    @discardableResult
+    package func take(_ step: Step) throws(AuthError) -> Bool {
+        try locked { () throws(AuthError) in
+            let contents = try presentContents()
+            let (present, other) = (contents.present, contents.other)
+            let after: Contents
+            switch (step, other?.role) {
+            case (.begin, nil): after = Contents(present: InstanceSecret.randomText(), other: (present, .previous))
+            case (.prepare, nil): after = Contents(present: present, other: (InstanceSecret.randomText(), .next))
+            case (.begin, .next), (.useNext, .next):
+                after = Contents(present: other?.text ?? present, other: (present, .previous))
+            case (.useNext, nil):
+                throw AuthError(
+                    .misconfigured, "there is no next secret in \(path); see: rest-auth secret rotate --help")
+            case (.prepare, .next), (_, .previous): return false
+            }
+            // What is written can be read again.
+            _ = try secrets(after)
+            try replace(with: after)
+            return true
+        }
+    }
+
+    /// Takes the previous secret out.
+    /// - Throws: `misconfigured` when there is none of that id.
+    package func drop(_ previous: SecretID) throws(AuthError) {
+        try locked { () throws(AuthError) in
+            var contents = try presentContents()
+            guard try secrets(contents).previous?.id == previous else {
+                throw AuthError(.misconfigured, "the previous secret in \(path) is not \(previous) any more")
+            }
+            contents.other = nil
+            try replace(with: contents)
+        }
+    }
+
+    /// When it was written last.
+    package var writtenAt: Date? {
+        try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+    }
+
+    private func presentContents() throws(AuthError) -> Contents {
+        guard let contents = try contents() else {
+            throw AuthError(.misconfigured, "there is no secret in \(path)")
+        }
+        return contents
+    }
+
+    /// Of commands that change the file at once, one does at a time: two new secrets would be one
+    /// too many. On the directory, because the file is replaced.
+    private func locked<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        defer { close(descriptor) }
+        guard flock(descriptor, LOCK_EX) == 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        return try body()
+    }
+
+    private var directory: String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
+
+    /// Puts another file in its place, with its owner and mode, whole and on disk or not at all.
+    private func replace(with contents: Contents) throws(AuthError) {
+        var text = contents.present + "\n"
+        if let other = contents.other { text += "\(other.role.rawValue):\n\(other.text)\n" }
+        var status = stat()
+        var template = Array("\(path).XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        defer {
+            close(descriptor)
+            unlink(template)
+        }
+        let bytes = Array(text.utf8)
+        // Whoever runs the command may be another than the server, which has to read it.
+        guard stat(path, &status) == 0,
+            status.st_uid == geteuid() && status.st_gid == getegid()
+                || fchown(descriptor, status.st_uid, status.st_gid) == 0,
+            fchmod(descriptor, status.st_mode & 0o600) == 0,
+            write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
+            rename(template, path) == 0
+        else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        InstanceSecret.synchronize(directory: directory)
+    }
+}

@@ -1,0 +1,97 @@
+public import Foundation
+
+/// The door to the change of the instance's secret: see how far it is, take it further, end what is
+/// in its way.
+public final class SecretRotation: Sendable {
+    /// What there is, and what still needs the previous secret.
+    public struct Status: Sendable, Hashable {
+        public let present: SecretID
+        /// The one that is to take its place.
+        public let next: SecretID?
+        public let previous: SecretID?
+        /// How many signing keys there are.
+        public let signingKeys: Int
+        /// How many of them are encrypted under another secret than the present one.
+        public let signingKeysToReseal: Int
+        /// How many clients there are.
+        public let clients: Int
+        /// The ids of those that have not signed in since: only then can their secrets be digested
+        /// anew.
+        public let clientsOfPrevious: [String]
+        /// How many live sessions have refresh tokens.
+        public let sessions: Int
+        /// How many of them have not been renewed twice since: the token before the newest is good
+        /// until the newest has been used.
+        public let sessionsOfPrevious: Int
+        /// When the last of these expires, if it is not renewed.
+        public let lastSessionOfPreviousExpiresAt: Date?
+
+        /// Whether anything is lost with the previous secret.
+        public var needsPrevious: Bool {
+            signingKeysToReseal > 0 || !clientsOfPrevious.isEmpty || sessionsOfPrevious > 0
+        }
+    }
+
+    let storage: any Storage
+    let secrets: InstanceSecrets
+    let keys: SigningKeys
+    let revocations: Revocations
+    let now: @Sendable () -> Date
+
+    init(
+        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, revocations: Revocations,
+        now: @escaping @Sendable () -> Date
+    ) {
+        self.storage = storage
+        self.secrets = secrets
+        self.keys = keys
+        self.revocations = revocations
+        self.now = now
+    }
+
+    /// How far the change is, by a look at the storage and at the file of the secrets.
+    public func status() async throws -> Status {
+        try await keys.load()
+        let known = secrets.known
+        let mark = known.maker.mark
+        let hasPrevious = known.previous != nil
+        let sessions = try await storage.renewableSessions(notMarked: mark, at: now())
+        return Status(
+            present: known.present.id, next: known.next?.id, previous: known.previous?.id,
+            signingKeys: keys.list().count, signingKeysToReseal: keys.countToReseal,
+            clients: try await storage.clients().count,
+            clientsOfPrevious: hasPrevious ? try await storage.clients(notMarked: mark) : [],
+            sessions: sessions.count, sessionsOfPrevious: hasPrevious ? sessions.unmarkedCount : 0,
+            lastSessionOfPreviousExpiresAt: hasPrevious ? sessions.lastUnmarkedExpiry : nil)
+    }
+
+    /// Encrypts the signing keys under the present secret, where they are not. May be interrupted
+    /// and repeated.
+    /// - Returns: how many were; none without a previous secret.
+    @discardableResult
+    public func reseal() async throws -> Int {
+        try await keys.reseal()
+    }
+
+    /// Ends the sessions and removes the clients that need the previous secret: whose it was cannot
+    /// be told from whom it leaked to. Signing keys are encrypted anew.
+    /// - Returns: how many sessions were ended, and the ids of the clients.
+    @discardableResult
+    public func endWhatNeedsPrevious() async throws -> (sessions: Int, clients: [String]) {
+        try await reseal()
+        let known = secrets.known
+        guard known.previous != nil else { return (0, []) }
+        let mark = known.maker.mark
+        var sessions = 0
+        while case let lines = try await storage.endSessions(notMarked: mark, limit: 1000, at: now()), !lines.isEmpty {
+            revocations.applyEnded(lines)
+            sessions += lines.count
+        }
+        var clients: [String] = []
+        for id in try await storage.clients(notMarked: mark) where try await storage.deleteClient(id: id) {
+            AuthEvent.clientRemoved(id: id).record()
+            clients.append(id)
+        }
+        return (sessions, clients)
+    }
+}

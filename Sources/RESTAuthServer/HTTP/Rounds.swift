@@ -1,0 +1,102 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// Who waits for a turn on an event loop.
+protocol TurnTaker: AnyObject {
+    /// Starts one request at most.
+    /// - Returns: whether another is ready for the next round.
+    func takeTurn() -> Bool
+}
+
+/// Gives whoever waits on one event loop a turn each, and has the loop look at all of its
+/// connections before the next round.
+///
+/// A task that an event loop is given while it runs its tasks is run before the loop looks at its
+/// connections again: a chain of such tasks would keep everyone else out. A round begins instead
+/// when a byte comes through a pipe that leads from the loop to itself.
+final class Rounds: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private enum Pipe {
+        case opening
+        case open(any Channel)
+        /// The system gave none: the next round is a task like any other.
+        case missing
+    }
+
+    private static let ofThisThread = ThreadSpecificVariable<NIOLoopBoundBox<Rounds>>()
+
+    private let eventLoop: any EventLoop
+    private var pipe = Pipe.opening
+    private var waiting = CircularBuffer<any TurnTaker>()
+    /// The next round is on its way.
+    private var isCalled = false
+
+    /// Those of the event loop that asks: made when it first does, and kept as long as its thread.
+    static func current(on eventLoop: any EventLoop) -> Rounds {
+        eventLoop.preconditionInEventLoop()
+        if let rounds = ofThisThread.currentValue?.value { return rounds }
+        let rounds = Rounds(on: eventLoop)
+        ofThisThread.currentValue = NIOLoopBoundBox(rounds, eventLoop: eventLoop)
+        rounds.openPipe()
+        return rounds
+    }
+
+    private init(on eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    private func openPipe() {
+        let pipe = Foundation.Pipe()
+        let ends = [pipe.fileHandleForReading, pipe.fileHandleForWriting].map { dup($0.fileDescriptor) }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        NIOPipeBootstrap(group: eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+            }
+            .takingOwnershipOfDescriptors(input: ends[0], output: ends[1])
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): bound.value.pipe = .open(channel)
+                case .failure:
+                    for end in ends { close(end) }
+                    bound.value.pipe = .missing
+                }
+                if bound.value.isCalled { bound.value.send() }
+            }
+    }
+
+    /// Has `taker`, which is not waiting yet, take its turn in the next round.
+    func join(_ taker: any TurnTaker) {
+        waiting.append(taker)
+        call()
+    }
+
+    private func call() {
+        guard !isCalled else { return }
+        isCalled = true
+        send()
+    }
+
+    private func send() {
+        switch pipe {
+        case .opening: break
+        case .open(let channel): channel.writeAndFlush(ByteBuffer(bytes: [0]), promise: nil)
+        case .missing: eventLoop.assumeIsolated().execute { self.round() }
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        round()
+    }
+
+    private func round() {
+        isCalled = false
+        for _ in 0..<waiting.count {
+            guard let taker = waiting.popFirst() else { break }
+            if taker.takeTurn() { waiting.append(taker) }
+        }
+        if !waiting.isEmpty { call() }
+    }
+}

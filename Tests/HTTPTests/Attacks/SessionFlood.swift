@@ -1,0 +1,79 @@
+import Foundation
+import Support
+import Testing
+
+/// Someone who has the password signs in and out without a pause, which costs everyone a row, and
+/// a line of the revocation log that every node remembers.
+@Suite struct SessionFlood {
+    /// Lets a user start five sessions an hour, so it is no other test's.
+    private static let starting = Task { try await RunningServer(["--sessions-per-hour", "5"]) }
+
+    private let server: RunningServer
+
+    init() async throws { server = try await Self.starting.value }
+
+    @Test func whoStartsTooManySessionsHasToWait() async throws {
+        let account = try await server.newAccount()
+        var (started, refused): ([SignedIn], [HTTPAnswer]) = ([], [])
+        for number in 0..<10 {
+            guard number >= 5 else {
+                let tokens = try await server.signIn(account)
+                started.append(tokens)
+                let out = try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
+                #expect(out.status == 204)
+                continue
+            }
+            let (method, path) = number.isMultiple(of: 2) ? ("POST", "/api/tokens") : ("GET", "/api/token")
+            refused.append(try await server.send(method, path, headers: [account.basic]))
+        }
+        for answer in refused {
+            #expect(answer.status == 429)
+            #expect(answer.code == "rate_limited")
+            #expect((1...720).contains(Int(answer["Retry-After"] ?? "") ?? 0))
+            #expect(answer["RateLimit-Policy"] == #""sessions";q=5"#)
+            #expect(answer["RateLimit"] == #""sessions";r=0;t="# + (answer["Retry-After"] ?? ""))
+            #expect(answer["Cache-Control"] == "no-store")
+            #expect(answer.all("WWW-Authenticate").isEmpty)
+        }
+        let sessions = try await server.run(["sessions", "list", account.name])
+        #expect(sessions.output.isEmpty)
+        try await wait(for: "the refusals to be logged") {
+            server.log.split(separator: "\n").count { $0.contains(" session_throttled user_id=\(account.id) ") } == 5
+        }
+    }
+
+    @Test func whatIsThereIsUsedAndRenewedAllTheSame() async throws {
+        let account = try await server.newAccount()
+        let token = try await server.token(account)
+        var refresh = try await server.signIn(account).refresh
+        for _ in 0..<3 { _ = try await server.token(account) }
+        #expect(try await server.send("GET", "/api/token", headers: [account.basic]).status == 429)
+        // The password itself, a token for a token, and a refresh token start nothing.
+        #expect(try await server.send("GET", "/api/resource", headers: [account.basic]).status == 200)
+        #expect(try await server.send("GET", "/api/me", headers: [account.basic]).status == 200)
+        for _ in 0..<10 {
+            #expect(try await server.send("GET", "/api/token", headers: [basic(token, "")]).status == 200)
+            let renewed = try await server.refresh(refresh)
+            #expect(renewed.status == 200)
+            refresh = renewed.json["refresh_token"] as? String ?? ""
+        }
+        // Another's are another's.
+        _ = try await server.signIn(server.newAccount())
+    }
+
+    /// It is told to nobody else.
+    @Test func aWrongPasswordIsAnsweredAsEver() async throws {
+        let account = try await server.newAccount()
+        for _ in 0..<5 { _ = try await server.token(account) }
+        let wrong = basic(account.name, "wrong")
+        #expect(try await server.send("GET", "/api/token", headers: [wrong]).status == 401)
+        #expect(try await server.send("POST", "/api/tokens", headers: [wrong]).status == 401)
+    }
+
+    @Test(arguments: [["--sessions-per-hour", "none"], ["--sessions-per-hour", "1", "--throttle", "no"]])
+    func whereNothingIsCountedAsManyAsCome(arguments: [String]) async throws {
+        let server = try await RunningServer(arguments)
+        let account = try await server.newAccount()
+        for _ in 0..<8 { _ = try await server.token(account) }
+    }
+}

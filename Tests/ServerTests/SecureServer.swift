@@ -1,0 +1,68 @@
+import Foundation
+import Support
+
+/// A server with a certificate of its own, asked by curl. It has one thread that hashes, for which
+/// all wait.
+final class SecureServer: Sendable {
+    /// For the tests that do not read its log.
+    static let shared = Task { try await SecureServer() }
+
+    private let server: RunningServer
+
+    /// - Parameter key: what `openssl req` is told of the key to make.
+    init(
+        _ arguments: [String], key: [String] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let files = ["key", "certificate"].map { "\(directory.path)/process-\($0).pem" }
+        try await Self.run(
+            "openssl",
+            ["req", "-x509"] + key + [
+                "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                "-keyout", files[0], "-out", files[1],
+            ], in: directory)
+        server = try await RunningServer(
+            [
+                "--tls-key", files[0], "--tls-certificate", files[1], "--throttle", "no", "--hashing-threads", "1",
+                "--hashing-patience", "600",
+            ] + arguments, directory: directory, scheme: "https")
+    }
+
+    var directory: TemporaryDirectory { server.directory }
+    var port: Int { server.port }
+    var url: String { "https://localhost:\(server.port)" }
+    var log: String { server.log }
+
+    func stop() async throws -> Int32 { try await server.stop() }
+
+    /// A new connection, on which nothing has been said yet.
+    func connect() async throws -> HTTPConnection { try await server.connect() }
+
+    convenience init(_ arguments: String...) async throws { try await self.init(arguments) }
+
+    /// Head and body of the answer to a request that curl makes, of a path or a URL.
+    func curl(_ path: String, _ options: String..., input: String? = nil) async throws -> String {
+        try await curl(path, options: options, input: input)
+    }
+
+    func curl(_ path: String, options: [String], input: String? = nil) async throws -> String {
+        let common = [
+            "-sS", "-i", "--cacert", "\(directory.path)/process-certificate.pem", "--resolve",
+            "localhost:\(port):127.0.0.1", "-H", "Content-Type: application/json",
+            path.hasPrefix("/") ? url + path : path,
+        ]
+        return try await Self.run("curl", common + options, in: directory, input: input)
+    }
+
+    /// The output of a command of the system.
+    @discardableResult
+    static func run(
+        _ command: String, _ arguments: [String], in directory: TemporaryDirectory, input: String? = nil
+    ) async throws -> String {
+        let process = try ExternalProcess(
+            ExternalProcess.program(command), arguments, directory: directory,
+            input: input.map { .text($0) } ?? .nothing)
+        _ = try await process.exitStatus()
+        return process.outputText + process.errorText
+    }
+}
