@@ -7,7 +7,7 @@
 // reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all
 // were good, 1 when one was not.
 
-import { createPublicKey, verify } from 'node:crypto'
+import { createHmac, createPublicKey, verify } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 
@@ -20,6 +20,8 @@ const longestRevocation = 86_700 // seconds for which a line matters that does n
 const longestLife = 86_400 // seconds that a token lives at most
 const clockSlack = 60 // seconds by which the server's clock may be ahead
 const maximumLength = 4096
+/** ID:SECRET of a client, where the server shows its list of revocations to clients only. */
+const client = process.env.REST_AUTH_CLIENT
 
 /** The token is not good. To a client this is 401. */
 export class Refused extends Error {}
@@ -87,7 +89,7 @@ export class Verifier {
     if (!Number.isInteger(claims.exp) || claims.exp <= now) throw new Refused('expired')
     if (!Number.isInteger(claims.iat) || claims.iat > now + clockSlack) throw new Refused('from the future')
     if (claims.exp - claims.iat > longestLife) throw new Refused('lives too long')
-    const roles = (claims.roles ?? []).map((role) => subject({ sub: claims.sub, role }))
+    const roles = (claims.roles ?? []).map((role) => subject({ sub: claims.sub, role: hidden(role, claims) }))
     if ([subject({ sub: claims.sub }), subject({ sid: claims.sid }), ...roles].some((it) => this.#refused.has(it))) {
       throw new Refused('revoked')
     }
@@ -128,7 +130,10 @@ export class Verifier {
   }
 
   async #get(path) {
-    const answer = await fetch(this.#baseURL + path, { redirect: 'error', signal: AbortSignal.timeout(requestTimeout) })
+    const headers = client ? { authorization: `Basic ${Buffer.from(client).toString('base64')}` } : {}
+    const answer = await fetch(this.#baseURL + path, {
+      headers, redirect: 'error', signal: AbortSignal.timeout(requestTimeout),
+    })
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
     return answer.json()
   }
@@ -139,6 +144,12 @@ function subject({ sid, sub, role }) {
   if (sid !== undefined) return JSON.stringify(['session', sid])
   if (sub === undefined) throw new Error('a revocation of an unknown kind')
   return JSON.stringify(role === undefined ? ['user', sub] : ['role', sub, role])
+}
+
+/** What stands for the role in the list: only who has a token with the key can tell. */
+function hidden(role, claims) {
+  if (claims.roles_key === undefined) return role
+  return createHmac('sha256', claims.roles_key).update(role).digest('base64url')
 }
 
 /** Each kind of key is used with one algorithm; keys of other kinds are for someone else. */

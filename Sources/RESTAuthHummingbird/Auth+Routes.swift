@@ -61,7 +61,9 @@ extension Auth {
         MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
         ResourceRoutes(login: login).add(to: group)
         VerifyRoutes(login: login).add(to: group)
-        RevocationRoutes(revocations: RevocationList(auth: self)).add(to: group)
+        RevocationRoutes(
+            revocations: RevocationList(auth: self), clients: clients, isPublic: configuration.publicRevocations
+        ).add(to: group)
         OAuthRoutes(auth: self, configuration: configuration).add(to: routes)
         WellKnownRoutes(auth: self, configuration: configuration).add(to: routes)
     }

@@ -26,7 +26,7 @@ final class RevocationList: Sendable {
 
         /// Takes lines from the last one on, as the log has them.
         /// - Returns: whether there may be more.
-        mutating func take(_ lines: [Revocation], at now: Date) -> Bool {
+        mutating func take(_ lines: [Revocation], keys: (User.ID) -> [RoleKey], at now: Date) -> Bool {
             if let last, lines.first != last {
                 // The log may be another: a backup was put back, or the line was swept.
                 (start, blocks, self.last) = (nil, [], nil)
@@ -34,7 +34,7 @@ final class RevocationList: Sendable {
             }
             for line in lines.dropFirst(last == nil ? 0 : 1) {
                 if blocks.last?.isFull != false { blocks.append(RevocationBlock()) }
-                blocks[blocks.count - 1].append(line)
+                blocks[blocks.count - 1].append(line, keys: keys)
             }
             last = lines.last ?? last
             while blocks.count > RevocationList.capacity / Auth.revocationPageSize, let end = blocks.first?.end {
@@ -57,7 +57,7 @@ final class RevocationList: Sendable {
         if let page = state.withLock({ $0.page(after: number) }) { return page }
         let (lines, last) = try await auth.revocations(after: number)
         var block = RevocationBlock()
-        for line in lines { block.append(line) }
+        for line in lines { block.append(line, keys: auth.accessTokens.roleKeys) }
         return RevocationPage(block, after: number, last: last)
     }
 
@@ -91,7 +91,9 @@ final class RevocationList: Sendable {
                 known = start
             }
             let lines = try await auth.revocations(after: known ?? 0).lines
-            mayBeMore = state.withLock { $0.take(lines, at: auth.configuration.now()) }
+            mayBeMore = state.withLock {
+                $0.take(lines, keys: auth.accessTokens.roleKeys, at: auth.configuration.now())
+            }
         }
     }
 }

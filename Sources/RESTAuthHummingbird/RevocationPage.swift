@@ -32,11 +32,12 @@ struct RevocationBlock: Sendable {
     /// The number of the last line.
     var end: Int64 { numbers.last ?? 0 }
 
-    mutating func append(_ line: Revocation) {
+    /// - Parameter keys: by which a user's roles stand there.
+    mutating func append(_ line: Revocation, keys: (User.ID) -> [RoleKey]) {
         if !lines.isEmpty { lines.append(UInt8(ascii: ",")) }
         numbers.append(line.number)
         offsets.append(lines.count)
-        lines += line.json.bytes
+        lines += line.json(keys: keys).map(\.bytes).joined(separator: [UInt8(ascii: ",")])
         expiresAt = max(expiresAt, line.expiresAt)
         compressed = Compressed()
     }

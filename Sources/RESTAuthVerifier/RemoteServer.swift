@@ -14,12 +14,14 @@ final class RemoteServer: Sendable {
 
     /// Without a slash at the end.
     let url: String
+    /// The `Authorization` field of a client; `nil` for nobody.
+    private let authorization: String?
 
     /// A page of a thousand lines has about 120 kB, a set of keys less than one for each key.
     private static let bodyLimit = 1 << 20
     private static let patience: TimeAmount = .seconds(2)
 
-    init(_ url: String, allowsPlaintext: Bool) throws(AuthError) {
+    init(_ url: String, client: (id: String, secret: String)? = nil, allowsPlaintext: Bool) throws(AuthError) {
         guard let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty, parts.query == nil,
             parts.fragment == nil,
             parts.scheme == "https" || parts.scheme == "http"
@@ -29,6 +31,8 @@ final class RemoteServer: Sendable {
                 .misconfigured, "\(url) is in the clear: use https, or allow plaintext inside a network that you trust")
         }
         self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
+        // Neither has a character that the form encoding of RFC 6749 section 2.3.1 would change.
+        authorization = client.map { "Basic \(Data("\($0.id):\($0.secret)".utf8).base64EncodedString())" }
     }
 
     private static func isLoopback(_ host: String) -> Bool {
@@ -58,7 +62,9 @@ final class RemoteServer: Sendable {
         let response: HTTPClientResponse
         let body: ByteBuffer
         do {
-            response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + path), timeout: Self.patience)
+            var request = HTTPClientRequest(url: url + path)
+            if let authorization { request.headers.add(name: "Authorization", value: authorization) }
+            response = try await HTTPClient.shared.execute(request, timeout: Self.patience)
             body = try await response.body.collect(upTo: Self.bodyLimit)
         } catch {
             throw AuthError(.storageUnavailable, "the auth server does not answer", retryAfter: 1)

@@ -41,12 +41,13 @@ public final class Verifier: CredentialVerifier, Service {
     /// - Throws: `misconfigured` for what is no URL, and for one in the clear to another machine
     ///   unless that is allowed.
     public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
-        server = try RemoteServer(url, allowsPlaintext: configuration.allowsPlaintext)
+        server = try RemoteServer(
+            url, client: configuration.client, allowsPlaintext: configuration.allowsPlaintext)
         tokens = TokenVerifier(
             keys: VerificationKeys(bound: configuration.keyInterval + configuration.bound),
             revocations: Revocations(bound: configuration.bound),
             issuer: configuration.issuer ?? server.url,
-            capacity: configuration.verifiedTokenCapacity, now: { Date() })
+            capacity: configuration.verifiedTokenCapacity, hidesRoles: true, now: { Date() })
         self.configuration = configuration
     }
 

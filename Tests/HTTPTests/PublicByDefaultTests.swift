@@ -1,4 +1,5 @@
 import Foundation
+import RESTAuth
 import Support
 import Testing
 
@@ -48,6 +49,62 @@ import Testing
         // The same ones again are no trying, and others are not held up.
         #expect(try await look(miguel.id, from: "192.0.2.1").status == 200)
         #expect(try await look(21, from: "198.51.100.1").status == 400)
+    }
+
+    /// With settings of its own: nobody but a client sees the list.
+    @Test func theListOfRevocationsIsForClientsOnly() async throws {
+        let server = try await RunningServer(["--public-revocations", "no"])
+        let miguel = try await server.newAccount()
+        let secret = try await server.addClient("gateway")
+        let token = try await server.token(miguel)
+        let refused = [
+            [], [miguel.basic], [bearer(token)], [basic(token, "")], [basic("gateway", "wrong")],
+            [basic("nobody", secret)], [basic("gateway", secret), basic("gateway", secret)], ["Authorization: Basic"],
+        ]
+        for path in ["/api/revocations", "/api/revocations?since=0", "/api/revocations?since=nonsense"] {
+            for headers in refused {
+                let answer = try await server.send("GET", path, headers: headers)
+                #expect(answer.status == 401, "\(path) \(headers)")
+                #expect(!answer.body.contains("revocations\":"))
+                #expect(answer["Cache-Control"] == "no-store")
+            }
+        }
+        #expect(try await server.send("HEAD", "/api/revocations").status == 401)
+        let list = try await server.send("GET", "/api/revocations", headers: [basic("gateway", secret)])
+        #expect(list.status == 200)
+        #expect(list["Cache-Control"] == "private, no-cache")
+        let again = try await server.send(
+            "GET", "/api/revocations", headers: [basic("gateway", secret), "If-None-Match: \(list["ETag"] ?? "")"])
+        #expect(again.status == 304)
+        #expect(try await server.send("GET", "/api/revocations", headers: ["If-None-Match: *"]).status == 401)
+    }
+
+    /// What stands for a role in the list says which one only to who has a token of that user.
+    @Test func theListDoesNotNameRoles() async throws {
+        let server = try await RunningServer()
+        let (miguel, susan) = (try await server.newAccount(), try await server.newAccount("susan"))
+        for account in [miguel, susan] { try await server.command("users", "grant", account.name, "admin", "editor") }
+        let (token, other) = (try await server.token(miguel), try await server.token(susan))
+        for account in [miguel, susan] { try await server.command("users", "revoke", account.name, "admin") }
+        let answer = try await server.send("GET", "/api/revocations")
+        let lines = try #require(answer.json["revocations"] as? [[String: Any]])
+        let roles = lines.compactMap { $0["role"] as? String }
+        #expect(roles.count == 2)
+        #expect(Set(roles).count == 2)
+        #expect(!answer.body.contains("admin"))
+        for (token, role) in zip([token, other], roles) {
+            let key = RoleKey(try #require(try claims(of: token)["roles_key"] as? String))
+            #expect(key.digest(of: "admin") == role)
+            #expect(key.digest(of: "editor") != role)
+            #expect(try await server.send("GET", "/api/resource", headers: [bearer(token)]).status == 401)
+        }
+    }
+
+    private func claims(of token: String) throws -> [String: Any] {
+        var payload = String(token.split(separator: ".")[1]).replacing("-", with: "+").replacing("_", with: "/")
+        payload += String(repeating: "=", count: (4 - payload.utf8.count % 4) % 4)
+        let data = try #require(Data(base64Encoded: payload))
+        return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
     @Test func whoeverReachesItFromOutsideIsTold() async throws {

@@ -14,6 +14,8 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package let sessionID: Session.ID
     /// `roles`, sorted.
     package let roles: [String]
+    /// `roles_key`, where there are roles: by it the list of revocations speaks of them.
+    package let roleKey: RoleKey?
     /// `jti`: 128 random bits, so that two tokens of one second differ.
     package let tokenID: String
     package let issuedAt: Int
@@ -25,14 +27,15 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package static let clockSlack = 60
 
     package init(
-        issuer: String, subject: User.ID, username: String, sessionID: Session.ID, roles: [String], tokenID: String,
-        issuedAt: Int, expiresAt: Int, authenticatedAt: Int
+        issuer: String, subject: User.ID, username: String, sessionID: Session.ID, roles: [String],
+        roleKey: RoleKey? = nil, tokenID: String, issuedAt: Int, expiresAt: Int, authenticatedAt: Int
     ) {
         self.issuer = issuer
         self.subject = subject
         self.username = username
         self.sessionID = sessionID
         self.roles = roles
+        self.roleKey = roles.isEmpty ? nil : roleKey
         self.tokenID = tokenID
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
@@ -60,6 +63,7 @@ extension AccessTokenClaims {
                 ("iat", .integer(issuedAt)), ("exp", .integer(expiresAt)), ("auth_time", .integer(authenticatedAt)),
                 ("amr", ["pwd"]),
             ] + (roles.isEmpty ? [] : [("roles", .array(roles.map(JSON.string)))])
+            + (roleKey.map { [("roles_key", .string($0.text))] } ?? [])
         return .object(members.map(JSON.Member.init))
     }
 
@@ -74,12 +78,20 @@ extension AccessTokenClaims {
             authenticatedAt <= issuedAt, issuedAt < expiresAt, issuedAt > 0,
             expiresAt - issuedAt <= AuthConfiguration.maximumTokenDuration,
             // We never make one, so whatever it says, it is not ours.
-            payload["nbf"] == nil, let roles = Self.roles(payload["roles"])
+            payload["nbf"] == nil, let roles = Self.roles(payload["roles"]),
+            let roleKey = Self.roleKey(payload["roles_key"], isExpected: !roles.isEmpty)
         else { return nil }
         self.init(
-            issuer: issuer, subject: id, username: username, sessionID: sessionID, roles: roles, tokenID: tokenID,
-            issuedAt: issuedAt,
+            issuer: issuer, subject: id, username: username, sessionID: sessionID, roles: roles, roleKey: roleKey,
+            tokenID: tokenID, issuedAt: issuedAt,
             expiresAt: expiresAt, authenticatedAt: authenticatedAt)
+    }
+
+    /// Outer `nil` for what is no key, or stands where none is.
+    private static func roleKey(_ json: JSON?, isExpected: Bool) -> RoleKey?? {
+        guard let json else { return .some(nil) }
+        guard isExpected, let text = json.string, text.utf8.count == 43 else { return nil }
+        return RoleKey(text)
     }
 
     private static func roles(_ json: JSON?) -> [String]? {

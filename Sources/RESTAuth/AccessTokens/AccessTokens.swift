@@ -93,7 +93,7 @@ public final class AccessTokens: Sendable {
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
             issuer: issuer, subject: identity.userID, username: identity.username, sessionID: session.id,
-            roles: identity.roles.sorted(),
+            roles: identity.roles.sorted(), roleKey: identity.roles.isEmpty ? nil : roleKeys(of: identity.userID).first,
             tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration,
             authenticatedAt: authenticatedAt)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
@@ -103,6 +103,12 @@ public final class AccessTokens: Sendable {
         }
         AuthEvent.tokenIssued(userID: identity.userID).record()
         return token
+    }
+
+    /// What the roles of that user stand under in the list of revocations: the key that tokens are
+    /// given, then the other that they may have while the secret is changed.
+    package func roleKeys(of user: User.ID) -> [RoleKey] {
+        keys.secrets.known.all.map { RoleKey(of: user, secret: $0) }
     }
 
     /// Seconds that a token may live that is traded for these credentials, a password or another

@@ -57,7 +57,7 @@ public final class SigningKeys: Sendable {
     private let ring = Mutex<[Loaded]>([])
     private let looks = Mutex(Looks())
     private let storage: any Storage
-    private let secrets: InstanceSecrets
+    let secrets: InstanceSecrets
     /// `nil` for that of the newest key.
     private let algorithm: SigningAlgorithm?
     private let rotationInterval: TimeInterval

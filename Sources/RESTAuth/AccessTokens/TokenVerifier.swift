@@ -10,15 +10,18 @@ package final class TokenVerifier: Sendable {
     package let revocations: Revocations
     private let cache: VerifiedTokenCache
     private let issuer: String
+    /// Whether the revocations are another server's list, in which names of roles are hidden.
+    private let hidesRoles: Bool
     private let now: @Sendable () -> Date
 
     package init(
         keys: VerificationKeys, revocations: Revocations, issuer: String, capacity: Int,
-        now: @escaping @Sendable () -> Date
+        hidesRoles: Bool = false, now: @escaping @Sendable () -> Date
     ) {
         self.keys = keys
         self.revocations = revocations
         self.issuer = issuer
+        self.hidesRoles = hidesRoles
         self.now = now
         cache = VerifiedTokenCache(capacity: capacity)
     }
@@ -41,7 +44,7 @@ package final class TokenVerifier: Sendable {
         let known = cache.token(digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
         let claims = try known?.claims ?? signedClaims(token)
         guard claims.isLive(at: now) else { throw AuthError.invalidToken }
-        let identity = known?.identity ?? Identity(claims)
+        let identity = known?.identity ?? Identity(claims, hidesRoles: hidesRoles)
         let standing = revocations.standing(of: identity, at: instant)
         if known != nil, standing == .admitted, keys.isConfirmed(at: instant) { return identity }
         guard standing != .refused else { throw AuthError.invalidToken }
@@ -78,16 +81,6 @@ package final class TokenVerifier: Sendable {
             let claims = AccessTokenClaims(payload, issuer: issuer)
         else { throw .invalidToken }
         return claims
-    }
-}
-
-extension Identity {
-    init(_ claims: AccessTokenClaims) {
-        self.init(
-            userID: claims.subject, username: claims.username, method: .token,
-            authenticatedAt: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt)),
-            sessionID: claims.sessionID,
-            roles: Set(claims.roles))
     }
 }
 

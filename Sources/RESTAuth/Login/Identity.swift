@@ -27,6 +27,10 @@ public struct Identity: Sendable, Hashable {
     /// anything else.
     package let legacyTokenExpiresAt: Date?
 
+    /// What the roles are called where it says which tokens are refused: by their names here, by
+    /// what hides them elsewhere (``RoleKey``).
+    package let rolesInLog: Set<String>
+
     public init(
         userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil,
         roles: Set<String> = []
@@ -40,7 +44,7 @@ public struct Identity: Sendable, Hashable {
     private init(
         userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID?,
         roles: Set<String>,
-        passwordVersion: Int?, legacyTokenExpiresAt: Date? = nil
+        passwordVersion: Int?, legacyTokenExpiresAt: Date? = nil, rolesInLog: Set<String>? = nil
     ) {
         self.userID = userID
         self.username = username
@@ -50,6 +54,18 @@ public struct Identity: Sendable, Hashable {
         self.roles = roles
         self.passwordVersion = passwordVersion
         self.legacyTokenExpiresAt = legacyTokenExpiresAt
+        self.rolesInLog = rolesInLog ?? roles
+    }
+
+    /// Who a token of ours stands for.
+    /// - Parameter hidesRoles: whether this is for a list in which names of roles are hidden.
+    init(_ claims: AccessTokenClaims, hidesRoles: Bool) {
+        let key = hidesRoles ? claims.roleKey : nil
+        self.init(
+            userID: claims.subject, username: claims.username, method: .token,
+            authenticatedAt: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt)),
+            sessionID: claims.sessionID, roles: Set(claims.roles), passwordVersion: nil,
+            rolesInLog: key.map { key in Set(claims.roles.map { key.digest(of: $0) }) })
     }
 
     /// Who gave that password.

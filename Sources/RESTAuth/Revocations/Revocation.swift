@@ -85,15 +85,20 @@ extension RevocationStorage {
 // MARK: - On the wire
 
 extension Revocation {
-    /// `sub`, `sub` and `role`, or `sid`; nothing of whose session it was. `exp` is when the line
-    /// may be forgotten.
-    package var json: JSON {
-        let subject: [(String, JSON)] =
-            switch self.subject {
-            case .user(let id): [("sub", .string(String(id)))]
-            case .role(let role, let id): [("sub", .string(String(id))), ("role", .string(role))]
-            case .session(let id): [("sid", .string(id.description))]
-            }
+    /// `sub`, `sub` and `role`, or `sid`; nothing of whose session it was, and no role by its name.
+    /// `exp` is when the line may be forgotten.
+    /// - Parameter keys: those that a user's tokens may carry, the first of which is used for new
+    ///   ones. A role stands there once for each.
+    package func json(keys: (User.ID) -> [RoleKey]) -> [JSON] {
+        switch subject {
+        case .user(let id): [json([("sub", .string(String(id)))])]
+        case .role(let role, let id):
+            keys(id).map { json([("sub", .string(String(id))), ("role", .string($0.digest(of: role)))]) }
+        case .session(let id): [json([("sid", .string(id.description))])]
+        }
+    }
+
+    private func json(_ subject: [(String, JSON)]) -> JSON {
         let members =
             [("number", .integer(Int(number)))] + subject + [
                 ("refused", .bool(isRefused)), ("at", .integer(Int(at.timeIntervalSince1970))),
@@ -102,7 +107,8 @@ extension Revocation {
         return .object(members.map(JSON.Member.init))
     }
 
-    /// A line of a server that does not say `exp` is kept as long as any token lives.
+    /// A line of a server that does not say `exp` is kept as long as any token lives. Its role is
+    /// what stands for it (``RoleKey/digest(of:)``).
     package init?(_ json: JSON) {
         guard let number = json["number"]?.integer, case .bool(let isRefused)? = json["refused"],
             let at = json["at"]?.integer

@@ -52,7 +52,9 @@ public final class Revocations: Sendable {
             if !state.entries.isEmpty {
                 if state.refuses(.user(identity.userID)) { return .refused }
                 if let session = identity.sessionID, state.refuses(.session(session)) { return .refused }
-                if identity.roles.contains(where: { state.refuses(.role($0, of: identity.userID)) }) { return .refused }
+                if identity.rolesInLog.contains(where: { state.refuses(.role($0, of: identity.userID)) }) {
+                    return .refused
+                }
             }
             return state.isConfirmed(at: now, within: bound) ? .admitted : .unknown
         }
