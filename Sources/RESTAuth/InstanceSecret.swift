@@ -35,7 +35,7 @@ public struct InstanceSecret: Sendable {
                 "the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: openssl rand -base64 32"
             )
         }
-        guard Set(text.utf8).count >= 8, !Self.published.contains(where: text.lowercased().contains),
+        guard !Self.published.contains(where: text.lowercased().contains),
             GuessableSecret.bits(of: text) >= Self.minimumStrength
         else {
             throw AuthError(

@@ -32,6 +32,24 @@ import Testing
         }
     }
 
+    /// The page of what was found names the tests that hold it.
+    @Test func theTestsThatAreNamedAreThere() throws {
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Audit.md")
+        let directory = ExternalProcess.repository.appendingPathComponent("Tests")
+        let files = try #require(FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil))
+        let tests = try files.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
+            .map { try String(contentsOf: $0, encoding: .utf8) }.joined()
+        let elsewhere: Set<Substring> = ["StorageContract", "owners", "setPasswordHash", "openapi", "yaml", "security"]
+        let paragraphs = page.components(separatedBy: "\n\n").filter { $0.hasPrefix("Tests: ") }
+        #expect(paragraphs.count > 20)
+        for name in paragraphs.flatMap({ $0.matches(of: /`([A-Za-z.]+)`/).map(\.output.1) }) {
+            for part in name.split(separator: ".") where !elsewhere.contains(part) {
+                let isThere = tests.contains("func \(part)(") || tests.contains("struct \(part) ")
+                #expect(isThere || tests.contains("struct \(part):"), "\(name)")
+            }
+        }
+    }
+
     private func text(_ path: String) throws -> String {
         try String(contentsOf: ExternalProcess.repository.appendingPathComponent(path), encoding: .utf8)
     }

@@ -20,7 +20,7 @@ public struct LegacySecret: Sendable {
     ///   bytes, when they are too regular to be random, or when the secret has been published (the
     ///   ancestor's article, tutorials, documentation).
     public init(_ text: String) throws(AuthError) {
-        guard text.utf8.count >= Self.minimumLength, Set(text.utf8).count >= 5, !Self.isPublished(text.lowercased()),
+        guard text.utf8.count >= Self.minimumLength, !Self.isPublished(text.lowercased()),
             GuessableSecret.bits(of: text) >= Self.minimumStrength
         else {
             throw AuthError(

@@ -155,14 +155,18 @@ struct CharactersInCookies {
     @Test func anETagIsOneToTheByte() async throws {
         let account = try await server.newAccount()
         #expect(try await server.send("DELETE", "/api/tokens", headers: [bearer(server.token(account))]).status == 204)
-        let tag = try #require(try await server.send("GET", "/api/revocations")["ETag"])
+        func present() async throws -> String {
+            let field = try #require(try await server.send("GET", "/api/revocations")["ETag"])
+            return String(field.drop { $0 != "\"" })
+        }
+        let tag = try await present()
         func status(_ value: [UInt8]) async throws -> Int {
             try await server.send("GET", "/api/revocations?since=0", [Array("If-None-Match: ".utf8) + value]).status
         }
         // Another test may have written a line meanwhile.
         var isNotModified = false
         for mark in Mark.before + Mark.after {
-            let known = try #require(try await server.send("GET", "/api/revocations")["ETag"])
+            let known = try await present()
             isNotModified = try await status(mark + Array(", W/\(known)".utf8)) == 304 || isNotModified
             #expect(try await status(Array("\"x".utf8) + Array(tag.utf8) + mark) == 200)
             #expect(try await status(mark + Array(tag.utf8)) == 200)
