@@ -21,7 +21,7 @@ const longestLife = 86_400 // seconds that a token lives at most
 const clockSlack = 60 // seconds by which the server's clock may be ahead
 const maximumLength = 4096
 /** ID:SECRET of a client, where the server shows its list of revocations to clients only. */
-const client = process.env.REST_AUTH_CLIENT
+const client = process.env.VERIFIER_CLIENT
 
 /** The token is not good. To a client this is 401. */
 export class Refused extends Error {}

@@ -91,7 +91,6 @@ class Revocations:
         subjects = [("user", user), ("session", claims["sid"])] + roles
         return any(subject in self.refused for subject in subjects)
 
-
     @staticmethod
     def hidden(role, claims):
         """What stands for the role in the list: only who has a token with the key can tell."""
@@ -161,7 +160,7 @@ class Verifier:
 def get(url):
     request = urllib.request.Request(url)
     # ID:SECRET of a client, where the server shows its list of revocations to clients only.
-    if client := os.environ.get("REST_AUTH_CLIENT"):
+    if client := os.environ.get("VERIFIER_CLIENT"):
         request.add_header("Authorization", "Basic " + base64.b64encode(client.encode()).decode())
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         return json.load(answer)

@@ -98,6 +98,7 @@ public struct Auth: Sendable {
     public func readiness() async -> Readiness {
         let storageAnswers =
             (try? await storage.lastRevocationNumber()) != nil && signingKeys.verification.isConfirmed()
+            && signingKeys.isWhole
         let isCounted = (try? await throttle.uncounted.settle()) != nil
         return Readiness(
             storage: storageAnswers, revocations: accessTokens.verifier.revocations.isConfirmed, throttle: isCounted)

@@ -1,5 +1,6 @@
 package import Crypto
 import Foundation
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -21,7 +22,7 @@ public struct InstanceSecret: Sendable {
     /// more.
     private static let minimumStrength = 64.0
 
-    private let bytes: SymmetricKey
+    private let keys: DerivedKeys
 
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
@@ -41,12 +42,13 @@ public struct InstanceSecret: Sendable {
             throw AuthError(
                 .misconfigured, "the secret key is published or easy to guess; make one with: openssl rand -base64 32")
         }
-        bytes = SymmetricKey(data: Data(text.utf8))
+        keys = DerivedKeys(of: SymmetricKey(data: Data(text.utf8)))
     }
 
     /// One that was in use and is to be dropped. What is asked of a new one may be more than was
     /// asked then, and nobody should have to keep it for that.
-    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength`` bytes.
+    /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
+    ///   bytes.
     public init(retired text: String) throws(AuthError) {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text.utf8.count >= Self.minimumLength else {
@@ -54,12 +56,12 @@ public struct InstanceSecret: Sendable {
                 .misconfigured,
                 "the previous secret key has \(text.utf8.count) bytes and had at least \(Self.minimumLength)")
         }
-        bytes = SymmetricKey(data: Data(text.utf8))
+        keys = DerivedKeys(of: SymmetricKey(data: Data(text.utf8)))
     }
 
     /// A new random secret of 256 bits that lives as long as this process.
     public init() {
-        bytes = SymmetricKey(size: .bits256)
+        keys = DerivedKeys(of: SymmetricKey(size: .bits256))
     }
 
     static let published = [
@@ -69,8 +71,26 @@ public struct InstanceSecret: Sendable {
     ]
 
     /// A 256-bit key for one purpose.
-    package func key(for purpose: String) -> SymmetricKey {
-        HKDF<SHA256>.deriveKey(inputKeyMaterial: bytes, info: Data("rest-auth \(purpose)".utf8), outputByteCount: 32)
+    package func key(for purpose: String) -> SymmetricKey { keys.key(for: purpose) }
+}
+
+/// The keys of one secret, each derived once.
+private final class DerivedKeys: Sendable {
+    private let secret: SymmetricKey
+    private let derived = Mutex<[String: SymmetricKey]>([:])
+
+    init(of secret: SymmetricKey) {
+        self.secret = secret
+    }
+
+    func key(for purpose: String) -> SymmetricKey {
+        derived.withLock { derived in
+            if let key = derived[purpose] { return key }
+            let key = HKDF<SHA256>.deriveKey(
+                inputKeyMaterial: secret, info: Data("rest-auth \(purpose)".utf8), outputByteCount: 32)
+            derived[purpose] = key
+            return key
+        }
     }
 }
 
@@ -103,7 +123,9 @@ extension InstanceSecret {
 
     static func read(_ file: String) throws(AuthError) -> String? {
         guard access(file, F_OK) == 0 else { return nil }
-        let permissions = try? FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        // Of what a link leads to.
+        let target = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
+        let permissions = try? FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
         guard let permissions, let data = FileManager.default.contents(atPath: file), data.count <= 12288,
             let text = String(validating: data, as: UTF8.self)
         else { throw AuthError(.misconfigured, "the secret file \(file) cannot be read") }

@@ -12,7 +12,7 @@ public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, Revocat
     ThrottleStorage,
     RegistrationStorage, ImportStorage
 {
-    /// The secrets that lie beside the data, one made when there is none yet; `nil` when this backend
-    /// has no place of its own for them and the configuration must bring them.
+    /// The secrets that lie beside the data, one made when there is none yet; `nil` when this
+    /// backend has no place of its own for them and the configuration must bring them.
     func instanceSecrets() throws -> InstanceSecrets?
 }

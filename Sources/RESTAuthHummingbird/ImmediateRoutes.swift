@@ -1,8 +1,8 @@
 package import HTTPTypes
 package import RESTAuth
 
-/// What can be answered on the spot: that the process lives, and a remembered token, need neither the
-/// database nor another thread.
+/// What can be answered on the spot: that the process lives, and a remembered token, need neither
+/// the database nor another thread.
 ///
 /// A server may ask this before its router. `nil` says nothing about the request, only that the
 /// router has to answer it.

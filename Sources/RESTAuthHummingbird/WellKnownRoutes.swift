@@ -10,11 +10,15 @@ struct WellKnownRoutes: Sendable {
 
     func add(to routes: some RouterMethods<some RequestContext>) {
         let routes = routes.group(".well-known")
-        routes.resource("jwks.json", [.get: { _, _ in keys() }])
+        routes.resource("jwks.json", [.get: { _, _ in try keys() }])
         routes.resource("oauth-authorization-server", [.get: { request, _ in try metadata(request) }])
     }
 
-    private func keys() -> Response {
+    private func keys() throws -> Response {
+        // Verifiers would keep a set of none.
+        guard !auth.signingKeys.list().isEmpty else {
+            throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
+        }
         var response = Response.json(auth.signingKeys.publishedSet)
         response.headers[.cacheControl] = "public, max-age=\(SigningKeys.publicationLifetime)"
         return response

@@ -37,10 +37,13 @@ enum Schema {
 
     /// Makes sure that the database can be reached and is not one of a newer version or partly
     /// filled.
-    static func look(_ configuration: PostgresConfiguration) throws {
+    static func look(_ configuration: PostgresConfiguration) throws -> [StoredSigningKey] {
         do {
             let connection = try Connection(configuration)
-            if try version(connection) > 0 { try refuseUnfinished(connection) }
+            let version = try version(connection)
+            if version > 0 { try refuseUnfinished(connection) }
+            guard version == Migrations.all.count else { return [] }
+            return try connection.query(Statement(StoredSigningKey.selection)).map(StoredSigningKey.init)
         } catch let error as PostgresError {
             throw unusable(error)
         }

@@ -174,7 +174,7 @@ extension PostgresStorage {
     }
 
     /// Stores a session when its user is there and `condition` is true of the user's row, with
-    /// `parameter` as `$9`.
+    /// `parameter` as `$10`.
     func inserting(_ new: NewSession, _ condition: String, _ parameter: any PostgresParameter) -> Statement {
         let session = new.session
         return Statement(

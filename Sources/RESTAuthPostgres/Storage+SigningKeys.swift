@@ -3,13 +3,7 @@ public import RESTAuth
 
 extension PostgresStorage {
     public func signingKeys() async throws -> [StoredSigningKey] {
-        try await read(
-            "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
-        ).map { row in
-            try StoredSigningKey(
-                id: row["id"], algorithm: row["algorithm"], sealed: row["sealed"], createdAt: row["created_at"],
-                signsFrom: row["signs_from"], follows: row["follows"])
-        }
+        try await read(StoredSigningKey.selection).map(StoredSigningKey.init)
     }
 
     public func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool {
@@ -44,5 +38,16 @@ extension PostgresStorage {
             Statement(
                 "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < $1)",
                 [date]))
+    }
+}
+
+extension StoredSigningKey {
+    static let selection =
+        "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+
+    init(_ row: Row) throws {
+        self.init(
+            id: try row["id"], algorithm: try row["algorithm"], sealed: try row["sealed"],
+            createdAt: try row["created_at"], signsFrom: try row["signs_from"], follows: try row["follows"])
     }
 }

@@ -2,7 +2,8 @@ import Foundation
 import RESTAuth
 
 extension PostgresStorage {
-    /// Deletes what was counted, by the name and by the id, of the users for whom `condition` holds.
+    /// Deletes what was counted, by the name and by the id, of the users for whom `condition`
+    /// holds.
     static func deletingThrottles(ofUsers condition: String, _ parameters: [any PostgresParameter]) -> Statement {
         Statement("DELETE FROM throttles USING users WHERE (\(condition)) AND \(isOf("users"))", parameters)
     }

@@ -63,10 +63,11 @@ public struct PostgresStorage: Storage {
 
     /// Makes sure that ``init(_:createsMissing:)`` would succeed, as far as can be told without
     /// changing anything.
+    /// - Returns: the signing keys that are there, as far as the schema is of this version.
     /// - Throws: `misconfigured`, with what to do about it.
-    package static func checkUsable(_ configuration: PostgresConfiguration) async throws {
+    package static func checkUsable(_ configuration: PostgresConfiguration) async throws -> [StoredSigningKey] {
         try configuration.validate()
-        try await onThread { try Schema.look(configuration) }
+        return try await onThread { try Schema.look(configuration) }
     }
 
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the

@@ -87,7 +87,8 @@ private struct UserInsertion {
 
     func run(_ users: [ImportableUser]) throws -> [ImportOutcome] {
         var insertion = try insertion()
-        // Where nothing is counted, which is so most of the time, there is nothing to be looked for.
+        // Where nothing is counted, which is so most of the time, there is nothing to be looked
+        // for.
         let isAnythingCounted = try database.row("SELECT 1 FROM throttles LIMIT 1", []) { _ in true } ?? false
         return try users.map { user in
             guard user.id.map({ $0 > last }) ?? true else { return try obstacle(to: user) ?? .idTaken }

@@ -4,16 +4,7 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func signingKeys() async throws -> [StoredSigningKey] {
-        try read { database in
-            try database.rows(
-                "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
-            ) { row in
-                StoredSigningKey(
-                    id: row["id"], algorithm: row["algorithm"], sealed: Array(row["sealed"] as Data),
-                    createdAt: Date(timeIntervalSince1970: row["created_at"]),
-                    signsFrom: Date(timeIntervalSince1970: row["signs_from"]), follows: row["follows"])
-            }
-        }
+        try read { try $0.signingKeys() }
     }
 
     public func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool {
@@ -60,6 +51,19 @@ extension SQLiteStorage {
             try database.run(
                 "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < ?)",
                 [date.timeIntervalSince1970])
+        }
+    }
+}
+
+extension Database {
+    func signingKeys() throws -> [StoredSigningKey] {
+        try rows(
+            "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+        ) { row in
+            StoredSigningKey(
+                id: row["id"], algorithm: row["algorithm"], sealed: Array(row["sealed"] as Data),
+                createdAt: Date(timeIntervalSince1970: row["created_at"]),
+                signsFrom: Date(timeIntervalSince1970: row["signs_from"]), follows: row["follows"])
         }
     }
 }

@@ -87,24 +87,26 @@ public struct SQLiteStorage: Storage {
 
     /// Makes sure that ``init(path:createsMissing:)`` would succeed, without making or changing
     /// anything.
+    /// - Returns: the signing keys that are there, as far as the schema is of this version.
     /// - Throws: `misconfigured`, as that would.
-    package static func checkUsable(path: String) throws {
+    package static func checkUsable(path: String) throws -> [StoredSigningKey] {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard access(path, F_OK) == 0 else {
             guard access(directory, W_OK | X_OK) == 0 else {
                 throw AuthError(
                     .misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
             }
-            return
+            return []
         }
         try checkWritable(path)
         do {
             try checkIdentity(of: path)
             var configuration = Self.configuration
             configuration.readonly = true
-            try DatabaseQueue(path: path, configuration: configuration).read { database in
+            return try DatabaseQueue(path: path, configuration: configuration).read { database in
                 try Migrations.refuseNewer(database, path: path)
                 try Migrations.refuseUnfinished(database, path: path)
+                return try Migrations.migrator.hasCompletedMigrations(database) ? database.signingKeys() : []
             }
         } catch {
             throw unusable(path, error)

@@ -85,7 +85,6 @@ struct Server {
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
                 ConnectionGuard(requestTimeout: limits.request, bodyLimit: bodyLimit),
-                RequestCount(),
                 RequestTurns(),
                 ImmediateAnswers(routes: immediate, completion: completion),
             ],

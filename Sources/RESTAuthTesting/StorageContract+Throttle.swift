@@ -8,7 +8,8 @@ extension StorageContract {
         allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
     private static let subject = ThrottleSubject.confirmation(by: 7)
 
-    /// Names that begin like others, or end like a network, and marks that join with what stands before.
+    /// Names that begin like others, or end like a network, and marks that join with what stands
+    /// before.
     private static let names = ["john", "john smith", "john  smith", "john 192.0.2.0/24", "\u{301}nna", "ä", "李雷"]
 
     private static func count(

@@ -4,8 +4,8 @@ public struct VerifierConfiguration: Sendable {
     /// with `public_url` writes.
     public var issuer: String?
 
-    /// The id and secret of a client of the server, where it shows its list of revocations to clients
-    /// only.
+    /// The id and secret of a client of the server, where it shows its list of revocations to
+    /// clients only.
     public var client: (id: String, secret: String)?
 
     /// How often the list of revocations is asked for: for its new lines only, so mostly for none.

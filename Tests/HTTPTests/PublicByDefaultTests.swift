@@ -49,6 +49,15 @@ import Testing
         // The same ones again are no trying, and others are not held up.
         #expect(try await look(miguel.id, from: "192.0.2.1").status == 200)
         #expect(try await look(21, from: "198.51.100.1").status == 400)
+        // A customer's 256 networks have four times as many between them.
+        var answered = 0
+        for network in 0..<8 {
+            for id in 1...20 {
+                let address = "2001:db8:7:\(String(network * 256, radix: 16))::1"
+                answered += try await look(1000 * network + id, from: address).status == 429 ? 0 : 1
+            }
+        }
+        #expect(answered == 80)
     }
 
     /// With settings of its own: nobody but a client sees the list.

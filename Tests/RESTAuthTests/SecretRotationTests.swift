@@ -30,6 +30,26 @@ import Testing
     private func changed() async throws -> TestAuth { try await process(InstanceSecrets(new, previous: old)) }
     private func after() async throws -> TestAuth { try await process(InstanceSecrets(new)) }
 
+    // MARK: Keys
+
+    /// One that the new secret has not come to goes on with what it has, and says that it is not in
+    /// order.
+    @Test func aProcessThatDoesNotKnowTheSecretKeepsItsKeys() async throws {
+        let late = try await before()
+        let token = try await late.session().access
+        let keys = late.auth.signingKeys.jwks
+        #expect(try await changed().auth.secretRotation.reseal() == 1)
+        await late.expect(.storageUnavailable) { try await late.auth.signingKeys.load() }
+        #expect(late.auth.signingKeys.jwks == keys)
+        #expect(try await late.verify(token).username == "miguel")
+        #expect(await !late.auth.readiness().storage)
+        // A key of which it never knew opens nothing, and one that is gone is gone.
+        try await changed().auth.signingKeys.replaceAll()
+        await late.expect(.storageUnavailable) { try await late.auth.signingKeys.load() }
+        #expect(late.auth.signingKeys.list().isEmpty)
+        await late.expect(.storageUnavailable) { try await late.signIn() }
+    }
+
     // MARK: Sessions
 
     @Test func aSessionGoesOnAndNeedsTheOldSecretUntilItHasBeenRenewedTwice() async throws {

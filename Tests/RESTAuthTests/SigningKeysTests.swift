@@ -219,10 +219,10 @@ import Testing
         _ = try await test.verify(tokens.access)
         let first = try #require(test.auth.signingKeys.list().first).id
         _ = try await test.storage.insertSigningKey(Samples.signingKey("other", at: test.clock.now, follows: first))
-        await test.expect(.misconfigured) { try await test.auth.signingKeys.load() }
+        await test.expect(.storageUnavailable) { try await test.auth.signingKeys.load() }
         _ = try await test.verify(tokens.access)
         _ = try await test.storage.deleteSigningKey(id: first)
-        await test.expect(.misconfigured) { try await test.auth.signingKeys.load() }
+        await test.expect(.storageUnavailable) { try await test.auth.signingKeys.load() }
         #expect(test.auth.accessTokens.remembered(Array(tokens.access.value.utf8)) == nil)
         await #expect(throws: AuthError.self) { try await test.verify(tokens.access) }
     }

@@ -158,6 +158,21 @@ import Testing
         #expect(directory.contents.sorted() == contents.sorted())
     }
 
+    @Test func anotherSecretThanTheDatabasesIsNotGood() async throws {
+        let server = try await RunningServer()
+        let flags = ["--database", "sqlite:\(server.databasePath)"]
+        for (more, secret) in [
+            ([], ["SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"]), (["--secret-key-file", "other.secret"], [:]),
+            (["--secret-key-file", "nowhere/other.secret"], [:]),
+        ] as [([String], [String: String])] {
+            let outcome = try await runCommand(
+                ["config", "check"] + flags + more, environment: secret, directory: server.directory)
+            #expect(outcome.status == 1, "\(more) \(outcome.output)")
+            #expect(outcome.error.contains("secret"))
+        }
+        #expect(!server.directory.contents.contains("other.secret"))
+    }
+
     @Test func besideAServerTheSettingsAreGoodAndNothingIsMade() async throws {
         let server = try await RunningServer()
         let flags = ["--port", "\(server.port)", "--database", "sqlite:\(server.databasePath)"]

@@ -96,8 +96,9 @@ import Testing
         }
     }
 
-    /// A thief takes a copy of a token, before or after the client has traded it, and trades it more
-    /// than a minute from then: as soon as both have gone on once, nobody is signed in any more.
+    /// A thief takes a copy of a token, before or after the client has traded it, and trades it
+    /// more than a minute from then: as soon as both have gone on once, nobody is signed in any
+    /// more.
     @Test(arguments: Backend.allCases) func whoIsNotInStepIsNoticed(backend: Backend) async throws {
         let (auth, owner) = try await auth(backend)
         for _ in 0..<Soak.count(20, soak: 400) {

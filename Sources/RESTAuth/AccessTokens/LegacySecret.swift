@@ -50,8 +50,8 @@ public struct LegacySecret: Sendable {
         "a0zr98j/3yx r~xhh!jmn]lwx/,?rt",
     ]
 
-    /// Names the session of a token, the same one as long as this secret is: also when the instance's
-    /// own has been changed.
+    /// Names the session of a token, the same one as long as this secret is: also when the
+    /// instance's own has been changed.
     var sessionKey: SymmetricKey {
         HKDF<SHA256>.deriveKey(
             inputKeyMaterial: key, info: Data("rest-auth sessions of legacy tokens".utf8), outputByteCount: 32)

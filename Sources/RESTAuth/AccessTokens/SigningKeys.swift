@@ -51,6 +51,8 @@ public final class SigningKeys: Sendable {
         var last: (endedAt: ContinuousClock.Instant, isAnswered: Bool)?
         /// The one that is under way, for all who wait for it.
         var current: Task<Void, any Error>?
+        /// Whether all keys could be opened.
+        var isWhole = true
     }
 
     package let verification: VerificationKeys
@@ -89,7 +91,7 @@ public final class SigningKeys: Sendable {
     /// The token in compact form.
     func sign(_ claims: AccessTokenClaims) throws -> String {
         guard let signing = ring.withLock({ Self.signing($0, at: now()) }) else {
-            throw AuthError(.misconfigured, "the storage kept no signing key")
+            throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
         }
         return try signing.key.sign(claims)
     }
@@ -299,10 +301,28 @@ public final class SigningKeys: Sendable {
                 return Loaded(key: opened, stored: key, sealedUnder: secret)
             }
         }
-        // One that cannot be opened keeps nobody from hearing of another that is gone.
-        apply(keys.compactMap { try? $0.get() }, readAt: start)
-        for key in keys { _ = try key.get() }
+        // One that cannot be opened keeps nobody from hearing of another that is gone, and is used as
+        // before where it was: its id says that it is the same, sealed under a secret that has not
+        // come here yet.
+        apply(zip(stored, keys).compactMap { (try? $1.get()) ?? known[$0.id] }, readAt: start)
+        let failure = keys.lazy.compactMap { key in if case .failure(let error) = key { error } else { nil } }.first
+        looks.withLock { $0.isWhole = failure == nil }
+        guard let failure else { return }
+        // At the start it is said why; later somebody changes the secret.
+        throw known.isEmpty
+            ? failure
+            : AuthError(
+                .storageUnavailable, "a signing key was encrypted under a secret that is not known here", retryAfter: 1)
     }
+
+    /// Makes sure that a server with these secrets would start over those keys.
+    /// - Throws: `misconfigured`, as that would.
+    package static func check(_ stored: [StoredSigningKey], by secrets: KnownSecrets) throws {
+        for key in stored { _ = try SigningKey.opened(key, by: secrets) }
+    }
+
+    /// Whether all keys of the storage could be opened by the last look.
+    var isWhole: Bool { looks.withLock { $0.isWhole } }
 
     /// Takes up what the file of the secrets has by now, if that opens every key, as at a start.
     ///

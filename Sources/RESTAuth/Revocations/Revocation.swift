@@ -22,7 +22,7 @@ public struct Revocation: Sendable, Hashable {
     /// From then on no token that it concerns is live, and nobody need know it.
     public let expiresAt: Date
 
-    /// - Parameter expiresAt: `nil` where nobody said how long the tokens live.
+    /// Without `expiresAt` the tokens live as long as any may.
     public init(number: Int64, subject: Subject, isRefused: Bool, at: Date, expiresAt: Date? = nil) {
         self.number = number
         self.subject = subject

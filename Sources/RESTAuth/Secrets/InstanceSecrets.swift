@@ -45,7 +45,7 @@ public final class InstanceSecrets: Sendable {
     }
 
     /// At this moment.
-    var known: KnownSecrets { state.withLock { $0 } }
+    package var known: KnownSecrets { state.withLock { $0 } }
 
     // MARK: Following the file
 
@@ -122,7 +122,7 @@ package struct KnownSecrets: Sendable {
     let present: InstanceSecret
     let other: (secret: InstanceSecret, role: Role)?
 
-    init(_ present: InstanceSecret) {
+    package init(_ present: InstanceSecret) {
         self.present = present
         other = nil
     }

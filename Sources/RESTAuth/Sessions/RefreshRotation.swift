@@ -17,7 +17,7 @@ public struct RefreshRotation: Sendable {
     /// The end of the access token that is given with the successor.
     public let tokenExpiresAt: Date
 
-    /// - Parameter tokenExpiresAt: `nil` for the longest life of any.
+    /// Without `tokenExpiresAt` its access token may live as long as any.
     public init(
         sessionID: Session.ID, generation: Int, digest: [UInt8],
         successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8], now: Date, inactivityTimeout: TimeInterval,
@@ -66,8 +66,8 @@ public struct RefreshState: Sendable {
     public let generation: Int
     /// Of the first that was given of the newest tokens; `nil` for a session without.
     public let digest: [UInt8]?
-    /// Of the others that were given of the newest tokens. One of all of them will be used, and none
-    /// but that.
+    /// Of the others that were given of the newest tokens. One of all of them will be used, and
+    /// none but that.
     public let siblingDigests: [[UInt8]]
     /// Of the token that the newest ones replace, until one of them is used.
     public let previousDigest: [UInt8]?

@@ -13,6 +13,8 @@ public struct RefreshToken: Sendable {
     let sessionID: Session.ID
     /// Counts the rotations of its session.
     let generation: Int
+    /// Without the tag.
+    fileprivate let body: [UInt8]
     /// Who made it, and its digest.
     let maker: SecretMaker
 }
@@ -31,18 +33,14 @@ struct RefreshTokens: Sendable {
 
     let secrets: InstanceSecrets
 
+    /// Who makes new ones.
+    var maker: SecretMaker { secrets.known.maker }
+
     /// The first token of a session.
     func first(of session: Session.ID) -> RefreshToken {
         token(
             session, generation: 0, secret: SymmetricKey(size: .bits256).withUnsafeBytes(Array.init),
             by: secrets.known.maker)
-    }
-
-    /// A token that takes the place of `token`: for each index always the same one, so that a lost
-    /// answer can be asked for again without any secret being kept, and one that nobody without our
-    /// key can foresee, whichever of the others they have.
-    func successor(of token: RefreshToken, index: Int = 0) -> RefreshToken {
-        successor(of: token, index: index, by: secrets.known.maker)
     }
 
     /// The one of that digest, whoever made it: processes need not agree on which secret is the
@@ -54,11 +52,14 @@ struct RefreshTokens: Sendable {
             .first { isEqualInConstantTime(self.digest(of: $0), digest) }
     }
 
-    private func successor(of token: RefreshToken, index: Int, by maker: SecretMaker) -> RefreshToken {
+    /// A token that takes the place of `token`: for each index always the same one, so that a lost
+    /// answer can be asked for again without any secret being kept, and one that nobody without our
+    /// key can foresee, whichever of the others they have.
+    func successor(of token: RefreshToken, index: Int, by maker: SecretMaker) -> RefreshToken {
         let key = maker.secret.key(for: "refresh token successors")
         // The first one's message is the body alone, whose length is fixed.
         let suffix = index == 0 ? [] : (0..<4).map { UInt8(truncatingIfNeeded: index >> (24 - 8 * $0)) }
-        let secret = HMAC<SHA256>.authenticationCode(for: body(of: token) + suffix, using: key)
+        let secret = HMAC<SHA256>.authenticationCode(for: token.body + suffix, using: key)
         return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret), by: maker)
     }
 
@@ -73,7 +74,8 @@ struct RefreshTokens: Sendable {
         let fields = body.dropFirst(maker.mark.count)
         let generation = fields.dropFirst(16).prefix(4).reduce(0) { $0 << 8 | Int($1) }
         return RefreshToken(
-            value: text, sessionID: Session.ID(bytes: fields.prefix(16)), generation: generation, maker: maker)
+            value: text, sessionID: Session.ID(bytes: fields.prefix(16)), generation: generation, body: Array(body),
+            maker: maker)
     }
 
     /// Whether `text` could be a token by a secret that another process knows.
@@ -85,7 +87,7 @@ struct RefreshTokens: Sendable {
     /// What is stored of a token: useless to whoever reads the table without our key.
     func digest(of token: RefreshToken) -> [UInt8] {
         let key = token.maker.secret.key(for: "refresh token digests")
-        return token.maker.mark + Array(HMAC<SHA256>.authenticationCode(for: body(of: token), using: key))
+        return token.maker.mark + Array(HMAC<SHA256>.authenticationCode(for: token.body, using: key))
     }
 
     private func token(
@@ -95,12 +97,8 @@ struct RefreshTokens: Sendable {
         let body = maker.mark + session.bytes + number + secret
         let tag = HMAC<SHA256>.authenticationCode(for: body, using: Self.tagKey(maker))
         return RefreshToken(
-            value: Base64.url.encode(body + Array(tag)), sessionID: session, generation: generation, maker: maker)
-    }
-
-    /// Without the tag.
-    private func body(of token: RefreshToken) -> [UInt8] {
-        (Base64.url.decode(token.value.utf8) ?? []).dropLast(Self.tagLength)
+            value: Base64.url.encode(body + Array(tag)), sessionID: session, generation: generation, body: body,
+            maker: maker)
     }
 
     private static func tagKey(_ maker: SecretMaker) -> SymmetricKey { maker.secret.key(for: "refresh token tags") }

@@ -20,7 +20,7 @@ public struct Session: Sendable, Hashable, Identifiable {
     /// has been ended.
     public let tokensExpireAt: Date
 
-    /// - Parameter tokensExpireAt: `nil` for when the session does.
+    /// Without `tokensExpireAt` its tokens end when the session does.
     public init(
         id: ID, userID: User.ID, createdAt: Date, lastUsedAt: Date, expiresAt: Date, origin: SessionOrigin,
         isRenewable: Bool, tokensExpireAt: Date? = nil

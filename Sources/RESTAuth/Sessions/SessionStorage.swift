@@ -92,8 +92,8 @@ public protocol SessionStorage: Sendable {
     func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation]
 
     /// Counts the sessions with a refresh token that are live at `now`, and among them those whose
-    /// digests, of the newest token and of the one before, do not all begin with `mark`. One that is
-    /// no longer than a digest without a mark (32 bytes) begins with none.
+    /// digests, of the newest token and of the one before, do not all begin with `mark`. One that
+    /// is no longer than a digest without a mark (32 bytes) begins with none.
     func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions
 
     /// Deletes at most `limit` of the sessions with a refresh token whose digests do not all begin

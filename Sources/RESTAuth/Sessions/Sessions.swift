@@ -156,6 +156,7 @@ public final class Sessions: Sendable {
             guard stored != nil || identity.legacyTokenExpiresAt != nil else { throw AuthError.invalidToken }
             isRenewable = stored?.session.isRenewable ?? false
         }
+        try throttle.countSession(of: owner.userID, from: origin.address)
         guard isRenewable else {
             let duration = try accessTokens.permittedDuration(for: owner)
             let session = plain(for: owner, duration: duration, from: origin)
@@ -187,11 +188,19 @@ public final class Sessions: Sendable {
     ///   that is no good.
     public func refresh(_ presented: String) async throws -> SessionTokens {
         guard let token = try await refreshToken(presented) else { throw AuthError.invalidGrant }
-        switch try await storage.rotate(rotation(of: token)) {
+        // By the secret of this moment, also when another takes its place before all is done.
+        let maker = refreshTokens.maker
+        let first = refreshTokens.successor(of: token, index: 0, by: maker)
+        let firstDigest = refreshTokens.digest(of: first)
+        let rotation = rotation(of: token) { [refreshTokens] index in
+            index == 0
+                ? firstDigest : refreshTokens.digest(of: refreshTokens.successor(of: token, index: index, by: maker))
+        }
+        switch try await storage.rotate(rotation) {
         case .renewed(let session, let user, let digest):
             return SessionTokens(
                 access: try accessToken(for: user, in: session, duration: accessTokens.duration),
-                refresh: try await successor(of: token, index: 0, digest: digest))
+                refresh: digest == firstDigest ? first : try await successor(of: token, index: 0, digest: digest))
         case .repeated(let session, let user, let index, let digest):
             AuthEvent.refreshTokenRepeated(userID: user.id, session.id).record()
             return SessionTokens(
@@ -234,13 +243,13 @@ public final class Sessions: Sendable {
         return successor
     }
 
-    private func rotation(of token: RefreshToken) -> RefreshRotation {
+    private func rotation(
+        of token: RefreshToken, successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8]
+    ) -> RefreshRotation {
         let now = now()
         return RefreshRotation(
             sessionID: token.sessionID, generation: token.generation, digest: refreshTokens.digest(of: token),
-            successorDigest: { [refreshTokens] index in
-                refreshTokens.digest(of: refreshTokens.successor(of: token, index: index))
-            }, now: now, inactivityTimeout: inactivityTimeout, timebox: timebox,
+            successorDigest: successorDigest, now: now, inactivityTimeout: inactivityTimeout, timebox: timebox,
             tokenExpiresAt: now.addingTimeInterval(TimeInterval(accessTokens.duration)))
     }
 
@@ -257,7 +266,8 @@ public final class Sessions: Sendable {
         guard let token = try await refreshToken(presented),
             let stored = try await storage.session(id: token.sessionID)
         else { return nil }
-        return switch rotation(of: token).step(for: stored) {
+        // What would be given is not asked for.
+        return switch rotation(of: token, successorDigest: { _ in [] }).step(for: stored) {
         case .advance, .repeatAnswer: stored
         case .endSession, .refuse, .refuseExpired, .refuseRepeat: nil
         }

@@ -60,3 +60,21 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
         debts = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
 }
+
+extension Allowances<ClientNetwork> {
+    /// Spends one unit of what a network may, and of what each block may that it lies in, or none at
+    /// all.
+    /// - Returns: `nil` when there was one of each, else where there was none, and how long it takes
+    ///   until there is.
+    func spendInBlocks(of network: ClientNetwork) -> (block: ClientNetwork, wait: Duration)? {
+        var spent: [ClientNetwork] = []
+        for block in network.blocks {
+            if let wait = spend(block, factor: block.allowanceFactor) {
+                for block in spent { giveBack(block, factor: block.allowanceFactor) }
+                return (block, wait)
+            }
+            spent.append(block)
+        }
+        return nil
+    }
+}

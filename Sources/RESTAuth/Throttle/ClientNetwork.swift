@@ -17,7 +17,8 @@
 /// otherwise all of IPv4 would be one network, and of 6to4 (`2002::/16`, RFC 3056), where who has
 /// one address of IPv4 would have 256 networks.
 public struct ClientNetwork: Sendable, Hashable {
-    /// The leading 64 bits of an address, those beyond the prefix zero; of IPv4 the last 32 of them.
+    /// The leading 64 bits of an address, those beyond the prefix zero; of IPv4 the last 32 of
+    /// them.
     private let bits: UInt64
     private let isVersion6: Bool
     /// How many bits the addresses of it have in common.

@@ -30,16 +30,8 @@ final class SessionBudget: Sendable {
     /// none of them.
     func spend(by user: User.ID, from network: ClientNetwork?) -> Refusal? {
         if let wait = users.spend(user) { return Refusal(network: nil, wait: wait, quota: userBurst) }
-        var spent: [ClientNetwork] = []
-        for block in network?.blocks ?? [] {
-            guard let wait = networks.spend(block, factor: block.allowanceFactor) else {
-                spent.append(block)
-                continue
-            }
-            users.giveBack(user)
-            for block in spent { networks.giveBack(block, factor: block.allowanceFactor) }
-            return Refusal(network: block, wait: wait, quota: networkBurst * block.allowanceFactor)
-        }
-        return nil
+        guard let network, let (block, wait) = networks.spendInBlocks(of: network) else { return nil }
+        users.giveBack(user)
+        return Refusal(network: block, wait: wait, quota: networkBurst * block.allowanceFactor)
     }
 }

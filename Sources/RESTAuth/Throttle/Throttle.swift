@@ -5,7 +5,7 @@ import Logging
 ///
 /// Failures are counted in the storage, so all processes count together and a restart forgets
 /// nothing. While nothing is wrong nothing is written. What the storage does not take is counted in
-/// memory, and until it takes it no password is compared (``UncountedFailures``). Nobody is told
+/// memory, and until it takes it no password is compared (`UncountedFailures`). Nobody is told
 /// more by having to wait: the answer is the same for a right and a wrong password, and for a user
 /// that does not exist.
 public final class Throttle: Sendable {
@@ -193,8 +193,8 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// After a password was compared, and before it is told whether it was right: the same, whatever
-    /// it was.
+    /// After a password was compared, and before it is told whether it was right: the same,
+    /// whatever it was.
     private func settle(after tallies: [Tally]) async throws {
         do {
             try await uncounted.settle()
@@ -289,7 +289,7 @@ public final class Throttle: Sendable {
         else { return }
         throw Self.tooMany(
             "too many users looked up by number", until: now().addingTimeInterval(wait / .seconds(1)), now: now(),
-            policy: "lookups", quota: lookups.perHour)
+            policy: "lookups", quota: lookups.burst)
     }
 
     /// Says to come back in a day where nobody knows when it will help.
@@ -329,6 +329,7 @@ public final class Throttle: Sendable {
     /// - Returns: what there was.
     @discardableResult
     public func clear(_ name: Username, user: User.ID? = nil) async throws -> [ThrottleSubject] {
+        uncounted.forget { $0.username == name.canonical || user != nil && $0.userID == user }
         let cleared = try await storage.deleteThrottles(canonicalUsername: name.canonical, user: user)
         for subject in cleared { AuthEvent.throttleCleared(subject).record() }
         return cleared

@@ -141,8 +141,8 @@ package final class UncountedFailures: Service {
 
     private func write(_ subject: ThrottleSubject) async throws {
         guard let owed = state.withLock({ $0.owed[subject] }) else { return }
-        // As of when it was: nobody waits anew. Where it is refused, others have counted as many, and
-        // whoever comes has to wait anyway.
+        // As of when it was: nobody waits anew. Where it is refused, others have counted as many,
+        // and whoever comes has to wait anyway.
         _ = try await storage.countFailure(
             owed.amount, of: subject, other: owed.other, limit: owed.limit, at: owed.failedAt)
         state.withLock { state in

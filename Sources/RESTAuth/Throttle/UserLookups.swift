@@ -5,19 +5,20 @@ import Synchronization
 ///
 /// The same user again costs nothing. Counted in memory, by each process for itself.
 final class UserLookups: Sendable {
-    let perHour: Int
+    /// How many may be looked up at once.
+    let burst: Int
     private let allowances: Allowances<ClientNetwork>
     /// Hashes of network and user, of what has been counted.
     private let counted = Mutex<Set<Int>>([])
 
-    /// What may be looked up at once.
-    private static let burst = 1000
+    /// The most that may be looked up at once.
+    private static let maximumBurst = 1000
     /// How many hashes are kept; beyond, all are forgotten and count again.
     private static let capacity = 200_000
 
     init(perHour: Int) {
-        self.perHour = perHour
-        allowances = Allowances(perHour: perHour, burst: min(Self.burst, perHour))
+        burst = min(Self.maximumBurst, perHour)
+        allowances = Allowances(perHour: perHour, burst: burst)
     }
 
     /// - Returns: `nil` when the network may look this user up, else how long until it may.
@@ -28,7 +29,7 @@ final class UserLookups: Sendable {
         let hash = hasher.finalize()
         return counted.withLock { counted in
             if counted.contains(hash) { return nil }
-            if let wait = allowances.spend(network) { return wait }
+            if let (_, wait) = allowances.spendInBlocks(of: network) { return wait }
             if counted.count >= Self.capacity { counted = [] }
             counted.insert(hash)
             return nil

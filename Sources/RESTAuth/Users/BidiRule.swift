@@ -29,6 +29,8 @@ enum BidiRule {
                 case .decimalNumber where (0x06F0...0x06F9).contains(scalar.value): .europeanNumber
                 case .decimalNumber where isRightToLeftBlock: .arabicNumber
                 case .decimalNumber where scalar.isASCII: .europeanNumber
+                // Signs of Sindhi, of the class AL as the letters are.
+                case .otherSymbol where scalar.value == 0x06FD || scalar.value == 0x06FE: .rightToLeft
                 case .uppercaseLetter, .lowercaseLetter, .modifierLetter, .otherLetter, .spacingMark, .decimalNumber:
                     isRightToLeftBlock ? .rightToLeft : .leftToRight
                 default: .neutral

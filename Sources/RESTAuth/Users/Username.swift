@@ -157,7 +157,8 @@ public struct Username: Sendable, Hashable {
         }
     }
 
-    /// Those of RFC 5892 section 2.6 that are part of an identifier, and neither letters nor digits.
+    /// Those of RFC 5892 section 2.6 that are part of an identifier, and neither letters nor
+    /// digits.
     private static let exceptions = Set<Unicode.Scalar>(["\u{6FD}", "\u{6FE}", "\u{F0B}", "\u{3007}"])
 
     private static let refusedMarks = Set<Unicode.Scalar>([":", "\"", "`", "\\", "<", ">", ";"])

@@ -42,9 +42,9 @@ final class Lane: Sendable {
     /// - Parameters:
     ///   - connections: how many.
     ///   - depth: transactions on the way on one of them at once. What reads may be many: nothing
-    ///     there waits for a lock or a disk. What
-    ///     writes is one, because whatever comes behind would wait for its commit, and the server commits together what different
-    ///     connections write.
+    ///     there waits for a lock or a disk. What writes is one, because whatever comes behind
+    ///     would wait for its commit, and the server commits together what different connections
+    ///     write.
     ///   - name: of the threads.
     init(_ configuration: PostgresConfiguration, connections: Int, depth: Int, name: String) {
         self.configuration = configuration

@@ -3,13 +3,17 @@ import RESTAuth
 
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Look at the settings.", subcommands: [Check.self])
+        commandName: "config", abstract: "Look at the settings.",
+        discussion: """
+              rest-auth config check --config rest-auth.yaml
+            """,
+        subcommands: [Check.self])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check the settings without starting, and say where each comes from.",
             discussion: """
-                Exit status 0 when serve would accept them, 1 with the reason when not: files, certificate, address,
+                Exit status 0 when serve would accept them, 1 with the reason when not: files, certificate, address, \
                 secret and database are looked at. Nothing is made or changed.
 
                   rest-auth config check --config rest-auth.yaml

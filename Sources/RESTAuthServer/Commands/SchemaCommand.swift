@@ -4,7 +4,11 @@ import RESTAuthPostgres
 
 struct SchemaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "schema", abstract: "Look after the tables in PostgreSQL.", subcommands: [Apply.self])
+        commandName: "schema", abstract: "Look after the tables in PostgreSQL.",
+        discussion: """
+              rest-auth schema apply --database postgres://owner@host/auth --runtime-role rest_auth
+            """,
+        subcommands: [Apply.self])
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

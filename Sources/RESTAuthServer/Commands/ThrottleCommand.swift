@@ -21,11 +21,10 @@ struct ThrottleCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List what is counted, a line for each account and network.",
             discussion: """
-                account        wrong passwords for a name, from where its user has not signed in before
-                known          wrong passwords for a name, from one network where its user has signed in before
-                network        wrong passwords from a network, whoever they were for: IPv4 /24, IPv6 /56, and
-                               the larger blocks /48 and /32 of IPv6
-                confirmation   wrong answers of a user with a token who was asked for the present password
+                account        wrong passwords for a name, from where its user is not known
+                known          wrong passwords for a name, from a network that is known
+                network        wrong passwords from IPv4 /24, IPv6 /56, /48 or /32
+                confirmation   wrong present passwords of a user who is signed in
                 registrations  registrations from a network
                 hashing        milliseconds of hashing that wrong passwords cost in all
                 """)
@@ -47,7 +46,11 @@ struct ThrottleCommand: AsyncParsableCommand {
 
     struct Clear: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget what was counted, so that the next try is let through.")
+            abstract: "Forget what was counted, so that the next try is let through.",
+            discussion: """
+                  rest-auth throttle clear --user miguel
+                  rest-auth throttle clear --address 192.0.2.17
+                """)
 
         @Option(help: ArgumentHelp("Of this user name, from wherever it was tried.", valueName: "name")) var user:
             String?

@@ -9,10 +9,10 @@ import RESTAuth
 /// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end,
 /// and what is not HTTP.
 ///
-/// - A request must arrive whole within `requestTimeout`, whatever it drips. Connections without one
-///   are for ``ConnectionLifetime``.
-/// - What the parser refuses, and a body over the limit, announced or sent, is answered with a problem
-///   document, after the requests before it, and the connection closed.
+/// - A request must arrive whole within `requestTimeout`, whatever it drips. Connections without
+///   one are for ``ConnectionLifetime``.
+/// - What the parser refuses, and a body over the limit, announced or sent, is answered with a
+///   problem document, after the requests before it, and the connection closed.
 /// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for
 ///   a while, so that it can read the answer. HTTP/2 has no such field; there the stream ends by
 ///   itself.
@@ -37,6 +37,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
+    /// Whether the client of the request that is arriving has been told that its body is welcome, or
+    /// does not want to be.
+    private var isInvited = true
+    /// Those of them that were handed on.
+    private var count: RequestCount?
     /// The head of a request has come and its end has not.
     private var isReceiving = false
     /// How much of its body has come, in bytes.
@@ -69,6 +74,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        count = RequestCount(context.channel)
         watchHTTP1(context.pipeline.syncOperations)
         deadline = .now() + requestTimeout
         schedule(context, at: .now() + requestTimeout)
@@ -95,6 +101,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
         clientLeft()
+        count?.allEnded()
         context.fireChannelInactive()
     }
 
@@ -140,8 +147,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
             guard announcedSize(head) <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
             let expectation = head.headerFields[.expect].map { WireText($0) }
-            if expectation?.isWord("100-continue") == true { invite(context, head) }
+            isInvited = expectation?.isWord("100-continue") != true
+            invite(context)
+            count?.requestBegan()
         case .body(let bytes):
+            isInvited = true
             bodySize += bytes.readableBytes
             guard bodySize <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
         case .end:
@@ -178,9 +188,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         head.headerFields[.contentLength].map { WireText($0).decimalNumber ?? .max } ?? 0
     }
 
-    /// Says that a body is welcome (RFC 9110 section 10.1.1).
-    private func invite(_ context: ChannelHandlerContext, _ head: HTTPRequest) {
-        guard canAnswer else { return }
+    /// Says that a body is welcome (RFC 9110 section 10.1.1), behind the answers that are owed.
+    private func invite(_ context: ChannelHandlerContext) {
+        guard !isInvited, isReceiving, canAnswer else { return }
+        isInvited = true
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
 
@@ -215,11 +226,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func write(
         _ head: HTTPResponse, as data: NIOAny, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
     ) {
-        let closes = Self.closes(head.headerFields)
-        if closes, isHTTP1 { responsesUntilClose = 1 }
+        let saysSo = Self.closes(head.headerFields)
+        if isHTTP1, saysSo || count?.isStopping == true { responsesUntilClose = 1 }
         // Whoever asked to close is told that it will be so (RFC 9112 section 9.6).
         let willClose = isHTTP1 && responsesUntilClose == 1
-        guard closes != willClose else {
+        guard saysSo != willClose else {
             context.write(data, promise: promise)
             return
         }
@@ -233,11 +244,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         isResponding = false
         departure = nil
         budget?.renew()
+        count?.requestEnded()
         if let refusal, canAnswer {
             answer(context, refusal)
         } else if let count = responsesUntilClose {
             responsesUntilClose = count - 1
-            if count == 1 { linger(context) }
+            if count == 1 { linger(context) } else { invite(context) }
+        } else {
+            invite(context)
         }
     }
 

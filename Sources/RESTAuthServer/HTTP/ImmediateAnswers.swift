@@ -4,8 +4,8 @@ import NIOHTTPTypes
 import RESTAuth
 import RESTAuthHummingbird
 
-/// Answers on the connection's own thread what needs no waiting, and hands everything else on. It is
-/// given whole requests, one at a time (``RequestTurns``).
+/// Answers on the connection's own thread what needs no waiting, and hands everything else on. It
+/// is given whole requests, one at a time (``RequestTurns``).
 ///
 /// The way through the router costs two changes of thread. For the request that an API makes most,
 /// with a token seen before, that is more than the work itself; and on this way it does not stand

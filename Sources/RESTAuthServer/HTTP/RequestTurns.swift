@@ -23,8 +23,9 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
     /// On a stream of HTTP/2.
     private var streams: StreamTurns?
 
-    /// What has come and was not handed on: whole requests, and what there is of the one after them.
-    private var parts = CircularBuffer<NIOAny>()
+    /// What has come and was not handed on: whole requests, and what there is of the one after
+    /// them.
+    private var parts = CircularBuffer<(data: NIOAny, isEnd: Bool)>()
     private var wholeRequests = 0
     /// One was handed on, and its answer has not been written to its end.
     private var isAnswering = false
@@ -56,8 +57,11 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
     // MARK: In
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        parts.append(data)
-        guard case .end = unwrapInboundIn(data) else { return }
+        guard case .end = unwrapInboundIn(data) else {
+            parts.append((data, isEnd: false))
+            return
+        }
+        parts.append((data, isEnd: true))
         wholeRequests += 1
         // Streams have no turn but that of their connection.
         if streams == nil, !hasHadTurn, isReady(context) { handOn(context) }
@@ -143,8 +147,8 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
         isAnswering = true
         wholeRequests -= 1
         while let part = parts.popFirst() {
-            context.fireChannelRead(part)
-            if case .end = unwrapInboundIn(part) { break }
+            context.fireChannelRead(part.data)
+            if part.isEnd { break }
         }
         handOnEvents(context, behindRequest: true)
         if !hasWholeRequest { sentAhead?.release() }
@@ -169,9 +173,6 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
     }
 
     private func forgetIncomplete() {
-        while let part = parts.last {
-            if case .end = unwrapInboundIn(part) { return }
-            parts.removeLast()
-        }
+        while let part = parts.last, !part.isEnd { parts.removeLast() }
     }
 }

@@ -159,21 +159,29 @@ struct Settings {
         try authConfiguration.validate()
         switch database {
         case .sqlite(let path):
-            if let file = placeOfSecret(of: SQLiteFile(path)) { try checkSecret(file) }
-            try SQLiteStorage.checkUsable(path: path)
+            let keys = try SQLiteStorage.checkUsable(path: path)
+            try check(keys, secrets?.known ?? checkedSecrets(in: secretFile ?? SQLiteFile(path).secretFile))
         case .postgres(let url):
             try requireSecretForPostgres()
-            if let secretFile {
-                try requireSharedSecret(secretFile)
-                try checkSecret(secretFile)
-            }
-            try await PostgresStorage.checkUsable(postgresConfiguration(url))
+            if let secretFile { try requireSharedSecret(secretFile) }
+            let known = try secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
+            try await check(PostgresStorage.checkUsable(postgresConfiguration(url)), known)
         }
     }
 
-    /// One that is not there is made by the server.
-    private func checkSecret(_ file: String) throws {
-        _ = try SecretFile(file).secrets()
+    /// `nil` for a file that the server makes at its start.
+    private func checkedSecrets(in file: String) throws -> KnownSecrets? {
+        if let known = try SecretFile(file).secrets() { return known }
+        let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: directory) else {
+            throw AuthError(.misconfigured, "the secret file \(file) cannot be made: its directory cannot be written")
+        }
+        return nil
+    }
+
+    /// A secret that is made at the start opens nothing that is there.
+    private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets?) throws {
+        try SigningKeys.check(keys, by: known ?? KnownSecrets(InstanceSecret()))
     }
 
     /// Files that only whoever runs the server should read, and others can.
@@ -181,7 +189,8 @@ struct Settings {
         var files = [fileWithSecrets, tls?.key].compactMap(\.self)
         if case .sqlite(let path) = database { files.append(path) }
         return files.filter { file in
-            let mode = try? FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+            let target = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
+            let mode = try? FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
             return mode.map { $0 & 0o077 != 0 } ?? false
         }
     }

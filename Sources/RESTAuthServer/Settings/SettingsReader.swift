@@ -9,10 +9,11 @@ struct SettingsReader {
 
     func text(_ setting: Setting) -> String? { source[setting]?.value }
 
-    func number(_ setting: Setting, in range: ClosedRange<Int>) throws -> Int? {
+    func number(_ setting: Setting, in range: ClosedRange<Int>, or word: String? = nil) throws -> Int? {
         guard let found = source[setting] else { return nil }
         guard let number = Int(found.value), range.contains(number) else {
-            throw wrong(found, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+            let alternative = word.map { ", or \($0)" } ?? ""
+            throw wrong(found, "must be a whole number from \(range.lowerBound) to \(range.upperBound)\(alternative)")
         }
         return number
     }
@@ -67,7 +68,7 @@ struct SettingsReader {
 
     /// So many an hour; `nil` for as many as come.
     private func rate(_ setting: Setting, unlessSet standard: Int?) throws -> Int? {
-        text(setting)?.lowercased() == "none" ? nil : try number(setting, in: 1...1_000_000) ?? standard
+        text(setting)?.lowercased() == "none" ? nil : try number(setting, in: 1...1_000_000, or: "none") ?? standard
     }
 
     func publicURL() throws -> String? {

@@ -4,8 +4,8 @@ import Testing
 
 /// Someone sends many requests at once on a few connections, to have the server to themselves.
 ///
-/// Each test has a server to itself: it is about who else is in line. One after the other, since each
-/// takes the machine.
+/// Each test has a server to itself: it is about who else is in line. One after the other, since
+/// each takes the machine.
 @Suite(.serialized) struct Pipelining {
     /// More than there are cores.
     private static let connections = 2 * ProcessInfo.processInfo.activeProcessorCount + 2
@@ -48,6 +48,22 @@ import Testing
         }
         let isHealthy = try #require(lines.firstIndex { $0.contains(" route=/health/live ") })
         #expect(isHealthy < count / 4)
+    }
+
+    /// Whoever waits for a word before sending the body gets it behind the answers before.
+    @Test func whoWaitsToBeInvitedIsInvitedInTurn() async throws {
+        let server = try await RunningServer()
+        let miguel = try await server.newAccount()
+        let body = json(["username": "susan", "password": "python"])
+        let connection = try await server.connect()
+        try await connection.write(
+            Self.get("/api/token", [miguel.basic])
+                + "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                + "Content-Length: \(body.utf8.count)\r\nExpect: 100-continue\r\n\r\n")
+        #expect(try await connection.readAnswer().status == 200)
+        #expect(try await connection.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100 Continue\r\n"))
+        try await connection.write(body)
+        #expect(try await connection.readAnswer().status == 201)
     }
 
     /// As long as nobody is let in, the others send more than is answered.
