@@ -69,7 +69,7 @@ let package = Package(
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-        .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "PasswordHashing",
             dependencies: [
@@ -133,7 +133,7 @@ let package = Package(
             name: "RESTAuthServer",
             dependencies: [
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
-                .target(name: "CMalloc", condition: .when(platforms: [.linux])),
+                .target(name: "CLinux", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -91,6 +91,9 @@ public struct Network: Sendable, Hashable {
         length = Int(bits)
     }
 
+    /// Whether every address of its family is in it.
+    package var isEverybody: Bool { length == 0 }
+
     static func isAddress(_ text: String) -> Bool { bytes(of: text) != nil }
 
     func contains(_ address: String) -> Bool {

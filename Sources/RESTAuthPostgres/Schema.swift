@@ -92,6 +92,10 @@ enum Schema {
         try connection.execute("COMMIT")
     }
 
+    static func isOfThisVersion(_ connection: Connection) throws -> Bool {
+        try version(connection) == Migrations.all.count
+    }
+
     /// How many of the migrations have been applied.
     private static func version(_ connection: Connection) throws -> Int {
         guard

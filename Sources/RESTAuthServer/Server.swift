@@ -11,7 +11,7 @@ import ServiceLifecycle
 import UnixSignals
 
 #if canImport(Glibc)
-    import CMalloc
+    import CLinux
 #endif
 
 /// The place where things are put together: settings in, a running server out.
@@ -135,7 +135,7 @@ struct Server {
     private func raiseFileLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = min(limit.rlim_max, rlim_t(settings.maxConnections + 256))
+        limit.rlim_cur = min(limit.rlim_max, rlim_t(settings.maxConnections + Settings.filesBesideConnections))
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
@@ -154,40 +154,7 @@ struct Server {
         logger.notice("password policy \(settings.passwordPolicy.rawValue)")
         for file in settings.exposedFiles { logger.warning("\(ConfigCommand.Check.exposed(file))") }
         if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }
-        if settings.database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" {
-            logger.warning(
-                "whether the database is the right one is not checked; add sslmode=verify-full&sslrootcert=FILE to its URL"
-            )
-        }
-        if settings.breachedPasswords != nil, settings.passwordPolicy == .open {
-            logger.warning(
-                "the open password policy does not ask the list of breached passwords; set --password-policy nist")
-        }
-        if settings.legacySecret != nil {
-            logger.warning(
-                "tokens of a Flask server are accepted; take legacy_secret out of the settings once the last of them has expired"
-            )
-        }
-        guard !settings.isLoopback else { return }
-        if settings.passwordPolicy == .open {
-            logger.warning(
-                "the open password policy takes any password, and \(settings.hostname) can be reached from other machines; consider --password-policy nist"
-            )
-        }
-        if settings.publicUsers {
-            logger.warning(
-                "anybody may look up the name of a user by number; set --public-users no where only who is signed in should"
-            )
-        }
-        if settings.publicRevocations {
-            logger.warning(
-                "anybody may read which sessions have ended; set --public-revocations no where only clients should")
-        }
-        if settings.tls == nil, settings.trustedProxies.isEmpty {
-            logger.warning(
-                "passwords travel in the clear to \(settings.hostname); set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
-            )
-        }
+        for finding in settings.advice { logger.warning("\(finding.line)") }
     }
 }
 

@@ -22,7 +22,7 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             KeysCommand.self, SecretCommand.self,
             ClientsCommand.self, ThrottleCommand.self,
             MigrateCommand.self,
-            BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self,
+            BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])
 
     static let version = "0.2.0"

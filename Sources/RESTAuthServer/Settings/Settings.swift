@@ -153,10 +153,21 @@ struct Settings {
     /// anything. A database that is there is opened to be read.
     /// - Throws: `misconfigured`, as the server would.
     func rehearse() async throws {
-        _ = try tls?.configuration()
-        try Server(settings: self).checkPort(isFree: false)
-        _ = try openBreachedPasswords(checksContents: true)
-        try authConfiguration.validate()
+        for rehearsal in rehearsals { try await rehearsal.run() }
+    }
+
+    /// The parts of a start, each of which may be refused for itself.
+    var rehearsals: [(subject: String, run: () async throws -> Void)] {
+        [
+            (Setting.tlsCertificate.rawValue, { _ = try tls?.configuration() }),
+            (Setting.hostname.rawValue, { try Server(settings: self).checkPort(isFree: false) }),
+            (Setting.breachedPasswords.rawValue, { _ = try openBreachedPasswords(checksContents: true) }),
+            ("settings", { try authConfiguration.validate() }),
+            (Setting.databaseURL.rawValue, { try await rehearseOpening() }),
+        ]
+    }
+
+    private func rehearseOpening() async throws {
         switch database {
         case .sqlite(let path):
             let keys = try SQLiteStorage.checkUsable(path: path)

@@ -50,6 +50,21 @@ struct SettingsSource {
 
     subscript(setting: Setting) -> Found? { found[setting] }
 
+    /// The setting that a refusal begins with.
+    func whatIsMeant(by refusal: String) -> Found? {
+        found.values.filter { refusal.hasPrefix($0.place) }.max { $0.place.count < $1.place.count }
+    }
+
+    /// As if nobody had made that setting.
+    func without(_ setting: Setting) -> SettingsSource {
+        SettingsSource(found: found.filter { $0.key != setting }, file: file)
+    }
+
+    private init(found: [Setting: Found], file: String?) {
+        self.found = found
+        self.file = file
+    }
+
     // MARK: The file
 
     /// A list may be written as a YAML list or with commas.

@@ -1,0 +1,99 @@
+import Foundation
+import RESTAuth
+import RESTAuthHummingbird
+
+/// What the settings alone say about a deployment. `serve` logs it at its start.
+extension Settings {
+    var advice: [Finding] {
+        adviceOnPasswords + adviceOnTheDatabase + (isLoopback ? [] : adviceOffTheLoopback) + adviceOnProxies
+    }
+
+    private var adviceOnPasswords: [Finding] {
+        var findings: [Finding] = []
+        if breachedPasswords != nil, passwordPolicy == .open {
+            findings.append(
+                .dangerous(
+                    .breachedPasswords, "the open password policy does not ask the list of breached passwords",
+                    "set --password-policy nist"))
+        }
+        if legacySecret != nil {
+            findings.append(
+                .dangerous(
+                    .legacySecret, "tokens of a Flask server are accepted",
+                    "take legacy_secret out of the settings once the last of them has expired"))
+        }
+        if !throttle.isOn {
+            findings.append(
+                .dangerous(
+                    .throttle, "wrong passwords are not counted, so anybody may guess as fast as passwords are hashed",
+                    "set --throttle yes"))
+        }
+        return findings
+    }
+
+    private var adviceOnTheDatabase: [Finding] {
+        guard database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" else {
+            return []
+        }
+        return [
+            .dangerous(
+                .databaseURL, "whether the database is the right one is not checked",
+                "add sslmode=verify-full&sslrootcert=FILE to its URL")
+        ]
+    }
+
+    private var adviceOffTheLoopback: [Finding] {
+        var findings: [Finding] = []
+        if passwordPolicy == .open {
+            findings.append(
+                .dangerous(
+                    .passwordPolicy,
+                    "the open password policy takes any password, and \(hostname) can be reached from other machines",
+                    "consider --password-policy nist"))
+        }
+        if publicUsers {
+            findings.append(
+                .dangerous(
+                    .publicUsers, "anybody may look up the name of a user by number",
+                    "set --public-users no where only who is signed in should"))
+        }
+        if publicRevocations {
+            findings.append(
+                .dangerous(
+                    .publicRevocations, "anybody may read which sessions have ended",
+                    "set --public-revocations no where only clients should"))
+        }
+        if tls == nil, trustedProxies.isEmpty {
+            findings.append(
+                .dangerous(
+                    .tlsCertificate, "passwords travel in the clear to \(hostname)",
+                    "set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
+                ))
+        }
+        return findings
+    }
+
+    private var adviceOnProxies: [Finding] {
+        var findings: [Finding] = []
+        if let publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil, trustedProxies.isEmpty {
+            findings.append(
+                .dangerous(
+                    .trustedProxies,
+                    "public_url is https and this server speaks http, so a proxy stands in front and none is named: all clients count as one network",
+                    "set --trusted-proxies to the proxy's address"))
+        }
+        if trustedProxies.contains(where: \.isEverybody) {
+            findings.append(
+                .dangerous(
+                    .trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
+                    "name the proxies' own addresses"))
+        }
+        if let publicURL, publicURL.utf8.starts(with: "http:".utf8), !isLoopback {
+            findings.append(
+                .dangerous(
+                    .publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
+                    "use https there"))
+        }
+        return findings
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import RESTAuth
+
+#if canImport(Glibc)
+    import CLinux
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The files of a deployment, and where they lie.
+extension Settings {
+    var findingsOnFiles: [Finding] {
+        exposedFiles.map { .dangerous($0, "\($0) can be read by others", "take that away with: chmod 600 \($0)") }
+            + findingsOnTheDisk
+    }
+
+    private var findingsOnTheDisk: [Finding] {
+        guard case .sqlite(let path) = database else { return [] }
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        return [Disk(directory)?.findingOnItsKind, Disk(directory)?.findingOnItsSpace].compactMap(\.self)
+    }
+}
+
+/// What a directory lies on.
+private struct Disk {
+    private let directory: String
+    private let free: UInt64
+    private let size: UInt64
+    private let type: UInt32
+
+    /// `nil` where it cannot be asked.
+    init?(_ directory: String) {
+        var status = statfs()
+        guard statfs(directory, &status) == 0 else { return nil }
+        self.directory = directory
+        free = UInt64(clamping: status.f_bavail).multipliedReportingOverflow(by: UInt64(clamping: status.f_bsize))
+            .partialValue
+        size = UInt64(clamping: status.f_blocks).multipliedReportingOverflow(by: UInt64(clamping: status.f_bsize))
+            .partialValue
+        type = UInt32(truncatingIfNeeded: status.f_type)
+    }
+
+    /// By the numbers of statfs(2).
+    var findingOnItsKind: Finding? {
+        switch type {
+        case 0x6969, 0xFF53_4D42, 0xFE53_4D42, 0x0102_1997, 0x6573_5546:
+            .dangerous(
+                "database_url", "\(directory) is a network file system, on which SQLite's locks cannot be relied on",
+                "put the database on a local disk, or use PostgreSQL")
+        case 0x0102_1994, 0x8584_58F6:
+            .dangerous(
+                "database_url", "\(directory) is in memory: its users are gone after a restart",
+                "put the database on a disk")
+        case 0x794C_7630:
+            .dangerous(
+                "database_url",
+                "\(directory) is a layer of a container: its users are gone when the container is replaced",
+                "mount a volume there")
+        default: nil
+        }
+    }
+
+    var findingOnItsSpace: Finding? {
+        guard size > 0 else { return nil }
+        let text = "\(directory) has \(free >> 20) MiB free"
+        let remedy = "make room: without it nobody can sign in"
+        if free < 1 << 20 { return .wrong("disk", text, remedy) }
+        return free < 256 << 20 ? .dangerous("disk", text, remedy) : nil
+    }
+}

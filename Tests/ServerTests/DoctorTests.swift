@@ -1,0 +1,138 @@
+import Foundation
+import Support
+import Testing
+
+/// What `rest-auth doctor` says of a deployment, and with which status.
+@Suite struct DoctorTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    private struct Finding: Decodable {
+        let kind: String
+        let subject: String
+        let text: String
+        let remedy: String?
+    }
+
+    private func findings(
+        _ arguments: [String] = [], environment: [String: String] = [:]
+    ) async throws -> (status: Int32, findings: [Finding]) {
+        let outcome = try await runCommand(
+            ["doctor", "--json"] + arguments, environment: environment, directory: directory)
+        let lines = outcome.output.split(separator: "\n")
+        return (outcome.status, try lines.map { try JSONDecoder().decode(Finding.self, from: Data($0.utf8)) })
+    }
+
+    @Test func aFreshDirectoryIsWellAndStaysEmpty() async throws {
+        let (status, findings) = try await findings()
+        #expect(status == 0)
+        #expect(findings.allSatisfy { $0.kind == "note" }, "\(findings)")
+        #expect(directory.contents.isEmpty)
+    }
+
+    @Test func allThatIsWrongIsSaidAtOnce() async throws {
+        let outcome = try await runCommand(
+            [
+                "doctor", "--port", "abc", "--token-duration", "0", "--database", "sqlite:nowhere/users.sqlite",
+                "--tls-certificate", "no.pem", "--tls-key", "no.pem",
+            ], directory: directory)
+        #expect(outcome.status == 1)
+        for text in ["--port is \"abc\"", "--token-duration is \"0\"", "nowhere/users.sqlite", "no.pem", "4 wrong"] {
+            #expect(outcome.output.contains(text), "\(outcome.output)")
+        }
+        #expect(directory.contents.isEmpty)
+    }
+
+    @Test(arguments: [
+        (["--hostname", "0.0.0.0"], "password_policy"), (["--hostname", "0.0.0.0"], "tls_certificate"),
+        (["--throttle", "no"], "throttle"), (["--trusted-proxies", "10.0.0.1,0.0.0.0/0"], "trusted_proxies"),
+        (["--trusted-proxies", "::/0"], "trusted_proxies"),
+        (["--public-url", "https://auth.example.com"], "trusted_proxies"),
+        (["--hostname", "0.0.0.0", "--public-url", "http://auth.example.com"], "public_url"),
+        (["--breached-passwords", "list.filter"], "breached_passwords"),
+    ])
+    func whatSettingsEndangerIsSaid(arguments: [String], subject: String) async throws {
+        let (status, findings) = try await findings(arguments)
+        #expect(status == 2)
+        #expect(findings.contains { $0.kind == "dangerous" && $0.subject == subject && $0.remedy != nil }, "\(findings)")
+    }
+
+    @Test(arguments: [
+        (["--hashing-threads", "1024"], "hashing_threads"), (["--max-connections", "1000000"], "max_connections"),
+    ])
+    func whatIsSlowIsSaidAndIsNoFailure(arguments: [String], subject: String) async throws {
+        let (status, findings) = try await findings(arguments)
+        #expect(status == 0)
+        #expect(findings.contains { $0.kind == "slow" && $0.subject == subject }, "\(findings)")
+    }
+
+    // MARK: Files
+
+    @Test func aDatabaseThatOthersReadIsDangerous() async throws {
+        let server = try await RunningServer(directory: directory)
+        #expect(try await findings(["--database", "sqlite:\(server.databasePath)"]).status == 0)
+        chmod(server.databasePath, 0o644)
+        let (status, found) = try await findings(["--database", "sqlite:\(server.databasePath)"])
+        #expect(status == 2)
+        #expect(found.contains { $0.kind == "dangerous" && $0.subject == server.databasePath }, "\(found)")
+    }
+
+    @Test func anotherSecretThanTheDatabasesIsWrong() async throws {
+        let server = try await RunningServer(directory: directory)
+        let (status, found) = try await findings(
+            ["--database", "sqlite:\(server.databasePath)"],
+            environment: ["SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"])
+        #expect(status == 1)
+        #expect(found.contains { $0.kind == "wrong" && $0.text.contains("secret") }, "\(found)")
+    }
+
+    // MARK: The clock
+
+    /// The environment of a program whose clock is so many days ahead.
+    private func ahead(days: Int) async throws -> [String: String] {
+        try await ["LD_PRELOAD": directory.shiftedClock(), "CLOCK_SHIFT": "\(days * 86400)"]
+    }
+
+    @Test func rowsThatAreYetToComeAreDangerous() async throws {
+        let server = try await RunningServer(environment: ahead(days: 1), directory: directory)
+        #expect(try await server.register("miguel", "python").status == 201)
+        let (status, found) = try await findings(["--database", "sqlite:\(server.databasePath)"])
+        #expect(status == 2)
+        #expect(found.contains { $0.kind == "dangerous" && $0.subject == "clock" }, "\(found)")
+    }
+
+    // MARK: Certificates
+
+    /// A certificate for the name, good for so many days from now on.
+    private func certificate(_ name: String, days: Int) async throws -> [String] {
+        let files = ["key", "certificate"].map { "\(directory.path)/process-\($0).pem" }
+        try await SecureServer.run(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "\(days)",
+                "-subj", "/CN=auth", "-addext", "subjectAltName=DNS:\(name)", "-keyout", files[0], "-out", files[1],
+            ], in: directory)
+        return ["--tls-key", files[0], "--tls-certificate", files[1]]
+    }
+
+    @Test(arguments: [
+        ("localhost", 100, nil, nil), ("localhost", 3, nil, "dangerous"), ("localhost", -1, nil, "wrong"),
+        ("auth.example.com", 100, "https://auth.example.com", nil),
+        ("*.example.com", 100, "https://auth.example.com/x", nil),
+        ("auth.example.com", 100, "https://AUTH.example.com:8443", nil),
+        ("*.example.com", 100, "https://example.com", "wrong"),
+        ("*.example.com", 100, "https://a.auth.example.com", "wrong"),
+        ("localhost", 100, "https://auth.example.com", "wrong"),
+    ] as [(String, Int, String?, String?)])
+    func aCertificateIsHeldAgainstTimeAndName(
+        name: String, days: Int, publicURL: String?, kind: String?
+    ) async throws {
+        // OpenSSL before 3.4 makes no certificate that has ended: the server's clock goes forward.
+        let files = try await certificate(name, days: max(days, 1))
+        let environment = days < 0 ? try await ahead(days: 2) : [:]
+        let (_, found) = try await findings(
+            files + (publicURL.map { ["--public-url", $0] } ?? []), environment: environment)
+        #expect(found.first { $0.subject.hasSuffix("certificate.pem") }?.kind == kind, "\(found)")
+    }
+}
