@@ -55,7 +55,8 @@ import Testing
     func whatSettingsEndangerIsSaid(arguments: [String], subject: String) async throws {
         let (status, findings) = try await findings(arguments)
         #expect(status == 2)
-        #expect(findings.contains { $0.kind == "dangerous" && $0.subject == subject && $0.remedy != nil }, "\(findings)")
+        #expect(
+            findings.contains { $0.kind == "dangerous" && $0.subject == subject && $0.remedy != nil }, "\(findings)")
     }
 
     @Test(arguments: [
@@ -102,6 +103,45 @@ import Testing
         #expect(found.contains { $0.kind == "dangerous" && $0.subject == "clock" }, "\(found)")
     }
 
+    // MARK: PostgreSQL
+
+    /// Findings on a database of its own, as a node with the database's secret would have them.
+    private func findingsOnPostgres(
+        _ arguments: [String] = [], environment: [String: String] = [:]
+    ) async throws -> (status: Int32, findings: [Finding]) {
+        let url = try await PostgresServer.shared().makeDatabase()
+        let own = try TemporaryDirectory(database: url)
+        let secret = try await own.database().environment
+        return try await findings(["--database", url] + arguments, environment: secret.merging(environment) { $1 })
+    }
+
+    @Test func aDatabaseThatCanLoseWhatItAcknowledgedIsDangerous() async throws {
+        // The tests' own server does not wait for its disk.
+        let (status, found) = try await findingsOnPostgres()
+        #expect(status == 2)
+        #expect(found.contains { $0.kind == "dangerous" && $0.text.contains("fsync = off") }, "\(found)")
+    }
+
+    @Test func aClockThatIsNotTheDatabasesIsDangerous() async throws {
+        let (_, found) = try await findingsOnPostgres(environment: ahead(days: 1))
+        #expect(found.contains { $0.subject == "clock" && $0.text.contains("behind this machine's") }, "\(found)")
+    }
+
+    @Test func moreConnectionsThanTheDatabaseGivesAreDangerous() async throws {
+        let (_, found) = try await findingsOnPostgres(["--database-connections", "1000"])
+        #expect(found.contains { $0.kind == "dangerous" && $0.subject == "database_connections" }, "\(found)")
+    }
+
+    @Test func aDatabaseThatDoesNotAnswerIsWrongAndTheRestIsSaidAllTheSame() async throws {
+        let (status, found) = try await findings(
+            ["--database", "postgres://auth:geheim@127.0.0.1:1/auth", "--throttle", "no"],
+            environment: ["SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"])
+        #expect(status == 1)
+        #expect(found.contains { $0.kind == "wrong" && $0.subject == "database_url" }, "\(found)")
+        #expect(found.contains { $0.subject == "throttle" })
+        #expect(!"\(found)".contains("geheim"))
+    }
+
     // MARK: Certificates
 
     /// A certificate for the name, good for so many days from now on.
@@ -116,15 +156,16 @@ import Testing
         return ["--tls-key", files[0], "--tls-certificate", files[1]]
     }
 
-    @Test(arguments: [
-        ("localhost", 100, nil, nil), ("localhost", 3, nil, "dangerous"), ("localhost", -1, nil, "wrong"),
-        ("auth.example.com", 100, "https://auth.example.com", nil),
-        ("*.example.com", 100, "https://auth.example.com/x", nil),
-        ("auth.example.com", 100, "https://AUTH.example.com:8443", nil),
-        ("*.example.com", 100, "https://example.com", "wrong"),
-        ("*.example.com", 100, "https://a.auth.example.com", "wrong"),
-        ("localhost", 100, "https://auth.example.com", "wrong"),
-    ] as [(String, Int, String?, String?)])
+    @Test(
+        arguments: [
+            ("localhost", 100, nil, nil), ("localhost", 3, nil, "dangerous"), ("localhost", -1, nil, "wrong"),
+            ("auth.example.com", 100, "https://auth.example.com", nil),
+            ("*.example.com", 100, "https://auth.example.com/x", nil),
+            ("auth.example.com", 100, "https://AUTH.example.com:8443", nil),
+            ("*.example.com", 100, "https://example.com", "wrong"),
+            ("*.example.com", 100, "https://a.auth.example.com", "wrong"),
+            ("localhost", 100, "https://auth.example.com", "wrong"),
+        ] as [(String, Int, String?, String?)])
     func aCertificateIsHeldAgainstTimeAndName(
         name: String, days: Int, publicURL: String?, kind: String?
     ) async throws {

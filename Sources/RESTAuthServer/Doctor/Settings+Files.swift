@@ -36,11 +36,14 @@ private struct Disk {
         var status = statfs()
         guard statfs(directory, &status) == 0 else { return nil }
         self.directory = directory
-        free = UInt64(clamping: status.f_bavail).multipliedReportingOverflow(by: UInt64(clamping: status.f_bsize))
-            .partialValue
-        size = UInt64(clamping: status.f_blocks).multipliedReportingOverflow(by: UInt64(clamping: status.f_bsize))
-            .partialValue
+        free = Self.bytes(status.f_bavail, status.f_bsize)
+        size = Self.bytes(status.f_blocks, status.f_bsize)
         type = UInt32(truncatingIfNeeded: status.f_type)
+    }
+
+    private static func bytes(_ blocks: some BinaryInteger, _ blockSize: some BinaryInteger) -> UInt64 {
+        let (bytes, isTooLarge) = UInt64(clamping: blocks).multipliedReportingOverflow(by: UInt64(clamping: blockSize))
+        return isTooLarge ? .max : bytes
     }
 
     /// By the numbers of statfs(2).

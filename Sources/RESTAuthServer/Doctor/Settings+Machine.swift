@@ -81,7 +81,8 @@ private enum ControlGroup {
 
     /// In a container the group is the root; under systemd it is the unit's.
     private static func words(of file: String) -> [String]? {
-        let own = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8))?
+        let own =
+            (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3) ?? "/"
         let text = ["/sys/fs/cgroup\(own)/\(file)", "/sys/fs/cgroup/\(file)"].lazy
             .compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }.first
