@@ -27,6 +27,7 @@ public struct Auth: Sendable {
     /// What the doors were built from.
     public let configuration: AuthConfiguration
     private let storage: any Storage
+    private let secrets: InstanceSecrets
 
     /// Checks the configuration, opens the secrets, loads or makes the signing keys.
     /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
@@ -37,6 +38,7 @@ public struct Auth: Sendable {
             throw AuthError(
                 .misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
         }
+        try configuration.legacySecret?.refuse(in: secrets.known)
         let now = configuration.now
         let revocations = Revocations(bound: .seconds(configuration.revocationBound))
         signingKeys = try await SigningKeys(storage: storage, secrets: secrets, configuration: configuration)
@@ -65,7 +67,12 @@ public struct Auth: Sendable {
         ]
         self.configuration = configuration
         self.storage = storage
+        self.secrets = secrets
     }
+
+    /// Closes the storage after a failure, and takes back what was made for it: see
+    /// `FileStorage`.
+    package func abandon() { (storage as? any FileStorage)?.abandon(secrets) }
 
     package static let revocationPageSize = 1000
 

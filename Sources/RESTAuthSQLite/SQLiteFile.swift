@@ -139,7 +139,7 @@ extension SQLiteFile {
     /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from
     /// its first look to its end. Asking the system for them works in whatever state the file is,
     /// and also when the process does not answer; a process that was killed has none.
-    private var occupant: pid_t? {
+    var occupant: pid_t? {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

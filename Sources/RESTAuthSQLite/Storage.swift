@@ -20,6 +20,8 @@ public struct SQLiteStorage: Storage {
     package let database: any DatabaseWriter
     /// `nil` in memory.
     let path: String?
+    /// Whether the file was made when this was opened.
+    private let isNew: Bool
     private let writer: GroupCommit
 
     /// Opens the file at `path` and brings its schema up to date.
@@ -42,9 +44,10 @@ public struct SQLiteStorage: Storage {
     }
 
     private init(path: String, admitsUnfinished: Bool) throws {
-        let pool = try Self.openFile(path, admitsUnfinished: admitsUnfinished)
+        let (pool, isNew) = try Self.openFile(path, admitsUnfinished: admitsUnfinished)
         database = pool
         self.path = path
+        self.isNew = isNew
         writer = GroupCommit(database: pool)
     }
 
@@ -54,12 +57,14 @@ public struct SQLiteStorage: Storage {
         try Self.migrate(queue, path: "in memory")
         database = queue
         path = nil
+        isNew = false
         writer = GroupCommit(database: queue)
     }
 
     public func instanceSecrets() throws -> InstanceSecrets? {
         guard let path else { return InstanceSecrets(InstanceSecret()) }
-        return try InstanceSecrets(file: SQLiteFile(path).secretFile)
+        return try InstanceSecrets(
+            file: SQLiteFile(path).secretFile, makesMissing: read { try $0.signingKeys().isEmpty })
     }
 
     package static var configuration: Configuration {
@@ -122,7 +127,7 @@ public struct SQLiteStorage: Storage {
 
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
     /// whoever has it must not need one more.
-    private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> DatabasePool {
+    private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> (DatabasePool, isNew: Bool) {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         let isNew = try createFile(path)
@@ -134,7 +139,7 @@ public struct SQLiteStorage: Storage {
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try migrate(pool, path: path)
             if !admitsUnfinished { try pool.read { try Migrations.refuseUnfinished($0, path: path) } }
-            return pool
+            return (pool, isNew)
         } catch {
             if isNew { deleteFile(path) }
             throw unusable(path, error)
@@ -185,6 +190,37 @@ public struct SQLiteStorage: Storage {
         guard let error = error as? DatabaseError else { return error }
         return AuthError(
             .misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
+    }
+}
+
+extension SQLiteStorage: FileStorage {
+    /// Under the lock that whoever opens the file takes: who comes later makes another, with
+    /// another secret.
+    package func abandon(_ secrets: InstanceSecrets?) {
+        guard isNew, let path else { return closeDatabase() }
+        let lock = DirectoryLock(of: path)
+        defer { lock.release() }
+        // In this order: nobody can put anything in who has not opened it before.
+        let isUnused = SQLiteFile(path).occupant == nil && (try? read { try $0.hasNothingButKeys() }) == true
+        closeDatabase()
+        guard isUnused else { return }
+        Self.deleteFile(path)
+        secrets?.takeBack()
+    }
+
+    /// The connection that writes is the last: it clears the side files away.
+    private func closeDatabase() {
+        (database as? DatabasePool)?.invalidateReadOnlyConnections()
+        try? database.close()
+    }
+}
+
+extension Database {
+    /// Whether nobody has stored anything: a start by itself makes a signing key.
+    fileprivate func hasNothingButKeys() throws -> Bool {
+        try TransferTable.all.allSatisfy { table in
+            try table.name == "signing_keys" || Int.fetchOne(self, sql: "SELECT count(*) FROM \(table.name)") == 0
+        }
     }
 }
 

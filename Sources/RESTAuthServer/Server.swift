@@ -32,6 +32,7 @@ struct Server {
         let auth = try await settings.openAuth(createsMissing: true, isServer: true)
         raiseFileLimit()
         warn(logger)
+        let isNameTaken = (try? await auth.users.find(named: Banner.username)) != nil
 
         let completion = Completion(
             log: RequestLog(sink: sink, level: settings.logLevel ?? .info),
@@ -44,7 +45,9 @@ struct Server {
                 availableConnectionsDelegate: MaximumAvailableConnections(settings.maxConnections)),
             router: router(auth).buildResponder(), completion: completion, logger: logger,
             onServerRunning: { channel in
-                Banner(settings: settings, port: channel.localAddress?.port ?? settings.port).show()
+                Banner(
+                    settings: settings, port: channel.localAddress?.port ?? settings.port, isNameTaken: isNameTaken
+                ).show()
             })
         let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)
         var group = ServiceGroupConfiguration(
@@ -52,8 +55,10 @@ struct Server {
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
         do {
             try await ServiceGroup(configuration: group).run()
-        } catch let error as IOError {
-            throw cannotListen(error)
+        } catch {
+            auth.abandon()
+            if let error = error as? IOError { throw cannotListen(error) }
+            throw error
         }
         logger.info("stopped")
     }
@@ -152,7 +157,8 @@ struct Server {
 
     private func warn(_ logger: Logger) {
         logger.notice("password policy \(settings.passwordPolicy.rawValue)")
-        for file in settings.exposedFiles { logger.warning("\(ConfigCommand.Check.exposed(file))") }
+        for remark in settings.remarks { logger.notice("\(remark)") }
+        for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) { logger.warning("\(warning)") }
         if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }
         if settings.database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" {
             logger.warning(
@@ -188,36 +194,5 @@ struct Server {
                 "passwords travel in the clear to \(settings.hostname); set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
             )
         }
-    }
-}
-
-/// What a newcomer reads when the server is up.
-private struct Banner {
-    let settings: Settings
-    let port: Int
-
-    func show() {
-        let host = settings.hostname.contains(":") ? "[\(settings.hostname)]" : settings.hostname
-        // Every address of the machine is none to connect to.
-        let reachable = ["0.0.0.0", "[::]"].contains(host) ? "127.0.0.1" : host
-        let url = settings.publicURL ?? "\(settings.scheme)://\(reachable):\(port)"
-        let policy =
-            switch settings.passwordPolicy {
-            case .open: "open: any password that is not empty (--password-policy nist is stricter)"
-            case .nist: "nist: 15 characters or more, not a common one, not the user name"
-            }
-        let text = """
-            rest-auth \(RESTAuthCommand.version) listens on \(settings.scheme)://\(host):\(port)
-            data      \(settings.database)
-            passwords \(policy)
-            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")
-            Try it:
-              curl -i -X POST -H 'Content-Type: application/json' -d '{"username":"miguel","password":"python"}' \(url)/api/users
-              curl -u miguel:python -i \(url)/api/token
-              curl -u miguel:python -i \(url)/api/resource
-
-
-            """
-        FileHandle.standardOutput.write(Data(text.utf8))
     }
 }

@@ -25,10 +25,10 @@ struct BackupCommand: AsyncParsableCommand {
         let settings = try options.load()
         let database = try settings.sqliteFile(
             orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
-        try copy(database)
+        try await settings.explainingPath(database.path) { try copy(database) }
         print("Backed up \(database.path) to \(file).")
         let secret =
-            settings.placeOfSecret(of: database).map { "The secret in \($0)" }
+            settings.placeOfSecret.map { "The secret in \($0)" }
             ?? "The secret that the servers are given"
         print("\(secret) is not in it: keep it too, in another place. Without it no server starts on the backup.")
     }
@@ -55,10 +55,5 @@ extension Settings {
             throw AuthError(.misconfigured, "the database is not a file of SQLite: \(advice)")
         }
         return SQLiteFile(path)
-    }
-
-    /// Where the secret of that database is; `nil` when it is given itself.
-    func placeOfSecret(of database: SQLiteFile) -> String? {
-        secrets == nil ? secretFile ?? database.secretFile : nil
     }
 }

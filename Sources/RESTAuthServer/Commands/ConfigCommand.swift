@@ -21,10 +21,6 @@ struct ConfigCommand: AsyncParsableCommand {
 
         @OptionGroup var options: SettingsOptions
 
-        static func exposed(_ file: String) -> String {
-            "\(file) can be read by others; take that away with: chmod 600 \(file)"
-        }
-
         func run() async throws {
             let source = try options.source()
             let settings = try Settings(source)
@@ -32,8 +28,11 @@ struct ConfigCommand: AsyncParsableCommand {
                 guard let found = source[setting] else { continue }
                 print("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
             }
+            for remark in settings.remarks { print("note: \(remark)") }
             try await settings.rehearse()
-            for file in settings.exposedFiles { print("warning: \(Self.exposed(file))") }
+            for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) {
+                print("warning: \(warning)")
+            }
             print("The settings are good.")
         }
     }

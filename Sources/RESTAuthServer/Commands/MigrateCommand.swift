@@ -30,13 +30,25 @@ struct MigrateCommand: AsyncParsableCommand {
         let (from, to) = try (DatabaseURL(self.from, place: "--from"), DatabaseURL(self.to, place: "--to"))
         let source = try await from.openToMoveFrom()
         let target = try await to.openToMoveInto()
-        let counts = try await move(from: source, to: target)
+        let counts = try await moveOrAbandon(from: source, to: target)
         let tables = zip(TransferTable.all, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
         print(
             "Moved from \(source.transferName) to \(target.transferName), and compared: \(tables.joined(separator: ", "))."
         )
         print("\(from.secret) did not move, and no server starts without it: \(to.placeForSecret).")
         print("What is written to \(source.transferName) from now on is not in \(target.transferName).")
+    }
+
+    /// An empty database that was made for it is gone again when nothing came in.
+    private func moveOrAbandon(
+        from source: any TransferableStorage, to target: any TransferableStorage
+    ) async throws -> [Int] {
+        do {
+            return try await move(from: source, to: target)
+        } catch {
+            (target as? any FileStorage)?.abandon(nil)
+            throw error
+        }
     }
 
     private func move(from source: any TransferableStorage, to target: any TransferableStorage) async throws -> [Int] {

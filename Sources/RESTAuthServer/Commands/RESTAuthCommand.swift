@@ -14,7 +14,8 @@ package struct RESTAuthCommand: AsyncParsableCommand {
               rest-auth serve
 
             Every setting is a flag, an environment variable (--token-duration is REST_AUTH_TOKEN_DURATION) or a line in a file \
-            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file.
+            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file. A secret, and the \
+            database's URL, may lie in a file that a variable with _FILE behind its name names: REST_AUTH_LEGACY_SECRET_FILE.
             """,
         version: "rest-auth \(version)",
         subcommands: [
@@ -55,12 +56,18 @@ func exitWithMessage(_ message: String) -> Never {
 
 extension SettingsOptions {
     /// Runs a command over the core. What the core logs is for a server's log: here only warnings
-    /// are shown, unless asked for.
+    /// are shown, unless asked for. What was made for a command that fails is gone again.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
         let settings = try load()
         let sink = settings.startLogging(level: settings.logLevel ?? .warning)
         defer { sink.flush() }
-        try await body(settings.openAuth(createsMissing: createsMissing))
+        let auth = try await settings.openAuth(createsMissing: createsMissing)
+        do {
+            try await body(auth)
+        } catch {
+            auth.abandon()
+            throw error
+        }
     }
 
     /// The settings in force for a command.

@@ -27,9 +27,9 @@ struct RestoreCommand: AsyncParsableCommand {
         let kept = try restore(database)
         print("Restored \(database.path) from \(file).")
         if let kept { print("What was there before is kept as \(kept).") }
-        if let secret = settings.placeOfSecret(of: database), !FileManager.default.fileExists(atPath: secret) {
+        if let secret = settings.placeOfSecret, !FileManager.default.fileExists(atPath: secret) {
             let warning =
-                "rest-auth: there is no secret in \(secret); put the one there that belongs to the backup, before a server starts and makes another\n"
+                "rest-auth: there is no secret in \(secret); put the one there that belongs to the backup: no server starts without it\n"
             FileHandle.standardError.write(Data(warning.utf8))
         }
     }

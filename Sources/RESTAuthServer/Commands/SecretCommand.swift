@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import RESTAuth
-import RESTAuthSQLite
 
 struct SecretCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -66,7 +65,7 @@ extension SecretCommand {
             let settings = try options.load()
             try await options.withAuth { auth in
                 let before = try await auth.secretRotation.status()
-                guard let file = settings.secretsInFile else { return try await resealGiven(auth, before) }
+                guard let file = settings.placeOfSecret else { return try await resealGiven(auth, before) }
                 let isChanged = try SecretFile(file).take(step(settings))
                 let resealed = try await auth.secretRotation.reseal()
                 let after = try await auth.secretRotation.status()
@@ -156,7 +155,7 @@ extension SecretCommand {
                 guard let previous = try await auth.secretRotation.status().previous else {
                     throw AuthError(.misconfigured, "there is no previous secret to drop")
                 }
-                let file = settings.secretsInFile
+                let file = settings.placeOfSecret
                 if force {
                     let ended = try await auth.secretRotation.endWhatNeedsPrevious()
                     print("Ended \(counted(ended.sessions, "session")).")
@@ -192,14 +191,6 @@ extension SecretCommand {
 }
 
 extension Settings {
-    /// The file of the secrets; `nil` when they are given themselves.
-    fileprivate var secretsInFile: String? {
-        switch database {
-        case .sqlite(let path): placeOfSecret(of: SQLiteFile(path))
-        case .postgres: secretFile
-        }
-    }
-
     /// Whether other nodes may have copies of that file.
     fileprivate var isShared: Bool {
         if case .postgres = database { true } else { false }

@@ -35,8 +35,10 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
+            // Who is asked for it may also go away.
+            let password = try password.read()
             try await options.withAuth(createsMissing: true) { auth in
-                let user = try await auth.users.register(username, password: password.read())
+                let user = try await auth.users.register(username, password: password)
                 print("Added \(user.username) with id \(user.id).")
             }
         }

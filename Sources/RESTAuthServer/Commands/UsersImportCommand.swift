@@ -36,9 +36,19 @@ extension UsersCommand {
             let settings = try options.load()
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
+            if self.source.fromFlask != nil { try settings.refuseFlaskSecret() }
             let source = try await source.open()
-            let users = UserImport(
-                into: try await settings.openStorage(forImport: !dryRun), limit: settings.passwordHashLimit)
+            let storage = try await settings.openStorage(forImport: !dryRun)
+            do {
+                try await run(source, into: storage, settings)
+            } catch {
+                (storage as? any FileStorage)?.abandon(nil)
+                throw error
+            }
+        }
+
+        private func run(_ source: any UserSource, into storage: any Storage, _ settings: Settings) async throws {
+            let users = UserImport(into: storage, limit: settings.passwordHashLimit)
             let report = try ImportReport(file: report)
             let counts = try await importing(users, source, report)
             report.showShort()
@@ -104,6 +114,18 @@ struct ImportSourceOptions: ParsableArguments {
 }
 
 extension Settings {
+    /// In the environment of the Flask server there is one that would become our own secret, with
+    /// the first start.
+    fileprivate func refuseFlaskSecret() throws {
+        guard let name = unprefixedSecret else { return }
+        throw AuthError(
+            .misconfigured,
+            """
+            \(name) may be the Flask server's, and would become this server's own secret: unset it, for this command and for serve; \
+            if it is this server's, give it as \(Setting.environmentPrefix)\(name)
+            """)
+    }
+
     /// The database to import into; for a trial without one, an empty one in memory.
     fileprivate func openStorage(forImport isWritten: Bool) async throws -> any Storage {
         if !isWritten, case .sqlite(let path) = database, !FileManager.default.fileExists(atPath: path) {

@@ -10,9 +10,8 @@ enum DatabaseURL {
     /// - Parameter place: where it was given, for the message.
     /// - Throws: `misconfigured`.
     init(_ text: String, place: String) throws(AuthError) {
-        let path = text.replacing(/^sqlite:(\/\/)?/, with: "")
-        if path != text, !path.isEmpty {
-            self = .sqlite(path: path)
+        if let file = try SQLiteURL(text, place: place) {
+            self = .sqlite(path: file.path)
         } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
             self = .postgres(text)
         } else {

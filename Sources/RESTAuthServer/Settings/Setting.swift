@@ -81,6 +81,17 @@ package enum Setting: String, CaseIterable {
 
     package var environmentName: String { Self.environmentPrefix + rawValue.uppercased() }
 
+    /// Where the value may lie in a file, what names that file: in the environment with `_FILE`
+    /// behind the setting's name, in the settings file with `_file`. Every setting that is secret,
+    /// or can have a password in it; the secret key has a setting for that.
+    package var isAlsoReadFromFile: Bool {
+        switch self {
+        case .databaseURL: true
+        case .secretKey: false
+        default: isSecret
+        }
+    }
+
     /// `--database` is shorter than what the platforms' name would give.
     package var flag: String {
         switch self {

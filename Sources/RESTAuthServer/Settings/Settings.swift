@@ -55,8 +55,18 @@ struct Settings {
     let corsOrigins: [String]
     let trustedProxies: [Network]
     let tls: TLSFiles?
-    /// The file that settings were read from, where it has secrets.
-    private let fileWithSecrets: String?
+    /// What was made of the environment that nobody may expect, a line each.
+    let remarks: [String]
+    /// What in the environment may be meant for another program, a line each.
+    let warnings: [String]
+    /// The variable that the secret key comes from, where other programs have one of that name.
+    let unprefixedSecret: String?
+    /// What who knows SQLAlchemy means by the URL of the database, where that is another file.
+    let relativeReading: String?
+    /// The arguments with which a command works on the same database.
+    let commandArguments: [String]
+    /// Files that settings were read from, where they have secrets.
+    private let filesWithSecrets: [String]
 
     /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
     init(_ source: SettingsSource) throws {
@@ -113,22 +123,49 @@ struct Settings {
         corsOrigins = try read.corsOrigins()
         trustedProxies = try read.trustedProxies()
         tls = try read.tls()
-        fileWithSecrets = source.fileWithSecrets
+        remarks = source.remarks
+        warnings = read.warnings()
+        unprefixedSecret = read.unprefixedSecret
+        relativeReading = source[.databaseURL].flatMap { SQLiteURL.relativeReading(of: $0.value) }
+        commandArguments = source.commandArguments
+        filesWithSecrets = [source.fileWithSecrets].compactMap(\.self) + source.valueFiles
+        if let secrets { try legacySecret?.refuse(in: secrets.known) }
     }
 
-    /// The core over the configured database. The only place that opens or makes files.
+    /// The core over the configured database. The only place that opens or makes files; where it
+    /// fails, what it made is gone again.
     /// - Parameters:
     ///   - createsMissing: whether to make the database when there is none.
     ///   - isServer: whether many will use it at once.
     func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
         var configuration = authConfiguration
-        if let secretFile {
-            try requireSharedSecret(secretFile)
-            configuration.secrets = try InstanceSecrets(file: secretFile)
+        try configuration.validate()
+        if let secretFile { try requireSharedSecret(secretFile) }
+        // Before anything is made.
+        if let file = placeOfSecret, let known = try SecretFile(file).secrets() {
+            try configuration.legacySecret?.refuse(in: known)
         }
         configuration.breachedPasswords = try openBreachedPasswords(checksContents: isServer)
-        return try await Auth(
-            storage: openStorage(createsMissing: createsMissing, isServer: isServer), configuration: configuration)
+        let storage = try await openStorage(createsMissing: createsMissing, isServer: isServer)
+        do {
+            if let file = placeOfSecret {
+                configuration.secrets = try await InstanceSecrets(
+                    file: file, makesMissing: storage.signingKeys().isEmpty)
+            }
+            return try await Auth(storage: storage, configuration: configuration)
+        } catch {
+            (storage as? any FileStorage)?.abandon(configuration.secrets)
+            throw error
+        }
+    }
+
+    /// The file of the secrets; `nil` when they are given themselves.
+    var placeOfSecret: String? {
+        guard secrets == nil else { return nil }
+        return switch database {
+        case .sqlite(let path): secretFile ?? SQLiteFile(path).secretFile
+        case .postgres: secretFile
+        }
     }
 
     /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
@@ -141,11 +178,34 @@ struct Settings {
     /// The database alone, without what the core makes in it.
     func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
         switch database {
-        case .sqlite(let path): return try await SQLiteStorage(path: path, createsMissing: createsMissing)
+        case .sqlite(let path):
+            return try await explainingPath(path) {
+                try await SQLiteStorage(path: path, createsMissing: createsMissing)
+            }
         case .postgres(let url):
             try requireSecretForPostgres()
             return try await PostgresStorage(
                 postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
+        }
+    }
+
+    /// Says with an error what may be wrong with the path of the database.
+    func explainingPath<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as AuthError where error.code == .misconfigured {
+            var isDirectory: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+            guard !isDirectory.boolValue else {
+                throw AuthError(
+                    .misconfigured,
+                    "the database \(path) is a directory: name a file in it, as \(path)/rest-auth.sqlite")
+            }
+            guard !exists, let relativeReading else { throw error }
+            throw AuthError(
+                .misconfigured,
+                "\(error.detail); three slashes begin at the root directory: for \(relativeReading) in \(FileManager.default.currentDirectoryPath) write sqlite:\(relativeReading)"
+            )
         }
     }
 
@@ -159,13 +219,20 @@ struct Settings {
         try authConfiguration.validate()
         switch database {
         case .sqlite(let path):
-            let keys = try SQLiteStorage.checkUsable(path: path)
-            try check(keys, secrets?.known ?? checkedSecrets(in: secretFile ?? SQLiteFile(path).secretFile))
+            let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
+            let file = secretFile ?? SQLiteFile(path).secretFile
+            guard let known = try secrets?.known ?? checkedSecrets(in: file) else {
+                // The server makes one.
+                guard keys.isEmpty else { throw SecretFile(file).missing }
+                return
+            }
+            try check(keys, known)
         case .postgres(let url):
             try requireSecretForPostgres()
             if let secretFile { try requireSharedSecret(secretFile) }
             let known = try secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
-            try await check(PostgresStorage.checkUsable(postgresConfiguration(url)), known)
+            let keys = try await PostgresStorage.checkUsable(postgresConfiguration(url))
+            if let known { try check(keys, known) }
         }
     }
 
@@ -179,20 +246,16 @@ struct Settings {
         return nil
     }
 
-    /// A secret that is made at the start opens nothing that is there.
-    private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets?) throws {
-        try SigningKeys.check(keys, by: known ?? KnownSecrets(InstanceSecret()))
+    private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets) throws {
+        try legacySecret?.refuse(in: known)
+        try SigningKeys.check(keys, by: known)
     }
 
     /// Files that only whoever runs the server should read, and others can.
-    var exposedFiles: [String] {
-        var files = [fileWithSecrets, tls?.key].compactMap(\.self)
+    var exposedFiles: [FileExposure] {
+        var files = filesWithSecrets + [tls?.key, placeOfSecret].compactMap(\.self)
         if case .sqlite(let path) = database { files.append(path) }
-        return files.filter { file in
-            let target = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
-            let mode = try? FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
-            return mode.map { $0 & 0o077 != 0 } ?? false
-        }
+        return files.compactMap { FileExposure(of: $0) }.filter { $0.kind != .none }
     }
 
     private func requireSecretForPostgres() throws {

@@ -39,7 +39,8 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "File with the secret key, mode 0600; beside a SQLite database it is made when absent.", valueName: "file"))
+            "File with the secret key, for nobody else to read; beside a SQLite database it is made when absent.",
+            valueName: "file"))
     var secretKeyFile: String?
 
     @Option(help: ArgumentHelp("Life of a token (600).", valueName: "seconds"))

@@ -53,6 +53,16 @@ struct SettingsReader {
         return try DatabaseURL(found.value, place: found.place)
     }
 
+    /// What may be wrong in the environment and keeps nobody from starting.
+    func warnings() -> [String] {
+        guard let variable = source.flaskVariable, let name = Setting.databaseURL.platformName,
+            source[.databaseURL]?.place == name
+        else { return [] }
+        return [
+            "\(name) stands beside \(variable): if it is the Flask application's database, unset it here, and name this server's with \(Setting.databaseURL.environmentName)"
+        ]
+    }
+
     func throttle() throws -> ThrottleConfiguration {
         var throttle = ThrottleConfiguration()
         throttle.isOn = try flag(.throttle) ?? throttle.isOn
@@ -81,8 +91,16 @@ struct SettingsReader {
 
     /// Those that are given themselves; `nil` for those of a file.
     func secrets() throws -> InstanceSecrets? {
-        guard source[.secretKey] == nil || source[.secretKeyFile] == nil else {
-            throw AuthError(.misconfigured, "secret_key and secret_key_file say the same thing twice: set one of them")
+        if let key = source[.secretKey], let file = source[.secretKeyFile] {
+            throw SettingsSource.contradiction(key.place, file.place)
+        }
+        if let secret = unprefixedSecret, let variable = source.flaskVariable {
+            throw AuthError(
+                .misconfigured,
+                """
+                \(secret) stands beside \(variable), so it is the Flask application's, and would become this server's own secret: \
+                unset it; if it is this server's, give it as \(Setting.environmentPrefix)\(secret)
+                """)
         }
         let (next, previous) = (source[.secretKeyNext], source[.secretKeyPrevious])
         guard let found = source[.secretKey] else {
@@ -105,6 +123,12 @@ struct SettingsReader {
             }
         }
         return InstanceSecrets(present)
+    }
+
+    /// The variable that the secret key comes from, where other programs have one of that name.
+    var unprefixedSecret: String? {
+        [Setting.secretKey, .secretKeyFile].first { $0.platformName != nil && source[$0]?.place == $0.platformName }?
+            .platformName
     }
 
     private func secret<Secret>(

@@ -28,4 +28,12 @@ struct TLSFiles {
             )
         }
     }
+
+    /// The names that the certificate is for, as far as a client can ask for one: DNS names, a
+    /// wildcard's among them.
+    var hostNames: [String] {
+        guard let leaf = try? NIOSSLCertificate.fromPEMFile(certificate).first else { return [] }
+        return leaf._subjectAlternativeNames().filter { $0.nameType == .dnsName }
+            .map { String(decoding: $0.contents, as: UTF8.self).replacing("*", with: "auth") }
+    }
 }
