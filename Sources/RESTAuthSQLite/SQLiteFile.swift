@@ -49,6 +49,8 @@ package struct SQLiteFile: Sendable {
     /// side files.
     fileprivate func checkedCopy(beside place: String, report: @escaping Report) throws -> String {
         let copy = try Self.emptyFile(beside: place)
+        let hadLog = hasLog
+        defer { if !hadLog { clearLog() } }
         do {
             try copyPages(to: copy, report: report)
             try Self.synchronize(copy)
@@ -90,6 +92,33 @@ package struct SQLiteFile: Sendable {
         }
         try Migrations.refuseNewer(copy, path: path)
         try Migrations.refuseUnfinished(copy, path: path)
+    }
+}
+
+// MARK: - Looking into it
+
+extension SQLiteFile {
+    /// Reads the database without changing it, and leaves beside it what was there before.
+    func look<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        let hadLog = hasLog
+        defer { if !hadLog { clearLog() } }
+        var configuration = SQLiteStorage.configuration
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? queue.close() }
+        return try queue.read(body)
+    }
+
+    private var hasLog: Bool { Self.exists(path + "-wal") }
+
+    /// Takes an empty write-ahead log away, unless the database is in use. A connection that only
+    /// reads makes one and leaves it; the last one that may write clears it as it closes.
+    private func clearLog() {
+        guard hasLog, let queue = try? DatabaseQueue(path: path, configuration: SQLiteStorage.configuration) else {
+            return
+        }
+        _ = try? queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
+        try? queue.close()
     }
 }
 

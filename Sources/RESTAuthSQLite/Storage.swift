@@ -106,9 +106,7 @@ public struct SQLiteStorage: Storage {
         try checkWritable(path)
         do {
             try checkIdentity(of: path)
-            var configuration = Self.configuration
-            configuration.readonly = true
-            return try DatabaseQueue(path: path, configuration: configuration).read { database in
+            return try SQLiteFile(path).look { database in
                 try Migrations.refuseNewer(database, path: path)
                 try Migrations.refuseUnfinished(database, path: path)
                 return try Migrations.migrator.hasCompletedMigrations(database) ? database.signingKeys() : []
@@ -169,9 +167,7 @@ public struct SQLiteStorage: Storage {
     /// Refuses a file that belongs to another program, before anything is written to it: opening a
     /// pool already writes.
     static func checkIdentity(of path: String) throws {
-        var configuration = Self.configuration
-        configuration.readonly = true
-        let isForeign = try DatabaseQueue(path: path, configuration: configuration).read { database in
+        let isForeign = try SQLiteFile(path).look { database in
             let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
             let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
             return identity != Migrations.applicationID && !isEmpty

@@ -82,8 +82,17 @@ package struct GivenText: Sendable {
     /// `U+00A0 (no-break space)`.
     package static func name(of scalar: Unicode.Scalar) -> String {
         let digits = String(scalar.value, radix: 16, uppercase: true)
-        let name = scalar.properties.name ?? scalar.properties.nameAlias
-        return "U+\(String(repeating: "0", count: max(0, 4 - digits.utf8.count)))\(digits)"
-            + (name.map { " (\($0.lowercased()))" } ?? "")
+        return "U+\(String(repeating: "0", count: max(0, 4 - digits.utf8.count)))\(digits) (\(word(for: scalar)))"
+    }
+
+    /// Unicode names no control character.
+    private static func word(for scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\0": "null"
+        case "\t": "tab"
+        case "\n": "line feed"
+        case "\r": "carriage return"
+        default: scalar.properties.name?.lowercased() ?? "control character"
+        }
     }
 }

@@ -36,7 +36,7 @@ extension UsersCommand {
             let settings = try options.load()
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
-            if self.source.fromFlask != nil { try settings.refuseFlaskSecret() }
+            if self.source.isApplication { try settings.refuseSecretOfApplication() }
             let source = try await source.open()
             let storage = try await settings.openStorage(forImport: !dryRun)
             do {
@@ -83,6 +83,9 @@ struct ImportSourceOptions: ParsableArguments {
             "SQLite file or postgres:// URL of a Django project with the table auth_user.", valueName: "file|url"))
     var fromDjango: String?
 
+    /// Whether it is an application with a `SECRET_KEY` of its own.
+    var isApplication: Bool { fromFlask != nil || fromDjango != nil }
+
     @Option(
         help: ArgumentHelp(
             "Comma-separated values; the first line names username, password_hash and if wanted id, created_at, disabled. - is standard input.",
@@ -114,14 +117,14 @@ struct ImportSourceOptions: ParsableArguments {
 }
 
 extension Settings {
-    /// In the environment of the Flask server there is one that would become our own secret, with
-    /// the first start.
-    fileprivate func refuseFlaskSecret() throws {
-        guard let name = unprefixedSecret else { return }
+    /// In the environment of the application there is one that would become our own secret, with the
+    /// first start.
+    fileprivate func refuseSecretOfApplication() throws {
+        guard let name = Setting.secretKey.platformName, unprefixedSecret == name else { return }
         throw AuthError(
             .misconfigured,
             """
-            \(name) may be the Flask server's, and would become this server's own secret: unset it, for this command and for serve; \
+            \(name) may be the one of the application whose users these are, and would become this server's own secret: unset it, for this command and for serve; \
             if it is this server's, give it as \(Setting.environmentPrefix)\(name)
             """)
     }

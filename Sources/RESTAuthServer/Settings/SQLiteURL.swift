@@ -13,7 +13,7 @@ struct SQLiteURL {
     init?(_ text: String, place: String) throws(AuthError) {
         guard let rest = Self.rest(of: text, after: "sqlite:") else {
             guard let foreign = Self.foreignPath(text) else { return nil }
-            throw AuthError(.misconfigured, "\(place): for a file of SQLite write sqlite:\(foreign)")
+            throw AuthError(.misconfigured, "\(place) is no URL of ours; for a file of SQLite write sqlite:\(foreign)")
         }
         let path = Self.withoutSlashes(rest)
         guard !Self.isInMemory(path) else {

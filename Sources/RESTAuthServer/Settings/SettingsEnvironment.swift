@@ -59,8 +59,11 @@ struct SettingsEnvironment {
         return nil
     }
 
-    /// A variable that says that this is the environment of a Flask application.
-    var flaskVariable: String? {
-        variables.keys.sorted().first { $0.hasPrefix("FLASK_") || $0 == "SQLALCHEMY_DATABASE_URI" }
+    /// A variable that says that this is the environment of a Flask or Django application, which has
+    /// a `SECRET_KEY` of its own.
+    var applicationVariable: String? {
+        variables.keys.sorted().first {
+            $0.utf8.starts(with: "FLASK_".utf8) || $0 == "SQLALCHEMY_DATABASE_URI" || $0 == "DJANGO_SETTINGS_MODULE"
+        }
     }
 }

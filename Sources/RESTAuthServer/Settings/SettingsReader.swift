@@ -55,11 +55,11 @@ struct SettingsReader {
 
     /// What may be wrong in the environment and keeps nobody from starting.
     func warnings() -> [String] {
-        guard let variable = source.flaskVariable, let name = Setting.databaseURL.platformName,
+        guard let variable = source.applicationVariable, let name = Setting.databaseURL.platformName,
             source[.databaseURL]?.place == name
         else { return [] }
         return [
-            "\(name) stands beside \(variable): if it is the Flask application's database, unset it here, and name this server's with \(Setting.databaseURL.environmentName)"
+            "\(name) stands beside \(variable): if it is that application's database, unset it here, and name this server's with \(Setting.databaseURL.environmentName)"
         ]
     }
 
@@ -94,11 +94,11 @@ struct SettingsReader {
         if let key = source[.secretKey], let file = source[.secretKeyFile] {
             throw SettingsSource.contradiction(key.place, file.place)
         }
-        if let secret = unprefixedSecret, let variable = source.flaskVariable {
+        if let secret = unprefixedSecret, let variable = source.applicationVariable {
             throw AuthError(
                 .misconfigured,
                 """
-                \(secret) stands beside \(variable), so it is the Flask application's, and would become this server's own secret: \
+                \(secret) stands beside \(variable), so it is that application's, and would become this server's own secret: \
                 unset it; if it is this server's, give it as \(Setting.environmentPrefix)\(secret)
                 """)
         }

@@ -45,8 +45,8 @@ struct SettingsSource {
     let valueFiles: [String]
     /// What was made of the environment that nobody may expect, a line each.
     let remarks: [String]
-    /// A variable that says that this is the environment of a Flask application.
-    let flaskVariable: String?
+    /// A variable that says that this is the environment of another application.
+    let applicationVariable: String?
 
     /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
     ///   misspelt setting is a setting not made.
@@ -63,7 +63,7 @@ struct SettingsSource {
         }
         file = path
         valueFiles = given.values.filter(\.isPath).map(\.text).sorted()
-        flaskVariable = environment.flaskVariable
+        applicationVariable = environment.applicationVariable
         remarks = Self.remarks(links: environment.serviceLinks, quoted: quoted.sorted())
     }
 
