@@ -78,9 +78,11 @@ import Testing
 
     @Test func aDirectoryIsNoDatabase() async throws {
         for command in [["serve", "--port", "0"], ["config", "check"], ["users", "list"]] {
-            let outcome = try await run(command, "sqlite:\(directory.path)")
-            #expect(outcome.status == 1)
-            #expect(outcome.error.contains("is a directory"), "\(outcome.error)")
+            for end in ["", "/"] {
+                let outcome = try await run(command, "sqlite:\(directory.path)\(end)")
+                #expect(outcome.status == 1)
+                #expect(outcome.error.contains("as \(directory.path)/rest-auth.sqlite"), "\(outcome.error)")
+            }
         }
         #expect(directory.contents.isEmpty)
     }

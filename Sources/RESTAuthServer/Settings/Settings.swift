@@ -199,7 +199,8 @@ struct Settings {
             guard !isDirectory.boolValue else {
                 throw AuthError(
                     .misconfigured,
-                    "the database \(path) is a directory: name a file in it, as \(path)/rest-auth.sqlite")
+                    "the database \(path) is a directory: name a file in it, as \(path)\(path.utf8.last == UInt8(ascii: "/") ? "" : "/")rest-auth.sqlite"
+                )
             }
             guard !exists, let relativeReading else { throw error }
             throw AuthError(
