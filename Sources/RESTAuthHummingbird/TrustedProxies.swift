@@ -23,7 +23,7 @@ public protocol PeerAddressContext: RequestContext {
 extension RequestContext {
     /// The client's IP address, where the context knows it.
     var knownClientAddress: String? {
-        (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.ipAddress }
+        (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.clientAddress }
     }
 }
 
@@ -57,15 +57,17 @@ package struct ForwardedFields: Sendable {
     /// left, the client may have written itself. Where that is no address, someone else than a
     /// proxy wrote it: then it is the last proxy that is known.
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
-        guard var client = peer?.ipAddress else { return nil }
+        guard let peer, var client = peer.isUnixSocket ? Network.unixSockets : peer.ipAddress else { return nil }
         var hops = fields[values: .xForwardedFor].flatMap { WireText($0).parts(at: ",") }
         while isTrusted(client), let hop = hops.popLast()?.string, Network.isAddress(hop) { client = hop }
-        return client
+        return WireText(client).equals("unix:") ? peer.clientAddress : client
     }
 
     /// The request without the fields that are not to be believed.
     package func believe(_ request: Request, from peer: SocketAddress?) -> Request {
-        if let peer = peer?.ipAddress, isTrusted(peer) { return request }
+        if let peer, let name = peer.isUnixSocket ? Network.unixSockets : peer.ipAddress, isTrusted(name) {
+            return request
+        }
         var head = request.head
         for name in [HTTPField.Name.xForwardedFor, .xForwardedProto, .xForwardedHost] { head.headerFields[name] = nil }
         return Request(head: head, body: request.body)
@@ -81,8 +83,15 @@ public struct Network: Sendable, Hashable {
     private let prefix: [UInt8]
     private let length: Int
 
-    /// `nil` when `text` is neither an address nor a range.
+    /// Stands for the other ends of unix-domain sockets, which have no address.
+    package static let unixSockets = "unix:"
+
+    /// `nil` when `text` is neither an address nor a range, nor ``unixSockets``.
     public init?(_ text: String) {
+        if WireText(text).equals("unix:") {
+            (prefix, length) = ([], 0)
+            return
+        }
         let (address, range) = (WireText(text).before("/"), WireText(text).from("/"))
         guard let bytes = Self.bytes(of: address.string) else { return nil }
         let bits = range.isEmpty ? Int64(bytes.count * 8) : range.after("/")?.decimalNumber
@@ -94,6 +103,7 @@ public struct Network: Sendable, Hashable {
     static func isAddress(_ text: String) -> Bool { bytes(of: text) != nil }
 
     func contains(_ address: String) -> Bool {
+        if prefix.isEmpty { return WireText(address).equals("unix:") }
         guard let bytes = Self.bytes(of: address), bytes.count == prefix.count else { return false }
         return (0..<length).allSatisfy { bit in
             (bytes[bit / 8] ^ prefix[bit / 8]) & (0x80 >> UInt8(bit % 8)) == 0
@@ -110,4 +120,13 @@ public struct Network: Sendable, Hashable {
         let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
         return isMapped ? Array(bytes[12...]) : bytes
     }
+}
+
+extension SocketAddress {
+    var isUnixSocket: Bool { if case .unixDomainSocket = self { true } else { false } }
+
+    /// The address that whoever is at the other end is counted by. Who comes over a unix-domain
+    /// socket is on this machine: all of them are one network, as they are over the loopback
+    /// address.
+    package var clientAddress: String? { isUnixSocket ? "127.0.0.1" : ipAddress }
 }

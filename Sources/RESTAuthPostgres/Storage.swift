@@ -70,6 +70,12 @@ public struct PostgresStorage: Storage {
         return try await onThread { try Schema.look(configuration) }
     }
 
+    /// Whether a server is there and takes connections, or refuses this one for good: a wrong
+    /// password, say. One that starts, or cannot be reached or found, may do so later.
+    package static func isAnswering(_ configuration: PostgresConfiguration) async -> Bool {
+        (try? await onThread { Connection.isAnswered(configuration) }) ?? false
+    }
+
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the
     /// keys that it seals.
     public func instanceSecrets() throws -> InstanceSecrets? { nil }
@@ -113,8 +119,13 @@ extension PostgresStorage {
     static func unavailable(_ error: any Error) -> any Error {
         // For the verb to say what it means.
         if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }
+        let answer = AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+        if (error as? PostgresError)?.state == .diskFull {
+            Shortage.noticeDisk()
+            return answer
+        }
         // The reason stays here: it can name tables and hosts.
         Logger.current.error("the database failed", metadata: ["error": "\(error)"])
-        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+        return answer
     }
 }

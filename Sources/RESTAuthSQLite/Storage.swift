@@ -183,8 +183,11 @@ public struct SQLiteStorage: Storage {
 
     static func unusable(_ path: String, _ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
+        // Somebody else has it, for now.
+        let isLocked = [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode)
         return AuthError(
-            .misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
+            isLocked ? .storageUnavailable : .misconfigured,
+            "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
     }
 }
 
@@ -214,11 +217,21 @@ extension SQLiteStorage {
     }
 
     static func unavailable(_ error: DatabaseError) -> AuthError {
+        switch error.resultCode {
+        case .SQLITE_FULL: Shortage.noticeDisk()
+        // The index of the log is a file as well, and no write but its size.
+        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: Shortage.noticeDisk()
+        case .SQLITE_CANTOPEN where Shortage.isOutOfFiles: break
+        default: log(error)
+        }
+        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+    }
+
+    private static func log(_ error: DatabaseError) {
         // The message stays here: it can name files and columns.
         Logger.current.error(
             "the database failed",
             metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
-        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
     }
 }
 

@@ -125,6 +125,20 @@ public final class ExternalProcess: Sendable {
         return process.terminationStatus
     }
 
+    /// Waits until it has ended, and says what came of it.
+    public func outcome() async throws -> CommandOutcome {
+        let status = try await exitStatus()
+        return CommandOutcome(status: status, output: outputText, error: errorText)
+    }
+
+    /// Waits until it has written this to its standard output.
+    public func writes(_ text: String) async throws {
+        try await wait(for: text) {
+            guard self.isRunning else { throw ServerEnded(log: self.errorText) }
+            return self.outputText.contains(text)
+        }
+    }
+
     /// Waits until an HTTP server answers on that port, whatever it says.
     public func answers(on port: Int, path: String = "/ready") async throws {
         try await wait(for: "\(name) to answer") {

@@ -72,6 +72,8 @@ public final class RunningServer: Sendable {
         return try await process.exitStatus()
     }
 
+    public func send(signal: Int32) { process.send(signal) }
+
     /// Stops it in the middle of whatever it does: it is there and does not answer.
     public func pause() { process.send(SIGSTOP) }
     public func resume() { process.send(SIGCONT) }
@@ -106,8 +108,7 @@ public func runCommand(
     let process = try ExternalProcess(
         ExternalProcess.restAuth, arguments, environment: environment, directory: directory,
         input: input.map { .text($0) } ?? .nothing)
-    let status = try await process.exitStatus()
-    return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
+    return try await process.outcome()
 }
 
 public struct UnexpectedAnswer: Error {

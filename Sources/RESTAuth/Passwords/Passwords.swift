@@ -1,11 +1,12 @@
 import Foundation
 import PasswordHashing
+import Synchronization
 
 /// The door to passwords: hash a new one, verify one that was presented, set another.
 public final class Passwords: Sendable {
     let storage: any Storage
     let policy: PasswordPolicy
-    let breached: BreachedPasswords?
+    private let breached: Mutex<BreachedPasswords?>
     let cost: Argon2id
     let limit: HashLimit
     package let pool: HashingPool
@@ -25,7 +26,7 @@ public final class Passwords: Sendable {
         self.sessions = sessions
         self.throttle = throttle
         policy = configuration.passwordPolicy
-        breached = configuration.breachedPasswords
+        breached = Mutex(configuration.breachedPasswords)
         cost = configuration.passwordCost
         limit = configuration.passwordHashLimit
         now = configuration.now
@@ -38,8 +39,11 @@ public final class Passwords: Sendable {
     /// Whether that user may have this password, as far as can be told without work.
     /// - Throws: `weak_password`.
     func check(_ password: Password, for name: Username, field: String = "password") throws(AuthError) {
-        try policy.check(password, for: name, breached: breached, field: field)
+        try policy.check(password, for: name, breached: breached.withLock(\.self), field: field)
     }
+
+    /// Asks another list of breached passwords from now on.
+    package func refuse(_ breached: BreachedPasswords?) { self.breached.withLock { $0 = breached } }
 
     /// The PHC string of a new password for that user.
     /// - Throws: `weak_password`, `overloaded`.

@@ -9,6 +9,27 @@ final class Connection {
     /// - Throws: `connectionLost` with libpq's words, which name host and user and never the
     ///   password.
     init(_ configuration: PostgresConfiguration) throws(PostgresError) {
+        let handle = Self.withParameters(of: configuration) { PQconnectdbParams($0, $1, 1) }
+        guard let handle else { throw .connectionLost("out of memory") }
+        self.handle = handle
+        guard PQstatus(handle) == CONNECTION_OK else { throw lost }
+        PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        if !configuration.isBehindPooler { try setUp(configuration) }
+    }
+
+    deinit { PQfinish(handle) }
+
+    /// Whether a server is there that would take a connection, or has a reason of its own not to
+    /// take this one.
+    static func isAnswered(_ configuration: PostgresConfiguration) -> Bool {
+        withParameters(of: configuration) { PQpingParams($0, $1, 1) } == PQPING_OK
+    }
+
+    /// Names and values, as libpq takes them.
+    private static func withParameters<Value>(
+        of configuration: PostgresConfiguration,
+        _ body: ([UnsafePointer<CChar>?], [UnsafePointer<CChar>?]) -> Value
+    ) -> Value {
         let parameters = [
             // What the URI says wins over these, a standby, which may not have heard yet of what
             // was ended, being none that is read from,
@@ -22,17 +43,8 @@ final class Connection {
         let names = parameters.map { strdup($0.0) } + [nil]
         let values = parameters.map { strdup($0.1) } + [nil]
         defer { for text in names + values { free(text) } }
-        guard let handle = PQconnectdbParams(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
-        else {
-            throw .connectionLost("out of memory")
-        }
-        self.handle = handle
-        guard PQstatus(handle) == CONNECTION_OK else { throw lost }
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        if !configuration.isBehindPooler { try setUp(configuration) }
+        return body(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) })
     }
-
-    deinit { PQfinish(handle) }
 
     /// What the server must hold us to, for as long as the connection lives.
     private func setUp(_ configuration: PostgresConfiguration) throws(PostgresError) {

@@ -8,6 +8,7 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
     static let deadlockDetected = SQLState(rawValue: "40P01")
     static let insufficientPrivilege = SQLState(rawValue: "42501")
     static let invalidSchemaName = SQLState(rawValue: "3F000")
+    static let diskFull = SQLState(rawValue: "53100")
     static let readOnlyTransaction = SQLState(rawValue: "25006")
     static let cachedPlanChanged = SQLState(rawValue: "0A000")
     static let unknownPreparedStatement = SQLState(rawValue: "26000")

@@ -26,11 +26,12 @@ struct BackupCommand: AsyncParsableCommand {
         let database = try settings.sqliteFile(
             orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
         try copy(database)
-        print("Backed up \(database.path) to \(file).")
+        Output.report("Backed up \(database.path) to \(file).")
         let secret =
             settings.placeOfSecret(of: database).map { "The secret in \($0)" }
             ?? "The secret that the servers are given"
-        print("\(secret) is not in it: keep it too, in another place. Without it no server starts on the backup.")
+        Output.report(
+            "\(secret) is not in it: keep it too, in another place. Without it no server starts on the backup.")
     }
 
     private func copy(_ database: SQLiteFile) throws {

@@ -30,11 +30,11 @@ struct ConfigCommand: AsyncParsableCommand {
             let settings = try Settings(source)
             for setting in Setting.allCases {
                 guard let found = source[setting] else { continue }
-                print("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
+                try Output.write("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
             }
             try await settings.rehearse()
-            for file in settings.exposedFiles { print("warning: \(Self.exposed(file))") }
-            print("The settings are good.")
+            for file in settings.exposedFiles { try Output.write("warning: \(Self.exposed(file))") }
+            try Output.write("The settings are good.")
         }
     }
 }

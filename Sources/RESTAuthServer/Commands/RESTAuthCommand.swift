@@ -18,7 +18,8 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             """,
         version: "rest-auth \(version)",
         subcommands: [
-            ServeCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self, SessionsCommand.self,
+            ServeCommand.self, HealthCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self,
+            SessionsCommand.self,
             KeysCommand.self, SecretCommand.self,
             ClientsCommand.self, ThrottleCommand.self,
             MigrateCommand.self,
@@ -32,6 +33,7 @@ package struct RESTAuthCommand: AsyncParsableCommand {
     package static func main() async {
         // Nothing that this program makes is for other users' eyes.
         umask(0o077)
+        Output.prepare()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -39,17 +41,35 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try Output.end()
         } catch let error as AuthError {
             exitWithMessage(error.detail)
         } catch {
-            exit(withError: error)
+            exit(saying: error)
+        }
+    }
+
+    /// As the parser would end the program: its words are what was asked for (`--help`), or say what
+    /// is wrong with the command line.
+    private static func exit(saying error: any Error) -> Never {
+        let (text, status) = (fullMessage(for: error), exitCode(for: error))
+        guard !text.isEmpty else { Foundation.exit(status.rawValue) }
+        guard status == .success else {
+            Output.note(text + "\n")
+            Foundation.exit(status.rawValue)
+        }
+        do throws(AuthError) {
+            try Output.write(text)
+            Foundation.exit(status.rawValue)
+        } catch {
+            exitWithMessage(error.detail)
         }
     }
 }
 
 /// One clear line on standard error, and exit status 1.
 func exitWithMessage(_ message: String) -> Never {
-    FileHandle.standardError.write(Data("rest-auth: \(message)\n".utf8))
+    Output.note("rest-auth: \(message)\n")
     exit(1)
 }
 

@@ -25,12 +25,12 @@ struct RestoreCommand: AsyncParsableCommand {
         let settings = try options.load()
         let database = try settings.sqliteFile(orElse: "put it back with PostgreSQL's own tools, such as pg_restore")
         let kept = try restore(database)
-        print("Restored \(database.path) from \(file).")
-        if let kept { print("What was there before is kept as \(kept).") }
+        Output.report("Restored \(database.path) from \(file).")
+        if let kept { Output.report("What was there before is kept as \(kept).") }
         if let secret = settings.placeOfSecret(of: database), !FileManager.default.fileExists(atPath: secret) {
             let warning =
                 "rest-auth: there is no secret in \(secret); put the one there that belongs to the backup, before a server starts and makes another\n"
-            FileHandle.standardError.write(Data(warning.utf8))
+            Output.note(warning)
         }
     }
 

@@ -31,7 +31,7 @@ struct SecretCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let status = try await auth.secretRotation.status()
-                print(json ? status.jsonLine : status.text)
+                try Output.write(json ? status.jsonLine : status.text)
             }
         }
     }
@@ -71,7 +71,7 @@ extension SecretCommand {
                 let resealed = try await auth.secretRotation.reseal()
                 let after = try await auth.secretRotation.status()
                 guard let previous = after.previous else {
-                    print(
+                    Output.report(
                         """
                         The next secret is \(after.next?.description ?? ""). Copy \(file) to every node, where it is read again within a second; \
                         then: rest-auth secret rotate --nodes-ready
@@ -79,8 +79,8 @@ extension SecretCommand {
                     return
                 }
                 guard isChanged || resealed > 0 || revokeKeys else { throw Self.pending(after.present, previous) }
-                if isChanged { print("The secret is now \(after.present); \(previous) is accepted beside it.") }
-                if settings.isShared { print("Copy \(file) to every node.") }
+                if isChanged { Output.report("The secret is now \(after.present); \(previous) is accepted beside it.") }
+                if settings.isShared { Output.report("Copy \(file) to every node.") }
                 try await finish(auth, resealed, previous: previous)
             }
         }
@@ -99,16 +99,16 @@ extension SecretCommand {
         }
 
         private func finish(_ auth: Auth, _ resealed: Int, previous: SecretID) async throws {
-            print("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
+            Output.report("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
             if revokeKeys {
                 let key = try await auth.signingKeys.replaceAll()
-                print("Revoked all signing keys; \(key.id) signs from now on.")
+                Output.report("Revoked all signing keys; \(key.id) signs from now on.")
             } else {
-                print(
+                Output.report(
                     "If a copy of the database may have leaked with \(previous), take its signing keys away: rest-auth secret rotate --revoke-keys"
                 )
             }
-            print("When nothing needs \(previous) any more: rest-auth secret drop")
+            Output.report("When nothing needs \(previous) any more: rest-auth secret drop")
         }
 
         private static func pending(_ present: SecretID, _ previous: SecretID) -> AuthError {
@@ -159,19 +159,20 @@ extension SecretCommand {
                 let file = settings.secretsInFile
                 if force {
                     let ended = try await auth.secretRotation.endWhatNeedsPrevious()
-                    print("Ended \(counted(ended.sessions, "session")).")
-                    for client in ended.clients { print("Removed the client \(client).") }
+                    Output.report("Ended \(counted(ended.sessions, "session")).")
+                    for client in ended.clients { Output.report("Removed the client \(client).") }
                 } else {
                     try await refuseWhileNeeded(auth, previous, file: file)
                 }
                 guard let file else {
-                    print("Nothing needs \(previous): take SECRET_KEY_PREVIOUS away from every node, and restart each.")
+                    Output.report(
+                        "Nothing needs \(previous): take SECRET_KEY_PREVIOUS away from every node, and restart each.")
                     return
                 }
                 try SecretFile(file).drop(previous)
                 _ = try await auth.secretRotation.status()
-                print("Dropped the secret \(previous).")
-                if settings.isShared { print("Copy \(file) to every node.") }
+                Output.report("Dropped the secret \(previous).")
+                if settings.isShared { Output.report("Copy \(file) to every node.") }
             }
         }
 

@@ -42,7 +42,8 @@ extension UsersCommand {
             let report = try ImportReport(file: report)
             let counts = try await importing(users, source, report)
             report.showShort()
-            print(dryRun ? "Nothing was written. Would be imported: \(counts.text)" : "Imported: \(counts.text)")
+            Output.report(
+                dryRun ? "Nothing was written. Would be imported: \(counts.text)" : "Imported: \(counts.text)")
             if counts.refusals > 0 { throw ExitCode(1) }
         }
 
@@ -155,7 +156,7 @@ private final class ImportReport {
                 "and \(noteCount - short.count) more: "
                     + (file == nil ? "--report FILE has them all" : "\(fileName) has them all"))
         }
-        FileHandle.standardError.write(Data(lines.map { $0 + "\n" }.joined().utf8))
+        Output.note(lines.map { $0 + "\n" }.joined())
     }
 }
 

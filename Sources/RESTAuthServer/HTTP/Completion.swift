@@ -13,7 +13,7 @@ struct Completion: Sendable {
 
     /// What the log lines of a request say of it.
     func mark(_ request: HTTPRequest, _ id: RequestID, from peer: SocketAddress?) -> RequestMark {
-        RequestMark(id: id, address: proxies.map { $0.client(request.headerFields, peer: peer) } ?? peer?.ipAddress)
+        RequestMark(id: id, address: proxies.map { $0.client(request.headerFields, peer: peer) } ?? peer?.clientAddress)
     }
 
     func complete(

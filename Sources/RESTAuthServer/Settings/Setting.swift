@@ -6,11 +6,14 @@
 package enum Setting: String, CaseIterable {
     case hostname
     case port
+    case socketMode = "socket_mode"
+    case socketGroup = "socket_group"
     case databaseURL = "database_url"
     case databaseSchema = "database_schema"
     case databaseConnections = "database_connections"
     case databaseTimeout = "database_timeout"
     case databasePooler = "database_pooler"
+    case waitForDatabase = "wait_for_database"
     case publicURL = "public_url"
     case secretKey = "secret_key"
     case secretKeyFile = "secret_key_file"

@@ -8,13 +8,18 @@ import RESTAuthSQLite
 
 /// Every setting with its value, checked: what the server is started from.
 struct Settings {
-    let hostname: String
+    let listenAddress: ListenAddress
     let port: Int
+    let socketMode: mode_t
+    /// `nil` for that of the process.
+    let socketGroup: gid_t?
     let database: DatabaseURL
     let databaseSchema: String?
     let databaseConnections: Int
     let databaseTimeout: Int
     let isBehindPooler: Bool
+    /// In seconds, at the start.
+    let waitForDatabase: Int
     let publicURL: String?
     let secrets: InstanceSecrets?
     /// Where the secrets lie, when they are neither given nor beside the database.
@@ -61,13 +66,16 @@ struct Settings {
     /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
     init(_ source: SettingsSource) throws {
         let read = SettingsReader(source: source)
-        hostname = read.text(.hostname) ?? "127.0.0.1"
+        listenAddress = try read.listenAddress()
         port = try read.number(.port, in: 0...65535) ?? 5000
+        socketMode = try read.socketMode()
+        socketGroup = try read.socketGroup()
         database = try read.database()
         databaseSchema = read.text(.databaseSchema)
         databaseConnections = try read.number(.databaseConnections, in: 3...1000) ?? 6
         databaseTimeout = try read.number(.databaseTimeout, in: 1...600) ?? 3
         isBehindPooler = try read.flag(.databasePooler) ?? false
+        waitForDatabase = try read.number(.waitForDatabase, in: 0...86400) ?? 0
         publicURL = try read.publicURL()
         secrets = try read.secrets()
         secretFile = read.text(.secretKeyFile)
@@ -154,7 +162,7 @@ struct Settings {
     /// - Throws: `misconfigured`, as the server would.
     func rehearse() async throws {
         _ = try tls?.configuration()
-        try Server(settings: self).checkPort(isFree: false)
+        try ListeningSockets.rehearse(self)
         _ = try openBreachedPasswords(checksContents: true)
         try authConfiguration.validate()
         switch database {
@@ -265,8 +273,8 @@ struct Settings {
     /// Sends what is logged to standard error, in the configured form.
     /// - Parameter level: the least that is written.
     func startLogging(level: Logger.Level) -> LogSink {
-        let sink = LogSink(format: logFormat)
-        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: level) }
+        let sink = LogSink(format: logFormat, level: level)
+        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink) }
         return sink
     }
 
@@ -285,6 +293,4 @@ struct Settings {
     }
 
     var scheme: String { tls == nil ? "http" : "https" }
-
-    var isLoopback: Bool { hostname == "localhost" || hostname == "::1" || hostname.hasPrefix("127.") }
 }

@@ -6,11 +6,20 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read settings from this YAML or JSON file.", valueName: "file"))
     var config: String?
 
-    @Option(help: ArgumentHelp("Address to listen on (127.0.0.1).", valueName: "address"))
+    @Option(
+        help: ArgumentHelp(
+            "Address to listen on, * for every one, or unix: and the path of a socket (127.0.0.1).",
+            valueName: "address"))
     var hostname: String?
 
     @Option(help: ArgumentHelp("Port to listen on (5000).", valueName: "port"))
     var port: String?
+
+    @Option(help: ArgumentHelp("Who may connect to a unix-domain socket, in octal digits (0660).", valueName: "mode"))
+    var socketMode: String?
+
+    @Option(help: ArgumentHelp("Group of a unix-domain socket, by name or number (the process's).", valueName: "group"))
+    var socketGroup: String?
 
     @Option(
         help: ArgumentHelp(
@@ -31,6 +40,11 @@ struct SettingsOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("PostgreSQL: whether a pooler such as PgBouncer stands between (no).", valueName: "yes|no"))
     var databasePooler: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long serve waits at its start for a database that is not there (0).", valueName: "seconds"))
+    var waitForDatabase: String?
 
     @Option(
         help: ArgumentHelp(
@@ -208,9 +222,10 @@ struct SettingsOptions: ParsableArguments {
     /// other users.
     var given: [Setting: String] {
         let values: [Setting: String?] = [
-            .hostname: hostname, .port: port, .databaseURL: database, .databaseSchema: databaseSchema,
+            .hostname: hostname, .port: port, .socketMode: socketMode, .socketGroup: socketGroup,
+            .databaseURL: database, .databaseSchema: databaseSchema,
             .databaseConnections: databaseConnections, .databaseTimeout: databaseTimeout,
-            .databasePooler: databasePooler,
+            .databasePooler: databasePooler, .waitForDatabase: waitForDatabase,
             .publicURL: publicURL, .secretKeyFile: secretKeyFile,
             .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
             .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox,

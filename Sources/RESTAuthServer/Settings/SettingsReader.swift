@@ -48,6 +48,34 @@ struct SettingsReader {
 
     // MARK: Settings with rules of their own
 
+    func listenAddress() throws -> ListenAddress {
+        guard let found = source[.hostname] else { return .host("127.0.0.1") }
+        do {
+            return try ListenAddress(found.value)
+        } catch {
+            throw wrong(found, error.reason)
+        }
+    }
+
+    func socketMode() throws -> mode_t {
+        guard let found = source[.socketMode] else { return 0o660 }
+        // In a YAML file, 0660 and 0o660 are ways to write it, and 660 is what is meant by that.
+        let digits = found.value.hasPrefix("0o") ? found.value.dropFirst(2) : found.value[...]
+        guard let mode = mode_t(digits, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
+            throw wrong(found, "must be a mode in octal digits that lets its owner read and write, such as 0660")
+        }
+        return mode
+    }
+
+    func socketGroup() throws -> gid_t? {
+        guard let found = source[.socketGroup] else { return nil }
+        if let number = gid_t(found.value) { return number }
+        guard let group = getgrnam(found.value) else {
+            throw wrong(found, "must be a group of this machine, by name or number")
+        }
+        return group.pointee.gr_gid
+    }
+
     func database() throws -> DatabaseURL {
         guard let found = source[.databaseURL] else { return .sqlite(path: "rest-auth.sqlite") }
         return try DatabaseURL(found.value, place: found.place)
