@@ -10,9 +10,10 @@ import Testing
         ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"),
         ("Verifying-elsewhere", "Verifying/verify.py"), ("Verifying-elsewhere", "Verifying/verify.mjs"),
         ("Registration", "Registering/register.mjs"), ("Registration", "Registering/register.py"),
+        ("Running-it", "systemd/rest-auth.socket"), ("README", "systemd/rest-auth.service"),
     ])
     func aPageShowsTheExampleWordForWord(page: String, example: String) throws {
-        let page = try text("Sources/RESTAuth/RESTAuth.docc/\(page).md")
+        let page = try text(page == "README" ? "README.md" : "Sources/RESTAuth/RESTAuth.docc/\(page).md")
         let blocks = page.components(separatedBy: "\n```").enumerated().filter { $0.offset % 2 == 1 }.map { block in
             // Without the name of the language.
             block.element.components(separatedBy: "\n").dropFirst().joined(separator: "\n") + "\n"
@@ -29,6 +30,17 @@ import Testing
                 setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName, setting.rawValue,
             ]
             for name in names.compactMap(\.self) { #expect(row.contains("`\(name)`"), "\(row)") }
+        }
+    }
+
+    /// One version is enough to begin with, wherever a newcomer looks.
+    @Test func oneVersionOfSwiftIsNamed() throws {
+        let toolchain = try text("dev/toolchain")
+        let version = try #require(toolchain.firstMatch(of: /needed=([0-9.]+)/)).output.1
+        #expect(try text("README.md").contains("with Swift \(version):"))
+        #expect(try text("Containerfile").contains("docker.io/library/swift:\(version)-"))
+        for script in ["dev/build", "dev/test", "dev/check"] {
+            #expect(try text(script).contains("dev/toolchain"), "\(script)")
         }
     }
 
