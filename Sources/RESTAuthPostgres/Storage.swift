@@ -120,9 +120,12 @@ extension PostgresStorage {
         // For the verb to say what it means.
         if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }
         let answer = AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
-        if (error as? PostgresError)?.state == .diskFull {
+        switch error as? PostgresError {
+        case .refused(.diskFull, _):
             Shortage.noticeDisk()
             return answer
+        case .connectionLost where Shortage.isOutOfFiles: return answer
+        default: break
         }
         // The reason stays here: it can name tables and hosts.
         Logger.current.error("the database failed", metadata: ["error": "\(error)"])

@@ -54,8 +54,9 @@ struct Server {
                 Banner(settings: settings, addresses: sockets.addresses).show()
                 manager.ready("serving")
             })
-        let reload = Reload(
-            settings: settings, source: source, read: read, certificate: certificate, passwords: auth.passwords,
+        let reload = await Reload(
+            signals: UnixSignalsSequence(trapping: .sighup), settings: settings, source: source, read: read,
+            certificate: certificate, passwords: auth.passwords,
             sink: sink, manager: manager, logger: logger)
         let supervised = Supervised(manager: manager, loops: HTTPService.loops)
         let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)

@@ -88,6 +88,15 @@ import Testing
 
     // MARK: SIGHUP
 
+    @Test func aHangUpIsHeardFromTheMomentThatTheServerIsReady() async throws {
+        let name = "\(directory.path)/process-notify"
+        let manager = try Manager(name)
+        let server = try await RunningServer(environment: ["NOTIFY_SOCKET": name], directory: directory)
+        try await Support.wait(for: "READY") { manager.hears("READY=1") }
+        server.send(signal: SIGHUP)
+        try await Support.wait(for: "RELOADING") { manager.hears("RELOADING=1") }
+    }
+
     @Test func aHangUpEndsNothingAndSaysWhatChanged() async throws {
         let file = directory.path + "/process-settings.yaml"
         func settings(_ text: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: file)) }
@@ -260,6 +269,7 @@ import Testing
         let wrong = url.replacing(/\/\/[^@\/]*@/, with: "//nobody:wrong@")
         for database in [
             wrong.contains("nobody") ? wrong : url.replacing("://", with: "://nobody:wrong@"), "sqlite:process-text",
+            "postgres://x@127.0.0.1/x?sslmode=nonsense",
         ] {
             try Data("no database, and long enough to be told from an empty one by anybody".utf8).write(
                 to: URL(fileURLWithPath: directory.path + "/process-text"))

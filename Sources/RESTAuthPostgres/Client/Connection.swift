@@ -19,10 +19,10 @@ final class Connection {
 
     deinit { PQfinish(handle) }
 
-    /// Whether a server is there that would take a connection, or has a reason of its own not to
-    /// take this one.
+    /// Whether asking again would be answered the same: by a server that would take a connection, or
+    /// has a reason of its own not to take this one, or by libpq, which does not understand the URI.
     static func isAnswered(_ configuration: PostgresConfiguration) -> Bool {
-        withParameters(of: configuration) { PQpingParams($0, $1, 1) } == PQPING_OK
+        [PQPING_OK, PQPING_NO_ATTEMPT].contains(withParameters(of: configuration) { PQpingParams($0, $1, 1) })
     }
 
     /// Names and values, as libpq takes them.

@@ -11,6 +11,8 @@ import UnixSignals
 /// seconds as well, so that who renews a certificate has nothing to tell it. What cannot be used is
 /// said, and what was there before stays.
 struct Reload: Service {
+    /// SIGHUP, heard from before the server says that it is ready.
+    let signals: UnixSignalsSequence
     let settings: Settings
     let source: SettingsSource
     /// Reads the settings file again; the environment of a process does not change.
@@ -27,7 +29,6 @@ struct Reload: Service {
     private static let pause = Duration.seconds(5)
 
     func run() async throws {
-        let signals = await UnixSignalsSequence(trapping: .sighup)
         let (occasions, says) = AsyncStream.makeStream(of: Occasion.self, bufferingPolicy: .bufferingNewest(8))
         let inUse = InUse(settings: settings, source: source)
         await withTaskGroup(of: Void.self) { group in
