@@ -43,7 +43,7 @@ package final class Shortage: Sendable {
         case EMFILE:
             files.say(
                 """
-                the process has as many files and connections open as it may (ulimit -n is \(limit)), so that who comes \
+                the process has as many files and connections open as it may (ulimit -n is \(limit.map(String.init) ?? "unknown")), so that who comes \
                 waits: raise that, with LimitNOFILE= in a unit of systemd or --ulimit nofile= of a container, or lower \
                 max_connections
                 """)
@@ -64,14 +64,23 @@ package final class Shortage: Sendable {
         return noticeFiles(errno)
     }
 
-    private static var limit: String {
+    /// How many files the process may open beside those that it has open; 0 when nobody knows.
+    package static var filesLeft: Int {
+        // The lowest number that is free.
+        let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0, let limit else { return 0 }
+        close(descriptor)
+        return max(0, limit - Int(descriptor))
+    }
+
+    private static var limit: Int? {
         var limit = rlimit()
         #if canImport(Glibc)
             let status = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         #else
             let status = getrlimit(RLIMIT_NOFILE, &limit)
         #endif
-        return status == 0 ? "\(limit.rlim_cur)" : "unknown"
+        return status == 0 ? Int(clamping: limit.rlim_cur) : nil
     }
 
     private func say(_ message: String) {

@@ -49,6 +49,8 @@ struct Server {
         let service = HTTPService(
             makeChannel: channelMaker(certificate, immediate: ImmediateRoutes(auth: auth), completion),
             sockets: sockets, maxConnections: settings.maxConnections,
+            // Those of the database, and of what is read or written for a moment.
+            reservedFiles: settings.databaseConnections + 16,
             router: router(auth).buildResponder(), completion: completion, logger: logger,
             onServerRunning: {
                 Banner(settings: settings, addresses: sockets.addresses).show()

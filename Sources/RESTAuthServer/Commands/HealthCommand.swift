@@ -76,7 +76,10 @@ struct HealthCommand: AsyncParsableCommand {
                         try channel.pipeline.syncOperations.addHandler(Reading(answer))
                     }
                 }.connect(to: address).get()
-            let deadline = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+            let deadline = channel.eventLoop.scheduleTask(in: limit) {
+                answer.fail(Silence())
+                channel.close(promise: nil)
+            }
             defer { deadline.cancel() }
             try await channel.writeAndFlush(ByteBuffer(string: request))
             return try await answer.futureResult.get()
@@ -85,6 +88,11 @@ struct HealthCommand: AsyncParsableCommand {
             answer.fail(error)
             throw AuthError(.storageUnavailable, "no answer from \(address.shown) in \(timeout) seconds: \(error)")
         }
+    }
+
+    /// The connection was taken, and no more.
+    private struct Silence: Error, CustomStringConvertible {
+        let description = "it was asked and says nothing"
     }
 
     /// Everything that comes until the end.

@@ -1,4 +1,6 @@
+import Foundation
 import NIOCore
+import RESTAuth
 import Synchronization
 
 /// How many connections are open, on all sockets together.
@@ -10,10 +12,19 @@ final class ConnectionCount: Sendable {
     }
 
     private let limit: Int
+    /// Whether more would be open if the process might open more files.
+    private let isOfFiles: Bool
     private let state = Mutex(State())
 
-    init(limit: Int) {
-        self.limit = limit
+    /// - Parameters:
+    ///   - limit: as many as are configured.
+    ///   - reserve: how many files are left for everything else, where the process may not have that
+    ///     many open. Without one the database would fail, and libdispatch, which looks at its
+    ///     threads in files, end the process.
+    init(limit: Int, reserve: Int) {
+        let room = max(1, Shortage.filesLeft - reserve)
+        self.limit = min(limit, room)
+        isOfFiles = room < limit
     }
 
     fileprivate func opened() { state.withLock { $0.open += 1 } }
@@ -29,10 +40,12 @@ final class ConnectionCount: Sendable {
 
     /// - Returns: whether there is room for one more; otherwise `accept` is called when there may be.
     fileprivate func hasRoom(orElse accept: @escaping @Sendable () -> Void) -> Bool {
-        state.withLock { state in
+        let hasRoom = state.withLock { state in
             if state.open >= limit { state.waiting.append(accept) }
             return state.open < limit
         }
+        if !hasRoom, isOfFiles { Shortage.noticeFiles(EMFILE) }
+        return hasRoom
     }
 }
 

@@ -21,6 +21,8 @@ struct HTTPService: Service {
     let makeChannel: ChannelMaker
     let sockets: ListeningSockets
     let maxConnections: Int
+    /// Files that no connection may take.
+    let reservedFiles: Int
     let router: RouterResponder<ServerContext>
     let completion: Completion
     let logger: Logger
@@ -43,7 +45,7 @@ struct HTTPService: Service {
         let descriptors = try sockets.listen(backlog: Self.backlog)
         let stops = descriptors.map { _ in ServerQuiescingHelper(group: Self.loops) }
         // For all sockets together.
-        let count = ConnectionCount(limit: maxConnections)
+        let count = ConnectionCount(limit: maxConnections, reserve: reservedFiles)
         try await withGracefulShutdownHandler {
             var channels: [NIOAsyncChannel<Connection.Value, Never>] = []
             for (descriptor, stop) in zip(descriptors, stops) {
