@@ -129,6 +129,18 @@ import Testing
         #expect(try await server.stop() == 0)
     }
 
+    /// What is held to be read again, and what is in force, are settings with secrets in them.
+    @Test func theLogOfAReloadHasNoSecretAtAnyLevel() async throws {
+        let secrets = [
+            "REST_AUTH_SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo",
+            "REST_AUTH_LEGACY_SECRET": "q8Zt3vKpX1mWcR7yHs5uLd9Bf2Ng6JaE",
+        ]
+        let server = try await RunningServer(["--log-level", "trace"], environment: secrets, directory: directory)
+        server.send(signal: SIGHUP)
+        try await Support.wait(for: "the line") { server.log.contains("read again on SIGHUP changed=nothing") }
+        for secret in secrets.values { #expect(!server.log.contains(secret)) }
+    }
+
     @Test func aHangUpBeforeTheServerIsUpEndsNothing() async throws {
         let process = try ExternalProcess(
             ExternalProcess.restAuth,

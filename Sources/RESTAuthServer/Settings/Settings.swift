@@ -294,3 +294,10 @@ struct Settings {
 
     var scheme: String { tls == nil ? "http" : "https" }
 }
+
+/// The database's URL may have a password in it.
+extension Settings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    var description: String { "redacted" }
+    var debugDescription: String { "redacted" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}

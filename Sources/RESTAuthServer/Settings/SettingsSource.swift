@@ -115,3 +115,10 @@ private func editDistance(_ left: String, _ right: String) -> Int {
     }
     return previous[right.count]
 }
+
+/// It has the secrets and the database's password as they were written.
+extension SettingsSource: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    var description: String { "redacted" }
+    var debugDescription: String { "redacted" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
