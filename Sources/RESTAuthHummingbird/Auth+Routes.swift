@@ -11,8 +11,8 @@ public struct AuthRoutesConfiguration: Sendable {
     public var scheme = "http"
 
     /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Only with a
-    /// ``TrustedProxies`` middleware in front, which takes away what others than the proxies have
-    /// sent.
+    /// ``TrustedProxies`` middleware in front, which leaves in them what the proxies say and nothing
+    /// else.
     public var believesForwardedFields = false
 
     /// Whether the refresh token is given and taken as a cookie, for browsers.
@@ -60,7 +60,7 @@ extension Auth {
         sessionRoutes.add(to: group)
         MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
         ResourceRoutes(login: login).add(to: group)
-        VerifyRoutes(login: login).add(to: group)
+        VerifyRoutes(login: login, now: self.configuration.now).add(to: group)
         RevocationRoutes(
             revocations: RevocationList(auth: self), clients: clients, isPublic: configuration.publicRevocations
         ).add(to: group)

@@ -28,7 +28,10 @@ public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
     ) async throws -> Response {
         guard let origin = request.headers[.origin] else { return try await next(request, context) }
         let isNamed = origins.contains(WireText(origin))
-        let isPreflight = request.method == .options && request.headers.contains(.accessControlRequestMethod)
+        // A proxy that asks about a preflight must not take this answer for its own.
+        let isPreflight =
+            request.method == .options && request.headers.contains(.accessControlRequestMethod)
+            && !WireText(request.head.path ?? "").isVerifyPath
         var response = isPreflight ? Response(status: .noContent) : try await next(request, context)
         response.headers.append(HTTPField(name: .vary, value: "Origin"))
         guard allowsAll || isNamed else { return response }

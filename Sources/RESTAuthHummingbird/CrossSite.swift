@@ -29,11 +29,11 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
         return Problem.crossSite("Pages of other sites may not do this.").response(from: request, context: context)
     }
 
-    /// Whether anything comes of it. A link has no credentials, unless they stand before the host.
+    /// Whether anything comes of it. A link has no credentials, unless they stand before the host,
+    /// and a preflight has none.
     private static func matters(_ request: Request) -> Bool {
         switch request.method {
-        case .options: false
-        case .get, .head: request.headers.contains(.authorization)
+        case .get, .head, .options: request.headers.contains(.authorization)
         default: true
         }
     }

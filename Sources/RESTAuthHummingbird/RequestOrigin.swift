@@ -16,8 +16,8 @@ struct RequestOrigin {
         var host = request.head.authority
         if configuration.believesForwardedFields {
             let proto = request.headers[.xForwardedProto].map { WireText($0) }
-            if proto?.isWord("http") == true { scheme = "http" }
-            if proto?.isWord("https") == true { scheme = "https" }
+            if proto?.isWord("http") == true || proto?.isWord("ws") == true { scheme = "http" }
+            if proto?.isWord("https") == true || proto?.isWord("wss") == true { scheme = "https" }
             if let forwarded = request.headers[.xForwardedHost] { host = forwarded }
         }
         guard let host, HostName.isValid(host) else {
@@ -64,8 +64,5 @@ extension String {
 }
 
 extension HTTPField.Name {
-    static let xForwardedFor = Self("X-Forwarded-For")!
-    static let xForwardedProto = Self("X-Forwarded-Proto")!
-    static let xForwardedHost = Self("X-Forwarded-Host")!
     static let pragma = Self("Pragma")!
 }

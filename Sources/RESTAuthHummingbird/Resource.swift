@@ -3,8 +3,8 @@ package import Hummingbird
 
 /// One path and what it does for each method; what HTTP itself asks of a path comes with it.
 ///
-/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets
-/// 405 with `Allow`. Nobody may keep an answer that does not say itself how long it is good.
+/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed unless it has a handler of
+/// its own, every other method gets 405 with `Allow`. Nobody may keep an answer that does not say itself how long it is good.
 extension RouterMethods {
     package typealias Handler = @Sendable (Request, Context) async throws -> Response
 
@@ -13,8 +13,10 @@ extension RouterMethods {
         if let get = handlers[.get] {
             handlers[.head] = { request, context in try await get(request, context).createHeadResponse() }
         }
-        let allowed = (handlers.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
-        handlers[.options] = { _, _ in Response(status: .noContent, headers: [.allow: allowed]) }
+        let allowed = Set(handlers.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
+        if handlers[.options] == nil {
+            handlers[.options] = { _, _ in Response(status: .noContent, headers: [.allow: allowed]) }
+        }
         for method in HTTPRequest.Method.registered where handlers[method] == nil {
             handlers[method] = { _, _ in
                 throw Problem(

@@ -35,7 +35,7 @@ struct Server {
 
         let completion = Completion(
             log: RequestLog(sink: sink, level: settings.logLevel ?? .info),
-            proxies: settings.trustedProxies.isEmpty ? nil : ForwardedFields(trusted: settings.trustedProxies),
+            proxies: ForwardedFields(trusted: settings.trustedProxies, family: settings.forwardedFields),
             isSecure: tls != nil)
         let service = HTTPService(
             builder: serverBuilder(tls, immediate: ImmediateRoutes(auth: auth), completion),
@@ -66,6 +66,7 @@ struct Server {
         }
         auth.addRoutes(to: router, configuration: settings.routesConfiguration)
         auth.addHealthRoutes(to: router)
+        RootRoute().add(to: router)
         DescriptionRoutes().add(to: router)
         // Last: a middleware stands around what is added after it, and after the routes there is
         // only what no route answers.
@@ -81,15 +82,16 @@ struct Server {
         let limits = ConnectionLifetime.Limits(
             idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
             shutdown: .seconds(Int64(settings.shutdownTimeout)))
-        let bodyLimit = settings.bodyLimit
+        let (headLimits, bodyLimit) = (settings.headLimits, settings.bodyLimit)
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
-                ConnectionGuard(requestTimeout: limits.request, bodyLimit: bodyLimit),
+                ConnectionGuard(requestTimeout: limits.request, headLimits: headLimits, bodyLimit: bodyLimit),
                 RequestTurns(),
                 ImmediateAnswers(routes: immediate, completion: completion),
             ],
             httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: 8 << 10, maxHeaderListSize: ConnectionGuard.headLimit, maxHeaderFieldCount: 100))
+                maxHeaderFieldSize: headLimits.largest, maxHeaderListSize: headLimits.largest,
+                maxHeaderFieldCount: 100))
         return HTTPServerBuilder { responder in
             guard let tls else {
                 return BoundedChannel(base: HTTP1Channel(responder: responder, configuration: http), limits: limits)

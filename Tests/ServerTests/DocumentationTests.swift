@@ -8,6 +8,7 @@ import Testing
     /// The pages show the very files that the tests run.
     @Test(arguments: [
         ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"),
+        ("Behind-a-proxy", "Proxies/haproxy.cfg"), ("Behind-a-proxy", "Proxies/verify.lua"),
         ("Verifying-elsewhere", "Verifying/verify.py"), ("Verifying-elsewhere", "Verifying/verify.mjs"),
         ("Registration", "Registering/register.mjs"), ("Registration", "Registering/register.py"),
     ])

@@ -31,6 +31,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let requestTimeout: TimeAmount
+    private let headLimits: HeadLimits
     private let bodyLimit: Int
     private var isHTTP1 = false
     private var budget: RequestBudget?
@@ -65,11 +66,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var departure: (@Sendable () -> Void)?
 
     private static let lingerTime = TimeAmount.seconds(2)
-    /// The largest head that is parsed, in bytes.
-    static let headLimit = 16 << 10
 
-    init(requestTimeout: TimeAmount, bodyLimit: Int) {
+    init(requestTimeout: TimeAmount, headLimits: HeadLimits, bodyLimit: Int) {
         self.requestTimeout = requestTimeout
+        self.headLimits = headLimits
         self.bodyLimit = bodyLimit
     }
 
@@ -87,11 +87,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
         else { return }
         // A body in chunks of a few bytes is several times its size.
-        let budget = RequestBudget(limit: Self.headLimit + 8 * bodyLimit)
+        let budget = RequestBudget(limit: headLimits.largest + 8 * bodyLimit)
         self.budget = budget
         isHTTP1 =
             (try? pipeline.addHandler(budget, position: .before(parser))) != nil
-            && (try? pipeline.addHandler(HeadCheck(), position: .before(codec))) != nil
+            && (try? pipeline.addHandler(HeadCheck(limits: headLimits), position: .before(codec))) != nil
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -145,6 +145,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             bodySize = 0
             deadline = .now() + requestTimeout
             if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
+            // On a connection of HTTP/1 that has been looked at (HeadCheck).
+            guard isHTTP1 || headLimits.admit(head) else { return refuse(context, HeadLimits.Exceeded()) }
             guard announcedSize(head) <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
             let expectation = head.headerFields[.expect].map { WireText($0) }
             isInvited = expectation?.isWord("100-continue") != true

@@ -35,7 +35,7 @@ struct HTTPService: Service {
         var context = ServerContext(source: .init(channel: channel, logger: logger))
         let mark = completion.mark(request.head, context.requestID, from: context.peerAddress)
         context.clientAddress = mark.address
-        let believed = completion.proxies?.believe(request, from: context.peerAddress) ?? request
+        let believed = completion.proxies.believe(request, from: context.peerAddress)
         let response = try await RequestMark.$current.withValue(mark) { [context] in
             try await Departure.$current.withValue(Departure(of: channel)) {
                 do {

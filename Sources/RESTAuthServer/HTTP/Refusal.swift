@@ -25,7 +25,7 @@ struct Refusal {
     /// `nil` for an error that says nothing about what the client sent.
     init?(_ error: any Error) {
         switch error {
-        case HTTPParserError.headerOverflow:
+        case HTTPParserError.headerOverflow, is HeadLimits.Exceeded:
             self.init(
                 Problem(
                     .requestHeaderFieldsTooLarge, code: "request_header_fields_too_large",

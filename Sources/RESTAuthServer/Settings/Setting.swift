@@ -49,6 +49,8 @@ package enum Setting: String, CaseIterable {
     case publicUsers = "public_users"
     case userLookupsPerHour = "user_lookups_per_hour"
     case publicRevocations = "public_revocations"
+    case headLimit = "head_limit"
+    case verifyHeadLimit = "verify_head_limit"
     case bodyLimit = "body_limit"
     case requestTimeout = "request_timeout"
     case idleTimeout = "idle_timeout"
@@ -58,6 +60,7 @@ package enum Setting: String, CaseIterable {
     case logFormat = "log_format"
     case corsOrigins = "cors_origins"
     case trustedProxies = "trusted_proxies"
+    case forwardedFields = "forwarded_fields"
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
 

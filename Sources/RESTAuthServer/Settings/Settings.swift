@@ -44,6 +44,7 @@ struct Settings {
     let throttle: ThrottleConfiguration
     let publicUsers: Bool
     let publicRevocations: Bool
+    let headLimits: HeadLimits
     let bodyLimit: Int
     let requestTimeout: Int
     let idleTimeout: Int
@@ -54,6 +55,7 @@ struct Settings {
     let logFormat: LogSink.Format
     let corsOrigins: [String]
     let trustedProxies: [Network]
+    let forwardedFields: ForwardedFamily
     let tls: TLSFiles?
     /// The file that settings were read from, where it has secrets.
     private let fileWithSecrets: String?
@@ -103,6 +105,7 @@ struct Settings {
         throttle = try read.throttle()
         publicUsers = try read.flag(.publicUsers) ?? true
         publicRevocations = try read.flag(.publicRevocations) ?? true
+        headLimits = try read.headLimits()
         bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
         requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30
         idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
@@ -112,6 +115,7 @@ struct Settings {
         logFormat = try read.choice(.logFormat) ?? .text
         corsOrigins = try read.corsOrigins()
         trustedProxies = try read.trustedProxies()
+        forwardedFields = try read.choice(.forwardedFields) ?? .xForwarded
         tls = try read.tls()
         fileWithSecrets = source.fileWithSecrets
     }

@@ -157,6 +157,14 @@ struct SettingsOptions: ParsableArguments {
             "Whether GET /api/revocations answers anybody; with no, clients only (yes).", valueName: "yes|no"))
     var publicRevocations: String?
 
+    @Option(help: ArgumentHelp("Largest head of a request: path and fields (16384).", valueName: "bytes"))
+    var headLimit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The same at /api/verify, where the fields of other applications come along (32768).", valueName: "bytes"))
+    var verifyHeadLimit: String?
+
     @Option(help: ArgumentHelp("Largest request body (65536).", valueName: "bytes"))
     var bodyLimit: String?
 
@@ -198,6 +206,12 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Where trusted proxies say for whom they ask: X-Forwarded-For and its like, or Forwarded (x-forwarded).",
+            valueName: "x-forwarded|forwarded"))
+    var forwardedFields: String?
+
+    @Option(
+        help: ArgumentHelp(
             "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.", valueName: "file"))
     var tlsCertificate: String?
 
@@ -227,9 +241,11 @@ struct SettingsOptions: ParsableArguments {
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour,
             .sessionsPerHour: sessionsPerHour, .hashingBudget: hashingBudget, .publicUsers: publicUsers,
             .userLookupsPerHour: userLookupsPerHour, .publicRevocations: publicRevocations,
+            .headLimit: headLimit, .verifyHeadLimit: verifyHeadLimit,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,
+            .forwardedFields: forwardedFields,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
         ]
         return values.compactMapValues { $0 }

@@ -170,6 +170,13 @@ struct SettingsReader {
         return origins
     }
 
+    func headLimits() throws -> HeadLimits {
+        let range = 4096...(1 << 20)
+        return HeadLimits(
+            ordinary: try number(.headLimit, in: range) ?? 16 << 10,
+            verify: try number(.verifyHeadLimit, in: range) ?? 32 << 10)
+    }
+
     func trustedProxies() throws -> [Network] {
         try list(.trustedProxies).map { text in
             guard let network = Network(text) else {
