@@ -55,12 +55,16 @@ package struct ForwardedFields: Sendable {
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
         guard let peer = peer?.ipAddress else { return nil }
         guard isTrusted(peer) else {
-            warn(unheard.notice(fields, from: peer, isNamed: false))
+            warn(unheard.notice(fields, from: peer, .notNamed))
             return peer
         }
-        let hops = family.hops(in: fields)
-        if hops.addresses.isEmpty { warn(unheard.notice(fields, from: peer, isNamed: true)) }
-        return origin(of: hops, from: peer).client
+        let addresses = family.addresses(in: fields)
+        guard let nearest = addresses.first else {
+            warn(unheard.notice(fields, from: peer, .otherFamily))
+            return peer
+        }
+        if Network.address(ofHop: nearest) == nil { warn(unheard.notice(fields, from: peer, .noAddress)) }
+        return origin(of: addresses, from: peer).client
     }
 
     /// The request with what is to be believed in the place of what was sent: at most one value in
@@ -69,8 +73,8 @@ package struct ForwardedFields: Sendable {
         var head = request.head
         for name in ForwardedFamily.names where head.headerFields.contains(name) { head.headerFields[name] = nil }
         if let peer = peer?.ipAddress, isTrusted(peer) {
+            let (client, depth) = origin(of: family.addresses(in: request.headers), from: peer)
             let hops = family.hops(in: request.headers)
-            let (client, depth) = origin(of: hops, from: peer)
             func value(_ list: [WireText?]) -> String? {
                 list[..<min(depth, list.count)].compactMap(\.self).last?.string
             }
@@ -86,16 +90,16 @@ package struct ForwardedFields: Sendable {
     ///
     /// Each proxy appends what it saw of its own neighbour. So the last value of a list is the
     /// peer's; the one before counts when the last names a proxy, and so on.
-    private func origin(of hops: ForwardedHops, from peer: String) -> (client: String, depth: Int) {
+    private func origin(of addresses: [WireText], from peer: String) -> (client: String, depth: Int) {
         var (client, depth) = (peer, 1)
-        for hop in hops.addresses {
+        for hop in addresses {
             guard let address = Network.address(ofHop: hop) else { break }
             client = address
             guard isTrusted(address) else { break }
             depth += 1
         }
         // The furthest one that is named asked for itself: it has appended nothing.
-        return (client, min(depth, max(1, hops.addresses.count)))
+        return (client, min(depth, max(1, addresses.count)))
     }
 
     /// A port is put where the host has none. Those of the schemes need not be said, and often are
@@ -118,32 +122,44 @@ package struct ForwardedFields: Sendable {
     }
 }
 
-/// What the proxies between here and a client say, from the nearest one on.
-struct ForwardedHops {
-    var addresses: [WireText]
-    /// `nil` where one says nothing.
+/// What the proxies between here and a client say beside its address, from the nearest one on; `nil`
+/// where one says nothing.
+private struct ForwardedHops {
     var schemes: [WireText?]
     var hosts: [WireText?]
     var ports: [WireText?]
 }
 
 extension ForwardedFamily {
-    func hops(in fields: HTTPFields) -> ForwardedHops {
+    /// For whom they ask, from the nearest one on.
+    fileprivate func addresses(in fields: HTTPFields) -> [WireText] {
         switch self {
         case .xForwarded:
-            func list(_ name: HTTPField.Name) -> [WireText] {
-                fields[values: name].flatMap { WireText($0).parts(at: ",") }.reversed()
-            }
-            let addresses = list(.xForwardedFor)
-            return ForwardedHops(
-                addresses: addresses.isEmpty ? list(.xRealIP) : addresses, schemes: list(.xForwardedProto),
-                hosts: list(.xForwardedHost), ports: list(.xForwardedPort))
-        case .forwarded:
-            let elements = fields[values: .forwarded].reversed().flatMap { ForwardedElement.elements(of: $0) }
-            return ForwardedHops(
-                addresses: elements.map { $0.node ?? WireText("") }, schemes: elements.map(\.scheme),
-                hosts: elements.map(\.host), ports: [])
+            let addresses = Self.list(.xForwardedFor, in: fields)
+            return addresses.isEmpty ? Self.list(.xRealIP, in: fields) : addresses
+        case .forwarded: return Self.elements(in: fields).map { $0.node ?? WireText("") }
         }
+    }
+
+    fileprivate func hops(in fields: HTTPFields) -> ForwardedHops {
+        switch self {
+        case .xForwarded:
+            return ForwardedHops(
+                schemes: Self.list(.xForwardedProto, in: fields), hosts: Self.list(.xForwardedHost, in: fields),
+                ports: Self.list(.xForwardedPort, in: fields))
+        case .forwarded:
+            let elements = Self.elements(in: fields)
+            return ForwardedHops(schemes: elements.map(\.scheme), hosts: elements.map(\.host), ports: [])
+        }
+    }
+
+    /// Several fields of one name are one list.
+    private static func list(_ name: HTTPField.Name, in fields: HTTPFields) -> [WireText] {
+        fields[values: name].flatMap { WireText($0).parts(at: ",") }.reversed()
+    }
+
+    private static func elements(in fields: HTTPFields) -> [ForwardedElement] {
+        fields[values: .forwarded].reversed().flatMap { ForwardedElement.elements(of: $0) }
     }
 }
 

@@ -86,10 +86,13 @@ public struct Network: Sendable, Hashable {
         address.bytes.contains(UInt8(ascii: ":")) ? text(of: address.before("%")) : nil
     }
 
-    /// The one way to write an address.
+    /// The one way to write an address; `nil` for what is none.
+    static func canonical(_ address: String) -> String? { text(of: WireText(address)) }
+
     private static func text(of address: WireText) -> String? { bytes(of: address.string).flatMap(text(of:)) }
 
     private static func text(of bytes: [UInt8]) -> String? {
+        guard bytes.count == 4 || bytes.count == 16 else { return nil }
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = bytes.count == 4 ? AF_INET : AF_INET6
         guard inet_ntop(family, bytes, &text, socklen_t(text.count)) != nil else { return nil }

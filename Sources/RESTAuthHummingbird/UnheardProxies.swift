@@ -3,7 +3,8 @@ import RESTAuth
 import Synchronization
 
 /// Who sends the fields in which a proxy names its client, and is not listened to: one that is not
-/// among the named ones, or one that is and speaks the other family (``ForwardedFamily``).
+/// among the named ones, or one that is and speaks the other family (``ForwardedFamily``), or names
+/// no address.
 ///
 /// All clients of such a proxy are one, whose wrong passwords count together, so one warning an
 /// hour says what to set. Anybody who reaches the server can send such a field. Of however many do,
@@ -13,8 +14,17 @@ package final class UnheardProxies: Sendable {
         /// The address at the other end of the connection.
         package let address: String
         package let field: HTTPField.Name
-        /// Whether it is among the named ones.
-        package let isNamed: Bool
+        package let reason: Reason
+    }
+
+    /// Why it is not listened to.
+    package enum Reason: Sendable, Hashable {
+        /// It is not among the named ones.
+        case notNamed
+        /// It is, and sends the fields of the other family only.
+        case otherFamily
+        /// It is, and what it writes last is no address.
+        case noAddress
     }
 
     private struct State {
@@ -29,12 +39,15 @@ package final class UnheardProxies: Sendable {
 
     private let named: [Network]
     private let family: ForwardedFamily
+    /// Both families, that which counts first.
+    private let names: [HTTPField.Name]
     private let now: @Sendable () -> ContinuousClock.Instant
     private let state = Mutex(State())
 
     init(named: [Network], family: ForwardedFamily, now: @escaping @Sendable () -> ContinuousClock.Instant) {
         self.named = named
         self.family = family
+        names = family.addressNames + family.other.addressNames
         self.now = now
     }
 
@@ -46,9 +59,14 @@ package final class UnheardProxies: Sendable {
     /// What to do about one, in words.
     package func advice(on sighting: Sighting) -> String {
         let (address, field) = (sighting.address, sighting.field.rawName)
-        guard !sighting.isNamed else {
+        switch sighting.reason {
+        case .otherFamily:
             return
-                "\(address), which trusted_proxies names, sends \(field), which is ignored: all its clients count as one; set --forwarded-fields \(family.other.rawValue), or have it send \(family.addressNames[0].rawName)"
+                "\(address), which trusted_proxies names, sends \(field), which is ignored, so all its clients count as one: set --forwarded-fields \(family.other.rawValue)"
+        case .noAddress:
+            return
+                "\(address), which trusted_proxies names, sends in \(field) what ends with no IP address, so those clients of it count as one: have it send the address of its client there"
+        case .notNamed: break
         }
         let setting = (named.map(\.description) + [address]).joined(separator: ",")
         return
@@ -57,10 +75,9 @@ package final class UnheardProxies: Sendable {
 
     /// Counts who sent these fields, if they are of those.
     /// - Returns: whom to warn about, once an hour at most: who came most often since the last time.
-    package func notice(_ fields: HTTPFields, from address: String, isNamed: Bool) -> Sighting? {
-        let families = isNamed ? [family.other] : [family, family.other]
-        guard let field = families.flatMap(\.addressNames).first(where: { fields.contains($0) }) else { return nil }
-        let sighting = Sighting(address: address, field: field, isNamed: isNamed)
+    package func notice(_ fields: HTTPFields, from address: String, _ reason: Reason) -> Sighting? {
+        guard let field = names.first(where: { fields.contains($0) }) else { return nil }
+        let sighting = Sighting(address: Network.canonical(address) ?? address, field: field, reason: reason)
         let time = now()
         return state.withLock { state in
             Self.count(sighting, in: &state.counts)

@@ -23,54 +23,56 @@ import Testing
 
     @Test func aWarningComesOnceAnHour() throws {
         let unheard = try unheard()
-        #expect(unheard.notice(fields, from: "10.0.0.5", isNamed: false)?.address == "10.0.0.5")
+        #expect(unheard.notice(fields, from: "10.0.0.5", .notNamed)?.address == "10.0.0.5")
         for _ in 0..<10 {
             time.pass(.seconds(359))
-            #expect(unheard.notice(fields, from: "10.0.0.5", isNamed: false) == nil)
-            #expect(unheard.notice(fields, from: "10.0.0.6", isNamed: false) == nil)
+            #expect(unheard.notice(fields, from: "10.0.0.5", .notNamed) == nil)
+            #expect(unheard.notice(fields, from: "10.0.0.6", .notNamed) == nil)
         }
         time.pass(.seconds(10))
-        #expect(unheard.notice(fields, from: "10.0.0.6", isNamed: false)?.address == "10.0.0.6")
-        #expect(unheard.notice(fields, from: "10.0.0.5", isNamed: false) == nil)
+        #expect(unheard.notice(fields, from: "10.0.0.6", .notNamed)?.address == "10.0.0.6")
+        #expect(unheard.notice(fields, from: "10.0.0.5", .notNamed) == nil)
     }
 
     /// Whoever sends the field from as many addresses as there are hides nobody and fills nothing.
     @Test func whoComesMostOftenIsTheOneWarnedAbout() throws {
         let unheard = try unheard()
-        _ = unheard.notice(fields, from: "198.51.100.1", isNamed: false)
+        _ = unheard.notice(fields, from: "198.51.100.1", .notNamed)
         for number in 0..<100_000 {
             let stranger = "198.51.\(number / 256 % 256).\(number % 256)"
-            #expect(unheard.notice(fields, from: stranger, isNamed: false) == nil)
-            if number.isMultiple(of: 4) { _ = unheard.notice(fields, from: "10.0.0.5", isNamed: false) }
+            #expect(unheard.notice(fields, from: stranger, .notNamed) == nil)
+            if number.isMultiple(of: 4) { _ = unheard.notice(fields, from: "10.0.0.5", .notNamed) }
         }
         #expect(unheard.sightings.count == UnheardProxies.capacity)
         #expect(unheard.sightings.first?.address == "10.0.0.5")
         time.pass(.seconds(3600))
-        #expect(unheard.notice(fields, from: "198.51.100.1", isNamed: false)?.address == "10.0.0.5")
+        #expect(unheard.notice(fields, from: "198.51.100.1", .notNamed)?.address == "10.0.0.5")
         #expect(unheard.sightings.isEmpty)
     }
 
     @Test func whatSaysNothingOfAClientIsNotNoticed() throws {
         let unheard = try unheard()
         for name in ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "Via", "X-Field"] {
-            #expect(unheard.notice([.init(name)!: "x"], from: "10.0.0.5", isNamed: false) == nil)
+            #expect(unheard.notice([.init(name)!: "x"], from: "10.0.0.5", .notNamed) == nil)
         }
-        // A named one that is heard.
-        #expect(unheard.notice(fields, from: "10.0.0.5", isNamed: true) == nil)
         #expect(unheard.sightings.isEmpty)
     }
 
     @Test func theAdviceNamesTheSettingAndRepeatsNothingThatWasSent() throws {
         let unheard = try unheard(named: ["10.1.0.0/16", "fd00::/8", "::1", "::ffff:192.0.2.1"])
-        let unnamed = try #require(unheard.notice(fields, from: "2001:db8::5", isNamed: false))
+        let unnamed = try #require(unheard.notice(fields, from: "2001:db8::5", .notNamed))
         let advice = unheard.advice(on: unnamed)
         #expect(advice.contains("set --trusted-proxies 10.1.0.0/16,fd00::/8,::1,192.0.2.1,2001:db8::5,"))
         #expect(advice.hasPrefix("2001:db8::5 sends X-Forwarded-For "))
         #expect(!advice.contains("203.0.113.7"))
         time.pass(.seconds(3600))
         let other: HTTPFields = [.init("Forwarded")!: "for=203.0.113.7"]
-        let named = try #require(unheard.notice(other, from: "10.1.2.3", isNamed: true))
+        let named = try #require(unheard.notice(other, from: "10.1.2.3", .otherFamily))
         #expect(unheard.advice(on: named).contains("set --forwarded-fields forwarded"))
+        time.pass(.seconds(3600))
+        let noAddress = try #require(unheard.notice(fields, from: "::ffff:10.1.2.3", .noAddress))
+        #expect(
+            unheard.advice(on: noAddress).hasPrefix("10.1.2.3, which trusted_proxies names, sends in X-Forwarded-For "))
     }
 
     @Test(arguments: [

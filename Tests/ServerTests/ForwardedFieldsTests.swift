@@ -223,6 +223,14 @@ import Testing
             #expect(other.first?.contains("--forwarded-fields x-forwarded") == true)
         }
 
+        @Test func aNamedProxyThatNamesNoAddressIsWarnedAbout() async throws {
+            let lines = try await warnings(
+                ["--trusted-proxies", "127.0.0.1"], ["X-Forwarded-For: 203.0.113.7, unknown"])
+            #expect(lines.count == 1)
+            #expect(lines.first?.contains("127.0.0.1, which trusted_proxies names, sends in X-Forwarded-For ") == true)
+            #expect(lines.first?.contains("203.0.113.7") == false)
+        }
+
         @Test func whoIsHeardIsNotWarnedAbout() async throws {
             let named = ["--trusted-proxies", "127.0.0.1"]
             let fields = [
