@@ -132,7 +132,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         if isLingering {
-            if case .end = part { context.close(promise: nil) }
+            // A stream of HTTP/2 is over by itself then; closed here, it would lose the rest of the answer.
+            if case .end = part, isHTTP1 { context.close(promise: nil) }
             return
         }
         // The rest of what is refused, and what comes behind it.
