@@ -71,5 +71,7 @@ import Testing
         #expect(answer.status == 431, "\(path.prefix(40))", sourceLocation: sourceLocation)
         #expect(answer.code == "request_header_fields_too_large", sourceLocation: sourceLocation)
         #expect(answer["Connection"] == "close", sourceLocation: sourceLocation)
+        let detail = answer.json["detail"] as? String
+        #expect(detail?.contains("verify_head_limit at /api/verify") == true, sourceLocation: sourceLocation)
     }
 }

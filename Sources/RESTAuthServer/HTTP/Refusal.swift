@@ -29,7 +29,8 @@ struct Refusal {
             self.init(
                 Problem(
                     .requestHeaderFieldsTooLarge, code: "request_header_fields_too_large",
-                    detail: "The head of the request is larger than this server reads."))
+                    detail: "The path and the fields of the request are larger than the setting head_limit lets "
+                        + "through, or verify_head_limit at /api/verify, or there are more than 100 fields."))
         case is RequestBudget.Exceeded:
             self.init(
                 Problem(
