@@ -195,7 +195,7 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

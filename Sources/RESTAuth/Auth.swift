@@ -12,15 +12,25 @@ public import ServiceLifecycle
 /// token costs a look into the database, because nothing tells this process what others have
 /// refused.
 public struct Auth: Sendable {
+    /// Users: add, find, list, disable, delete, and give roles to, without asking who asks.
     public let users: Users
+    /// Who may register, as anybody may over HTTP: openly, by invitation, with a challenge, or not.
     public let registration: Registration
+    /// Passwords: change by their owner, set by an operator, ask again before what matters most.
     public let passwords: Passwords
+    /// Credentials in, an ``Identity`` out: whether a password or a token signs someone in.
     public let login: Login
+    /// Access tokens: verify one, with or without a look into the storage. ``sessions`` gives them.
     public let accessTokens: AccessTokens
+    /// Sessions: start one for who has signed in, renew, list, and end them.
     public let sessions: Sessions
+    /// The keys that sign tokens: publish, list, replace, withdraw.
     public let signingKeys: SigningKeys
+    /// Other services that may ask about tokens: add, list, remove.
     public let clients: Clients
+    /// The instance's own secret: change it while everything runs.
     public let secretRotation: SecretRotation
+    /// Who has to wait after too many wrong passwords: list, and forgive.
     public let throttle: Throttle
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public let services: [any Service]
@@ -90,6 +100,7 @@ public struct Auth: Sendable {
         /// told whether a password is right.
         public let throttle: Bool
 
+        /// Whether all of it is in order.
         public var isReady: Bool { storage && revocations && throttle }
     }
 

@@ -79,7 +79,7 @@ struct MeRoutes: Sendable {
         guard let tokens else { return .empty() }
         let own = RequestOrigin.path(of: request, configuration: configuration)
         return sessionRoutes.answer(
-            tokens.access, tokens.refresh, path: own.droppingSegment.droppingSegment + "/tokens")
+            tokens.access, tokens.refresh, to: request, path: own.droppingSegment.droppingSegment + "/tokens")
     }
 
     // MARK: Sessions

@@ -26,6 +26,9 @@ struct RequestOrigin {
         base = "\(scheme)://\(host)"
     }
 
+    /// Whether these are URLs of the own machine, without TLS.
+    var isLoopbackInTheClear: Bool { AuthRoutesConfiguration.isLoopbackInTheClear(base) }
+
     /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a
     /// scheme's own port out.
     func isOrigin(_ origin: WireText) -> Bool {
@@ -67,5 +70,7 @@ extension HTTPField.Name {
     static let xForwardedFor = Self("X-Forwarded-For")!
     static let xForwardedProto = Self("X-Forwarded-Proto")!
     static let xForwardedHost = Self("X-Forwarded-Host")!
+    static let forwarded = Self("Forwarded")!
+    static let via = Self("Via")!
     static let pragma = Self("Pragma")!
 }

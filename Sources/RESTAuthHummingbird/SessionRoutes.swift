@@ -54,7 +54,7 @@ struct SessionRoutes: Sendable {
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
-            problem.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
+            problem.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
             throw problem
         }
     }
@@ -73,17 +73,19 @@ struct SessionRoutes: Sendable {
         for token in tokens { try await sessions.end(presenting: token) }
         var response = Response.empty()
         if configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
+            response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
         }
         return response
     }
 
     private func answer(_ tokens: SessionTokens, to request: Request) -> Response {
-        answer(tokens.access, tokens.refresh, path: path(of: request))
+        answer(tokens.access, tokens.refresh, to: request, path: path(of: request))
     }
 
     /// - Parameter path: of these routes, as the client sees it.
-    func answer(_ access: AccessToken, _ refresh: RefreshToken?, path: String) -> Response {
+    func answer(
+        _ access: AccessToken, _ refresh: RefreshToken?, to request: Request, path: String
+    ) -> Response {
         var members: [(String, JSON)] = [
             ("access_token", .string(access.value)), ("token_type", "Bearer"),
             ("expires_in", .integer(access.duration)),
@@ -93,7 +95,7 @@ struct SessionRoutes: Sendable {
         }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
         if let refresh, configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, path: path)
+            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, to: request, path: path)
         }
         return response
     }
@@ -112,9 +114,21 @@ struct SessionRoutes: Sendable {
             .compactMap { $0.after(Self.cookieStart) }.filter { !$0.isEmpty }.map(\.string)
     }
 
-    /// Sent back to this path only, never to a script, never in the clear, never from another site.
-    private func cookie(_ value: String, lifetime: Int, path: String) -> String {
-        "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly; Secure; SameSite=Strict"
+    /// Sent back to this path only, never to a script, never in the clear but to the own machine,
+    /// never from another site.
+    private func cookie(_ value: String, lifetime: Int, to request: Request, path: String) -> String {
+        let secure = isForTLS(request) ? "; Secure" : ""
+        return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly\(secure); SameSite=Strict"
+    }
+
+    /// Whether the client may keep the cookie for connections with TLS only. What a proxy has passed
+    /// on may have come from anywhere, however near the proxy is.
+    private func isForTLS(_ request: Request) -> Bool {
+        if configuration.refreshTokenCookieSecure { return true }
+        let passedOn: [HTTPField.Name] = [.forwarded, .via, .xForwardedFor, .xForwardedProto, .xForwardedHost]
+        guard !passedOn.contains(where: { request.headers.contains($0) }) else { return true }
+        let origin = try? RequestOrigin(request, configuration: configuration)
+        return origin?.isLoopbackInTheClear != true
     }
 
     /// What may call may not always use the cookie, which comes whether or not the page asked for

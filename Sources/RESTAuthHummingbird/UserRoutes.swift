@@ -11,13 +11,16 @@ struct UserRoutes: Sendable {
     let throttle: Throttle
     let configuration: AuthRoutesConfiguration
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource(
-            "users",
-            [
-                .post: { request, context in try await register(request, context) },
-                .get: { request, context in try await list(request, context) },
-            ])
+    func add<Context: RequestContext>(to routes: some RouterMethods<Context>, leavingOut omitted: AuthRoutes) {
+        let registers = !omitted.contains(.registration)
+        let shows = !omitted.contains(.users)
+        var handlers: [HTTPRequest.Method: @Sendable (Request, Context) async throws -> Response] = [:]
+        if registers { handlers[.post] = { request, context in try await register(request, context) } }
+        if shows { handlers[.get] = { request, context in try await list(request, context) } }
+        if !handlers.isEmpty {
+            routes.resource("users", handlers, leavingFree: registers ? shows ? [] : [.get, .head] : [.post])
+        }
+        guard shows else { return }
         for path: RouterPath in ["users/{id}", "user/{id}"] {
             routes.resource(path, [.get: { request, context in try await show(request, context) }])
         }

@@ -7,9 +7,10 @@ import RESTAuth
 struct WellKnownRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
+    let hasOAuth: Bool
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        let routes = routes.group(".well-known")
+        let routes = routes.group(".well-known").add(middleware: ReadableByEveryPage())
         routes.resource("jwks.json", [.get: { _, _ in try keys() }])
         routes.resource("oauth-authorization-server", [.get: { request, _ in try metadata(request) }])
     }
@@ -29,17 +30,21 @@ struct WellKnownRoutes: Sendable {
         let path = WireText(request.uri.path.trimmingSlashes)
         let prefix = path.before(end: "/.well-known/oauth-authorization-server")?.string ?? ""
         func url(_ path: String) -> JSON { .string(origin.url(of: prefix + path)) }
-        let methods: JSON = ["client_secret_basic", "client_secret_post"]
-        var response = Response.json([
-            "issuer": .string(auth.configuration.issuer),
-            "jwks_uri": url("/.well-known/jwks.json"),
-            "introspection_endpoint": url("/oauth/introspect"),
-            "introspection_endpoint_auth_methods_supported": methods,
-            "revocation_endpoint": url("/oauth/revoke"), "revocation_endpoint_auth_methods_supported": methods,
-            // There is no authorization endpoint: a password gives tokens at /api/tokens, which is
-            // no grant of OAuth.
-            "response_types_supported": [], "grant_types_supported": [],
-        ])
+        var members: [(String, JSON)] = [
+            ("issuer", .string(auth.configuration.issuer)), ("jwks_uri", url("/.well-known/jwks.json")),
+        ]
+        if hasOAuth {
+            let methods: JSON = ["client_secret_basic", "client_secret_post"]
+            members += [
+                ("introspection_endpoint", url("/oauth/introspect")),
+                ("introspection_endpoint_auth_methods_supported", methods),
+                ("revocation_endpoint", url("/oauth/revoke")), ("revocation_endpoint_auth_methods_supported", methods),
+            ]
+        }
+        // There is no authorization endpoint: a password gives tokens at /api/tokens, which is no
+        // grant of OAuth.
+        members += [("response_types_supported", []), ("grant_types_supported", [])]
+        var response = Response.json(.object(members.map(JSON.Member.init)))
         // Without a public URL the host is the one that this request named: nothing for a cache to
         // give to others.
         let isForAll = configuration.publicURL != nil

@@ -92,7 +92,10 @@ struct Server {
                 maxHeaderFieldSize: 8 << 10, maxHeaderListSize: ConnectionGuard.headLimit, maxHeaderFieldCount: 100))
         return HTTPServerBuilder { responder in
             guard let tls else {
-                return BoundedChannel(base: HTTP1Channel(responder: responder, configuration: http), limits: limits)
+                let http1 = HTTP1Channel(responder: responder, configuration: http)
+                guard settings.http2Cleartext else { return BoundedChannel(base: http1, limits: limits) }
+                let http2 = HTTP2Channel(responder: responder, configuration: .init(streamConfiguration: http))
+                return BoundedChannel(base: ClearTextChannel(http1: http1, http2: http2), limits: limits)
             }
             return BoundedChannel(
                 base: try HTTP2UpgradeChannel(
@@ -166,6 +169,11 @@ struct Server {
         if settings.legacySecret != nil {
             logger.warning(
                 "tokens of a Flask server are accepted; take legacy_secret out of the settings once the last of them has expired"
+            )
+        }
+        if settings.refreshTokenInCookie, !settings.refreshTokenCookieSecure {
+            logger.warning(
+                "the cookie is given without Secure to who comes by http://localhost; take refresh_token_cookie_secure out of the settings elsewhere"
             )
         }
         guard !settings.isLoopback else { return }

@@ -20,6 +20,48 @@ import Testing
         #expect(try blocks.contains(text("Examples/\(example)")))
     }
 
+    /// The code of these pages is compiled, and most of it run, as it stands there.
+    @Test(arguments: [
+        "RESTAuth/RESTAuth.docc/Embedding", "RESTAuth/RESTAuth.docc/RESTAuth", "RESTAuth/RESTAuth.docc/Sessions",
+        "RESTAuthHummingbird/RESTAuthHummingbird.docc/RESTAuthHummingbird",
+    ])
+    func whatAPageShowsOfSwiftIsCompiled(page: String) throws {
+        let sources = [
+            "Examples/Notes/Package.swift", "Examples/Notes/Sources/Notes/Notes.swift",
+            "Examples/Notes/Tests/NotesTests/NotesTests.swift", "Tests/HTTPTests/EmbeddingPageTests.swift",
+        ]
+        func withoutMargin(_ text: String) -> String {
+            text.components(separatedBy: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "\n")
+        }
+        let compiled = try sources.map { try withoutMargin(text($0)) }
+        let blocks = try text("Sources/\(page).md").components(separatedBy: "\n```swift\n").dropFirst()
+            .map { $0.components(separatedBy: "\n```")[0] }
+        #expect(!blocks.isEmpty)
+        for block in blocks {
+            #expect(compiled.contains { $0.contains(withoutMargin(block)) }, "\(block)")
+        }
+    }
+
+    /// What a handler is given has a sentence for each of its properties.
+    @Test(arguments: [
+        "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Login/Identity", "RESTAuth/Sessions/Session",
+        "RESTAuth/Sessions/Sessions", "RESTAuth/Users/User", "RESTAuth/AccessTokens/AccessTokens",
+        "RESTAuth/AccessTokens/SigningKeys", "RESTAuthHummingbird/SignedInContext",
+        "RESTAuthHummingbird/Authenticator", "RESTAuthHummingbird/AuthRoutes", "RESTAuthHummingbird/Auth+Routes",
+        "RESTAuthHummingbird/Problem", "RESTAuthHummingbird/AllowedOrigins",
+    ])
+    func everyPublicPropertyIsDescribed(file: String) throws {
+        let lines = try text("Sources/\(file).swift").components(separatedBy: "\n")
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+        // What every type of the standard library has is described there.
+        let common = ["description", "debugDescription", "customMirror", "mediaType"]
+        for (before, line) in zip(lines, lines.dropFirst()) {
+            guard let property = line.firstMatch(of: /^public (static )?(let|var) (\w+)/)?.output.3 else { continue }
+            let isDescribed = before.hasPrefix("///") || common.contains(String(property))
+            #expect(isDescribed, "\(line)")
+        }
+    }
+
     /// The table of settings has them all, in their order, with every name of each.
     @Test func theTableHasEverySetting() throws {
         let rows = try text("README.md").components(separatedBy: "\n").filter { $0.contains("| `REST_AUTH_") }

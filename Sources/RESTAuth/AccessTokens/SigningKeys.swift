@@ -9,18 +9,25 @@ import Synchronization
 public final class SigningKeys: Sendable {
     /// What an operator sees of a key.
     public struct Description: Sendable, Hashable {
+        /// What the key does at the moment.
         public enum State: String, Sendable, Hashable {
             /// Published, to sign later.
             case next
+            /// Signs.
             case signing
             /// Replaced; its tokens are still good.
             case verifying
         }
 
+        /// The `kid` of its tokens: the key's thumbprint (RFC 7638).
         public let id: String
+        /// As `alg` names it (RFC 7518).
         public let algorithm: String
+        /// When it was made.
         public let createdAt: Date
+        /// When it signs, or did first.
         public let signsFrom: Date
+        /// What it does at the moment.
         public let state: State
     }
 

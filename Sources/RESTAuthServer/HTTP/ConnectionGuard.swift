@@ -286,9 +286,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if !isHTTP1 { linger(context) }
     }
 
-    /// HTTP/2 is spoken with TLS only.
+    /// A stream is as its connection is.
     private func isSecure(_ context: ChannelHandlerContext) -> Bool {
-        !isHTTP1 || (try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
+        let connection = isHTTP1 ? context.channel : context.channel.parent ?? context.channel
+        return (try? connection.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
     }
 
     // MARK: Time

@@ -24,6 +24,7 @@ package enum Setting: String, CaseIterable {
     case sessionLimit = "session_limit"
     case refreshTokenInCookie = "refresh_token_in_cookie"
     case refreshTokenInBody = "refresh_token_in_body"
+    case refreshTokenCookieSecure = "refresh_token_cookie_secure"
     case signingAlgorithm = "signing_algorithm"
     case keyRotation = "key_rotation"
     case revocationBound = "revocation_bound"
@@ -58,6 +59,7 @@ package enum Setting: String, CaseIterable {
     case logFormat = "log_format"
     case corsOrigins = "cors_origins"
     case trustedProxies = "trusted_proxies"
+    case http2Cleartext = "http2_cleartext"
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
 

@@ -26,6 +26,7 @@ struct Settings {
     let sessionLimit: Int
     let refreshTokenInCookie: Bool
     let refreshTokenInBody: Bool
+    let refreshTokenCookieSecure: Bool
     /// `nil` for that of the newest key.
     let signingAlgorithm: SigningAlgorithm?
     let keyRotation: Int
@@ -54,6 +55,7 @@ struct Settings {
     let logFormat: LogSink.Format
     let corsOrigins: [String]
     let trustedProxies: [Network]
+    let http2Cleartext: Bool
     let tls: TLSFiles?
     /// The file that settings were read from, where it has secrets.
     private let fileWithSecrets: String?
@@ -79,6 +81,7 @@ struct Settings {
         sessionLimit = try read.number(.sessionLimit, in: 1...1_000_000) ?? 10_000
         refreshTokenInCookie = try read.flag(.refreshTokenInCookie) ?? false
         refreshTokenInBody = try read.flag(.refreshTokenInBody) ?? true
+        refreshTokenCookieSecure = try read.flag(.refreshTokenCookieSecure) ?? true
         guard refreshTokenInCookie || refreshTokenInBody else {
             throw AuthError(
                 .misconfigured,
@@ -112,8 +115,35 @@ struct Settings {
         logFormat = try read.choice(.logFormat) ?? .text
         corsOrigins = try read.corsOrigins()
         trustedProxies = try read.trustedProxies()
+        http2Cleartext = try read.flag(.http2Cleartext) ?? false
         tls = try read.tls()
         fileWithSecrets = source.fileWithSecrets
+        if !refreshTokenCookieSecure, let obstacle = obstacleToCookieInTheClear {
+            throw AuthError(
+                .misconfigured,
+                """
+                \(source[.refreshTokenCookieSecure]?.place ?? "") is no, which is for http://localhost alone, and \
+                \(obstacle): take it out
+                """)
+        }
+        if http2Cleartext, tls != nil {
+            throw AuthError(
+                .misconfigured,
+                """
+                \(source[.http2Cleartext]?.place ?? "") is for a server without TLS; with tls_certificate HTTP/2 is \
+                spoken anyway: take it out
+                """)
+        }
+    }
+
+    /// Why a cookie must not be given without `Secure`, in words; `nil` where nobody but the own
+    /// machine comes, as far as the settings tell.
+    var obstacleToCookieInTheClear: String? {
+        if tls != nil { return "tls_certificate is set" }
+        if !isLoopback { return "\(hostname) can be reached from other machines" }
+        if !trustedProxies.isEmpty { return "trusted_proxies names a proxy" }
+        guard let publicURL else { return nil }
+        return AuthRoutesConfiguration.isLoopbackInTheClear(publicURL) ? nil : "public_url is \(publicURL)"
     }
 
     /// The core over the configured database. The only place that opens or makes files.
@@ -258,6 +288,7 @@ struct Settings {
         configuration.publicRevocations = publicRevocations
         configuration.refreshTokenInCookie = refreshTokenInCookie
         configuration.refreshTokenInBody = refreshTokenInBody
+        configuration.refreshTokenCookieSecure = refreshTokenCookieSecure
         configuration.trustedOrigins = Set(corsOrigins)
         return configuration
     }

@@ -67,6 +67,11 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Give the refresh token in the answer's body (yes).", valueName: "yes|no"))
     var refreshTokenInBody: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Send the cookie over HTTPS only; no is for development on http://localhost (yes).", valueName: "yes|no"))
+    var refreshTokenCookieSecure: String?
+
     @Option(help: ArgumentHelp("How new keys sign tokens (as the newest does; ES256).", valueName: "ES256|EdDSA|RS256"))
     var signingAlgorithm: String?
 
@@ -198,6 +203,11 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Without TLS, speak HTTP/2 with clients that begin with it, as a mesh's do (no).", valueName: "yes|no"))
+    var http2Cleartext: String?
+
+    @Option(
+        help: ArgumentHelp(
             "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.", valueName: "file"))
     var tlsCertificate: String?
 
@@ -216,6 +226,7 @@ struct SettingsOptions: ParsableArguments {
             .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox,
             .sessionLimit: sessionLimit,
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
+            .refreshTokenCookieSecure: refreshTokenCookieSecure,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
             .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy,
@@ -230,7 +241,7 @@ struct SettingsOptions: ParsableArguments {
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,
-            .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
+            .http2Cleartext: http2Cleartext, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
         ]
         return values.compactMapValues { $0 }
     }

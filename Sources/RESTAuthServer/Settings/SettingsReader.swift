@@ -161,11 +161,12 @@ struct SettingsReader {
 
     func corsOrigins() throws -> [String] {
         let origins = list(.corsOrigins)
-        for origin in origins where origin != "*" && origin.wholeMatch(of: /https?:\/\/[^\/\s?#@]+/) == nil {
-            throw AuthError(
-                .misconfigured,
-                "\(source[.corsOrigins]?.place ?? "") has \"\(origin)\", which is no origin such as https://app.example.com"
-            )
+        for origin in origins where origin != "*" {
+            do {
+                _ = try OriginPattern(origin)
+            } catch {
+                throw AuthError(.misconfigured, "\(source[.corsOrigins]?.place ?? "") has \(error.detail)")
+            }
         }
         return origins
     }
