@@ -45,11 +45,18 @@ public struct OriginPattern: Sendable, Hashable {
         "write * if pages of all sites may call, or serve the page from an origin such as https://app.example.com"
 
     private static func adviceOnForm(_ text: WireText) -> String? {
-        if text.isWord("null") || text.lowercased.begins(with: "file:") {
+        let schemes: [StaticString] = ["file:", "about:", "data:"]
+        if text.isWord("null") || schemes.contains(where: { text.lowercased.begins(with: $0) }) {
             return "null is what browsers say of files, and of a frame of whatever site; \(everybody)"
         }
-        if text.bytes.contains(where: { $0 <= 0x20 || "\"'(){};".utf8.contains($0) }) {
+        if text.bytes.contains(where: { $0 <= 0x20 || "\"';".utf8.contains($0) }) {
             return "origins stand with commas between them and without quotes, as https://a.example,https://b.example"
+        }
+        if text.bytes.contains(where: { #"\^$(){}|"#.utf8.contains($0) }) {
+            return """
+                it is taken as it stands, and a star is all that stands for others: in front of a domain, as in \
+                https://*.example.com, or for the port, as in http://localhost:*
+                """
         }
         return text.bytes.allSatisfy { $0 < 0x80 }
             ? nil : "write the host as browsers send it, in ASCII: https://xn--bcher-kva.example"
@@ -57,11 +64,34 @@ public struct OriginPattern: Sendable, Hashable {
 
     private static func adviceOnScheme(_ text: WireText) -> String {
         let text = text.lowercased
-        let rest = text.from(":").after("://") ?? text.after("https:") ?? text.after("http:") ?? text
+        let all: [StaticString] = ["all", "any", "true", "yes", "**", "*.*"]
+        if all.contains(where: { text.equals($0) }) { return everybody }
+        let none: [StaticString] = ["self", "same-origin", "none", "false", "no"]
+        if none.contains(where: { text.equals($0) }) {
+            return "pages of the server's own origin may call anyway; leave it out where no others may"
+        }
+        if let own = withSlashes(text) { return "two slashes stand after a scheme, write \(own)" }
+        let page = text.after("blob:") ?? text
+        let rest =
+            page.from(":").after("://") ?? page.after("https:") ?? page.after("http:") ?? page.after("https//")
+            ?? page.after("http//") ?? page
         let name = String(Substring(rest.bytes.drop { $0 == UInt8(ascii: "/") }))
-        let meant = OriginParts(WireText("https://\(name)"))
+        let host = HostName.canonicalIPv6(name).map { "[\($0)]" } ?? name
+        let meant = OriginParts(WireText("https://\(host)"))
         let scheme = meant?.isLoopback == true ? "http" : "https"
         return "it begins with a scheme, write \(suggestion(meant, scheme: scheme))"
+    }
+
+    /// An application's own scheme, without the slashes after it: what is neither a host with a port
+    /// nor the web's.
+    private static func withSlashes(_ text: WireText) -> String? {
+        let scheme = text.before(":")
+        guard let rest = text.from(":").after(":"), let first = rest.bytes.first,
+            first != UInt8(ascii: "*"), WireText(Substring(rest.bytes.prefix(1))).isDigits == false,
+            let parts = OriginParts(WireText("\(scheme.string)://\(rest.string)")), !parts.isWeb, parts.hasHost,
+            parts.rest.isEmpty, parts.port != .invalid
+        else { return nil }
+        return suggestion(parts, scheme: scheme.string)
     }
 
     private static func advice(on parts: OriginParts) -> String? {

@@ -58,13 +58,15 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
-        return try await Self.challenging(request) { try await next(request, context) }
+        return try await Self.challenging(request, context) { try await next(request, context) }
     }
 
     private func refuse(_ error: AuthError, _ request: Request, _ context: Context) async throws -> Response {
         let problem = Problem(error, request: request)
         guard let refusal else { return problem.response(from: request, context: context) }
-        var response = try await Self.challenging(request, for: error) { try await refusal(error, request, context) }
+        var response = try await Self.challenging(request, context, for: error) {
+            try await refusal(error, request, context)
+        }
         // Of a role that is missing, Bearer has something to say (RFC 6750 section 3.1).
         if response.status == .forbidden, !response.headers.contains(.wwwAuthenticate) {
             response.headers.append(contentsOf: problem.headers)
@@ -72,18 +74,32 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         return response
     }
 
-    /// What is answered, or thrown in Hummingbird's own form, with a challenge where it is a 401.
+    /// What is answered, or thrown by what knows its answer, with a challenge where it is a 401.
     private static func challenging(
-        _ request: Request, for error: AuthError = .credentialsRequired, _ answer: () async throws -> Response
+        _ request: Request, _ context: Context, for error: AuthError = .credentialsRequired,
+        _ answer: () async throws -> Response
     ) async throws -> Response {
         do {
-            var response = try await answer()
-            if response.status == .unauthorized { response.headers.addMissingChallenge(for: error, to: request) }
-            return response
-        } catch var thrown as HTTPError where thrown.status == .unauthorized {
-            thrown.headers.addMissingChallenge(for: error, to: request)
-            throw thrown
+            return try await answer().challenging(for: error, to: request)
+        } catch let thrown as any HTTPResponseError where thrown.status == .unauthorized {
+            // Whoever stands around this goes on to see what was thrown, where it can be told of a
+            // challenge. These two are answered with one anyway.
+            if thrown is Problem || thrown is AuthError { throw thrown }
+            guard var known = thrown as? HTTPError else {
+                return try thrown.response(from: request, context: context).challenging(for: error, to: request)
+            }
+            known.headers.addMissingChallenge(for: error, to: request)
+            throw known
         }
+    }
+}
+
+extension Response {
+    fileprivate func challenging(for error: AuthError, to request: Request) -> Response {
+        guard status == .unauthorized else { return self }
+        var response = self
+        response.headers.addMissingChallenge(for: error, to: request)
+        return response
     }
 }
 

@@ -9,8 +9,8 @@ import RESTAuth
 /// theirs: an account, a wrong password that is counted, a session that ends. So whatever does not
 /// come from a page of this origin, or of one that is named in
 /// ``AuthRoutesConfiguration/trustedOrigins``, may look at what is public, and nothing else. The
-/// routes of ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` have this around them. Put it around
-/// routes of your own as well that change something or ask who comes.
+/// routes of ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` have this around them. Put it
+/// around routes of your own as well that change something or ask who comes.
 ///
 /// What says nothing of a page is no browser's.
 public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {

@@ -4,7 +4,8 @@ package import Hummingbird
 /// One path and what it does for each method; what HTTP itself asks of a path comes with it.
 ///
 /// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets
-/// 405 with `Allow`, unless it is left free for somebody else. Nobody may keep an answer that does not say itself how long it is good.
+/// 405 with `Allow`, unless it is left free for somebody else. Nobody may keep an answer that does
+/// not say itself how long it is good.
 extension RouterMethods {
     package typealias Handler = @Sendable (Request, Context) async throws -> Response
 

@@ -202,6 +202,15 @@ import Testing
 
     private static let basicChallenge = #"Basic realm="Authentication Required""#
 
+    /// An adopter's, which knows its answer.
+    private struct OwnError: HTTPResponseError {
+        let status = HTTPResponse.Status.unauthorized
+
+        func response(from request: Request, context: some RequestContext) -> Response {
+            Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(string: "Please sign in.")))
+        }
+    }
+
     /// Whatever the refusal was, and however the words are given.
     @Test func every401InAnAdoptersOwnWordsHasAChallenge() async throws {
         let words: [Authenticator<BasicAuthRequestContext>.Refusal] = [
@@ -209,6 +218,8 @@ import Testing
             { _, _, _ in Response(status: .unauthorized, headers: [.wwwAuthenticate: ""]) },
             { _, _, _ in throw HTTPError(.unauthorized, message: "Please sign in.") },
             { _, _, _ in throw Problem(.unauthorized, code: "signed_out", detail: "Please sign in.") },
+            { _, _, _ in throw AuthError(.credentialsRequired, "Please sign in.") },
+            { _, _, _ in throw OwnError() },
         ]
         let miguel = field(basic("miguel", "python"))
         for words in words {
@@ -254,10 +265,11 @@ import Testing
         let mine = router.group("mine").add(middleware: auth.authenticator())
         mine.get("given") { _, _ in Response(status: .unauthorized) }
         mine.get("thrown") { _, _ -> String in throw HTTPError(.unauthorized) }
+        mine.get("own") { _, _ -> String in throw OwnError() }
         router.group("problem").add(middleware: ProblemResponses())
             .get { _, _ -> String in throw HTTPError(.unauthorized) }
         try await Application(router: router).test(.live) { client in
-            for path in ["/mine/given", "/mine/thrown", "/problem"] {
+            for path in ["/mine/given", "/mine/thrown", "/mine/own", "/problem"] {
                 let headers = field(basic("miguel", "python"))
                 try await client.execute(uri: path, method: .get, headers: headers) {
                     #expect($0.status == .unauthorized)

@@ -232,6 +232,18 @@ import Testing
             ("https://a.example https://b.example", "commas"), ("https://a.example;https://b.example", "commas"),
             (#"["https://a.example"]"#, "commas"), ("'https://a.example'", "commas"),
             ("https://a_%.example", "https://app.example.com"), ("1://a", "https://a"),
+            ("all", "write * "), ("**", "write * "), ("self", "leave it out"), ("none", "leave it out"),
+            ("about:blank", "write * "), ("data:text/html", "write * "),
+            ("capacitor:localhost", "write capacitor://localhost"), ("tauri:app.example", "write tauri://app.example"),
+            ("https//app.example.com", "write https://app.example.com"),
+            ("http//localhost:3000", "write http://localhost:3000"),
+            ("https:app.example.com", "write https://app.example.com"),
+            ("blob:https://app.example.com", "write https://app.example.com"), ("::1", "write http://[::1]"),
+            ("app.example.com:8443", "write https://app.example.com:8443"), ("localhost:*", "write http://localhost:*"),
+            ("miguel:python@app.example.com", "write https://app.example.com"),
+            (#"^https://.*\.example\.com$"#, "as in https://*.example.com"),
+            (#"/https:\/\/(.*)\.example\.com/"#, "as in https://*.example.com"),
+            ("https://(a|b).example.com", "as in https://*.example.com"), ("${ORIGIN}", "taken as it stands"),
         ])
         func whatNeverCouldIsRefusedAtStartWithWhatToWrite(written: String, advice: String) async throws {
             let directory = try TemporaryDirectory()
