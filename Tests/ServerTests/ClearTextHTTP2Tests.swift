@@ -122,6 +122,31 @@ import Testing
         }
     }
 
+    /// HTTP/2 needs no field that says how long a body is, or that there is one.
+    @Test(arguments: ["--http2-prior-knowledge", "--http1.1"])
+    func aBodyWhoseLengthNobodyAnnouncedIsRead(version: String) async throws {
+        let server = try await Self.shared.value
+        let answer = try await SecureServer.run(
+            "curl",
+            [
+                "-sS", "-i", version, "-H", "Content-Type: application/json", "-X", "POST", "-T", "-",
+                "http://127.0.0.1:\(server.port)/api/users",
+            ], in: server.directory, input: Self.member(RunningServer.newName()))
+        #expect(answer.contains(" 201"), "\(answer)")
+    }
+
+    /// In HTTP/2 a stream's half ends with every request; that is no client who goes.
+    @Test func streamsThatWaitForTheirTurnAreAnswered() async throws {
+        let server = try await Self.shared.value
+        let nobody = basic("nobody", "python").replacing("Authorization: ", with: "")
+        let requests = stride(from: UInt8(1), through: 11, by: 2).map {
+            HTTP2Line.head("GET", "/api/token", stream: $0, fields: [("authorization", nobody)])
+        }
+        let connection = try await server.connect()
+        try await connection.write(HTTP2Line.opening + "\n" + requests.joined())
+        for _ in requests { _ = try await connection.read(until: #""code":"invalid_credentials""#) }
+    }
+
     /// What did not arrive whole changes nothing.
     @Test(arguments: ["reset", "leave"])
     func aStreamThatEndsBeforeItsBodyRegistersNobody(end: String) async throws {
@@ -187,6 +212,16 @@ import Testing
         @Test(arguments: ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", HTTP2Line.opening + "\n"])
         func whoSaysNothingMoreIsCutOff(beginning: String) async throws {
             #expect(try await isEnded(after: beginning))
+        }
+
+        /// HTTP/1 beside it is held to what it is held to by itself.
+        @Test(arguments: ["GET", "GET / HTTP/1.1\r\n", "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"])
+        func whoSpeaksHTTP1IsCutOffAsEver(beginning: String) async throws {
+            #expect(try await isEnded(after: beginning))
+            // Never silent for long enough, and never at the end of a head.
+            if beginning.hasSuffix("1.1\r\n") {
+                #expect(try await isEnded(after: beginning, dripping: "X-A: b\r\n"))
+            }
         }
 
         @Test(arguments: [HTTP2Line.ping, HTTP2Line.windowUpdate])

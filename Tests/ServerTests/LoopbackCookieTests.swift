@@ -59,7 +59,7 @@ struct LoopbackCookieTests {
         #expect(refused.code == "invalid_grant")
     }
 
-    /// With curl's own idea of what a cookie is, and with that of Python's library.
+    /// Python's library sends what is `Secure` over TLS only, the own machine included.
     @Test func clientsKeepItAndSendItBack() async throws {
         let miguel = try await server.newAccount()
         let script = """
