@@ -60,26 +60,29 @@ struct MeRoutes: Sendable {
 
     private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
         // Who came by the password has given it already.
-        if identity.method != .password {
-            try await auth.passwords.confirm(
-                body.objectIfPresent(request).requiredString("password"), for: identity, at: address)
+        guard identity.method != .password else {
+            try await auth.users.delete(identity.userID)
+            return .empty()
         }
+        let fields = try await body.fieldsIfPresent(request, known: ["password"])
+        try await auth.passwords.confirm(fields.requiredString("password"), for: identity, at: address)
         try await auth.users.delete(identity.userID)
-        return .empty()
+        return .empty().naming(ignored: fields)
     }
 
     /// Every token from before is refused: who came by one needs another.
     private func changePassword(_ request: Request, _ identity: Identity, from origin: SessionOrigin) async throws
         -> Response
     {
-        let fields = try await body.object(request)
+        let fields = try await body.fields(request, known: ["current_password", "new_password"])
         let tokens = try await auth.passwords.change(
             from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity,
             at: origin.address, origin: origin)
-        guard let tokens else { return .empty() }
+        guard let tokens else { return .empty().naming(ignored: fields) }
         let own = RequestOrigin.path(of: request, configuration: configuration)
         return sessionRoutes.answer(
-            tokens.access, tokens.refresh, path: own.droppingSegment.droppingSegment + "/tokens")
+            tokens.access, tokens.refresh, path: own.droppingSegment.droppingSegment + "/tokens"
+        ).naming(ignored: fields)
     }
 
     // MARK: Sessions

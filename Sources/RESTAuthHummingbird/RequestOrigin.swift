@@ -43,7 +43,8 @@ struct RequestOrigin {
         (configuration.publicURL.map(path(ofURL:)) ?? "") + request.uri.path.trimmingSlashes
     }
 
-    private static func path(ofURL url: String) -> String {
+    /// The path in a URL, or nothing.
+    static func path(ofURL url: String) -> String {
         let url = WireText(url)
         return (url.after("https://") ?? url.after("http://") ?? url).from("/").string
     }

@@ -24,33 +24,35 @@ struct SessionRoutes: Sendable {
     private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try refuseOtherSites(request)
         let identity: Identity
+        var ignored: RequestFields?
         if request.headers.contains(.authorization) {
             identity = try await login.identity(of: request, in: context)
         } else {
-            let fields = try await body.object(request)
+            let fields = try await body.fields(request, known: ["username", "password"])
+            ignored = fields
             identity = try await login.attempt(
                 fields.requiredString("username"), password: fields.requiredString("password"),
                 from: context.knownClientAddress)
         }
-        return answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
+        let response = answer(
+            try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
+        return ignored.map { response.naming(ignored: $0) } ?? response
     }
 
     private func renew(_ request: Request) async throws -> Response {
         try refuseOtherSites(request)
-        let fields = try await body.objectIfPresent(request)
+        let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
         if let token = try fields.optionalString("refresh_token") {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await sessions.refresh(token), to: request).naming(ignored: fields)
         }
         let cookies = cookies(of: request)
-        guard let token = cookies.first else {
-            throw AuthError(.validationFailed, "missing argument: refresh_token", field: "refresh_token")
-        }
+        guard let token = cookies.first else { throw fields.missing("refresh_token") }
         // Another page of the site may have put one beside ours, to be renewed as someone else.
         guard cookies.count == 1 else {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
         do {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await sessions.refresh(token), to: request).naming(ignored: fields)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
@@ -67,11 +69,13 @@ struct SessionRoutes: Sendable {
         case .password?: throw AuthError.credentialsRequired
         case nil: break
         }
-        let fields = try await body.objectIfPresent(request)
+        let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
         tokens += try [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
-        guard !tokens.isEmpty else { throw AuthError.credentialsRequired }
+        guard !tokens.isEmpty else {
+            throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
+        }
         for token in tokens { try await sessions.end(presenting: token) }
-        var response = Response.empty()
+        var response = Response.empty().naming(ignored: fields)
         if configuration.refreshTokenInCookie {
             response.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
         }

@@ -23,9 +23,11 @@ struct UserRoutes: Sendable {
         }
     }
 
+    private static let fields: [StaticString] = ["username", "password", "invitation", "challenge", "nonce"]
+
     private func register(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try registration.refuseWhenClosed()
-        let body = try await RequestBody(limit: configuration.bodyLimit).object(request)
+        let body = try await RequestBody(limit: configuration.bodyLimit).fields(request, known: Self.fields)
         let location = try RequestOrigin(request, configuration: configuration)
         let user = try await registration.register(
             body.requiredString("username"), password: body.requiredString("password"),
@@ -33,7 +35,11 @@ struct UserRoutes: Sendable {
                 invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
                 nonce: body.optionalString("nonce")),
             from: context.knownClientAddress)
-        var response = Response.json(["username": .string(user.username)], status: .created)
+        var members = [JSON.Member(name: "username", value: .string(user.username))]
+        if !body.ignored.isEmpty {
+            members.append(JSON.Member(name: "ignored", value: .array(body.ignored.map(JSON.string))))
+        }
+        var response = Response.json(.object(members), status: .created).naming(ignored: body)
         response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
         return response
     }

@@ -314,11 +314,3 @@ import Testing
         #expect(try await list("after=99").json["data"] as? [String] == [])
     }
 }
-
-/// What a part of a token says.
-private func members(of token: String, _ part: Int) -> [String: Any] {
-    var text = token.split(separator: ".").dropFirst(part).first.map(String.init) ?? ""
-    text = text.replacing("-", with: "+").replacing("_", with: "/")
-    text += String(repeating: "=", count: (4 - text.count % 4) % 4)
-    return Data(base64Encoded: text).flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] } ?? [:]
-}

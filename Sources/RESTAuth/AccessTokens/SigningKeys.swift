@@ -62,6 +62,7 @@ public final class SigningKeys: Sendable {
     let secrets: InstanceSecrets
     /// `nil` for that of the newest key.
     private let algorithm: SigningAlgorithm?
+    private let tokenType: AccessTokenType
     private let rotationInterval: TimeInterval
     private let now: @Sendable () -> Date
 
@@ -71,6 +72,7 @@ public final class SigningKeys: Sendable {
         self.storage = storage
         self.secrets = secrets
         algorithm = configuration.signingAlgorithm
+        tokenType = configuration.tokenType
         rotationInterval = TimeInterval(configuration.keyRotationInterval)
         now = configuration.now
         verification = VerificationKeys(
@@ -93,7 +95,7 @@ public final class SigningKeys: Sendable {
         guard let signing = ring.withLock({ Self.signing($0, at: now()) }) else {
             throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
         }
-        return try signing.key.sign(claims)
+        return try signing.key.sign(claims, as: tokenType)
     }
 
     /// The last one whose time has come. A clock set back to before the first key's time still
@@ -105,6 +107,12 @@ public final class SigningKeys: Sendable {
     /// The published set (RFC 7517 section 5): every key that has a live token or will have one.
     public var jwks: String {
         String(decoding: publishedSet.bytes, as: UTF8.self)
+    }
+
+    /// How tokens are signed that verify with the published set, each algorithm once.
+    package var publishedAlgorithms: [SigningAlgorithm] {
+        let published = Set(ring.withLock { $0.map(\.key.algorithm) })
+        return SigningAlgorithm.allCases.filter(published.contains)
     }
 
     package var publishedSet: JSON {

@@ -16,6 +16,8 @@ package enum Setting: String, CaseIterable {
     case secretKeyFile = "secret_key_file"
     case secretKeyNext = "secret_key_next"
     case secretKeyPrevious = "secret_key_previous"
+    case tokenAudience = "token_audience"
+    case tokenType = "token_type"
     case tokenDuration = "token_duration"
     case tokenRenewal = "token_renewal"
     case tokenRenewalLimit = "token_renewal_limit"

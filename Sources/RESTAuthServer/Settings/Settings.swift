@@ -19,6 +19,8 @@ struct Settings {
     let secrets: InstanceSecrets?
     /// Where the secrets lie, when they are neither given nor beside the database.
     let secretFile: String?
+    let tokenAudience: [String]
+    let tokenType: AccessTokenType
     let tokenDuration: Int
     let tokenRenewal: TokenRenewal
     let sessionInactivityTimeout: Int
@@ -71,6 +73,8 @@ struct Settings {
         publicURL = try read.publicURL()
         secrets = try read.secrets()
         secretFile = read.text(.secretKeyFile)
+        tokenAudience = try read.tokenAudience()
+        tokenType = try read.choice(.tokenType) ?? .accessToken
         tokenDuration = try read.number(.tokenDuration, in: 1...AuthConfiguration.maximumTokenDuration) ?? 600
         tokenRenewal = try read.tokenRenewal()
         let longest = AuthConfiguration.longestSession
@@ -226,6 +230,8 @@ struct Settings {
         var configuration = AuthConfiguration()
         configuration.secrets = secrets
         configuration.issuer = publicURL ?? configuration.issuer
+        configuration.tokenAudience = tokenAudience
+        configuration.tokenType = tokenType
         configuration.tokenDuration = tokenDuration
         configuration.tokenRenewal = tokenRenewal
         configuration.sessionInactivityTimeout = sessionInactivityTimeout

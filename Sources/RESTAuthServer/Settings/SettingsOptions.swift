@@ -42,6 +42,15 @@ struct SettingsOptions: ParsableArguments {
             "File with the secret key, mode 0600; beside a SQLite database it is made when absent.", valueName: "file"))
     var secretKeyFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Services that tokens are made out to, aud, with commas between (public_url, or rest-auth without one).",
+            valueName: "names"))
+    var tokenAudience: String?
+
+    @Option(help: ArgumentHelp("What a token's header calls it, typ (at+jwt).", valueName: "at+jwt|JWT"))
+    var tokenType: String?
+
     @Option(help: ArgumentHelp("Life of a token (600).", valueName: "seconds"))
     var tokenDuration: String?
 
@@ -212,6 +221,7 @@ struct SettingsOptions: ParsableArguments {
             .databaseConnections: databaseConnections, .databaseTimeout: databaseTimeout,
             .databasePooler: databasePooler,
             .publicURL: publicURL, .secretKeyFile: secretKeyFile,
+            .tokenAudience: tokenAudience, .tokenType: tokenType,
             .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
             .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox,
             .sessionLimit: sessionLimit,

@@ -117,6 +117,16 @@ struct SettingsReader {
         }
     }
 
+    func tokenAudience() throws -> [String] {
+        let audience = list(.tokenAudience)
+        do {
+            try AuthConfiguration.checkAudience(audience)
+        } catch {
+            throw AuthError(.misconfigured, "\(source[.tokenAudience]?.place ?? ""): \(error.detail)")
+        }
+        return audience
+    }
+
     func tokenRenewal() throws -> TokenRenewal {
         enum Name: String, CaseIterable { case always, until, never }
         let limit = try number(.tokenRenewalLimit, in: 1...(366 * 86400)) ?? 43200
