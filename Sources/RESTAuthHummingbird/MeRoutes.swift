@@ -100,8 +100,11 @@ struct MeRoutes: Sendable {
         return .empty()
     }
 
-    /// `scope=others` spares the session that asks.
+    /// `scope=others` spares the session that asks. What may be a misspelt `scope` ends nothing.
     private func endSessions(_ request: Request, _ identity: Identity) async throws -> Response {
+        guard request.uri.queryParameters.allSatisfy({ WireText($0.key).equals("scope") }) else {
+            throw AuthError(.validationFailed, "there is no parameter here but scope", field: "scope")
+        }
         let kept: Session.ID?
         switch request.uri.queryParameters.get("scope").map({ WireText($0) }) {
         case nil: kept = nil

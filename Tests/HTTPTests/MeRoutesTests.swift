@@ -283,6 +283,11 @@ import Testing
 
     @Test func allSessionsAreEndedOrAllButThis() async throws {
         let (mine, other) = (try await server.signIn(miguel), try await server.signIn(miguel))
+        // What may be a misspelt scope ends nothing.
+        for query in ["scop=others", "Scope=others", "scope=others&except=x", "others"] {
+            let answer = try await send("DELETE", "/api/me/sessions?\(query)", bearer(mine.access))
+            #expect(answer.code == "validation_failed", "\(query)")
+        }
         let unknown = try await send("DELETE", "/api/me/sessions?scope=x", bearer(mine.access))
         #expect(unknown.code == "validation_failed")
         #expect(try await send("DELETE", "/api/me/sessions?scope=others", bearer(mine.access)).status == 204)

@@ -265,7 +265,7 @@ final class ForeignVerifier: Sendable {
             _ arguments: [String], input: ExternalProcess.Input, directory: TemporaryDirectory,
             environment: [String: String] = [:]
         ) throws -> ExternalProcess {
-            let (executable, options, script) =
+            let (executable, options, script): (URL, [String], String) =
                 switch self {
                 case .pyJWT: (try ExternalProcess.testPython(), [], "Examples/Verifying/verify.py")
                 case .joserfc: (try ExternalProcess.testPython(), [], "Tests/Scripts/joserfc_verify.py")

@@ -9,35 +9,40 @@ const clockSlack = 60; // seconds by which the server's clock may be ahead
 
 /** Answers nginx's auth_request: 204 with who it is, 401, or 503 when nobody can tell. */
 async function verify(r) {
-    let status = 401;
+    const token = /^bearer +([^ ]+)$/i.exec(r.headersIn.Authorization || '');
+    let set = null;
     try {
-        const token = /^bearer +([^ ]+)$/i.exec(r.headersIn.Authorization || '');
-        const claims = token && await claimsOf(token[1], () => (status = 503), () => (status = 401));
-        if (claims) {
-            r.headersOut['Remote-User-Id'] = claims.sub;
-            r.headersOut['Remote-Groups'] = (claims.roles || []).join(',');
-            status = 204;
-        }
+        if (token) set = await keySet();
     } catch (error) {
-        r.error(`a token could not be verified: ${error.message}`);
+        r.error(`the keys could not be read: ${error.message}`);
+        r.return(503);
+        return;
     }
-    if (status === 401) r.headersOut['WWW-Authenticate'] = 'Bearer realm="Authentication Required"';
-    r.return(status);
+    const claims = token && await claimsOf(token[1], set);
+    if (!claims) {
+        r.headersOut['WWW-Authenticate'] = 'Bearer realm="Authentication Required"';
+        r.return(401);
+        return;
+    }
+    r.headersOut['Remote-User-Id'] = claims.sub;
+    r.headersOut['Remote-Groups'] = (claims.roles || []).join(',');
+    r.return(204);
 }
 
-/** The claims of a good token, else null. Between `asking` and `answered` nobody knows what it is worth. */
-async function claimsOf(token, asking, answered) {
+async function keySet() {
+    const answer = await ngx.fetch(keys);
+    if (answer.status !== 200) throw new Error(`nginx answered ${answer.status}`);
+    return await answer.json();
+}
+
+/** The claims of a good token, else null. */
+async function claimsOf(token, set) {
     const parts = token.split('.');
     if (token.length > maximumLength || parts.length !== 3) return null;
     const header = parse(parts[0]);
     const signature = decode(parts[2]);
     if (!header || !signature || Object.keys(header).sort().join() !== 'alg,kid,typ') return null;
     if (header.typ !== 'at+jwt' && header.typ !== 'JWT') return null;
-    asking();
-    const answer = await ngx.fetch(keys);
-    if (answer.status !== 200) throw new Error(`the keys were answered with ${answer.status}`);
-    const set = await answer.json();
-    answered();
     const jwk = set.keys.find((jwk) => jwk.kid === header.kid);
     // What the key is for, not what the token says.
     if (!jwk || jwk.kty !== 'EC' || jwk.crv !== 'P-256' || jwk.alg !== 'ES256' || header.alg !== 'ES256') return null;
