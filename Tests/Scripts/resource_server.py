@@ -15,12 +15,11 @@ def get(path):
 
 
 def authlib(token):
-    from authlib.jose import JsonWebKey
     from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 
     class Validator(JWTBearerTokenValidator):
         def get_jwks(self):
-            return JsonWebKey.import_key_set(get("/.well-known/jwks.json"))
+            return get("/.well-known/jwks.json")
 
     validator = Validator(issuer=issuer, resource_server=audience)
     claims = validator.authenticate_token(token)

@@ -30,6 +30,11 @@ import Testing
         let token = try await server.token(miguel)
         for audience in setting.audience {
             let claims = try await verify(token, by: library, issuer: Self.issuer, audience: audience, at: server)
+            // Its validator takes no EdDSA, whatever the keys say.
+            guard library != .authlib || setting.algorithm != "EdDSA" else {
+                #expect(claims["error"] is String)
+                continue
+            }
             #expect(claims["sub"] as? String == "\(miguel.id)", "\(claims)")
             #expect(claims["client_id"] as? String == Self.issuer)
             #expect(claims["roles"] as? [String] == ["editor"])
