@@ -35,10 +35,16 @@ struct RequestFields: Sendable {
         return value
     }
 
-    /// That there is no field of that name, and what may have been meant to be it.
+    /// That there is no field of that name.
     func missing(_ name: String) -> AuthError {
-        let others = ignored.isEmpty ? "" : "; not understood: \(ignored.joined(separator: ", "))"
-        return AuthError(.validationFailed, "missing argument: \(name)\(others)", field: name)
+        naming(ignored: AuthError(.validationFailed, "missing argument: \(name)", field: name))
+    }
+
+    /// The refusal for a field that is not there, with what may have been meant to be it.
+    func naming(ignored error: AuthError) -> AuthError {
+        guard !ignored.isEmpty else { return error }
+        let detail = "\(error.detail); not understood: \(ignored.joined(separator: ", "))"
+        return AuthError(error.code, detail, field: error.field)
     }
 
     /// The string field of that name, `nil` when it is missing or `null`.

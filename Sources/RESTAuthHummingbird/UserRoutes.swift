@@ -29,12 +29,17 @@ struct UserRoutes: Sendable {
         try registration.refuseWhenClosed()
         let body = try await RequestBody(limit: configuration.bodyLimit).fields(request, known: Self.fields)
         let location = try RequestOrigin(request, configuration: configuration)
-        let user = try await registration.register(
-            body.requiredString("username"), password: body.requiredString("password"),
-            proof: RegistrationProof(
-                invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
-                nonce: body.optionalString("nonce")),
-            from: context.knownClientAddress)
+        let user: User
+        do {
+            user = try await registration.register(
+                body.requiredString("username"), password: body.requiredString("password"),
+                proof: RegistrationProof(
+                    invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
+                    nonce: body.optionalString("nonce")),
+                from: context.knownClientAddress)
+        } catch let error as AuthError where [.invitationRequired, .challengeRequired].contains(error.code) {
+            throw body.naming(ignored: error)
+        }
         var members = [JSON.Member(name: "username", value: .string(user.username))]
         if !body.ignored.isEmpty {
             members.append(JSON.Member(name: "ignored", value: .array(body.ignored.map(JSON.string))))

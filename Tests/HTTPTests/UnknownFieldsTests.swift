@@ -102,6 +102,25 @@ import Testing
         #expect(try await server.send("DELETE", "/api/tokens").code == "credentials_required")
     }
 
+    /// Servers that ask for more than a name and a password.
+    @Test(arguments: [
+        (["--registration", "invitation"], "invite", "invitation_required"),
+        (["--registration-challenge", "8"], "Nonce", "challenge_required"),
+    ])
+    func aMisspeltProofIsNamedWhereOneIsAskedFor(arguments: [String], found: String, code: String) async throws {
+        let server = try await RunningServer(arguments)
+        func register(_ body: String) async throws -> HTTPAnswer {
+            try await server.send("POST", "/api/users", headers: ["Content-Type: application/json"], body: body)
+        }
+        let answer = try await register(#"{"username":"miguel","password":"python","\#(found)":"x"}"#)
+        #expect(answer.code == code)
+        let detail = try #require(answer.json["detail"] as? String)
+        #expect(detail.hasSuffix("; not understood: \(found)"), "\(detail)")
+        let other = try await register(#"{"username":"miguel","password":"python"}"#)
+        #expect(other.code == code)
+        #expect(other.json["detail"] as? String == detail.replacing("; not understood: \(found)", with: ""))
+    }
+
     /// Names are text from anyone.
     @Test func theNamesAreShortFewAndCannotBreakTheHead() async throws {
         let names = [

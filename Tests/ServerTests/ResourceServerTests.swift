@@ -78,15 +78,15 @@ import Testing
         "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
     ]
 
-    /// `NimbusJwtDecoder.withIssuerLocation` looks in three places, takes the algorithms of the keys, and
-    /// refuses each `typ` but `JWT` unless told otherwise; `JwtTimestampValidator` allows a minute.
+    /// `NimbusJwtDecoder.withIssuerLocation` looks in three places, takes the algorithms of the keys,
+    /// and refuses each `typ` but `JWT` unless told otherwise; `JwtTimestampValidator` allows a minute.
     private static let spring = Rules(
         metadata: [
             "{path}/.well-known/openid-configuration", "/.well-known/openid-configuration{path}",
             "/.well-known/oauth-authorization-server{path}",
         ], types: ["JWT", nil], algorithms: withoutEdDSA, requiredClaims: [], clockSkew: 60)
 
-    /// `JwtValidators.createAtJwtValidator` (Spring Security 6.5), with `validateTypes(false)` before it.
+    /// `JwtValidators.createAtJwtValidator` (Spring Security 6.5), with `validateType(false)` before it.
     private static let springRFC9068 = Rules(
         metadata: spring.metadata, types: ["at+jwt", "application/at+jwt"], algorithms: withoutEdDSA,
         requiredClaims: ["iss", "aud", "exp", "sub", "client_id", "iat", "jti"], clockSkew: 60)

@@ -2,12 +2,13 @@ import Crypto
 
 /// What an access token says (RFC 9068 section 2.2).
 ///
-/// `client_id` is the issuer: no client of an operator's took part, and one has to be named. Times are
-/// seconds since 1970, whole.
+/// `client_id` is the issuer: no client of an operator's took part, and one has to be named. Times
+/// are seconds since 1970, whole.
 package struct AccessTokenClaims: Sendable, Hashable {
     /// `iss`, and `client_id` as well.
     package let issuer: String
-    /// `aud`; none stands for the issuer alone, which costs no memory for each token that is remembered.
+    /// `aud`; none stands for the issuer alone, which costs no memory for each token that is
+    /// remembered.
     package let audience: [String]
     /// `sub`: a string on the wire, because RFC 7519 asks for one.
     package let subject: User.ID
@@ -84,8 +85,8 @@ extension AccessTokenClaims {
         return own.contains { one in audiences.contains { $0.utf8.elementsEqual(one.utf8) } }
     }
 
-    /// Reads what ``json`` wrote, to whomever it is made out; `nil` for anything else, down to the last
-    /// type. A token that an earlier version signed has no `client_id`.
+    /// Reads what ``json`` wrote, to whomever it is made out; `nil` for anything else, down to the
+    /// last type. A token that an earlier version signed has no `client_id`.
     package init?(_ payload: JSON, issuer: String) {
         guard payload["iss"] == .string(issuer), let audience = Self.audience(payload["aud"], issuer: issuer),
             (payload["client_id"] ?? .string(issuer)) == .string(issuer),

@@ -34,8 +34,8 @@ public final class AccessTokens: Sendable {
     /// Who `token` stands for.
     ///
     /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC
-    /// 8725 section 3.1), the signature, the claims, whichever audience they name, and that neither session, user nor role has
-    /// been taken away. A token seen before costs a digest and look-ups in memory: no signature
+    /// 8725 section 3.1), the signature, the claims, whichever audience they name, and that neither
+    /// session, user nor role has been taken away. A token seen before costs a digest and look-ups in memory: no signature
     /// check, no database. One of a Flask server's, where its secret is configured, costs a
     /// signature check and a look into the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.

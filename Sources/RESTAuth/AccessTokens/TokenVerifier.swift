@@ -10,7 +10,8 @@ package final class TokenVerifier: Sendable {
     package let revocations: Revocations
     private let cache: VerifiedTokenCache
     private let issuer: String
-    /// Of which a token has to name one; `nil` for the server that signed it, whomever it is made out to.
+    /// Of which a token has to name one; `nil` for the server that signed it, whomever it is made
+    /// out to.
     private let audiences: [String]?
     /// Whether the revocations are another server's list, in which names of roles are hidden.
     private let hidesRoles: Bool

@@ -146,8 +146,8 @@ package final class VerificationKeys: Sendable {
 
     /// The payload of a token that one of these keys signed, else `nil`.
     ///
-    /// The header must hold exactly what ours holds, with either ``AccessTokenType``, so nothing in it (`crit`, `jwk`, `jku`, `x5u`,
-    /// `b64`) can ask for anything.
+    /// The header must hold exactly what ours holds, with either ``AccessTokenType``, so nothing in
+    /// it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
     package func verifiedPayload(of token: [UInt8]) -> JSON? {
         guard let jws = CompactJWS(token), case .object(let parameters) = jws.header, parameters.count == 3,
             let id = jws.header["kid"]?.string, let key = keys.withLock({ $0[id] }),
