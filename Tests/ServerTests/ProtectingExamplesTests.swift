@@ -40,11 +40,17 @@ import Testing
         code.replacing("http://127.0.0.1:5000", with: "http://127.0.0.1:\((server ?? self.server).port)")
     }
 
-    private func flask(_ code: String) async throws -> Service {
+    private func flask(_ code: String, at server: RunningServer? = nil) async throws -> Service {
         let port = try FreePort.next()
         return try await Service(
             ExternalProcess.testPython(), ["-m", "flask", "--app", "app.py", "run", "--port", "\(port)"],
-            ["app.py": placed(code)], port: port)
+            ["app.py": placed(code, at: server)], port: port)
+    }
+
+    /// The decorator of the README, and a route behind it.
+    private func decorated(at server: RunningServer? = nil) async throws -> Service {
+        let blocks = try Document("README.md").blocks("python", under: Self.heading)
+        return try await flask(#require(blocks.first), at: server)
     }
 
     private func node(at server: RunningServer? = nil) async throws -> Service {
@@ -58,8 +64,7 @@ import Testing
     // MARK: By asking
 
     @Test func theDecoratorForFlaskGuardsARoute() async throws {
-        let blocks = try Document("README.md").blocks("python", under: Self.heading)
-        try await expectGuarded("/api/notes", by: flask(try #require(blocks.first)))
+        try await expectGuarded("/api/notes", by: decorated())
     }
 
     @Test func theHandlerForNodeGuardsAService() async throws {
@@ -94,9 +99,9 @@ import Testing
     @Test func withoutAServerNobodyIsLetIn() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()
-        let service = try await node(at: server)
+        let services = [("/", try await node(at: server)), ("/api/notes", try await decorated(at: server))]
         try await server.kill()
-        #expect(try await service.get("/", [miguel.basic]).status == 503)
+        for (path, service) in services { #expect(try await service.get(path, [miguel.basic]).status == 503) }
     }
 
     /// The five lines of the page about moving, in the application that a Flask owner has: the rows
@@ -168,6 +173,35 @@ import Testing
         }
     }
 
+    /// The lines for `jose` of the page about verifying elsewhere, with the package as Debian has it.
+    @Test(arguments: ForeignVerifierTests.algorithms) func theLinesForJoseVerifyAToken(algorithm: String) async throws {
+        let issuer = "https://auth.example.com"
+        let server = try await RunningServer(["--public-url", issuer, "--signing-algorithm", algorithm])
+        let blocks = try Document(page: "Verifying-elsewhere").blocks("javascript", under: "### What to write where")
+        let lines = try #require(blocks.first).replacing("\(issuer)/", with: "http://127.0.0.1:\(server.port)/")
+        let code = """
+            import { createRequire } from 'node:module'
+            const { createRemoteJWKSet, jwtVerify } = createRequire(import.meta.url)('/usr/share/nodejs/jose')
+            const token = process.argv[2]
+            \(lines)
+            console.log(payload.sub)
+
+            """
+        let directory = server.directory
+        try Data(code.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/claims.mjs"))
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
+        // It reads base64url with bits to spare, so what is forged is another token's signature.
+        let parts = try await [token, server.token(miguel)].map { $0.components(separatedBy: ".") }
+        let forged = "\(parts[0][0]).\(parts[0][1]).\(parts[1][2])"
+        for (token, output, status) in [(token, "\(miguel.id)\n", 0), (forged, "", 1)] as [(String, String, Int32)] {
+            let process = try ExternalProcess(
+                ExternalProcess.program("node"), ["claims.mjs", token], directory: directory)
+            #expect(try await process.exitStatus() == status, "\(process.errorText)")
+            #expect(process.outputText == output)
+        }
+    }
+
     /// From the files of `Examples/Verifying/njs`.
     private func nginx(auth: Int, application: Int) async throws -> Service {
         let port = try FreePort.next()
@@ -176,16 +210,15 @@ import Testing
                 .replacing("127.0.0.1:5000", with: "127.0.0.1:\(auth)")
                 .replacing("127.0.0.1:3000", with: "127.0.0.1:\(application)")
         }
-        // The second directive is for tests that run as root: its workers would be someone who may not
-        // enter the directory.
+        // The second directive is for tests that run as root: its workers would be someone who may
+        // not enter the directory.
         return try await Service(
             ExternalProcess.program("nginx"),
             ["-e", "stderr", "-p", "./", "-c", "nginx.conf", "-g", "daemon off; user root;"],
             ["nginx.conf": text("nginx.conf"), "verify.js": text("verify.js")], port: port)
     }
 
-    /// In front of an application that answers with what it
-    /// was asked.
+    /// In front of an application that answers with what it was asked.
     @Test func nginxVerifiesWithoutAsking() async throws {
         let server = try await RunningServer()
         let applicationPort = try FreePort.next()
