@@ -247,8 +247,9 @@ private enum Verification {
         return try await starting.value
     }
 
+    /// With passwords that wait their turn: many verifiers are started beside them.
     static func start(_ arguments: [String] = []) async throws -> All {
-        let server = try await RunningServer(["--throttle", "no"] + arguments)
+        let server = try await RunningServer(["--throttle", "no", "--hashing-patience", "600"] + arguments)
         return (server, try ForeignVerifier.Kind.allCases.map { try ForeignVerifier($0, server: server) })
     }
 }
