@@ -101,7 +101,8 @@ let package = Package(
         .target(
             name: "RESTAuthPostgres",
             dependencies: [
-                "RESTAuth", "CLibpq", .product(name: "DequeModule", package: "swift-collections"),
+                "RESTAuth", "CLibpq", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),

@@ -123,6 +123,9 @@ extension InstanceSecret {
 
     static func read(_ file: String) throws(AuthError) -> String? {
         guard access(file, F_OK) == 0 else { return nil }
+        if let problem = FileAccess.problem(file, mode: R_OK) {
+            throw AuthError(.misconfigured, "the secret file \(file) cannot be read: \(problem)")
+        }
         // Of what a link leads to.
         let target = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
         let permissions = try? FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
@@ -144,6 +147,7 @@ extension InstanceSecret {
             close(descriptor)
             unlink(template)
         }
+        _ = FileOwner.handOver(descriptor, madeAt: file)
         let text = Array((randomText() + "\n").utf8)
         guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
             throw unusable(file, "cannot be written")

@@ -34,13 +34,15 @@ public final class DjangoUsers: UserSource {
         try configuration.validate()
         // Nobody waits for an answer.
         configuration.timeout = 600
+        // Where one may stand between, nothing is left on a connection that others have next.
+        configuration.pooler = .yes
         opened = try await PostgresStorage.onThread { [configuration] in try Opened(configuration) }
     }
 
     private static func open(_ configuration: PostgresConfiguration) throws -> State {
         let connection = try Connection(configuration)
-        try connection.execute("SET default_transaction_read_only = on")
-        let total: Int = try connection.query(Statement("SELECT count(*) AS count FROM auth_user")).first?["count"] ?? 0
+        let total: Int =
+            try onlyReading(connection, Statement("SELECT count(*) AS count FROM auth_user")).first?["count"] ?? 0
         return State(connection: connection, total: total)
     }
 
@@ -55,7 +57,8 @@ public final class DjangoUsers: UserSource {
     }
 
     private static func read(_ state: inout State, _ limit: Int) throws -> ImportBatch {
-        let rows = try state.connection.query(
+        let rows = try onlyReading(
+            state.connection,
             Statement(
                 """
                 SELECT id::bigint AS id, username::text AS username, password::text AS password, is_active, date_joined::timestamptz AS date_joined
@@ -70,6 +73,14 @@ public final class DjangoUsers: UserSource {
         state.done += users.count
         return ImportBatch(
             entries: users.map(ImportBatch.Entry.user), done: state.done, total: max(state.done, state.total))
+    }
+
+    /// The rows of a statement that the server lets change nothing.
+    private static func onlyReading(_ connection: Connection, _ statement: Statement) throws -> Rows {
+        try connection.execute("BEGIN READ ONLY")
+        let rows = try connection.query(statement)
+        try connection.execute("COMMIT")
+        return rows
     }
 
     private static func unreadable(_ error: PostgresError) -> AuthError {

@@ -41,7 +41,11 @@ public struct PostgresStorage: Storage {
         announcement = database.announces ? ", pg_notify('\(Self.revocationChannel)', '')" : ""
         transferName = database.name
         self.configuration = configuration
-        let canListen = database.announces && !configuration.isBehindPooler && !isFilled
+        if database.isThroughPooler, configuration.pooler == .auto {
+            Logger.current.notice(
+                "a pooler stands between, so nothing is prepared or set up on a connection (database_pooler is auto)")
+        }
+        let canListen = database.announces && !database.isThroughPooler && !isFilled
         pool = ConnectionPool(configuration, channel: canListen ? Self.revocationChannel : nil)
     }
 
@@ -68,6 +72,22 @@ public struct PostgresStorage: Storage {
     package static func checkUsable(_ configuration: PostgresConfiguration) async throws -> [StoredSigningKey] {
         try configuration.validate()
         return try await onThread { try Schema.look(configuration) }
+    }
+
+    /// What the server says about itself, for who wants to know before it is used.
+    /// - Throws: `misconfigured` when it cannot be reached, with what to do about it.
+    package static func profile(_ configuration: PostgresConfiguration) async throws -> ServerProfile {
+        try configuration.validate()
+        return try await onThread {
+            do {
+                var configuration = configuration
+                configuration.pooler = .yes
+                configuration.schema = nil
+                return try ServerProfile(Connection(configuration))
+            } catch let error as PostgresError {
+                throw Schema.unusable(error)
+            }
+        }
     }
 
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the

@@ -92,10 +92,7 @@ public struct SQLiteStorage: Storage {
     package static func checkUsable(path: String) throws -> [StoredSigningKey] {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard access(path, F_OK) == 0 else {
-            guard access(directory, W_OK | X_OK) == 0 else {
-                throw AuthError(
-                    .misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
-            }
+            if let problem = FileAccess.problem(directory, mode: W_OK | X_OK) { throw cannotBeMade(path, problem) }
             return []
         }
         try checkWritable(path)
@@ -114,10 +111,13 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func checkWritable(_ path: String) throws(AuthError) {
-        guard access(path, R_OK | W_OK) == 0 else {
-            throw AuthError(
-                .misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
+        if let problem = SQLiteFile(path).accessProblem {
+            throw AuthError(.misconfigured, "the database \(path) cannot be opened: \(problem)")
         }
+    }
+
+    private static func cannotBeMade(_ path: String, _ reason: String) -> AuthError {
+        AuthError(.misconfigured, "the database \(path) cannot be made: \(reason)")
     }
 
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
@@ -126,6 +126,7 @@ public struct SQLiteStorage: Storage {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         let isNew = try createFile(path)
+        if let problem = SQLiteFile(path).networkProblem { Logger.current.warning("\(problem)") }
         do {
             if !isNew { try checkIdentity(of: path) }
             let pool = try DatabasePool(path: path, configuration: configuration)
@@ -147,11 +148,18 @@ public struct SQLiteStorage: Storage {
     private static func createFile(_ path: String) throws(AuthError) -> Bool {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
-            close(descriptor)
+            defer { close(descriptor) }
+            if let owner = FileOwner.handOver(descriptor, madeAt: path) {
+                Logger.current.warning(
+                    "\(path) belongs to \(owner.userName), as its directory does, and so will what lies beside it")
+            }
             return true
         }
-        guard errno == EEXIST else {
-            throw AuthError(.misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
+        let code = errno
+        guard access(path, F_OK) == 0 else {
+            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            throw cannotBeMade(
+                path, FileAccess.problem(directory, mode: W_OK | X_OK) ?? String(cString: strerror(code)))
         }
         try checkWritable(path)
         return false
@@ -183,8 +191,16 @@ public struct SQLiteStorage: Storage {
 
     static func unusable(_ path: String, _ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
+        let file = SQLiteFile(path)
+        let reason =
+            switch error.resultCode {
+            case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM: file.accessProblem
+            case .SQLITE_IOERR, .SQLITE_PROTOCOL: file.networkProblem
+            default: String?.none
+            }
         return AuthError(
-            .misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
+            .misconfigured,
+            "the database \(path) cannot be used: \(reason ?? error.message ?? "\(error.resultCode)")")
     }
 }
 

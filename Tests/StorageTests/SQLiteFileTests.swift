@@ -294,6 +294,24 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
     }
 
+    /// None of them can be mounted here.
+    @Test(arguments: [
+        "nfs4": "nfs4", "cifs": "cifs", "fuse.sshfs": "fuse.sshfs", "ext4": nil, "overlay": nil, "fuse": nil,
+    ])
+    func aNetworkFileSystemIsKnownByItsMount(type: String, name: String?) {
+        let mounts = """
+            21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+            22 21 0:48 / /var/lib/rest\\040auth rw,relatime shared:9 - \(type) server:/export rw,vers=4.2
+            23 21 0:480 / /nfs rw - nfs - rw
+            broken
+            """
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 48, in: mounts) == name)
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 8 << 8 | 1, in: mounts) == nil)
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 480 & 0xFF | (480 & ~0xFF) << 12, in: mounts) == "nfs")
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 7, in: mounts) == nil)
+        #expect(SQLiteFile(path).networkProblem == nil)
+    }
+
     @Test func aPlaceThatCannotBeWrittenIsRefusedAndNothingIsLeft() async throws {
         let error = await #expect(throws: AuthError.self) {
             try await SQLiteStorage(path: directory.path + "/missing/users.sqlite")

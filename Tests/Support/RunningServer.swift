@@ -106,8 +106,15 @@ public func runCommand(
     let process = try ExternalProcess(
         ExternalProcess.restAuth, arguments, environment: environment, directory: directory,
         input: input.map { .text($0) } ?? .nothing)
-    let status = try await process.exitStatus()
-    return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
+    return try await process.outcome()
+}
+
+extension ExternalProcess {
+    /// Waits until it has ended.
+    public func outcome() async throws -> CommandOutcome {
+        let status = try await exitStatus()
+        return CommandOutcome(status: status, output: outputText, error: errorText)
+    }
 }
 
 public struct UnexpectedAnswer: Error {

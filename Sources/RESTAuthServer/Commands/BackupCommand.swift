@@ -12,7 +12,8 @@ struct BackupCommand: AsyncParsableCommand {
               rest-auth backup /backups/rest-auth.sqlite --force --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
             The file has everything that was acknowledged before the command started. It appears whole, checked and on disk, or not at all, and \
-            only its owner may read it. The secret is not in it: keep that apart, because whoever has both has the keys that sign tokens.
+            only its owner may read it: who had the file that it replaces, or else whoever runs this; what root makes is the directory's owner's. \
+            The secret is not in it: keep that apart, because whoever has both has the keys that sign tokens.
 
             For a PostgreSQL database use pg_dump, or PostgreSQL's continuous archiving.
             """)
@@ -27,6 +28,7 @@ struct BackupCommand: AsyncParsableCommand {
             orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
         try copy(database)
         print("Backed up \(database.path) to \(file).")
+        SQLiteFile(file).sayIfForeign()
         let secret =
             settings.placeOfSecret(of: database).map { "The secret in \($0)" }
             ?? "The secret that the servers are given"
@@ -44,6 +46,14 @@ extension ProgressReport {
     /// The pages of a database; of a small one nothing is said.
     func showPages(_ done: Int, of total: Int) {
         if total > 10_000 { show("copying", part: "\(total) pages", done: done, total: total) }
+    }
+}
+
+extension SQLiteFile {
+    /// Says whose the file is, when that is not who runs the command.
+    func sayIfForeign() {
+        guard let owner = FileOwner(of: path), owner.user != FileOwner.process.user else { return }
+        print("\(path) belongs to \(owner.userName).")
     }
 }
 

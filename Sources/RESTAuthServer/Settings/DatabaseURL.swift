@@ -1,5 +1,6 @@
 import Foundation
 import RESTAuth
+import RESTAuthPostgres
 
 /// Where users are kept: what `database_url` may be.
 enum DatabaseURL {
@@ -13,8 +14,8 @@ enum DatabaseURL {
         let path = text.replacing(/^sqlite:(\/\/)?/, with: "")
         if path != text, !path.isEmpty {
             self = .sqlite(path: path)
-        } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
-            self = .postgres(text)
+        } else if let uri = PostgresConfiguration.uri(text) {
+            self = .postgres(uri)
         } else {
             // Not repeated: in what is not understood nobody knows where a password stands.
             throw AuthError(

@@ -14,7 +14,7 @@ struct Settings {
     let databaseSchema: String?
     let databaseConnections: Int
     let databaseTimeout: Int
-    let isBehindPooler: Bool
+    let databasePooler: PostgresConfiguration.Pooler
     let publicURL: String?
     let secrets: InstanceSecrets?
     /// Where the secrets lie, when they are neither given nor beside the database.
@@ -67,7 +67,7 @@ struct Settings {
         databaseSchema = read.text(.databaseSchema)
         databaseConnections = try read.number(.databaseConnections, in: 3...1000) ?? 6
         databaseTimeout = try read.number(.databaseTimeout, in: 1...600) ?? 3
-        isBehindPooler = try read.flag(.databasePooler) ?? false
+        databasePooler = try read.databasePooler()
         publicURL = try read.publicURL()
         secrets = try read.secrets()
         secretFile = read.text(.secretKeyFile)
@@ -218,7 +218,7 @@ struct Settings {
         // One reads and one listens. A command does one thing after the other.
         configuration.writers = isServer ? databaseConnections - 2 : 1
         configuration.timeout = databaseTimeout
-        configuration.isBehindPooler = isBehindPooler
+        configuration.pooler = databasePooler
         return configuration
     }
 

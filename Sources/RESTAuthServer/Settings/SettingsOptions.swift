@@ -29,7 +29,8 @@ struct SettingsOptions: ParsableArguments {
     var databaseTimeout: String?
 
     @Option(
-        help: ArgumentHelp("PostgreSQL: whether a pooler such as PgBouncer stands between (no).", valueName: "yes|no"))
+        help: ArgumentHelp(
+            "PostgreSQL: whether a pooler such as PgBouncer stands between (auto).", valueName: "auto|yes|no"))
     var databasePooler: String?
 
     @Option(

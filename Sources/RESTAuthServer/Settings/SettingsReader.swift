@@ -2,6 +2,7 @@ import Foundation
 import PasswordHashing
 import RESTAuth
 import RESTAuthHummingbird
+import RESTAuthPostgres
 
 /// Reads single settings and says what is wrong with them.
 struct SettingsReader {
@@ -29,10 +30,15 @@ struct SettingsReader {
 
     func flag(_ setting: Setting) throws -> Bool? {
         guard let found = source[setting] else { return nil }
-        switch found.value.lowercased() {
-        case "yes", "true", "on", "1": return true
-        case "no", "false", "off", "0": return false
-        default: throw wrong(found, "must be yes or no")
+        guard let isOn = Self.flag(found.value) else { throw wrong(found, "must be yes or no") }
+        return isOn
+    }
+
+    private static func flag(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "yes", "true", "on", "1": true
+        case "no", "false", "off", "0": false
+        default: nil
         }
     }
 
@@ -51,6 +57,12 @@ struct SettingsReader {
     func database() throws -> DatabaseURL {
         guard let found = source[.databaseURL] else { return .sqlite(path: "rest-auth.sqlite") }
         return try DatabaseURL(found.value, place: found.place)
+    }
+
+    func databasePooler() throws -> PostgresConfiguration.Pooler {
+        guard let found = source[.databasePooler], found.value.lowercased() != "auto" else { return .auto }
+        guard let isThere = Self.flag(found.value) else { throw wrong(found, "must be auto, yes or no") }
+        return isThere ? .yes : .no
     }
 
     func throttle() throws -> ThrottleConfiguration {
