@@ -100,7 +100,7 @@ package struct SQLiteFile: Sendable {
         let sources = ["", "-wal"]
         let before = sources.map { Self.state(path + $0) }
         for suffix in sources where Self.exists(path + suffix) {
-            try Self.copyBytes(of: path + suffix, to: copy + suffix)
+            try Self.copyBytes(of: path + suffix, to: copy + suffix, isNew: !suffix.isEmpty)
         }
         guard sources.map({ Self.state(path + $0) }) == before else {
             throw AuthError(
@@ -130,11 +130,11 @@ package struct SQLiteFile: Sendable {
             + changed.flatMap { [$0.tv_sec, $0.tv_nsec] }
     }
 
-    private static func copyBytes(of path: String, to copy: String) throws {
+    private static func copyBytes(of path: String, to copy: String, isNew: Bool) throws {
         let from = open(path, O_RDONLY | O_CLOEXEC)
         guard from >= 0 else { throw failed("\(path) cannot be read") }
         defer { close(from) }
-        let to = open(copy, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let to = open(copy, O_WRONLY | (isNew ? O_CREAT | O_EXCL : 0) | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard to >= 0 else { throw failed("\(copy) cannot be made") }
         defer { close(to) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)

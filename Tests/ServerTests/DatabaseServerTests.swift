@@ -1,5 +1,6 @@
 import Foundation
 import Support
+import Synchronization
 import Testing
 
 /// A PostgreSQL, or a URL, that will not do: it is said at the start, in words, with what to do.
@@ -119,9 +120,23 @@ import Testing
         let url = try await shared.makeDatabase()
         let proxy = try AlteringProxy(to: shared)
         defer { proxy.end() }
-        // It signs in, and no more.
-        proxy.alter { message in "TDCt12n".contains { message.is($0) } ? [] : message.bytes }
+        // It lets us sign in, and says no more.
+        let isSignedIn = Atomic(false)
+        proxy.alter { message in
+            if message.is("R") { isSignedIn.store(false, ordering: .relaxed) }
+            guard !isSignedIn.load(ordering: .relaxed) else { return [] }
+            if message.is("Z") { isSignedIn.store(true, ordering: .relaxed) }
+            return message.bytes
+        }
         try await expectRefusal(proxy.url(PostgresServer.name(in: url)), saying: ["does not answer"])
+    }
+
+    @Test func aServerThatAnswersNothingToAQuestionIsSaidTo() async throws {
+        let url = try await shared.makeDatabase()
+        let proxy = try AlteringProxy(to: shared)
+        defer { proxy.end() }
+        proxy.alter { message in "TDCt12n".contains { message.is($0) } ? [] : message.bytes }
+        try await expectRefusal(proxy.url(PostgresServer.name(in: url)), saying: ["does not fit what it was asked"])
     }
 
     @Test func aStandbyIsRefused() async throws {

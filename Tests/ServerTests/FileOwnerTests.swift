@@ -146,31 +146,28 @@ import Testing
     // MARK: A mount that is only read
 
     /// Runs a command where the directory can only be read.
-    private func runReadingOnly(_ arguments: String...) async throws -> CommandOutcome {
+    private func runReadingOnly(_ arguments: [String]) async throws -> CommandOutcome {
         let mounting = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && shift && exec \"$@\""
+        let place = try TemporaryDirectory()
         let process = try ExternalProcess(
             ExternalProcess.program("unshare"),
             ["-m", "sh", "-c", mounting, "-", directory.path, ExternalProcess.restAuth.path] + arguments
                 + ["--database", "sqlite:\(database)"],
-            directory: TemporaryDirectory())
+            directory: place)
         return try await process.outcome()
     }
 
-    @Test(arguments: [true, false])
-    func aDatabaseOnAMountThatIsOnlyReadIsBackedUp(wasStopped: Bool) async throws {
+    /// Of a server that was killed, what was written last is in its log only.
+    @Test(arguments: [(false, []), (false, ["-shm"]), (true, []), (true, ["-wal", "-shm"])])
+    func aDatabaseOnAMountThatIsOnlyReadIsBackedUp(wasStopped: Bool, without sideFiles: [String]) async throws {
         let server = try await RunningServer(directory: directory)
         try await server.register("miguel", "python")
-        // Killed, what was written last is in its log only.
         if wasStopped { #expect(try await server.stop() == 0) } else { try await server.kill() }
-        if wasStopped {
-            for suffix in ["-wal", "-shm"] { unlink(database + suffix) }
-        } else {
-            unlink(database + "-shm")
-        }
+        for suffix in sideFiles { unlink(database + suffix) }
         let place = try TemporaryDirectory.withSQLite()
         let backup = place.path + "/rest-auth.sqlite"
         let before = directory.contents
-        let outcome = try await runReadingOnly("backup", backup)
+        let outcome = try await runReadingOnly(["backup", backup])
         #expect(outcome.status == 0, "\(outcome.error)")
         #expect(directory.contents == before)
         #expect(place.contents == ["rest-auth.sqlite"])
@@ -182,8 +179,8 @@ import Testing
 
     @Test func aCheckOnAMountThatIsOnlyReadSaysSo() async throws {
         #expect(try await addUser("miguel").status == 0)
-        for command in [["config", "check", "--port", "0"], ["users", "list"]] {
-            let outcome = try await runReadingOnly(command[0], command[1])
+        for command in [["config", "check", "--port", "0"], ["users", "list"], ["serve", "--port", "0"]] {
+            let outcome = try await runReadingOnly(command)
             #expect(outcome.status == 1)
             #expect(outcome.error.contains("mounted read-only"), "\(outcome.error)")
         }

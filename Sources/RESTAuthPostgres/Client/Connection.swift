@@ -180,7 +180,7 @@ final class Connection {
     }
 
     private func succeeded(_ result: OpaquePointer?) throws(PostgresError) -> OpaquePointer {
-        guard let result else { throw lost }
+        guard let result else { throw PQstatus(handle) == CONNECTION_OK ? .misunderstood : lost }
         switch PQresultStatus(result) {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK: return result
         default:
