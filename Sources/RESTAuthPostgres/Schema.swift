@@ -164,6 +164,10 @@ enum Schema {
             switch error {
             case .connectionLost(let message) where message.utf8.contains("hot standby mode".utf8):
                 "cannot be reached: \(message); it is \(ServerProfile.standby)"
+            case .connectionLost(let message) where message.utf8.contains("unsupported startup parameter".utf8):
+                "cannot be reached: \(message); a pooler sets no parameters for its clients: take it out of the URL, or of PGOPTIONS, and set it on the role, such as ALTER ROLE name SET search_path = schema"
+            case .connectionLost(let message) where message.utf8.contains("statement pooling mode".utf8):
+                "is behind a pooler in statement mode, through which no tables are made: set its pool_mode to transaction, or run rest-auth schema apply with the URL of the database itself"
             case .connectionLost(let message): "cannot be reached: \(message)"
             case .refused(.insufficientPrivilege, let message):
                 "needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth schema apply"

@@ -68,7 +68,7 @@ struct URIParameters {
                 "pgbouncer", "preparethreshold", "preparedstatementcachequeries", "prepared_statement_cache_size",
                 "statement_cache_capacity", "statement_cache_size", "prepared_statements", "prepare",
                 "default_query_exec_mode", "statement_cache_mode",
-            ], "take it out; a pooler is recognised, and the setting database_pooler says what is not (yes, no)"
+            ], "take it out: a pooler is recognised, and the setting database_pooler (auto, yes, no) says otherwise"
         ),
         (
             ["schema", "currentschema", "search_path", "searchpath"],

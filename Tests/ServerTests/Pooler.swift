@@ -8,6 +8,8 @@ final class Pooler {
         case session
         /// Each transaction gets whatever connection is free.
         case transaction
+        /// So does each statement, and there are no others than transactions of one.
+        case statement
     }
 
     let url: String

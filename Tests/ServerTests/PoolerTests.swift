@@ -151,6 +151,19 @@ import Testing
         #expect(try await listeners(at: url) == "1")
     }
 
+    @Test func inStatementModeNoTablesAreMadeAndNodesWork() async throws {
+        let url = try await shared.makeDatabase()
+        let pooler = try await Pooler(before: shared, PostgresServer.name(in: url), mode: .statement)
+        try await expectRefusal(pooler.url, saying: "statement mode", "pool_mode", "rest-auth schema apply")
+        let directory = try TemporaryDirectory(database: url)
+        #expect(try await RunningServer(directory: directory).stop() == 0)
+        let node = try await RunningServer(patient + ["--database", pooler.url], directory: directory)
+        #expect(try await node.register("miguel", "python").status == 201)
+        let signedIn = try await node.signIn()
+        #expect(try await node.refresh(signedIn.refresh).status == 200)
+        #expect(!node.log.contains("the database failed"), "\(node.log)")
+    }
+
     // MARK: The schema
 
     @Test func aSchemaThatWouldHaveToBeSetOnTheConnectionIsRefused() async throws {
@@ -162,6 +175,28 @@ import Testing
                 "ALTER ROLE postgres IN DATABASE \(PostgresServer.name(in: url)) SET search_path = mine")
         }
         #expect(try await shared.execute("SHOW search_path", at: pooler.url) == "\"$user\", public")
+    }
+
+    @Test(arguments: ["auto", "yes"])
+    func aSchemaThatIsSetInTheURLIsSaidToBeTheRoles(said: String) async throws {
+        let url = try await shared.makeDatabase()
+        let pooler = try await Pooler(before: shared, PostgresServer.name(in: url))
+        try await expectRefusal(
+            pooler.url + "options=-csearch_path%3Dmine", "--database-pooler", said, saying:
+            "unsupported startup parameter", "ALTER ROLE name SET search_path")
+    }
+
+    @Test func aSchemaOfTheRolesThatIsNotThereYetIsMade() async throws {
+        let url = try await shared.makeDatabase()
+        let name = PostgresServer.name(in: url)
+        let role = "\(name)_Making"
+        try await shared.execute(
+            "CREATE ROLE \"\(role)\" LOGIN SUPERUSER; ALTER ROLE \"\(role)\" SET search_path = \"Mine\", public")
+        let pooler = try await Pooler(before: shared, name, user: role)
+        let node = try await RunningServer(
+            patient + ["--database-schema", "Mine"], directory: TemporaryDirectory(database: pooler.url))
+        #expect(try await node.register("miguel", "python").status == 201)
+        #expect(try await shared.execute("SELECT count(*) FROM \"Mine\".users", at: url) == "1")
     }
 
     @Test func aSchemaThatTheRoleHasAnywayIsTaken() async throws {

@@ -88,13 +88,16 @@ final class Connection {
         }
     }
 
-    /// Through a pooler the schema is the role's, or it would be set for others too.
+    /// Through a pooler the schema is the role's, or it would be set for others too. One that is not
+    /// there yet will be made.
     private func requireSchema(_ schema: String?) throws(PostgresError) {
         guard let schema else { return }
         let rows = try query(
             Statement(
                 """
-                SELECT coalesce(current_schema()::text, '') = $1 AS is_right,
+                SELECT coalesce(current_schema()::text, '') = $1
+                        OR btrim(split_part(current_setting('search_path'), ',', 1)) IN ($1, quote_ident($1))
+                        AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS is_right,
                     format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', session_user, current_database(), $1) AS remedy
                 """, [schema]), within: patience)
         guard !(Self.value("is_right", of: rows) ?? false) else { return }
