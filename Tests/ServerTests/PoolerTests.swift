@@ -182,8 +182,9 @@ import Testing
         let url = try await shared.makeDatabase()
         let pooler = try await Pooler(before: shared, PostgresServer.name(in: url))
         try await expectRefusal(
-            pooler.url + "options=-csearch_path%3Dmine", "--database-pooler", said, saying:
-            "unsupported startup parameter", "ALTER ROLE name SET search_path")
+            pooler.url + "options=-csearch_path%3Dmine", "--database-pooler", said,
+            saying:
+                "unsupported startup parameter", "ALTER ROLE name SET search_path")
     }
 
     @Test func aSchemaOfTheRolesThatIsNotThereYetIsMade() async throws {
