@@ -65,12 +65,19 @@ package struct FileOwner: Sendable, Hashable {
 
 /// Whether the process can use a file, by its owner, its mode and its mount.
 package enum FileAccess {
+    /// What mends that a file belongs to another.
+    package enum Remedy {
+        /// Files are given to whoever runs the process; the file itself, if empty.
+        case chown([String])
+        /// The file is rightly another's, and what is to be done is for that one.
+        case otherUser
+    }
+
     /// Why not, with whose the file is and what mends it; `nil` when it can.
     /// - Parameters:
     ///   - path: of the file or directory.
     ///   - mode: `R_OK`, `W_OK` and `X_OK`, as `access` takes them.
-    ///   - files: what has to be given to whoever runs the process; the file itself, if empty.
-    package static func problem(_ path: String, mode: Int32, mending files: [String] = []) -> String? {
+    package static func problem(_ path: String, mode: Int32, remedy: Remedy = .chown([])) -> String? {
         guard access(path, mode) != 0 else { return nil }
         let code = errno
         let name = isDirectory(path) ? "the directory \(path)" : path
@@ -78,22 +85,28 @@ package enum FileAccess {
         case EROFS: return "\(name) lies on a file system that is mounted read-only"
         case EACCES, EPERM:
             if let closed = closedDirectory(above: path) {
-                return "\(path) is not reached: " + denied("the directory \(closed)", closed, mending: [closed])
+                return "\(path) is not reached: " + denied("the directory \(closed)", closed, remedy)
             }
-            return denied(name, path, mending: files.isEmpty ? [path] : files)
+            return denied(name, path, remedy)
         default: return "\(name): \(String(cString: strerror(code)))"
         }
     }
 
-    private static func denied(_ name: String, _ path: String, mending files: [String]) -> String {
+    private static func denied(_ name: String, _ path: String, _ remedy: Remedy) -> String {
         let process = FileOwner.process
         guard let owner = FileOwner(of: path) else { return "\(name): \(String(cString: strerror(EACCES)))" }
         guard owner.user != process.user else {
             let rights = isDirectory(path) ? "u+rwx" : "u+rw"
-            return "\(name) is closed to its owner, \(owner.userName): chmod \(rights) \(files.joined(separator: " "))"
+            return "\(name) is closed to its owner, \(owner.userName): chmod \(rights) \(path)"
         }
-        return
-            "\(name) belongs to \(owner.userName), and this process runs as \(process.userName): chown \(process.argument) \(files.joined(separator: " "))"
+        let mending =
+            switch remedy {
+            case .chown(let files) where files.contains(path):
+                "chown \(process.argument) \(files.joined(separator: " "))"
+            case .chown: "chown \(process.argument) \(path)"
+            case .otherUser: "run this as \(owner.userName), or as root"
+            }
+        return "\(name) belongs to \(owner.userName), and this process runs as \(process.userName): \(mending)"
     }
 
     /// The first directory on the way that nothing is reached through.

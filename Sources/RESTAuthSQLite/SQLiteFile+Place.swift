@@ -20,7 +20,7 @@ extension SQLiteFile {
         let files = ["", "-wal", "-shm", "-journal"].map { path + $0 }.filter(Self.exists)
         let foreign = files.filter { FileOwner(of: $0)?.user != FileOwner.process.user }
         for file in files {
-            if let problem = FileAccess.problem(file, mode: R_OK | W_OK, mending: foreign) { return problem }
+            if let problem = FileAccess.problem(file, mode: R_OK | W_OK, remedy: .chown(foreign)) { return problem }
         }
         return FileAccess.problem(directory, mode: W_OK | X_OK).map {
             "SQLite keeps its log beside it, and \($0); where that directory is others' too, move the database into one of its own"

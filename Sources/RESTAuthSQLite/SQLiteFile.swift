@@ -35,7 +35,7 @@ package struct SQLiteFile: Sendable {
     /// - Throws: `misconfigured` when there is no such database, it is damaged or of another
     ///   program, or `file` exists and is not to be replaced.
     package func backUp(to file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws {
-        guard exists else { throw AuthError(.misconfigured, "there is no database \(path)") }
+        guard try Self.isThere(path) else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
         try Self.requireOwner(of: file)
@@ -179,7 +179,7 @@ extension SQLiteFile {
     ///   another process. Then nothing has changed.
     package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String?
     {
-        guard Self.exists(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
+        guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)
@@ -283,6 +283,16 @@ extension SQLiteFile {
 extension SQLiteFile {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Whether there is a file to be read.
+    /// - Throws: for one that this process may not read, or not look for.
+    private static func isThere(_ path: String) throws -> Bool {
+        guard access(path, R_OK) != 0 else { return true }
+        guard errno != ENOENT, let problem = FileAccess.problem(path, mode: R_OK, remedy: .otherUser) else {
+            return false
+        }
+        throw AuthError(.misconfigured, "\(path) cannot be read: \(problem)")
+    }
+
     private static func isSame(_ path: String, _ other: String) -> Bool {
         var (one, two) = (stat(), stat())
         return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
@@ -320,7 +330,14 @@ extension SQLiteFile {
         let prefix = url.deletingLastPathComponent().appendingPathComponent("." + url.lastPathComponent).path
         var template = Array("\(prefix).XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw failed("no file can be made beside \(path)") }
+        guard descriptor >= 0 else {
+            let failure = failed("no file can be made beside \(path)")
+            let directory = url.deletingLastPathComponent().path
+            guard let problem = FileAccess.problem(directory, mode: W_OK | X_OK, remedy: .otherUser) else {
+                throw failure
+            }
+            throw AuthError(.misconfigured, "no file can be made beside \(path): \(problem)")
+        }
         defer { close(descriptor) }
         do {
             try keepOwner(of: path, on: descriptor)

@@ -143,6 +143,35 @@ import Testing
         #expect(!directory.contents.contains { $0.contains("before-restore") })
     }
 
+    /// Not to give it away: it is in use.
+    @Test func whoMayNotReadTheDatabaseIsToldWhoMayBackItUp() async throws {
+        #expect(try await addUser("miguel", asService: true).status == 0)
+        let place = try TemporaryDirectory()
+        #expect(chmod(place.path, 0o777) == 0 && chown(database, 65_533, 65_533) == 0)
+        let backup = place.path + "/backup.sqlite"
+        func expectRefusal(saying text: String, _ arguments: String...) async throws {
+            let outcome = try await run(arguments[0], arguments[1], "--force", asService: true)
+            #expect(outcome.status == 1)
+            #expect(outcome.error.contains(text), "\(outcome.error)")
+            #expect(!outcome.error.contains("chown"), "\(outcome.error)")
+        }
+        try await expectRefusal(
+            saying: "\(database) belongs to 65533, and this process runs as nobody: run this as 65533, or as root",
+            "backup", backup)
+        #expect(!place.contents.contains { $0.contains("sqlite") })
+        #expect(chown(database, service, group) == 0)
+        #expect(try await run("backup", backup, asService: true).status == 0)
+        #expect(chown(directory.path, 65_533, 65_533) == 0 && chmod(directory.path, 0o755) == 0)
+        try await expectRefusal(
+            saying:
+                "the directory \(directory.path) belongs to 65533, and this process runs as nobody: run this as 65533",
+            "restore", backup)
+        #expect(chmod(directory.path, 0o700) == 0)
+        for command in [["backup", backup + "-2"], ["restore", backup]] {
+            try await expectRefusal(saying: "the directory \(directory.path) belongs to 65533", command[0], command[1])
+        }
+    }
+
     // MARK: A mount that is only read
 
     /// Runs a command where the directory can only be read.
