@@ -21,6 +21,9 @@ struct CryptDigits {
 
     func value(of digit: UInt8) -> Int? { values[Int(digit)] }
 
+    /// That of the low six bits.
+    func digit(_ value: Int) -> UInt8 { digits[value & 0x3F] }
+
     /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not
     /// need are zero.
     func canSpell(_ text: ArraySlice<UInt8>, bytes: Int) -> Bool {

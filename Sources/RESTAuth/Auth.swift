@@ -67,6 +67,11 @@ public struct Auth: Sendable {
         self.storage = storage
     }
 
+    /// What users were imported with and is not configured.
+    package func missingPeppers() async throws -> [MissingPepper] {
+        try await MissingPepper.all(in: storage, besides: configuration.passwordPepper)
+    }
+
     package static let revocationPageSize = 1000
 
     /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere,

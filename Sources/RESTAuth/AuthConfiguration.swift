@@ -87,6 +87,10 @@ public struct AuthConfiguration: Sendable {
     /// cannot sign in.
     public var passwordHashLimit = HashLimit()
 
+    /// What another application mixed into the passwords that it hashed: needed as long as a user who
+    /// was imported with it has not signed in. Those users cannot without.
+    public var passwordPepper: PasswordPepper?
+
     /// Passwords hashed at once; each takes ``passwordCost``'s memory.
     public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 

@@ -32,6 +32,7 @@ struct Server {
         let auth = try await settings.openAuth(createsMissing: true, isServer: true)
         raiseFileLimit()
         warn(logger)
+        for missing in try await auth.missingPeppers() { logger.warning("\(missing.text)") }
 
         let completion = Completion(
             log: RequestLog(sink: sink, level: settings.logLevel ?? .info),

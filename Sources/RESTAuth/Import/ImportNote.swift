@@ -26,6 +26,7 @@ public struct ImportRefusal: Error, Hashable {
         case duplicate = "name twice"
         case noPassword = "no usable password"
         case unknownHash = "unknown kind of hash"
+        case weakHash = "hash too weak"
         case costlyHash = "hash too costly"
         case roles = "roles not acceptable"
         case legacyID = "id of the Flask server twice"

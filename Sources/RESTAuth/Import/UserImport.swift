@@ -4,13 +4,12 @@ import Synchronization
 
 /// The door for users of another system, who keep their passwords.
 ///
-/// Their hashes are stored as they are. A user comes in whose name could be registered
-/// (``Username``), and whose hash is understood and costs no more than the limit: a sign-in has to
-/// compute it. Whoever is there already stays as they are, so an import that was interrupted is
+/// Their hashes are stored as they are, the faster ones inside an Argon2id hash. A user comes in
+/// whose name could be registered (``Username``), and whose hash the ``HashIntake`` takes. Whoever is there already stays as they are, so an import that was interrupted is
 /// repeated.
 public struct UserImport: Sendable {
     private let storage: any ImportStorage
-    private let limit: HashLimit
+    private let hashes: HashIntake
     private let now: @Sendable () -> Date
 
     /// Users of one transaction: enough that its commit weighs little, few enough that others
@@ -21,8 +20,18 @@ public struct UserImport: Sendable {
         into storage: any ImportStorage, limit: HashLimit = HashLimit(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
+        self.init(into: storage, hashes: HashIntake(limit: limit), now: now)
+    }
+
+    /// - Parameters:
+    ///   - storage: where the users come to.
+    ///   - hashes: which hashes are taken, and how they are stored.
+    ///   - now: the clock.
+    public init(
+        into storage: any ImportStorage, hashes: HashIntake, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.storage = storage
-        self.limit = limit
+        self.hashes = hashes
         self.now = now
     }
 
@@ -81,11 +90,14 @@ public struct UserImport: Sendable {
 
     fileprivate struct Candidate: Sendable {
         let place: ImportPlace
+        /// Whose hash is none yet.
         let user: ImportableUser
+        let hash: ForeignHash
     }
 
     private func checkedBatch(of source: some UserSource, _ arrivals: Arrivals) async throws -> CheckedBatch {
-        let batch = try await source.next(Self.batchSize)
+        // Where many are hashed, who waits wants to see how far it is.
+        let batch = try await source.next(hashes.acceptsWeak ? Self.batchSize / 20 : Self.batchSize)
         let now = now()
         var checked = CheckedBatch(done: batch.done, total: batch.total)
         checked.candidates.reserveCapacity(batch.entries.count)
@@ -114,10 +126,10 @@ public struct UserImport: Sendable {
     private func candidate(_ user: ForeignUser, _ now: Date) throws(ImportRefusal) -> Candidate {
         try checkIDs(of: user)
         let checked = ImportableUser(
-            id: user.id, legacyID: user.legacyID, name: try name(of: user), passwordHash: try passwordHash(of: user),
+            id: user.id, legacyID: user.legacyID, name: try name(of: user), passwordHash: "",
             createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
             roles: try roles(of: user))
-        return Candidate(place: user.place, user: checked)
+        return Candidate(place: user.place, user: checked, hash: try hashes.admit(user.passwordHash))
     }
 
     /// What a client can read from JSON unchanged; and far from the last number there is, after
@@ -138,26 +150,6 @@ public struct UserImport: Sendable {
         }
     }
 
-    private func passwordHash(of user: ForeignUser) throws(ImportRefusal) -> String {
-        // Django and the system's own password files mark with these whoever cannot sign in by a
-        // password.
-        guard let first = user.passwordHash.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
-            throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
-        }
-        guard let hash = PasswordHash(user.passwordHash) else {
-            throw ImportRefusal(kind: .unknownHash, reason: "the password hash is of a kind that is not understood")
-        }
-        guard limit.admits(hash.cost) else {
-            throw ImportRefusal(
-                kind: .costlyHash,
-                reason: """
-                    a sign-in would take about \(hash.cost.memoryKiB) KiB and \(hash.cost.milliseconds) ms; the limits are \
-                    \(limit.memoryKiB) KiB and \(limit.milliseconds) ms
-                    """)
-        }
-        return user.passwordHash
-    }
-
     private func roles(of user: ForeignUser) throws(ImportRefusal) -> Set<String> {
         guard !user.roles.isEmpty else { return [] }
         do {
@@ -171,12 +163,28 @@ public struct UserImport: Sendable {
 
     // MARK: Storing
 
+    /// With the hashes that are stored. Of who is there already, and in a trial, none is computed.
+    private func users(_ candidates: [Candidate], above last: User.ID, isTrial: Bool) async throws -> [ImportableUser] {
+        let users = candidates.map(\.user)
+        guard !isTrial else { return users }
+        let isComputed =
+            candidates.contains(where: \.hash.isWrapped)
+            ? try await storage.importUsers(users, above: last, isTrial: true).map { $0 != .nameTaken }
+            : [Bool](repeating: true, count: users.count)
+        let coming = zip(candidates, isComputed).filter(\.1).map(\.0)
+        var stored = try await hashes.stored(coming.map(\.hash)).makeIterator()
+        return zip(users, isComputed).map { user, isComputed in
+            isComputed ? stored.next().map(user.with(passwordHash:)) ?? user : user
+        }
+    }
+
     /// - Returns: what became of them, and those whose id was not free.
     private func store(
         _ candidates: [Candidate], above last: User.ID, isTrial: Bool
     ) async throws -> (notes: [ImportNote], displaced: [Candidate]) {
         guard !candidates.isEmpty else { return ([], []) }
-        let outcomes = try await storage.importUsers(candidates.map(\.user), above: last, isTrial: isTrial)
+        let users = try await users(candidates, above: last, isTrial: isTrial)
+        let outcomes = try await storage.importUsers(users, above: last, isTrial: isTrial)
         var notes: [ImportNote] = []
         notes.reserveCapacity(candidates.count)
         var displaced: [Candidate] = []
@@ -193,8 +201,8 @@ public struct UserImport: Sendable {
     private func storeRenumbered(_ candidates: ArraySlice<Candidate>, above last: User.ID, isTrial: Bool) async throws
         -> [ImportNote]
     {
-        let outcomes = try await storage.importUsers(
-            candidates.map { $0.user.withoutID() }, above: last, isTrial: isTrial)
+        let users = try await users(Array(candidates), above: last, isTrial: isTrial).map { $0.withoutID() }
+        let outcomes = try await storage.importUsers(users, above: last, isTrial: isTrial)
         return zip(candidates, outcomes).map { $0.note($1, former: $0.user.id, isTrial: isTrial) }
     }
 }
@@ -259,6 +267,12 @@ extension UserImport.Candidate {
 }
 
 extension ImportableUser {
+    fileprivate func with(passwordHash: String) -> ImportableUser {
+        ImportableUser(
+            id: id, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
+            disabledAt: disabledAt, roles: roles)
+    }
+
     fileprivate func withoutID() -> ImportableUser {
         ImportableUser(
             id: nil, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,

@@ -8,6 +8,7 @@ public final class Passwords: Sendable {
     let breached: BreachedPasswords?
     let cost: Argon2id
     let limit: HashLimit
+    let pepper: PasswordPepper?
     package let pool: HashingPool
     package let decoys: Decoys
     let revocations: Revocations
@@ -28,11 +29,12 @@ public final class Passwords: Sendable {
         breached = configuration.breachedPasswords
         cost = configuration.passwordCost
         limit = configuration.passwordHashLimit
+        pepper = configuration.passwordPepper
         now = configuration.now
         pool = HashingPool(
             threads: configuration.hashingThreads, capacity: configuration.hashingQueue,
             patience: configuration.hashingPatience)
-        decoys = try Decoys(storage: storage, cost: cost, limit: limit, secrets: secrets)
+        decoys = try Decoys(storage: storage, cost: cost, limit: limit, pepper: pepper, secrets: secrets)
     }
 
     /// Whether that user may have this password, as far as can be told without work.
@@ -67,15 +69,20 @@ public final class Passwords: Sendable {
     func verify(
         _ password: Password?, against stored: String?, as name: Username?, from network: ClientNetwork? = nil
     ) async throws -> Verdict {
-        let hash = stored.flatMap(PasswordHash.init).flatMap { limit.admits($0.cost) ? $0 : nil }
+        let hash = stored.flatMap(PasswordHash.init).flatMap { isComputed($0) ? $0 : nil }
         let compared = hash ?? decoys.hash(for: name)
-        let (match, cost) = try await pool.measure(for: network?.description) {
-            try PasswordMatch(of: password, with: compared.verify)
+        let (match, cost) = try await pool.measure(for: network?.description) { [pepper] in
+            try PasswordMatch(of: password) { try compared.verify($0, pepper: pepper) }
         }
         return Verdict(
             isRight: match != .none && hash != nil && password != nil,
             isOutdated: match == .typed || !compared.isAsCostly(as: self.cost),
             cost: cost)
+    }
+
+    /// Whether its cost is borne, and its pepper known.
+    private func isComputed(_ hash: PasswordHash) -> Bool {
+        limit.admits(hash.cost) && hash.isVerifiable(with: pepper)
     }
 
     /// Replaces an outdated hash, now that the password is known. What stands in the way can wait

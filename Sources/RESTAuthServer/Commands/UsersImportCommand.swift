@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import PasswordHashing
 import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
@@ -14,6 +15,8 @@ extension UsersCommand {
                   rest-auth users import --from-flask data.sqlite
                   rest-auth users import --from-django postgres://django@db.example.com/site
                   rest-auth users import --csv users.csv
+                  rest-auth users import --csv users.csv --accept-weak-hashes
+                  rest-auth users import --csv users.csv --pepper hmac-sha512 --pepper-file flask.pepper
                   rest-auth users export --include-password-hashes | rest-auth users import --jsonl - --database sqlite:other.sqlite
 
                 What is imported from is only read. A user whose name is there already is skipped, so a command that was interrupted is repeated. \
@@ -24,6 +27,7 @@ extension UsersCommand {
                 """)
 
         @OptionGroup var source: ImportSourceOptions
+        @OptionGroup var hashes: ImportHashOptions
         @Flag(help: "Check everything and write nothing.") var dryRun = false
         @Option(
             help: ArgumentHelp(
@@ -37,13 +41,20 @@ extension UsersCommand {
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
             let source = try await source.open()
-            let users = UserImport(
-                into: try await settings.openStorage(forImport: !dryRun), limit: settings.passwordHashLimit)
+            let intake = try hashes.intake(settings)
+            let users = UserImport(into: try await settings.openStorage(forImport: !dryRun), hashes: intake)
             let report = try ImportReport(file: report)
             let counts = try await importing(users, source, report)
             report.showShort()
             print(dryRun ? "Nothing was written. Would be imported: \(counts.text)" : "Imported: \(counts.text)")
+            if let pepper = intake.pepper, counts.imported > 0 { showNeed(of: pepper) }
             if counts.refusals > 0 { throw ExitCode(1) }
+        }
+
+        private func showNeed(of pepper: PepperUse) {
+            let text =
+                "serve needs the pepper (id \(pepper.id)) until these users have signed in: set \(Setting.passwordPepper.environmentName)\n"
+            FileHandle.standardError.write(Data(text.utf8))
         }
 
         private func importing(_ users: UserImport, _ source: any UserSource, _ report: ImportReport) async throws

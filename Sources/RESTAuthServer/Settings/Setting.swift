@@ -36,6 +36,7 @@ package enum Setting: String, CaseIterable {
     case passwordPasses = "password_passes"
     case passwordHashMemoryLimit = "password_hash_memory_limit"
     case passwordHashTimeLimit = "password_hash_time_limit"
+    case passwordPepper = "password_pepper"
     case legacySecret = "legacy_secret"
     case hashingThreads = "hashing_threads"
     case hashingQueue = "hashing_queue"
@@ -91,7 +92,7 @@ package enum Setting: String, CaseIterable {
 
     package var isSecret: Bool {
         switch self {
-        case .secretKey, .secretKeyNext, .secretKeyPrevious, .legacySecret: true
+        case .secretKey, .secretKeyNext, .secretKeyPrevious, .passwordPepper, .legacySecret: true
         default: false
         }
     }

@@ -37,6 +37,7 @@ struct Settings {
     let breachedPasswords: String?
     let passwordCost: Argon2id
     let passwordHashLimit: HashLimit
+    let passwordPepper: PasswordPepper?
     let legacySecret: LegacySecret?
     let hashingThreads: Int
     let hashingQueue: Int
@@ -96,6 +97,7 @@ struct Settings {
         breachedPasswords = read.text(.breachedPasswords)
         passwordCost = try read.passwordCost()
         passwordHashLimit = try read.passwordHashLimit()
+        passwordPepper = try read.passwordPepper()
         legacySecret = try read.legacySecret()
         hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
         hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
@@ -240,6 +242,7 @@ struct Settings {
         configuration.passwordPolicy = passwordPolicy
         configuration.passwordCost = passwordCost
         configuration.passwordHashLimit = passwordHashLimit
+        configuration.passwordPepper = passwordPepper
         configuration.legacySecret = legacySecret
         configuration.hashingThreads = hashingThreads
         configuration.hashingQueue = hashingQueue

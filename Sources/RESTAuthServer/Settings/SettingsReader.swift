@@ -150,6 +150,14 @@ struct SettingsReader {
             milliseconds: try number(.passwordHashTimeLimit, in: 1...60_000) ?? HashLimit().milliseconds)
     }
 
+    func passwordPepper() throws -> PasswordPepper? {
+        guard let found = source[.passwordPepper] else { return nil }
+        guard let pepper = try PasswordPepper(Array(found.value.utf8)) else {
+            throw AuthError(.misconfigured, "\(found.place) is longer than \(PasswordPepper.maximumBytes) bytes")
+        }
+        return pepper
+    }
+
     func legacySecret() throws -> LegacySecret? {
         guard let found = source[.legacySecret] else { return nil }
         do {
