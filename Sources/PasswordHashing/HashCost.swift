@@ -48,7 +48,7 @@ extension PasswordHash.Scheme {
         case .pbkdf2SHA1: 110
         case .pbkdf2SHA256: 120
         case .pbkdf2SHA512: 390
-        case .scrypt, .firebaseScrypt: 270  // one block of 128 bytes, written and read: N * r * p of them
+        case .scrypt, .firebaseScrypt, .yescrypt: 270  // one block of 128 bytes, written and read: N * r * p of them
         case .phpass: 200  // one of 2^cost
         case .phpassSHA512: 500  // the same
         case .md5Crypt, .digest: 250

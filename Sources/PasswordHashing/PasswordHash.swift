@@ -4,7 +4,7 @@
 /// The forms, as their libraries write them:
 ///
 /// - Argon2id and Argon2i, version 1.3: the PHC string, and Django's with `argon2` before it.
-/// - `$5$` and `$6$` of crypt(3), with and without `rounds=`.
+/// - `$5$` and `$6$` of crypt(3), with and without `rounds=`, and `$y$`, which is yescrypt.
 /// - bcrypt as `$2a$`, `$2b$` and `$2y$`, and Django's `bcrypt$`; over SHA-256, Django's
 ///   `bcrypt_sha256$` and both versions of passlib's `$bcrypt-sha256$`; over SHA-384, WordPress 6.8's
 ///   `$wp$2y$`.
@@ -32,7 +32,7 @@ public struct PasswordHash: Sendable {
         case pbkdf2SHA1 = "pbkdf2_sha1"
         case pbkdf2SHA256 = "pbkdf2_sha256"
         case pbkdf2SHA512 = "pbkdf2_sha512"
-        case scrypt
+        case scrypt, yescrypt
         case firebaseScrypt = "firebase_scrypt"
         case phpass
         case phpassSHA512 = "phpass_sha512"
@@ -46,7 +46,7 @@ public struct PasswordHash: Sendable {
 
     private static let families: [any StoredHash.Type] = [
         Argon2Hash.self, SHACryptHash.self, BcryptHash.self, PBKDF2Hash.self, ScryptHash.self, FirebaseScryptHash.self,
-        PHPassHash.self, WrappedHash.self,
+        PHPassHash.self, YescryptHash.self, WrappedHash.self,
     ]
 
     let stored: any StoredHash
@@ -96,18 +96,23 @@ public struct PasswordHash: Sendable {
     ///
     /// The bytes are taken as they are. Of bcrypt's password the first 72 bytes count, as in the
     /// libraries that made the hashes. sha256_crypt and sha512_crypt know no password of more than
-    /// 511 bytes. Except for Argon2, no password has a NUL byte: C ends there, and HMAC takes it
-    /// for padding. What is refused for one of these reasons takes as long as any other password.
+    /// 511 bytes. Except for Argon2, nothing that is hashed has a NUL byte: C ends there, and HMAC
+    /// takes it for padding. What is refused for one of these reasons takes as long as any other
+    /// password.
     /// - Parameters:
     ///   - password: as it was typed.
     ///   - known: the one that ``pepper`` says, where it says any.
     /// - Throws: ``PasswordHashingError`` when the memory cannot be had, a library does not know the
     ///   scheme, or the pepper is not there.
     public func verify(_ password: [UInt8], pepper known: PasswordPepper? = nil) throws(PasswordHashingError) -> Bool {
-        let isPossible = stored is Argon2Hash || !password.contains(0)
-        guard let use = pepper else { return try stored.verify(password) && isPossible }
+        guard let use = pepper else { return try verify(hashed: password) }
         guard let known, known.id == use.id else { throw .pepperMissing }
-        return try stored.verify(known.mixed(into: password, use.construction)) && isPossible
+        return try verify(hashed: known.mixed(into: password, use.construction))
+    }
+
+    private func verify(hashed bytes: [UInt8]) throws(PasswordHashingError) -> Bool {
+        let isPossible = stored is Argon2Hash || !bytes.contains(0)
+        return try stored.verify(bytes) && isPossible
     }
 
     /// Whether ``verify(_:pepper:)`` has what it needs of `pepper`.

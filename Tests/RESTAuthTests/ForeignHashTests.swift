@@ -135,7 +135,7 @@ struct ForeignHashVector: Decodable, Sendable {
         ("$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/", "bcrypt, which has 60 characters"),
         ("$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", "Argon2d"),
         ("$argon2id$m=65536,t=3,p=4$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", "Argon2, version 1.3"),
-        ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", "yescrypt"),
+        ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd", "yescrypt of crypt(3), but is cut off"),
         ("{CRYPT}rl.3StKT.4T8M", "only eight characters"), ("rl.3StKT.4T8M", "only eight characters"),
         ("crypt$$abJnggxhB/yWI", "only the first eight characters"),
         ("{SCRAM-SHA-256}4096,c2FsdA==,aaa,bbb", "one way of signing in"),
@@ -250,6 +250,15 @@ struct ForeignHashVector: Decodable, Sendable {
                 "suffix$0123abcd$$", "suffix$0123abcd$$pepper$suffix$0123abcd$",
             ]
         ),
+        (
+            "$y$#X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
+            ["j9T$F5Jx5fExrKuPp53xLKQ..1$", "j75$abcd$", "jFT$abcd$"],
+            [
+                "j9T$abc$", "j9T$$", "j65$abcd$", "jGT$abcd$", "j74$abcd$", "j9U$abcd$", "j9$abcd$", "j9T/$abcd$",
+                "/9T$abcd$",
+                "j9T$a:cd$", "$abcd$",
+            ]
+        ),
         ("$S$#saltsalt\(String(repeating: "A", count: 43))", ["5", "D", "S"], ["4", ".", "T", "", "DD"]),
         ("$S$D#\(String(repeating: "A", count: 43))", ["saltsalt"], ["saltsal", "saltsaltA", "salt=alt", ""]),
         ("#D\(String(repeating: "A", count: 51))", ["$S$", "U$S$"], ["UU$S$", "u$S$", "$s$", "$S", "U"]),
@@ -262,8 +271,10 @@ struct ForeignHashVector: Decodable, Sendable {
     @Test(arguments: bounds.map(\.text)) func whatIsOutOfBoundsIsNotStored(text: String) throws {
         let (_, fits, doesNot) = try #require(Self.bounds.first { $0.text == text })
         for part in fits {
-            let cost = try #require(PasswordHash(text.replacing("#", with: part)), "\(text) with \(part)").cost
-            #expect(cost.milliseconds > 0 && cost.memoryKiB > 0 && cost.memoryKiB <= 4 << 20)
+            let hash = try #require(PasswordHash(text.replacing("#", with: part)), "\(text) with \(part)")
+            #expect(hash.cost.milliseconds > 0 && hash.cost.memoryKiB > 0 && hash.cost.memoryKiB <= 4 << 20)
+            let decoy = hash.decoy()
+            #expect((decoy.shape, decoy.cost, decoy.pepper) == (hash.shape, hash.cost, hash.pepper))
         }
         for part in doesNot { #expect(PasswordHash(text.replacing("#", with: part)) == nil, "\(text) with \(part)") }
     }
@@ -338,6 +349,17 @@ struct ForeignHashVector: Decodable, Sendable {
         #expect(try !hash.verify([0x78], pepper: pepper))
         let plain = try #require(PasswordHash(bcrypt))
         #expect(plain.isVerifiable(with: nil) && plain.isVerifiable(with: other))
+    }
+
+    /// C ends at a NUL byte, so what stands after it would count for nothing.
+    @Test func aPepperWithANULByteFitsOnlyWhereAllOfItCounts() throws {
+        let vector = try #require(ForeignHashVector.all().first { $0.hash.hasPrefix("b'") })
+        let pepper = try #require(try PasswordPepper([0x00, 0x78]))
+        let text = try ForeignHash(vector.hash).stored(cost: .standard, pepper: PepperUse(.suffix, of: pepper))
+        #expect(try !#require(PasswordHash(text)).verify(Array(vector.password.utf8), pepper: pepper))
+        let own = try Argon2id.standard.hash(Array("python".utf8) + [0x00, 0x78])
+        let peppered = try ForeignHash(own).stored(cost: .standard, pepper: PepperUse(.suffix, of: pepper))
+        #expect(try #require(PasswordHash(peppered)).verify(Array("python".utf8), pepper: pepper))
     }
 
     /// Ours with a pepper before it is not what is written here.

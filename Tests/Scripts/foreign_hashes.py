@@ -1,7 +1,7 @@
 """Password hashes of other systems as they lie about: foreign_hashes.py OLD_WERKZEUG prints a JSON array of them.
 
 OLD_WERKZEUG is a directory with Werkzeug 0.16.1 (pip install --no-deps --target DIRECTORY Werkzeug==0.16.1). The programs php, htpasswd,
-doveadm, slappasswd and openssl are looked up in PATH, and ruby with the gem bcrypt. What no program was at hand for is computed here as
+doveadm, slappasswd, perl and openssl are looked up in PATH, and ruby with the gem bcrypt. What no program was at hand for is computed here as
 its documentation has it, and says so in "maker". Tests/Vectors/foreign-hashes.json is the output.
 """
 
@@ -135,6 +135,8 @@ for password in PASSWORDS:
         ("PBKDF2", "cheap"),
     ]:
         add(VERSION["dovecot"], password, output("doveadm", "pw", "-s", scheme, "-p", password), strength)
+    yescrypt = output("perl", "-e", "print crypt($ARGV[0], q($y$j75$saltsaltsalt$))", password)
+    add("libxcrypt by Perl", password, "{CRYPT}" + yescrypt, "strong")
     for scheme in ("{SSHA}", "{SMD5}", "{SHA}", "{MD5}"):
         add(VERSION["openldap"], password, output("slappasswd", "-h", scheme, "-s", password), "weak")
     add(VERSION["openldap"], password, "{CRYPT}" + passlib.hash.sha512_crypt.using(rounds=5000).hash(password), "strong")
