@@ -67,11 +67,13 @@ public struct HashIntake: Sendable {
         guard hashes.contains(where: \.isWrapped) else {
             return try hashes.map { try $0.stored(cost: cost, pepper: pepper) }
         }
-        let pool = HashingPool(threads: threads, capacity: threads, patience: 600)
+        // A thread gives its result before it takes the next job: until then all of the others wait.
+        let pending = 2 * threads
+        let pool = HashingPool(threads: threads, capacity: pending, patience: 600)
         return try await withThrowingTaskGroup(of: (Int, String).self) { group in
             var stored = [String](repeating: "", count: hashes.count)
             for (index, hash) in hashes.enumerated() {
-                if index >= 2 * threads, let (done, text) = try await group.next() { stored[done] = text }
+                if index >= pending, let (done, text) = try await group.next() { stored[done] = text }
                 group.addTask { (index, try await pool.run { try hash.stored(cost: cost, pepper: pepper) }) }
             }
             for try await (done, text) in group { stored[done] = text }
