@@ -40,7 +40,7 @@ struct RequestBody: Sendable {
     }
 
     private func parse(_ bytes: [UInt8]) throws -> JSON {
-        guard let json = JSON(bytes), case .object = json else {
+        guard let json = JSON(text: bytes), case .object = json else {
             throw Problem(
                 .badRequest, code: "invalid_json",
                 detail: bytes.isEmpty ? "missing argument: the body is empty" : "The body is not one JSON object.")

@@ -191,7 +191,10 @@ private struct Table: Sendable {
         }
         let place = ImportPlace.id(id)
         guard let username = text(row, "name") else { return .unreadable(place, reason: "username is no text") }
-        guard let passwordHash = text(row, "hash") else { return .unreadable(place, reason: "\(hash) is no text") }
+        let hasNone = row["hash_type"] == "null"
+        guard let passwordHash = hasNone ? "" : text(row, "hash") else {
+            return .unreadable(place, reason: "\(hash) is no text")
+        }
         guard isDjango else {
             return .user(
                 ForeignUser(place: place, id: id, legacyID: id, username: username, passwordHash: passwordHash))

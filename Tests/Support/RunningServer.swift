@@ -84,11 +84,11 @@ public final class RunningServer: Sendable {
 
 extension RunningServer {
     /// Runs `rest-auth` with these arguments to its end, on this server's database.
-    public func run(_ arguments: [String], input: String? = nil) async throws -> CommandOutcome {
+    public func run(_ arguments: [String], input: String? = nil, bytes: [UInt8]? = nil) async throws -> CommandOutcome {
         let database = try await directory.database()
         return try await runCommand(
             arguments + ["--database", database.url], environment: database.environment, directory: directory,
-            input: input)
+            input: input, bytes: bytes)
     }
 }
 
@@ -101,11 +101,12 @@ public struct CommandOutcome: Sendable {
 
 /// Runs `rest-auth` with these arguments in `directory`.
 public func runCommand(
-    _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil
+    _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil,
+    bytes: [UInt8]? = nil
 ) async throws -> CommandOutcome {
     let process = try ExternalProcess(
         ExternalProcess.restAuth, arguments, environment: environment, directory: directory,
-        input: input.map { .text($0) } ?? .nothing)
+        input: input.map { .text($0) } ?? bytes.map { .bytes($0) } ?? .nothing)
     let status = try await process.exitStatus()
     return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
 }

@@ -8,7 +8,8 @@ import Foundation
     import Darwin
 #endif
 
-/// The lines of a file or of standard input, read a large piece at a time.
+/// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever its
+/// byte order mark says they are.
 final class LineReader {
     struct Line {
         /// Counted from 1.
@@ -24,14 +25,18 @@ final class LineReader {
 
     private let descriptor: Int32
     private let name: String
-    /// Of the file, in bytes; 0 for what is no file.
-    let total: Int
+    /// Of the file, in bytes; 0 for what is no file, and for UTF-16.
+    private(set) var total: Int
     /// How many bytes have been handed out.
     private(set) var done = 0
     private var number = 0
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
+    /// `nil` before the first bytes have come.
+    private var decoder: TextDecoder?
+    private var isUTF8 = true
+    private var unread: Line?
 
     /// - Parameter path: of a file; `-` is standard input.
     /// - Throws: `misconfigured` when it cannot be read.
@@ -50,6 +55,10 @@ final class LineReader {
     /// The next line; `nil` at the end.
     /// - Throws: `misconfigured` when the file cannot be read any further.
     func next() throws(AuthError) -> Line? {
+        if let line = unread {
+            unread = nil
+            return line
+        }
         var searched = start
         while true {
             if let end = indexOfNewline(from: searched) {
@@ -66,6 +75,30 @@ final class LineReader {
             searched -= start
             try fill()
         }
+    }
+
+    /// Hands the line out again with the next ``next()``.
+    func putBack(_ line: Line) { unread = line }
+
+    /// What comes next, as much as a line may have, without taking it.
+    func beginning() throws(AuthError) -> ArraySlice<UInt8> {
+        while !isAtEnd, buffer.count - start <= Self.longestLine { try fill() }
+        return buffer[start..<min(buffer.count, start + Self.longestLine)]
+    }
+
+    /// Everything that has not been handed out.
+    /// - Throws: `misconfigured` for more than `limit` bytes.
+    func rest(limit: Int) throws(AuthError) -> [UInt8] {
+        while !isAtEnd {
+            guard buffer.count - start <= limit else {
+                throw AuthError(
+                    .misconfigured,
+                    "\(name) is longer than \(limit) bytes; one object a line may be as many as there are")
+            }
+            try fill()
+        }
+        defer { skip(to: buffer.count) }
+        return Array(buffer[start...])
     }
 
     private func line(upTo end: Int) -> Line {
@@ -107,6 +140,13 @@ final class LineReader {
         buffer.removeFirst(start)
         start = 0
         let rest = buffer.count
+        // A mark has three bytes at most, and a pipe may give them one by one.
+        repeat { try readPiece() } while decoder == nil && buffer.count < 3 && !isAtEnd
+        decode(from: rest)
+    }
+
+    private func readPiece() throws(AuthError) {
+        let rest = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: Self.pieceSize))
         var count = -1
         repeat {
@@ -115,6 +155,21 @@ final class LineReader {
         guard count >= 0 else { throw Self.unreadable(name) }
         buffer.removeLast(Self.pieceSize - count)
         isAtEnd = count == 0
+    }
+
+    private func decode(from rest: Int) {
+        if decoder == nil {
+            let encoding = TextEncoding(markOf: buffer)
+            if let encoding {
+                buffer.removeFirst(encoding.mark.count)
+                done += encoding.mark.count
+            }
+            decoder = TextDecoder(encoding ?? .utf8)
+            isUTF8 = encoding ?? .utf8 == .utf8
+            if !isUTF8 { total = 0 }
+        }
+        guard !isUTF8, let text = decoder?.decode(buffer[rest...], isLast: isAtEnd) else { return }
+        buffer.replaceSubrange(rest..., with: text)
     }
 
     private static func unreadable(_ name: String) -> AuthError {

@@ -218,11 +218,14 @@ struct UserReference: ParsableArguments {
 
 /// Where a new password is read from: never from the command line, which other users can see.
 struct PasswordOptions: ParsableArguments {
-    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+    @Flag(help: "Read the password from standard input: one line, in UTF-8, or in UTF-16 as PowerShell may write it.")
+    var passwordStdin = false
 
     func read() throws -> String {
         if passwordStdin {
-            guard let line = readLine() else { throw AuthError(.validationFailed, "standard input has no password") }
+            guard let line = try StandardInput.line() else {
+                throw AuthError(.validationFailed, "standard input has no password")
+            }
             return line
         }
         guard isatty(STDIN_FILENO) == 1 else {
