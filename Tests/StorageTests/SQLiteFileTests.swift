@@ -267,7 +267,7 @@ import Testing
         }
         #expect(try await count() == 1)
         _ = try await storage.insertSession(
-            Samples.session(of: 1, at: now), passwordVersion: nil, refreshDigest: [4], limit: 9)
+            Samples.session(1, of: 1, at: now), passwordVersion: nil, refreshDigest: [4], limit: 9)
         #expect(try await count() == 2)
         _ = try await storage.deleteUser(id: 1, at: now)
         let sessions = try await storage.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sessions") }

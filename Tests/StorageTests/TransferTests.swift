@@ -56,7 +56,9 @@ import Testing
         let target = try await place.open()
         #expect(try await target.lastRevocationNumber() == last)
         #expect(try await target.disableUser(id: 1, at: .now)?.number == last + 1)
-        #expect(try await target.insertUser(Username("new"), passwordHash: "h", at: .now).id == 7)
+        #expect(try await target.insertUser(Username("new"), passwordHash: "h", at: .now).id == 22)
+        let late = ImportableUser(id: 20, name: try Username("late"), passwordHash: "h", createdAt: .now)
+        #expect(try await target.importUsers([late], above: 22, isTrial: false) == [.imported(20)])
     }
 
     @Test(arguments: TransferPair.all)
