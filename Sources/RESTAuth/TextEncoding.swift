@@ -19,6 +19,16 @@ package enum TextEncoding: Sendable {
         guard let encoding = encodings.first(where: { bytes.starts(with: $0.mark) }) else { return nil }
         self = encoding
     }
+
+    /// The encoding in which the first character of `bytes` is one of ASCII, where that is UTF-16:
+    /// one of its two bytes is zero then (RFC 4627 section 3).
+    package init?(ofASCII bytes: some Collection<UInt8>) {
+        switch bytes.prefix(2).map({ $0 == 0 }) {
+        case [false, true]: self = .utf16LittleEndian
+        case [true, false]: self = .utf16BigEndian
+        default: return nil
+        }
+    }
 }
 
 /// Turns a text into UTF-8, a piece at a time.

@@ -196,7 +196,7 @@ import Testing
             """)
         let outcome = try await users("import", "--from-flask", file, "--skip-refused")
         #expect(outcome.status == 1)
-        let counts = "refused: 11 (not readable 7, name not acceptable 2, id not free 1, no usable password 1)"
+        let counts = "refused: 11 (not readable 7, name not acceptable 2, id not possible 1, no usable password 1)"
         #expect(outcome.output.contains(counts), "\(outcome.output)")
         #expect(try await names() == ["good", "last"])
     }

@@ -65,11 +65,23 @@ import Testing
         let text = "id,username,password_hash\n\(id),miguel,\(PythonHash.bcrypt)\n"
         let outcome = try await desk.users("import", "--csv", "-", input: text)
         #expect(outcome.status == 1)
-        #expect(outcome.output.contains("id not free 1"), "\(outcome.output)")
+        #expect(outcome.output.contains("id not possible 1"), "\(outcome.output)")
         #expect(outcome.error.contains("\(id)") && outcome.error.contains("4503599627370496"), "\(outcome.error)")
         let renumbered = try await desk.users("import", "--csv", "-", "--renumber", input: text)
         #expect(renumbered.status == 0, "\(renumbered.error)")
         #expect(try await desk.ids() == ["miguel": 1])
+    }
+
+    @Test(arguments: ["18446744073709551615", "3.5", "0x10", "seven"])
+    func whatIsNoIdIsRefusedWithWhatOneIs(id: String) async throws {
+        for (kind, text) in [
+            ("--csv", "id,username,password_hash\n\(id),miguel,\(PythonHash.bcrypt)\n"),
+            ("--json", #"{"id":"\#(id)","username":"miguel","password_hash":"\#(PythonHash.bcrypt)"}"#),
+        ] {
+            let outcome = try await desk.users("import", kind, "-", input: text)
+            #expect(outcome.status == 1)
+            #expect(outcome.error.contains("no whole number from 1 to 4503599627370496"), "\(outcome.error)")
+        }
     }
 
     @Test func theGreatestIdLeavesRoomForOthers() async throws {

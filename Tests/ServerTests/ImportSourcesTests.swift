@@ -52,7 +52,9 @@ import Testing
         try await expectImport([0xFF, 0xFE] + utf16(text("jürgen")), as: "--csv", count: 1)
         try await expectImport([0xFE, 0xFF] + utf16(text("日本語"), isBigEndian: true), as: "--csv", count: 1)
         try await expectImport(("sep=;\r\n" + text("susan")).utf8, as: "--csv", count: 1)
-        #expect(try await desk.names() == ["miguel", "jürgen", "日本語", "susan"])
+        try await expectImport(utf16(text("dörte")), as: "--csv", count: 1)
+        try await expectImport(utf16(text("erin"), isBigEndian: true), as: "--csv", count: 1)
+        #expect(try await desk.names() == ["miguel", "jürgen", "日本語", "susan", "dörte", "erin"])
         try await expectSignIns("miguel", "jürgen", "日本語")
     }
 
@@ -62,6 +64,23 @@ import Testing
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("line 2: the record is not UTF-8"))
         #expect(outcome.error.contains("save"), "\(outcome.error)")
+    }
+
+    @Test(arguments: [
+        ([0x1F, 0x8B, 8, 0, 0], "gunzip"), (Array("PK\u{3}\u{4}\u{14}".utf8), "save"),
+        (Array("SQLite format 3\0".utf8), "SQLite"), (Array("username,password_hash\ra,b\r".utf8), "carriage return"),
+    ])
+    func whatIsNoListSaysWhatItIs(bytes: [UInt8], advice: String) async throws {
+        let file = try desk.write(bytes, to: "users")
+        let outcome = try await desk.users("import", "--csv", file)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains(file) && outcome.error.contains(advice), "\(outcome.error)")
+        #expect(outcome.error.split(separator: "\n").count == 1)
+    }
+
+    @Test func rowsOfASpreadsheetWithNothingInThemAreNobody() async throws {
+        let text = "username;password_hash;id\r\nmiguel;\(PythonHash.bcrypt);3\r\n;;\r\n;;\r\n\r\n"
+        try await expectImport(text.utf8, as: "--csv", count: 1)
     }
 
     @Test func quotedLineEndsAndBlanksAroundHashesAreNoHindrance() async throws {
@@ -80,12 +99,13 @@ import Testing
             "2020-01-02": "2020-01-02T00:00:00Z", "2020-01-02 03:04": "2020-01-02T03:04:00Z",
             "1577934245": "2020-01-02T03:04:05Z", "1577934245.25": "2020-01-02T03:04:05Z",
             "1577934245000": "2020-01-02T03:04:05Z", "2020-01-02 03:04:05+00": "2020-01-02T03:04:05Z",
+            "2020-01-02 03:04:05 UTC": "2020-01-02T03:04:05Z",
         ]
         var text = "username,password_hash,created_at,disabled\n"
         for (number, (time, _)) in times.enumerated() {
             text += "time-\(number),\(PythonHash.bcrypt),\(time),n\n"
         }
-        let unknown = ["", "0000-00-00", "0000-00-00 00:00:00", "\\N", "NULL", "0"]
+        let unknown = ["", "0000-00-00", "0000-00-00 00:00:00", "\\N", "NULL", "0", "0001-01-01T00:00:00Z"]
         for (number, time) in unknown.enumerated() {
             text += "unknown-\(number),\(PythonHash.bcrypt),\(time),f\n"
         }
@@ -115,6 +135,43 @@ import Testing
         #expect(outcome.status == 1)
         #expect(outcome.error.contains("\"disabledat\""), "\(outcome.error)")
         #expect(outcome.error.split(separator: "\n").count == 1)
+    }
+
+    /// Or a column that disables users would be passed over, and their ids.
+    @Test(arguments: [
+        "username,password_hash,enabled\nmiguel,HASH,0", "user_id,username,password_hash\n7,miguel,HASH",
+        "user_id,email,username,Password_Hash,disabledat\n7,a@example.com,miguel,HASH,x",
+    ])
+    func aListWithOurOwnHashesIsNoOtherSystems(text: String) async throws {
+        let hashed = text.replacing("HASH", with: PythonHash.bcrypt)
+        let outcome = try await desk.users("import", "--csv", "-", "--without-password", input: hashed)
+        #expect(outcome.status == 1)
+        let lines = hashed.split(separator: "\n").map { $0.split(separator: ",") }
+        let members = zip(lines[0], lines[1]).map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",")
+        let again = try await desk.users("import", "--json", "-", "--without-password", input: "{\(members)}")
+        #expect(again.status == 1)
+        for error in [outcome.error, again.error] {
+            #expect(error.contains("\"enabled\"") || error.contains("\"user_id\""), "\(error)")
+        }
+        #expect(try await !desk.isAnyoneThere())
+    }
+
+    @Test func aNumberIsKeptWhateverTheColumnIsCalled() async throws {
+        try await expectImport(
+            "user_id,email\n7,miguel@example.com\n".utf8, as: "--csv", "--without-password", count: 1)
+        try await expectImport(
+            "id,email,encrypted_password\n9,susan@example.com,\(PythonHash.bcrypt)\n".utf8, as: "--csv", count: 1)
+        #expect(try await desk.ids() == ["miguel@example.com": 7, "susan@example.com": 9])
+    }
+
+    /// A name on a terminal could do anything to it.
+    @Test func whatIsNotUnderstoodIsShownSafely() async throws {
+        let name = "\u{9B}2J\u{202E}" + String(repeating: "x", count: 5000)
+        let outcome = try await desk.users("import", "--json", "-", input: "{\"\(name)\":1}")
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("\\u{9b}2J\\u{202e}xxx"), "\(outcome.error)")
+        #expect(outcome.error.utf8.count < 2000)
+        #expect(!outcome.error.unicodeScalars.contains("\u{202E}"))
     }
 
     // MARK: JSON
@@ -184,6 +241,16 @@ import Testing
         try await expectImport(csv.utf8, as: "--csv", count: 1)
         #expect(try await desk.listed().map { $0["disabled_at"] is String } == [false, true])
         try await expectSignIns("miguel@example.com")
+    }
+
+    @Test func whatGoTruesAPIAnswersComesInWithoutPasswords() async throws {
+        let text = """
+            {"users":[{"id":"3d2b8f4e-0000-4000-8000-000000000001","aud":"authenticated","role":"authenticated",\
+            "email":"miguel@example.com","phone":"","app_metadata":{"provider":"email"},"user_metadata":{},\
+            "created_at":"2023-01-02T03:04:05.123456Z"}],"aud":"authenticated"}
+            """
+        try await expectImport(text.utf8, as: "--json", "--without-password", count: 1)
+        #expect(try await desk.names() == ["miguel@example.com"])
     }
 
     private let firebaseConfig = """

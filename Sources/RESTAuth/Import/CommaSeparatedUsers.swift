@@ -35,6 +35,11 @@ public actor CommaSeparatedUsers: UserSource {
 
     private static func columns(_ header: RecordReader.Record?, _ path: String) throws(AuthError) -> Columns {
         let names = header?.fields.map { WireText($0).trimmed } ?? []
+        guard !names.contains(where: { $0.bytes.contains(0x0D) }) else {
+            throw AuthError(
+                .misconfigured,
+                "the lines of \(path) end with a carriage return alone: save it with the line ends of Windows or Unix")
+        }
         let foreign = names.map(\.string)
         if header?.fault == nil, Set(foreign).count == foreign.count, let export = ForeignExport(of: Set(names)) {
             return .foreign(foreign, export)
@@ -54,7 +59,7 @@ public actor CommaSeparatedUsers: UserSource {
         }
         guard known.count == columns.count else {
             let unknown = zip(names, columns).filter { $1.map { !Self.allowed.contains($0) } ?? true }
-                .map { UnreadableUser.quoted($0.0.string) }
+                .map { "\(QuotedText($0.0.string))" }
             throw AuthError(
                 .misconfigured,
                 """
@@ -129,7 +134,8 @@ final class RecordReader {
         /// Why it cannot be read.
         var fault: String?
 
-        var isEmpty: Bool { fault == nil && fields.map(\.utf8.count) == [0] }
+        /// Whether nothing stands between the marks, as in the rows that spreadsheets put at the end.
+        var isEmpty: Bool { fault == nil && fields.allSatisfy(\.utf8.isEmpty) }
     }
 
     private enum State {

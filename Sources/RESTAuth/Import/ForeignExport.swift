@@ -12,14 +12,18 @@ enum ForeignExport {
         (.firebase, ["localId"]),
         (.cognito, ["Username", "UserStatus"]), (.cognito, ["Username", "Attributes"]),
         (.cognito, ["cognito:username"]),
-        (.goTrue, ["encrypted_password"]),
+        (.goTrue, ["encrypted_password"]), (.goTrue, ["aud", "role", "email"]),
         (.keycloak, ["username", "credentials"]), (.keycloak, ["username", "createdTimestamp"]),
         (.keycloak, ["username", "enabled"]),
-        (.auth0, ["user_id", "email"]), (.auth0, ["user_id", "username"]), (.auth0, ["_id", "passwordHash"]),
+        (.auth0, ["user_id", "email"]), (.auth0, ["user_id", "username"]), (.auth0, ["user_id", "phone_number"]),
+        (.auth0, ["_id", "passwordHash"]),
     ]
 
     /// - Parameter names: of all members of an object, or of the columns of a list.
+    /// - Returns: `nil` for one that names a `password_hash`, as no export does: it is a list of our
+    ///   own, whose other names are either understood or refused.
     init?(of names: Set<WireText>) {
+        guard !names.contains(where: { $0.isWord("password_hash") }) else { return nil }
         let found = Self.members.first { $0.1.allSatisfy { names.contains(WireText($0)) } }
         guard let (export, _) = found else { return nil }
         self = export
@@ -54,12 +58,12 @@ enum ForeignExport {
 
     // MARK: Systems
 
-    /// The job "export users" (JSON lines, or CSV), the list with hashes that Auth0's support sends, and
-    /// the schema of its own imports.
+    /// The job "export users" (JSON lines, or CSV), and the list with hashes that Auth0's support sends.
     private static func auth0(_ object: JSON, _ fields: inout UserFields) throws(UnreadableUser) {
         fields.username = text(object, "username", "email", "phone_number")
-        fields.passwordHash =
-            text(object, "passwordHash", "password_hash") ?? object["custom_password_hash"]?["hash"]?["value"]?.string
+        fields.passwordHash = text(object, "passwordHash")
+        // `auth0|…` there; a number is that of another system's list with the same names.
+        fields.id = try? ForeignValue.id(object["user_id"], .id)
         fields.createdAt = try ForeignValue.time(object["created_at"], .createdAt)
         fields.isDisabled = try ForeignValue.isTrue(object["blocked"], .disabled)
     }
@@ -94,8 +98,8 @@ enum ForeignExport {
         fields.isDisabled = try ForeignValue.isTrue(object["disabled"], .disabled)
     }
 
-    /// The table `auth.users` of GoTrue, which Supabase runs, as JSON or CSV; and those of Devise, whose
-    /// column has the same name.
+    /// The table `auth.users` of GoTrue, which Supabase runs, as JSON or CSV; what its `/admin/users`
+    /// answers, without hashes; and the table of Devise, whose column has the same name.
     private static func goTrue(_ object: JSON, _ fields: inout UserFields, _ now: Date) throws(UnreadableUser) {
         fields.username = text(object, "username", "email", "phone")
         fields.passwordHash = text(object, "encrypted_password")

@@ -4,12 +4,13 @@ import Foundation
 enum ForeignValue {
     /// A time: as `Timestamp` reads it, without seconds, a day alone, or the seconds or milliseconds
     /// since 1970. Without a zone it is UTC.
-    /// - Returns: `nil` for what stands where there is none: nothing, `NULL`, a zero, and a day of
-    ///   zeros.
+    /// - Returns: `nil` for what stands where there is none: nothing, `NULL`, a zero, and the days that
+    ///   programs begin to count with.
     /// - Throws: ``UnreadableUser`` for anything else.
     static func time(_ text: WireText, _ field: UserFields.Name) throws(UnreadableUser) -> Date? {
-        let text = text.trimmed
-        guard !isAbsent(text), !text.begins(with: "0000-00-00") else { return nil }
+        let trimmed = text.trimmed
+        let text = (trimmed.before(end: "UTC") ?? trimmed.before(end: "GMT"))?.trimmed ?? trimmed
+        guard !isAbsent(text), !zeroDays.contains(where: text.begins(with:)) else { return nil }
         for end in ["", ":00", " 00:00:00"] {
             if let date = Timestamp.date(Array(text.bytes) + Array(end.utf8)) { return date }
         }
@@ -20,6 +21,9 @@ enum ForeignValue {
         guard let date = try time(number, field) else { return nil }
         return date
     }
+
+    /// Of MySQL, and of Go and .NET.
+    private static let zeroDays: [StaticString] = ["0000-00-00", "0001-01-01"]
 
     /// Seconds since 1970, or milliseconds where the number is too great for seconds. One of eight
     /// digits could be a day, and is neither.

@@ -34,6 +34,7 @@ public struct ImportRefusal: Error, Hashable {
         case name = "name not acceptable"
         case duplicate = "name twice"
         case id = "id not free"
+        case impossibleID = "id not possible"
         case noPassword = "no usable password"
         case unknownHash = "unknown kind of hash"
         case costlyHash = "hash too costly"

@@ -8,8 +8,8 @@ import Foundation
     import Darwin
 #endif
 
-/// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever its
-/// byte order mark says they are.
+/// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever they
+/// are in.
 final class LineReader {
     struct Line {
         /// Counted from 1.
@@ -142,6 +142,7 @@ final class LineReader {
         let rest = buffer.count
         // A mark has three bytes at most, and a pipe may give them one by one.
         repeat { try readPiece() } while decoder == nil && buffer.count < 3 && !isAtEnd
+        if decoder == nil { try begin() }
         decode(from: rest)
     }
 
@@ -157,17 +158,30 @@ final class LineReader {
         isAtEnd = count == 0
     }
 
-    private func decode(from rest: Int) {
-        if decoder == nil {
-            let encoding = TextEncoding(markOf: buffer)
-            if let encoding {
-                buffer.removeFirst(encoding.mark.count)
-                done += encoding.mark.count
-            }
-            decoder = TextDecoder(encoding ?? .utf8)
-            isUTF8 = encoding ?? .utf8 == .utf8
-            if !isUTF8 { total = 0 }
+    /// Finds out by the first bytes what the text is in.
+    private func begin() throws(AuthError) {
+        if let other = Self.otherFiles.first(where: { buffer.starts(with: $0.beginning) }) {
+            throw AuthError(.misconfigured, "\(name) is \(other.advice)")
         }
+        let marked = TextEncoding(markOf: buffer)
+        if let marked {
+            buffer.removeFirst(marked.mark.count)
+            done += marked.mark.count
+        }
+        let encoding = marked ?? TextEncoding(ofASCII: buffer) ?? .utf8
+        decoder = TextDecoder(encoding)
+        isUTF8 = encoding == .utf8
+        if !isUTF8 { total = 0 }
+    }
+
+    /// What is easily named in the place of a text, by its first bytes.
+    private static let otherFiles: [(beginning: [UInt8], advice: String)] = [
+        ([0x1F, 0x8B], "compressed: unpack it first, as with gunzip"),
+        (Array("PK\u{3}\u{4}".utf8), "a ZIP archive: unpack it; a spreadsheet has to be saved as CSV"),
+        (Array("SQLite format 3\0".utf8), "an SQLite database, and no list"),
+    ]
+
+    private func decode(from rest: Int) {
         guard !isUTF8, let text = decoder?.decode(buffer[rest...], isLast: isAtEnd) else { return }
         buffer.replaceSubrange(rest..., with: text)
     }

@@ -66,18 +66,15 @@ struct UnreadableUser: Error {
     static func unknown(_ name: String) -> UnreadableUser {
         UnreadableUser(
             reason:
-                "\(quoted(name)) is none of \(UserFields.Name.allCases.map(\.rawValue).joined(separator: ", "))"
+                "\(QuotedText(name)) is none of \(UserFields.Name.allCases.map(\.rawValue).joined(separator: ", "))"
         )
     }
-
-    /// Somebody else's text, with nothing in it that could steer a terminal.
-    static func quoted(_ text: String) -> String { String(decoding: JSON.string(text).bytes, as: UTF8.self) }
 
     static func wrong(_ field: UserFields.Name) -> UnreadableUser {
         let rule =
             switch field {
             case .username, .passwordHash: "no text"
-            case .id, .legacyID: "no whole number"
+            case .id, .legacyID: "no whole number from 1 to \(UserImport.ids.upperBound)"
             case .createdAt, .disabledAt: "no time such as 2026-01-02T03:04:05Z"
             case .disabled: "neither true nor false"
             case .roles: "no list of texts"

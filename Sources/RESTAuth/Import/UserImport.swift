@@ -119,7 +119,7 @@ public struct UserImport: Sendable {
 
     /// What a client can read from JSON unchanged, which ends at 2^53; half of it is left for those
     /// who register afterwards.
-    fileprivate static let ids: ClosedRange<Int64> = 1...(1 << 52)
+    static let ids: ClosedRange<Int64> = 1...(1 << 52)
 
     private func ids(
         of user: ForeignUser, _ concessions: Concessions
@@ -128,7 +128,7 @@ public struct UserImport: Sendable {
         guard let impossible else { return (user.id, user.legacyID) }
         guard concessions.contains(.renumbering) else {
             throw ImportRefusal(
-                kind: .id, reason: "the id \(impossible) is no whole number from 1 to \(Self.ids.upperBound)")
+                kind: .impossibleID, reason: "the id \(impossible) is no whole number from 1 to \(Self.ids.upperBound)")
         }
         func possible(_ id: Int64?) -> Int64? { id.flatMap { Self.ids.contains($0) ? $0 : nil } }
         return (possible(user.id), possible(user.legacyID))

@@ -107,7 +107,7 @@ extension ImportNote {
         }
     }
 
-    private var who: String { "\(place)\(username.map { ", \(Self.shown($0))" } ?? "")" }
+    private var who: String { "\(place)\(username.map { ", \(QuotedText($0))" } ?? "")" }
 
     fileprivate var json: JSON? {
         var members: [(String, JSON)] = []
@@ -135,18 +135,6 @@ extension ImportNote {
         }
         return .object(members.map(JSON.Member.init))
     }
-
-    /// Somebody else's text, on a terminal: nothing in it may steer that, or turn the line around.
-    private static func shown(_ name: String) -> String {
-        let visible = name.unicodeScalars.prefix(80).map { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-                "\\u{\(String(scalar.value, radix: 16))}"
-            default: String(Character(scalar))
-            }
-        }
-        return "\"\(visible.joined())\(name.unicodeScalars.count > 80 ? "…" : "")\""
-    }
 }
 
 extension ImportRefusal.Kind {
@@ -157,6 +145,7 @@ extension ImportRefusal.Kind {
         case .name: "Change the name in a copy of the source, and tell its owner."
         case .duplicate: "Rename one of them in a copy of the source, and tell its owner."
         case .id: "Import into an empty database, where all are free; or --renumber gives others."
+        case .impossibleID: "Change the ids in a copy, and wherever else they stand; or --renumber gives others."
         case .noPassword: "--without-password brings them in, to be given one by rest-auth users set-password."
         case .unknownHash:
             """
