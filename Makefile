@@ -1,4 +1,4 @@
-.PHONY: run help build check test soak bench format docs clean
+.PHONY: run help build install uninstall check test soak bench format docs clean
 
 run: build        ## build in release mode and start the server
 	.build/release/rest-auth serve
@@ -8,6 +8,12 @@ help:             ## this list
 
 build:            ## the binary, at .build/release/rest-auth
 	dev/build
+
+install:          ## what was built, its manual page and a unit of systemd, below PREFIX (/usr/local)
+	dev/deploy install
+
+uninstall:        ## take them away again
+	dev/deploy uninstall
 
 check:            ## an answer in a minute: form, build, core, SQLite, routes
 	dev/check

@@ -69,7 +69,7 @@ let package = Package(
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-        .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "PasswordHashing",
             dependencies: [
@@ -101,7 +101,8 @@ let package = Package(
         .target(
             name: "RESTAuthPostgres",
             dependencies: [
-                "RESTAuth", "CLibpq", .product(name: "DequeModule", package: "swift-collections"),
+                "RESTAuth", "CLibpq", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
@@ -133,7 +134,7 @@ let package = Package(
             name: "RESTAuthServer",
             dependencies: [
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
-                .target(name: "CMalloc", condition: .when(platforms: [.linux])),
+                .target(name: "CLinux", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -144,6 +145,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -195,7 +197,7 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

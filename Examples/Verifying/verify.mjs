@@ -20,6 +20,7 @@ const longestRevocation = 86_700 // seconds for which a line matters that does n
 const longestLife = 86_400 // seconds that a token lives at most
 const clockSlack = 60 // seconds by which the server's clock may be ahead
 const maximumLength = 4096
+const types = ['at+jwt', 'JWT'] // whichever the server's token_type is
 /** ID:SECRET of a client, where the server shows its list of revocations to clients only. */
 const client = process.env.VERIFIER_CLIENT
 
@@ -31,6 +32,7 @@ export class Undecided extends Error {}
 
 export class Verifier {
   #baseURL
+  #audience
   #issuer
   #keys = new Map()
   #keysReadAt = -Infinity
@@ -39,8 +41,10 @@ export class Verifier {
   #refused = new Map()
   #revocationsReadAt = -Infinity
 
-  constructor(baseURL) {
+  /** `audience`: this service's name among the server's token_audience; the issuer where there is none. */
+  constructor(baseURL, audience) {
     this.#baseURL = baseURL.replace(/\/+$/, '')
+    this.#audience = audience
   }
 
   /** Reads the revocations, now and from now on. */
@@ -69,7 +73,7 @@ export class Verifier {
     if (parts.length !== 3) throw new Refused('not a token')
     const [header, claims] = parts.slice(0, 2).map(parse)
     const signature = decode(parts[2])
-    if (Object.keys(header).sort().join() !== 'alg,kid,typ' || header.typ !== 'at+jwt') {
+    if (Object.keys(header).sort().join() !== 'alg,kid,typ' || !types.includes(header.typ)) {
       throw new Refused('not the header of an access token')
     }
     const key = await this.#key(header.kid)
@@ -84,7 +88,9 @@ export class Verifier {
 
   #check(claims) {
     const now = Date.now() / 1000
-    if (claims.iss !== this.#issuer || claims.aud !== this.#issuer) throw new Refused('from someone else, or for someone else')
+    if (claims.iss !== this.#issuer || ![claims.aud].flat().includes(this.#audience ?? this.#issuer)) {
+      throw new Refused('from someone else, or for someone else')
+    }
     if (typeof claims.sub !== 'string' || typeof claims.sid !== 'string') throw new Refused('of nobody')
     if (!Number.isInteger(claims.exp) || claims.exp <= now) throw new Refused('expired')
     if (!Number.isInteger(claims.iat) || claims.iat > now + clockSlack) throw new Refused('from the future')
@@ -184,7 +190,7 @@ async function main([baseURL, ...rest]) {
     console.error('usage: verify.mjs BASE_URL < tokens')
     process.exit(2)
   }
-  const verifier = new Verifier(baseURL)
+  const verifier = new Verifier(baseURL, process.env.VERIFIER_AUDIENCE)
   await verifier.start()
   for await (const line of createInterface({ input: process.stdin })) {
     try {

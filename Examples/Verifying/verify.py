@@ -22,6 +22,7 @@ import urllib.request
 import jwt
 
 ALGORITHMS = {"ES256", "EdDSA", "RS256"}
+TYPES = {"at+jwt", "JWT"}  # whichever the server's token_type is
 TIMEOUT = 2  # seconds for one request to the server
 
 
@@ -105,8 +106,10 @@ class Verifier:
     CLOCK_SLACK = 60  # seconds by which the server's clock may be ahead
     LONGEST_LIFE = 86400  # seconds that a token lives at most
 
-    def __init__(self, base_url):
+    def __init__(self, base_url, audience=None):
         self.base_url = base_url.rstrip("/")
+        # This service's name among the server's token_audience; the issuer where there is none.
+        self.audience = audience
         # An unknown key has them fetched again, at most every few seconds: anyone can name one.
         self.keys = jwt.PyJWKClient(
             f"{self.base_url}/.well-known/jwks.json", lifespan=300, cooldown_duration=3, timeout=TIMEOUT
@@ -126,7 +129,7 @@ class Verifier:
         if len(token) > self.MAXIMUM_LENGTH:
             raise jwt.InvalidTokenError("too long")
         header = jwt.get_unverified_header(token)
-        if set(header) != {"alg", "kid", "typ"} or header["typ"] != "at+jwt":
+        if set(header) != {"alg", "kid", "typ"} or header["typ"] not in TYPES:
             raise jwt.InvalidTokenError("not the header of an access token")
         try:
             issuer = self.issuer
@@ -143,7 +146,7 @@ class Verifier:
             # What the key is for, not what the token says.
             algorithms=[key.algorithm_name],
             issuer=issuer,
-            audience=issuer,
+            audience=self.audience or issuer,
             options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "verify_iat": False},
         )
         if not isinstance(claims["sid"], str) or type(claims["iat"]) is not int or type(claims["exp"]) is not int:
@@ -169,7 +172,7 @@ def get(url):
 def main():
     parser = argparse.ArgumentParser(description="Verifies the tokens that standard input has, one a line.")
     parser.add_argument("base_url", help="where rest-auth is, for example https://auth.example.com")
-    verifier = Verifier(parser.parse_args().base_url)
+    verifier = Verifier(parser.parse_args().base_url, os.environ.get("VERIFIER_AUDIENCE"))
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     status = 0
     for line in sys.stdin:

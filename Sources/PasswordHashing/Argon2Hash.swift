@@ -36,12 +36,7 @@ struct Argon2Hash: StoredHash {
         setting = String(plain.dropLast(fields[2].count + 1 + fields[3].count))
     }
 
-    private var phc: String { "\(setting)\(Self.base64(salt))$\(Self.base64(tag))" }
-
-    /// Without padding.
-    private static func base64(_ bytes: [UInt8]) -> String {
-        String(decoding: Data(bytes).base64EncodedData().filter { $0 != UInt8(ascii: "=") }, as: UTF8.self)
-    }
+    private var phc: String { "\(setting)\(HashText.unpaddedBase64(salt))$\(HashText.unpaddedBase64(tag))" }
 
     var parameters: String { "m=\(memoryKiB),t=\(passes),p=\(lanes)" }
     var rounds: Int { memoryKiB * passes }

@@ -50,4 +50,6 @@ public enum PasswordHashingError: Error, Sendable {
     /// A library cannot do its part: libsodium found no source of randomness, or this system's
     /// libxcrypt lacks the scheme.
     case unavailable
+    /// The hash is of a password with a pepper, and that was not given.
+    case pepperMissing
 }

@@ -8,8 +8,9 @@ enum Crypt {
     /// The work area that it is lent.
     static let memoryKiB = MemoryLayout<crypt_data>.size / 1024
 
-    /// Whether `password` with `setting` gives a hash that ends in `digest`.
-    static func verify(_ password: [UInt8], setting: String, digest: [UInt8]) throws(PasswordHashingError) -> Bool {
+    /// What stands after `setting` in the hash of `password`; nothing for a password that is too
+    /// long.
+    static func digest(of password: [UInt8], setting: String) throws(PasswordHashingError) -> [UInt8] {
         var area: UnsafeMutableRawPointer?
         var size: Int32 = 0
         defer { free(area) }
@@ -20,6 +21,8 @@ enum Crypt {
             throw errno == ENOMEM ? .outOfMemory : .unavailable
         }
         let hash = Array(UnsafeRawBufferPointer(start: output, count: strlen(output)))
-        return Sodium.isEqual(hash, Array(setting.utf8) + digest) && password.count <= maximumBytes
+        // What is no hash of it begins with an asterisk.
+        guard password.count <= maximumBytes, hash.starts(with: setting.utf8) else { return [] }
+        return Array(hash.dropFirst(setting.utf8.count))
     }
 }

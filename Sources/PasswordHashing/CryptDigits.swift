@@ -21,24 +21,31 @@ struct CryptDigits {
 
     func value(of digit: UInt8) -> Int? { values[Int(digit)] }
 
+    /// That of the low six bits.
+    func digit(_ value: Int) -> UInt8 { digits[value & 0x3F] }
+
     /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not
     /// need are zero.
     func canSpell(_ text: ArraySlice<UInt8>, bytes: Int) -> Bool {
-        let spare = (6 - bytes * 8 % 6) % 6
         guard text.count == (bytes * 8 + 5) / 6, text.allSatisfy({ value(of: $0) != nil }),
             let last = text.last.flatMap(value)
         else {
             return false
         }
-        return beginsHigh ? last % (1 << spare) == 0 : last < 1 << (6 - spare)
+        return last == used(last, spelling: bytes)
     }
 
-    /// As many digits, at random, which spell so many bytes where that is asked for.
+    /// Of the last of the digits that spell so many bytes, the bits that it needs.
+    private func used(_ last: Int, spelling bytes: Int) -> Int {
+        let spare = (6 - bytes * 8 % 6) % 6
+        return last & (beginsHigh ? 0x3F << spare : 0x3F >> spare)
+    }
+
+    /// As many digits, at random, which spell so many bytes where that is asked for. None of none.
     func scrambled(_ text: [UInt8], spelling bytes: Int? = nil) -> [UInt8] {
-        while true {
-            let other = text.map { _ in digits[Int.random(in: 0..<64)] }
-            if bytes.map({ canSpell(other[...], bytes: $0) }) ?? true { return other }
-        }
+        var values = text.map { _ in Int.random(in: 0..<64) }
+        if let bytes, let last = values.popLast() { values.append(used(last, spelling: bytes)) }
+        return values.map(digit)
     }
 
     /// The digits of `bytes` in groups of three, the low bits first.

@@ -44,12 +44,15 @@ extension PasswordHash.Scheme {
         case .argon2id, .argon2i: 450  // one KiB in one pass
         case .sha256Crypt: 340
         case .sha512Crypt: 390
-        case .bcrypt, .bcryptSHA256: 48_000  // one of 2^cost
+        case .bcrypt, .bcryptSHA256, .bcryptSHA384: 48_000  // one of 2^cost
         case .pbkdf2SHA1: 110
         case .pbkdf2SHA256: 120
         case .pbkdf2SHA512: 390
-        case .scrypt, .firebaseScrypt: 270  // one block of 128 bytes, written and read: N * r * p of them
+        case .scrypt, .firebaseScrypt, .yescrypt: 270  // one block of 128 bytes, written and read: N * r * p of them
         case .phpass: 200  // one of 2^cost
+        case .phpassSHA512: 500  // the same
+        case .md5Crypt, .digest: 250
+        case .wrapped: Self.argon2id.nanosecondsPerRound
         }
     }
 }

@@ -1,4 +1,5 @@
 import CSodium
+import Foundation
 
 /// The text of a stored hash, and the strict reading of its parts: whatever is in there has one
 /// spelling.
@@ -29,6 +30,20 @@ struct HashText {
         let bytes = text.utf8
         guard bytes.count <= Self.maximumBytes, bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
         self.text = Array(bytes)[...]
+    }
+
+    /// Of a part of what was found good as a whole.
+    init(_ bytes: [UInt8]) { text = bytes[...] }
+
+    /// In small letters.
+    static func hex(_ bytes: [UInt8]) -> [UInt8] {
+        let digits = Array("0123456789abcdef".utf8)
+        return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xF)]] }
+    }
+
+    /// Without padding.
+    static func unpaddedBase64(_ bytes: [UInt8]) -> String {
+        String(decoding: Data(bytes).base64EncodedData().filter { $0 != UInt8(ascii: "=") }, as: UTF8.self)
     }
 
     func fields(after prefix: StaticString, count: Int) -> [ArraySlice<UInt8>]? {

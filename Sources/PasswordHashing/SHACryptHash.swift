@@ -1,12 +1,12 @@
 /// SHA-256 and SHA-512 of crypt(3): `$6$SALT$DIGEST` with 5000 rounds, or
 /// `$6$rounds=656000$SALT$DIGEST`.
-struct SHACryptHash: StoredHash {
+struct SHACryptHash: SettingHash {
     let scheme: PasswordHash.Scheme
     let rounds: Int
     /// Everything before the salt.
     private let prefix: String
     private var salt: [UInt8]
-    private var digest: [UInt8]
+    private(set) var digest: [UInt8]
 
     init?(_ text: HashText) {
         let isLong = text.text.hasPrefix("$6$")
@@ -22,7 +22,7 @@ struct SHACryptHash: StoredHash {
             rounds = 5000
         }
         guard (1...16).contains(fields[0].count), fields[0].allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }),
-            CryptDigits.crypt.canSpell(fields[1], bytes: isLong ? 64 : 32)
+            fields[1].isEmpty || CryptDigits.crypt.canSpell(fields[1], bytes: isLong ? 64 : 32)
         else { return nil }
         scheme = isLong ? .sha512Crypt : .sha256Crypt
         // What stands between is the salt and its dollar sign.
@@ -33,8 +33,10 @@ struct SHACryptHash: StoredHash {
     var parameters: String { "rounds=\(rounds)" }
     var memoryKiB: Int { Crypt.memoryKiB }
 
-    func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
-        try Crypt.verify(password, setting: "\(prefix)\(String(salt[...]))$", digest: digest)
+    var setting: String { "\(prefix)\(String(salt[...]))$" }
+
+    func digests(of password: [UInt8]) throws(PasswordHashingError) -> [[UInt8]] {
+        [try Crypt.digest(of: password, setting: setting)]
     }
 
     func decoy() -> Self {

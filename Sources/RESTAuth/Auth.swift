@@ -12,21 +12,32 @@ public import ServiceLifecycle
 /// token costs a look into the database, because nothing tells this process what others have
 /// refused.
 public struct Auth: Sendable {
+    /// Users: add, find, list, disable, delete, and give roles to, without asking who asks.
     public let users: Users
+    /// Who may register, as anybody may over HTTP: openly, by invitation, with a challenge, or not.
     public let registration: Registration
+    /// Passwords: change by their owner, set by an operator, ask again before what matters most.
     public let passwords: Passwords
+    /// Credentials in, an ``Identity`` out: whether a password or a token signs someone in.
     public let login: Login
+    /// Access tokens: verify one, with or without a look into the storage. ``sessions`` gives them.
     public let accessTokens: AccessTokens
+    /// Sessions: start one for who has signed in, renew, list, and end them.
     public let sessions: Sessions
+    /// The keys that sign tokens: publish, list, replace, withdraw.
     public let signingKeys: SigningKeys
+    /// Other services that may ask about tokens: add, list, remove.
     public let clients: Clients
+    /// The instance's own secret: change it while everything runs.
     public let secretRotation: SecretRotation
+    /// Who has to wait after too many wrong passwords: list, and forgive.
     public let throttle: Throttle
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public let services: [any Service]
     /// What the doors were built from.
     public let configuration: AuthConfiguration
     private let storage: any Storage
+    private let secrets: InstanceSecrets
 
     /// Checks the configuration, opens the secrets, loads or makes the signing keys.
     /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
@@ -37,6 +48,7 @@ public struct Auth: Sendable {
             throw AuthError(
                 .misconfigured, "this storage keeps no secret of its own: configure one of at least 32 bytes")
         }
+        try configuration.legacySecret?.refuse(in: secrets.known)
         let now = configuration.now
         let revocations = Revocations(bound: .seconds(configuration.revocationBound))
         signingKeys = try await SigningKeys(storage: storage, secrets: secrets, configuration: configuration)
@@ -65,6 +77,18 @@ public struct Auth: Sendable {
         ]
         self.configuration = configuration
         self.storage = storage
+        self.secrets = secrets
+    }
+
+    /// Closes the storage after a failure, and takes back what was made for it: see
+    /// `FileStorage`.
+    package func abandon() { (storage as? any FileStorage)?.abandon(secrets) }
+
+    /// What users were imported with and is not configured.
+    package func missingPeppers() async throws -> [MissingPepper] {
+        MissingPepper.all(
+            among: try await storage.passwordHashes(sampling: MissingPepper.sampleSize),
+            besides: configuration.passwordPepper)
     }
 
     package static let revocationPageSize = 1000
@@ -90,6 +114,7 @@ public struct Auth: Sendable {
         /// told whether a password is right.
         public let throttle: Bool
 
+        /// Whether all of it is in order.
         public var isReady: Bool { storage && revocations && throttle }
     }
 

@@ -13,10 +13,21 @@ public struct AuthConfiguration: Sendable {
         set { secrets = newValue.map { InstanceSecrets($0) } }
     }
 
-    /// `iss` and `aud` of every token: the URL that clients know this service by. A token with
-    /// another one is refused, so two services that share a secret by mistake still do not take
-    /// each other's tokens.
+    /// `iss` and `client_id` of every token, and `aud` where ``tokenAudience`` names none: the URL
+    /// that clients know this service by. A token with another one is refused, so two services that
+    /// share a secret by mistake still do not take each other's tokens.
     public var issuer = "rest-auth"
+
+    /// `aud` of every token: the names of the services that are to take it, at most
+    /// ``maximumAudienceLength`` characters together. None stands for ``issuer``. For those
+    /// services to check: this one takes whatever it signed, so a change refuses no live token.
+    public var tokenAudience: [String] = []
+
+    /// In bytes of UTF-8: what leaves room for the roles in a token.
+    public static let maximumAudienceLength = 512
+
+    /// `typ` of every token. A change refuses no live token.
+    public var tokenType = AccessTokenType.accessToken
 
     /// Life of an access token in seconds, 1 to ``maximumTokenDuration``. 600 is the ancestor's.
     public var tokenDuration = 600
@@ -87,6 +98,10 @@ public struct AuthConfiguration: Sendable {
     /// cannot sign in.
     public var passwordHashLimit = HashLimit()
 
+    /// What another application mixed into the passwords that it hashed: needed as long as a user
+    /// who was imported with it has not signed in. Those users cannot without.
+    public var passwordPepper: PasswordPepper?
+
     /// Passwords hashed at once; each takes ``passwordCost``'s memory.
     public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
@@ -125,6 +140,30 @@ public struct AuthConfiguration: Sendable {
         try Self.require(hashingPatience, in: 1...600, "hashing patience")
         try throttle.validate()
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
+        try Self.checkAudience(tokenAudience)
+    }
+
+    /// - Throws: ``AuthError/Code/misconfigured`` naming the first that could be no audience (RFC
+    ///   7519 section 2, StringOrURI), that is there twice, or with which all are too long.
+    package static func checkAudience(_ audience: [String]) throws(AuthError) {
+        var (known, length) = (Set<WireText>(), 0)
+        for name in audience {
+            guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+                throw AuthError(
+                    .misconfigured, "the token audience \(name.debugDescription) is empty or has a blank in it")
+            }
+            guard !name.utf8.contains(UInt8(ascii: ":")) || URL(string: name)?.scheme?.isEmpty == false else {
+                throw AuthError(.misconfigured, "the token audience \(name.debugDescription) has a colon and is no URI")
+            }
+            guard known.insert(WireText(name)).inserted else {
+                throw AuthError(.misconfigured, "the token audience \(name.debugDescription) is there twice")
+            }
+            length += name.utf8.count
+            guard length <= maximumAudienceLength else {
+                throw AuthError(
+                    .misconfigured, "the token audiences have more than \(maximumAudienceLength) bytes together")
+            }
+        }
     }
 
     static func require(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(AuthError) {

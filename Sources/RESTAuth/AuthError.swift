@@ -5,6 +5,7 @@ public struct AuthError: Error, Sendable, Hashable {
     /// A stable, machine-readable name in snake_case; it is also the `code` of the problem
     /// document.
     public struct Code: RawRepresentable, Sendable, Hashable {
+        /// The name itself.
         public let rawValue: String
         public init(rawValue: String) { self.rawValue = rawValue }
 
@@ -79,6 +80,7 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let misconfigured = Code(rawValue: "misconfigured")
     }
 
+    /// What to decide by: the sentence may change, this does not.
     public let code: Code
     /// A sentence that may be shown to whoever made the request.
     public let detail: String
@@ -106,7 +108,9 @@ public struct AuthError: Error, Sendable, Hashable {
 
 /// How many of something are let through without a delay.
 public struct RateLimitPolicy: Sendable, Hashable {
+    /// What is counted: `account`, `network`, `registrations` and others.
     public let name: String
+    /// How many there may be.
     public let quota: Int
 
     package init(name: String, quota: Int) {

@@ -70,6 +70,13 @@ public struct InstanceSecret: Sendable {
         "super-secret", "supersecret", "top-secret", "0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz",
     ]
 
+    /// Whether it is that text's, told in a time that says nothing of where they differ.
+    func isMade(of text: String) -> Bool {
+        let other = DerivedKeys(
+            of: SymmetricKey(data: Data(text.trimmingCharacters(in: .whitespacesAndNewlines).utf8)))
+        return key(for: "secret id") == other.key(for: "secret id")
+    }
+
     /// A 256-bit key for one purpose.
     package func key(for purpose: String) -> SymmetricKey { keys.key(for: purpose) }
 }
@@ -107,8 +114,9 @@ extension InstanceSecret {
     ///
     /// The file appears whole or not at all, with mode 0600, and of two processes that start at
     /// once both end up with the same one.
-    /// - Throws: ``AuthError/Code/misconfigured`` when others than its owner may read the file, or
-    ///   it cannot be read or made.
+    /// - Throws: ``AuthError/Code/misconfigured`` when others may read the file than its owner and
+    ///   a group that the process is in, unless a container's runtime has mounted it; or when it
+    ///   cannot be read or made.
     public init(file: String) throws(AuthError) {
         if let text = try Self.read(file) {
             try self.init(SecretFile.present(in: text, path: file))
@@ -121,22 +129,18 @@ extension InstanceSecret {
         try self.init(SecretFile.present(in: text, path: file))
     }
 
+    /// The text of a file of secrets, without what editors leave around it.
     static func read(_ file: String) throws(AuthError) -> String? {
-        guard access(file, F_OK) == 0 else { return nil }
-        // Of what a link leads to.
-        let target = URL(fileURLWithPath: file).resolvingSymlinksInPath().path
-        let permissions = try? FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
-        guard let permissions, let data = FileManager.default.contents(atPath: file), data.count <= 12288,
-            let text = String(validating: data, as: UTF8.self)
-        else { throw AuthError(.misconfigured, "the secret file \(file) cannot be read") }
-        guard permissions & 0o077 == 0 else {
-            throw AuthError(
-                .misconfigured, "the secret file \(file) can be read by others; take that away with: chmod 600 \(file)")
+        do {
+            return try ConfidentialFile.text(of: file, keepsLines: true)?.text
+        } catch {
+            throw AuthError(.misconfigured, "the secret file \(error.detail)")
         }
-        return text
     }
 
-    private static func create(_ file: String) throws(AuthError) {
+    /// - Returns: whether it was made here; another process may have been first.
+    @discardableResult
+    static func create(_ file: String) throws(AuthError) -> Bool {
         var template = Array("\(file).XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw unusable(file, "cannot be made") }
@@ -144,14 +148,17 @@ extension InstanceSecret {
             close(descriptor)
             unlink(template)
         }
+        _ = FileOwner.handOver(descriptor, madeAt: file)
         let text = Array((randomText() + "\n").utf8)
         guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
             throw unusable(file, "cannot be written")
         }
         // A link fails where a rename would replace: the first of two starting processes wins, and
         // both read its secret.
-        guard link(template, file) == 0 || errno == EEXIST else { throw unusable(file, "cannot be made") }
+        let isFirst = link(template, file) == 0
+        guard isFirst || errno == EEXIST else { throw unusable(file, "cannot be made") }
         synchronize(directory: (file as NSString).deletingLastPathComponent.nonEmpty ?? ".")
+        return isFirst
     }
 
     /// 256 random bits.

@@ -32,6 +32,13 @@ package enum JSON: Sendable, Equatable {
         self = value
     }
 
+    /// The same of a text that came in a body or a file, where programs of Windows put a byte order
+    /// mark before it: that is passed over (RFC 8259 section 8.1). In a token it is an error.
+    package init?(text bytes: some Collection<UInt8>) {
+        let mark = TextEncoding.utf8.mark
+        self.init(bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes.dropFirst(0))
+    }
+
     /// The value of that member when this is an object that has it.
     package subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }

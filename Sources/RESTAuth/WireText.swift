@@ -58,6 +58,11 @@ package struct WireText: Sendable {
         return WireText(bytes.dropLast(end.utf8CodeUnitCount))
     }
 
+    package func before(end: WireText) -> WireText? {
+        guard bytes.suffix(end.bytes.count).elementsEqual(end.bytes) else { return nil }
+        return WireText(bytes.dropLast(end.bytes.count))
+    }
+
     /// Without these ASCII characters at the end.
     package func trimmingEnd(_ character: Unicode.Scalar) -> WireText {
         let end = bytes.lastIndex { $0 != UInt8(ascii: character) }.map(bytes.index(after:)) ?? bytes.startIndex

@@ -11,8 +11,8 @@ public struct AuthRoutesConfiguration: Sendable {
     public var scheme = "http"
 
     /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Only with a
-    /// ``TrustedProxies`` middleware in front, which takes away what others than the proxies have
-    /// sent.
+    /// ``TrustedProxies`` middleware in front, which leaves in them what the proxies say and
+    /// nothing else.
     public var believesForwardedFields = false
 
     /// Whether the refresh token is given and taken as a cookie, for browsers.
@@ -21,9 +21,19 @@ public struct AuthRoutesConfiguration: Sendable {
     /// Whether the refresh token is given in the body of the answer.
     public var refreshTokenInBody = true
 
-    /// Origins beside the routes' own whose pages may call the routes; a star stands for all. Those
-    /// that are named, and of the same site, may use the cookie as well.
-    public var trustedOrigins: Set<String> = []
+    /// Whether the cookie is `Secure`, which keeps it off what travels in the clear. Not so, it is
+    /// still given with it to whoever does not come by `http://localhost`, or by another name of
+    /// the own machine: for development with Safari, and with other clients that keep no such
+    /// cookie there.
+    public var refreshTokenCookieSecure = true
+
+    /// Origins beside the routes' own whose pages may call the routes, each an ``OriginPattern``; a
+    /// star stands for all. Those that are named, and of the same site, may use the cookie as well.
+    public var trustedOrigins: Set<String> = [] {
+        didSet { allowedOrigins = AllowedOrigins(trustedOrigins) }
+    }
+
+    private(set) var allowedOrigins = AllowedOrigins([])
 
     /// Whether anybody is shown a user's name by the user's number, as by the ancestor; otherwise
     /// whoever is signed in.
@@ -36,6 +46,12 @@ public struct AuthRoutesConfiguration: Sendable {
     public var bodyLimit = 65536
 
     public init() {}
+
+    /// Whether that is a URL of the own machine, without TLS.
+    package static func isLoopbackInTheClear(_ url: String) -> Bool {
+        guard let parts = OriginParts(WireText(url)) else { return false }
+        return parts.scheme.equals("http") && parts.hasHost && parts.isLoopback
+    }
 }
 
 extension Auth {
@@ -44,28 +60,40 @@ extension Auth {
     ///
     ///     auth.addRoutes(to: router)                       // /api/users ...
     ///     auth.addRoutes(to: router.group("accounts"))     // /accounts/api/users ...
+    /// - Parameters:
+    ///   - routes: a router or a group of one.
+    ///   - configuration: what they need to know.
+    ///   - omitted: which of them not to add, whose paths are free then.
     public func addRoutes<Context: RequestContext>(
-        to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init()
+        to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init(),
+        leavingOut omitted: AuthRoutes = []
     ) {
         let routes = routes.group().add(middleware: CrossSiteRefusal(configuration: configuration))
         let group = routes.group("api")
         UserRoutes(
             users: users, registration: registration, login: login, throttle: throttle, configuration: configuration
-        ).add(to: group)
-        ChallengeRoutes(registration: registration).add(to: group)
-        TokenRoutes(login: login, sessions: sessions).add(to: group)
+        ).add(to: group, leavingOut: omitted)
+        if !omitted.contains(.registration) { ChallengeRoutes(registration: registration).add(to: group) }
+        if !omitted.contains(.token) { TokenRoutes(login: login, sessions: sessions).add(to: group) }
         let sessionRoutes = SessionRoutes(
             login: login, sessions: sessions, configuration: configuration,
             cookieLifetime: self.configuration.sessionInactivityTimeout)
-        sessionRoutes.add(to: group)
-        MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
-        ResourceRoutes(login: login).add(to: group)
-        VerifyRoutes(login: login).add(to: group)
-        RevocationRoutes(
-            revocations: RevocationList(auth: self), clients: clients, isPublic: configuration.publicRevocations
-        ).add(to: group)
-        OAuthRoutes(auth: self, configuration: configuration).add(to: routes)
-        WellKnownRoutes(auth: self, configuration: configuration).add(to: routes)
+        if !omitted.contains(.sessions) { sessionRoutes.add(to: group) }
+        if !omitted.contains(.account) {
+            MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
+        }
+        if !omitted.contains(.resource) { ResourceRoutes(login: login).add(to: group) }
+        if !omitted.contains(.verify) { VerifyRoutes(login: login, now: self.configuration.now).add(to: group) }
+        if !omitted.contains(.revocations) {
+            RevocationRoutes(
+                revocations: RevocationList(auth: self), clients: clients, isPublic: configuration.publicRevocations
+            ).add(to: group)
+        }
+        if !omitted.contains(.oauth) { OAuthRoutes(auth: self, configuration: configuration).add(to: routes) }
+        if !omitted.contains(.wellKnown) {
+            WellKnownRoutes(auth: self, configuration: configuration, hasOAuth: !omitted.contains(.oauth))
+                .add(to: routes)
+        }
     }
 
     /// Adds `/health/live` and `/health/ready`.

@@ -4,6 +4,7 @@ public import RESTAuth
 
 /// Which credentials a route takes.
 public struct AcceptedCredentials: OptionSet, Sendable {
+    /// A bit for each.
     public let rawValue: Int
     public init(rawValue: Int) { self.rawValue = rawValue }
 
@@ -11,6 +12,7 @@ public struct AcceptedCredentials: OptionSet, Sendable {
     public static let password = AcceptedCredentials(rawValue: 1)
     /// An access token, as Bearer or as the user name of HTTP Basic.
     public static let token = AcceptedCredentials(rawValue: 2)
+    /// Either.
     public static let any: AcceptedCredentials = [.password, .token]
 }
 
@@ -22,8 +24,8 @@ public struct AcceptedCredentials: OptionSet, Sendable {
 ///         .group(context: SignedInContext<AppContext>.self)
 ///         .get { _, context in "Hello, \(context.identity.username)!" }
 public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
-    /// Answers a refusal in the adopter's own words. The challenges of a 401 are added when the
-    /// answer has none.
+    /// Answers a refusal in the adopter's own words, or throws what others turn into an answer. A
+    /// 401 without a challenge is given one.
     public typealias Refusal = @Sendable (AuthError, Request, Context) async throws -> Response
 
     let verifier: any CredentialVerifier
@@ -31,6 +33,19 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     let requirements: [Requirement]
     let now: @Sendable () -> Date
     let refusal: Refusal?
+
+    /// - Parameter requirements: none is not "nobody has to sign in", which is
+    ///   `Requirement.optional`, but that nothing more is asked of who does.
+    init(
+        verifier: any CredentialVerifier, accepted: AcceptedCredentials, requirements: [Requirement],
+        now: @escaping @Sendable () -> Date, refusal: Refusal?
+    ) {
+        self.verifier = verifier
+        self.accepted = accepted
+        self.requirements = requirements.isEmpty ? [.signedIn] : requirements
+        self.now = now
+        self.refusal = refusal
+    }
 
     public func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -43,18 +58,47 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
-        return try await next(request, context)
+        return try await Self.challenging(request, context) { try await next(request, context) }
     }
 
     private func refuse(_ error: AuthError, _ request: Request, _ context: Context) async throws -> Response {
         let problem = Problem(error, request: request)
         guard let refusal else { return problem.response(from: request, context: context) }
-        var response = try await refusal(error, request, context)
-        if response.status == .unauthorized || response.status == .forbidden,
-            !response.headers.contains(.wwwAuthenticate)
-        {
+        var response = try await Self.challenging(request, context, for: error) {
+            try await refusal(error, request, context)
+        }
+        // Of a role that is missing, Bearer has something to say (RFC 6750 section 3.1).
+        if response.status == .forbidden, !response.headers.contains(.wwwAuthenticate) {
             response.headers.append(contentsOf: problem.headers)
         }
+        return response
+    }
+
+    /// What is answered, or thrown by what knows its answer, with a challenge where it is a 401.
+    private static func challenging(
+        _ request: Request, _ context: Context, for error: AuthError = .credentialsRequired,
+        _ answer: () async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await answer().challenging(for: error, to: request)
+        } catch let thrown as any HTTPResponseError where thrown.status == .unauthorized {
+            // Whoever stands around this goes on to see what was thrown, where it can be told of a
+            // challenge. These two are answered with one anyway.
+            if thrown is Problem || thrown is AuthError { throw thrown }
+            guard var known = thrown as? HTTPError else {
+                return try thrown.response(from: request, context: context).challenging(for: error, to: request)
+            }
+            known.headers.addMissingChallenge(for: error, to: request)
+            throw known
+        }
+    }
+}
+
+extension Response {
+    fileprivate func challenging(for error: AuthError, to request: Request) -> Response {
+        guard status == .unauthorized else { return self }
+        var response = self
+        response.headers.addMissingChallenge(for: error, to: request)
         return response
     }
 }
@@ -63,9 +107,9 @@ extension Auth {
     /// A middleware that protects the routes after it.
     /// - Parameters:
     ///   - accepted: which credentials are taken; others are refused with 401.
-    ///   - requirements: what must hold of whoever comes, all of them; `Requirement.optional` lets
-    ///     a request without credentials
-    ///     through, with no identity in its context.
+    ///   - requirements: what must hold of whoever comes, all of them; none asks for no more than
+    ///     to be signed in. `Requirement.optional` lets a request without credentials through, with
+    ///     no identity in its context.
     ///   - context: the context of the routes after it.
     ///   - refusal: answers a refusal in place of the problem document.
     public func authenticator<Context: AuthRequestContext>(
@@ -93,7 +137,7 @@ extension Auth {
 
 extension CredentialVerifier {
     /// A middleware that protects the routes after it, by whatever this verifier knows; as `Auth`
-    /// has one.
+    /// has one. To require nothing asks for who is signed in.
     public func authenticator<Context: AuthRequestContext>(
         accepting accepted: AcceptedCredentials = .any, requiring requirements: [Requirement] = [.signedIn],
         context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil

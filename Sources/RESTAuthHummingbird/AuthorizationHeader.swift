@@ -74,25 +74,40 @@ enum AuthorizationHeader {
 
     // MARK: Challenges
 
-    /// What a refusal asks for: always Basic; for who came with Bearer, that scheme's challenge as
-    /// well (RFC 6750 section 3).
-    static func challenges(for error: AuthError, request: Request) -> HTTPFields {
-        var fields = HTTPFields()
-        if error.code != .invalidRequest, error.code != .forbidden {
-            fields.append(HTTPField(name: .wwwAuthenticate, value: basicChallenge))
-        }
-        let isBearer = request.headers[fields: .authorization].contains { field in
-            field.value.utf8.firstIndex(of: UInt8(ascii: " ")).map { scheme(field.value.utf8[..<$0]) == .bearer }
-                ?? (scheme(field.value.utf8[...]) == .bearer)
-        }
-        if isBearer, error.code != .invalidClient {
+    /// What a refusal asks for; `nil` where signing in would not help.
+    ///
+    /// A browser opens a dialogue of its own for Basic, over whatever page has asked. So Basic is
+    /// for who came with it, with nothing, or by the address bar. Who came with Bearer is told of
+    /// that alone (RFC 6750 section 3), and so is a script, whose page signs in by itself: a 401
+    /// needs a challenge (RFC 9110 section 15.5.2), and no browser asks its user for this one. A
+    /// client that came with Basic is asked for that in any case (RFC 6749 section 5.2).
+    static func challenge(for error: AuthError, request: Request) -> HTTPField? {
+        let schemes = presentedSchemes(request)
+        if schemes.contains(.bearer), error.code != .invalidClient {
             let maxAge = error.maxAge.map { #", max_age="\#($0)""# } ?? ""
-            fields.append(
-                HTTPField(
-                    name: .wwwAuthenticate,
-                    value: #"Bearer realm="Authentication Required", error="\#(bearerError(error.code))"\#(maxAge)"#))
+            let description = #", error="\#(bearerError(error.code))"\#(maxAge)"#
+            return HTTPField(name: .wwwAuthenticate, value: bearerChallenge + description)
         }
-        return fields
+        guard error.code != .invalidRequest, error.code != .forbidden else { return nil }
+        let isFromScript = isFromScript(request) && !(error.code == .invalidClient && schemes.contains(.basic))
+        return HTTPField(name: .wwwAuthenticate, value: isFromScript ? bearerChallenge : basicChallenge)
+    }
+
+    private static let bearerChallenge = #"Bearer realm="Authentication Required""#
+
+    private static func presentedSchemes(_ request: Request) -> [Scheme] {
+        request.headers[fields: .authorization].compactMap { field in
+            scheme(field.value.utf8.prefix { $0 != UInt8(ascii: " ") })
+        }
+    }
+
+    /// Whether a page's script has made the request, or a page for a part of itself: by what
+    /// libraries have said since long before browsers did, and by what browsers say (Fetch Metadata
+    /// Request Headers). What is not understood is no navigation.
+    private static func isFromScript(_ request: Request) -> Bool {
+        if request.headers.contains(.xRequestedWith) { return true }
+        let modes = request.headers[values: .secFetchMode]
+        return !modes.isEmpty && !(modes.count == 1 && modes.allSatisfy { WireText($0).equals("navigate") })
     }
 
     private static func bearerError(_ code: AuthError.Code) -> String {
@@ -103,4 +118,21 @@ enum AuthorizationHeader {
         default: "invalid_token"
         }
     }
+}
+
+extension HTTPFields {
+    /// Those of a 401, with a challenge where there is none: whoever has made it, and in whatever
+    /// words.
+    mutating func addMissingChallenge(for error: AuthError = .credentialsRequired, to request: Request) {
+        guard self[values: .wwwAuthenticate].allSatisfy(\.isEmpty) else { return }
+        let challenge =
+            AuthorizationHeader.challenge(for: error, request: request)
+            ?? AuthorizationHeader.challenge(for: .credentialsRequired, request: request)
+        self[fields: .wwwAuthenticate] = [challenge].compactMap(\.self)
+    }
+}
+
+extension HTTPField.Name {
+    static let secFetchMode = Self("Sec-Fetch-Mode")!
+    static let xRequestedWith = Self("X-Requested-With")!
 }

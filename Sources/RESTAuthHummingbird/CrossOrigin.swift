@@ -5,42 +5,45 @@ import RESTAuth
 /// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch
 /// standard).
 ///
-/// A preflight is answered here, without credentials, because browsers send none with it.
-/// Credentials go in the `Authorization` field; cookies are allowed only where asked for, and only
-/// to origins that are named.
+/// A preflight is answered here, without credentials, because browsers send none with it. Whatever
+/// fields the page asks for are allowed: libraries that watch a page add some to all that it sends
+/// (`traceparent`, `baggage`, `sentry-trace`). Credentials go in the `Authorization` field; cookies
+/// are allowed only where asked for, and only to origins that are named.
 public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
-    private let origins: Set<WireText>
-    private let allowsAll: Bool
+    private let origins: AllowedOrigins
     private let allowsCookies: Bool
 
     /// - Parameters:
-    ///   - origins: exact origins such as `https://app.example.com`, or `*` for all.
+    ///   - origins: each an ``OriginPattern``, or `*` for all. What is neither allows nobody;
+    ///     ``OriginPattern/init(_:)`` says what is wrong with it.
     ///   - allowsCookies: whether pages of the named origins may send cookies. Never of those that
     ///     only the star allows.
     public init(origins: [String], allowsCookies: Bool = false) {
-        self.origins = Set(origins.map { WireText($0) })
-        allowsAll = self.origins.contains(WireText("*"))
+        self.origins = AllowedOrigins(origins)
         self.allowsCookies = allowsCookies
     }
 
     public func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        guard let origin = request.headers[.origin] else { return try await next(request, context) }
-        let isNamed = origins.contains(WireText(origin))
-        let isPreflight = request.method == .options && request.headers.contains(.accessControlRequestMethod)
-        var response = isPreflight ? Response(status: .noContent) : try await next(request, context)
-        response.headers.append(HTTPField(name: .vary, value: "Origin"))
-        guard allowsAll || isNamed else { return response }
-        response.headers[.accessControlAllowOrigin] = origin
-        if allowsCookies, isNamed { response.headers[.accessControlAllowCredentials] = "true" }
-        if isPreflight {
-            response.headers[.accessControlAllowMethods] = "GET, HEAD, POST, PUT, PATCH, DELETE"
-            response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"
-            response.headers[.accessControlMaxAge] = "600"
+        let answer = answer(to: request)
+        var response: Response
+        if let answer, request.isPreflight {
+            response = answer.preflight(request)
         } else {
-            response.headers[.accessControlExposeHeaders] = "Location, Retry-After, WWW-Authenticate"
+            response = try await next(request, context)
+            answer?.open(&response)
         }
+        // Also where nobody is allowed anything: it depended on who came.
+        response.headers[values: .vary] = ["Origin"] + response.headers[values: .vary]
         return response
+    }
+
+    private func answer(to request: Request) -> CrossOriginAnswer? {
+        switch origins.standing(of: request.headers[values: .origin]) {
+        case .named: CrossOriginAnswer(origin: request.headers[.origin] ?? "", allowsCookies: allowsCookies)
+        case .any: CrossOriginAnswer(origin: "*")
+        case .stranger, nil: nil
+        }
     }
 }

@@ -9,8 +9,8 @@ import RESTAuth
 /// theirs: an account, a wrong password that is counted, a session that ends. So whatever does not
 /// come from a page of this origin, or of one that is named in
 /// ``AuthRoutesConfiguration/trustedOrigins``, may look at what is public, and nothing else. The
-/// routes of ``RESTAuth/Auth/addRoutes(to:configuration:)`` have this around them. Put it around
-/// routes of your own as well that change something or ask who comes.
+/// routes of ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` have this around them. Put
+/// it around routes of your own as well that change something or ask who comes.
 ///
 /// What says nothing of a page is no browser's.
 public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
@@ -29,11 +29,11 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
         return Problem.crossSite("Pages of other sites may not do this.").response(from: request, context: context)
     }
 
-    /// Whether anything comes of it. A link has no credentials, unless they stand before the host.
+    /// Whether anything comes of it. A link has no credentials, unless they stand before the host,
+    /// and a preflight has none.
     private static func matters(_ request: Request) -> Bool {
         switch request.method {
-        case .options: false
-        case .get, .head: request.headers.contains(.authorization)
+        case .get, .head, .options: request.headers.contains(.authorization)
         default: true
         }
     }
@@ -108,12 +108,14 @@ struct RequestInitiator {
     }
 
     private static func origin(_ request: Request, _ configuration: AuthRoutesConfiguration) -> Origin {
-        let values = request.headers[values: .origin].map { WireText($0) }
-        guard let origin = values.first else { return .unsaid }
-        guard values.count == 1 else { return .other }
-        if configuration.trustedOrigins.contains(where: { WireText($0) == origin }) { return .trusted }
-        if (try? RequestOrigin(request, configuration: configuration))?.isOrigin(origin) == true { return .ours }
-        return configuration.trustedOrigins.contains { WireText($0).equals("*") } ? .any : .other
+        let values = request.headers[values: .origin]
+        guard let standing = configuration.allowedOrigins.standing(of: values), let value = values.first else {
+            return .unsaid
+        }
+        if standing == .named { return .trusted }
+        let own = values.count == 1 ? try? RequestOrigin(request, configuration: configuration) : nil
+        if own?.isOrigin(WireText(value)) == true { return .ours }
+        return standing == .any ? .any : .other
     }
 }
 

@@ -9,6 +9,7 @@ struct HealthRoutes: Sendable {
     static let alive: JSON = ["status": "ok"]
 
     func add(to routes: some RouterMethods<some RequestContext>) {
+        let routes = routes.group().add(middleware: ReadableByEveryPage())
         routes.resource("live", [.get: { _, _ in .json(Self.alive) }])
         routes.resource("ready", [.get: { _, _ in try await ready() }])
     }

@@ -1,3 +1,5 @@
+import RESTAuth
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -32,8 +34,33 @@ package enum HostName {
     }
 
     private static func isIPv6(_ bytes: ArraySlice<UInt8>) -> Bool {
+        canonicalIPv6(String(decoding: bytes, as: UTF8.self)) != nil
+    }
+
+    /// The one spelling of an IPv6 address that browsers use (RFC 5952); `nil` for what is none.
+    static func canonicalIPv6(_ text: String) -> String? {
         var address = in6_addr()
-        return inet_pton(AF_INET6, String(decoding: bytes, as: UTF8.self), &address) == 1
+        // In C a string ends at a NUL.
+        guard !text.utf8.contains(0), inet_pton(AF_INET6, text, &address) == 1 else { return nil }
+        var spelled = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        guard inet_ntop(AF_INET6, &address, &spelled, socklen_t(spelled.count)) != nil else { return nil }
+        spelled.removeSubrange((spelled.firstIndex(of: 0) ?? spelled.endIndex)...)
+        return String(decoding: spelled.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Whether it is four numbers with dots between.
+    static func isIPv4(_ text: String) -> Bool {
+        var address = in_addr()
+        return !text.utf8.contains(0) && inet_pton(AF_INET, text, &address) == 1
+    }
+
+    /// Whether it names the machine that asks: `localhost` and what is below it (RFC 6761 section
+    /// 6.3), 127.0.0.0/8 and `[::1]`.
+    /// - Parameter host: without a port, in small letters.
+    package static func isLoopback(_ host: String) -> Bool {
+        let host = WireText(host)
+        if host.equals("localhost") || host.ends(with: ".localhost") || host.equals("[::1]") { return true }
+        return host.begins(with: "127.") && isIPv4(host.string)
     }
 
     /// Nothing, or a colon and at most 65535.

@@ -1,3 +1,4 @@
+import Foundation
 package import HTTPTypes
 package import RESTAuth
 
@@ -8,9 +9,11 @@ package import RESTAuth
 /// router has to answer it.
 package struct ImmediateRoutes: Sendable {
     private let accessTokens: AccessTokens
+    private let now: @Sendable () -> Date
 
     package init(auth: Auth) {
         accessTokens = auth.accessTokens
+        now = auth.configuration.now
     }
 
     /// A 200 that nobody may keep, without the fields that all answers have.
@@ -29,6 +32,16 @@ package struct ImmediateRoutes: Sendable {
         }
     }
 
+    /// `nil` for a role that is missing as well.
+    private func verified(_ identity: Identity, _ path: WireText) -> Answer? {
+        guard let requirements = try? VerifyRoutes.requirements(of: path),
+            requirements.allSatisfy({ (try? $0.check(identity, at: now())) != nil })
+        else { return nil }
+        let isBelow = !path.before("?").equals("/api/verify")
+        return Answer(
+            route: isBelow ? "/api/verify/**" : "/api/verify", fields: VerifyRoutes.fields(for: identity))
+    }
+
     package func answer(to request: HTTPRequest) -> Answer? {
         // Who may ask, and read the answer, is for the router's middleware to say.
         guard request.method == .get, !request.headerFields.contains(.origin),
@@ -38,13 +51,11 @@ package struct ImmediateRoutes: Sendable {
             return Answer(
                 route: "/health/live", fields: [.contentType: "application/json"], body: HealthRoutes.alive.bytes)
         }
-        guard path.equals("/api/resource") || path.equals("/api/verify"),
+        guard path.equals("/api/resource") || path.isVerifyPath,
             case .token(let token)? = try? AuthorizationHeader.credentials(in: request.headerFields),
             let identity = accessTokens.remembered(token)
         else { return nil }
-        if path.equals("/api/verify") {
-            return Answer(route: "/api/verify", fields: VerifyRoutes.fields(for: identity))
-        }
+        if path.isVerifyPath { return verified(identity, path) }
         return Answer(
             route: "/api/resource", fields: [.contentType: "application/json"],
             body: ResourceRoutes.greeting(for: identity).bytes)

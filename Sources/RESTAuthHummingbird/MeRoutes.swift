@@ -60,26 +60,29 @@ struct MeRoutes: Sendable {
 
     private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
         // Who came by the password has given it already.
-        if identity.method != .password {
-            try await auth.passwords.confirm(
-                body.objectIfPresent(request).requiredString("password"), for: identity, at: address)
+        guard identity.method != .password else {
+            try await auth.users.delete(identity.userID)
+            return .empty()
         }
+        let fields = try await body.fieldsIfPresent(request, known: ["password"])
+        try await auth.passwords.confirm(fields.requiredString("password"), for: identity, at: address)
         try await auth.users.delete(identity.userID)
-        return .empty()
+        return .empty().naming(ignored: fields)
     }
 
     /// Every token from before is refused: who came by one needs another.
     private func changePassword(_ request: Request, _ identity: Identity, from origin: SessionOrigin) async throws
         -> Response
     {
-        let fields = try await body.object(request)
+        let fields = try await body.fields(request, known: ["current_password", "new_password"])
         let tokens = try await auth.passwords.change(
             from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity,
             at: origin.address, origin: origin)
-        guard let tokens else { return .empty() }
+        guard let tokens else { return .empty().naming(ignored: fields) }
         let own = RequestOrigin.path(of: request, configuration: configuration)
         return sessionRoutes.answer(
-            tokens.access, tokens.refresh, path: own.droppingSegment.droppingSegment + "/tokens")
+            tokens.access, tokens.refresh, to: request, path: own.droppingSegment.droppingSegment + "/tokens"
+        ).naming(ignored: fields)
     }
 
     // MARK: Sessions
@@ -97,8 +100,11 @@ struct MeRoutes: Sendable {
         return .empty()
     }
 
-    /// `scope=others` spares the session that asks.
+    /// `scope=others` spares the session that asks. What may be a misspelt `scope` ends nothing.
     private func endSessions(_ request: Request, _ identity: Identity) async throws -> Response {
+        guard request.uri.queryParameters.allSatisfy({ WireText($0.key).equals("scope") }) else {
+            throw AuthError(.validationFailed, "there is no parameter here but scope", field: "scope")
+        }
         let kept: Session.ID?
         switch request.uri.queryParameters.get("scope").map({ WireText($0) }) {
         case nil: kept = nil

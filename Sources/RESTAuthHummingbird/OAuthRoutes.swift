@@ -58,7 +58,7 @@ struct OAuthRoutes: Sendable {
             let claims = try await auth.accessTokens.claims(of: Array(token.utf8))
             return [
                 "active": true, "token_type": "Bearer", "token_use": "access_token", "iss": .string(claims.issuer),
-                "aud": .string(claims.issuer),
+                "aud": claims.audienceJSON, "client_id": .string(claims.issuer),
                 "sub": .string(String(claims.subject)), "username": .string(claims.username),
                 "sid": .string(claims.sessionID.description), "roles": .array(claims.roles.map(JSON.string)),
                 "jti": .string(claims.tokenID), "iat": .integer(claims.issuedAt), "exp": .integer(claims.expiresAt),

@@ -8,6 +8,7 @@ public import RESTAuth
 /// This is the one table from error to status, body and challenge. What is not in it becomes a 500
 /// that says nothing.
 public struct Problem: Error, Sendable {
+    /// The answer's.
     public let status: HTTPResponse.Status
     /// A stable name in snake_case.
     public let code: String
@@ -19,6 +20,7 @@ public struct Problem: Error, Sendable {
     public let field: String?
     /// What this kind of problem says beside (RFC 9457 section 3.2).
     let members: [(String, JSON)]
+    /// Fields of the answer beside those of every problem.
     public var headers: HTTPFields
 
     public init(
@@ -48,7 +50,9 @@ public struct Problem: Error, Sendable {
         case let problem as Problem: self = problem
         case let error as AuthError: self.init(error, request: request)
         case let error as HTTPError:
-            self.init(error.status, code: Self.code(of: error.status), detail: error.body ?? error.status.reasonPhrase)
+            self.init(
+                error.status, code: Self.code(of: error.status), detail: error.body ?? error.status.reasonPhrase,
+                headers: error.headers)
         case is CancellationError: self = .abandoned
         default: self = .internalError
         }
@@ -85,7 +89,7 @@ extension Problem {
             status, code: error.code.rawValue, title: Self.title(of: error.code), detail: error.detail,
             field: error.field)
         if status == .unauthorized || error.code == .invalidRequest || error.code == .forbidden {
-            headers = AuthorizationHeader.challenges(for: error, request: request)
+            headers = HTTPFields([AuthorizationHeader.challenge(for: error, request: request)].compactMap(\.self))
         }
         if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
         // draft-ietf-httpapi-ratelimit-headers: the quota, and that nothing of it remains for so
@@ -187,13 +191,16 @@ extension Problem: HTTPResponseError {
             status: status,
             headers: [.contentType: Self.mediaType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: document(requestID: requestID))))
-        response.headers.append(contentsOf: headers)
+        for field in headers where field.name != .contentType { response.headers.append(field) }
+        if status == .unauthorized { response.headers.addMissingChallenge(to: request) }
         return request.method == .head ? response.createHeadResponse() : response
     }
 }
 
 /// The core's errors, thrown from an adopter's own handlers, are answered as from ours.
 extension AuthError: HTTPResponseError {
+    /// The one that it is answered with: 401 for who is not signed in, 403 for who may not, and so
+    /// on. Answers in words of your own keep it.
     public var status: HTTPResponse.Status { Problem.status(of: code) }
 
     public func response(from request: Request, context: some RequestContext) -> Response {

@@ -8,21 +8,22 @@ struct RequestBody: Sendable {
     /// In bytes.
     let limit: Int
 
+    /// - Parameter known: the fields that the route understands.
     /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what
     ///   has not come whole or is not one JSON object.
-    func object(_ request: Request) async throws -> JSON {
+    func fields(_ request: Request, known: [StaticString]) async throws -> RequestFields {
         try checkType(request)
-        return try parse(await collect(request))
+        return RequestFields(try parse(await collect(request)), known: known)
     }
 
     /// The same where a body may be left out: then there are no fields.
     ///
     /// Whether there is a body, only reading tells: HTTP/2 has no field that must announce one.
-    func objectIfPresent(_ request: Request) async throws -> JSON {
+    func fieldsIfPresent(_ request: Request, known: [StaticString]) async throws -> RequestFields {
         let bytes = try await collect(request)
-        guard !bytes.isEmpty else { return .object([]) }
+        guard !bytes.isEmpty else { return RequestFields([:], known: known) }
         try checkType(request)
-        return try parse(bytes)
+        return RequestFields(try parse(bytes), known: known)
     }
 
     private func checkType(_ request: Request) throws {
@@ -40,7 +41,7 @@ struct RequestBody: Sendable {
     }
 
     private func parse(_ bytes: [UInt8]) throws -> JSON {
-        guard let json = JSON(bytes), case .object = json else {
+        guard let json = JSON(text: bytes), case .object = json else {
             throw Problem(
                 .badRequest, code: "invalid_json",
                 detail: bytes.isEmpty ? "missing argument: the body is empty" : "The body is not one JSON object.")
@@ -95,26 +96,5 @@ struct RequestBody: Sendable {
         guard let type = contentType.map({ mediaType($0).lowercased }) else { return true }
         return type.equals("application/json")
             || type.ends(with: "+json") && type.after("application/")?.isToken == true
-    }
-}
-
-extension JSON {
-    /// The string field of that name.
-    /// - Throws: `validation_failed` when it is missing, `null` or of another type.
-    func requiredString(_ name: String) throws(AuthError) -> String {
-        guard let value = try optionalString(name) else {
-            throw AuthError(.validationFailed, "missing argument: \(name)", field: name)
-        }
-        return value
-    }
-
-    /// The string field of that name, `nil` when it is missing or `null`.
-    /// - Throws: `validation_failed` when it is of another type.
-    func optionalString(_ name: String) throws(AuthError) -> String? {
-        switch self[name] {
-        case .string(let value): return value
-        case nil, .null: return nil
-        default: throw AuthError(.validationFailed, "\(name) must be a string", field: name)
-        }
     }
 }

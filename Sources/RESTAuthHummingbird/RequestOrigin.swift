@@ -16,8 +16,8 @@ struct RequestOrigin {
         var host = request.head.authority
         if configuration.believesForwardedFields {
             let proto = request.headers[.xForwardedProto].map { WireText($0) }
-            if proto?.isWord("http") == true { scheme = "http" }
-            if proto?.isWord("https") == true { scheme = "https" }
+            if proto?.isWord("http") == true || proto?.isWord("ws") == true { scheme = "http" }
+            if proto?.isWord("https") == true || proto?.isWord("wss") == true { scheme = "https" }
             if let forwarded = request.headers[.xForwardedHost] { host = forwarded }
         }
         guard let host, HostName.isValid(host) else {
@@ -25,6 +25,9 @@ struct RequestOrigin {
         }
         base = "\(scheme)://\(host)"
     }
+
+    /// Whether these are URLs of the own machine, without TLS.
+    var isLoopbackInTheClear: Bool { AuthRoutesConfiguration.isLoopbackInTheClear(base) }
 
     /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a
     /// scheme's own port out.
@@ -43,7 +46,8 @@ struct RequestOrigin {
         (configuration.publicURL.map(path(ofURL:)) ?? "") + request.uri.path.trimmingSlashes
     }
 
-    private static func path(ofURL url: String) -> String {
+    /// The path in a URL, or nothing.
+    static func path(ofURL url: String) -> String {
         let url = WireText(url)
         return (url.after("https://") ?? url.after("http://") ?? url).from("/").string
     }
@@ -64,8 +68,6 @@ extension String {
 }
 
 extension HTTPField.Name {
-    static let xForwardedFor = Self("X-Forwarded-For")!
-    static let xForwardedProto = Self("X-Forwarded-Proto")!
-    static let xForwardedHost = Self("X-Forwarded-Host")!
+    static let via = Self("Via")!
     static let pragma = Self("Pragma")!
 }

@@ -3,19 +3,24 @@ package import Hummingbird
 
 /// One path and what it does for each method; what HTTP itself asks of a path comes with it.
 ///
-/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed, every other method gets
-/// 405 with `Allow`. Nobody may keep an answer that does not say itself how long it is good.
+/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed unless it has a handler of
+/// its own, every other method gets 405 with `Allow`, unless it is left free for somebody else.
+/// Nobody may keep an answer that does not say itself how long it is good.
 extension RouterMethods {
     package typealias Handler = @Sendable (Request, Context) async throws -> Response
 
-    package func resource(_ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler]) {
+    package func resource(
+        _ path: RouterPath, _ handlers: [HTTPRequest.Method: Handler], leavingFree free: Set<HTTPRequest.Method> = []
+    ) {
         var handlers = handlers
         if let get = handlers[.get] {
             handlers[.head] = { request, context in try await get(request, context).createHeadResponse() }
         }
-        let allowed = (handlers.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
-        handlers[.options] = { _, _ in Response(status: .noContent, headers: [.allow: allowed]) }
-        for method in HTTPRequest.Method.registered where handlers[method] == nil {
+        let allowed = Set(handlers.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
+        if handlers[.options] == nil {
+            handlers[.options] = { _, _ in Response(status: .noContent, headers: [.allow: allowed]) }
+        }
+        for method in HTTPRequest.Method.registered where handlers[method] == nil && !free.contains(method) {
             handlers[method] = { _, _ in
                 throw Problem(
                     .methodNotAllowed, code: "method_not_allowed", detail: "Allowed here: \(allowed).",

@@ -24,37 +24,39 @@ struct SessionRoutes: Sendable {
     private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try refuseOtherSites(request)
         let identity: Identity
+        var ignored: RequestFields?
         if request.headers.contains(.authorization) {
             identity = try await login.identity(of: request, in: context)
         } else {
-            let fields = try await body.object(request)
+            let fields = try await body.fields(request, known: ["username", "password"])
+            ignored = fields
             identity = try await login.attempt(
                 fields.requiredString("username"), password: fields.requiredString("password"),
                 from: context.knownClientAddress)
         }
-        return answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
+        let response = answer(
+            try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
+        return ignored.map { response.naming(ignored: $0) } ?? response
     }
 
     private func renew(_ request: Request) async throws -> Response {
         try refuseOtherSites(request)
-        let fields = try await body.objectIfPresent(request)
+        let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
         if let token = try fields.optionalString("refresh_token") {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await sessions.refresh(token), to: request).naming(ignored: fields)
         }
         let cookies = cookies(of: request)
-        guard let token = cookies.first else {
-            throw AuthError(.validationFailed, "missing argument: refresh_token", field: "refresh_token")
-        }
+        guard let token = cookies.first else { throw fields.missing("refresh_token") }
         // Another page of the site may have put one beside ours, to be renewed as someone else.
         guard cookies.count == 1 else {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
         do {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await sessions.refresh(token), to: request).naming(ignored: fields)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
-            problem.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
+            problem.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
             throw problem
         }
     }
@@ -67,23 +69,27 @@ struct SessionRoutes: Sendable {
         case .password?: throw AuthError.credentialsRequired
         case nil: break
         }
-        let fields = try await body.objectIfPresent(request)
+        let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
         tokens += try [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
-        guard !tokens.isEmpty else { throw AuthError.credentialsRequired }
+        guard !tokens.isEmpty else {
+            throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
+        }
         for token in tokens { try await sessions.end(presenting: token) }
-        var response = Response.empty()
+        var response = Response.empty().naming(ignored: fields)
         if configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie("", lifetime: 0, path: path(of: request))
+            response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
         }
         return response
     }
 
     private func answer(_ tokens: SessionTokens, to request: Request) -> Response {
-        answer(tokens.access, tokens.refresh, path: path(of: request))
+        answer(tokens.access, tokens.refresh, to: request, path: path(of: request))
     }
 
     /// - Parameter path: of these routes, as the client sees it.
-    func answer(_ access: AccessToken, _ refresh: RefreshToken?, path: String) -> Response {
+    func answer(
+        _ access: AccessToken, _ refresh: RefreshToken?, to request: Request, path: String
+    ) -> Response {
         var members: [(String, JSON)] = [
             ("access_token", .string(access.value)), ("token_type", "Bearer"),
             ("expires_in", .integer(access.duration)),
@@ -93,7 +99,7 @@ struct SessionRoutes: Sendable {
         }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
         if let refresh, configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, path: path)
+            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, to: request, path: path)
         }
         return response
     }
@@ -112,9 +118,21 @@ struct SessionRoutes: Sendable {
             .compactMap { $0.after(Self.cookieStart) }.filter { !$0.isEmpty }.map(\.string)
     }
 
-    /// Sent back to this path only, never to a script, never in the clear, never from another site.
-    private func cookie(_ value: String, lifetime: Int, path: String) -> String {
-        "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly; Secure; SameSite=Strict"
+    /// Sent back to this path only, never to a script, never in the clear but to the own machine,
+    /// never from another site.
+    private func cookie(_ value: String, lifetime: Int, to request: Request, path: String) -> String {
+        let secure = isForTLS(request) ? "; Secure" : ""
+        return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly\(secure); SameSite=Strict"
+    }
+
+    /// Whether the client may keep the cookie for connections with TLS only. What a proxy has
+    /// passed on may have come from anywhere, however near the proxy is.
+    private func isForTLS(_ request: Request) -> Bool {
+        if configuration.refreshTokenCookieSecure { return true }
+        let isPassedOn = (ForwardedFamily.names + [.via]).contains { request.headers.contains($0) }
+        guard !isPassedOn else { return true }
+        let origin = try? RequestOrigin(request, configuration: configuration)
+        return origin?.isLoopbackInTheClear != true
     }
 
     /// What may call may not always use the cookie, which comes whether or not the page asked for

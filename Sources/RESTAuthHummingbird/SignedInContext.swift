@@ -11,9 +11,14 @@ public protocol AuthRequestContext: RequestContext {
 
 /// The context for an application that needs nothing more.
 public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
+    /// Hummingbird's own.
     public var coreContext: CoreRequestContextStorage
+    /// Who is signed in; `nil` before the ``Authenticator``, and for nobody where signing in is
+    /// optional.
     public var identity: Identity?
+    /// The other end of the connection.
     public let peerAddress: SocketAddress?
+    /// The client's address, where ``TrustedProxies`` knows a better one.
     public var clientAddress: String?
 
     public init(source: Source) {
@@ -27,7 +32,9 @@ public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
 /// Making one without an identity is refused, so a route that forgot its ``Authenticator`` answers
 /// 401 and not as nobody.
 public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
+    /// Hummingbird's own.
     public var coreContext: CoreRequestContextStorage
+    /// Who is signed in.
     public let identity: Identity
     /// The context it was made from.
     public let parent: Parent

@@ -1,4 +1,3 @@
-package import HTTPTypes
 public import Hummingbird
 public import NIOCore
 import RESTAuth
@@ -23,17 +22,23 @@ public protocol PeerAddressContext: RequestContext {
 extension RequestContext {
     /// The client's IP address, where the context knows it.
     var knownClientAddress: String? {
-        (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.ipAddress }
+        (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.clientAddress }
     }
 }
 
-/// Believes `X-Forwarded-For`, `-Proto` and `-Host` from the configured proxies and takes them away
+/// Believes the configured proxies about whom they ask for, and takes the fields that say so away
 /// from requests of anyone else.
+///
+/// What comes after it finds at most one value in each of `X-Forwarded-For`, `-Proto` and `-Host`,
+/// and it is to be believed.
 public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
     private let proxies: ForwardedFields
 
-    public init(_ networks: [Network]) {
-        proxies = ForwardedFields(trusted: networks)
+    /// - Parameters:
+    ///   - networks: the addresses of the proxies.
+    ///   - family: the fields that all of them write.
+    public init(_ networks: [Network], reading family: ForwardedFamily = .xForwarded) {
+        proxies = ForwardedFields(trusted: networks, family: family)
     }
 
     public func handle(
@@ -45,44 +50,21 @@ public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
     }
 }
 
-/// Which proxies are believed, and what of a request is.
-package struct ForwardedFields: Sendable {
-    private let trusted: [Network]
-
-    package init(trusted: [Network]) {
-        self.trusted = trusted
-    }
-
-    /// The client's address: the rightmost hop that is not one of the proxies. What stands to its
-    /// left, the client may have written itself. Where that is no address, someone else than a
-    /// proxy wrote it: then it is the last proxy that is known.
-    package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
-        guard var client = peer?.ipAddress else { return nil }
-        var hops = fields[values: .xForwardedFor].flatMap { WireText($0).parts(at: ",") }
-        while isTrusted(client), let hop = hops.popLast()?.string, Network.isAddress(hop) { client = hop }
-        return client
-    }
-
-    /// The request without the fields that are not to be believed.
-    package func believe(_ request: Request, from peer: SocketAddress?) -> Request {
-        if let peer = peer?.ipAddress, isTrusted(peer) { return request }
-        var head = request.head
-        for name in [HTTPField.Name.xForwardedFor, .xForwardedProto, .xForwardedHost] { head.headerFields[name] = nil }
-        return Request(head: head, body: request.body)
-    }
-
-    private func isTrusted(_ address: String) -> Bool {
-        trusted.contains { $0.contains(address) }
-    }
-}
-
 /// A range of IP addresses in CIDR notation, for example `10.0.0.0/8`, `::1` or `fd00::/8`.
 public struct Network: Sendable, Hashable {
     private let prefix: [UInt8]
     private let length: Int
 
-    /// `nil` when `text` is neither an address nor a range.
+    /// Stands for the other ends of unix-domain sockets, which have no address.
+    package static let unixSockets = "unix:"
+
+    /// `nil` when `text` is neither an address nor a range, nor `unix:`, which stands for whoever
+    /// comes over a unix-domain socket.
     public init?(_ text: String) {
+        if WireText(text).equals("unix:") {
+            (prefix, length) = ([], 0)
+            return
+        }
         let (address, range) = (WireText(text).before("/"), WireText(text).from("/"))
         guard let bytes = Self.bytes(of: address.string) else { return nil }
         let bits = range.isEmpty ? Int64(bytes.count * 8) : range.after("/")?.decimalNumber
@@ -91,9 +73,46 @@ public struct Network: Sendable, Hashable {
         length = Int(bits)
     }
 
-    static func isAddress(_ text: String) -> Bool { bytes(of: text) != nil }
+    /// Whether every address of its family is in it.
+    package var isEverybody: Bool { length == 0 && !prefix.isEmpty }
+
+    /// The address that a proxy names, without what stands around it: a port, brackets, a zone (RFC
+    /// 7239 section 6; `203.0.113.7:51008` and the like in `X-Forwarded-For`). `nil` for what is no
+    /// address.
+    static func address(ofHop hop: WireText) -> String? {
+        if let bracketed = hop.after("[") {
+            let behind = bracketed.from("]").after("]")
+            guard let behind, behind.isEmpty || behind.after(":")?.isNodePort == true else { return nil }
+            return version6(bracketed.before("]"))
+        }
+        if let address = version6(hop) ?? text(of: hop) { return address }
+        let port = hop.afterLast(":")
+        guard port.isNodePort, port.bytes.count < hop.bytes.count else { return nil }
+        let address = WireText(String(Substring(hop.bytes.dropLast(port.bytes.count + 1))))
+        return text(of: address)
+    }
+
+    /// An address with colons in it. A zone means nothing on another machine.
+    private static func version6(_ address: WireText) -> String? {
+        address.bytes.contains(UInt8(ascii: ":")) ? text(of: address.before("%")) : nil
+    }
+
+    /// The one way to write an address; `nil` for what is none.
+    static func canonical(_ address: String) -> String? { text(of: WireText(address)) }
+
+    private static func text(of address: WireText) -> String? { bytes(of: address.string).flatMap(text(of:)) }
+
+    private static func text(of bytes: [UInt8]) -> String? {
+        guard bytes.count == 4 || bytes.count == 16 else { return nil }
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let family = bytes.count == 4 ? AF_INET : AF_INET6
+        guard inet_ntop(family, bytes, &text, socklen_t(text.count)) != nil else { return nil }
+        let end = text.firstIndex(of: 0) ?? text.endIndex
+        return String(decoding: text[..<end].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
 
     func contains(_ address: String) -> Bool {
+        if prefix.isEmpty { return WireText(address).equals("unix:") }
         guard let bytes = Self.bytes(of: address), bytes.count == prefix.count else { return false }
         return (0..<length).allSatisfy { bit in
             (bytes[bit / 8] ^ prefix[bit / 8]) & (0x80 >> UInt8(bit % 8)) == 0
@@ -109,5 +128,39 @@ public struct Network: Sendable, Hashable {
         guard inet_pton(AF_INET6, address, &bytes) == 1 else { return nil }
         let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
         return isMapped ? Array(bytes[12...]) : bytes
+    }
+}
+
+extension SocketAddress {
+    package var isUnixSocket: Bool { if case .unixDomainSocket = self { true } else { false } }
+
+    /// What a ``Network`` that is a proxy's has to contain.
+    var proxyName: String? { isUnixSocket ? Network.unixSockets : ipAddress }
+
+    /// The address that whoever is at the other end is counted by. Who comes over a unix-domain
+    /// socket is on this machine: all of them are one network, as they are over the loopback
+    /// address.
+    package var clientAddress: String? { isUnixSocket ? "127.0.0.1" : ipAddress }
+}
+
+extension Network: CustomStringConvertible {
+    /// As it may be given to ``init(_:)``.
+    public var description: String {
+        (Self.text(of: prefix) ?? Self.unixSockets) + (length == prefix.count * 8 ? "" : "/\(length)")
+    }
+}
+
+extension WireText {
+    /// What stands after the last of these ASCII characters; all of it when there is none.
+    func afterLast(_ separator: Unicode.Scalar) -> WireText {
+        guard let index = bytes.lastIndex(of: UInt8(ascii: separator)) else { return self }
+        return WireText(Substring(bytes[bytes.index(after: index)...]))
+    }
+
+    /// Whether it is a port, or what stands for one that is not told (`node-port`, RFC 7239 section
+    /// 6).
+    fileprivate var isNodePort: Bool {
+        if let name = after("_") { return name.isToken }
+        return bytes.count <= 5 && decimalNumber.map { $0 <= 65535 } ?? false
     }
 }

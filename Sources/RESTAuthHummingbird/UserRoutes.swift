@@ -11,29 +11,43 @@ struct UserRoutes: Sendable {
     let throttle: Throttle
     let configuration: AuthRoutesConfiguration
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource(
-            "users",
-            [
-                .post: { request, context in try await register(request, context) },
-                .get: { request, context in try await list(request, context) },
-            ])
+    func add<Context: RequestContext>(to routes: some RouterMethods<Context>, leavingOut omitted: AuthRoutes) {
+        let registers = !omitted.contains(.registration)
+        let shows = !omitted.contains(.users)
+        var handlers: [HTTPRequest.Method: @Sendable (Request, Context) async throws -> Response] = [:]
+        if registers { handlers[.post] = { request, context in try await register(request, context) } }
+        if shows { handlers[.get] = { request, context in try await list(request, context) } }
+        if !handlers.isEmpty {
+            routes.resource("users", handlers, leavingFree: registers ? shows ? [] : [.get, .head] : [.post])
+        }
+        guard shows else { return }
         for path: RouterPath in ["users/{id}", "user/{id}"] {
             routes.resource(path, [.get: { request, context in try await show(request, context) }])
         }
     }
 
+    private static let fields: [StaticString] = ["username", "password", "invitation", "challenge", "nonce"]
+
     private func register(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try registration.refuseWhenClosed()
-        let body = try await RequestBody(limit: configuration.bodyLimit).object(request)
+        let body = try await RequestBody(limit: configuration.bodyLimit).fields(request, known: Self.fields)
         let location = try RequestOrigin(request, configuration: configuration)
-        let user = try await registration.register(
-            body.requiredString("username"), password: body.requiredString("password"),
-            proof: RegistrationProof(
-                invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
-                nonce: body.optionalString("nonce")),
-            from: context.knownClientAddress)
-        var response = Response.json(["username": .string(user.username)], status: .created)
+        let user: User
+        do {
+            user = try await registration.register(
+                body.requiredString("username"), password: body.requiredString("password"),
+                proof: RegistrationProof(
+                    invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
+                    nonce: body.optionalString("nonce")),
+                from: context.knownClientAddress)
+        } catch let error as AuthError where [.invitationRequired, .challengeRequired].contains(error.code) {
+            throw body.naming(ignored: error)
+        }
+        var members = [JSON.Member(name: "username", value: .string(user.username))]
+        if !body.ignored.isEmpty {
+            members.append(JSON.Member(name: "ignored", value: .array(body.ignored.map(JSON.string))))
+        }
+        var response = Response.json(.object(members), status: .created).naming(ignored: body)
         response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
         return response
     }

@@ -3,16 +3,26 @@ import Hummingbird
 import RESTAuth
 
 /// `/.well-known/jwks.json`: the keys that tokens are verified with (RFC 7517).
-/// `/.well-known/oauth-authorization-server`: what there is (RFC 8414).
+/// `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: what there is
+/// (RFC 8414, OpenID Connect Discovery 1.0), in the same words.
+///
+/// An issuer with a path has them in two places: behind its path, where OpenID Connect looks for
+/// them, and with its path behind them (RFC 8414 section 3.1).
 struct WellKnownRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
+    let hasOAuth: Bool
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        let routes = routes.group(".well-known")
+        let routes = routes.group(".well-known").add(middleware: ReadableByEveryPage())
         routes.resource("jwks.json", [.get: { _, _ in try keys() }])
-        routes.resource("oauth-authorization-server", [.get: { request, _ in try metadata(request) }])
+        for name in Self.metadataNames {
+            routes.resource(RouterPath("\(name)"), [.get: { request, _ in try metadata(request) }])
+            routes.resource(RouterPath("\(name)/**"), [.get: { request, _ in try metadata(request) }])
+        }
     }
+
+    private static let metadataNames: [StaticString] = ["oauth-authorization-server", "openid-configuration"]
 
     private func keys() throws -> Response {
         // Verifiers would keep a set of none.
@@ -24,22 +34,48 @@ struct WellKnownRoutes: Sendable {
         return response
     }
 
+    /// What stands before `/.well-known` in the path of a metadata document of this issuer; `nil`
+    /// for that of another.
+    private func prefix(of path: String) -> String? {
+        let (path, issuerPath) = (WireText(path), RequestOrigin.path(ofURL: auth.configuration.issuer).trimmingSlashes)
+        for end in [issuerPath, ""] {
+            guard let rest = path.before(end: WireText(end)) else { continue }
+            let prefix =
+                rest.before(end: "/.well-known/oauth-authorization-server")
+                ?? rest.before(end: "/.well-known/openid-configuration")
+            if let prefix { return prefix.string }
+        }
+        return nil
+    }
+
     private func metadata(_ request: Request) throws -> Response {
         let origin = try RequestOrigin(request, configuration: configuration)
-        let path = WireText(request.uri.path.trimmingSlashes)
-        let prefix = path.before(end: "/.well-known/oauth-authorization-server")?.string ?? ""
+        guard let prefix = prefix(of: request.uri.path.trimmingSlashes) else { throw Problem.notFound }
         func url(_ path: String) -> JSON { .string(origin.url(of: prefix + path)) }
-        let methods: JSON = ["client_secret_basic", "client_secret_post"]
-        var response = Response.json([
-            "issuer": .string(auth.configuration.issuer),
-            "jwks_uri": url("/.well-known/jwks.json"),
-            "introspection_endpoint": url("/oauth/introspect"),
-            "introspection_endpoint_auth_methods_supported": methods,
-            "revocation_endpoint": url("/oauth/revoke"), "revocation_endpoint_auth_methods_supported": methods,
+        var members: [(String, JSON)] = [
+            ("issuer", .string(auth.configuration.issuer)), ("jwks_uri", url("/.well-known/jwks.json")),
+        ]
+        if hasOAuth {
+            let methods: JSON = ["client_secret_basic", "client_secret_post"]
+            members += [
+                ("introspection_endpoint", url("/oauth/introspect")),
+                ("introspection_endpoint_auth_methods_supported", methods),
+                ("revocation_endpoint", url("/oauth/revoke")), ("revocation_endpoint_auth_methods_supported", methods),
+            ]
+        }
+        members += [
             // There is no authorization endpoint: a password gives tokens at /api/tokens, which is
             // no grant of OAuth.
-            "response_types_supported": [], "grant_types_supported": [],
-        ])
+            ("response_types_supported", []), ("grant_types_supported", []),
+            // There are no ID tokens either. Libraries take from here how tokens are signed, and
+            // RS256 where it is not said.
+            (
+                "id_token_signing_alg_values_supported",
+                .array(auth.signingKeys.publishedAlgorithms.map { .string($0.rawValue) })
+            ),
+            ("subject_types_supported", ["public"]),
+        ]
+        var response = Response.json(.object(members.map(JSON.Member.init)))
         // Without a public URL the host is the one that this request named: nothing for a cache to
         // give to others.
         let isForAll = configuration.publicURL != nil

@@ -174,11 +174,19 @@ package enum Migrations {
         CREATE INDEX revocations_of_sessions ON revocations (session_id) WHERE session_id IS NOT NULL;
         CREATE INDEX revocations_of_users ON revocations (user_id) WHERE user_id IS NOT NULL;
         """,
+        """
+        -- User names of mail length. Those of an earlier version have 64 characters at most, which are 256 octets.
+        ALTER TABLE users DROP CONSTRAINT users_username_check,
+            ADD CONSTRAINT users_username_check CHECK (octet_length(username) BETWEEN 1 AND 256);
+
+        -- Ids that are kept for users of an import: smaller than others that were given, and given to nobody.
+        CREATE TABLE reserved_user_ids (id bigint PRIMARY KEY CHECK (id > 0));
+        """,
     ]
 
     static let tables = [
         "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys",
         "unfinished_transfer",
-        "throttles", "known_origins", "invitations", "spent_challenges",
+        "throttles", "known_origins", "invitations", "spent_challenges", "reserved_user_ids",
     ]
 }

@@ -25,10 +25,21 @@ public struct PostgresConfiguration: Sendable {
     /// memory stays bounded.
     public var queue = 4096
 
-    /// Whether a pooler that changes the server's connection between transactions stands between,
-    /// as PgBouncer does. Then nothing is set up on a connection: no prepared statements, no
-    /// listening, and schema and time limits have to be those of the role.
-    public var isBehindPooler = false
+    /// What is known of a pooler, such as PgBouncer, between this process and the server.
+    public enum Pooler: String, Sendable, CaseIterable {
+        /// It is looked for on each connection. One that is found is taken for ``yes``, whatever
+        /// its mode.
+        case auto
+        /// One stands between, and changes the server's connection between transactions. So nothing
+        /// is set up on a connection: no prepared statements, no listening, and schema and time
+        /// limits have to be those of the role.
+        case yes
+        /// There is none, or one that gives each client a connection of the server's to itself
+        /// (session mode). One that does not is refused.
+        case no
+    }
+
+    public var pooler = Pooler.auto
 
     public init(url: String) {
         self.url = url
@@ -53,11 +64,7 @@ public struct PostgresConfiguration: Sendable {
                 "the URL of the database has a character in its password or elsewhere that must be written as % and two digits, such as %40 for @"
             )
         }
-        guard schema == nil || !isBehindPooler else {
-            throw AuthError(
-                .misconfigured,
-                "behind a pooler the schema is set on the role: ALTER ROLE name SET search_path = schema")
-        }
+        try URIParameters(of: url).check()
     }
 }
 

@@ -12,6 +12,7 @@ enum Schema {
         let name: String
         /// Whether it can say that something was written (NOTIFY).
         let announces: Bool
+        let isThroughPooler: Bool
     }
 
     /// - Parameters:
@@ -23,7 +24,7 @@ enum Schema {
     static func prepare(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) throws -> Database
     {
         do {
-            let connection = try Connection(configuration)
+            let connection = try connect(configuration)
             guard try createsMissing || version(connection) > 0 else {
                 throw AuthError(.misconfigured, "the PostgreSQL database has no tables of rest-auth")
             }
@@ -39,7 +40,7 @@ enum Schema {
     /// filled.
     static func look(_ configuration: PostgresConfiguration) throws -> [StoredSigningKey] {
         do {
-            let connection = try Connection(configuration)
+            let connection = try connect(configuration)
             let version = try version(connection)
             if version > 0 { try refuseUnfinished(connection) }
             guard version == Migrations.all.count else { return [] }
@@ -47,6 +48,19 @@ enum Schema {
         } catch let error as PostgresError {
             throw unusable(error)
         }
+    }
+
+    /// A connection to a server that will do.
+    private static func connect(_ configuration: PostgresConfiguration) throws -> Connection {
+        // Before anything is set up on a connection that is others' too.
+        if configuration.pooler == .no, try ServerProfile.sharesConnections(of: configuration) {
+            throw PostgresError.unsuitable(
+                "is behind a pooler that changes the connection between transactions, and database_pooler is no: take it out, or set it to yes"
+            )
+        }
+        let connection = try Connection(configuration)
+        try ServerProfile(connection).requireUsable()
+        return connection
     }
 
     /// What a node may do with the tables when its role is not their owner: everything with rows,
@@ -90,6 +104,10 @@ enum Schema {
             try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [index + 1]))
         }
         try connection.execute("COMMIT")
+    }
+
+    static func isOfThisVersion(_ connection: Connection) throws -> Bool {
+        try version(connection) == Migrations.all.count
     }
 
     /// How many of the migrations have been applied.
@@ -142,18 +160,25 @@ enum Schema {
         let (database, schema): (String, String) = (try row?["database"] ?? "", try row?["schema"] ?? "")
         return Database(
             name: "postgres://\(connection.host)/\(database), schema \(schema)",
-            announces: try row?["announces"] ?? false)
+            announces: try row?["announces"] ?? false, isThroughPooler: connection.isThroughPooler)
     }
 
-    private static func unusable(_ error: PostgresError) -> AuthError {
+    static func unusable(_ error: PostgresError) -> AuthError {
         let reason =
             switch error {
+            case .connectionLost(let message) where message.utf8.contains("hot standby mode".utf8):
+                "cannot be reached: \(message); it is \(ServerProfile.standby)"
+            case .connectionLost(let message) where message.utf8.contains("unsupported startup parameter".utf8):
+                "cannot be reached: \(message); a pooler sets no parameters for its clients: take it out of the URL, or of PGOPTIONS, and set it on the role, such as ALTER ROLE name SET search_path = schema"
+            case .connectionLost(let message) where message.utf8.contains("statement pooling mode".utf8):
+                "is behind a pooler in statement mode, through which no tables are made: set its pool_mode to transaction, or run rest-auth schema apply with the URL of the database itself"
             case .connectionLost(let message): "cannot be reached: \(message)"
             case .refused(.insufficientPrivilege, let message):
                 "needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth schema apply"
             case .refused(.invalidSchemaName, let message):
                 "has no schema for the tables (\(message)): CREATE SCHEMA makes one, and the role's search_path or database_schema names it"
             case .refused(let state, let message): "cannot be used: \(message) (SQLSTATE \(state.rawValue))"
+            case .unsuitable(let message): message
             case .timedOut, .queueFull, .abandoned: "does not answer"
             case .unexpectedColumn(let name): "has another schema than this program expects, in the column \(name)"
             }

@@ -16,6 +16,19 @@ extension PostgresStorage {
         return try row?["last_id"] ?? 0
     }
 
+    public func reserveUserIDs(_ ids: [User.ID]) async throws {
+        guard let greatest = ids.max() else { return }
+        _ = try await write(
+            Self.withoutRegistrations,
+            Statement(
+                """
+                INSERT INTO reserved_user_ids (id) SELECT given.id FROM unnest($1) AS given (id)
+                WHERE given.id > coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
+                ON CONFLICT DO NOTHING
+                """, [PostgresArray(ids)]),
+            Self.raisedSequence(to: greatest))
+    }
+
     public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
         -> [ImportOutcome]
     {
@@ -26,19 +39,10 @@ extension PostgresStorage {
             )
             .map { try ImportOutcome($0) }
         }
-        let ids = users.compactMap(\.id)
         return try await write(
-            // Nobody is registered meanwhile: an id that was given to somebody on the way in is
-            // there to be seen when this lock is had. In a block, because alone it is refused where
-            // no BEGIN was sent.
-            Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'"),
-            // Before ids are given here and afterwards elsewhere: all are greater than those that
-            // users keep.
-            Statement(
-                """
-                SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
-                    pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
-                """, [ids.max() ?? 0]),
+            Self.withoutRegistrations,
+            // Before ids are given here and afterwards elsewhere.
+            Self.raisedSequence(to: users.compactMap(\.id).max() ?? 0),
             Statement(Self.storedUsers, parameters + Self.roleParameters(users))
         )[2].map { try ImportOutcome($0) }
     }
@@ -62,6 +66,20 @@ extension PostgresStorage {
 
     // MARK: Statements
 
+    /// Nobody is registered meanwhile: an id that was given to somebody on the way in is there to
+    /// be seen when this lock is had. In a block, because alone it is refused where no BEGIN was
+    /// sent.
+    private static let withoutRegistrations = Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'")
+
+    /// Makes the next id greater than all that users keep.
+    private static func raisedSequence(to last: User.ID) -> Statement {
+        Statement(
+            """
+            SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
+                pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
+            """, [last])
+    }
+
     /// The users with what is in the way of each.
     private static let judgedUsers = """
         WITH incoming AS (
@@ -71,7 +89,8 @@ extension PostgresStorage {
             SELECT incoming.*, CASE
                 WHEN EXISTS (SELECT FROM users WHERE users.canonical_username = incoming.canonical_username COLLATE "C") THEN 'name'
                 WHEN EXISTS (SELECT FROM users WHERE users.legacy_id = incoming.legacy_id) THEN 'legacy id'
-                WHEN id <= $8 OR EXISTS (SELECT FROM users WHERE users.id = incoming.id) THEN 'id'
+                WHEN EXISTS (SELECT FROM users WHERE users.id = incoming.id) THEN 'id'
+                WHEN id <= $8 AND NOT EXISTS (SELECT FROM reserved_user_ids AS kept WHERE kept.id = incoming.id) THEN 'id'
                 END AS obstacle
             FROM incoming
         )
@@ -89,6 +108,8 @@ extension PostgresStorage {
             INSERT INTO user_roles (user_id, role)
             SELECT stored.id, given.role FROM stored JOIN unnest($9, $10) AS given (canonical_username, role)
                 ON stored.canonical_username = given.canonical_username COLLATE "C"
+        ), used AS (
+            DELETE FROM reserved_user_ids USING stored WHERE reserved_user_ids.id = stored.id
         ), forgotten AS (
             DELETE FROM throttles USING stored WHERE \(isOf("stored"))
         )

@@ -92,14 +92,14 @@ extension PostgresStorage {
     }
 
     public func passwordHashes(sampling count: Int) async throws -> [String] {
-        try await read(
-            """
-            SELECT DISTINCT ON (id) password_hash
-            FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
-                LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
-            """, [count]
-        ).map { try $0["password_hash"] }
+        try await read(Self.sampleOfHashes, [count]).map { try $0["password_hash"] }
     }
+
+    static let sampleOfHashes = """
+        SELECT DISTINCT ON (id) password_hash
+        FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
+            LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
+        """
 
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (
         exists: Bool, lifted: Revocation?

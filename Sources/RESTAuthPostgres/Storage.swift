@@ -41,7 +41,11 @@ public struct PostgresStorage: Storage {
         announcement = database.announces ? ", pg_notify('\(Self.revocationChannel)', '')" : ""
         transferName = database.name
         self.configuration = configuration
-        let canListen = database.announces && !configuration.isBehindPooler && !isFilled
+        if database.isThroughPooler, configuration.pooler == .auto {
+            Logger.current.notice(
+                "a pooler stands between, so nothing is prepared or set up on a connection (database_pooler is auto)")
+        }
+        let canListen = database.announces && !database.isThroughPooler && !isFilled
         pool = ConnectionPool(configuration, channel: canListen ? Self.revocationChannel : nil)
     }
 
@@ -68,6 +72,12 @@ public struct PostgresStorage: Storage {
     package static func checkUsable(_ configuration: PostgresConfiguration) async throws -> [StoredSigningKey] {
         try configuration.validate()
         return try await onThread { try Schema.look(configuration) }
+    }
+
+    /// Whether a server is there and takes connections, or refuses this one for good: a wrong
+    /// password, say. One that starts, or cannot be reached or found, may do so later.
+    package static func isAnswering(_ configuration: PostgresConfiguration) async -> Bool {
+        (try? await onThread { Connection.isAnswered(configuration) }) ?? false
     }
 
     /// `nil`: what is beside the data is the database's, and a secret there would lie beside the
@@ -113,8 +123,16 @@ extension PostgresStorage {
     static func unavailable(_ error: any Error) -> any Error {
         // For the verb to say what it means.
         if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }
+        let answer = AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+        switch error as? PostgresError {
+        case .refused(.diskFull, _):
+            Shortage.noticeDisk()
+            return answer
+        case .connectionLost where Shortage.isOutOfFiles: return answer
+        default: break
+        }
         // The reason stays here: it can name tables and hosts.
         Logger.current.error("the database failed", metadata: ["error": "\(error)"])
-        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+        return answer
     }
 }

@@ -191,7 +191,11 @@ private struct Table: Sendable {
         }
         let place = ImportPlace.id(id)
         guard let username = text(row, "name") else { return .unreadable(place, reason: "username is no text") }
-        guard let passwordHash = text(row, "hash") else { return .unreadable(place, reason: "\(hash) is no text") }
+        let hasNone = row["hash_type"] == "null"
+        // Flask-Bcrypt and bcrypt give bytes, which SQLite keeps as such also in a column of text.
+        guard let passwordHash = hasNone ? "" : text(row, "hash", orBytes: true) else {
+            return .unreadable(place, reason: "\(hash) is no text")
+        }
         guard isDjango else {
             return .user(
                 ForeignUser(place: place, id: id, legacyID: id, username: username, passwordHash: passwordHash))
@@ -208,8 +212,10 @@ private struct Table: Sendable {
                 isDisabled: isActive == 0))
     }
 
-    private func text(_ row: Row, _ column: String) -> String? {
-        guard row["\(column)_type"] == "text", let bytes = row[column] as Data? else { return nil }
+    private func text(_ row: Row, _ column: String, orBytes isBytesToo: Bool = false) -> String? {
+        guard row["\(column)_type"] == "text" || isBytesToo && row["\(column)_type"] == "blob",
+            let bytes = row[column] as Data?
+        else { return nil }
         return String(validating: bytes, as: UTF8.self)
     }
 }

@@ -244,6 +244,46 @@ package enum Migrations {
                     CREATE INDEX revocations_of_users ON revocations (user_id) WHERE user_id IS NOT NULL;
                     """)
         }
+        migrator.registerMigration("8 user names of mail length, ids of imports") { database in
+            // Names of an earlier version have 64 characters at most, which are 256 octets. SQLite
+            // changes no constraint: the table is made anew, with the columns in the order in which
+            // they came, and what speaks of it waits (its "ALTER TABLE", section 7).
+            try database.execute(
+                sql: """
+                    DROP TRIGGER session_begins;
+                    DROP TRIGGER session_ends;
+                    CREATE TABLE users_8 (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        username TEXT NOT NULL CHECK (length(CAST(username AS BLOB)) BETWEEN 1 AND 256),
+                        canonical_username TEXT NOT NULL UNIQUE,
+                        password_hash TEXT NOT NULL,
+                        created_at REAL NOT NULL,
+                        password_changed_at REAL NOT NULL,
+                        disabled_at REAL,
+                        password_version INTEGER NOT NULL DEFAULT 1,
+                        -- Kept by the triggers below, so that a sign-in need not count.
+                        session_count INTEGER NOT NULL DEFAULT 0 CHECK (session_count >= 0),
+                        -- The id that the user had where the tokens come from that are still out.
+                        legacy_id INTEGER
+                    ) STRICT;
+                    INSERT INTO users_8 SELECT * FROM users;
+                    -- No id is given twice, also when the last users have been deleted.
+                    DELETE FROM sqlite_sequence WHERE name = 'users_8';
+                    INSERT INTO sqlite_sequence (name, seq) SELECT 'users_8', seq FROM sqlite_sequence WHERE name = 'users';
+                    DROP TABLE users;
+                    ALTER TABLE users_8 RENAME TO users;
+                    CREATE UNIQUE INDEX users_by_legacy_id ON users (legacy_id) WHERE legacy_id IS NOT NULL;
+                    CREATE TRIGGER session_begins AFTER INSERT ON sessions BEGIN
+                        UPDATE users SET session_count = session_count + 1 WHERE id = NEW.user_id;
+                    END;
+                    CREATE TRIGGER session_ends AFTER DELETE ON sessions BEGIN
+                        UPDATE users SET session_count = session_count - 1 WHERE id = OLD.user_id;
+                    END;
+
+                    -- Ids that are kept for users of an import: smaller than others that were given, and given to nobody.
+                    CREATE TABLE reserved_user_ids (id INTEGER PRIMARY KEY CHECK (id > 0)) STRICT;
+                    """)
+        }
         return migrator
     }
 }

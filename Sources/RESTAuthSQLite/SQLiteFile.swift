@@ -13,7 +13,9 @@ import RESTAuth
 /// The file of a database as a whole: copied while it is in use, or put in the place of another.
 ///
 /// What appears under a name is complete, checked and on disk by then: it is written under another
-/// name in the same directory, with mode 0600.
+/// name in the same directory. It has the owner and the mode of what it replaces, but for what
+/// others may; where there was nothing the mode is 0600, and what root makes is the directory's
+/// owner's.
 package struct SQLiteFile: Sendable {
     package let path: String
 
@@ -34,9 +36,10 @@ package struct SQLiteFile: Sendable {
     /// - Throws: `misconfigured` when there is no such database, it is damaged or of another
     ///   program, or `file` exists and is not to be replaced.
     package func backUp(to file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws {
-        guard exists else { throw AuthError(.misconfigured, "there is no database \(path)") }
+        guard try Self.isThere(path) else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
+        try Self.requireOwner(of: file)
         let copy = try checkedCopy(beside: file, report: report)
         // Of its two names, or when it could not be given the other.
         defer { unlink(copy) }
@@ -49,8 +52,16 @@ package struct SQLiteFile: Sendable {
     /// side files.
     fileprivate func checkedCopy(beside place: String, report: @escaping Report) throws -> String {
         let copy = try Self.emptyFile(beside: place)
+        let hadLog = hasLog
+        defer { if !hadLog { clearLog() } }
         do {
-            try copyPages(to: copy, report: report)
+            do {
+                try copyPages(to: copy, report: report)
+            } catch let error as DatabaseError
+                where isOnlyRead && [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
+            {
+                try copyAtRest(to: copy, report: report)
+            }
             try Self.synchronize(copy)
             return copy
         } catch {
@@ -79,6 +90,70 @@ package struct SQLiteFile: Sendable {
         try destination.close()
     }
 
+    /// Whether nothing can be made beside the file. SQLite needs that to read a database with a
+    /// write-ahead log, unless what it would make is there.
+    private var isOnlyRead: Bool {
+        access(URL(fileURLWithPath: path).deletingLastPathComponent().path, W_OK | X_OK) != 0
+    }
+
+    /// Copies the file and its write-ahead log byte by byte, and folds the log into the copy.
+    ///
+    /// That is the database only while nobody writes: both are looked at again afterwards.
+    private func copyAtRest(to copy: String, report: Report) throws {
+        let sources = ["", "-wal"]
+        let before = sources.map { Self.state(path + $0) }
+        for suffix in sources where Self.exists(path + suffix) {
+            try Self.copyBytes(of: path + suffix, to: copy + suffix, isNew: !suffix.isEmpty)
+        }
+        guard sources.map({ Self.state(path + $0) }) == before else {
+            throw AuthError(
+                .misconfigured,
+                "the database \(path) was written while it was copied: stop what uses it, or back it up where its directory can be written"
+            )
+        }
+        let queue = try DatabaseQueue(path: copy, configuration: SQLiteStorage.configuration)
+        try queue.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA journal_mode = DELETE")
+            try check(database)
+        }
+        try queue.close()
+        report(1, 1)
+    }
+
+    /// What changes with every write to a file; `nil` for none.
+    private static func state(_ path: String) -> [Int]? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        #if canImport(Darwin)
+            let changed = [status.st_mtimespec, status.st_ctimespec]
+        #else
+            let changed = [status.st_mtim, status.st_ctim]
+        #endif
+        return [Int(truncatingIfNeeded: status.st_ino), Int(status.st_size)]
+            + changed.flatMap { [$0.tv_sec, $0.tv_nsec] }
+    }
+
+    private static func copyBytes(of path: String, to copy: String, isNew: Bool) throws {
+        let from = open(path, O_RDONLY | O_CLOEXEC)
+        guard from >= 0 else { throw failed("\(path) cannot be read") }
+        defer { close(from) }
+        let to = open(copy, O_WRONLY | (isNew ? O_CREAT | O_EXCL : 0) | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard to >= 0 else { throw failed("\(copy) cannot be made") }
+        defer { close(to) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = read(from, &bytes, bytes.count)
+            guard count >= 0 else { throw failed("\(path) cannot be read") }
+            guard count > 0 else { return }
+            var done = 0
+            while done < count {
+                let written = bytes.withUnsafeBytes { write(to, $0.baseAddress.map { $0 + done }, count - done) }
+                guard written > 0 else { throw failed("\(copy) cannot be written") }
+                done += written
+            }
+        }
+    }
+
     /// - Throws: when a copy of this file could not be served from.
     private func check(_ copy: Database) throws {
         guard try Int32.fetchOne(copy, sql: "PRAGMA application_id") == Migrations.applicationID else {
@@ -90,6 +165,33 @@ package struct SQLiteFile: Sendable {
         }
         try Migrations.refuseNewer(copy, path: path)
         try Migrations.refuseUnfinished(copy, path: path)
+    }
+}
+
+// MARK: - Looking into it
+
+extension SQLiteFile {
+    /// Reads the database without changing it, and leaves beside it what was there before.
+    func look<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        let hadLog = hasLog
+        defer { if !hadLog { clearLog() } }
+        var configuration = SQLiteStorage.configuration
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? queue.close() }
+        return try queue.read(body)
+    }
+
+    private var hasLog: Bool { Self.exists(path + "-wal") }
+
+    /// Takes an empty write-ahead log away, unless the database is in use. A connection that only
+    /// reads makes one and leaves it; the last one that may write clears it as it closes.
+    private func clearLog() {
+        guard hasLog, let queue = try? DatabaseQueue(path: path, configuration: SQLiteStorage.configuration) else {
+            return
+        }
+        _ = try? queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
+        try? queue.close()
     }
 }
 
@@ -107,7 +209,7 @@ extension SQLiteFile {
     ///   another process. Then nothing has changed.
     package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String?
     {
-        guard Self.exists(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
+        guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)
@@ -117,13 +219,25 @@ extension SQLiteFile {
         defer { lock.release() }
         try refuse(isReplacing: isReplacing)
         let kept = try setAside()
-        try Self.give(path, to: copy, isReplacing: isReplacing)
+        do {
+            try Self.give(path, to: copy, isReplacing: isReplacing)
+        } catch {
+            if let kept { putBack(kept) }
+            throw error
+        }
         return kept
+    }
+
+    /// Takes back what ``setAside()`` did, when nothing has come in its place.
+    private func putBack(_ kept: String) {
+        for suffix in ["-wal", "-journal"] where Self.exists(kept + suffix) { rename(kept + suffix, path + suffix) }
+        if Self.isSame(path, kept) { unlink(kept) }
     }
 
     private func refuse(isReplacing: Bool) throws {
         guard exists else { return }
         guard isReplacing else { throw Self.taken(path) }
+        try Self.requireOwner(of: path)
         if let process = occupant {
             throw AuthError(.misconfigured, "the database \(path) is open in process \(process); stop it first")
         }
@@ -139,7 +253,7 @@ extension SQLiteFile {
     /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from
     /// its first look to its end. Asking the system for them works in whatever state the file is,
     /// and also when the process does not answer; a process that was killed has none.
-    private var occupant: pid_t? {
+    var occupant: pid_t? {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -162,7 +276,9 @@ extension SQLiteFile {
         if exists, link(path, kept) != 0 { throw Self.failed("\(path) cannot be kept as \(kept)") }
         // SQLite would apply them to the file that comes.
         for suffix in sideFiles where rename(path + suffix, kept + suffix) != 0 {
-            throw Self.failed("\(path + suffix) cannot be kept")
+            let error = Self.failed("\(path + suffix) cannot be kept")
+            putBack(kept)
+            throw error
         }
         unlink(path + "-shm")
         return kept
@@ -195,21 +311,70 @@ extension SQLiteFile {
 // MARK: - Names
 
 extension SQLiteFile {
-    private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Whether there is a file to be read.
+    /// - Throws: for one that this process may not read, or not look for.
+    private static func isThere(_ path: String) throws -> Bool {
+        guard access(path, R_OK) != 0 else { return true }
+        guard errno != ENOENT, let problem = FileAccess.problem(path, mode: R_OK, remedy: .otherUser) else {
+            return false
+        }
+        throw AuthError(.misconfigured, "\(path) cannot be read: \(problem)")
+    }
 
     private static func isSame(_ path: String, _ other: String) -> Bool {
         var (one, two) = (stat(), stat())
         return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
     }
 
-    /// Makes an empty file with a name of its own and mode 0600.
+    /// - Throws: for a file whose owner what replaces it could not have.
+    private static func requireOwner(of path: String) throws {
+        let process = FileOwner.process
+        guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
+        throw AuthError(
+            .misconfigured,
+            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: run this as \(owner.userName), or as root"
+        )
+    }
+
+    /// Gives a new file the owner and the mode of the one that it is to replace.
+    private static func keepOwner(of path: String, on descriptor: Int32) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            _ = FileOwner.handOver(descriptor, madeAt: path)
+            return
+        }
+        var mode = status.st_mode & 0o660 | 0o600
+        if fchown(descriptor, status.st_uid, status.st_gid) != 0 {
+            try requireOwner(of: path)
+            // Another group than that one is none of those who might.
+            mode = 0o600
+        }
+        guard fchmod(descriptor, mode) == 0 else { throw failed("the mode of \(path) cannot be kept") }
+    }
+
+    /// Makes an empty file with a name of its own.
     private static func emptyFile(beside path: String) throws -> String {
         let url = URL(fileURLWithPath: path)
         let prefix = url.deletingLastPathComponent().appendingPathComponent("." + url.lastPathComponent).path
         var template = Array("\(prefix).XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw failed("no file can be made beside \(path)") }
-        close(descriptor)
+        guard descriptor >= 0 else {
+            let failure = failed("no file can be made beside \(path)")
+            let directory = url.deletingLastPathComponent().path
+            guard let problem = FileAccess.problem(directory, mode: W_OK | X_OK, remedy: .otherUser) else {
+                throw failure
+            }
+            throw AuthError(.misconfigured, "no file can be made beside \(path): \(problem)")
+        }
+        defer { close(descriptor) }
+        do {
+            try keepOwner(of: path, on: descriptor)
+        } catch {
+            unlink(template)
+            throw error
+        }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 

@@ -4,21 +4,30 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func lastUserID() async throws -> User.ID {
-        try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { $0["seq"] as Int64 } ?? 0 }
+        try read { try $0.lastUserID() }
+    }
+
+    public func reserveUserIDs(_ ids: [User.ID]) async throws {
+        guard let greatest = ids.max() else { return }
+        try await writeMany { database in
+            let last = try database.lastUserID()
+            for id in ids.sorted() where id > last {
+                try database.run("INSERT OR IGNORE INTO reserved_user_ids (id) VALUES (?)", [id])
+            }
+            try database.raiseSequence(of: "users", to: greatest)
+        }
     }
 
     public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
         -> [ImportOutcome]
     {
-        do {
-            return try await writeMany { database in
-                let outcomes = try UserInsertion(database, above: last).run(users)
-                guard !isTrial else { throw TrialEnded(outcomes: outcomes) }
-                return outcomes
+        guard !isTrial else {
+            return try read { database in
+                let insertion = try UserInsertion(database, above: last)
+                return try users.map { try insertion.obstacle(to: $0) ?? .imported($0.id ?? 0) }
             }
-        } catch let trial as TrialEnded {
-            return trial.outcomes
         }
+        return try await writeMany { try UserInsertion($0, above: last).run(users) }
     }
 
     public func credentials(legacyID: Int64) async throws -> StoredCredentials? {
@@ -62,19 +71,23 @@ extension SQLiteStorage {
     }
 }
 
-/// Thrown, so that all of it is rolled back.
-private struct TrialEnded: Error {
-    let outcomes: [ImportOutcome]
+extension Database {
+    /// The greatest id that was ever given, or kept for somebody.
+    fileprivate func lastUserID() throws -> User.ID {
+        try row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { $0["seq"] as Int64 } ?? 0
+    }
 }
 
 /// Many rows, each unless something is in its way.
 private struct UserInsertion {
     private let database: Database
     private let last: User.ID
+    private let isAnythingReserved: Bool
 
     init(_ database: Database, above last: User.ID) throws {
         self.database = database
         self.last = last
+        isAnythingReserved = try database.row("SELECT 1 FROM reserved_user_ids LIMIT 1", []) { _ in true } ?? false
     }
 
     private func insertion() throws -> Statement {
@@ -91,7 +104,7 @@ private struct UserInsertion {
         // for.
         let isAnythingCounted = try database.row("SELECT 1 FROM throttles LIMIT 1", []) { _ in true } ?? false
         return try users.map { user in
-            guard user.id.map({ $0 > last }) ?? true else { return try obstacle(to: user) ?? .idTaken }
+            guard try isFree(user.id) else { return try obstacle(to: user) ?? .idTaken }
             do {
                 try bind(user, to: insertion)
                 try insertion.execute()
@@ -102,6 +115,7 @@ private struct UserInsertion {
                 return obstacle
             }
             let id = database.lastInsertedRowID
+            if isAnythingReserved { try database.run("DELETE FROM reserved_user_ids WHERE id = ?", [id]) }
             if isAnythingCounted { try database.deleteThrottles(ofUser: user.name.canonical, id: id) }
             for role in user.roles {
                 try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role])
@@ -130,14 +144,21 @@ private struct UserInsertion {
         try bind(user.disabledAt?.timeIntervalSince1970, at: 7)
     }
 
-    /// Which of the constraints it is.
-    private func obstacle(to user: ImportableUser) throws -> ImportOutcome? {
+    /// Whether an id has never been given, so far as no row tells.
+    private func isFree(_ id: User.ID?) throws -> Bool {
+        guard let id, id <= last else { return true }
+        guard isAnythingReserved else { return false }
+        return try database.row("SELECT 1 FROM reserved_user_ids WHERE id = ?", [id]) { _ in true } ?? false
+    }
+
+    /// What is in the way of a user, in the order in which it is told.
+    func obstacle(to user: ImportableUser) throws -> ImportOutcome? {
         func isThere(_ column: String, _ value: any DatabaseValueConvertible) throws -> Bool {
             try database.row("SELECT 1 FROM users WHERE \(column) = ?", [value]) { _ in true } ?? false
         }
         if try isThere("canonical_username", user.name.canonical) { return .nameTaken }
         if let legacyID = user.legacyID, try isThere("legacy_id", legacyID) { return .legacyIDTaken }
         if let id = user.id, try isThere("id", id) { return .idTaken }
-        return nil
+        return try isFree(user.id) ? nil : .idTaken
     }
 }

@@ -74,11 +74,7 @@ extension SQLiteStorage: TransferableStorage {
     package func finishTransfer(with counters: TransferCounters) async throws {
         try await write { database in
             for (table, last) in [("users", counters.lastUserID), ("revocations", counters.lastRevocationNumber)] {
-                try database.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", [last, table])
-                // There is no line before the first row.
-                if database.changesCount == 0 {
-                    try database.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, last])
-                }
+                try database.raiseSequence(of: table, to: last)
             }
             try database.run("DELETE FROM unfinished_transfer")
         }
@@ -114,6 +110,13 @@ extension SQLiteStorage: TransferableStorage {
 }
 
 extension Database {
+    /// Makes the next id of that table greater than `last`.
+    func raiseSequence(of table: String, to last: Int64) throws {
+        try run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", [last, table])
+        // There is no line before the first row.
+        if changesCount == 0 { try run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, last]) }
+    }
+
     /// Not any more when somebody else has finished.
     fileprivate func isBeingFilled() throws -> Bool {
         try row("SELECT 1 FROM unfinished_transfer", []) { _ in true } ?? false

@@ -66,21 +66,7 @@ extension SQLiteStorage {
     }
 
     public func passwordHashes(sampling count: Int) async throws -> [String] {
-        try read { database in
-            let last = try database.row("SELECT max(id) AS last FROM users", []) { $0["last"] as Int64? } ?? nil
-            guard let last else { return [] }
-            var hashes: [User.ID: String] = [:]
-            for index in 0..<count {
-                let start = last * Int64(index) / Int64(count)
-                let row = try database.row(
-                    "SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]
-                ) {
-                    ($0["id"] as User.ID, $0["password_hash"] as String)
-                }
-                if let (id, hash) = row { hashes[id] = hash }
-            }
-            return Array(hashes.values)
-        }
+        try read { try $0.passwordHashes(sampling: count) }
     }
 
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (
@@ -146,6 +132,20 @@ extension SQLiteStorage {
 }
 
 extension Database {
+    func passwordHashes(sampling count: Int) throws -> [String] {
+        let last = try row("SELECT max(id) AS last FROM users", []) { $0["last"] as Int64? } ?? nil
+        guard let last else { return [] }
+        var hashes: [User.ID: String] = [:]
+        for index in 0..<count {
+            let start = last * Int64(index) / Int64(count)
+            let row = try row("SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]) {
+                ($0["id"] as User.ID, $0["password_hash"] as String)
+            }
+            if let (id, hash) = row { hashes[id] = hash }
+        }
+        return Array(hashes.values)
+    }
+
     /// - Throws: `user_already_exists`.
     func insertUser(_ name: Username, passwordHash: String, at now: Date) throws -> User.ID {
         do {

@@ -20,6 +20,8 @@ public struct SQLiteStorage: Storage {
     package let database: any DatabaseWriter
     /// `nil` in memory.
     let path: String?
+    /// Whether the file was made when this was opened.
+    private let isNew: Bool
     private let writer: GroupCommit
 
     /// Opens the file at `path` and brings its schema up to date.
@@ -42,9 +44,10 @@ public struct SQLiteStorage: Storage {
     }
 
     private init(path: String, admitsUnfinished: Bool) throws {
-        let pool = try Self.openFile(path, admitsUnfinished: admitsUnfinished)
+        let (pool, isNew) = try Self.openFile(path, admitsUnfinished: admitsUnfinished)
         database = pool
         self.path = path
+        self.isNew = isNew
         writer = GroupCommit(database: pool)
     }
 
@@ -54,12 +57,14 @@ public struct SQLiteStorage: Storage {
         try Self.migrate(queue, path: "in memory")
         database = queue
         path = nil
+        isNew = false
         writer = GroupCommit(database: queue)
     }
 
     public func instanceSecrets() throws -> InstanceSecrets? {
         guard let path else { return InstanceSecrets(InstanceSecret()) }
-        return try InstanceSecrets(file: SQLiteFile(path).secretFile)
+        return try InstanceSecrets(
+            file: SQLiteFile(path).secretFile, makesMissing: read { try $0.signingKeys().isEmpty })
     }
 
     package static var configuration: Configuration {
@@ -92,18 +97,13 @@ public struct SQLiteStorage: Storage {
     package static func checkUsable(path: String) throws -> [StoredSigningKey] {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard access(path, F_OK) == 0 else {
-            guard access(directory, W_OK | X_OK) == 0 else {
-                throw AuthError(
-                    .misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
-            }
+            if let problem = FileAccess.problem(directory, mode: W_OK | X_OK) { throw cannotBeMade(path, problem) }
             return []
         }
         try checkWritable(path)
         do {
             try checkIdentity(of: path)
-            var configuration = Self.configuration
-            configuration.readonly = true
-            return try DatabaseQueue(path: path, configuration: configuration).read { database in
+            return try SQLiteFile(path).look { database in
                 try Migrations.refuseNewer(database, path: path)
                 try Migrations.refuseUnfinished(database, path: path)
                 return try Migrations.migrator.hasCompletedMigrations(database) ? database.signingKeys() : []
@@ -114,18 +114,22 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func checkWritable(_ path: String) throws(AuthError) {
-        guard access(path, R_OK | W_OK) == 0 else {
-            throw AuthError(
-                .misconfigured, "the database \(path) cannot be written: \(String(cString: strerror(errno)))")
+        if let problem = SQLiteFile(path).accessProblem {
+            throw AuthError(.misconfigured, "the database \(path) cannot be opened: \(problem)")
         }
+    }
+
+    private static func cannotBeMade(_ path: String, _ reason: String) -> AuthError {
+        AuthError(.misconfigured, "the database \(path) cannot be made: \(reason)")
     }
 
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
     /// whoever has it must not need one more.
-    private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> DatabasePool {
+    private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> (DatabasePool, isNew: Bool) {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         let isNew = try createFile(path)
+        if let problem = SQLiteFile(path).networkProblem { Logger.current.warning("\(problem)") }
         do {
             if !isNew { try checkIdentity(of: path) }
             let pool = try DatabasePool(path: path, configuration: configuration)
@@ -134,7 +138,7 @@ public struct SQLiteStorage: Storage {
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try migrate(pool, path: path)
             if !admitsUnfinished { try pool.read { try Migrations.refuseUnfinished($0, path: path) } }
-            return pool
+            return (pool, isNew)
         } catch {
             if isNew { deleteFile(path) }
             throw unusable(path, error)
@@ -147,11 +151,18 @@ public struct SQLiteStorage: Storage {
     private static func createFile(_ path: String) throws(AuthError) -> Bool {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
-            close(descriptor)
+            defer { close(descriptor) }
+            if let owner = FileOwner.handOver(descriptor, madeAt: path) {
+                Logger.current.warning(
+                    "\(path) belongs to \(owner.userName), as its directory does, and so will what lies beside it")
+            }
             return true
         }
-        guard errno == EEXIST else {
-            throw AuthError(.misconfigured, "the database \(path) cannot be made: \(String(cString: strerror(errno)))")
+        let code = errno
+        guard access(path, F_OK) == 0 else {
+            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            throw cannotBeMade(
+                path, FileAccess.problem(directory, mode: W_OK | X_OK) ?? String(cString: strerror(code)))
         }
         try checkWritable(path)
         return false
@@ -164,9 +175,7 @@ public struct SQLiteStorage: Storage {
     /// Refuses a file that belongs to another program, before anything is written to it: opening a
     /// pool already writes.
     static func checkIdentity(of path: String) throws {
-        var configuration = Self.configuration
-        configuration.readonly = true
-        let isForeign = try DatabaseQueue(path: path, configuration: configuration).read { database in
+        let isForeign = try SQLiteFile(path).look { database in
             let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
             let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
             return identity != Migrations.applicationID && !isEmpty
@@ -183,8 +192,49 @@ public struct SQLiteStorage: Storage {
 
     static func unusable(_ path: String, _ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
+        // Somebody else has it, for now.
+        let isLocked = [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode)
+        let file = SQLiteFile(path)
+        let reason =
+            switch error.resultCode {
+            case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM: file.accessProblem
+            case .SQLITE_IOERR, .SQLITE_PROTOCOL: file.networkProblem
+            default: String?.none
+            }
         return AuthError(
-            .misconfigured, "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")")
+            isLocked ? .storageUnavailable : .misconfigured,
+            "the database \(path) cannot be used: \(reason ?? error.message ?? "\(error.resultCode)")")
+    }
+}
+
+extension SQLiteStorage: FileStorage {
+    /// Under the lock that whoever opens the file takes: who comes later makes another, with
+    /// another secret.
+    package func abandon(_ secrets: InstanceSecrets?) {
+        guard isNew, let path else { return closeDatabase() }
+        let lock = DirectoryLock(of: path)
+        defer { lock.release() }
+        // In this order: nobody can put anything in who has not opened it before.
+        let isUnused = SQLiteFile(path).occupant == nil && (try? read { try $0.hasNothingButKeys() }) == true
+        closeDatabase()
+        guard isUnused else { return }
+        Self.deleteFile(path)
+        secrets?.takeBack()
+    }
+
+    /// The connection that writes is the last: it clears the side files away.
+    private func closeDatabase() {
+        (database as? DatabasePool)?.invalidateReadOnlyConnections()
+        try? database.close()
+    }
+}
+
+extension Database {
+    /// Whether nobody has stored anything: a start by itself makes a signing key.
+    fileprivate func hasNothingButKeys() throws -> Bool {
+        try TransferTable.all.allSatisfy { table in
+            try table.name == "signing_keys" || Int.fetchOne(self, sql: "SELECT count(*) FROM \(table.name)") == 0
+        }
     }
 }
 
@@ -214,11 +264,21 @@ extension SQLiteStorage {
     }
 
     static func unavailable(_ error: DatabaseError) -> AuthError {
+        switch error.resultCode {
+        case .SQLITE_FULL: Shortage.noticeDisk()
+        // The index of the log is a file as well, and no write but its size.
+        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: Shortage.noticeDisk()
+        case .SQLITE_CANTOPEN where Shortage.isOutOfFiles: break
+        default: log(error)
+        }
+        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
+    }
+
+    private static func log(_ error: DatabaseError) {
         // The message stays here: it can name files and columns.
         Logger.current.error(
             "the database failed",
             metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
-        return AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
     }
 }
 

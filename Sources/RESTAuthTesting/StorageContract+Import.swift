@@ -46,6 +46,36 @@ extension StorageContract {
             #expect(try await storage.importUsers([importable("v", id: 4)], above: last, isTrial: false) == [.idTaken])
             for name in ["x", "y", "v"] { #expect(try await storage.credentials(canonicalUsername: name) == nil) }
         },
+        Promise("ids that were reserved are given to nobody else, and are kept by who comes for them later") {
+            storage async throws in
+            let now = TestClock().now
+            #expect(try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id == 1)
+            try await storage.reserveUserIDs([])
+            #expect(try await storage.lastUserID() == 1)
+            // One that was given before is not reserved.
+            try await storage.reserveUserIDs([9, 1, 5])
+            try await storage.reserveUserIDs([5, 7])
+            #expect(try await storage.lastUserID() == 9)
+            #expect(try await storage.insertUser(Username("b"), passwordHash: "h", at: now).id == 10)
+            _ = try await storage.deleteUser(id: 1, at: now)
+            let users = [
+                try importable("c", id: 1), try importable("d", id: 5), try importable("e", id: 7),
+                try importable("f", id: 11),
+            ]
+            for isTrial in [true, false] {
+                let outcomes = try await storage.importUsers(users, above: 10, isTrial: isTrial)
+                #expect(outcomes[0] == .idTaken && outcomes[2] == .idTaken)
+                guard case .imported = outcomes[1], case .imported = outcomes[3] else {
+                    return #expect(Bool(false), "\(outcomes)")
+                }
+            }
+            #expect(try await storage.user(id: 5)?.username == "d")
+            // Once, whatever becomes of who came for it.
+            _ = try await storage.deleteUser(id: 5, at: now)
+            let again = [try importable("g", id: 5), try importable("h", id: 9)]
+            #expect(try await storage.importUsers(again, above: 11, isTrial: false) == [.idTaken, .imported(9)])
+            #expect(try await storage.insertUser(Username("i"), passwordHash: "h", at: now).id == 12)
+        },
         Promise("who is there already stays as they are, whatever an import says of the name") { storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("miguel"), passwordHash: "own", at: now)

@@ -4,6 +4,15 @@ import Testing
 
 extension StorageContract {
     static let users = [
+        Promise("a name may have as many octets as a mail address") { storage async throws in
+            for (number, letter) in ["x", "ü", "日", "𠀀"].enumerated() {
+                let text = String(repeating: letter, count: Username.maximumBytes / letter.utf8.count)
+                let name = try Username(text)
+                let user = try await storage.insertUser(name, passwordHash: "h", at: TestClock().now)
+                #expect(user.id == Int64(number + 1) && user.username == text)
+                #expect(try await storage.credentials(canonicalUsername: name.canonical)?.user == user)
+            }
+        },
         Promise("a user is found by id and by canonical name, as typed") { storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("Miguel"), passwordHash: "hash", at: now)

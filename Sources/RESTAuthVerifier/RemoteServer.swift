@@ -70,7 +70,8 @@ final class RemoteServer: Sendable {
             throw AuthError(.storageUnavailable, "the auth server does not answer", retryAfter: 1)
         }
         // Not from where it was sent on to: that may be another machine, and in the clear.
-        guard response.status.code == 200, response.history.count <= 1, let json = JSON(body.readableBytesView) else {
+        guard response.status.code == 200, response.history.count <= 1, let json = JSON(text: body.readableBytesView)
+        else {
             throw Self.unexpected
         }
         return json

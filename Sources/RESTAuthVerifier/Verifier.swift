@@ -47,6 +47,7 @@ public final class Verifier: CredentialVerifier, Service {
             keys: VerificationKeys(bound: configuration.keyInterval + configuration.bound),
             revocations: Revocations(bound: configuration.bound),
             issuer: configuration.issuer ?? server.url,
+            audiences: configuration.audiences ?? [configuration.issuer ?? server.url],
             capacity: configuration.verifiedTokenCapacity, hidesRoles: true, now: { Date() })
         self.configuration = configuration
     }

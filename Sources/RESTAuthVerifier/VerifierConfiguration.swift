@@ -1,8 +1,13 @@
 /// Every setting of a verifier, its default, and why that default is safe.
 public struct VerifierConfiguration: Sendable {
-    /// `iss` and `aud` that a token must have. `nil` takes the server's URL, which is what a server
-    /// with `public_url` writes.
+    /// `iss` that a token must have. `nil` takes the server's URL, which is what a server with
+    /// `public_url` writes.
     public var issuer: String?
+
+    /// Of which `aud` must name one: what the server's `token_audience` says of this service. `nil`
+    /// takes the issuer, which is what a server without that setting writes. While it changes
+    /// there, name both.
+    public var audiences: [String]?
 
     /// The id and secret of a client of the server, where it shows its list of revocations to
     /// clients only.

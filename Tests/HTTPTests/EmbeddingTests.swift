@@ -104,7 +104,9 @@ import Testing
         for headers in wrong {
             let (response, _) = try await get(auth.authenticator(), headers: headers)
             #expect(response.status == .unauthorized)
-            #expect(response.headers[.wwwAuthenticate]?.hasPrefix(#"Basic realm="Authentication Required""#) == true)
+            let scheme = headers == field(bearer("nonsense")) ? "Bearer" : "Basic"
+            let challenge = response.headers[.wwwAuthenticate]
+            #expect(challenge?.hasPrefix("\(scheme) realm=\"Authentication Required\"") == true)
         }
     }
 
@@ -185,6 +187,174 @@ import Testing
         let (response, body) = try await get(authenticator)
         #expect(body == "Who goes there? credentials_required")
         #expect(response.headers[.wwwAuthenticate] == #"Basic realm="Authentication Required""#)
+    }
+
+    /// The status of a refusal in the adopter's own words, and what it asks for.
+    private func refusal(
+        _ headers: HTTPFields, requiring requirements: [Requirement] = [.signedIn],
+        in words: @escaping Authenticator<BasicAuthRequestContext>.Refusal
+    ) async throws -> (status: HTTPResponse.Status, challenges: [String]) {
+        let authenticator = auth.authenticator(
+            requiring: requirements, context: BasicAuthRequestContext.self, refusal: words)
+        let response = try await get(authenticator, headers: headers).response
+        return (response.status, response.headers[values: .wwwAuthenticate])
+    }
+
+    private static let basicChallenge = #"Basic realm="Authentication Required""#
+
+    /// An adopter's, which knows its answer.
+    private struct OwnError: HTTPResponseError {
+        let status = HTTPResponse.Status.unauthorized
+
+        func response(from request: Request, context: some RequestContext) -> Response {
+            Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(string: "Please sign in.")))
+        }
+    }
+
+    /// Whatever the refusal was, and however the words are given.
+    @Test func every401InAnAdoptersOwnWordsHasAChallenge() async throws {
+        let words: [Authenticator<BasicAuthRequestContext>.Refusal] = [
+            { _, _, _ in Response(status: .unauthorized) },
+            { _, _, _ in Response(status: .unauthorized, headers: [.wwwAuthenticate: ""]) },
+            { _, _, _ in throw HTTPError(.unauthorized, message: "Please sign in.") },
+            { _, _, _ in throw Problem(.unauthorized, code: "signed_out", detail: "Please sign in.") },
+            { _, _, _ in throw AuthError(.credentialsRequired, "Please sign in.") },
+            { _, _, _ in throw OwnError() },
+        ]
+        let miguel = field(basic("miguel", "python"))
+        for words in words {
+            for (headers, requirements) in [
+                ([:], [Requirement.signedIn]), (field(basic("miguel", "wrong")), [.signedIn]),
+                // A role that is missing is no 401 by itself.
+                (miguel, [.anyRole("editor")]), (miguel, [.signedIn(within: -1)]),
+            ] {
+                let answer = try await refusal(headers, requiring: requirements, in: words)
+                #expect(answer.status == .unauthorized)
+                #expect(answer.challenges == [Self.basicChallenge])
+            }
+            let token = try await refusal(
+                field(bearer(token())), requiring: [.anyRole("editor")], in: words)
+            #expect(token.challenges.count == 1)
+            #expect(token.challenges.first?.hasPrefix("Bearer realm=") == true)
+            var script = field(basic("miguel", "wrong"))
+            script[.init("Sec-Fetch-Mode")!] = "cors"
+            #expect(
+                try await refusal(script, in: words).challenges == [#"Bearer realm="Authentication Required""#])
+        }
+    }
+
+    @Test func anAdoptersOwnChallengeIsLeftAlone() async throws {
+        let answer = try await refusal([:]) { _, _, _ in
+            Response(status: .unauthorized, headers: [.wwwAuthenticate: "Notes realm=x"])
+        }
+        #expect(answer.challenges == ["Notes realm=x"])
+    }
+
+    @Test func aRefusalThatIsNo401HasNoBasicChallenge() async throws {
+        let miguel = field(basic("miguel", "python"))
+        let answer = try await refusal(miguel, requiring: [.anyRole("editor")]) { error, _, _ in
+            Response(status: error.status)
+        }
+        #expect(answer.status == .forbidden)
+        #expect(answer.challenges.isEmpty)
+    }
+
+    /// The handler's own, thrown or given.
+    @Test func a401OfTheHandlerHasAChallenge() async throws {
+        let router = Router(context: BasicAuthRequestContext.self)
+        let mine = router.group("mine").add(middleware: auth.authenticator())
+        mine.get("given") { _, _ in Response(status: .unauthorized) }
+        mine.get("thrown") { _, _ -> String in throw HTTPError(.unauthorized) }
+        mine.get("own") { _, _ -> String in throw OwnError() }
+        router.group("problem").add(middleware: ProblemResponses())
+            .get { _, _ -> String in throw HTTPError(.unauthorized) }
+        try await Application(router: router).test(.live) { client in
+            for path in ["/mine/given", "/mine/thrown", "/mine/own", "/problem"] {
+                let headers = field(basic("miguel", "python"))
+                try await client.execute(uri: path, method: .get, headers: headers) {
+                    #expect($0.status == .unauthorized)
+                    #expect($0.headers[values: .wwwAuthenticate] == [Self.basicChallenge], "\(path)")
+                }
+            }
+        }
+    }
+
+    @Test func whatASpecialErrorSaysIsKeptInItsProblem() async throws {
+        let router = Router(context: BasicAuthRequestContext.self)
+        router.group("busy").add(middleware: ProblemResponses())
+            .get { _, _ -> String in throw HTTPError(.serviceUnavailable, headers: [.retryAfter: "7"]) }
+        try await Application(router: router).test(.live) { client in
+            try await client.execute(uri: "/busy", method: .get) {
+                #expect($0.status == .serviceUnavailable)
+                #expect($0.headers[.retryAfter] == "7")
+                #expect($0.headers[.contentType] == "application/problem+json")
+            }
+        }
+    }
+
+    private static let paths: [(name: AuthRoutes, requests: [(HTTPRequest.Method, String)])] = [
+        (.registration, [(.post, "/api/users")]),
+        (.users, [(.get, "/api/users"), (.get, "/api/users/1"), (.get, "/api/user/1")]),
+        (.token, [(.get, "/api/token")]), (.sessions, [(.post, "/api/tokens"), (.put, "/api/tokens")]),
+        (.account, [(.get, "/api/me"), (.put, "/api/me/password"), (.get, "/api/me/sessions")]),
+        (.resource, [(.get, "/api/resource")]), (.verify, [(.get, "/api/verify")]),
+        (.revocations, [(.get, "/api/revocations")]),
+        (.oauth, [(.post, "/oauth/introspect"), (.post, "/oauth/revoke")]),
+        (.wellKnown, [(.get, "/.well-known/jwks.json"), (.get, "/.well-known/oauth-authorization-server")]),
+    ]
+
+    @Test(arguments: paths.indices)
+    func whatIsLeftOutIsNotThereAndAllElseIs(index: Int) async throws {
+        let omitted = Self.paths[index].name
+        let router = Router(context: BasicRequestContext.self)
+        auth.addRoutes(to: router, leavingOut: omitted)
+        try await Application(router: router).test(.live) { client in
+            for (name, requests) in Self.paths {
+                for (method, path) in requests {
+                    try await client.execute(uri: path, method: method) {
+                        #expect(($0.status == .notFound) == (name == omitted), "\(method) \(path)")
+                    }
+                }
+            }
+            guard omitted != .wellKnown else { return }
+            try await client.execute(uri: "/.well-known/oauth-authorization-server", method: .get) {
+                let names = String(buffer: $0.body)
+                #expect(names.contains("introspection_endpoint") == (omitted != .oauth))
+                #expect(names.contains("revocation_endpoint") == (omitted != .oauth))
+            }
+        }
+    }
+
+    /// Each on the same path as what is there still.
+    @Test func whatIsLeftOutMayBeTakenByOthers() async throws {
+        let router = Router(context: BasicRequestContext.self)
+        auth.addRoutes(to: router, leavingOut: [.users, .resource])
+        for path: RouterPath in ["api/users", "api/users/:id", "api/resource"] {
+            router.get(path) { _, _ in "mine" }
+            router.head(path) { _, _ in "" }
+        }
+        let other = Router(context: BasicRequestContext.self)
+        auth.addRoutes(to: other, leavingOut: .registration)
+        other.post("api/users") { _, _ in "mine" }
+        for (router, method, path) in [
+            (router, HTTPRequest.Method.get, "/api/users"), (router, .get, "/api/users/1"),
+            (router, .get, "/api/resource"), (other, .post, "/api/users"),
+        ] {
+            try await Application(router: router).test(.live) { client in
+                try await client.execute(uri: path, method: method) { #expect(String(buffer: $0.body) == "mine") }
+            }
+        }
+    }
+
+    @Test func requiringNothingMeansSignedIn() async throws {
+        let verifiers: [any CredentialVerifier] = [auth.login]
+        for authenticator in [auth.authenticator(requiring: [], context: BasicAuthRequestContext.self)]
+            + verifiers.map({ $0.authenticator(requiring: [], context: BasicAuthRequestContext.self) })
+        {
+            #expect(try await get(authenticator).response.status == .unauthorized)
+            let miguel = try await get(authenticator, headers: field(basic("miguel", "python")))
+            #expect(miguel.body == "miguel by password")
+        }
     }
 
     @Test func aSignedInContextIsNeverMadeForNobody() async throws {

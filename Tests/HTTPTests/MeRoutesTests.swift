@@ -41,7 +41,8 @@ import Testing
         for headers in [[], [basic(miguel.name, "wrong")], [bearer("x")]] {
             let answer = try await server.send(method, path, headers: headers)
             #expect(answer.status == 401)
-            #expect(answer["WWW-Authenticate"]?.hasPrefix("Basic realm=") == true)
+            let scheme = headers == [bearer("x")] ? "Bearer" : "Basic"
+            #expect(answer["WWW-Authenticate"]?.hasPrefix("\(scheme) realm=") == true)
         }
     }
 
@@ -283,6 +284,11 @@ import Testing
 
     @Test func allSessionsAreEndedOrAllButThis() async throws {
         let (mine, other) = (try await server.signIn(miguel), try await server.signIn(miguel))
+        // What may be a misspelt scope ends nothing.
+        for query in ["scop=others", "Scope=others", "scope=others&except=x", "others"] {
+            let answer = try await send("DELETE", "/api/me/sessions?\(query)", bearer(mine.access))
+            #expect(answer.code == "validation_failed", "\(query)")
+        }
         let unknown = try await send("DELETE", "/api/me/sessions?scope=x", bearer(mine.access))
         #expect(unknown.code == "validation_failed")
         #expect(try await send("DELETE", "/api/me/sessions?scope=others", bearer(mine.access)).status == 204)
@@ -313,12 +319,4 @@ import Testing
         #expect((second.json["pagination"] as? [String: Any])?["after"] is NSNull)
         #expect(try await list("after=99").json["data"] as? [String] == [])
     }
-}
-
-/// What a part of a token says.
-private func members(of token: String, _ part: Int) -> [String: Any] {
-    var text = token.split(separator: ".").dropFirst(part).first.map(String.init) ?? ""
-    text = text.replacing("-", with: "+").replacing("_", with: "/")
-    text += String(repeating: "=", count: (4 - text.count % 4) % 4)
-    return Data(base64Encoded: text).flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] } ?? [:]
 }

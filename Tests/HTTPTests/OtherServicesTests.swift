@@ -317,7 +317,8 @@ import Testing
         ] {
             let answer = try await server.send("GET", "/api/verify", headers: headers)
             #expect(answer.status == 401)
-            #expect(answer["WWW-Authenticate"]?.hasPrefix("Basic realm=") == true)
+            let scheme = headers == [bearer("x")] ? "Bearer" : "Basic"
+            #expect(answer["WWW-Authenticate"]?.hasPrefix("\(scheme) realm=") == true)
             #expect(answer["Remote-User"] == nil)
         }
     }

@@ -25,6 +25,8 @@ import Testing
             + "}"
     }
 
+    private static let all = ["rest-auth", "https://api.example.com", "https://é.example.com"]
+
     private static func read(_ payload: String) -> AccessTokenClaims? {
         JSON(Array(payload.utf8)).flatMap { AccessTokenClaims($0, issuer: "rest-auth") }
     }
@@ -102,13 +104,35 @@ import Testing
     }
 
     @Test(
-        arguments: ["iss", "aud"],
+        arguments: ["iss", "client_id"],
         [
             "\"\"", "\"other\"", "\"REST-AUTH\"", "\"rest-auth \"", "\"rest-auth/\"", "[\"rest-auth\"]",
             "[\"rest-auth\",\"other\"]",
         ])
     func anotherServicesTokenIsRefused(name: String, value: String) {
         #expect(Self.read(Self.payload((name, value))) == nil)
+    }
+
+    @Test(arguments: [
+        ("\"rest-auth\"", ["rest-auth"]), ("\"https://api.example.com\"", ["https://api.example.com"]),
+        ("[\"rest-auth\",\"https://api.example.com\"]", ["rest-auth", "https://api.example.com"]),
+        ("\"REST-AUTH\"", []), ("\"rest-auth \"", []), ("[\"a\",\"b\"]", []),
+        // The same character to a `String`.
+        ("\"https://e\\u0301.example.com\"", []),
+    ])
+    func aTokenIsForWhomItNamesByteForByte(audience: String, takers: [String]) throws {
+        let claims = try #require(Self.read(Self.payload(("aud", audience))))
+        #expect(Self.all.filter { claims.isFor([$0]) } == takers)
+        #expect(claims.isFor(Self.all) == !takers.isEmpty)
+        #expect(!claims.isFor([]))
+        #expect(AccessTokenClaims(claims.json, issuer: "rest-auth") == claims)
+    }
+
+    @Test(arguments: [
+        "\"\"", "[]", "[\"rest-auth\"]", "[\"a\",\"a\"]", "[\"a\",\"\"]", "[\"a\",1]", "{\"a\":\"b\"}", "null", "1",
+    ])
+    func anAudienceThatWeWouldNotWriteIsRefused(audience: String) {
+        #expect(Self.read(Self.payload(("aud", audience))) == nil)
     }
 
     @Test(arguments: ["iss", "aud", "sub", "jti", "iat", "exp", "auth_time"])

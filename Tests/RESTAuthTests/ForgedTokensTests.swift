@@ -98,7 +98,8 @@ import Testing
         (#""ES256""#, #"{"ES256":1}"#),
         (#""ES256""#, #""ES256","alg":"ES256""#), (#""ES256""#, #""ES256","\u0061lg":"none""#),
         (#""alg":"ES256","#, ""),
-        ("at+jwt", "JWT"), ("at+jwt", ""), ("at+jwt", "at+JWT"), ("at+jwt", "refresh+jwt"), (#""at+jwt""#, "null"),
+        ("at+jwt", "jwt"), ("at+jwt", "JWT "), ("at+jwt", ""), ("at+jwt", "at+JWT"), ("at+jwt", "application/at+jwt"),
+        ("at+jwt", "refresh+jwt"), (#""at+jwt""#, "null"),
         (#""at+jwt""#, #"["at+jwt"]"#), (#","typ":"at+jwt""#, ""),
         (#""kid""#, #""kid ""#), (#""kid":"#, #""kid":null,"x":"#), (#""kid":"#, #""kid":"other","x":"#),
         (#""kid":"#, #""kid":"../../dev/null","x":"#),
@@ -133,7 +134,9 @@ import Testing
             ("sub", "[\"1\"]"),
             ("sub", "\"1\",\"sub\":\"1\""), ("sub", "\"1\",\"s\\u0075b\":\"2\""), ("iss", nil), ("iss", "\"other\""),
             ("aud", nil),
-            ("aud", "\"other\""), ("aud", "[\"rest-auth\"]"),
+            ("aud", "\"\""), ("aud", "[]"), ("aud", "[\"rest-auth\"]"), ("aud", "[\"a\",\"a\"]"),
+            ("aud", "[\"a\",\"\"]"), ("aud", "[\"a\",1]"), ("aud", "[\"a\",[\"b\"]]"), ("aud", "null"),
+            ("client_id", "\"other\""), ("client_id", "null"), ("client_id", "[\"rest-auth\"]"),
             ("jti", nil), ("jti", "1"), ("auth_time", nil), ("auth_time", "1800000001"),
         ] as [(String, String?)])
     func aClaimThatWeWouldNotMakeIsRefused(name: String, value: String?) async throws {
@@ -142,6 +145,20 @@ import Testing
         let forged = value.map { changed.dropLast() + ",\"\(name)\":\($0)}" } ?? changed
         try #require(forged != payload)
         await expectInvalid(try signed(Base64.url.encode(header.utf8), Base64.url.encode(forged.utf8)), forged)
+    }
+
+    /// Signed before `token_type` or `token_audience` was what it is, or by a version that wrote no
+    /// `client_id`.
+    @Test(arguments: [
+        (#""typ":"at+jwt""#, #""typ":"JWT""#), (#""aud":"rest-auth""#, #""aud":"https://api.example.com""#),
+        (#""aud":"rest-auth""#, #""aud":["rest-auth","https://api.example.com"]"#),
+        (#""client_id":"rest-auth","#, ""),
+    ])
+    func whatOtherSettingsOrAnEarlierVersionWroteIsGoodUntilItExpires(part: String, other: String) async throws {
+        let (header, payload) = (header.replacing(part, with: other), payload.replacing(part, with: other))
+        try #require(header != self.header || payload != self.payload)
+        let token = try signed(Base64.url.encode(header.utf8), Base64.url.encode(payload.utf8))
+        #expect(try await test.auth.accessTokens.verify(token).username == "miguel")
     }
 
     @Test(arguments: ["", "x", "{}", "[]", "null", "GOOD ,", "GOODGOOD", "GOOD\0", "\u{FEFF}GOOD", "[GOOD]"])

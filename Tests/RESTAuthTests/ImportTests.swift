@@ -29,12 +29,13 @@ import Testing
 
     /// All that became of a source's users.
     private func run(
-        _ source: some UserSource, limit: HashLimit = HashLimit(), isTrial: Bool = false
+        _ source: some UserSource, limit: HashLimit = HashLimit(),
+        allowing concessions: UserImport.Concessions = [.leavingOut, .renumbering], isTrial: Bool = false
     ) async throws -> (counts: ImportCounts, notes: [ImportNote]) {
         let clock = clock
         var notes: [ImportNote] = []
         let door = UserImport(into: storage, limit: limit, now: { clock.now })
-        let counts = try await door.run(source, isTrial: isTrial) { part, _, _ in notes += part }
+        let counts = try await door.run(source, allowing: concessions, isTrial: isTrial) { part, _ in notes += part }
         return (counts, notes)
     }
 
@@ -68,24 +69,15 @@ import Testing
     }
 
     @Test(arguments: [
-        "{", "x", "[]", "null", "\"miguel\"", "{}", "\u{0}", "{\"username\":\"a\"}", "{\"password_hash\":\"HASH\"}",
+        "{", "x", "[]", "null", "\"miguel\"", "{}", "\u{0}", "{\"password_hash\":\"HASH\"}",
         "{\"username\":1,\"password_hash\":\"HASH\"}", "{\"username\":\"a\",\"password_hash\":[\"HASH\"]}",
-        "{\"username\":null,\"password_hash\":\"HASH\"}", "{\"username\":\"a\",\"password_hash\":null}",
+        "{\"username\":null,\"password_hash\":\"HASH\"}",
         "{\"username\":\"a\",\"username\":\"b\",\"password_hash\":\"HASH\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\"}}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\"} {\"username\":\"b\",\"password_hash\":\"HASH\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"disabledat\":\"2026-01-02T03:04:05Z\"}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":\"1\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":1.0}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":0}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":-1}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":9223372036854775807}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"id\":9007199254740992}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"legacy_id\":0}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"disabled\":1}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"disabled\":\"no\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"disabled\":false,\"disabled_at\":\"2026-01-02T03:04:05Z\"}",
-        "{\"username\":\"a\",\"password_hash\":\"HASH\",\"created_at\":1767323045}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"created_at\":\"yesterday\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"roles\":\"admin\"}",
         "{\"username\":\"a\",\"password_hash\":\"HASH\",\"roles\":[1]}",
@@ -105,7 +97,7 @@ import Testing
         let good = Data("{\"username\":\"miguel\",\"password_hash\":\"\(hash)\"}\n".utf8)
         let start = Data("{\"username\":\"long\",\"password_hash\":\"\(hash)\",".utf8)
         let long = start + Data(repeating: 0x20, count: 3 << 20) + Data("}".utf8)
-        let bytes = Data([0xFF, 0xFE, 0x0A]) + long + Data("\n".utf8) + good + long
+        let bytes = Data([0xFF, 0xC0, 0x0A]) + long + Data("\n".utf8) + good + long
         let (counts, notes) = try await run(JSONLines(reading: file(bytes)))
         #expect(counts.imported == 1)
         #expect(notes.map(\.place) == [.line(1), .line(2), .line(4), .line(3)])
@@ -130,7 +122,7 @@ import Testing
     @Test(arguments: [
         "", "username\n", "password_hash\n", "miguel,HASH\n", "username,password_hash,username\n",
         "username,password_hash,email\n",
-        "username;password_hash\n", "Username,password_hash\n", "username,password_hash,roles\n",
+        "username:password_hash\n", "username,password_hash,roles\n",
         "username,password_hash,\n", "\"username",
         "username,\"password_hash\"x\n",
     ])
@@ -201,11 +193,11 @@ import Testing
     @Test(arguments: [
         ("a:b", "HASH", ImportRefusal.Kind.name), ("", "HASH", .name), ("<b>", "HASH", .name), (" a", "HASH", .name),
         ("eyJhbGciOiJub25lIn0.e30.", "HASH", .name), ("\\u001b[2J", "HASH", .name), ("\\u202emiguel", "HASH", .name),
-        (String(repeating: "x", count: 65), "HASH", .name), ("a", "", .noPassword), ("a", "!", .noPassword),
+        (String(repeating: "x", count: 255), "HASH", .name), ("a", "", .noPassword), ("a", "!", .noPassword),
         ("a", "!x8Yt", .noPassword),
-        ("a", "*", .noPassword), ("a", "python", .unknownHash), ("a", "5f4dcc3b5aa765d61d8327deb882cf99", .unknownHash),
-        ("a", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", .unknownHash), ("a", "md5$salt$0123456789abcdef", .unknownHash),
-        ("a", " HASH", .unknownHash), ("a", "HASH ", .unknownHash), ("a", "HASH\\n", .unknownHash),
+        ("a", "*", .noPassword), ("a", "python", .unknownHash), ("a", "5f4dcc3b5aa765d61d8327deb882cf99", .weakHash),
+        ("a", "md5$salt$0123456789abcdef", .unknownHash), ("a", "{noop}python", .unknownHash),
+        ("a", "H ASH", .unknownHash), ("a", "\\u00a0HASH", .unknownHash), ("a", "\\n", .noPassword),
         (
             "a", "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0",
             .costlyHash
@@ -297,7 +289,9 @@ import Testing
         let trial = try await run(jsonLines(text), isTrial: true)
         #expect(try await names() == ["miguel"])
         let real = try await run(jsonLines(text))
-        #expect(trial.counts == real.counts)
+        #expect(trial.counts.refused == real.counts.refused && trial.counts.skipped == real.counts.skipped)
+        #expect(trial.counts.imported == 3 && trial.counts.renumbered == 2)
+        #expect(!trial.counts.isWritten && real.counts.isWritten)
         #expect(real.counts.imported == 3)
         #expect(real.counts.renumbered == 2)
         #expect(!trial.notes.contains { if case .imported(id: .some, former: _) = $0.outcome { true } else { false } })
@@ -398,12 +392,12 @@ import Testing
 
     /// The short way through the rules comes to what the long one does.
     @Test func aPlainNameIsItsLowerCase() throws {
-        for name in ["Miguel", "a.b_c-d@E.com+X", "0", String(repeating: "Z", count: 64), "eyJ", "EYJ.A", "-"] {
+        for name in ["Miguel", "a.b_c-d@E.com+X", "0", String(repeating: "Z", count: 254), "eyJ", "EYJ.A", "-"] {
             let plain = try Username(name)
             #expect(plain.text == name)
             #expect(plain.canonical == name.lowercased())
         }
-        for name in ["eyJhbGciOiJub25lIn0.e30.x", "EYJ.a.b", "eYj.a.b", String(repeating: "Z", count: 65)] {
+        for name in ["eyJhbGciOiJub25lIn0.e30.x", "EYJ.a.b", "eYj.a.b", String(repeating: "Z", count: 255)] {
             #expect(throws: AuthError.self) { try Username(name) }
         }
     }

@@ -71,7 +71,7 @@ import Testing
         #expect(directory.contents == ["rest-auth.secret"])
     }
 
-    @Test(arguments: [0o644, 0o640, 0o604, 0o660])
+    @Test(arguments: [0o644, 0o604, 0o646, 0o606])
     func aFileThatOthersMayReadIsRefused(mode: Int) throws {
         _ = try InstanceSecret(file: file)
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)

@@ -358,9 +358,9 @@ import Testing
         "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/", "rl.3StKT.4T8M", "_J9..rasmBYk8r9AiWNc",
         "{SSHA}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr",
         "sha1$saltsalt$c1b2eb5d6ca3f0f2ab0b7bbd0f6b5fd9dd2ab3e9", "plain$$python",
-        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
+        "$gy$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
         "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D",
-        "$wp$2y$10$R/MVldrSLi0gqhmdDIWCsezu1QMWDmhxtLKu7Io6pdkiJDY6Q32Ra",
+        "$wp$2a$10$R/MVldrSLi0gqhmdDIWCsezu1QMWDmhxtLKu7Io6pdkiJDY6Q32Ra",
     ])
     func anotherSystemsHashIsNone(text: String) {
         #expect(PasswordHash(text) == nil)

@@ -61,13 +61,50 @@ import Testing
         _ = try InstanceSecrets(file: file)
     }
 
-    @Test(arguments: [0o644, 0o640, 0o604])
+    @Test(arguments: [0o644, 0o604, 0o646])
     func aFileThatOthersMayReadIsNeitherReadNorChanged(mode: Int) throws {
         try write(Self.old, mode: mode)
         let error = #expect(throws: AuthError.self) { try SecretFile(file).take(.begin) }
         #expect(error?.detail.contains("chmod 600") == true)
         #expect(throws: AuthError.self) { try InstanceSecrets(file: file) }
         #expect(try text == Self.old)
+        #expect(directory.contents == ["rest-auth.secret"])
+    }
+
+    @Test func aFileThatIsADirectoryALinkToNothingOrTooLongSaysSo() throws {
+        mkdir(file, 0o700)
+        #expect(throws: AuthError.self) { try InstanceSecret(file: file) }
+        rmdir(file)
+        symlink("nowhere", file)
+        let error = #expect(throws: AuthError.self) { try InstanceSecret(file: file) }
+        #expect(error?.detail.contains("a link to nowhere") == true)
+        #expect(directory.contents == ["rest-auth.secret"])
+        try write(String(repeating: Self.old, count: 400))
+        #expect(throws: AuthError.self) { try InstanceSecret(file: file) }
+    }
+
+    @Test(arguments: ["\u{FEFF}\(old)\r\n", "\"\(old)\"\n", " '\(old)' ", "\(old)\r\n"])
+    func whatEditorsLeaveAroundASecretIsNoneOfIt(text: String) throws {
+        try write(text)
+        #expect(try InstanceSecret(file: file).key(for: "x") == InstanceSecret(Self.old).key(for: "x"))
+    }
+
+    @Test func whereKeysNeedTheSecretThatIsMissingNoneIsMade() throws {
+        let error = #expect(throws: AuthError.self) { try InstanceSecrets(file: file, makesMissing: false) }
+        #expect(error?.detail.contains(file) == true)
+        #expect(directory.contents.isEmpty)
+    }
+
+    @Test func onlyWhatWasMadeIsTakenBack() throws {
+        let made = try InstanceSecrets(file: file, makesMissing: true)
+        let found = try InstanceSecrets(file: file, makesMissing: true)
+        found.takeBack()
+        #expect(directory.contents == ["rest-auth.secret"])
+        made.takeBack()
+        #expect(directory.contents.isEmpty)
+        let replaced = try InstanceSecrets(file: file, makesMissing: true)
+        try SecretFile(file).take(.begin)
+        replaced.takeBack()
         #expect(directory.contents == ["rest-auth.secret"])
     }
 

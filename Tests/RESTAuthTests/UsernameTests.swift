@@ -76,9 +76,9 @@ import Testing
     }
 
     @Test func aNameWhoseFormIsTooLongIsRefused() {
-        // Small, it is two characters.
-        #expect(throws: AuthError.self) { try Username(String(repeating: "İ", count: 33)) }
-        #expect(throws: Never.self) { try Username(String(repeating: "İ", count: 32)) }
+        // Of two octets; small, it is two characters of three.
+        #expect(throws: AuthError.self) { try Username(String(repeating: "İ", count: 85)) }
+        #expect(throws: Never.self) { try Username(String(repeating: "İ", count: 84)) }
     }
 
     @Test(arguments: ["eyJhbGciOiJIUzI1NiJ9.e30.x", "eyJ..", "EYJ.a.b", "eyj.a.b.c.d"])
@@ -121,8 +121,31 @@ import Testing
         #expect(count > 500)
     }
 
-    @Test func sixtyFourCharactersAreAccepted() throws {
-        #expect(try Username(String(repeating: "ü", count: 64)).text.count == 64)
-        #expect(throws: AuthError.self) { try Username(String(repeating: "u", count: 65)) }
+    @Test func asManyOctetsAreAcceptedAsAMailAddressHas() throws {
+        #expect(Username.maximumBytes == 254)
+        for name in ["u", "ü", "日", "𠀀"] {
+            let most = String(repeating: name, count: 254 / name.utf8.count)
+            #expect(try Username(most).text == most)
+            #expect(throws: AuthError.self) { try Username(most + name) }
+        }
+    }
+
+    /// Sixty-four characters of four octets each could be registered once.
+    @Test func aLongerNameOfOldIsFoundAndCannotBeRegistered() throws {
+        let name = String(repeating: "𠀀", count: 64)
+        #expect(throws: AuthError.self) { try Username(name) }
+        #expect(try Username(whoever: name).canonical == name)
+        #expect(throws: AuthError.self) { try Username(whoever: name + "𠀀") }
+    }
+
+    @Test(arguments: [
+        ("a:b", "U+003A (:)"), ("a\u{200B}b", "U+200B,"), ("a😀", "U+1F600 (😀)"), ("a：b", "U+FF1A (：)"),
+        ("a\u{9}b", "U+0009,"), ("a|b", "U+007C (|)"), ("a\u{202E}b", "U+202E,"), ("“a", "U+201C (“)"),
+        ("a\u{A0}b", "U+00A0,"), ("a\u{E0001}", "U+E0001,"), ("سـلام", "U+0640"), ("a—b", "U+2014 (—)"),
+        ("a\\b", "U+005C (\\)"),
+    ])
+    func theCharacterThatIsNotAllowedIsNamed(text: String, character: String) throws {
+        let error = #expect(throws: AuthError.self) { try Username(text) }
+        #expect(error?.detail.contains(character) == true, "\(error?.detail ?? "-")")
     }
 }

@@ -146,7 +146,8 @@ def make_app(options):
 def fill(options):
     """Most hashes cost little, so that many can be checked; one of a hundred of each age costs what it did."""
     ages = list(AGES.values())
-    made = [age[1]("python") for age in ages]
+    # What costs little would be hashed again by the import, one by one.
+    made = [age[0]("python") for age in ages]
 
     def stored(number):
         full, little = ages[number % len(ages)]

@@ -1,9 +1,9 @@
 """Sends a registration over HTTP/2 whose stream does not end (RFC 9113), and takes it back.
 
-    half_stream.py PORT reset|leave BODY
+    half_stream.py PORT reset|leave BODY [clear]
 
 `reset` takes back the stream alone, and waits for the answer to another one; `leave` ends the
-connection. Says "done" at the end.
+connection. With `clear` there is no TLS. Says "done" at the end.
 """
 import socket
 import ssl
@@ -44,11 +44,14 @@ def answered(connection, stream):
 
 
 port, end, body = int(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
-context = ssl.create_default_context()
-context.check_hostname = False
-context.verify_mode = ssl.CERT_NONE
-context.set_alpn_protocols(["h2"])
-with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost") as connection:
+connection = socket.create_connection(("127.0.0.1", port))
+if sys.argv[4:] != ["clear"]:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    connection = context.wrap_socket(connection, server_hostname="localhost")
+with connection:
     connection.settimeout(120)
     connection.sendall(
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)

@@ -4,7 +4,8 @@ import Synchronization
 import Testing
 
 /// Tokens verified by programs that know nothing of this package: the examples of
-/// `Examples/Verifying`, as they are, and joserfc.
+/// `Examples/Verifying`, as they are, and joserfc. What becomes of an audience and another `typ`
+/// too.
 @Suite struct ForeignVerifierTests {
     static let algorithms = ["ES256", "EdDSA", "RS256"]
 
@@ -102,6 +103,23 @@ import Testing
             let verifier = try ForeignVerifier(kind, server: server)
             #expect(try await verifier.verify(new)["iss"] as? String == "https://auth.example.com")
             #expect(try await verifier.verify(old)["error"] is String, "\(kind)")
+        }
+    }
+
+    /// Settings of its own.
+    @Test func aTokenIsForItsAudienceWhateverItsHeaderCallsIt() async throws {
+        let server = try await RunningServer([
+            "--token-audience", "https://api.example.com,notes", "--token-type", "JWT",
+        ])
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
+        for kind in ForeignVerifier.Kind.allCases where kind != .joserfc {
+            let notes = try ForeignVerifier(kind, server: server, environment: ["VERIFIER_AUDIENCE": "notes"])
+            #expect(try await notes.accepts(token, of: miguel), "\(kind)")
+            for environment in [["VERIFIER_AUDIENCE": "other"], [:]] {
+                let other = try ForeignVerifier(kind, server: server, environment: environment)
+                #expect(try await other.verify(token)["error"] is String, "\(kind)")
+            }
         }
     }
 
@@ -230,8 +248,9 @@ private enum Verification {
         return try await starting.value
     }
 
+    /// With passwords that wait their turn: many verifiers are started beside them.
     static func start(_ arguments: [String] = []) async throws -> All {
-        let server = try await RunningServer(["--throttle", "no"] + arguments)
+        let server = try await RunningServer(["--throttle", "no", "--hashing-patience", "600"] + arguments)
         return (server, try ForeignVerifier.Kind.allCases.map { try ForeignVerifier($0, server: server) })
     }
 }
@@ -239,23 +258,33 @@ private enum Verification {
 /// A program that reads a token from each line of its input and answers with a line.
 final class ForeignVerifier: Sendable {
     enum Kind: String, CaseIterable {
-        case pyJWT, joserfc, node
+        case pyJWT, joserfc, node, go, php, java
 
-        /// joserfc is there for its signatures and claims.
-        var readsRevocations: Bool { self != .joserfc }
+        /// The others are there for signatures and claims.
+        var readsRevocations: Bool { self == .pyJWT || self == .node }
 
         func process(
-            _ arguments: [String], input: ExternalProcess.Input, directory: TemporaryDirectory
+            _ arguments: [String], input: ExternalProcess.Input, directory: TemporaryDirectory,
+            environment: [String: String] = [:]
         ) throws -> ExternalProcess {
-            let (executable, script) =
+            let (executable, options, script): (URL, [String], String) =
                 switch self {
-                case .pyJWT: (try ExternalProcess.testPython(), "Examples/Verifying/verify.py")
-                case .joserfc: (try ExternalProcess.testPython(), "Tests/Scripts/joserfc_verify.py")
-                case .node: (try ExternalProcess.program("node"), "Examples/Verifying/verify.mjs")
+                case .pyJWT: (try ExternalProcess.testPython(), [], "Examples/Verifying/verify.py")
+                case .joserfc: (try ExternalProcess.testPython(), [], "Tests/Scripts/joserfc_verify.py")
+                case .node: (try ExternalProcess.program("node"), [], "Examples/Verifying/verify.mjs")
+                case .go: (try ExternalProcess.program("go"), ["run"], "Examples/Verifying/verify.go")
+                case .php: (try ExternalProcess.program("php"), [], "Examples/Verifying/verify.php")
+                case .java:
+                    (
+                        try ExternalProcess.program("java"), ["-cp", "/usr/share/java/gson.jar"],
+                        "Examples/Verifying/Verify.java"
+                    )
                 }
             return try ExternalProcess(
-                executable, [ExternalProcess.repository.appendingPathComponent(script).path] + arguments,
-                environment: ["PYTHONDONTWRITEBYTECODE": "1"], directory: directory, input: input)
+                executable, options + [ExternalProcess.repository.appendingPathComponent(script).path] + arguments,
+                environment: ["PYTHONDONTWRITEBYTECODE": "1", "GOCACHE": "\(directory.path)/go-cache"]
+                    .merging(environment) { $1 },
+                directory: directory, input: input)
         }
     }
 
@@ -266,10 +295,12 @@ final class ForeignVerifier: Sendable {
     let kind: Kind
     private let process: AnsweringProcess
 
-    init(_ kind: Kind, server: RunningServer) throws {
+    init(_ kind: Kind, server: RunningServer, environment: [String: String] = [:]) throws {
         self.kind = kind
         process = AnsweringProcess(
-            try kind.process(["http://127.0.0.1:\(server.port)"], input: .lines, directory: server.directory),
+            try kind.process(
+                ["http://127.0.0.1:\(server.port)"], input: .lines, directory: server.directory,
+                environment: environment),
             in: server.directory)
     }
 

@@ -127,7 +127,7 @@ import Testing
     @Suite(.server()) struct NoOtherOrigins {
         @Test func withoutConfiguredOriginsNothingIsSaidOfThem() async throws {
             let server = try SharedServer.current()
-            let answer = try await server.send("GET", "/health/live", headers: ["Origin: https://app.example.com"])
+            let answer = try await server.send("GET", "/api/resource", headers: ["Origin: https://app.example.com"])
             #expect(!answer.headers.contains { $0.name.hasPrefix("access-control") })
         }
     }
@@ -152,7 +152,7 @@ import Testing
         }
 
         @Test func anAllowedOriginMayReadAnswersAndRefusalsAlike() async throws {
-            for path in ["/api/resource", "/health/live", "/nothing"] {
+            for path in ["/api/resource", "/api/users/1", "/nothing"] {
                 let answer = try await server.send("GET", path, headers: ["Origin: https://app.example.com"])
                 #expect(answer["Access-Control-Allow-Origin"] == "https://app.example.com", "\(path)")
                 #expect(answer["Access-Control-Allow-Credentials"] == nil)
@@ -227,6 +227,28 @@ import Testing
                 #expect(answer.contains("content_too_large"))
                 #expect(answer.lowercased().contains("strict-transport-security: max-age="))
             }
+        }
+
+        /// At an ordinary path a field has half of the head. More than 16 KiB the library for
+        /// HTTP/2 does not read, whoever asks.
+        @Test(arguments: ["--http2", "--http1.1"])
+        func aHeadThatIsTooLargeIsRefusedInEitherVersion(version: String) async throws {
+            let server = try await SecureServer.shared.value
+            func ask(_ path: String, _ sizes: Int...) async throws -> String {
+                let fields = sizes.flatMap { ["-H", "Cookie: session=" + String(repeating: "x", count: $0)] }
+                return try await server.curl(path, options: [version] + fields)
+            }
+            for path in ["/api/me", "/health/live", "/nothing"] {
+                let answer = try await ask(path, 9000)
+                #expect(answer.firstMatch(of: /^HTTP\/[12.]+ 431/) != nil, "\(answer.prefix(200))")
+                #expect(answer.contains("request_header_fields_too_large"))
+                #expect(answer.lowercased().contains("strict-transport-security: max-age="))
+                #expect(try await ask(path, 7000).contains(" 431") == false)
+            }
+            for path in ["/api/verify", "/api/verify/any/path", "/api/verify?x=y"] {
+                #expect(try await ask(path, 15_000).firstMatch(of: /^HTTP\/[12.]+ 401/) != nil)
+            }
+            #expect(try await ask("/health/live").contains(" 200"))
         }
 
         /// However many streams a connection opens, it has one turn a round.

@@ -67,7 +67,7 @@ import Testing
         let outcome = try await users("import", "--csv", csv)
         #expect(outcome.status == 0, "\(outcome.error)")
         #expect(outcome.output == "Imported: 1; there already: 0; refused: 0.\n")
-        #expect(outcome.error == "importing, 100 %\n")
+        #expect(outcome.error == "checking, 100 %\nimporting, 100 %\n")
         for (option, text) in [
             ("--csv", "username,password_hash\nsusan,\(plain)\n"),
             ("--jsonl", #"{"username":"david","password_hash":"\#(hash)"}"#),
@@ -89,7 +89,7 @@ import Testing
             frank,\(plain),1
             """
         let file = try write(text, to: "users.csv")
-        let outcome = try await users("import", "--csv", file)
+        let outcome = try await users("import", "--csv", file, "--skip-refused", "--renumber")
         #expect(outcome.status == 1)
         #expect(
             outcome.output == """
@@ -98,19 +98,20 @@ import Testing
 
                 """)
         for line in [
-            #"line 3, "a:b": username has a character that is not allowed"#,
+            #"line 3, "a:b": username has the character U+003A (:), which is not allowed"#,
             #"line 4, "MIGUEL": when case is put aside, the name is that of line 2, which came first"#,
             #"line 5, "susan": the password hash is of a kind that is not understood"#,
             "line 6: there are 1 fields, and 3 in the header",
             #"line 7, "erin": the user has no password to sign in with"#,
-            #"line 8, "\u{1b}[2J\u{202e}": username has a character"#,
-            #"line 9, "frank": id 1 became 2"#,
+            #"line 8, "\u{1b}[2J\u{202e}": username has the character U+001B, which"#,
+            #"line 9, "frank": id 1 became 8"#,
         ] { #expect(outcome.error.contains(line), "\(outcome.error)") }
         #expect(!outcome.error.contains("\u{1B}"))
         #expect(!outcome.error.contains("python"))
 
         let report = path("report.jsonl")
-        #expect(try await users("import", "--csv", file, "--report", report).status == 1)
+        #expect(
+            try await users("import", "--csv", file, "--skip-refused", "--renumber", "--report", report).status == 1)
         let lines = try String(contentsOfFile: report, encoding: .utf8).split(separator: "\n").map { line in
             try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
         }
@@ -125,7 +126,7 @@ import Testing
         let text = "username,password_hash\n" + (1...500).map { "user-\($0),x\n" }.joined()
         let outcome = try await users("import", "--csv", "-", input: text)
         #expect(outcome.status == 1)
-        #expect(outcome.error.contains("and 480 more: --report FILE has them all"))
+        #expect(outcome.error.contains("and 497 more"))
         #expect(outcome.error.split(separator: "\n").count < 40)
     }
 
@@ -137,9 +138,9 @@ import Testing
             #expect(outcome.output.hasPrefix("Nothing was written. Would be imported: 1; there already: 0; refused: 1"))
             #expect(directory.contents.isEmpty)
         }
-        #expect(try await users("import", "--csv", file).status == 1)
+        #expect(try await users("import", "--csv", file, "--skip-refused").status == 1)
         let more = try write("username,password_hash,id\nMiguel,\(plain),1\nsusan,\(plain),1\n", to: "more.csv")
-        let outcome = try await users("import", "--csv", more, "--dry-run")
+        let outcome = try await users("import", "--csv", more, "--dry-run", "--renumber")
         #expect(outcome.status == 0)
         #expect(
             outcome.output == """
@@ -174,7 +175,7 @@ import Testing
             """
             INSERT INTO "\(table)" VALUES (3, 'Miguel', '\(hash)'), (1, 'susan', '\(hash)'), (9, 'MIGUEL', '\(hash)')
             """)
-        let outcome = try await users("import", "--from-flask", file)
+        let outcome = try await users("import", "--from-flask", file, "--skip-refused")
         #expect(outcome.status == 1)
         let refusal = #"id 9, "MIGUEL": when case is put aside, the name is that of id 3, which came first"#
         #expect(outcome.error.contains(refusal))
@@ -193,9 +194,10 @@ import Testing
                 (8, 'admin' || char(0) || 'x', '\(hash)'), (9, CAST(x'ff' AS TEXT), '\(hash)'), (-1, 'd', '\(hash)'),
                 (1.5, 'e', '\(hash)'), (12, '', '\(hash)'), (13, 'last', '\(hash)')
             """)
-        let outcome = try await users("import", "--from-flask", file)
+        let outcome = try await users("import", "--from-flask", file, "--skip-refused")
         #expect(outcome.status == 1)
-        #expect(outcome.output.contains("refused: 11 (not readable 9, name not acceptable 2)"), "\(outcome.output)")
+        let counts = "refused: 11 (not readable 7, name not acceptable 2, id not possible 1, no usable password 1)"
+        #expect(outcome.output.contains(counts), "\(outcome.output)")
         #expect(try await names() == ["good", "last"])
     }
 
@@ -287,11 +289,11 @@ import Testing
             """, at: url)
         try await expectDjango(import: url, refused: "refused: 1 (no usable password 1)")
         let none = try await users("import", "--from-django", directory.makePostgresDatabase())
-        #expect(none.error.contains("has no table auth_user that can be read"))
+        #expect(none.error.contains("has no table auth_user with the columns"))
     }
 
     private func expectDjango(import source: String, refused: String) async throws {
-        let outcome = try await users("import", "--from-django", source)
+        let outcome = try await users("import", "--from-django", source, "--skip-refused")
         #expect(outcome.status == 1)
         #expect(outcome.output.contains(refused), "\(outcome.output) \(outcome.error)")
         let users = try await listed()
@@ -337,7 +339,8 @@ import Testing
         let count = Soak.count(21_000, soak: 50_000)
         let lines = (1...count).map { #"{"id":\#($0),"username":"user-\#($0)","password_hash":"\#(hash)"}"# + "\n" }
         let text = lines.joined()
-        async let outcome = users("import", "--jsonl", "-", input: text)
+        // Some of the ids are given to who registers before all users have been read.
+        async let outcome = users("import", "--jsonl", "-", "--renumber", input: text)
         var registered: [String] = []
         for number in 0..<20 {
             let answer = try await server.register("new-\(number)", "python")

@@ -354,7 +354,7 @@ import Testing
         let body = json(["username": "latecomer", "password": "python"])
         #expect(try await old.send("POST", "/api/users", headers: Self.isJSON, body: body).status == 201)
         try await old.stop()
-        let again = try await run(Self.importing)
+        let again = try await run(Self.importing + ["--renumber"])
         #expect(again.output == "Imported: 1, of these with another id 1; there already: 20; refused: 0.\n")
         // Under another id here, and its tokens still name the one there.
         let later = try await startNew(secret: secret)

@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// How a node comes to its database: over TLS, by password, through a pooler, as a role that may
-/// little; and what it says when it does not. Each test is about a way to a database of its own.
+/// How a node comes to its database: over TLS, by password, as a role that may little; and what it
+/// says when it does not. Each test is about a way to a database of its own.
 @Suite struct PostgresConnectionTests {
     /// Of the tests that change settings of the whole server. What is written need not survive the
     /// machine.
@@ -119,46 +119,6 @@ import Testing
                 #expect(!outcome.output.contains(part), "\(outcome.output)")
             }
         }
-    }
-
-    // MARK: A pooler
-
-    @Test func throughAPoolerNodesDoTheirWorkAndHearOfEachOther() async throws {
-        let url = try await shared.makeDatabase()
-        let pooler = try await Pooler(before: shared, PostgresServer.name(in: url))
-        let directory = try TemporaryDirectory(database: pooler.url)
-        // Whoever waits so long for the database, no slow machine makes give up.
-        let flags = ["--database-pooler", "yes", "--database-timeout", "60"]
-        let one = try await RunningServer(flags, directory: directory)
-        let other = try await RunningServer(flags, directory: directory)
-
-        #expect(try await one.register("miguel", "python").status == 201)
-        #expect(try await other.register("miguel", "python").status == 400)
-        var tokens: [SignedIn] = []
-        for node in [one, other, one, other] { tokens.append(try await node.signIn()) }
-        for signedIn in tokens {
-            let renewed = try await other.refresh(signedIn.refresh)
-            #expect(renewed.status == 200)
-            let again = try await one.refresh(signedIn.refresh)
-            #expect(again.json["refresh_token"] as? String == renewed.json["refresh_token"] as? String)
-            for node in [one, other, one, other] {
-                let answer = try await node.send("GET", "/api/resource", headers: [bearer(signedIn.access)])
-                #expect(answer.status == 200)
-            }
-        }
-        #expect(try await one.send("DELETE", "/api/tokens", headers: [bearer(tokens[0].access)]).status == 204)
-        try await other.waitForRefusal(of: tokens[0].access)
-        let list = try await one.command("sessions", "list", "miguel", "--database-pooler", "yes").output
-        #expect(list.split(separator: "\n").count == 3)
-        try await one.command("users", "disable", "miguel", "--database-pooler", "yes")
-        for node in [one, other] { try await node.waitForRefusal(of: tokens[1].access) }
-        // Nobody listens on a connection that is somebody else's in a moment.
-        let listening = """
-            SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()
-            """
-        #expect(try await shared.execute(listening, at: url) == "0")
-        #expect(!one.log.contains("the database failed"))
-        #expect(!other.log.contains("the database failed"))
     }
 
     // MARK: A role that may little
@@ -322,33 +282,4 @@ import Testing
         try await shared.execute("INSERT INTO schema_migrations VALUES (99)", at: url)
         try await expectRefusal(url, saying: "newer version")
     }
-}
-
-/// PgBouncer, which gives each transaction whatever connection is free.
-private final class Pooler {
-    let url: String
-    private let process: ExternalProcess
-
-    init(before server: PostgresServer, _ database: String) async throws {
-        let port = try FreePort.next()
-        url = server.networkURL(database, port: port)
-        let file = "\(server.host)/pgbouncer-\(port).ini"
-        let text = """
-            [databases]
-            \(database) = host=\(server.host) port=\(server.port) user=postgres
-            [pgbouncer]
-            listen_addr = 127.0.0.1
-            listen_port = \(port)
-            unix_socket_dir =
-            auth_type = any
-            pool_mode = transaction
-            default_pool_size = 4
-            """
-        try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: file))
-        process = try server.run("pgbouncer", [file])
-        let url = url
-        try await wait(for: "the pooler") { (try? await server.execute("SELECT 1", at: url)) == "1" }
-    }
-
-    deinit { process.kill() }
 }

@@ -48,7 +48,10 @@ import Testing
             for (method, path) in requests {
                 let answer = try await visitor.send(method, path, headers: headers)
                 #expect(answer.status == 401, "\(method) \(path) \(headers)")
-                #expect(answer.all("WWW-Authenticate").first == #"Basic realm="Authentication Required""#)
+                let scheme = headers.first?.contains("Bearer") == true ? "Bearer" : "Basic"
+                #expect(
+                    answer.all("WWW-Authenticate").first?.hasPrefix("\(scheme) realm=\"Authentication Required\"")
+                        == true)
             }
         }
         #expect(visitor.requests.isEmpty)
@@ -83,6 +86,109 @@ import Testing
             let refused = try await visitor.send("GET", "/api/token", headers: fields + [miguel.basic])
             #expect(refused.code == "cross_site_request")
         }
+    }
+
+    // MARK: Whose path it is
+
+    @Test(arguments: Proxy.allCases) func everyPathOfTheServerIsPassedOnToIt(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let description = try await server.send("GET", "/openapi.yaml").body
+        let paths = description.matches(of: /(?m)^  (\/(?:api|oauth|\.well-known)\/[^:]*):$/).map { String($0.1) }
+        #expect(paths.count >= 17)
+        for path in paths where !path.hasPrefix("/api/verify/") {
+            let answer = try await visitor.send("GET", path.replacing("{id}", with: "1"), headers: [miguel.basic])
+            #expect(answer["X-Content-Type-Options"] == "nosniff" || answer.status == 405, "\(path)")
+        }
+        #expect(visitor.requests.isEmpty)
+    }
+
+    @Test(arguments: Proxy.allCases) func theApplicationsOwnPathsAreTheApplications(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let paths = [
+            "/api/todos", "/api/todos/1", "/api/", "/api", "/api/users/1/photos", "/api/users/miguel", "/api/user",
+            "/api/tokensx", "/api/xtokens", "/api/me/settings", "/api/verify/x", "/x/api/token", "/oauth/authorize",
+            "/oauth/callback?code=x", "/.well-known/change-password", "/.well-known/jwksxjson", "/auth/api/token",
+        ]
+        for (number, path) in paths.enumerated() {
+            #expect(try await visitor.send("POST", path, body: "{}").status == 401, "\(path)")
+            let answer = try await visitor.send("POST", path, headers: [miguel.basic], body: "{}")
+            #expect(Seen(answer.json).path == path)
+            #expect(visitor.requests.count == number + 1, "\(path)")
+        }
+    }
+
+    /// What the application's query is called is not for the server to read.
+    @Test(arguments: Proxy.allCases) func theQueryIsTheApplicationsOwn(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let token = try await server.token(server.newAccount())
+        for path in ["/list?role=editor", "/list?role=&roles=x", "/?role=editor", "/list?%zz&role=a%20b"] {
+            for _ in 0..<2 {
+                let answer = try await visitor.send("GET", path, headers: [bearer(token)])
+                #expect(answer.status == 200)
+                #expect(Seen(answer.json).path == path)
+            }
+        }
+    }
+
+    @Test(arguments: Proxy.allCases) func aGuardedPlaceIsForWhoHasTheRole(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let (miguel, susan) = (try await server.newAccount(), try await server.newAccount("susan"))
+        try await server.command("users", "grant", miguel.name, "editor")
+        let token = try await server.token(miguel)
+        for path in ["/editors/", "/editors/drafts?role=reader&x=y"] {
+            for header in [miguel.basic, bearer(token), bearer(token)] {
+                let answer = try await visitor.send("GET", path, headers: [header, "Remote-Groups: admin"])
+                #expect(answer.status == 200)
+                let groups = identity(miguel).merging(["remote-groups": "editor"]) { $1 }
+                #expect(Seen(answer.json).identity == groups)
+                #expect(Seen(answer.json).fields["authorization"] == nil)
+            }
+            let before = visitor.requests.count
+            for headers in [[susan.basic], [susan.basic, "Remote-Groups: editor"]] {
+                #expect(try await visitor.send("GET", path, headers: headers).status == 403)
+            }
+            #expect(try await visitor.send("GET", path).status == 401)
+            #expect(visitor.requests.count == before)
+        }
+    }
+
+    /// All of the server under a prefix: with a setting of its own.
+    @Test(arguments: Proxy.allCases) func theServerMayStandUnderAPrefix(proxy: Proxy) async throws {
+        let port = try FreePort.next()
+        let url = "http://127.0.0.1:\(port)/auth"
+        let server = try await RunningServer([
+            "--trusted-proxies", "127.0.0.1", "--public-url", url, "--refresh-token-in-cookie", "yes",
+        ])
+        let visitor = try await Visitor(Front(proxy, auth: server.port, port: port, isUnderPrefix: true))
+        let body = json(["username": "miguel", "password": "python"])
+        let registered = try await visitor.send("POST", "/auth/api/users", body: body)
+        #expect(registered.status == 201)
+        #expect(registered["Location"] == "\(url)/api/users/1")
+        #expect(try await visitor.send("GET", "/auth/api/users/1").json["username"] as? String == "miguel")
+        let metadata = try await visitor.send("GET", "/auth/.well-known/oauth-authorization-server").json
+        #expect(metadata["jwks_uri"] as? String == "\(url)/.well-known/jwks.json")
+        let tokens = try await visitor.send("POST", "/auth/api/tokens", body: body)
+        #expect(tokens["Set-Cookie"]?.contains("; Path=/auth/api/tokens") == true)
+        let header = bearer(try #require(tokens.json["access_token"] as? String))
+        #expect(visitor.requests.isEmpty)
+        for path in ["/api/users", "/api/users/1", "/api/token", "/authors", "/"] {
+            let answer = try await visitor.send("GET", path, headers: [header])
+            #expect(Seen(answer.json).path == path)
+            #expect(Seen(answer.json).identity["remote-user"] == "miguel")
+            #expect(try await visitor.send("GET", path).status != 200)
+        }
+    }
+
+    /// As many as nginx takes.
+    @Test(arguments: Proxy.allCases) func theApplicationsOwnCookiesMayBeLarge(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let miguel = try await server.newAccount()
+        let cookies = (0..<4).map { "Cookie: session-\($0)=" + String(repeating: "x", count: 7 << 10) }
+        let answer = try await visitor.send("GET", "/", headers: cookies + [miguel.basic])
+        #expect(answer.status == 200)
+        #expect((Seen(answer.json).fields["cookie"] ?? []).joined().utf8.count > 28 << 10)
     }
 
     // MARK: What cannot be forged
@@ -247,7 +353,7 @@ import Testing
         for (path, status) in [
             ("/.well-known/jwks.json", 200), ("/.well-known/oauth-authorization-server", 200),
             ("/api/revocations", 200), ("/api/users/\(miguel.id)", 200), ("/api/token", 401),
-            ("/oauth/introspect", 405), ("/api/nothing", 404),
+            ("/oauth/introspect", 405), ("/api/users/\(miguel.id)/", 200),
         ] {
             let answer = try await visitor.send("GET", path)
             #expect(answer.status == status, "\(path)")
@@ -281,11 +387,18 @@ import Testing
 // MARK: - What stands around the server
 
 enum Proxy: String, CaseIterable, CustomTestStringConvertible {
-    case nginx, caddy
+    case nginx, caddy, haproxy
 
     var testDescription: String { rawValue }
 
-    fileprivate var example: String { self == .nginx ? "nginx.conf" : "Caddyfile" }
+    /// The file that it is given, and what that names.
+    fileprivate var examples: [String] {
+        switch self {
+        case .nginx: ["nginx.conf"]
+        case .caddy: ["Caddyfile"]
+        case .haproxy: ["haproxy.cfg", "verify.lua"]
+        }
+    }
 
     fileprivate func arguments(_ file: String, in directory: TemporaryDirectory) -> [String] {
         switch self {
@@ -293,6 +406,7 @@ enum Proxy: String, CaseIterable, CustomTestStringConvertible {
         // not enter the directory.
         case .nginx: ["-e", "stderr", "-p", directory.path, "-c", file, "-g", "daemon off; user root;"]
         case .caddy: ["run", "--config", file, "--adapter", "caddyfile"]
+        case .haproxy: ["-db", "-f", file]
         }
     }
 }
@@ -349,23 +463,42 @@ private final class Front: Sendable {
         return try await starting.value
     }
 
-    init(_ proxy: Proxy, auth: Int) async throws {
+    /// - Parameters:
+    ///   - port: where it listens.
+    ///   - isUnderPrefix: whether what the file has as a comment for that takes the place of what
+    ///     stands above it.
+    init(_ proxy: Proxy, auth: Int, port: Int? = nil, isUnderPrefix: Bool = false) async throws {
         directory = try TemporaryDirectory()
         application = try await EchoServer.application.value
-        port = try FreePort.next()
+        self.port = try port ?? FreePort.next()
+        let port = self.port
         let ports = ["8080": port, "5000": auth, "3000": application.port]
-        let example = ExternalProcess.repository.appendingPathComponent("Examples/Proxies/\(proxy.example)")
-        let text = try String(contentsOf: example, encoding: .utf8)
-            .replacing(/127\.0\.0\.1:(8080|5000|3000)/) { "127.0.0.1:\(ports[String($0.1)] ?? 0)" }
-        let file = "\(directory.path)/\(proxy.example)"
-        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+        for example in proxy.examples {
+            let file = ExternalProcess.repository.appendingPathComponent("Examples/Proxies/\(example)")
+            let original = try String(contentsOf: file, encoding: .utf8)
+            let text = (isUnderPrefix ? Self.underPrefix(original) : original)
+                .replacing(/127\.0\.0\.1:(8080|5000|3000)/) { "127.0.0.1:\(ports[String($0.1)] ?? 0)" }
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/\(example)"))
+        }
+        let file = "\(directory.path)/\(proxy.examples.first ?? "")"
         process = try ExternalProcess(
             ExternalProcess.program(proxy.rawValue), proxy.arguments(file, in: directory),
             environment: ["HOME": directory.path], directory: directory)
-        try await process.answers(on: port, path: "/.well-known/ready")
+        try await process.answers(on: port, path: "/.well-known/jwks.json")
     }
 
     deinit { process.kill() }
+
+    /// The file with the lines that are a comment in the place of those for the single paths.
+    private static func underPrefix(_ text: String) -> String {
+        text.replacing(
+            /(?m)^[ \t]+acl is-rest-auth path -m reg .*\n/, with: ""
+        )
+        .replacing(
+            /(?m)^(?<blank>[ \t]+)(location ~|@rest-auth path_regexp) [^$]*\$( \{)?\n(.+\n)*?\k<blank>\}\n/, with: ""
+        )
+        .replacing(/(?m)^(?<blank>[ \t]+)#(?! \S)/) { String($0.blank) }
+    }
 
     /// Everything that the proxy has written.
     var logs: String {

@@ -59,9 +59,17 @@ enum HTTP2Line {
 
     /// A request, whole or with a body that has still to come, and a ping.
     static func request(_ method: String, _ path: String, stream: UInt8, isWhole: Bool = true) -> String {
-        let fields = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
-            .map { "\0" + text($0) + text($1) }.joined()
-        return frame(type: 1, flags: isWhole ? 5 : 4, stream: stream, fields) + ping
+        head(method, path, stream: stream, isWhole: isWhole) + ping
+    }
+
+    /// A request alone, which is no line.
+    /// - Parameter fields: with small letters; 127 bytes is what all of them may take.
+    static func head(
+        _ method: String, _ path: String, stream: UInt8, isWhole: Bool = true, fields: [(String, String)] = []
+    ) -> String {
+        let pseudo = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+        let fields = (pseudo + fields).map { "\0" + text($0) + text($1) }.joined()
+        return frame(type: 1, flags: isWhole ? 5 : 4, stream: stream, fields)
     }
 
     private static func opening(settings: String) -> String {

@@ -15,17 +15,25 @@ final class SecureServer: Sendable {
     ) async throws {
         let directory = try TemporaryDirectory()
         let files = ["key", "certificate"].map { "\(directory.path)/process-\($0).pem" }
-        try await Self.run(
-            "openssl",
-            ["req", "-x509"] + key + [
-                "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                "-keyout", files[0], "-out", files[1],
-            ], in: directory)
+        try await Self.makePair(files, kind: key, in: directory)
         server = try await RunningServer(
             [
                 "--tls-key", files[0], "--tls-certificate", files[1], "--throttle", "no", "--hashing-threads", "1",
                 "--hashing-patience", "600",
             ] + arguments, directory: directory, scheme: "https")
+    }
+
+    /// Makes a key and a certificate for it, in these files.
+    static func makePair(
+        _ files: [String], kind: [String] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        in directory: TemporaryDirectory
+    ) async throws {
+        try await run(
+            "openssl",
+            ["req", "-x509"] + kind + [
+                "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                "-keyout", files[0], "-out", files[1],
+            ], in: directory)
     }
 
     var directory: TemporaryDirectory { server.directory }
@@ -34,6 +42,7 @@ final class SecureServer: Sendable {
     var log: String { server.log }
 
     func stop() async throws -> Int32 { try await server.stop() }
+    func send(signal: Int32) { server.send(signal: signal) }
 
     /// A new connection, on which nothing has been said yet.
     func connect() async throws -> HTTPConnection { try await server.connect() }

@@ -102,7 +102,7 @@ import Testing
             #expect(outcome.status == 0, "\(outcome.error)")
             #expect(!outcome.output.contains("chmod"), "\(outcome.output)")
         }
-        for mode: mode_t in [0o644, 0o640, 0o604, 0o660] {
+        for mode: mode_t in [0o644, 0o604, 0o666] {
             chmod(directory.path + "/secret.yaml", mode)
             chmod(server.databasePath, mode)
             chmod(directory.path + "/plain.yaml", mode)
@@ -115,6 +115,17 @@ import Testing
         #expect(try await server.stop() == 0)
         let again = try await RunningServer(directory: directory)
         try await wait(for: "the log to say so") { again.log.contains("chmod 600 \(server.databasePath)") }
+    }
+
+    /// Which is how a volume of Kubernetes and a service's own group are.
+    @Test func aFileForTheProcesssOwnGroupIsNot() async throws {
+        try Data("legacy_secret: kP7vXq2LmZ9dRt4W\n".utf8).write(to: file("secret.yaml", in: directory))
+        for mode: mode_t in [0o640, 0o660, 0o440] {
+            chmod(directory.path + "/secret.yaml", mode)
+            let outcome = try await check(["--config", "secret.yaml"])
+            #expect(outcome.status == 0, "\(outcome.error)")
+            #expect(!outcome.output.contains("warning"), "\(outcome.output)")
+        }
     }
 
     private func file(_ name: String, in directory: TemporaryDirectory) -> URL {

@@ -78,6 +78,8 @@ import Testing
         (["--hashing-queue", "0"], "--hashing-queue"), (["--log-level", "loud"], "--log-level"),
         (["--log-format", "xml"], "text, json"), (["--public-url", "example.com"], "--public-url"),
         (["--trusted-proxies", "10.0.0.0/33"], "--trusted-proxies"),
+        (["--forwarded-fields", "both"], "--forwarded-fields"), (["--head-limit", "100"], "--head-limit"),
+        (["--verify-head-limit", "2000000"], "--verify-head-limit"),
         (["--cors-origins", "example.com"], "--cors-origins"), (["--tls-certificate", "cert.pem"], "tls_key"),
         (["--tls-certificate", "no.pem", "--tls-key", "no.pem"], "no.pem"),
         (["--hostname", "192.0.2.1"], "192.0.2.1"), (["--hostname", "no such host"], "no such host"),

@@ -35,6 +35,20 @@ import Testing
         try await PackedThrottles.expectUnpacked(PostgresStorage(PostgresConfiguration(url: url)))
     }
 
+    @Test(arguments: [0, 257])
+    func theDatabaseItselfRefusesANameOfImpossibleLength(octets: Int) async throws {
+        let server = try await PostgresServer.shared()
+        let url = try await directory.makePostgresDatabase()
+        _ = try await PostgresStorage(PostgresConfiguration(url: url))
+        await #expect(throws: (any Error).self) {
+            try await server.execute(
+                """
+                INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                VALUES ('\(String(repeating: "x", count: octets))', 'x', 'h', now(), now())
+                """, at: url)
+        }
+    }
+
     /// The race for an invitation, held at the moment that decides: another has taken it and has
     /// not committed.
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {

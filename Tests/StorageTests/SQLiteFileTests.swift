@@ -228,7 +228,53 @@ import Testing
         await #expect(throws: DatabaseError.self) { try await storage.database.write { try $0.execute(sql: insert) } }
     }
 
-    @Test(arguments: ["", String(repeating: "x", count: 65)])
+    /// Users, their sessions and what counts those, and the id of who was deleted last.
+    @Test func usersOfAnEarlierVersionAreTheSameUnderTheRuleForLongerNames() async throws {
+        let now = Date(timeIntervalSince1970: 1_800_000_000)
+        let session = Samples.session(of: 1, at: now)
+        let long = String(repeating: "𠀀", count: 64)
+        do {
+            let before = try DatabaseQueue(path: path)
+            try Migrations.migrator.migrate(before, upTo: "7 ends of tokens")
+            try await before.write { database in
+                for name in ["Miguel", long, "last"] {
+                    try database.execute(
+                        sql: """
+                            INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at, legacy_id)
+                            VALUES (?1, lower(?1), 'h', 1, 1, ?2)
+                            """, arguments: [name, name.utf8.count])
+                }
+                try database.execute(
+                    sql: """
+                        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, refresh_digest)
+                        VALUES ('\(session.id)', 1, 1800000000, 1800000000, 1800600000, x'03');
+                        INSERT INTO user_roles VALUES (1, 'admin');
+                        UPDATE users SET password_version = 4 WHERE id = 1;
+                        DELETE FROM users WHERE username = 'last';
+                        """)
+            }
+        }
+        let storage = try await SQLiteStorage(path: path)
+        let miguel = try #require(await storage.credentials(canonicalUsername: "miguel"))
+        #expect(miguel.user.roles == ["admin"] && miguel.passwordVersion == 4)
+        #expect(try await storage.credentials(legacyID: 6)?.user.id == 1)
+        #expect(try await storage.credentials(canonicalUsername: Username(whoever: long).canonical)?.user.id == 2)
+        #expect(try await storage.insertUser(Username("next"), passwordHash: "h", at: now).id == 4)
+        func count() async throws -> Int? {
+            try await storage.database.read {
+                try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = 1")
+            }
+        }
+        #expect(try await count() == 1)
+        _ = try await storage.insertSession(
+            Samples.session(1, of: 1, at: now), passwordVersion: nil, refreshDigest: [4], limit: 9)
+        #expect(try await count() == 2)
+        _ = try await storage.deleteUser(id: 1, at: now)
+        let sessions = try await storage.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sessions") }
+        #expect(sessions == 0)
+    }
+
+    @Test(arguments: ["", String(repeating: "x", count: 257), String(repeating: "日", count: 86)])
     func theDatabaseItselfRefusesANameOfImpossibleLength(name: String) async throws {
         let storage = try await SQLiteStorage(path: path)
         await #expect(throws: DatabaseError.self) {
@@ -292,6 +338,24 @@ import Testing
         let error = await #expect(throws: AuthError.self) { try await SQLiteStorage(path: path) }
         #expect(error?.code == .misconfigured)
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
+    }
+
+    /// None of them can be mounted here.
+    @Test(arguments: [
+        "nfs4": "nfs4", "cifs": "cifs", "fuse.sshfs": "fuse.sshfs", "ext4": nil, "overlay": nil, "fuse": nil,
+    ])
+    func aNetworkFileSystemIsKnownByItsMount(type: String, name: String?) {
+        let mounts = """
+            21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+            22 21 0:48 / /var/lib/rest\\040auth rw,relatime shared:9 - \(type) server:/export rw,vers=4.2
+            23 21 0:480 / /nfs rw - nfs - rw
+            broken
+            """
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 48, in: mounts) == name)
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 8 << 8 | 1, in: mounts) == nil)
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 480 & 0xFF | (480 & ~0xFF) << 12, in: mounts) == "nfs")
+        #expect(SQLiteFile.networkFileSystem(ofDevice: 7, in: mounts) == nil)
+        #expect(SQLiteFile(path).networkProblem == nil)
     }
 
     @Test func aPlaceThatCannotBeWrittenIsRefusedAndNothingIsLeft() async throws {

@@ -21,7 +21,7 @@ import Testing
         )
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -56,7 +56,9 @@ import Testing
         let target = try await place.open()
         #expect(try await target.lastRevocationNumber() == last)
         #expect(try await target.disableUser(id: 1, at: .now)?.number == last + 1)
-        #expect(try await target.insertUser(Username("new"), passwordHash: "h", at: .now).id == 7)
+        #expect(try await target.insertUser(Username("new"), passwordHash: "h", at: .now).id == 22)
+        let late = ImportableUser(id: 20, name: try Username("late"), passwordHash: "h", createdAt: .now)
+        #expect(try await target.importUsers([late], above: 22, isTrial: false) == [.imported(20)])
     }
 
     @Test(arguments: TransferPair.all)
@@ -84,7 +86,7 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2])
+        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
         let names = TransferTable.all.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
@@ -270,6 +272,7 @@ import Testing
         _ = try await storage.insertSigningKey(Samples.signingKey("Z", at: clock.now))
         clock.advance(by: 1)
         _ = try await storage.insertSigningKey(Samples.signingKey("a-", at: clock.now, follows: "Z"))
+        try await storage.reserveUserIDs([1, 21, 20])
     }
 
     /// Stops a move, a row at a time, after the first row of that table.

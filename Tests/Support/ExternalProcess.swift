@@ -6,6 +6,7 @@ public final class ExternalProcess: Sendable {
     public enum Input: Sendable {
         case nothing
         case text(String)
+        case bytes([UInt8])
         /// From ``ExternalProcess/send(line:)``.
         case lines
     }
@@ -41,8 +42,10 @@ public final class ExternalProcess: Sendable {
             process.standardInput = FileHandle.nullDevice
             self.input = nil
         case .text(let text):
-            try Data(text.utf8).write(to: URL(fileURLWithPath: name + ".in"))
-            process.standardInput = FileHandle(forReadingAtPath: name + ".in")
+            process.standardInput = try Self.file(name + ".in", with: Array(text.utf8))
+            self.input = nil
+        case .bytes(let bytes):
+            process.standardInput = try Self.file(name + ".in", with: bytes)
             self.input = nil
         case .lines:
             // Sockets and not a pipe: writing to a process that has ended is an error then, and no
@@ -125,6 +128,20 @@ public final class ExternalProcess: Sendable {
         return process.terminationStatus
     }
 
+    /// Waits until it has ended, and says what came of it.
+    public func outcome() async throws -> CommandOutcome {
+        let status = try await exitStatus()
+        return CommandOutcome(status: status, output: outputText, error: errorText)
+    }
+
+    /// Waits until it has written this to its standard output.
+    public func writes(_ text: String) async throws {
+        try await wait(for: text) {
+            guard self.isRunning else { throw ServerEnded(log: self.errorText) }
+            return self.outputText.contains(text)
+        }
+    }
+
     /// Waits until an HTTP server answers on that port, whatever it says.
     public func answers(on port: Int, path: String = "/ready") async throws {
         try await wait(for: "\(name) to answer") {
@@ -152,6 +169,12 @@ public final class ExternalProcess: Sendable {
     private static func file(_ path: String) throws -> FileHandle {
         _ = FileManager.default.createFile(atPath: path, contents: nil)
         return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    }
+
+    /// To be read from, with that in it.
+    private static func file(_ path: String, with bytes: [UInt8]) throws -> FileHandle {
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        return try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
     }
 }
 

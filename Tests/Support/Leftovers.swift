@@ -1,10 +1,12 @@
 import Foundation
 import Synchronization
 
-/// What the tests have outside their own process, and what becomes of it when that ends, however it ends.
+/// What the tests have outside their own process, and what becomes of it when that ends, however it
+/// ends.
 ///
-/// A shell waits for the end of our side of its standard input. Then it ends the processes that are noted in the
-/// directory, by their number and the time of their start, because numbers are given again; and takes the directory away.
+/// A shell waits for the end of our side of its standard input. Then it ends the processes that are
+/// noted in the directory, by their number and the time of their start, because numbers are given
+/// again; and takes the directory away.
 enum Leftovers {
     /// Every directory of the tests lies in this one.
     static let directory: String = {

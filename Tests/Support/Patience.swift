@@ -18,8 +18,8 @@ public struct TimedOut: Error, CustomStringConvertible {
     public var description: String { "waited in vain for \(what)" }
 }
 
-/// What came of something that has to be done in less than that: done once more, with other people, where the machine
-/// was too slow.
+/// What came of something that has to be done in less than that: done once more, with other people,
+/// where the machine was too slow.
 public func within<Value>(_ time: Duration, attempt: () async throws -> Value) async throws -> Value {
     var outcome: Value?
     try await wait(for: "less than \(time)") {

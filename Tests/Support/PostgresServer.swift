@@ -34,6 +34,22 @@ public final class PostgresServer: Sendable {
         try await start()
     }
 
+    /// Makes a standby that follows another, and starts it.
+    public init(standbyOf primary: PostgresServer) async throws {
+        directory = try TemporaryDirectory()
+        port = try FreePort.next()
+        options = []
+        chmod(directory.path, 0o777)
+        let made = try Self.start(
+            "pg_basebackup",
+            [
+                "-D", dataPath, "-h", primary.host, "-p", "\(primary.port)", "-U", "postgres", "-R", "-c", "fast",
+                "--no-sync",
+            ], in: directory)
+        guard try await made.exitStatus() == 0 else { throw ServerEnded(log: made.errorText) }
+        try await start()
+    }
+
     deinit { process.withLock { $0?.send(SIGQUIT) } }
 
     public var dataPath: String { directory.path + "/data" }

@@ -72,6 +72,8 @@ public final class RunningServer: Sendable {
         return try await process.exitStatus()
     }
 
+    public func send(signal: Int32) { process.send(signal) }
+
     /// Stops it in the middle of whatever it does: it is there and does not answer.
     public func pause() { process.send(SIGSTOP) }
     public func resume() { process.send(SIGCONT) }
@@ -84,11 +86,11 @@ public final class RunningServer: Sendable {
 
 extension RunningServer {
     /// Runs `rest-auth` with these arguments to its end, on this server's database.
-    public func run(_ arguments: [String], input: String? = nil) async throws -> CommandOutcome {
+    public func run(_ arguments: [String], input: String? = nil, bytes: [UInt8]? = nil) async throws -> CommandOutcome {
         let database = try await directory.database()
         return try await runCommand(
             arguments + ["--database", database.url], environment: database.environment, directory: directory,
-            input: input)
+            input: input, bytes: bytes)
     }
 }
 
@@ -101,13 +103,13 @@ public struct CommandOutcome: Sendable {
 
 /// Runs `rest-auth` with these arguments in `directory`.
 public func runCommand(
-    _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil
+    _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil,
+    bytes: [UInt8]? = nil
 ) async throws -> CommandOutcome {
     let process = try ExternalProcess(
         ExternalProcess.restAuth, arguments, environment: environment, directory: directory,
-        input: input.map { .text($0) } ?? .nothing)
-    let status = try await process.exitStatus()
-    return CommandOutcome(status: status, output: process.outputText, error: process.errorText)
+        input: input.map { .text($0) } ?? bytes.map { .bytes($0) } ?? .nothing)
+    return try await process.outcome()
 }
 
 public struct UnexpectedAnswer: Error {

@@ -2,10 +2,14 @@ import Crypto
 
 /// What an access token says (RFC 9068 section 2.2).
 ///
-/// `client_id` is left out: no OAuth client took part. Times are seconds since 1970, whole.
+/// `client_id` is the issuer: no client of an operator's took part, and one has to be named. Times
+/// are seconds since 1970, whole.
 package struct AccessTokenClaims: Sendable, Hashable {
-    /// `iss`, and `aud` as well.
+    /// `iss`, and `client_id` as well.
     package let issuer: String
+    /// `aud`; none stands for the issuer alone, which costs no memory for each token that is
+    /// remembered.
+    package let audience: [String]
     /// `sub`: a string on the wire, because RFC 7519 asks for one.
     package let subject: User.ID
     /// `preferred_username`: as typed at registration.
@@ -27,10 +31,12 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package static let clockSlack = 60
 
     package init(
-        issuer: String, subject: User.ID, username: String, sessionID: Session.ID, roles: [String],
+        issuer: String, audience: [String] = [], subject: User.ID, username: String, sessionID: Session.ID,
+        roles: [String],
         roleKey: RoleKey? = nil, tokenID: String, issuedAt: Int, expiresAt: Int, authenticatedAt: Int
     ) {
         self.issuer = issuer
+        self.audience = audience
         self.subject = subject
         self.username = username
         self.sessionID = sessionID
@@ -57,7 +63,8 @@ extension AccessTokenClaims {
     package var json: JSON {
         let members: [(String, JSON)] =
             [
-                ("iss", .string(issuer)), ("aud", .string(issuer)), ("sub", .string(String(subject))),
+                ("iss", .string(issuer)), ("aud", audienceJSON), ("sub", .string(String(subject))),
+                ("client_id", .string(issuer)),
                 ("preferred_username", .string(username)), ("sid", .string(sessionID.description)),
                 ("jti", .string(tokenID)),
                 ("iat", .integer(issuedAt)), ("exp", .integer(expiresAt)), ("auth_time", .integer(authenticatedAt)),
@@ -67,9 +74,22 @@ extension AccessTokenClaims {
         return .object(members.map(JSON.Member.init))
     }
 
-    /// Reads what ``json`` wrote; `nil` for anything else, down to the last type.
+    /// A string for one, a list for several (RFC 7519 section 4.1.3).
+    package var audienceJSON: JSON {
+        audience.count > 1 ? .array(audience.map(JSON.string)) : .string(audience.first ?? issuer)
+    }
+
+    /// Whether it is made out to one of these.
+    package func isFor(_ audiences: [String]) -> Bool {
+        let own = audience.isEmpty ? [issuer] : audience
+        return own.contains { one in audiences.contains { $0.utf8.elementsEqual(one.utf8) } }
+    }
+
+    /// Reads what ``json`` wrote, to whomever it is made out; `nil` for anything else, down to the
+    /// last type. A token that an earlier version signed has no `client_id`.
     package init?(_ payload: JSON, issuer: String) {
-        guard payload["iss"] == .string(issuer), payload["aud"] == .string(issuer),
+        guard payload["iss"] == .string(issuer), let audience = Self.audience(payload["aud"], issuer: issuer),
+            (payload["client_id"] ?? .string(issuer)) == .string(issuer),
             let subject = payload["sub"]?.string, let id = User.ID(subject), String(id) == subject,
             let username = payload["preferred_username"]?.string, let tokenID = payload["jti"]?.string,
             let session = payload["sid"]?.string, let sessionID = Session.ID(session),
@@ -82,9 +102,23 @@ extension AccessTokenClaims {
             let roleKey = Self.roleKey(payload["roles_key"], isExpected: !roles.isEmpty)
         else { return nil }
         self.init(
-            issuer: issuer, subject: id, username: username, sessionID: sessionID, roles: roles, roleKey: roleKey,
+            issuer: issuer, audience: audience, subject: id, username: username, sessionID: sessionID, roles: roles,
+            roleKey: roleKey,
             tokenID: tokenID, issuedAt: issuedAt,
             expiresAt: expiresAt, authenticatedAt: authenticatedAt)
+    }
+
+    /// A list that could be a string, or names one twice, is none of ours.
+    private static func audience(_ json: JSON?, issuer: String) -> [String]? {
+        switch json {
+        case .string(let one)? where one.utf8.elementsEqual(issuer.utf8): return []
+        case .string(let one)? where !one.isEmpty: return [one]
+        case .array(let elements)?:
+            let names = elements.compactMap(\.string)
+            let known = Set(names.map { WireText($0) }.filter { !$0.isEmpty })
+            return known.count == elements.count && known.count > 1 ? names : nil
+        default: return nil
+        }
     }
 
     /// Outer `nil` for what is no key, or stands where none is.

@@ -6,6 +6,7 @@ public final class AccessTokens: Sendable {
     let keys: SigningKeys
     package let verifier: TokenVerifier
     let issuer: String
+    let audience: [String]
     let duration: Int
     let renewal: TokenRenewal
     let legacyTokens: LegacyTokens?
@@ -18,6 +19,7 @@ public final class AccessTokens: Sendable {
             keys: keys.verification, revocations: revocations, issuer: configuration.issuer,
             capacity: configuration.verifiedTokenCapacity, now: configuration.now)
         issuer = configuration.issuer
+        audience = configuration.tokenAudience
         duration = configuration.tokenDuration
         renewal = configuration.tokenRenewal
         now = configuration.now
@@ -32,10 +34,10 @@ public final class AccessTokens: Sendable {
     /// Who `token` stands for.
     ///
     /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC
-    /// 8725 section 3.1), the signature, the claims, and that neither session, user nor role has
-    /// been taken away. A token seen before costs a digest and look-ups in memory: no signature
-    /// check, no database. One of a Flask server's, where its secret is configured, costs a
-    /// signature check and a look into the database each time.
+    /// 8725 section 3.1), the signature, the claims, whichever audience they name, and that neither
+    /// session, user nor role has been taken away. A token seen before costs a digest and look-ups
+    /// in memory: no signature check, no database. One of a Flask server's, where its secret is
+    /// configured, costs a signature check and a look into the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> Identity {
         if let identity = verifier.remembered(token) { return identity }
@@ -92,14 +94,16 @@ public final class AccessTokens: Sendable {
         let authenticatedAt = min(Int(session.createdAt.timeIntervalSince1970), issuedAt)
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
-            issuer: issuer, subject: identity.userID, username: identity.username, sessionID: session.id,
+            issuer: issuer, audience: audience, subject: identity.userID, username: identity.username,
+            sessionID: session.id,
             roles: identity.roles.sorted(), roleKey: identity.roles.isEmpty ? nil : roleKeys(of: identity.userID).first,
             tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration,
             authenticatedAt: authenticatedAt)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
         guard token.value.utf8.count <= Self.maximumBytes else {
             throw AuthError(
-                .misconfigured, "a token with this issuer and these roles is longer than \(Self.maximumBytes) bytes")
+                .misconfigured,
+                "a token with this issuer, audience and these roles is longer than \(Self.maximumBytes) bytes")
         }
         AuthEvent.tokenIssued(userID: identity.userID).record()
         return token

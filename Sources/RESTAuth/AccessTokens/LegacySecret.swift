@@ -33,6 +33,23 @@ public struct LegacySecret: Sendable {
         key = SymmetricKey(data: Data(text.utf8))
     }
 
+    /// - Throws: ``AuthError/Code/misconfigured`` when it is the secret of this instance too, or is
+    ///   to be: whoever knows it, as everyone does who ran the Flask server, could open the signing
+    ///   keys with it, and who takes it out of the settings could start no more. One that is being
+    ///   left behind may be it.
+    package func refuse(in secrets: KnownSecrets) throws(AuthError) {
+        guard let text = key.withUnsafeBytes({ String(validating: $0, as: UTF8.self) }),
+            [secrets.present, secrets.next].contains(where: { $0?.isMade(of: text) == true })
+        else { return }
+        throw AuthError(
+            .misconfigured,
+            """
+            the secret key and legacy_secret are the same: the Flask server's SECRET_KEY is given as legacy_secret only, and this server has a \
+            secret of its own; take SECRET_KEY out of the environment, or give another (openssl rand -base64 32); a database that was made with \
+            it changes over with the other as SECRET_KEY and this one as SECRET_KEY_PREVIOUS
+            """)
+    }
+
     private static func isPublished(_ text: String) -> Bool {
         (InstanceSecret.published + published).contains(where: text.contains)
     }

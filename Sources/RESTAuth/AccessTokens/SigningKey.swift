@@ -58,8 +58,8 @@ struct SigningKey: Sendable {
     }
 
     /// The token in compact form.
-    func sign(_ claims: AccessTokenClaims) throws -> String {
-        let signingInput = Base64.url.encode(publicKey.header.bytes) + "." + Base64.url.encode(claims.json.bytes)
+    func sign(_ claims: AccessTokenClaims, as type: AccessTokenType) throws -> String {
+        let signingInput = Base64.url.encode(publicKey.header(type).bytes) + "." + Base64.url.encode(claims.json.bytes)
         return signingInput + "." + Base64.url.encode(try signature(of: Data(signingInput.utf8)))
     }
 

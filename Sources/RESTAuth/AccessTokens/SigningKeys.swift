@@ -9,18 +9,25 @@ import Synchronization
 public final class SigningKeys: Sendable {
     /// What an operator sees of a key.
     public struct Description: Sendable, Hashable {
+        /// What the key does at the moment.
         public enum State: String, Sendable, Hashable {
             /// Published, to sign later.
             case next
+            /// Signs.
             case signing
             /// Replaced; its tokens are still good.
             case verifying
         }
 
+        /// The `kid` of its tokens: the key's thumbprint (RFC 7638).
         public let id: String
+        /// As `alg` names it (RFC 7518).
         public let algorithm: String
+        /// When it was made.
         public let createdAt: Date
+        /// When it signs, or did first.
         public let signsFrom: Date
+        /// What it does at the moment.
         public let state: State
     }
 
@@ -62,6 +69,7 @@ public final class SigningKeys: Sendable {
     let secrets: InstanceSecrets
     /// `nil` for that of the newest key.
     private let algorithm: SigningAlgorithm?
+    private let tokenType: AccessTokenType
     private let rotationInterval: TimeInterval
     private let now: @Sendable () -> Date
 
@@ -71,6 +79,7 @@ public final class SigningKeys: Sendable {
         self.storage = storage
         self.secrets = secrets
         algorithm = configuration.signingAlgorithm
+        tokenType = configuration.tokenType
         rotationInterval = TimeInterval(configuration.keyRotationInterval)
         now = configuration.now
         verification = VerificationKeys(
@@ -93,7 +102,7 @@ public final class SigningKeys: Sendable {
         guard let signing = ring.withLock({ Self.signing($0, at: now()) }) else {
             throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
         }
-        return try signing.key.sign(claims)
+        return try signing.key.sign(claims, as: tokenType)
     }
 
     /// The last one whose time has come. A clock set back to before the first key's time still
@@ -105,6 +114,12 @@ public final class SigningKeys: Sendable {
     /// The published set (RFC 7517 section 5): every key that has a live token or will have one.
     public var jwks: String {
         String(decoding: publishedSet.bytes, as: UTF8.self)
+    }
+
+    /// How tokens are signed that verify with the published set, each algorithm once.
+    package var publishedAlgorithms: [SigningAlgorithm] {
+        let published = Set(ring.withLock { $0.map(\.key.algorithm) })
+        return SigningAlgorithm.allCases.filter(published.contains)
     }
 
     package var publishedSet: JSON {
@@ -301,9 +316,9 @@ public final class SigningKeys: Sendable {
                 return Loaded(key: opened, stored: key, sealedUnder: secret)
             }
         }
-        // One that cannot be opened keeps nobody from hearing of another that is gone, and is used as
-        // before where it was: its id says that it is the same, sealed under a secret that has not
-        // come here yet.
+        // One that cannot be opened keeps nobody from hearing of another that is gone, and is used
+        // as before where it was: its id says that it is the same, sealed under a secret that has
+        // not come here yet.
         apply(zip(stored, keys).compactMap { (try? $1.get()) ?? known[$0.id] }, readAt: start)
         let failure = keys.lazy.compactMap { key in if case .failure(let error) = key { error } else { nil } }.first
         looks.withLock { $0.isWhole = failure == nil }

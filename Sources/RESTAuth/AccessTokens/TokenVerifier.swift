@@ -10,17 +10,21 @@ package final class TokenVerifier: Sendable {
     package let revocations: Revocations
     private let cache: VerifiedTokenCache
     private let issuer: String
+    /// Of which a token has to name one; `nil` for the server that signed it, whomever it is made
+    /// out to.
+    private let audiences: [String]?
     /// Whether the revocations are another server's list, in which names of roles are hidden.
     private let hidesRoles: Bool
     private let now: @Sendable () -> Date
 
     package init(
-        keys: VerificationKeys, revocations: Revocations, issuer: String, capacity: Int,
-        hidesRoles: Bool = false, now: @escaping @Sendable () -> Date
+        keys: VerificationKeys, revocations: Revocations, issuer: String, audiences: [String]? = nil,
+        capacity: Int, hidesRoles: Bool = false, now: @escaping @Sendable () -> Date
     ) {
         self.keys = keys
         self.revocations = revocations
         self.issuer = issuer
+        self.audiences = audiences
         self.hidesRoles = hidesRoles
         self.now = now
         cache = VerifiedTokenCache(capacity: capacity)
@@ -78,7 +82,7 @@ package final class TokenVerifier: Sendable {
     /// The claims of a token with a good signature, live or not.
     func signedClaims(_ token: [UInt8]) throws(AuthError) -> AccessTokenClaims {
         guard token.count <= Self.maximumBytes, let payload = keys.verifiedPayload(of: token),
-            let claims = AccessTokenClaims(payload, issuer: issuer)
+            let claims = AccessTokenClaims(payload, issuer: issuer), audiences.map(claims.isFor) ?? true
         else { throw .invalidToken }
         return claims
     }

@@ -31,8 +31,7 @@ package struct VerificationKey: Sendable {
     package let id: String
     /// As published (RFC 7517 section 4).
     package let jwk: JSON
-    /// What stands before the payload of every token of this key.
-    let header: JSON
+    private let algorithm: SigningAlgorithm
     let material: Material
 
     /// From its key parameters, which name the algorithm as well: each kind of key is used in one
@@ -46,8 +45,19 @@ package struct VerificationKey: Sendable {
                 + [("alg", algorithm.rawValue), ("use", "sig"), ("kid", id)].map {
                     JSON.Member(name: $0, value: .string($1))
                 })
-        header = ["alg": .string(algorithm.rawValue), "kid": .string(id), "typ": "at+jwt"]
+        self.algorithm = algorithm
         self.material = material
+    }
+
+    /// What stands before the payload of every token of this key.
+    func header(_ type: AccessTokenType) -> JSON {
+        ["alg": .string(algorithm.rawValue), "kid": .string(id), "typ": .string(type.rawValue)]
+    }
+
+    /// Whether these say that it is an access token of this key.
+    fileprivate func signs(_ header: JSON) -> Bool {
+        header["alg"] == .string(algorithm.rawValue)
+            && AccessTokenType.allCases.contains { header["typ"] == .string($0.rawValue) }
     }
 
     /// A key that was published elsewhere.
@@ -136,13 +146,12 @@ package final class VerificationKeys: Sendable {
 
     /// The payload of a token that one of these keys signed, else `nil`.
     ///
-    /// The header must hold exactly what ours holds, so nothing in it (`crit`, `jwk`, `jku`, `x5u`,
-    /// `b64`) can ask for anything.
+    /// The header must hold exactly what ours holds, with either ``AccessTokenType``, so nothing in
+    /// it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
     package func verifiedPayload(of token: [UInt8]) -> JSON? {
         guard let jws = CompactJWS(token), case .object(let parameters) = jws.header, parameters.count == 3,
             let id = jws.header["kid"]?.string, let key = keys.withLock({ $0[id] }),
-            jws.header["alg"] == key.header["alg"], jws.header["typ"] == key.header["typ"],
-            key.material.accepts(jws.signature, for: jws.signingInput)
+            key.signs(jws.header), key.material.accepts(jws.signature, for: jws.signingInput)
         else { return nil }
         return jws.payload
     }

@@ -1,37 +1,73 @@
 import Foundation
 
 /// Users as comma-separated values (RFC 4180), under a header line with `username` and
-/// `password_hash`, and if wanted `id`, `created_at` and `disabled`.
+/// `password_hash`, and if wanted `id`, `created_at` and `disabled`; or with the columns of another
+/// system's export, as ``JSONLines`` knows them.
 ///
-/// Read as strictly as a quoted field demands: where a record ends is decided by its quotes alone,
-/// so nobody's name can end a line and begin a user.
+/// In place of commas there may be semicolons, tabs or bars, as spreadsheets write them: the header
+/// tells. Read as strictly as a quoted field demands: where a record ends is decided by its quotes
+/// alone, so nobody's name can end a line and begin a user.
 public actor CommaSeparatedUsers: UserSource {
     private static let allowed: [UserFields.Name] = [.username, .passwordHash, .id, .createdAt, .disabled]
 
+    private enum Columns {
+        case own([UserFields.Name])
+        case foreign([String], ForeignExport)
+
+        var count: Int {
+            switch self {
+            case .own(let names): names.count
+            case .foreign(let names, _): names.count
+            }
+        }
+    }
+
     private let records: RecordReader
-    private let columns: [UserFields.Name]
+    private let columns: Columns
 
     /// - Parameter path: of the file; `-` is standard input.
     /// - Throws: `misconfigured` when it cannot be read, or its first line is no header.
     public init(reading path: String) throws(AuthError) {
         records = RecordReader(try LineReader(path: path))
+        try records.findDelimiter()
         columns = try Self.columns(records.next(), path)
     }
 
-    private static func columns(_ header: RecordReader.Record?, _ path: String) throws(AuthError) -> [UserFields.Name] {
+    private static func columns(_ header: RecordReader.Record?, _ path: String) throws(AuthError) -> Columns {
+        let names = header?.fields.map { WireText($0).trimmed } ?? []
+        guard !names.contains(where: { $0.bytes.contains(0x0D) }) else {
+            throw AuthError(
+                .misconfigured,
+                "the lines of \(path) end with a carriage return alone: save it with the line ends of Windows or Unix")
+        }
+        let foreign = names.map(\.string)
+        if header?.fault == nil, Set(foreign).count == foreign.count, let export = ForeignExport(of: Set(names)) {
+            return .foreign(foreign, export)
+        }
         let allowed = allowed.map(\.rawValue).joined(separator: ", ")
-        let columns = header?.fields.map { UserFields.Name(rawValue: WireText($0).trimmed.string) } ?? []
+        let columns = names.map { UserFields.Name(rawValue: $0.lowercased.string) }
         let known = columns.compactMap { $0 }.filter(Self.allowed.contains)
         guard header?.fault == nil, known.contains(.username), known.contains(.passwordHash),
-            known.count == columns.count,
             Set(known).count == known.count
         else {
             throw AuthError(
                 .misconfigured,
-                "the first line of \(path) must name the columns: username and password_hash, each once, and no others than \(allowed)"
-            )
+                """
+                the first line of \(path) must name the columns: username and password_hash, each once, and no others \
+                than \(allowed)
+                """)
         }
-        return known
+        guard known.count == columns.count else {
+            let unknown = zip(names, columns).filter { $1.map { !Self.allowed.contains($0) } ?? true }
+                .map { "\(QuotedText($0.0.string))" }
+            throw AuthError(
+                .misconfigured,
+                """
+                the first line of \(path) names \(unknown.joined(separator: ", ")), which could be a misspelt one of \
+                \(allowed): leave out of the list what is none of these
+                """)
+        }
+        return .own(known)
     }
 
     public func next(_ limit: Int) throws -> ImportBatch {
@@ -50,41 +86,42 @@ public actor CommaSeparatedUsers: UserSource {
             return .unreadable(
                 place,
                 reason:
-                    "there are \(record.fields.count) fields, and \(columns.count) in the header; one with a comma stands in quotes"
+                    "there are \(record.fields.count) fields, and \(columns.count) in the header; one with \(records.mark) stands in quotes"
             )
         }
-        var fields = UserFields(place: place)
         do {
-            for (column, text) in zip(columns, record.fields) { try Self.set(column, to: text, in: &fields) }
-            return .user(try fields.user())
+            return .user(try user(record, place))
         } catch {
             return .unreadable(place, reason: error.reason)
+        }
+    }
+
+    private func user(_ record: RecordReader.Record, _ place: ImportPlace) throws(UnreadableUser) -> ForeignUser {
+        switch columns {
+        case .own(let columns):
+            var fields = UserFields(place: place)
+            for (column, text) in zip(columns, record.fields) { try Self.set(column, to: text, in: &fields) }
+            return try fields.user()
+        case .foreign(let names, let export):
+            let members = zip(names, record.fields).map { name, text in
+                JSON.Member(name: name, value: ForeignValue.isAbsent(WireText(text)) ? .null : .string(text))
+            }
+            return try export.user(.object(members), place, firebase: nil, now: Date())
         }
     }
 
     private static func set(_ column: UserFields.Name, to text: String, in fields: inout UserFields)
         throws(UnreadableUser)
     {
+        let value = WireText(text)
         switch column {
         case .username: fields.username = text
-        case .passwordHash: fields.passwordHash = text
-        case _ where text.isEmpty: return
-        case .id:
-            guard let id = Int64(text) else { throw .wrong(column) }
-            fields.id = id
-        case .createdAt: fields.createdAt = try UserFields.time(text.utf8, column)
-        case .disabled: fields.isDisabled = try isTrue(text)
+        case .passwordHash: fields.passwordHash = ForeignValue.isAbsent(value) ? nil : text
+        case .id: fields.id = try ForeignValue.id(value, column)
+        case .createdAt: fields.createdAt = try ForeignValue.time(value, column)
+        case .disabled: fields.isDisabled = try ForeignValue.isTrue(value, column)
         case .legacyID, .disabledAt, .roles: throw .unknown(column.rawValue)
         }
-    }
-
-    private static func isTrue(_ text: String) throws(UnreadableUser) -> Bool {
-        let words: [(StaticString, Bool)] = [
-            ("true", true), ("t", true), ("yes", true), ("1", true),
-            ("false", false), ("f", false), ("no", false), ("0", false),
-        ]
-        guard let (_, isTrue) = words.first(where: { WireText(text).isWord($0.0) }) else { throw .wrong(.disabled) }
-        return isTrue
     }
 }
 
@@ -97,7 +134,9 @@ final class RecordReader {
         /// Why it cannot be read.
         var fault: String?
 
-        var isEmpty: Bool { fault == nil && fields.map(\.utf8.count) == [0] }
+        /// Whether nothing stands between the marks, as in the rows that spreadsheets put at the
+        /// end.
+        var isEmpty: Bool { fault == nil && fields.allSatisfy(\.utf8.isEmpty) }
     }
 
     private enum State {
@@ -105,8 +144,40 @@ final class RecordReader {
     }
 
     let lines: LineReader
+    /// Between two fields.
+    private var delimiter = UInt8(ascii: ",")
 
     init(_ lines: LineReader) { self.lines = lines }
+
+    private static let delimiters: [(byte: UInt8, name: String)] = [
+        (UInt8(ascii: ","), "a comma"), (UInt8(ascii: ";"), "a semicolon"), (0x09, "a tab"),
+        (UInt8(ascii: "|"), "a bar"),
+    ]
+
+    /// The delimiter in words.
+    var mark: String { Self.delimiters.first { $0.byte == delimiter }?.name ?? "the mark between two" }
+
+    /// Takes the delimiter from the first line: the one that it says (`sep=;`, as Excel does), or
+    /// that stands in it most often outside of quotes.
+    func findDelimiter() throws(AuthError) {
+        guard let line = try lines.next() else { return }
+        let bytes = Self.withoutReturn(line)
+        if let said = bytes.last, bytes.dropLast().elementsEqual("sep=".utf8),
+            Self.delimiters.contains(where: { $0.byte == said })
+        {
+            delimiter = said
+            return
+        }
+        lines.putBack(line)
+        var counts: [UInt8: Int] = [:]
+        var isQuoted = false
+        for byte in bytes {
+            if byte == UInt8(ascii: "\"") { isQuoted.toggle() } else if !isQuoted { counts[byte, default: 0] += 1 }
+        }
+        for (candidate, _) in Self.delimiters where counts[candidate, default: 0] > counts[delimiter, default: 0] {
+            delimiter = candidate
+        }
+    }
 
     /// The next record; `nil` at the end.
     /// - Throws: `misconfigured` when nothing can be read any further.
@@ -125,7 +196,7 @@ final class RecordReader {
                     "line \(line.number) is longer than \(LineReader.longestLine) bytes; nothing after it was read")
             }
             size += line.bytes.count
-            for byte in Self.withoutMarks(line, state) { step(byte, &state, &field, &record) }
+            for byte in Self.withoutReturn(line) { step(byte, &state, &field, &record) }
             guard state == .quoted else { break }
             // The line's end belongs to the field.
             field.append(0x0A)
@@ -143,18 +214,15 @@ final class RecordReader {
         return record
     }
 
-    /// Without a byte order mark before all lines, and without the carriage return at the end of
-    /// one.
-    private static func withoutMarks(_ line: LineReader.Line, _ state: State) -> ArraySlice<UInt8> {
-        var bytes = line.bytes
-        if line.number == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-        return bytes.last == 0x0D ? bytes.dropLast() : bytes
+    /// Without the carriage return at the end.
+    private static func withoutReturn(_ line: LineReader.Line) -> ArraySlice<UInt8> {
+        line.bytes.last == 0x0D ? line.bytes.dropLast() : line.bytes
     }
 
     private func step(_ byte: UInt8, _ state: inout State, _ field: inout [UInt8], _ record: inout Record) {
         switch (state, byte) {
         case (.beginning, UInt8(ascii: "\"")): state = .quoted
-        case (.beginning, UInt8(ascii: ",")), (.plain, UInt8(ascii: ",")), (.quoteInQuoted, UInt8(ascii: ",")):
+        case (.beginning, delimiter), (.plain, delimiter), (.quoteInQuoted, delimiter):
             finish(field, &record)
             field.removeAll(keepingCapacity: true)
             state = .beginning

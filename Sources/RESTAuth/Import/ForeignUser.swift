@@ -9,7 +9,7 @@ public struct ForeignUser: Sendable {
     /// That tokens of the Flask server name it by.
     public var legacyID: Int64?
     public var username: String
-    /// In whatever form the other system writes it.
+    /// In whatever form the other system writes it; empty for who has none.
     public var passwordHash: String
     /// `nil` for now.
     public var createdAt: Date?
@@ -46,6 +46,8 @@ extension ForeignUser: CustomStringConvertible, CustomDebugStringConvertible, Cu
 public enum ImportPlace: Sendable, Hashable {
     /// Of a file, counted from 1.
     case line(Int)
+    /// In a file whose users do not stand in lines of their own, counted from 1.
+    case number(Int)
     /// The row of a table that has this id.
     case id(Int64)
     /// Of a table, counted from 1, where the id cannot be read.
@@ -56,6 +58,7 @@ extension ImportPlace: CustomStringConvertible {
     public var description: String {
         switch self {
         case .line(let number): "line \(number)"
+        case .number(let number): "user \(number)"
         case .id(let id): "id \(id)"
         case .row(let number): "row \(number)"
         }

@@ -14,6 +14,10 @@ public struct ImportableUser: Sendable {
     /// Of the password that a user comes with.
     static let passwordVersion = 1
 
+    /// In place of a hash for who comes without a password: no password fits it, and to compare one
+    /// with it is the same work as for a name that nobody has.
+    static let noPassword = "!"
+
     public init(
         id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String, createdAt: Date,
         disabledAt: Date? = nil,
@@ -53,16 +57,21 @@ public struct ExportedUser: Sendable {
 
 /// The promises about many users' rows at once.
 public protocol ImportStorage: Sendable {
-    /// The greatest id that was ever given; 0 for none.
+    /// The greatest id that was ever given, or kept by ``reserveUserIDs(_:)``; 0 for none.
     /// - Throws: `misconfigured` where ids may not be set, with what to do about it.
     func lastUserID() async throws -> User.ID
+
+    /// Keeps ids for users of an import who come in later, or in a later import: nobody else is
+    /// given them, and whoever registers from then on gets a greater one. Those that were given
+    /// before, to whomever, are passed over.
+    func reserveUserIDs(_ ids: [User.ID]) async throws
 
     /// Stores users who are not there yet, and ends the series of wrong passwords for their names,
     /// in one transaction.
     ///
-    /// An id is kept when it is greater than `last` and no row has it; ids that are given
-    /// afterwards are greater than all of them. What is in a user's way is told in the order of
-    /// ``ImportOutcome``, and nothing of that user is stored then.
+    /// An id is kept when no row has it, and it is greater than `last` or was reserved; ids that
+    /// are given afterwards are greater than all of them. What is in a user's way is told in the
+    /// order of ``ImportOutcome``, and nothing of that user is stored then.
     /// - Parameters:
     ///   - users: no two with the same name, id or legacy id.
     ///   - last: what ``lastUserID()`` said when the import began.

@@ -1,18 +1,62 @@
 import Foundation
 
-/// Users as JSON objects, one a line (JSON Lines): `username` and `password_hash`, and where there
-/// are any `id`, `legacy_id`, `created_at`, `disabled_at`, `disabled` and `roles`. A ``UserExport``
-/// writes them.
+/// Users as JSON objects: one a line (JSON Lines), or those of a list, or of a member `users` of
+/// one object, as other systems export them.
+///
+/// An object has `username` and `password_hash`, and where there are any `id`, `legacy_id`,
+/// `created_at`, `disabled_at`, `disabled` and `roles`: a ``UserExport`` writes such ones. Those of
+/// Auth0, Cognito, Firebase, GoTrue (Supabase) and Keycloak are recognised by the members that only
+/// they have.
 public actor JSONLines: UserSource {
-    private let lines: LineReader
-
-    /// - Parameter path: of the file; `-` is standard input.
-    /// - Throws: `misconfigured` when it cannot be read.
-    public init(reading path: String) throws(AuthError) {
-        lines = try LineReader(path: path)
+    private enum Form {
+        case lines(LineReader)
+        /// With the place of each object in it.
+        case document([UInt8], [Range<Int>])
     }
 
+    private let form: Form
+    private let firebase: FirebaseParameters?
+    /// Of a document's objects, how many have been handed out.
+    private var number = 0
+
+    /// The longest document that is no list of lines, in bytes.
+    private static let longestDocument = 1 << 30
+
+    /// - Parameters:
+    ///   - path: of the file; `-` is standard input.
+    ///   - firebase: the parameters of the project, where the users are Firebase's.
+    /// - Throws: `misconfigured` when it cannot be read.
+    public init(reading path: String, firebase: FirebaseParameters? = nil) throws(AuthError) {
+        self.firebase = firebase
+        let lines = try LineReader(path: path)
+        guard try Self.isDocument(lines.beginning()) else {
+            form = .lines(lines)
+            return
+        }
+        let bytes = try lines.rest(limit: Self.longestDocument)
+        form = .document(bytes, try JSONObjects.places(in: bytes, of: path))
+    }
+
+    /// A list, and an object that does not end with its line or has a list of users.
+    private static func isDocument(_ beginning: ArraySlice<UInt8>) -> Bool {
+        let bytes = beginning.drop { isBlank($0) || $0 == 0x0A }
+        guard bytes.first == UInt8(ascii: "{") else { return bytes.first == UInt8(ascii: "[") }
+        let line = bytes.prefix { $0 != 0x0A }
+        guard line.last(where: { !isBlank($0) }) == UInt8(ascii: "}") else { return true }
+        guard let object = JSON(line) else { return false }
+        return JSONObjects.listNames.contains { if case .array? = object[$0] { true } else { false } }
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+
     public func next(_ limit: Int) throws -> ImportBatch {
+        switch form {
+        case .lines(let lines): try next(limit, of: lines)
+        case .document(let bytes, let places): next(limit, of: bytes, places)
+        }
+    }
+
+    private func next(_ limit: Int, of lines: LineReader) throws -> ImportBatch {
         var entries: [ImportBatch.Entry] = []
         while entries.count < limit, let line = try lines.next() {
             guard !line.isTooLong else {
@@ -20,112 +64,184 @@ public actor JSONLines: UserSource {
                     .unreadable(.line(line.number), reason: "the line is longer than \(LineReader.longestLine) bytes"))
                 continue
             }
-            if line.bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-            entries.append(Self.entry(line.bytes, .line(line.number)))
+            if line.bytes.allSatisfy(Self.isBlank) { continue }
+            entries.append(entry(line.bytes, .line(line.number)))
         }
         return ImportBatch(entries: entries, done: lines.done, total: lines.total)
     }
 
-    private static func entry(_ line: ArraySlice<UInt8>, _ place: ImportPlace) -> ImportBatch.Entry {
-        guard case .object(let members)? = JSON(line) else {
-            return .unreadable(place, reason: "the line is no JSON object")
+    private func next(_ limit: Int, of bytes: [UInt8], _ places: [Range<Int>]) -> ImportBatch {
+        let entries = places[number..<min(places.count, number + limit)].map { place in
+            number += 1
+            return entry(bytes[place], .number(number))
         }
-        var fields = UserFields(place: place)
+        return ImportBatch(entries: entries, done: number, total: places.count)
+    }
+
+    private func entry(_ text: ArraySlice<UInt8>, _ place: ImportPlace) -> ImportBatch.Entry {
+        guard let object = JSON(text), case .object(let members) = object else {
+            let what = if case .line = place { "the line" } else { "it" }
+            return .unreadable(place, reason: "\(what) is no JSON object")
+        }
         do {
-            for member in members { try set(member, in: &fields) }
+            let names = Set(members.map { WireText($0.name) })
+            if let export = ForeignExport(of: names) {
+                return .user(try export.user(object, place, firebase: firebase, now: Date()))
+            }
+            var fields = UserFields(place: place)
+            for member in members { try fields.set(member) }
             return .user(try fields.user())
         } catch {
             return .unreadable(place, reason: error.reason)
         }
     }
-
-    private static func set(_ member: JSON.Member, in fields: inout UserFields) throws(UnreadableUser) {
-        guard let field = UserFields.Name(rawValue: member.name) else { throw .unknown(member.name) }
-        switch (field, member.value) {
-        // What is not said: for a name or a hash that is one thing too few.
-        case (_, .null): return
-        case (.username, .string(let text)): fields.username = text
-        case (.passwordHash, .string(let text)): fields.passwordHash = text
-        case (.id, .integer(let number)): fields.id = Int64(number)
-        case (.legacyID, .integer(let number)): fields.legacyID = Int64(number)
-        case (.createdAt, .string(let text)): fields.createdAt = try UserFields.time(text.utf8, field)
-        case (.disabledAt, .string(let text)): fields.disabledAt = try UserFields.time(text.utf8, field)
-        case (.disabled, .bool(let isTrue)): fields.isDisabled = isTrue
-        case (.roles, .array(let elements)):
-            let roles = elements.compactMap(\.string)
-            guard roles.count == elements.count else { throw .wrong(field) }
-            fields.roles = Set(roles)
-        default: throw .wrong(field)
-        }
-    }
 }
 
-// MARK: - Fields by name
+/// Finds the users in a document of JSON, without reading the rest of it.
+struct JSONObjects {
+    /// What the list of users is called, in the exports that have one.
+    static let listNames = ["users", "Users"]
 
-/// What a line says of a user.
-struct UserFields {
-    enum Name: String, CaseIterable {
-        case username
-        case passwordHash = "password_hash"
-        case id
-        case legacyID = "legacy_id"
-        case createdAt = "created_at"
-        case disabledAt = "disabled_at"
-        case disabled
-        case roles
+    private let bytes: [UInt8]
+    private let path: String
+    private var position = 0
+    private var places: [Range<Int>] = []
+
+    /// Where each user stands in a text of lists and objects: an element of a list, or of the list
+    /// of users that an object has, or an object without one.
+    /// - Throws: `misconfigured` for what is no whole document.
+    static func places(in bytes: [UInt8], of path: String) throws(AuthError) -> [Range<Int>] {
+        var objects = JSONObjects(bytes: bytes, path: path)
+        while objects.skipBlanks() != nil { try objects.take(depth: 1) }
+        return objects.places
     }
 
-    let place: ImportPlace
-    var username: String?
-    var passwordHash: String?
-    var id: Int64?
-    var legacyID: Int64?
-    var createdAt: Date?
-    var disabledAt: Date?
-    var isDisabled: Bool?
-    var roles: Set<String> = []
+    private init(bytes: [UInt8], path: String) {
+        self.bytes = bytes
+        self.path = path
+    }
 
-    init(place: ImportPlace) { self.place = place }
+    /// A list of users may stand in an object that is an element of a list: realms have users.
+    private static let greatestDepth = 4
 
-    func user() throws(UnreadableUser) -> ForeignUser {
-        guard let username else { throw UnreadableUser(reason: "there is no username") }
-        guard let passwordHash else { throw UnreadableUser(reason: "there is no password_hash") }
-        guard disabledAt == nil || isDisabled != false else {
-            throw UnreadableUser(reason: "disabled and disabled_at contradict each other")
+    private mutating func take(depth: Int) throws(AuthError) {
+        guard depth <= Self.greatestDepth else { throw damaged }
+        switch skipBlanks() {
+        case UInt8(ascii: "["): try takeList(depth)
+        case UInt8(ascii: "{"): try takeObject(depth)
+        default:
+            // No user, which whoever reads it says.
+            let start = position
+            try skipValue()
+            places.append(start..<position)
         }
-        return ForeignUser(
-            place: place, id: id, legacyID: legacyID, username: username, passwordHash: passwordHash,
-            createdAt: createdAt,
-            isDisabled: isDisabled ?? false, disabledAt: disabledAt, roles: roles)
     }
 
-    static func time(_ text: some Collection<UInt8>, _ field: Name) throws(UnreadableUser) -> Date {
-        guard let date = Timestamp.date(text) else { throw .wrong(field) }
-        return date
-    }
-}
-
-/// Why a line is no user.
-struct UnreadableUser: Error {
-    let reason: String
-
-    /// A name that is not understood could be one that is misspelt, as of what disables a user.
-    static func unknown(_ name: String) -> UnreadableUser {
-        UnreadableUser(
-            reason:
-                "\(String(decoding: JSON.string(name).bytes, as: UTF8.self)) is none of \(UserFields.Name.allCases.map(\.rawValue).joined(separator: ", "))"
-        )
+    private mutating func takeList(_ depth: Int) throws(AuthError) {
+        try skip("[")
+        if try skipIfThere("]") { return }
+        repeat { try take(depth: depth + 1) } while try skipIfThere(",")
+        try skip("]")
     }
 
-    static func wrong(_ field: UserFields.Name) -> UnreadableUser {
-        let rule =
-            switch field {
-            case .username, .passwordHash: "no text"
-            case .id, .legacyID: "no whole number"
-            case .createdAt, .disabledAt: "no time such as 2026-01-02T03:04:05Z"
-            case .disabled: "neither true nor false"
-            case .roles: "no list of texts"
+    private mutating func takeObject(_ depth: Int) throws(AuthError) {
+        let start = position
+        var hasList = false
+        try skip("{")
+        if try !skipIfThere("}") {
+            repeat {
+                let name = try skipName()
+                try skip(":")
+                if skipBlanks() == UInt8(ascii: "["), Self.listNames.contains(where: { name.elementsEqual($0.utf8) }) {
+                    hasList = true
+                    try takeList(depth)
+                } else {
+                    try skipValue()
+                }
+            } while try skipIfThere(",")
+            try skip("}")
+        }
+        if !hasList { places.append(start..<position) }
+    }
+
+    // MARK: Steps
+
+    /// - Returns: the next byte that is no blank; `nil` at the end.
+    @discardableResult
+    private mutating func skipBlanks() -> UInt8? {
+        while position < bytes.count {
+            let byte = bytes[position]
+            guard byte == 0x20 || (0x09...0x0D).contains(byte) else { return byte }
+            position += 1
+        }
+        return nil
+    }
+
+    private mutating func skipIfThere(_ character: Unicode.Scalar) throws(AuthError) -> Bool {
+        guard let next = skipBlanks() else { throw damaged }
+        guard next == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
+    }
+
+    private mutating func skip(_ character: Unicode.Scalar) throws(AuthError) {
+        guard try skipIfThere(character) else { throw damaged }
+    }
+
+    /// - Returns: what stands between the quotes.
+    private mutating func skipName() throws(AuthError) -> ArraySlice<UInt8> {
+        guard skipBlanks() == UInt8(ascii: "\"") else { throw damaged }
+        let start = position
+        try skipText()
+        return bytes[start + 1..<position - 1]
+    }
+
+    private mutating func skipText() throws(AuthError) {
+        position += 1
+        while position < bytes.count {
+            let byte = bytes[position]
+            position += byte == UInt8(ascii: "\\") ? 2 : 1
+            if byte == UInt8(ascii: "\"") { return }
+        }
+        throw damaged
+    }
+
+    /// Up to the end of the text, the brackets or the word that come next.
+    private mutating func skipValue() throws(AuthError) {
+        guard let first = skipBlanks() else { throw damaged }
+        if first == UInt8(ascii: "\"") { return try skipText() }
+        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else {
+            let start = position
+            while position < bytes.count, !Self.ends(bytes[position]) { position += 1 }
+            guard position > start else { throw damaged }
+            return
+        }
+        var open = 0
+        repeat {
+            switch skipBlanks() {
+            case nil: throw damaged
+            case UInt8(ascii: "\""): try skipText()
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                open += 1
+                position += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                open -= 1
+                position += 1
+            default: position += 1
             }
-        return UnreadableUser(reason: "\(field.rawValue) is \(rule)")
+        } while open > 0
+    }
+
+    private static func ends(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), UInt8(ascii: ":"): true
+        default: byte <= 0x20
+        }
+    }
+
+    private var damaged: AuthError {
+        let line = 1 + bytes.prefix(position).count(where: { $0 == 0x0A })
+        return AuthError(
+            .misconfigured, "\(path) is no whole JSON document: line \(line) is not what should come there")
     }
 }

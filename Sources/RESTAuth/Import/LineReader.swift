@@ -8,7 +8,8 @@ import Foundation
     import Darwin
 #endif
 
-/// The lines of a file or of standard input, read a large piece at a time.
+/// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever they
+/// are in.
 final class LineReader {
     struct Line {
         /// Counted from 1.
@@ -24,14 +25,18 @@ final class LineReader {
 
     private let descriptor: Int32
     private let name: String
-    /// Of the file, in bytes; 0 for what is no file.
-    let total: Int
+    /// Of the file, in bytes; 0 for what is no file, and for UTF-16.
+    private(set) var total: Int
     /// How many bytes have been handed out.
     private(set) var done = 0
     private var number = 0
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
+    /// `nil` before the first bytes have come.
+    private var decoder: TextDecoder?
+    private var isUTF8 = true
+    private var unread: Line?
 
     /// - Parameter path: of a file; `-` is standard input.
     /// - Throws: `misconfigured` when it cannot be read.
@@ -50,6 +55,10 @@ final class LineReader {
     /// The next line; `nil` at the end.
     /// - Throws: `misconfigured` when the file cannot be read any further.
     func next() throws(AuthError) -> Line? {
+        if let line = unread {
+            unread = nil
+            return line
+        }
         var searched = start
         while true {
             if let end = indexOfNewline(from: searched) {
@@ -66,6 +75,30 @@ final class LineReader {
             searched -= start
             try fill()
         }
+    }
+
+    /// Hands the line out again with the next ``next()``.
+    func putBack(_ line: Line) { unread = line }
+
+    /// What comes next, as much as a line may have, without taking it.
+    func beginning() throws(AuthError) -> ArraySlice<UInt8> {
+        while !isAtEnd, buffer.count - start <= Self.longestLine { try fill() }
+        return buffer[start..<min(buffer.count, start + Self.longestLine)]
+    }
+
+    /// Everything that has not been handed out.
+    /// - Throws: `misconfigured` for more than `limit` bytes.
+    func rest(limit: Int) throws(AuthError) -> [UInt8] {
+        while !isAtEnd {
+            guard buffer.count - start <= limit else {
+                throw AuthError(
+                    .misconfigured,
+                    "\(name) is longer than \(limit) bytes; one object a line may be as many as there are")
+            }
+            try fill()
+        }
+        defer { skip(to: buffer.count) }
+        return Array(buffer[start...])
     }
 
     private func line(upTo end: Int) -> Line {
@@ -107,6 +140,14 @@ final class LineReader {
         buffer.removeFirst(start)
         start = 0
         let rest = buffer.count
+        // A mark has three bytes at most, and a pipe may give them one by one.
+        repeat { try readPiece() } while decoder == nil && buffer.count < 3 && !isAtEnd
+        if decoder == nil { try begin() }
+        decode(from: rest)
+    }
+
+    private func readPiece() throws(AuthError) {
+        let rest = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: Self.pieceSize))
         var count = -1
         repeat {
@@ -115,6 +156,34 @@ final class LineReader {
         guard count >= 0 else { throw Self.unreadable(name) }
         buffer.removeLast(Self.pieceSize - count)
         isAtEnd = count == 0
+    }
+
+    /// Finds out by the first bytes what the text is in.
+    private func begin() throws(AuthError) {
+        if let other = Self.otherFiles.first(where: { buffer.starts(with: $0.beginning) }) {
+            throw AuthError(.misconfigured, "\(name) is \(other.advice)")
+        }
+        let marked = TextEncoding(markOf: buffer)
+        if let marked {
+            buffer.removeFirst(marked.mark.count)
+            done += marked.mark.count
+        }
+        let encoding = marked ?? TextEncoding(ofASCII: buffer) ?? .utf8
+        decoder = TextDecoder(encoding)
+        isUTF8 = encoding == .utf8
+        if !isUTF8 { total = 0 }
+    }
+
+    /// What is easily named in the place of a text, by its first bytes.
+    private static let otherFiles: [(beginning: [UInt8], advice: String)] = [
+        ([0x1F, 0x8B], "compressed: unpack it first, as with gunzip"),
+        (Array("PK\u{3}\u{4}".utf8), "a ZIP archive: unpack it; a spreadsheet has to be saved as CSV"),
+        (Array("SQLite format 3\0".utf8), "an SQLite database, and no list"),
+    ]
+
+    private func decode(from rest: Int) {
+        guard !isUTF8, let text = decoder?.decode(buffer[rest...], isLast: isAtEnd) else { return }
+        buffer.replaceSubrange(rest..., with: text)
     }
 
     private static func unreadable(_ name: String) -> AuthError {

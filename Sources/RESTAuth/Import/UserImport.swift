@@ -1,16 +1,29 @@
 public import Foundation
 public import PasswordHashing
-import Synchronization
 
-/// The door for users of another system, who keep their passwords.
+/// The door for users of another system, who keep their passwords and ids.
 ///
-/// Their hashes are stored as they are. A user comes in whose name could be registered
-/// (``Username``), and whose hash is understood and costs no more than the limit: a sign-in has to
-/// compute it. Whoever is there already stays as they are, so an import that was interrupted is
-/// repeated.
+/// Their hashes are stored as they are, the faster ones inside an Argon2id hash. A user comes in
+/// whose name could be registered (``Username``), whose hash the ``HashIntake`` takes, and whose id
+/// is free. While anyone could not, nobody comes in, unless the caller makes one of the
+/// ``Concessions``. Whoever is there already stays as they are, so an import that was interrupted
+/// is repeated.
 public struct UserImport: Sendable {
+    /// What an import does for users who would be refused otherwise.
+    public struct Concessions: OptionSet, Sendable {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// They are left out, and all others come in. Their ids are kept for them.
+        public static let leavingOut = Concessions(rawValue: 1)
+        /// Who has no usable hash comes in without a password, as others set one later.
+        public static let withoutPassword = Concessions(rawValue: 2)
+        /// Whose id is not free gets another.
+        public static let renumbering = Concessions(rawValue: 4)
+    }
+
     private let storage: any ImportStorage
-    private let limit: HashLimit
+    private let hashes: HashIntake
     private let now: @Sendable () -> Date
 
     /// Users of one transaction: enough that its commit weighs little, few enough that others
@@ -21,112 +34,127 @@ public struct UserImport: Sendable {
         into storage: any ImportStorage, limit: HashLimit = HashLimit(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
+        self.init(into: storage, hashes: HashIntake(limit: limit), now: now)
+    }
+
+    /// - Parameters:
+    ///   - storage: where the users come to.
+    ///   - hashes: which hashes are taken, and how they are stored.
+    ///   - now: the clock.
+    public init(
+        into storage: any ImportStorage, hashes: HashIntake, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.storage = storage
-        self.limit = limit
+        self.hashes = hashes
         self.now = now
     }
 
-    /// Brings in all users of `source` that can be, thousands in a transaction.
+    /// Brings in the users of `source`: all of them, or nobody while one would be refused.
     ///
-    /// Ids are kept where they are free: never given before the import began, nor in it. Who needs
-    /// another id gets it after all others have theirs.
+    /// Everyone is read and judged before the first is written, which takes about half a kilobyte
+    /// of memory a user. Before that, their ids are reserved, so that whoever registers meanwhile
+    /// takes none of them, and an import that is interrupted gives the others theirs when it is
+    /// repeated. Only who takes a name, or an id, between the judgement and that is met when it is
+    /// too late to write nothing; then one user is left out.
     /// - Parameters:
-    ///   - source: read once, from its beginning to its end, while what was read before is written.
+    ///   - source: read once, from its beginning to its end.
+    ///   - concessions: for those who would be refused.
     ///   - isTrial: whether everything is checked and nothing written.
-    ///   - report: hears what became of the users, some thousand at a time, and how far the reading
-    ///     is.
+    ///   - report: hears what became of the users, some thousand at a time, and how far it is.
     /// - Throws: what the source throws when it cannot be read any further, and the storage. What
     ///   has been reported stays imported.
     public func run(
-        _ source: some UserSource, isTrial: Bool = false,
-        report: ([ImportNote], _ done: Int, _ total: Int) throws -> Void = { _, _, _ in }
+        _ source: some UserSource, allowing concessions: Concessions = [], isTrial: Bool = false,
+        report: ([ImportNote], ImportProgress) throws -> Void = { _, _ in }
     ) async throws -> ImportCounts {
         let last = try await storage.lastUserID()
-        let arrivals = Arrivals()
+        var arrivals = Arrivals(concessions: concessions)
+        while case let batch = try await source.next(Self.batchSize), !batch.entries.isEmpty {
+            check(batch.entries, &arrivals)
+            try report([], ImportProgress(step: .checking, done: batch.done, total: batch.total))
+        }
+        try await judge(&arrivals, above: last)
         var counts = ImportCounts()
-        /// Who needs another id, and gets it when all others have theirs.
-        var waiting: [Candidate] = []
-        var batch = try await checkedBatch(of: source, arrivals)
-        func settle(_ notes: [ImportNote]) throws {
-            for note in notes { counts.add(note.outcome) }
-            try report(notes, batch.done, batch.total)
+        for note in arrivals.settled { counts.add(note) }
+        counts.isWritten = !isTrial && (counts.refusals == 0 || concessions.contains(.leavingOut))
+        func settle(_ notes: [ImportNote], _ progress: ImportProgress) throws {
+            for note in notes { counts.add(note) }
+            try report(notes, progress)
         }
-        while !batch.isEnd {
-            async let next = checkedBatch(of: source, arrivals)
-            let (stored, displaced) = try await store(batch.candidates, above: last, isTrial: isTrial)
-            waiting += batch.waiting + displaced
-            try settle(batch.refusals + stored)
-            batch = try await next
+        try report(arrivals.settled, ImportProgress(step: .checking, done: 1, total: 1))
+        guard counts.isWritten else {
+            let step = ImportProgress(step: .checking, done: 1, total: 1)
+            try settle(arrivals.admitted.map { $0.note(.imported(0), former: nil, isTrial: true) }, step)
+            try settle(arrivals.displaced.map { $0.note(.imported(0), former: $0.user.id, isTrial: true) }, step)
+            return counts
         }
-        while !waiting.isEmpty {
-            let notes = try await storeRenumbered(waiting.prefix(Self.batchSize), above: last, isTrial: isTrial)
-            waiting.removeFirst(notes.count)
-            try settle(notes)
-        }
+        try await write(arrivals, above: last, settle)
         return counts
     }
 
     // MARK: Checking
 
-    private struct CheckedBatch: Sendable {
-        var candidates: [Candidate] = []
-        /// Whose ids others have, who came before.
-        var waiting: [Candidate] = []
-        var refusals: [ImportNote] = []
-        let done: Int
-        let total: Int
-
-        var isEnd: Bool { candidates.isEmpty && waiting.isEmpty && refusals.isEmpty }
-    }
-
     fileprivate struct Candidate: Sendable {
         let place: ImportPlace
+        /// As one without a password.
         let user: ImportableUser
+        /// `nil` for who comes in without a password.
+        let hash: ForeignHash?
     }
 
-    private func checkedBatch(of source: some UserSource, _ arrivals: Arrivals) async throws -> CheckedBatch {
-        let batch = try await source.next(Self.batchSize)
+    private func check(_ entries: [ImportBatch.Entry], _ arrivals: inout Arrivals) {
         let now = now()
-        var checked = CheckedBatch(done: batch.done, total: batch.total)
-        checked.candidates.reserveCapacity(batch.entries.count)
-        for entry in batch.entries {
+        for entry in entries {
             switch entry {
             case .unreadable(let place, let reason):
                 let refusal = ImportRefusal(kind: .unreadable, reason: reason)
-                checked.refusals.append(ImportNote(place: place, username: nil, outcome: .refused(refusal)))
+                arrivals.settled.append(ImportNote(place: place, username: nil, outcome: .refused(refusal)))
             case .user(let user):
                 do {
-                    let candidate = try candidate(user, now)
-                    switch arrivals.admit(candidate) {
-                    case .admitted: checked.candidates.append(candidate)
-                    case .waiting: checked.waiting.append(candidate)
-                    case .refused(let note): checked.refusals.append(note)
-                    }
+                    arrivals.take(try candidate(user, arrivals.concessions, now))
                 } catch {
-                    checked.refusals.append(
-                        ImportNote(place: user.place, username: user.username, outcome: .refused(error)))
+                    arrivals.refuse(user, error)
                 }
             }
         }
-        return checked
     }
 
-    private func candidate(_ user: ForeignUser, _ now: Date) throws(ImportRefusal) -> Candidate {
-        try checkIDs(of: user)
+    private func candidate(
+        _ user: ForeignUser, _ concessions: Concessions, _ now: Date
+    ) throws(ImportRefusal) -> Candidate {
+        let (id, legacyID) = try ids(of: user, concessions)
         let checked = ImportableUser(
-            id: user.id, legacyID: user.legacyID, name: try name(of: user), passwordHash: try passwordHash(of: user),
+            id: id, legacyID: legacyID, name: try name(of: user), passwordHash: ImportableUser.noPassword,
             createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
             roles: try roles(of: user))
-        return Candidate(place: user.place, user: checked)
+        return Candidate(place: user.place, user: checked, hash: try hash(of: user, concessions))
     }
 
-    /// What a client can read from JSON unchanged; and far from the last number there is, after
-    /// which nobody could register.
-    private static let ids: ClosedRange<Int64> = 1...(1 << 53 - 1)
+    /// What a client can read from JSON unchanged, which ends at 2^53; half of it is left for those
+    /// who register afterwards.
+    static let ids: ClosedRange<Int64> = 1...(1 << 52)
 
-    private func checkIDs(of user: ForeignUser) throws(ImportRefusal) {
-        guard [user.id, user.legacyID].allSatisfy({ $0.map(Self.ids.contains) ?? true }) else {
-            throw ImportRefusal(kind: .unreadable, reason: "the id is no whole number from 1 to \(Self.ids.upperBound)")
+    private func ids(
+        of user: ForeignUser, _ concessions: Concessions
+    ) throws(ImportRefusal) -> (id: User.ID?, legacyID: Int64?) {
+        let impossible = [user.id, user.legacyID].lazy.compactMap { $0 }.first { !Self.ids.contains($0) }
+        guard let impossible else { return (user.id, user.legacyID) }
+        guard concessions.contains(.renumbering) else {
+            throw ImportRefusal(
+                kind: .impossibleID, reason: "the id \(impossible) is no whole number from 1 to \(Self.ids.upperBound)")
+        }
+        func possible(_ id: Int64?) -> Int64? { id.flatMap { Self.ids.contains($0) ? $0 : nil } }
+        return (possible(user.id), possible(user.legacyID))
+    }
+
+    /// - Returns: `nil` for who may come in without.
+    private func hash(of user: ForeignUser, _ concessions: Concessions) throws(ImportRefusal) -> ForeignHash? {
+        do {
+            return try hashes.admit(user.passwordHash)
+        } catch {
+            guard concessions.contains(.withoutPassword), [.noPassword, .unknownHash, .weakHash].contains(error.kind)
+            else { throw error }
+            return nil
         }
     }
 
@@ -136,26 +164,6 @@ public struct UserImport: Sendable {
         } catch {
             throw ImportRefusal(kind: .name, reason: error.detail)
         }
-    }
-
-    private func passwordHash(of user: ForeignUser) throws(ImportRefusal) -> String {
-        // Django and the system's own password files mark with these whoever cannot sign in by a
-        // password.
-        guard let first = user.passwordHash.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
-            throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
-        }
-        guard let hash = PasswordHash(user.passwordHash) else {
-            throw ImportRefusal(kind: .unknownHash, reason: "the password hash is of a kind that is not understood")
-        }
-        guard limit.admits(hash.cost) else {
-            throw ImportRefusal(
-                kind: .costlyHash,
-                reason: """
-                    a sign-in would take about \(hash.cost.memoryKiB) KiB and \(hash.cost.milliseconds) ms; the limits are \
-                    \(limit.memoryKiB) KiB and \(limit.milliseconds) ms
-                    """)
-        }
-        return user.passwordHash
     }
 
     private func roles(of user: ForeignUser) throws(ImportRefusal) -> Set<String> {
@@ -169,70 +177,119 @@ public struct UserImport: Sendable {
         return user.roles
     }
 
-    // MARK: Storing
+    // MARK: Judging and writing
 
-    /// - Returns: what became of them, and those whose id was not free.
-    private func store(
-        _ candidates: [Candidate], above last: User.ID, isTrial: Bool
-    ) async throws -> (notes: [ImportNote], displaced: [Candidate]) {
-        guard !candidates.isEmpty else { return ([], []) }
-        let outcomes = try await storage.importUsers(candidates.map(\.user), above: last, isTrial: isTrial)
-        var notes: [ImportNote] = []
-        notes.reserveCapacity(candidates.count)
-        var displaced: [Candidate] = []
-        for (candidate, outcome) in zip(candidates, outcomes) {
-            if outcome == .idTaken {
-                displaced.append(candidate)
-            } else {
-                notes.append(candidate.note(outcome, former: nil, isTrial: isTrial))
+    /// Asks the storage what is in anyone's way.
+    private func judge(_ arrivals: inout Arrivals, above last: User.ID) async throws {
+        let candidates = arrivals.admitted
+        arrivals.admitted = []
+        arrivals.admitted.reserveCapacity(candidates.count)
+        for start in stride(from: 0, to: candidates.count, by: Self.batchSize) {
+            let batch = candidates[start...].prefix(Self.batchSize)
+            let outcomes = try await storage.importUsers(batch.map(\.user), above: last, isTrial: true)
+            for (candidate, outcome) in zip(batch, outcomes) {
+                switch outcome {
+                case .imported: arrivals.admitted.append(candidate)
+                case .idTaken: arrivals.displace(candidate, "another user has it, or had it")
+                case .nameTaken, .legacyIDTaken:
+                    arrivals.settled.append(candidate.note(outcome, former: nil, isTrial: true))
+                }
             }
         }
-        return (notes, displaced)
     }
 
-    private func storeRenumbered(_ candidates: ArraySlice<Candidate>, above last: User.ID, isTrial: Bool) async throws
-        -> [ImportNote]
-    {
-        let outcomes = try await storage.importUsers(
-            candidates.map { $0.user.withoutID() }, above: last, isTrial: isTrial)
-        return zip(candidates, outcomes).map { $0.note($1, former: $0.user.id, isTrial: isTrial) }
+    private func write(
+        _ arrivals: Arrivals, above last: User.ID, _ settle: ([ImportNote], ImportProgress) throws -> Void
+    ) async throws {
+        try await storage.reserveUserIDs(arrivals.admitted.compactMap(\.user.id) + arrivals.leftOutIDs)
+        let total = arrivals.admitted.count + arrivals.displaced.count
+        var done = 0
+        func store(_ candidates: [Candidate], _ note: (Candidate, ImportOutcome) -> ImportNote?) async throws {
+            // Where many are hashed, who waits wants to see how far it is.
+            let size = candidates.contains { $0.hash?.isWrapped == true } ? Self.batchSize / 20 : Self.batchSize
+            for start in stride(from: 0, to: candidates.count, by: size) {
+                let batch = candidates[start..<min(start + size, candidates.count)]
+                let outcomes = try await storage.importUsers(stored(batch), above: last, isTrial: false)
+                done += batch.count
+                try settle(
+                    zip(batch, outcomes).compactMap(note), ImportProgress(step: .writing, done: done, total: total))
+            }
+        }
+        var late = Arrivals(concessions: arrivals.concessions)
+        try await store(arrivals.admitted) { candidate, outcome in
+            guard outcome == .idTaken else { return candidate.note(outcome, former: nil, isTrial: false) }
+            late.displace(candidate, "somebody who registered meanwhile has it")
+            return nil
+        }
+        try settle(late.settled, ImportProgress(step: .writing, done: done, total: total))
+        let displaced = arrivals.displaced + late.displaced
+        var former = displaced.map(\.user.id)[...]
+        try await store(displaced.map { $0.withoutID() }) { candidate, outcome in
+            candidate.note(outcome, former: former.popFirst() ?? nil, isTrial: false)
+        }
+    }
+}
+
+extension UserImport {
+    /// With the hashes that are stored.
+    private func stored(_ candidates: ArraySlice<Candidate>) async throws -> [ImportableUser] {
+        var stored = try await hashes.stored(candidates.compactMap(\.hash)).makeIterator()
+        return candidates.map { candidate in
+            guard candidate.hash != nil, let text = stored.next() else { return candidate.user }
+            return candidate.user.with(id: candidate.user.id, passwordHash: text)
+        }
     }
 }
 
 // MARK: - Who has come
 
-/// What has to be known of everyone who came before. One batch after the other is asked about.
-private final class Arrivals: Sendable {
-    private struct Known {
-        var names: [String: ImportPlace] = [:]
-        var ids: Set<User.ID> = []
-        var legacyIDs: Set<Int64> = []
-    }
+/// Everyone who has been read, as far as it is known what becomes of them.
+private struct Arrivals {
+    let concessions: UserImport.Concessions
+    var admitted: [UserImport.Candidate] = []
+    /// Who gets another id, after all others have theirs.
+    var displaced: [UserImport.Candidate] = []
+    /// Of whom nothing more is to be found out.
+    var settled: [ImportNote] = []
+    /// Of those who were refused, for when they come again.
+    var leftOutIDs: [User.ID] = []
 
-    private let known = Mutex(Known())
+    private var names: [String: ImportPlace] = [:]
+    private var ids: [User.ID: ImportPlace] = [:]
+    private var legacyIDs: Set<Int64> = []
 
-    enum Admission {
-        case admitted
-        /// Until all others have their ids.
-        case waiting
-        case refused(ImportNote)
-    }
+    init(concessions: UserImport.Concessions) { self.concessions = concessions }
 
-    func admit(_ candidate: UserImport.Candidate) -> Admission {
+    mutating func take(_ candidate: UserImport.Candidate) {
         let user = candidate.user
-        return known.withLock { known in
-            if let first = known.names[user.name.canonical] {
-                return .refused(
-                    candidate.refused(
-                        .duplicate, "when case is put aside, the name is that of \(first), which came first"))
-            }
-            if let legacyID = user.legacyID, !known.legacyIDs.insert(legacyID).inserted {
-                return .refused(candidate.legacyIDTaken)
-            }
-            known.names[user.name.canonical] = candidate.place
-            guard let id = user.id, !known.ids.insert(id).inserted else { return .admitted }
-            return .waiting
+        if let first = names[user.name.canonical] {
+            if let id = user.id, ids[id] == nil { leftOutIDs.append(id) }
+            return settled.append(
+                candidate.refused(
+                    .duplicate, "when case is put aside, the name is that of \(first), which came first"))
         }
+        if let legacyID = user.legacyID, !legacyIDs.insert(legacyID).inserted {
+            return settled.append(candidate.legacyIDTaken)
+        }
+        names[user.name.canonical] = candidate.place
+        guard let id = user.id else { return admitted.append(candidate) }
+        if let first = ids[id] { return displace(candidate, "it is that of \(first), which came first") }
+        ids[id] = candidate.place
+        admitted.append(candidate)
+    }
+
+    mutating func refuse(_ user: ForeignUser, _ refusal: ImportRefusal) {
+        settled.append(ImportNote(place: user.place, username: user.username, outcome: .refused(refusal)))
+        if let id = user.id, UserImport.ids.contains(id), ids[id] == nil { leftOutIDs.append(id) }
+    }
+
+    /// Whose id is not free.
+    mutating func displace(_ candidate: UserImport.Candidate, _ reason: String) {
+        guard concessions.contains(.renumbering) else {
+            let id = candidate.user.id.map(String.init) ?? "-"
+            return settled.append(candidate.refused(.id, "the id \(id) is not free: \(reason)"))
+        }
+        displaced.append(candidate)
     }
 }
 
@@ -241,11 +298,12 @@ extension UserImport.Candidate {
         switch outcome {
         case .imported(let id):
             ImportNote(
-                place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: former))
+                place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: former),
+                lacksPassword: hash == nil)
         case .nameTaken: ImportNote(place: place, username: user.name.text, outcome: .skipped)
         case .legacyIDTaken: legacyIDTaken
         // The id of one who has none to keep is never in the way.
-        case .idTaken: refused(.unreadable, "the id could not be given")
+        case .idTaken: refused(.id, "the id could not be given")
         }
     }
 
@@ -256,12 +314,16 @@ extension UserImport.Candidate {
     func refused(_ kind: ImportRefusal.Kind, _ reason: String) -> ImportNote {
         ImportNote(place: place, username: user.name.text, outcome: .refused(ImportRefusal(kind: kind, reason: reason)))
     }
+
+    func withoutID() -> UserImport.Candidate {
+        UserImport.Candidate(place: place, user: user.with(id: nil, passwordHash: user.passwordHash), hash: hash)
+    }
 }
 
 extension ImportableUser {
-    fileprivate func withoutID() -> ImportableUser {
+    fileprivate func with(id: User.ID?, passwordHash: String) -> ImportableUser {
         ImportableUser(
-            id: nil, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
+            id: id, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
             disabledAt: disabledAt, roles: roles)
     }
 }

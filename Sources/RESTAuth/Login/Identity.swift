@@ -2,14 +2,20 @@ public import Foundation
 
 /// Who made a request, and how that is known.
 public struct Identity: Sendable, Hashable {
+    /// What was presented.
     public enum Method: Sendable, Hashable {
+        /// A password, with this very request.
         case password
+        /// An access token, or one of the Flask server that the user came from.
         case token
     }
 
+    /// The user's number: what rows of your own point at. It never changes, and is never given to
+    /// another user.
     public let userID: User.ID
     /// As typed at registration.
     public let username: String
+    /// How it is known.
     public let method: Method
     /// When the password behind this was given, to the second.
     public let authenticatedAt: Date
@@ -31,6 +37,8 @@ public struct Identity: Sendable, Hashable {
     /// what hides them elsewhere (``RoleKey``).
     package let rolesInLog: Set<String>
 
+    /// Someone that your own code vouches for: who comes by the routes is given one by
+    /// ``Login/attempt(_:from:)``.
     public init(
         userID: User.ID, username: String, method: Method, authenticatedAt: Date, sessionID: Session.ID? = nil,
         roles: Set<String> = []

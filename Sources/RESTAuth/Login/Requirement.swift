@@ -23,6 +23,9 @@ public struct Requirement: Sendable, Hashable {
     /// Who has one of these roles at least.
     public static func anyRole(_ roles: String...) -> Requirement { Requirement(rule: .anyRole(Set(roles))) }
 
+    /// The same of roles that are not known before.
+    package static func anyRole(of roles: Set<String>) -> Requirement { Requirement(rule: .anyRole(roles)) }
+
     /// Who has every one of these roles.
     public static func allRoles(_ roles: String...) -> Requirement { Requirement(rule: .allRoles(Set(roles))) }
 

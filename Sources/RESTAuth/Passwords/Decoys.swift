@@ -16,6 +16,7 @@ package final class Decoys: Service {
     /// Of a password nobody knows, at today's cost.
     private let own: PasswordHash
     private let limit: HashLimit
+    private let pepper: PasswordPepper?
     private let secrets: InstanceSecrets
     /// In the order of their shapes, so that a name changes its kind at most once when a kind dies
     /// out.
@@ -23,9 +24,12 @@ package final class Decoys: Service {
 
     private static let sampleSize = 200
 
-    init(storage: any Storage, cost: Argon2id, limit: HashLimit, secrets: InstanceSecrets) throws {
+    init(
+        storage: any Storage, cost: Argon2id, limit: HashLimit, pepper: PasswordPepper?, secrets: InstanceSecrets
+    ) throws {
         self.storage = storage
         self.limit = limit
+        self.pepper = pepper
         guard let hash = PasswordHash(try cost.hash((0..<32).map { _ in UInt8.random(in: 1...255) })) else {
             throw PasswordHashingError.unavailable
         }
@@ -40,7 +44,7 @@ package final class Decoys: Service {
 
     package func update() async throws {
         let hashes = try await storage.passwordHashes(sampling: Self.sampleSize).compactMap(PasswordHash.init)
-            .filter { limit.admits($0.cost) }
+            .filter { limit.admits($0.cost) && $0.isVerifiable(with: pepper) }
         // The greatest id was the last shape of all: what is dear comes first.
         let sorted = hashes.sorted { ($0.cost.milliseconds, $0.shape) > ($1.cost.milliseconds, $1.shape) }
         let decoys = sorted.map { $0.decoy() }

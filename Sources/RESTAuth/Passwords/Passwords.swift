@@ -1,13 +1,15 @@
 import Foundation
 import PasswordHashing
+import Synchronization
 
 /// The door to passwords: hash a new one, verify one that was presented, set another.
 public final class Passwords: Sendable {
     let storage: any Storage
     let policy: PasswordPolicy
-    let breached: BreachedPasswords?
+    private let breached: Mutex<BreachedPasswords?>
     let cost: Argon2id
     let limit: HashLimit
+    let pepper: PasswordPepper?
     package let pool: HashingPool
     package let decoys: Decoys
     let revocations: Revocations
@@ -25,21 +27,25 @@ public final class Passwords: Sendable {
         self.sessions = sessions
         self.throttle = throttle
         policy = configuration.passwordPolicy
-        breached = configuration.breachedPasswords
+        breached = Mutex(configuration.breachedPasswords)
         cost = configuration.passwordCost
         limit = configuration.passwordHashLimit
+        pepper = configuration.passwordPepper
         now = configuration.now
         pool = HashingPool(
             threads: configuration.hashingThreads, capacity: configuration.hashingQueue,
             patience: configuration.hashingPatience)
-        decoys = try Decoys(storage: storage, cost: cost, limit: limit, secrets: secrets)
+        decoys = try Decoys(storage: storage, cost: cost, limit: limit, pepper: pepper, secrets: secrets)
     }
 
     /// Whether that user may have this password, as far as can be told without work.
     /// - Throws: `weak_password`.
     func check(_ password: Password, for name: Username, field: String = "password") throws(AuthError) {
-        try policy.check(password, for: name, breached: breached, field: field)
+        try policy.check(password, for: name, breached: breached.withLock(\.self), field: field)
     }
+
+    /// Asks another list of breached passwords from now on.
+    package func refuse(_ breached: BreachedPasswords?) { self.breached.withLock { $0 = breached } }
 
     /// The PHC string of a new password for that user.
     /// - Throws: `weak_password`, `overloaded`.
@@ -67,15 +73,20 @@ public final class Passwords: Sendable {
     func verify(
         _ password: Password?, against stored: String?, as name: Username?, from network: ClientNetwork? = nil
     ) async throws -> Verdict {
-        let hash = stored.flatMap(PasswordHash.init).flatMap { limit.admits($0.cost) ? $0 : nil }
+        let hash = stored.flatMap(PasswordHash.init).flatMap { isComputed($0) ? $0 : nil }
         let compared = hash ?? decoys.hash(for: name)
-        let (match, cost) = try await pool.measure(for: network?.description) {
-            try PasswordMatch(of: password, with: compared.verify)
+        let (match, cost) = try await pool.measure(for: network?.description) { [pepper] in
+            try PasswordMatch(of: password) { try compared.verify($0, pepper: pepper) }
         }
         return Verdict(
             isRight: match != .none && hash != nil && password != nil,
             isOutdated: match == .typed || !compared.isAsCostly(as: self.cost),
             cost: cost)
+    }
+
+    /// Whether its cost is borne, and its pepper known.
+    private func isComputed(_ hash: PasswordHash) -> Bool {
+        limit.admits(hash.cost) && hash.isVerifiable(with: pepper)
     }
 
     /// Replaces an outdated hash, now that the password is known. What stands in the way can wait

@@ -11,11 +11,14 @@ public final class InstanceSecrets: Sendable {
     private let state: Mutex<KnownSecrets>
     /// `nil` for secrets that were given themselves.
     private let file: FollowedFile?
+    /// What this process made, where there was no file.
+    private let made: SecretFile.Version?
 
     /// One secret alone.
     public init(_ present: InstanceSecret) {
         state = Mutex(KnownSecrets(present))
         file = nil
+        made = nil
     }
 
     /// The secret in use, and the one that is to take its place: accepted, so that no process meets
@@ -24,6 +27,7 @@ public final class InstanceSecrets: Sendable {
     public init(_ present: InstanceSecret, next: InstanceSecret) throws(AuthError) {
         state = Mutex(try KnownSecrets(present, next, as: .next))
         file = nil
+        made = nil
     }
 
     /// The secret in use, and the one whose place it took.
@@ -31,17 +35,33 @@ public final class InstanceSecrets: Sendable {
     public init(_ present: InstanceSecret, previous: InstanceSecret) throws(AuthError) {
         state = Mutex(try KnownSecrets(present, previous, as: .previous))
         file = nil
+        made = nil
     }
 
     /// Reads a file as ``InstanceSecret/init(file:)`` does, with the second secret that may stand
     /// in it, and follows it.
     /// - Throws: ``AuthError/Code/misconfigured``.
-    public init(file path: String) throws(AuthError) {
+    public convenience init(file path: String) throws(AuthError) {
+        try self.init(file: path, makesMissing: true)
+    }
+
+    /// The same, of a file that need not be made when there is none.
+    /// - Parameter makesMissing: whether nothing was made with the secret that is missing.
+    /// - Throws: `misconfigured`; also where there is no file, and another secret would be of no
+    ///   use.
+    package init(file path: String, makesMissing: Bool) throws(AuthError) {
         let file = SecretFile(path)
+        made = makesMissing ? try file.makeFirst() : nil
         // Before it is read: what comes between is seen as a change.
         let version = file.version
-        state = Mutex(try file.secretsMakingFirst())
+        guard let secrets = try file.secrets() else { throw file.missing }
+        state = Mutex(secrets)
         self.file = FollowedFile(file, version)
+    }
+
+    /// Takes the file away again that was made for this, unless another has taken its place.
+    package func takeBack() {
+        if let made, let file, file.file.version == made { file.file.remove() }
     }
 
     /// At this moment.

@@ -55,24 +55,26 @@ package struct SecretFile: Sendable {
         try contents().map { contents throws(AuthError) in try secrets(contents) }
     }
 
-    /// The same, with a file of one secret made when there is none.
-    func secretsMakingFirst() throws(AuthError) -> KnownSecrets {
-        if let secrets = try secrets() { return secrets }
-        return KnownSecrets(try InstanceSecret(file: path))
+    /// What to do where there is none, and signing keys were encrypted under the one that was.
+    package var missing: AuthError {
+        AuthError(
+            .misconfigured,
+            "there is no secret in \(path), and no other opens the signing keys of the database: put the one there that belongs to it, or give it as SECRET_KEY; nothing was made in its place"
+        )
     }
 
     private func secrets(_ contents: Contents) throws(AuthError) -> KnownSecrets {
-        let present = try InstanceSecret(contents.present)
-        guard let other = contents.other else { return KnownSecrets(present) }
-        let second =
-            switch other.role {
-            case .next: try InstanceSecret(other.text)
-            case .previous: try InstanceSecret(retired: other.text)
-            }
         do {
+            let present = try InstanceSecret(contents.present)
+            guard let other = contents.other else { return KnownSecrets(present) }
+            let second =
+                switch other.role {
+                case .next: try InstanceSecret(other.text)
+                case .previous: try InstanceSecret(retired: other.text)
+                }
             return try KnownSecrets(present, second, as: other.role)
         } catch {
-            throw AuthError(.misconfigured, "\(path): \(error.detail)")
+            throw AuthError(.misconfigured, "the secret file \(path): \(error.detail)")
         }
     }
 
@@ -110,6 +112,15 @@ package struct SecretFile: Sendable {
     }
 
     // MARK: Writing
+
+    /// Makes a file of one secret when there is none.
+    /// - Returns: what was made, when this process did it.
+    func makeFirst() throws(AuthError) -> Version? {
+        guard try InstanceSecret.read(path) == nil else { return nil }
+        return try InstanceSecret.create(path) ? version : nil
+    }
+
+    func remove() { unlink(path) }
 
     package enum Step: Sendable {
         /// A new secret at once: no other node has a copy of the file.
@@ -174,6 +185,7 @@ package struct SecretFile: Sendable {
     /// Of commands that change the file at once, one does at a time: two new secrets would be one
     /// too many. On the directory, because the file is replaced.
     private func locked<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
+        let directory = URL(fileURLWithPath: target).deletingLastPathComponent().path
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
         defer { close(descriptor) }
@@ -181,16 +193,22 @@ package struct SecretFile: Sendable {
         return try body()
     }
 
-    private var directory: String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
+    /// Where it lies: what a link leads to is replaced, and the link stays.
+    private var target: String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
 
     /// Puts another file in its place, with its owner and mode, whole and on disk or not at all.
     private func replace(with contents: Contents) throws(AuthError) {
         var text = contents.present + "\n"
         if let other = contents.other { text += "\(other.role.rawValue):\n\(other.text)\n" }
+        let target = target
         var status = stat()
-        var template = Array("\(path).XXXXXX".utf8CString)
+        var template = Array("\(target).XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        guard descriptor >= 0 else { throw irreplaceable }
         defer {
             close(descriptor)
             unlink(template)
@@ -200,10 +218,19 @@ package struct SecretFile: Sendable {
         guard stat(path, &status) == 0,
             status.st_uid == geteuid() && status.st_gid == getegid()
                 || fchown(descriptor, status.st_uid, status.st_gid) == 0,
-            fchmod(descriptor, status.st_mode & 0o600) == 0,
+            // Its group may be how the server reads it.
+            fchmod(descriptor, status.st_mode & 0o660) == 0,
             write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
-            rename(template, path) == 0
-        else { throw InstanceSecret.unusable(path, "cannot be replaced") }
-        InstanceSecret.synchronize(directory: directory)
+            rename(template, target) == 0
+        else { throw irreplaceable }
+        InstanceSecret.synchronize(directory: URL(fileURLWithPath: target).deletingLastPathComponent().path)
+    }
+
+    private var irreplaceable: AuthError {
+        guard errno == EROFS else { return InstanceSecret.unusable(path, "cannot be replaced") }
+        return AuthError(
+            .misconfigured,
+            "the secret file \(path) is mounted to be read only: change it where it comes from, as it is done for SECRET_KEY"
+        )
     }
 }

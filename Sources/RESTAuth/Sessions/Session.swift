@@ -4,6 +4,7 @@ public import Foundation
 public struct Session: Sendable, Hashable, Identifiable {
     /// The `sid` of its tokens. Names the session and opens nothing.
     public let id: ID
+    /// Whose it is.
     public let userID: User.ID
     /// When the password was given.
     public let createdAt: Date
@@ -12,6 +13,7 @@ public struct Session: Sendable, Hashable, Identifiable {
     public let lastUsedAt: Date
     /// When it ends unless it is renewed before. No access token of it lives longer.
     public let expiresAt: Date
+    /// Where the sign-in came from, for its owner to look at.
     public let origin: SessionOrigin
     /// Whether it has a refresh token. One that the ancestor's route started has none and ends with
     /// its access token.

@@ -320,13 +320,16 @@ public final class Sessions: Sendable {
 
 /// What a sign-in and a renewal give.
 public struct SessionTokens: Sendable {
+    /// What opens routes, for some minutes; its `value` is for the client only.
     public let access: AccessToken
+    /// What gives the next two, once; its `value` is for the client only.
     public let refresh: RefreshToken
 }
 
 /// What takes the place of the tokens of who changed the password: they ended with it.
 public struct ReplacementTokens: Sendable {
+    /// What opens routes from here on.
     public let access: AccessToken
-    /// `nil` for who had none.
+    /// What renews the session; `nil` for who had none.
     public let refresh: RefreshToken?
 }

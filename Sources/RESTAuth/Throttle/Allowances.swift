@@ -62,10 +62,10 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
 }
 
 extension Allowances<ClientNetwork> {
-    /// Spends one unit of what a network may, and of what each block may that it lies in, or none at
-    /// all.
-    /// - Returns: `nil` when there was one of each, else where there was none, and how long it takes
-    ///   until there is.
+    /// Spends one unit of what a network may, and of what each block may that it lies in, or none
+    /// at all.
+    /// - Returns: `nil` when there was one of each, else where there was none, and how long it
+    ///   takes until there is.
     func spendInBlocks(of network: ClientNetwork) -> (block: ClientNetwork, wait: Duration)? {
         var spent: [ClientNetwork] = []
         for block in network.blocks {

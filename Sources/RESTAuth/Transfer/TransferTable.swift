@@ -101,5 +101,6 @@ extension TransferTable {
                 Column("expires_at", .time),
             ]),
         TransferTable("spent_challenges", [Column("digest", .bytes), Column("expires_at", .time)]),
+        TransferTable("reserved_user_ids", [Column("id", .integer)]),
     ]
 }

@@ -17,17 +17,23 @@ import Foundation
 /// A name can be older than a rule. Whoever has one keeps it, and is found by it
 /// (``init(whoever:)``).
 public struct Username: Sendable, Hashable {
-    /// As typed: 1 to 64 code points.
+    /// As typed: 1 to ``maximumBytes`` octets of UTF-8, so that a mail address is a name (RFC 5321
+    /// section 4.5.3.1.3, whose 256 octets have the angle brackets). Names of up to 64 code points
+    /// that are longer are older.
     public let text: String
     /// The form under which the name is unique and found.
     public let canonical: String
 
-    public static let maximumLength = 64
+    /// In octets of UTF-8: as typed, and in the form that is compared.
+    public static let maximumBytes = 254
+    /// In code points: what a name could have before octets were counted.
+    private static let formerMaximumLength = 64
 
     /// The name of somebody who is to be registered.
     /// - Throws: ``AuthError/Code/validationFailed`` with the reason.
     public init(_ text: String) throws(AuthError) {
         try self.init(whoever: text)
+        guard text.utf8.count <= Self.maximumBytes else { throw Self.tooLong }
         if Self.plainForm(of: text) == nil { try Self.checkNew(canonical) }
     }
 
@@ -40,11 +46,11 @@ public struct Username: Sendable, Hashable {
             return
         }
         guard !text.isEmpty else { throw Self.refused("missing argument: username is empty") }
-        guard text.unicodeScalars.count <= Self.maximumLength else {
-            throw Self.refused("username is longer than \(Self.maximumLength) characters")
+        guard text.utf8.count <= Self.maximumBytes || text.unicodeScalars.count <= Self.formerMaximumLength else {
+            throw Self.tooLong
         }
         // As typed, before lower case can hide what it was (RFC 8265 section 3.3.1).
-        try Self.checkCharacters(text.unicodeScalars.map(Self.foldWidth).joined())
+        try Self.checkCharacters(text)
         guard let canonical = Self.canonicalForm(of: text) else {
             throw Self.refused("username has no stable lower-case form")
         }
@@ -57,12 +63,33 @@ public struct Username: Sendable, Hashable {
         AuthError(.validationFailed, reason, field: "username")
     }
 
+    private static let tooLong = refused("username is longer than \(maximumBytes) octets of UTF-8")
+
+    /// Names the character, and shows it where it can be seen.
+    private static func refused(_ scalar: Unicode.Scalar) -> AuthError {
+        let digits = String(scalar.value, radix: 16, uppercase: true)
+        let number = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        return refused(
+            "username has the character U+\(number)\(isVisible(scalar) ? " (\(scalar))" : ""), which is not allowed")
+    }
+
+    /// Whether a character stands for itself in a sentence: it is no blank, combines with nothing,
+    /// and turns nothing around.
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator, .surrogate, .privateUse,
+            .unassigned, .nonspacingMark, .spacingMark, .enclosingMark:
+            false
+        default: !scalar.properties.isDefaultIgnorableCodePoint
+        }
+    }
+
     // MARK: Form
 
     /// The form of a name of ASCII letters, digits and marks that all rules below allow anywhere:
     /// most names are such, and of many at once the rules would take most of the time.
     private static func plainForm(of text: String) -> String? {
-        guard (1...maximumLength).contains(text.utf8.count) else { return nil }
+        guard (1...maximumBytes).contains(text.utf8.count) else { return nil }
         var hasCapitals = false
         for byte in text.utf8 {
             switch byte {
@@ -110,12 +137,10 @@ public struct Username: Sendable, Hashable {
     /// What older names may break.
     private static func checkNew(_ name: String) throws(AuthError) {
         let scalars = Array(name.unicodeScalars)
-        guard scalars.count <= maximumLength else {
-            throw refused("username is longer than \(maximumLength) characters in small letters")
+        guard name.utf8.count <= maximumBytes else {
+            throw refused("username is longer than \(maximumBytes) octets of UTF-8 in small letters")
         }
-        guard !scalars.contains(where: disallowed.contains) else {
-            throw refused("username has a character that is not allowed")
-        }
+        if let scalar = scalars.first(where: disallowed.contains) { throw refused(scalar) }
         var last: Unicode.Scalar = " "
         for scalar in scalars {
             switch (last, scalar) {
@@ -143,8 +168,12 @@ public struct Username: Sendable, Hashable {
     }
 
     private static func checkCharacters(_ name: String) throws(AuthError) {
-        let scalars = Array(name.unicodeScalars)
-        for (index, scalar) in scalars.enumerated() {
+        // Each with the one that it comes from, which is the one to be named.
+        let folded = name.unicodeScalars.flatMap { typed in
+            foldWidth(typed).unicodeScalars.map { (typed: typed, scalar: $0) }
+        }
+        let scalars = folded.map(\.scalar)
+        for (index, (typed, scalar)) in folded.enumerated() {
             if scalar == "'" {
                 let isBetweenLetters =
                     index > 0 && index + 1 < scalars.count && scalars[index - 1].properties.isAlphabetic
@@ -153,7 +182,7 @@ public struct Username: Sendable, Hashable {
                     throw refused("username has an apostrophe that is not between two letters")
                 }
             }
-            guard isAllowed(scalar) else { throw refused("username has a character that is not allowed") }
+            guard isAllowed(scalar) else { throw refused(typed) }
         }
     }
 

@@ -1,14 +1,56 @@
 import CLibpq
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// One connection of libpq, used by one thread at a time.
 final class Connection {
     let handle: OpaquePointer
+    /// Whether a pooler stands between, so that the connection behind it may be another one for
+    /// each transaction. What would be set up here would be set up for others.
+    private(set) var isThroughPooler = false
+    /// For how long the server may be silent.
+    private let patience: Duration
 
     /// Connects, waiting for two seconds at most for each address.
     /// - Throws: `connectionLost` with libpq's words, which name host and user and never the
-    ///   password.
+    ///   password; `unsuitable` for a server that cannot be used as configured.
     init(_ configuration: PostgresConfiguration) throws(PostgresError) {
+        patience = .seconds(configuration.timeout + 1)
+        let handle = Self.withParameters(of: configuration) { PQconnectdbParams($0, $1, 1) }
+        guard let handle else { throw .connectionLost("out of memory") }
+        self.handle = handle
+        guard PQstatus(handle) == CONNECTION_OK else { throw lost }
+        PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        isThroughPooler =
+            switch configuration.pooler {
+            case .auto: try isRelayed()
+            case .yes: true
+            case .no: false
+            }
+        if isThroughPooler { try requireSchema(configuration.schema) } else { try setUp(configuration) }
+    }
+
+    deinit { PQfinish(handle) }
+
+    /// Whether asking again would be answered the same: by a server that would take a connection,
+    /// or has a reason of its own not to take this one, or by libpq, which does not understand the
+    /// URI.
+    static func isAnswered(_ configuration: PostgresConfiguration) -> Bool {
+        [PQPING_OK, PQPING_NO_ATTEMPT].contains(withParameters(of: configuration) { PQpingParams($0, $1, 1) })
+    }
+
+    /// Names and values, as libpq takes them.
+    private static func withParameters<Value>(
+        of configuration: PostgresConfiguration,
+        _ body: ([UnsafePointer<CChar>?], [UnsafePointer<CChar>?]) -> Value
+    ) -> Value {
         let parameters = [
             // What the URI says wins over these, a standby, which may not have heard yet of what
             // was ended, being none that is read from,
@@ -22,20 +64,12 @@ final class Connection {
         let names = parameters.map { strdup($0.0) } + [nil]
         let values = parameters.map { strdup($0.1) } + [nil]
         defer { for text in names + values { free(text) } }
-        guard let handle = PQconnectdbParams(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
-        else {
-            throw .connectionLost("out of memory")
-        }
-        self.handle = handle
-        guard PQstatus(handle) == CONNECTION_OK else { throw lost }
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        if !configuration.isBehindPooler { try setUp(configuration) }
+        return body(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) })
     }
-
-    deinit { PQfinish(handle) }
 
     /// What the server must hold us to, for as long as the connection lives.
     private func setUp(_ configuration: PostgresConfiguration) throws(PostgresError) {
+        try ServerProfile.requireVersion(of: self)
         var settings = [
             ("statement_timeout", String(configuration.timeout * 1000)),
             ("default_transaction_isolation", "read committed"),
@@ -44,7 +78,52 @@ final class Connection {
             ("plan_cache_mode", "force_generic_plan"),
         ]
         if let schema = configuration.schema { settings.append(("search_path", Self.quoted(schema))) }
-        for (name, value) in settings { try query(Statement("SELECT set_config($1, $2, false)", [name, value])) }
+        let calls = settings.indices.map { "set_config($\(2 * $0 + 1), $\(2 * $0 + 2), false)" }
+        try query(
+            Statement("SELECT \(calls.joined(separator: ", "))", settings.flatMap { [$0.0, $0.1] }), within: patience)
+    }
+
+    // MARK: Poolers
+
+    /// Whether somebody stands between who speaks PostgreSQL's protocol: a pooler tells its clients
+    /// a number of its own for the server's process.
+    func isRelayed() throws(PostgresError) -> Bool { try serverProcess() != Int64(PQbackendPID(handle)) }
+
+    /// The number of the process that runs this transaction, by its own word; `nil` where the
+    /// server cannot say.
+    func serverProcess() throws(PostgresError) -> Int64? {
+        do throws(PostgresError) {
+            return Self.value(
+                "process", of: try query(Statement("SELECT pg_backend_pid() AS process"), within: patience))
+        } catch {
+            guard case .refused = error else { throw error }
+            return nil
+        }
+    }
+
+    /// Through a pooler the schema is the role's, or it would be set for others too. One that is
+    /// not there yet will be made.
+    private func requireSchema(_ schema: String?) throws(PostgresError) {
+        guard let schema else { return }
+        let rows = try query(
+            Statement(
+                """
+                SELECT coalesce(current_schema()::text, '') = $1
+                        OR btrim(split_part(current_setting('search_path'), ',', 1)) IN ($1, quote_ident($1))
+                        AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS is_right,
+                    format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', session_user, current_database(), $1) AS remedy
+                """, [schema]), within: patience)
+        guard !(Self.value("is_right", of: rows) ?? false) else { return }
+        let remedy = Self.value("remedy", of: rows) ?? "ALTER ROLE name SET search_path = schema"
+        throw .unsuitable(
+            "is behind a pooler, where database_schema cannot be set on a connection: the role has to have it by \(remedy), and the pooler has to connect anew; where it is in session mode, set database_pooler to no"
+        )
+    }
+
+    /// The value in that column of the first row, if it is as it should be.
+    private static func value<Value: PostgresValue>(_ column: String, of rows: Rows) -> Value? {
+        guard let row = rows.first else { return nil }
+        return (try? row[column] as Value?) ?? nil
     }
 
     /// An identifier as SQL wants it.
@@ -60,25 +139,66 @@ final class Connection {
     // MARK: One after the other
 
     /// Runs one statement and waits for its rows.
+    /// - Parameter limit: for how long; `nil` for as long as it takes.
     @discardableResult
-    func query(_ statement: Statement) throws(PostgresError) -> Rows {
+    func query(_ statement: Statement, within limit: Duration? = nil) throws(PostgresError) -> Rows {
         let formats = [Int32](repeating: 1, count: statement.types.count)
-        let result = statement.withParameters {
-            PQexecParams(
-                handle, statement.sql, Int32(formats.count), statement.types, $0, statement.lengths, formats, 1)
+        let count = Int32(formats.count)
+        guard let limit else {
+            return try rows(
+                statement.withParameters {
+                    PQexecParams(handle, statement.sql, count, statement.types, $0, statement.lengths, formats, 1)
+                })
+        }
+        let isSent = statement.withParameters {
+            PQsendQueryParams(handle, statement.sql, count, statement.types, $0, statement.lengths, formats, 1)
+        }
+        guard isSent == 1 else { throw lost }
+        let deadline = ContinuousClock.now + limit
+        let result = try nextResult(by: deadline)
+        do throws(PostgresError) {
+            while let more = try nextResult(by: deadline) {
+                defer { PQclear(more) }
+                // Of a copying there would be no end.
+                guard PQresultStatus(more) == PGRES_FATAL_ERROR else { throw .misunderstood }
+            }
+        } catch {
+            PQclear(result)
+            throw error
         }
         return try rows(result)
     }
 
+    private func nextResult(by deadline: ContinuousClock.Instant) throws(PostgresError) -> OpaquePointer? {
+        while PQisBusy(handle) == 1 {
+            var file = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+            let milliseconds = max(.zero, deadline - .now) / Duration.milliseconds(1)
+            guard poll(&file, 1, Int32(clamping: Int(milliseconds.rounded(.up)))) > 0 else {
+                throw .connectionLost("the server does not answer")
+            }
+            guard PQconsumeInput(handle) == 1 else { throw lost }
+        }
+        return PQgetResult(handle)
+    }
+
     /// Runs statements without parameters, in one transaction unless they say otherwise.
     func execute(_ script: String) throws(PostgresError) {
-        _ = try rows(PQexec(handle, script))
+        PQclear(try succeeded(PQexec(handle, script)))
     }
 
     private func rows(_ result: OpaquePointer?) throws(PostgresError) -> Rows {
-        guard let result else { throw lost }
+        let result = try succeeded(result)
+        guard let columns = Columns(of: result) else {
+            PQclear(result)
+            throw .misunderstood
+        }
+        return Rows(result, columns: columns)
+    }
+
+    private func succeeded(_ result: OpaquePointer?) throws(PostgresError) -> OpaquePointer {
+        guard let result else { throw PQstatus(handle) == CONNECTION_OK ? .misunderstood : lost }
         switch PQresultStatus(result) {
-        case PGRES_TUPLES_OK, PGRES_COMMAND_OK: return Rows(result, columns: Columns(of: result))
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK: return result
         default:
             defer { PQclear(result) }
             throw failure(result)

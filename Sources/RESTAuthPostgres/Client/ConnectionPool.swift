@@ -13,9 +13,10 @@ final class ConnectionPool: Sendable {
     ///   cannot.
     init(_ configuration: PostgresConfiguration, channel: String?) {
         self.configuration = configuration
-        listener = channel.map { Listener(configuration, channel: $0) }
-        reading = Lane(configuration, connections: 1, depth: Self.readingDepth, name: "postgres-read")
-        writing = Lane(configuration, connections: configuration.writers, depth: 1, name: "postgres-write")
+        let connector = Connector(configuration)
+        listener = channel.map { Listener(connector, channel: $0) }
+        reading = Lane(connector, connections: 1, depth: Self.readingDepth, name: "postgres-read")
+        writing = Lane(connector, connections: configuration.writers, depth: 1, name: "postgres-write")
     }
 
     deinit {

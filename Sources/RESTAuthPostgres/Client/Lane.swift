@@ -34,7 +34,7 @@ final class Lane: Sendable {
     private static let idleBetweenPings: Duration = .seconds(15)
 
     private let state = Mutex(State())
-    private let configuration: PostgresConfiguration
+    private let connector: Connector
     /// How many transactions are on the way on one connection at most.
     private let depth: Int
     private let logger = Logger(label: "rest-auth.postgres")
@@ -46,8 +46,8 @@ final class Lane: Sendable {
     ///     would wait for its commit, and the server commits together what different connections
     ///     write.
     ///   - name: of the threads.
-    init(_ configuration: PostgresConfiguration, connections: Int, depth: Int, name: String) {
-        self.configuration = configuration
+    init(_ connector: Connector, connections: Int, depth: Int, name: String) {
+        self.connector = connector
         self.depth = depth
         for number in 1...connections {
             let thread = Thread { [self] in run() }
@@ -73,7 +73,9 @@ final class Lane: Sendable {
     /// - Returns: whether there is room for it.
     private func enqueue(_ transaction: Transaction, isFirst: Bool) -> Bool {
         let (hasRoom, call) = state.withLock { state -> (Bool, WakeUpCall?) in
-            guard !state.isClosed, isFirst || state.waiting.count < configuration.queue else { return (false, nil) }
+            guard !state.isClosed, isFirst || state.waiting.count < connector.configuration.queue else {
+                return (false, nil)
+            }
             if isFirst { state.waiting.prepend(transaction) } else { state.waiting.append(transaction) }
             if !state.hasTimer {
                 state.hasTimer = true
@@ -172,7 +174,7 @@ final class Lane: Sendable {
     }
 
     private func connectAndServe(_ call: WakeUpCall, hasAnswered: () -> Void) throws {
-        let pipeline = try Pipeline(Connection(configuration), preparesStatements: !configuration.isBehindPooler)
+        let pipeline = try Pipeline(connector.connect())
         state.withLock { ($0.openCount, $0.isFailing) = ($0.openCount + 1, false) }
         defer { state.withLock { $0.openCount -= 1 } }
         do {
@@ -196,7 +198,7 @@ final class Lane: Sendable {
             try receive(from: pipeline, hasAnswered: hasAnswered)
             let now = ContinuousClock.now
             pipeline.expire(at: now)
-            guard pipeline.silence(at: now) < .seconds(configuration.timeout + 1) else {
+            guard pipeline.silence(at: now) < .seconds(connector.configuration.timeout + 1) else {
                 throw PostgresError.connectionLost("the server does not answer")
             }
             guard !hasSpoken, pipeline.depth == 0 else { continue }
@@ -228,13 +230,19 @@ final class Lane: Sendable {
                 transaction.wasAbandoned()
                 again.append(transaction)
             case .failure(let error) where error.asksForAnotherTry: again.append(transaction)
-            case .failure(let error) where error.state?.asksForAnotherConnection == true:
+            case .failure(let error) where pipeline.isSpent(by: error):
                 again.append(transaction)
                 unusable = error
             case .failure(let error): transaction.finish(.failure(error))
             }
         }
-        if let unusable { throw unusable }
+        guard let unusable else { return }
+        if unusable.state?.isSignOfPooler == true, connector.noteSignOfPooler() {
+            logger.warning(
+                "a pooler stands between that was not recognised: statements are not prepared any more; set database_pooler to yes"
+            )
+        }
+        throw unusable
     }
 
     private func giveBack(_ transactions: [Transaction], _ error: any Error) {

@@ -18,11 +18,11 @@ final class Listener: Sendable {
 
     private let state = Mutex(State())
     private let call = WakeUpCall()
-    private let configuration: PostgresConfiguration
+    private let connector: Connector
     private let channel: String
 
-    init(_ configuration: PostgresConfiguration, channel: String) {
-        self.configuration = configuration
+    init(_ connector: Connector, channel: String) {
+        self.connector = connector
         self.channel = channel
         let thread = Thread { [self] in run() }
         thread.name = "postgres-listen"
@@ -82,7 +82,9 @@ final class Listener: Sendable {
         var pause: Duration = .milliseconds(20)
         while !isClosed {
             do {
-                let connection = try Connection(configuration)
+                let connection = try connector.connect()
+                // Another would hear it, and keep hearing it.
+                guard !connection.isThroughPooler else { return }
                 try connection.execute("LISTEN \(channel)")
                 pause = .milliseconds(20)
                 // What was said meanwhile.
@@ -100,7 +102,10 @@ final class Listener: Sendable {
         while !isClosed {
             let hasSpoken = call.wait(.seconds(15), for: PQsocket(connection.handle))
             // After a long silence, whether there is anybody still.
-            if !hasSpoken { try connection.query(Statement("SELECT 1")) }
+            if !hasSpoken {
+                try connection.query(
+                    Statement("SELECT 1"), within: .seconds(connector.configuration.timeout + 1))
+            }
             guard PQconsumeInput(connection.handle) == 1 else { throw connection.lost }
             var isNews = false
             while let notification = PQnotifies(connection.handle) {

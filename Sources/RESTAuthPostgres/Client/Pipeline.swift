@@ -1,4 +1,5 @@
 import CLibpq
+import Crypto
 import DequeModule
 import Foundation
 
@@ -38,6 +39,10 @@ final class Pipeline {
             (failure, failed) = (error, min(current, transactions.count - 1))
         }
 
+        /// Whether everything in it has been answered, once: also for what failed, the rest was
+        /// said not to have been run.
+        var isAnswered: Bool { replies.isEmpty && (failure != nil || current == transactions.count) }
+
         private mutating func moveOn() {
             while current < transactions.count, results[current].count == transactions[current].statements.count {
                 current += 1
@@ -58,31 +63,47 @@ final class Pipeline {
         case rows(Prepared)
     }
 
-    /// A statement that the server has parsed, for as long as the connection lives.
-    private final class Prepared {
+    /// What a statement is, whatever its values.
+    private struct Shape: Hashable {
         let sql: String
+        let types: [Oid]
+
+        /// Says all of it. Where a connection turns out to be somebody else's too, the name of one
+        /// statement is never another's.
+        var name: String {
+            var digest = SHA256()
+            digest.update(data: Array(sql.utf8) + [0])
+            for type in types { withUnsafeBytes(of: type.bigEndian) { digest.update(bufferPointer: $0) } }
+            let digits = digest.finalize().prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            return "rest_auth_" + digits.joined()
+        }
+    }
+
+    /// A statement that the server is to parse, for as long as the connection lives.
+    private final class Prepared {
+        let shape: Shape
         let name: String
+        /// Whether the server has said that it has it.
+        var isKnown = false
         var columns: Columns?
 
-        init(sql: String, name: String) {
-            self.sql = sql
+        init(_ shape: Shape, name: String) {
+            self.shape = shape
             self.name = name
         }
     }
 
     private let connection: Connection
     private let preparesStatements: Bool
-    private var prepared: [String: Prepared] = [:]
-    /// A name is used once, also when its statement could not be prepared.
-    private var nameCount = 0
+    private var prepared: [Shape: Prepared] = [:]
     private var flights: Deque<Flight> = []
     /// When the server was last heard, or was first owed to be.
     private var heardAt = ContinuousClock.now
     private(set) var hasUnsentBytes = false
 
-    init(_ connection: Connection, preparesStatements: Bool) throws(PostgresError) {
+    init(_ connection: Connection) throws(PostgresError) {
         self.connection = connection
-        self.preparesStatements = preparesStatements
+        preparesStatements = !connection.isThroughPooler
         guard PQsetnonblocking(connection.handle, 1) == 0, PQenterPipelineMode(connection.handle) == 1 else {
             throw connection.lost
         }
@@ -131,10 +152,10 @@ final class Pipeline {
     }
 
     private func prepared(_ statement: Statement) -> (Prepared, isNew: Bool) {
-        if let known = prepared[statement.sql] { return (known, false) }
-        nameCount += 1
-        let new = Prepared(sql: statement.sql, name: "rest_auth_\(nameCount)")
-        prepared[statement.sql] = new
+        let shape = Shape(sql: statement.sql, types: statement.types)
+        if let known = prepared[shape] { return (known, false) }
+        let new = Prepared(shape, name: preparesStatements ? shape.name : "")
+        prepared[shape] = new
         return (new, true)
     }
 
@@ -153,40 +174,97 @@ final class Pipeline {
     /// - Throws: `connectionLost`; ``takeUnanswered()`` has what was on the way.
     func receive(_ settle: (Transaction, Result<[Rows], PostgresError>) -> Void) throws(PostgresError) {
         guard PQconsumeInput(connection.handle) == 1 else { throw connection.lost }
+        throwAwayNotifications()
+        var ends = 0
         while !flights.isEmpty, PQisBusy(connection.handle) == 0 {
             guard let result = PQgetResult(connection.handle) else {
                 // The end of one statement's results, or of everything.
                 guard PQstatus(connection.handle) == CONNECTION_OK else { throw connection.lost }
+                ends += 1
+                guard ends < Self.mostEnds else { throw .misunderstood }
                 continue
             }
+            ends = 0
             heardAt = .now
             if PQresultStatus(result) == PGRES_PIPELINE_SYNC {
                 PQclear(result)
-                let flight = flights.removeFirst()
+                // Otherwise what follows would be taken for the answers to the next.
+                guard let flight = flights.first, flight.isAnswered else { throw .misunderstood }
+                flights.removeFirst()
                 depth -= max(1, flight.transactions.count)
                 for (index, transaction) in flight.transactions.enumerated() {
                     settle(transaction, flight.outcome(of: index))
                 }
             } else {
-                take(result)
+                try take(result)
             }
         }
     }
 
-    private func take(_ result: OpaquePointer) {
+    /// libpq says once that a statement's results are over. Asked on and on it would say so for
+    /// ever, when the server has said that all is over and something is still owed.
+    private static let mostEnds = 8
+
+    /// Nobody listens here. A connection on which somebody did would fill the memory.
+    private func throwAwayNotifications() {
+        while let notification = PQnotifies(connection.handle) { PQfreemem(notification) }
+    }
+
+    /// - Throws: `connectionLost` for what is no answer to what was asked: then nobody knows whose
+    ///   answer comes next.
+    private func take(_ result: OpaquePointer) throws(PostgresError) {
         switch (PQresultStatus(result), flights[0].replies.popFirst()) {
         case (PGRES_TUPLES_OK, .rows(let statement)), (PGRES_COMMAND_OK, .rows(let statement)):
-            let columns = statement.columns ?? Columns(of: result)
-            statement.columns = columns
+            guard flights[0].failure == nil, let columns = columns(of: result, statement) else {
+                PQclear(result)
+                throw .misunderstood
+            }
             flights[0].take(Rows(result, columns: columns))
             return
-        case (PGRES_COMMAND_OK, .prepared): break
-        case (let status, let reply):
-            if case .prepared(let statement) = reply { prepared[statement.sql] = nil }
+        case (PGRES_COMMAND_OK, .prepared(let statement)): statement.isKnown = true
+        case (PGRES_FATAL_ERROR, let reply):
+            if case .prepared(let statement) = reply { forget(statement) }
+            flights[0].fail(reason(result, reply))
+        case (PGRES_PIPELINE_ABORTED, let reply?):
             // What comes after a failure fails because of it.
-            if status != PGRES_PIPELINE_ABORTED { flights[0].fail(connection.failure(result)) }
+            if case .prepared(let statement) = reply { forget(statement) }
+            flights[0].fail(.misunderstood)
+        default:
+            PQclear(result)
+            throw .misunderstood
         }
         PQclear(result)
+    }
+
+    private func columns(of result: OpaquePointer, _ statement: Prepared) -> Columns? {
+        if let columns = statement.columns, columns.fit(result) { return columns }
+        statement.columns = Columns(of: result)
+        return statement.columns
+    }
+
+    private func forget(_ statement: Prepared) {
+        if prepared[statement.shape] === statement { prepared[statement.shape] = nil }
+    }
+
+    private func reason(_ result: OpaquePointer, _ reply: Reply?) -> PostgresError {
+        let failure = connection.failure(result)
+        // It was to be prepared with what was sent before it, which failed.
+        if case .rows(let statement) = reply, !statement.isKnown, failure.state == .unknownPreparedStatement {
+            return preparesStatements ? .abandoned : failure
+        }
+        return failure
+    }
+
+    /// Whether the connection is of no more use because of that, and the same may succeed on
+    /// another: the server that was the primary is a standby, or a prepared statement is not what
+    /// it was, because the schema has changed or the server's connection is another one.
+    func isSpent(by error: PostgresError) -> Bool {
+        guard let state = error.state else { return false }
+        return switch state {
+        case .readOnlyTransaction: true
+        case .cachedPlanChanged: preparesStatements
+        default: preparesStatements && state.isSignOfPooler
+        }
     }
 
     /// Answers those whose time is over; what the server says to them later is nobody's.

@@ -59,8 +59,8 @@ extension Bool: PostgresValue {
     }
 
     init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count == 1 else { return nil }
-        self = bytes[0] != 0
+        guard bytes.count == 1, let byte = bytes.first, byte <= 1 else { return nil }
+        self = byte == 1
     }
 }
 

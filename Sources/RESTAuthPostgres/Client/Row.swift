@@ -1,5 +1,13 @@
 import CLibpq
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// The rows that a statement gave, as libpq keeps them until nobody needs them any more.
 final class Rows: Sendable {
     // The compiler does not know what is behind the pointer: a result that nobody changes, only
@@ -60,10 +68,29 @@ struct Row {
 /// The places of a statement's columns, worked out once.
 struct Columns: Sendable {
     private let places: [String: Int32]
+    /// Each with the zero at its end.
+    private let names: [[CChar]]
 
-    init(of result: OpaquePointer) {
-        let names = (0..<PQnfields(result)).map { (PQfname(result, $0).map { String(cString: $0) } ?? "", $0) }
-        places = Dictionary(names) { first, _ in first }
+    /// `nil` for columns that do not come in binary form: what is read here would be something
+    /// else.
+    init?(of result: OpaquePointer) {
+        let columns = 0..<PQnfields(result)
+        guard columns.allSatisfy({ PQfformat(result, $0) == 1 }) else { return nil }
+        names = columns.map { column in
+            PQfname(result, column).map { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) } ?? [0]
+        }
+        places = Dictionary(columns.map { (PQfname(result, $0).map { String(cString: $0) } ?? "", $0) }) { first, _ in
+            first
+        }
+    }
+
+    /// Whether `result` has these columns.
+    func fit(_ result: OpaquePointer) -> Bool {
+        guard PQnfields(result) == names.count else { return false }
+        return names.indices.allSatisfy { index in
+            PQfformat(result, Int32(index)) == 1
+                && PQfname(result, Int32(index)).map { strcmp($0, names[index]) == 0 } ?? false
+        }
     }
 
     fileprivate subscript(name: String) -> Int32? { places[name] }

@@ -8,6 +8,7 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
     static let deadlockDetected = SQLState(rawValue: "40P01")
     static let insufficientPrivilege = SQLState(rawValue: "42501")
     static let invalidSchemaName = SQLState(rawValue: "3F000")
+    static let diskFull = SQLState(rawValue: "53100")
     static let readOnlyTransaction = SQLState(rawValue: "25006")
     static let cachedPlanChanged = SQLState(rawValue: "0A000")
     static let unknownPreparedStatement = SQLState(rawValue: "26000")
@@ -15,12 +16,6 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
 
     /// The rows contradict what is there.
     var isIntegrityViolation: Bool { rawValue.hasPrefix("23") }
-
-    /// Nothing was done, and it may succeed on a new connection: the schema has changed under a
-    /// prepared statement, or the server that was the primary is a standby now.
-    var asksForAnotherConnection: Bool {
-        self == .readOnlyTransaction || self == .cachedPlanChanged || isSignOfPooler
-    }
 
     /// Somebody else has been on the server's connection.
     var isSignOfPooler: Bool { self == .unknownPreparedStatement || self == .duplicatePreparedStatement }
@@ -40,6 +35,11 @@ enum PostgresError: Error {
     case queueFull
     /// A column is missing, NULL or of another type than the code expects.
     case unexpectedColumn(String)
+    /// The server is none that can be used, with what to do about it.
+    case unsuitable(String)
+
+    /// Answers that belong to other questions, or to none.
+    static let misunderstood = PostgresError.connectionLost("what the server answers does not fit what it was asked")
 
     /// Nothing was done, and the same may succeed at once: another transaction was in the way.
     var asksForAnotherTry: Bool {
@@ -59,8 +59,7 @@ extension PostgresError: CustomStringConvertible {
         switch self {
         case .refused(let state, let message):
             "\(message) (SQLSTATE \(state.rawValue))"
-                + (state.isSignOfPooler ? "; where a pooler stands between, database_pooler has to say so" : "")
-        case .connectionLost(let message): message
+        case .connectionLost(let message), .unsuitable(let message): message
         case .abandoned: "what was sent before it failed"
         case .timedOut: "no answer in time"
         case .queueFull: "too many wait for the database"

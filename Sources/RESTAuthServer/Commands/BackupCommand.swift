@@ -12,7 +12,8 @@ struct BackupCommand: AsyncParsableCommand {
               rest-auth backup /backups/rest-auth.sqlite --force --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
             The file has everything that was acknowledged before the command started. It appears whole, checked and on disk, or not at all, and \
-            only its owner may read it. The secret is not in it: keep that apart, because whoever has both has the keys that sign tokens.
+            only its owner may read it: who had the file that it replaces, or else whoever runs this; what root makes is the directory's owner's. \
+            The secret is not in it: keep that apart, because whoever has both has the keys that sign tokens.
 
             For a PostgreSQL database use pg_dump, or PostgreSQL's continuous archiving.
             """)
@@ -25,12 +26,14 @@ struct BackupCommand: AsyncParsableCommand {
         let settings = try options.load()
         let database = try settings.sqliteFile(
             orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
-        try copy(database)
-        print("Backed up \(database.path) to \(file).")
+        try await settings.explainingPath(database.path) { try copy(database) }
+        Output.report("Backed up \(database.path) to \(file).")
+        SQLiteFile(file).sayIfForeign()
         let secret =
-            settings.placeOfSecret(of: database).map { "The secret in \($0)" }
+            settings.placeOfSecret.map { "The secret in \($0)" }
             ?? "The secret that the servers are given"
-        print("\(secret) is not in it: keep it too, in another place. Without it no server starts on the backup.")
+        Output.report(
+            "\(secret) is not in it: keep it too, in another place. Without it no server starts on the backup.")
     }
 
     private func copy(_ database: SQLiteFile) throws {
@@ -47,6 +50,14 @@ extension ProgressReport {
     }
 }
 
+extension SQLiteFile {
+    /// Says whose the file is, when that is not who runs the command.
+    func sayIfForeign() {
+        guard let owner = FileOwner(of: path), owner.user != FileOwner.process.user else { return }
+        Output.report("\(path) belongs to \(owner.userName).")
+    }
+}
+
 extension Settings {
     /// The database as a file.
     /// - Throws: `misconfigured` with that advice when it is none.
@@ -55,10 +66,5 @@ extension Settings {
             throw AuthError(.misconfigured, "the database is not a file of SQLite: \(advice)")
         }
         return SQLiteFile(path)
-    }
-
-    /// Where the secret of that database is; `nil` when it is given itself.
-    func placeOfSecret(of database: SQLiteFile) -> String? {
-        secrets == nil ? secretFile ?? database.secretFile : nil
     }
 }

@@ -24,14 +24,37 @@ struct ClientsCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
                 let secret = try await auth.clients.add(id)
-                if json {
-                    let json: JSON = ["client_id": .string(id), "client_secret": .string(secret.value)]
-                    print(String(decoding: json.bytes, as: UTF8.self))
-                } else {
-                    print(
-                        "client_id      \(id)\nclient_secret  \(secret.value)\nThe secret is shown this once: only a digest of it is kept."
-                    )
+                do throws(AuthError) {
+                    try Output.deliver(json ? jsonLine(secret) : text(secret))
+                } catch {
+                    throw await takenBack(from: auth, because: error)
                 }
+            }
+        }
+
+        private func text(_ secret: ClientSecret) -> String {
+            """
+            client_id      \(id)
+            client_secret  \(secret.value)
+            The secret is shown this once: only a digest of it is kept.
+            """
+        }
+
+        private func jsonLine(_ secret: ClientSecret) -> String {
+            let json: JSON = ["client_id": .string(id), "client_secret": .string(secret.value)]
+            return String(decoding: json.bytes, as: UTF8.self)
+        }
+
+        /// Nobody has seen its secret, and nobody can: it would be a client that no program can be.
+        private func takenBack(from auth: Auth, because error: AuthError) async -> AuthError {
+            do {
+                try await auth.clients.remove(id)
+                return AuthError(error.code, "\(error.detail); the client \(id) was not added")
+            } catch _ {
+                return AuthError(
+                    .misconfigured,
+                    "\(error.detail); the client \(id) was added and nobody has its secret: rest-auth clients remove \(id)"
+                )
             }
         }
     }
@@ -44,7 +67,7 @@ struct ClientsCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 for client in try await auth.clients.list() {
-                    print("\(client.id)\t\(client.createdAt.ISO8601Format())")
+                    try Output.write("\(client.id)\t\(client.createdAt.ISO8601Format())")
                 }
             }
         }
@@ -59,7 +82,7 @@ struct ClientsCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 try await auth.clients.remove(id)
-                print("Removed \(id).")
+                Output.report("Removed \(id).")
             }
         }
     }

@@ -21,20 +21,19 @@ struct ConfigCommand: AsyncParsableCommand {
 
         @OptionGroup var options: SettingsOptions
 
-        static func exposed(_ file: String) -> String {
-            "\(file) can be read by others; take that away with: chmod 600 \(file)"
-        }
-
         func run() async throws {
             let source = try options.source()
             let settings = try Settings(source)
             for setting in Setting.allCases {
                 guard let found = source[setting] else { continue }
-                print("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
+                try Output.write("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
             }
+            for remark in settings.remarks { try Output.write("note: \(remark)") }
             try await settings.rehearse()
-            for file in settings.exposedFiles { print("warning: \(Self.exposed(file))") }
-            print("The settings are good.")
+            for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) {
+                try Output.write("warning: \(warning)")
+            }
+            try Output.write("The settings are good.")
         }
     }
 }

@@ -33,9 +33,31 @@ struct InvitationsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
-                for _ in 0..<count {
-                    print(try await auth.registration.invite(note: note, duration: expiresIn.seconds).code.value)
+                for made in 0..<count {
+                    let (invitation, code) = try await auth.registration.invite(
+                        note: note, duration: expiresIn.seconds)
+                    do throws(AuthError) {
+                        try Output.deliver(code.value)
+                    } catch {
+                        throw await Self.takenBack(invitation, from: auth, after: made, because: error)
+                    }
                 }
+            }
+        }
+
+        /// Nobody has seen its code, and nobody can.
+        private static func takenBack(
+            _ invitation: Invitation, from auth: Auth, after made: Int, because error: AuthError
+        ) async -> AuthError {
+            let before = made == 0 ? "no invitation was made" : "\(made) that were written are good, no more were made"
+            do {
+                try await auth.registration.deleteInvitation(invitation.id)
+                return AuthError(error.code, "\(error.detail); \(before)")
+            } catch _ {
+                return AuthError(
+                    .misconfigured,
+                    "\(error.detail); one was made whose code nobody has: rest-auth invitations delete \(invitation.id)"
+                )
             }
         }
     }
@@ -50,7 +72,7 @@ struct InvitationsCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 for invitation in try await auth.registration.invitations() {
-                    print(json ? invitation.jsonLine : invitation.textLine)
+                    try Output.write(json ? invitation.jsonLine : invitation.textLine)
                 }
             }
         }
@@ -65,7 +87,7 @@ struct InvitationsCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 try await auth.registration.deleteInvitation(id)
-                print("Deleted \(id).")
+                Output.report("Deleted \(id).")
             }
         }
     }

@@ -24,7 +24,7 @@ struct KeysCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                for key in auth.signingKeys.list() { print(json ? key.jsonLine : key.textLine) }
+                try Output.write(lines: auth.signingKeys.list().map { json ? $0.jsonLine : $0.textLine })
             }
         }
     }
@@ -44,7 +44,7 @@ struct KeysCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 let key = try await auth.signingKeys.rotate(
                     lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
-                print(
+                Output.report(
                     "The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
             }
         }
@@ -66,7 +66,7 @@ extension KeysCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 try await auth.signingKeys.revoke(id)
-                print("Revoked the key \(id).")
+                Output.report("Revoked the key \(id).")
             }
         }
     }

@@ -24,19 +24,31 @@ struct MigrateCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The empty database to move into.", valueName: "url")) var to: String
 
     func run() async throws {
-        let sink = LogSink(format: .text)
-        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink, level: .warning) }
+        let sink = LogSink(format: .text, level: .warning)
+        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink) }
         defer { sink.flush() }
         let (from, to) = try (DatabaseURL(self.from, place: "--from"), DatabaseURL(self.to, place: "--to"))
         let source = try await from.openToMoveFrom()
         let target = try await to.openToMoveInto()
-        let counts = try await move(from: source, to: target)
+        let counts = try await moveOrAbandon(from: source, to: target)
         let tables = zip(TransferTable.all, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
-        print(
+        Output.report(
             "Moved from \(source.transferName) to \(target.transferName), and compared: \(tables.joined(separator: ", "))."
         )
-        print("\(from.secret) did not move, and no server starts without it: \(to.placeForSecret).")
-        print("What is written to \(source.transferName) from now on is not in \(target.transferName).")
+        Output.report("\(from.secret) did not move, and no server starts without it: \(to.placeForSecret).")
+        Output.report("What is written to \(source.transferName) from now on is not in \(target.transferName).")
+    }
+
+    /// An empty database that was made for it is gone again when nothing came in.
+    private func moveOrAbandon(
+        from source: any TransferableStorage, to target: any TransferableStorage
+    ) async throws -> [Int] {
+        do {
+            return try await move(from: source, to: target)
+        } catch {
+            (target as? any FileStorage)?.abandon(nil)
+            throw error
+        }
     }
 
     private func move(from source: any TransferableStorage, to target: any TransferableStorage) async throws -> [Int] {

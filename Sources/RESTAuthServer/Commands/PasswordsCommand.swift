@@ -54,7 +54,7 @@ struct PasswordsCommand: AsyncParsableCommand {
             let bytes = filter.finish()
             try write(bytes)
             report.end()
-            print(
+            Output.report(
                 "Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \(falsePositives.interval)."
             )
         }
@@ -102,13 +102,14 @@ struct PasswordsCommand: AsyncParsableCommand {
 
         func run() throws {
             let breached = try BreachedPasswords(file: filter)
-            let password = isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : readLine() ?? ""
+            let password =
+                isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : try StandardInput.line() ?? ""
             guard !password.isEmpty else { throw AuthError(.validationFailed, "standard input has no password") }
             guard breached.contains(password) else {
-                print("Not in the list of \(breached.count) passwords.")
+                Output.report("Not in the list of \(breached.count) passwords.")
                 return
             }
-            print(
+            Output.report(
                 "In the list of \(breached.count) passwords; one in \(breached.falsePositiveInterval) that are not in it is taken for one that is."
             )
             throw ExitCode(2)

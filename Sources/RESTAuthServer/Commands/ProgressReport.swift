@@ -37,5 +37,5 @@ final class ProgressReport: Sendable {
         return "\(step) [\(bar)] \(percent) % \(part)"
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { Output.note(text) }
 }

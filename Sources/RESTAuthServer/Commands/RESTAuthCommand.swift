@@ -14,15 +14,17 @@ package struct RESTAuthCommand: AsyncParsableCommand {
               rest-auth serve
 
             Every setting is a flag, an environment variable (--token-duration is REST_AUTH_TOKEN_DURATION) or a line in a file \
-            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file.
+            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file. A secret, and the \
+            database's URL, may lie in a file that a variable with _FILE behind its name names: REST_AUTH_LEGACY_SECRET_FILE.
             """,
         version: "rest-auth \(version)",
         subcommands: [
-            ServeCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self, SessionsCommand.self,
+            ServeCommand.self, HealthCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self,
+            SessionsCommand.self,
             KeysCommand.self, SecretCommand.self,
             ClientsCommand.self, ThrottleCommand.self,
             MigrateCommand.self,
-            BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self,
+            BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])
 
     static let version = "0.2.0"
@@ -32,6 +34,7 @@ package struct RESTAuthCommand: AsyncParsableCommand {
     package static func main() async {
         // Nothing that this program makes is for other users' eyes.
         umask(0o077)
+        Output.prepare()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -39,28 +42,52 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try Output.end()
         } catch let error as AuthError {
             exitWithMessage(error.detail)
         } catch {
-            exit(withError: error)
+            exit(saying: error)
+        }
+    }
+
+    /// As the parser would end the program: its words are what was asked for (`--help`), or say
+    /// what is wrong with the command line.
+    private static func exit(saying error: any Error) -> Never {
+        let (text, status) = (fullMessage(for: error), exitCode(for: error))
+        guard !text.isEmpty else { Foundation.exit(status.rawValue) }
+        guard status == .success else {
+            Output.note(text + "\n")
+            Foundation.exit(status.rawValue)
+        }
+        do throws(AuthError) {
+            try Output.write(text)
+            Foundation.exit(status.rawValue)
+        } catch {
+            exitWithMessage(error.detail)
         }
     }
 }
 
 /// One clear line on standard error, and exit status 1.
 func exitWithMessage(_ message: String) -> Never {
-    FileHandle.standardError.write(Data("rest-auth: \(message)\n".utf8))
+    Output.note("rest-auth: \(message)\n")
     exit(1)
 }
 
 extension SettingsOptions {
     /// Runs a command over the core. What the core logs is for a server's log: here only warnings
-    /// are shown, unless asked for.
+    /// are shown, unless asked for. What was made for a command that fails is gone again.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
         let settings = try load()
         let sink = settings.startLogging(level: settings.logLevel ?? .warning)
         defer { sink.flush() }
-        try await body(settings.openAuth(createsMissing: createsMissing))
+        let auth = try await settings.openAuth(createsMissing: createsMissing)
+        do {
+            try await body(auth)
+        } catch {
+            auth.abandon()
+            throw error
+        }
     }
 
     /// The settings in force for a command.

@@ -12,7 +12,7 @@ struct RestoreCommand: AsyncParsableCommand {
               rest-auth restore /backups/rest-auth.sqlite --force --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
             The file is checked before anything is changed, and stays where it is. With --force a database that is there is replaced, and kept \
-            as NAME.before-restore. Stop the servers first: while one has the database open, it is not replaced.
+            as NAME.before-restore; the owner and the mode stay. Stop the servers first: while one has the database open, it is not replaced.
 
             Who was signed out, disabled or deleted since the backup is as before. Revoke again what must stay revoked.
             """)
@@ -25,12 +25,13 @@ struct RestoreCommand: AsyncParsableCommand {
         let settings = try options.load()
         let database = try settings.sqliteFile(orElse: "put it back with PostgreSQL's own tools, such as pg_restore")
         let kept = try restore(database)
-        print("Restored \(database.path) from \(file).")
-        if let kept { print("What was there before is kept as \(kept).") }
-        if let secret = settings.placeOfSecret(of: database), !FileManager.default.fileExists(atPath: secret) {
+        Output.report("Restored \(database.path) from \(file).")
+        database.sayIfForeign()
+        if let kept { Output.report("What was there before is kept as \(kept).") }
+        if let secret = settings.placeOfSecret, !FileManager.default.fileExists(atPath: secret) {
             let warning =
-                "rest-auth: there is no secret in \(secret); put the one there that belongs to the backup, before a server starts and makes another\n"
-            FileHandle.standardError.write(Data(warning.utf8))
+                "rest-auth: there is no secret in \(secret); put the one there that belongs to the backup: no server starts without it\n"
+            Output.note(warning)
         }
     }
 

@@ -33,7 +33,8 @@ struct SchemaCommand: AsyncParsableCommand {
                 )
             }
             try await PostgresStorage.applySchema(settings.postgresConfiguration(url), grantingRowsTo: runtimeRole)
-            print("The schema is up to date." + (runtimeRole.map { " \($0) may read and write its rows." } ?? ""))
+            Output.report(
+                "The schema is up to date." + (runtimeRole.map { " \($0) may read and write its rows." } ?? ""))
         }
     }
 }

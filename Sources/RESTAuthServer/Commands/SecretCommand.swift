@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import RESTAuth
-import RESTAuthSQLite
 
 struct SecretCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,7 +30,7 @@ struct SecretCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let status = try await auth.secretRotation.status()
-                print(json ? status.jsonLine : status.text)
+                try Output.write(json ? status.jsonLine : status.text)
             }
         }
     }
@@ -66,12 +65,12 @@ extension SecretCommand {
             let settings = try options.load()
             try await options.withAuth { auth in
                 let before = try await auth.secretRotation.status()
-                guard let file = settings.secretsInFile else { return try await resealGiven(auth, before) }
+                guard let file = settings.placeOfSecret else { return try await resealGiven(auth, before) }
                 let isChanged = try SecretFile(file).take(step(settings))
                 let resealed = try await auth.secretRotation.reseal()
                 let after = try await auth.secretRotation.status()
                 guard let previous = after.previous else {
-                    print(
+                    Output.report(
                         """
                         The next secret is \(after.next?.description ?? ""). Copy \(file) to every node, where it is read again within a second; \
                         then: rest-auth secret rotate --nodes-ready
@@ -79,8 +78,8 @@ extension SecretCommand {
                     return
                 }
                 guard isChanged || resealed > 0 || revokeKeys else { throw Self.pending(after.present, previous) }
-                if isChanged { print("The secret is now \(after.present); \(previous) is accepted beside it.") }
-                if settings.isShared { print("Copy \(file) to every node.") }
+                if isChanged { Output.report("The secret is now \(after.present); \(previous) is accepted beside it.") }
+                if settings.isShared { Output.report("Copy \(file) to every node.") }
                 try await finish(auth, resealed, previous: previous)
             }
         }
@@ -99,16 +98,16 @@ extension SecretCommand {
         }
 
         private func finish(_ auth: Auth, _ resealed: Int, previous: SecretID) async throws {
-            print("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
+            Output.report("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
             if revokeKeys {
                 let key = try await auth.signingKeys.replaceAll()
-                print("Revoked all signing keys; \(key.id) signs from now on.")
+                Output.report("Revoked all signing keys; \(key.id) signs from now on.")
             } else {
-                print(
+                Output.report(
                     "If a copy of the database may have leaked with \(previous), take its signing keys away: rest-auth secret rotate --revoke-keys"
                 )
             }
-            print("When nothing needs \(previous) any more: rest-auth secret drop")
+            Output.report("When nothing needs \(previous) any more: rest-auth secret drop")
         }
 
         private static func pending(_ present: SecretID, _ previous: SecretID) -> AuthError {
@@ -156,22 +155,23 @@ extension SecretCommand {
                 guard let previous = try await auth.secretRotation.status().previous else {
                     throw AuthError(.misconfigured, "there is no previous secret to drop")
                 }
-                let file = settings.secretsInFile
+                let file = settings.placeOfSecret
                 if force {
                     let ended = try await auth.secretRotation.endWhatNeedsPrevious()
-                    print("Ended \(counted(ended.sessions, "session")).")
-                    for client in ended.clients { print("Removed the client \(client).") }
+                    Output.report("Ended \(counted(ended.sessions, "session")).")
+                    for client in ended.clients { Output.report("Removed the client \(client).") }
                 } else {
                     try await refuseWhileNeeded(auth, previous, file: file)
                 }
                 guard let file else {
-                    print("Nothing needs \(previous): take SECRET_KEY_PREVIOUS away from every node, and restart each.")
+                    Output.report(
+                        "Nothing needs \(previous): take SECRET_KEY_PREVIOUS away from every node, and restart each.")
                     return
                 }
                 try SecretFile(file).drop(previous)
                 _ = try await auth.secretRotation.status()
-                print("Dropped the secret \(previous).")
-                if settings.isShared { print("Copy \(file) to every node.") }
+                Output.report("Dropped the secret \(previous).")
+                if settings.isShared { Output.report("Copy \(file) to every node.") }
             }
         }
 
@@ -192,14 +192,6 @@ extension SecretCommand {
 }
 
 extension Settings {
-    /// The file of the secrets; `nil` when they are given themselves.
-    fileprivate var secretsInFile: String? {
-        switch database {
-        case .sqlite(let path): placeOfSecret(of: SQLiteFile(path))
-        case .postgres: secretFile
-        }
-    }
-
     /// Whether other nodes may have copies of that file.
     fileprivate var isShared: Bool {
         if case .postgres = database { true } else { false }

@@ -7,16 +7,21 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "Serve users and tokens over HTTP.",
         discussion: """
             Starts with no configuration at all, on http://127.0.0.1:5000, with its data in rest-auth.sqlite in the current directory. \
-            SIGTERM and SIGINT let requests in flight finish.
+            SIGTERM and SIGINT let requests in flight finish. SIGHUP reads the TLS files, the list of breached passwords and the log level \
+            again. Sockets that systemd passes on are served in place of --hostname and --port.
 
               rest-auth serve
               rest-auth serve --port 8080 --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
               rest-auth serve --hostname 0.0.0.0 --tls-certificate chain.pem --tls-key key.pem --password-policy nist
+              rest-auth serve --hostname unix:/run/rest-auth/rest-auth.sock --trusted-proxies unix:
+              rest-auth serve --database postgres://rest_auth@db.example.com/auth --wait-for-database 60
             """)
 
     @OptionGroup var options: SettingsOptions
 
     func run() async throws {
-        try await Server(settings: options.load()).run()
+        let options = options
+        let source = try options.source()
+        try await Server(settings: Settings(source), source: source, read: { try options.source() }).run()
     }
 }

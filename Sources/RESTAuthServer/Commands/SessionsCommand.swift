@@ -29,7 +29,7 @@ struct SessionsCommand: AsyncParsableCommand {
                 while case let page = try await auth.sessions.list(of: user.id, after: last, limit: 1000),
                     let end = page.last
                 {
-                    for session in page { print(json ? session.jsonLine : session.textLine) }
+                    try Output.write(lines: page.map { json ? $0.jsonLine : $0.textLine })
                     last = end.id
                 }
             }
@@ -61,13 +61,13 @@ struct SessionsCommand: AsyncParsableCommand {
                 if let user {
                     let count = try await auth.sessions.endAll(
                         of: UserReference(username: user).find(in: auth.users).id)
-                    print("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
+                    Output.report("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
                 }
                 var unknown: [String] = []
                 for id in sessions {
                     do {
                         try await auth.sessions.end(id)
-                        print("Ended \(id).")
+                        Output.report("Ended \(id).")
                     } catch let error as AuthError where error.code == .sessionNotFound {
                         unknown.append(id.description)
                     }

@@ -38,7 +38,7 @@ struct ThrottleCommand: AsyncParsableCommand {
                 try await auth.throttle.forEach { counter in
                     let until = auth.throttle.blockedUntil(counter)
                     guard until != nil || !blocked else { return }
-                    print(json ? counter.jsonLine(until) : counter.textLine(until))
+                    try Output.write(json ? counter.jsonLine(until) : counter.textLine(until))
                 }
             }
         }
@@ -81,7 +81,7 @@ struct ThrottleCommand: AsyncParsableCommand {
                         if isMeant, try await auth.throttle.clear(counter.subject) { count += 1 }
                     }
                 }
-                print(count == 0 ? "Nothing was counted." : "Cleared \(count).")
+                Output.report(count == 0 ? "Nothing was counted." : "Cleared \(count).")
             }
         }
     }

@@ -35,9 +35,11 @@ extension UsersCommand {
         @OptionGroup var options: SettingsOptions
 
         func run() async throws {
+            // Who is asked for it may also go away.
+            let password = try password.read()
             try await options.withAuth(createsMissing: true) { auth in
-                let user = try await auth.users.register(username, password: password.read())
-                print("Added \(user.username) with id \(user.id).")
+                let user = try await auth.users.register(username, password: password)
+                Output.report("Added \(user.username) with id \(user.id).")
             }
         }
     }
@@ -52,7 +54,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 var last: User.ID = 0
                 while case let page = try await auth.users.list(after: last, limit: 1000), let end = page.last {
-                    for user in page { print(json ? user.jsonLine : user.textLine) }
+                    try Output.write(lines: page.map { json ? $0.jsonLine : $0.textLine })
                     last = end.id
                 }
             }
@@ -69,7 +71,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                print(json ? user.jsonLine : user.textLine)
+                try Output.write(json ? user.jsonLine : user.textLine)
             }
         }
     }
@@ -86,7 +88,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
                 try await auth.passwords.set(password.read(), for: user)
-                print("Set the password of \(user.username).")
+                Output.report("Set the password of \(user.username).")
             }
         }
     }
@@ -101,7 +103,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
                 try await auth.users.disable(user.id)
-                print("Disabled \(user.username).")
+                Output.report("Disabled \(user.username).")
             }
         }
     }
@@ -116,7 +118,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
                 try await auth.users.enable(user.id)
-                print("Enabled \(user.username).")
+                Output.report("Enabled \(user.username).")
             }
         }
     }
@@ -132,7 +134,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
                 try await auth.users.delete(user.id)
-                print("Deleted \(user.username).")
+                Output.report("Deleted \(user.username).")
             }
         }
     }
@@ -150,7 +152,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
                 for role in arguments.roles { try await auth.users.grant(role, to: user.id) }
-                print(
+                Output.report(
                     "\(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one on."
                 )
             }
@@ -169,7 +171,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
                 for role in arguments.roles { try await auth.users.revoke(role, from: user.id) }
-                print("\(user.username) has \(arguments.roles.joined(separator: ", ")) no more.")
+                Output.report("\(user.username) has \(arguments.roles.joined(separator: ", ")) no more.")
             }
         }
     }
@@ -218,11 +220,14 @@ struct UserReference: ParsableArguments {
 
 /// Where a new password is read from: never from the command line, which other users can see.
 struct PasswordOptions: ParsableArguments {
-    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+    @Flag(help: "Read the password from standard input: one line, in UTF-8, or in UTF-16 as PowerShell may write it.")
+    var passwordStdin = false
 
     func read() throws -> String {
         if passwordStdin {
-            guard let line = readLine() else { throw AuthError(.validationFailed, "standard input has no password") }
+            guard let line = try StandardInput.line() else {
+                throw AuthError(.validationFailed, "standard input has no password")
+            }
             return line
         }
         guard isatty(STDIN_FILENO) == 1 else {
@@ -235,7 +240,7 @@ struct PasswordOptions: ParsableArguments {
 
     /// Asks on the terminal without echo.
     static func ask(_ prompt: String) -> String {
-        FileHandle.standardError.write(Data(prompt.utf8))
+        Output.note(prompt)
         var before = termios()
         tcgetattr(STDIN_FILENO, &before)
         var quiet = before
@@ -243,7 +248,7 @@ struct PasswordOptions: ParsableArguments {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet)
         defer {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
-            FileHandle.standardError.write(Data("\n".utf8))
+            Output.note("\n")
         }
         return readLine() ?? ""
     }

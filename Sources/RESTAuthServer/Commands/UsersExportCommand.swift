@@ -23,7 +23,7 @@ extension UsersCommand {
             defer { sink.flush() }
             let users = UserExport(from: try await settings.openStorage(createsMissing: false, isServer: false))
             try await users.run(includingPasswordHashes: includePasswordHashes) { lines in
-                try FileHandle.standardOutput.write(contentsOf: Data(lines))
+                try Output.write(lines)
             }
         }
     }

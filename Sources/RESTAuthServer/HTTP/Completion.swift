@@ -5,7 +5,7 @@ import RESTAuthHummingbird
 /// The last thing that happens to every answer: the fields that all have, and the line in the log.
 struct Completion: Sendable {
     let log: RequestLog
-    let proxies: ForwardedFields?
+    let proxies: ForwardedFields
     let isSecure: Bool
 
     /// Browsers come back over TLS only (RFC 6797).
@@ -13,7 +13,7 @@ struct Completion: Sendable {
 
     /// What the log lines of a request say of it.
     func mark(_ request: HTTPRequest, _ id: RequestID, from peer: SocketAddress?) -> RequestMark {
-        RequestMark(id: id, address: proxies.map { $0.client(request.headerFields, peer: peer) } ?? peer?.ipAddress)
+        RequestMark(id: id, address: proxies.client(request.headerFields, peer: peer))
     }
 
     func complete(

@@ -31,14 +31,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let requestTimeout: TimeAmount
+    private let headLimits: HeadLimits
     private let bodyLimit: Int
     private var isHTTP1 = false
     private var budget: RequestBudget?
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
-    /// Whether the client of the request that is arriving has been told that its body is welcome, or
-    /// does not want to be.
+    /// Whether the client of the request that is arriving has been told that its body is welcome,
+    /// or does not want to be.
     private var isInvited = true
     /// Those of them that were handed on.
     private var count: RequestCount?
@@ -65,11 +66,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var departure: (@Sendable () -> Void)?
 
     private static let lingerTime = TimeAmount.seconds(2)
-    /// The largest head that is parsed, in bytes.
-    static let headLimit = 16 << 10
 
-    init(requestTimeout: TimeAmount, bodyLimit: Int) {
+    init(requestTimeout: TimeAmount, headLimits: HeadLimits, bodyLimit: Int) {
         self.requestTimeout = requestTimeout
+        self.headLimits = headLimits
         self.bodyLimit = bodyLimit
     }
 
@@ -87,11 +87,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
         else { return }
         // A body in chunks of a few bytes is several times its size.
-        let budget = RequestBudget(limit: Self.headLimit + 8 * bodyLimit)
+        let budget = RequestBudget(limit: headLimits.largest + 8 * bodyLimit)
         self.budget = budget
         isHTTP1 =
             (try? pipeline.addHandler(budget, position: .before(parser))) != nil
-            && (try? pipeline.addHandler(HeadCheck(), position: .before(codec))) != nil
+            && (try? pipeline.addHandler(HeadCheck(limits: headLimits), position: .before(codec))) != nil
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -132,7 +132,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         if isLingering {
-            if case .end = part { context.close(promise: nil) }
+            // A stream of HTTP/2 is over by itself then; closed here, it would lose the rest of the
+            // answer.
+            if case .end = part, isHTTP1 { context.close(promise: nil) }
             return
         }
         // The rest of what is refused, and what comes behind it.
@@ -145,6 +147,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             bodySize = 0
             deadline = .now() + requestTimeout
             if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
+            // On a connection of HTTP/1 that has been looked at (HeadCheck).
+            guard isHTTP1 || headLimits.admit(head) else { return refuse(context, HeadLimits.Exceeded()) }
             guard announcedSize(head) <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
             let expectation = head.headerFields[.expect].map { WireText($0) }
             isInvited = expectation?.isWord("100-continue") != true
@@ -286,9 +290,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if !isHTTP1 { linger(context) }
     }
 
-    /// HTTP/2 is spoken with TLS only.
+    /// A stream is as its connection is.
     private func isSecure(_ context: ChannelHandlerContext) -> Bool {
-        !isHTTP1 || (try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
+        let connection = isHTTP1 ? context.channel : context.channel.parent ?? context.channel
+        return (try? connection.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
     }
 
     // MARK: Time

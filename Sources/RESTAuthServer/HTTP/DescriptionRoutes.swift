@@ -5,7 +5,8 @@ import RESTAuthHummingbird
 /// `GET /openapi.yaml`: the description of the wire contract, kept inside the binary.
 struct DescriptionRoutes {
     func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("openapi.yaml", [.get: { _, _ in Self.description }])
+        routes.group().add(middleware: ReadableByEveryPage())
+            .resource("openapi.yaml", [.get: { _, _ in Self.description }])
     }
 
     private static let description = Response(

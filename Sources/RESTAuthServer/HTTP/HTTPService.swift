@@ -3,6 +3,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOExtras
 import NIOHTTP1
 import NIOPosix
 import RESTAuth
@@ -14,20 +15,83 @@ import ServiceLifecycle
 /// Hummingbird's `Application` does the same and makes a logger for each request; here only who
 /// logs pays for one.
 struct HTTPService: Service {
-    let builder: HTTPServerBuilder
-    let configuration: ServerConfiguration
+    /// Makes the kind of connection that is spoken, around what answers a request.
+    typealias ChannelMaker = @Sendable (@escaping HTTPChannelHandler.Responder) throws -> any ServerChildChannel
+
+    let makeChannel: ChannelMaker
+    let sockets: ListeningSockets
+    let maxConnections: Int
+    /// Files that no connection may take.
+    let reservedFiles: Int
     let router: RouterResponder<ServerContext>
     let completion: Completion
     let logger: Logger
-    let onServerRunning: @Sendable (any Channel) async -> Void
+    let onServerRunning: @Sendable () async -> Void
+
+    /// The threads that serve connections.
+    static let loops: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+
+    private static let backlog: Int32 = 1024
 
     /// Serves until graceful shutdown, and then until the requests in flight are answered.
     func run() async throws {
-        let server = try builder.buildServer(
-            configuration: configuration, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
-            responder: { request, writer, channel in try await respond(to: request, writer, channel) },
-            onServerRunning: onServerRunning)
-        try await server.run()
+        let channel = try makeChannel { request, writer, channel in
+            try await respond(to: request, writer, channel)
+        }
+        try await serve(channel)
+    }
+
+    private func serve<Connection: ServerChildChannel>(_ connection: Connection) async throws {
+        let descriptors = try sockets.listen(backlog: Self.backlog)
+        let stops = descriptors.map { _ in ServerQuiescingHelper(group: Self.loops) }
+        // For all sockets together.
+        let count = ConnectionCount(limit: maxConnections, reserve: reservedFiles)
+        try await withGracefulShutdownHandler {
+            var channels: [NIOAsyncChannel<Connection.Value, Never>] = []
+            for (descriptor, stop) in zip(descriptors, stops) {
+                channels.append(
+                    try await bootstrap(count, stop).bind(descriptor) { [logger] channel in
+                        connection.setup(channel: channel, logger: logger)
+                    })
+                // Taking a socket over begins to listen anew, with room for fewer.
+                listen(descriptor, Self.backlog)
+            }
+            await onServerRunning()
+            await withDiscardingTaskGroup { group in
+                for channel in channels { group.addTask { await accept(from: channel, as: connection) } }
+            }
+        } onGracefulShutdown: {
+            for stop in stops { stop.initiateShutdown(promise: nil) }
+        }
+    }
+
+    private func bootstrap(_ count: ConnectionCount, _ stop: ServerQuiescingHelper) -> ServerBootstrap {
+        ServerBootstrap(group: Self.loops)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(FileLimitWatch())
+                    try pipeline.addHandler(ConnectionGate(count))
+                    try pipeline.addHandler(stop.makeServerChannelHandler(channel: channel))
+                }
+            }
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+    }
+
+    private func accept<Connection: ServerChildChannel>(
+        from channel: NIOAsyncChannel<Connection.Value, Never>, as connection: Connection
+    ) async {
+        await withDiscardingTaskGroup { [logger] group in
+            do {
+                try await channel.executeThenClose { inbound in
+                    for try await accepted in inbound {
+                        group.addTask { await connection.handle(value: accepted, logger: logger) }
+                    }
+                }
+            } catch {
+                logger.error("no connections are accepted any more", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     private func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
@@ -35,7 +99,9 @@ struct HTTPService: Service {
         var context = ServerContext(source: .init(channel: channel, logger: logger))
         let mark = completion.mark(request.head, context.requestID, from: context.peerAddress)
         context.clientAddress = mark.address
-        let believed = completion.proxies?.believe(request, from: context.peerAddress) ?? request
+        // Where no proxy is named nobody reads their fields but for whether there are any.
+        let proxies = completion.proxies
+        let believed = proxies.areNamed ? proxies.believe(request, from: context.peerAddress) : request
         let response = try await RequestMark.$current.withValue(mark) { [context] in
             try await Departure.$current.withValue(Departure(of: channel)) {
                 do {

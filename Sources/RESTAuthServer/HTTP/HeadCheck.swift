@@ -7,7 +7,7 @@ import RESTAuthHummingbird
 ///
 /// An HTTP/1.1 request names exactly one host, and the length of its body in one way only. A client
 /// that will not or cannot keep the connection says `Connection: close` from here on, in just these
-/// words.
+/// words. And the head is as small as ``HeadLimits`` has it.
 final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -16,10 +16,12 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
         case malformed, tunnel
     }
 
-    /// In bytes.
-    private static let maximumURI = 8192
-
+    private let limits: HeadLimits
     private var isRefused = false
+
+    init(limits: HeadLimits) {
+        self.limits = limits
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isRefused else { return }
@@ -27,7 +29,7 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
             context.fireChannelRead(data)
             return
         }
-        if let violation = Self.violation(in: head) {
+        if let violation = violation(in: head) {
             isRefused = true
             context.fireErrorCaught(violation)
             return
@@ -43,26 +45,32 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
-    private static func violation(in head: HTTPRequestHead) -> Violation? {
-        if head.method == .CONNECT { return .tunnel }
+    private func violation(in head: HTTPRequestHead) -> (any Error)? {
+        if head.method == .CONNECT { return Violation.tunnel }
+        var sizes = HeadLimits.Sizes()
+        sizes.add(head.uri.utf8.count)
         var (hosts, lengths) = (0, 0)
         for (name, value) in head.headers {
+            sizes.add(name.utf8.count + value.utf8.count)
             // Most fields are none of these, which their length tells.
             switch name.utf8.count {
-            case 4 where isEqual(name, "host"):
+            case 4 where Self.isEqual(name, "host"):
                 hosts += 1
-                if !HostName.isValid(value) { return .malformed }
-            case 14 where isEqual(name, "content-length"):
+                if !HostName.isValid(value) { return Violation.malformed }
+            case 14 where Self.isEqual(name, "content-length"):
                 lengths += 1
-                if value.isEmpty || !value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return .malformed }
-            case 17 where isEqual(name, "transfer-encoding"):
+                if value.isEmpty || !value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+                    return Violation.malformed
+                }
+            case 17 where Self.isEqual(name, "transfer-encoding"):
                 lengths += 1
-                if !isEqual(value, "chunked") { return .malformed }
+                if !Self.isEqual(value, "chunked") { return Violation.malformed }
             default: break
             }
         }
         let isHostNamed = hosts == 1 || hosts == 0 && head.version != .http1_1
-        return isHostNamed && lengths <= 1 && head.uri.utf8.count <= maximumURI ? nil : .malformed
+        guard isHostNamed, lengths <= 1 else { return Violation.malformed }
+        return limits.admit(sizes, path: head.uri) ? nil : HeadLimits.Exceeded()
     }
 
     /// Compares without case.

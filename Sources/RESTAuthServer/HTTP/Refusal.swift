@@ -25,11 +25,12 @@ struct Refusal {
     /// `nil` for an error that says nothing about what the client sent.
     init?(_ error: any Error) {
         switch error {
-        case HTTPParserError.headerOverflow:
+        case HTTPParserError.headerOverflow, is HeadLimits.Exceeded:
             self.init(
                 Problem(
                     .requestHeaderFieldsTooLarge, code: "request_header_fields_too_large",
-                    detail: "The head of the request is larger than this server reads."))
+                    detail: "The path and the fields of the request are larger than the setting head_limit lets "
+                        + "through, or verify_head_limit at /api/verify, or there are more than 100 fields."))
         case is RequestBudget.Exceeded:
             self.init(
                 Problem(

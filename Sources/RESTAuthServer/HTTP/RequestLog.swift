@@ -7,14 +7,13 @@ import RESTAuthHummingbird
 /// no field of the request.
 struct RequestLog: Sendable {
     let sink: LogSink
-    let level: Logger.Level
 
     func write(
         method: HTTPRequest.Method, route: String, status: HTTPResponse.Status, took time: TimeAmount,
         _ mark: RequestMark
     ) {
         let outcome: Logger.Level = status.kind == .serverError ? .error : .info
-        guard outcome >= level else { return }
+        guard outcome >= sink.level else { return }
         sink.write(outcome, "request") { line in
             // Anything can be sent as a method over HTTP/2.
             line.field("method", HTTPRequest.Method.registered.contains(method) ? method.rawValue : "-")

@@ -7,14 +7,13 @@ struct LogClock {
 
     /// Appends the time.
     mutating func append(to buffer: inout [UInt8]) {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        if now.tv_sec != second {
-            second = now.tv_sec
+        let now = Int(Date.now.timeIntervalSince1970 * 1000)
+        if now / 1000 != second {
+            second = now / 1000
             prefix = Self.text(of: second)
         }
         buffer.append(contentsOf: prefix)
-        let milliseconds = now.tv_nsec / 1_000_000
+        let milliseconds = now % 1000
         for digit in [milliseconds / 100, milliseconds / 10 % 10, milliseconds % 10] {
             buffer.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
         }

@@ -25,12 +25,15 @@ final class LogSink: Sendable {
     private static let pause: UInt32 = 50_000
 
     private let format: Format
+    private let leastLevel: Mutex<Logger.Level>
     private let state = Mutex(State())
     private let writing = Mutex(())
     private let isFilled = DispatchSemaphore(value: 0)
 
-    init(format: Format) {
+    /// - Parameter level: the least that is written.
+    init(format: Format, level: Logger.Level) {
         self.format = format
+        leastLevel = Mutex(level)
         let thread = Thread { [self] in
             while true {
                 isFilled.wait()
@@ -42,6 +45,12 @@ final class LogSink: Sendable {
         thread.start()
     }
 
+    /// The least level that is written.
+    var level: Logger.Level {
+        get { leastLevel.withLock(\.self) }
+        set { leastLevel.withLock { $0 = newValue } }
+    }
+
     /// Writes out what is in the buffer.
     func flush() {
         // Held while writing, so that two flushes cannot change the order of lines.
@@ -50,8 +59,8 @@ final class LogSink: Sendable {
                 defer { (state.buffer, state.dropped) = ([], 0) }
                 return (state.buffer, state.dropped)
             }
-            writeFully(bytes)
-            if dropped > 0 { writeFully(Array("\(dropped) log lines were dropped\n".utf8)) }
+            Output.log(bytes)
+            if dropped > 0 { Output.note("\(dropped) log lines were dropped\n") }
         }
     }
 
@@ -73,16 +82,5 @@ final class LogSink: Sendable {
             return wasEmpty
         }
         if wasEmpty { isFilled.signal() }
-    }
-
-    private func writeFully(_ bytes: [UInt8]) {
-        bytes.withUnsafeBytes { bytes in
-            var rest = bytes
-            while !rest.isEmpty {
-                let count = Foundation.write(STDERR_FILENO, rest.baseAddress, rest.count)
-                guard count > 0 || errno == EINTR else { return }
-                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(count, 0)))
-            }
-        }
     }
 }

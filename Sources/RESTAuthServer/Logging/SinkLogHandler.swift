@@ -3,13 +3,17 @@ import Logging
 /// Hands what is logged through swift-log to the sink, with the request that it happened in.
 struct SinkLogHandler: LogHandler {
     let sink: LogSink
-    var logLevel: Logger.Level
+    /// That of the sink, which may change, unless this logger has one of its own.
+    var logLevel: Logger.Level {
+        get { ownLevel ?? sink.level }
+        set { ownLevel = newValue }
+    }
+    private var ownLevel: Logger.Level?
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
 
-    init(sink: LogSink, level: Logger.Level) {
+    init(sink: LogSink) {
         self.sink = sink
-        logLevel = level
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -1,5 +1,6 @@
 import Foundation
 import RESTAuth
+import RESTAuthPostgres
 
 /// Where users are kept: what `database_url` may be.
 enum DatabaseURL {
@@ -10,11 +11,10 @@ enum DatabaseURL {
     /// - Parameter place: where it was given, for the message.
     /// - Throws: `misconfigured`.
     init(_ text: String, place: String) throws(AuthError) {
-        let path = text.replacing(/^sqlite:(\/\/)?/, with: "")
-        if path != text, !path.isEmpty {
-            self = .sqlite(path: path)
-        } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
-            self = .postgres(text)
+        if let file = try SQLiteURL(text, place: place) {
+            self = .sqlite(path: file.path)
+        } else if let uri = PostgresConfiguration.uri(text) {
+            self = .postgres(uri)
         } else {
             // Not repeated: in what is not understood nobody knows where a password stands.
             throw AuthError(

@@ -6,16 +6,21 @@
 package enum Setting: String, CaseIterable {
     case hostname
     case port
+    case socketMode = "socket_mode"
+    case socketGroup = "socket_group"
     case databaseURL = "database_url"
     case databaseSchema = "database_schema"
     case databaseConnections = "database_connections"
     case databaseTimeout = "database_timeout"
     case databasePooler = "database_pooler"
+    case waitForDatabase = "wait_for_database"
     case publicURL = "public_url"
     case secretKey = "secret_key"
     case secretKeyFile = "secret_key_file"
     case secretKeyNext = "secret_key_next"
     case secretKeyPrevious = "secret_key_previous"
+    case tokenAudience = "token_audience"
+    case tokenType = "token_type"
     case tokenDuration = "token_duration"
     case tokenRenewal = "token_renewal"
     case tokenRenewalLimit = "token_renewal_limit"
@@ -24,6 +29,7 @@ package enum Setting: String, CaseIterable {
     case sessionLimit = "session_limit"
     case refreshTokenInCookie = "refresh_token_in_cookie"
     case refreshTokenInBody = "refresh_token_in_body"
+    case refreshTokenCookieSecure = "refresh_token_cookie_secure"
     case signingAlgorithm = "signing_algorithm"
     case keyRotation = "key_rotation"
     case revocationBound = "revocation_bound"
@@ -36,6 +42,7 @@ package enum Setting: String, CaseIterable {
     case passwordPasses = "password_passes"
     case passwordHashMemoryLimit = "password_hash_memory_limit"
     case passwordHashTimeLimit = "password_hash_time_limit"
+    case passwordPepper = "password_pepper"
     case legacySecret = "legacy_secret"
     case hashingThreads = "hashing_threads"
     case hashingQueue = "hashing_queue"
@@ -49,6 +56,8 @@ package enum Setting: String, CaseIterable {
     case publicUsers = "public_users"
     case userLookupsPerHour = "user_lookups_per_hour"
     case publicRevocations = "public_revocations"
+    case headLimit = "head_limit"
+    case verifyHeadLimit = "verify_head_limit"
     case bodyLimit = "body_limit"
     case requestTimeout = "request_timeout"
     case idleTimeout = "idle_timeout"
@@ -58,6 +67,8 @@ package enum Setting: String, CaseIterable {
     case logFormat = "log_format"
     case corsOrigins = "cors_origins"
     case trustedProxies = "trusted_proxies"
+    case forwardedFields = "forwarded_fields"
+    case http2Cleartext = "http2_cleartext"
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
 
@@ -81,6 +92,17 @@ package enum Setting: String, CaseIterable {
 
     package var environmentName: String { Self.environmentPrefix + rawValue.uppercased() }
 
+    /// Where the value may lie in a file, what names that file: in the environment with `_FILE`
+    /// behind the setting's name, in the settings file with `_file`. Every setting that is secret,
+    /// or can have a password in it; the secret key has a setting for that.
+    package var isAlsoReadFromFile: Bool {
+        switch self {
+        case .databaseURL: true
+        case .secretKey: false
+        default: isSecret
+        }
+    }
+
     /// `--database` is shorter than what the platforms' name would give.
     package var flag: String {
         switch self {
@@ -91,7 +113,7 @@ package enum Setting: String, CaseIterable {
 
     package var isSecret: Bool {
         switch self {
-        case .secretKey, .secretKeyNext, .secretKeyPrevious, .legacySecret: true
+        case .secretKey, .secretKeyNext, .secretKeyPrevious, .passwordPepper, .legacySecret: true
         default: false
         }
     }

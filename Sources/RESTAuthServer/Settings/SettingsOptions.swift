@@ -6,11 +6,20 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read settings from this YAML or JSON file.", valueName: "file"))
     var config: String?
 
-    @Option(help: ArgumentHelp("Address to listen on (127.0.0.1).", valueName: "address"))
+    @Option(
+        help: ArgumentHelp(
+            "Address to listen on, * for every one, or unix: and the path of a socket (127.0.0.1).",
+            valueName: "address"))
     var hostname: String?
 
     @Option(help: ArgumentHelp("Port to listen on (5000).", valueName: "port"))
     var port: String?
+
+    @Option(help: ArgumentHelp("Who may connect to a unix-domain socket, in octal digits (0660).", valueName: "mode"))
+    var socketMode: String?
+
+    @Option(help: ArgumentHelp("Group of a unix-domain socket, by name or number (the process's).", valueName: "group"))
+    var socketGroup: String?
 
     @Option(
         help: ArgumentHelp(
@@ -29,8 +38,14 @@ struct SettingsOptions: ParsableArguments {
     var databaseTimeout: String?
 
     @Option(
-        help: ArgumentHelp("PostgreSQL: whether a pooler such as PgBouncer stands between (no).", valueName: "yes|no"))
+        help: ArgumentHelp(
+            "PostgreSQL: whether a pooler such as PgBouncer stands between (auto).", valueName: "auto|yes|no"))
     var databasePooler: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long serve waits at its start for a database that is not there (0).", valueName: "seconds"))
+    var waitForDatabase: String?
 
     @Option(
         help: ArgumentHelp(
@@ -39,8 +54,18 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "File with the secret key, mode 0600; beside a SQLite database it is made when absent.", valueName: "file"))
+            "File with the secret key, for nobody else to read; beside a SQLite database it is made when absent.",
+            valueName: "file"))
     var secretKeyFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Services that tokens are made out to, aud, with commas between (public_url, or rest-auth without one).",
+            valueName: "names"))
+    var tokenAudience: String?
+
+    @Option(help: ArgumentHelp("What a token's header calls it, typ (at+jwt).", valueName: "at+jwt|JWT"))
+    var tokenType: String?
 
     @Option(help: ArgumentHelp("Life of a token (600).", valueName: "seconds"))
     var tokenDuration: String?
@@ -66,6 +91,11 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Give the refresh token in the answer's body (yes).", valueName: "yes|no"))
     var refreshTokenInBody: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Send the cookie over HTTPS only; no is for development on http://localhost (yes).", valueName: "yes|no"))
+    var refreshTokenCookieSecure: String?
 
     @Option(help: ArgumentHelp("How new keys sign tokens (as the newest does; ES256).", valueName: "ES256|EdDSA|RS256"))
     var signingAlgorithm: String?
@@ -157,6 +187,14 @@ struct SettingsOptions: ParsableArguments {
             "Whether GET /api/revocations answers anybody; with no, clients only (yes).", valueName: "yes|no"))
     var publicRevocations: String?
 
+    @Option(help: ArgumentHelp("Largest head of a request: path and fields (16384).", valueName: "bytes"))
+    var headLimit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The same at /api/verify, where the fields of other applications come along (32768).", valueName: "bytes"))
+    var verifyHeadLimit: String?
+
     @Option(help: ArgumentHelp("Largest request body (65536).", valueName: "bytes"))
     var bodyLimit: String?
 
@@ -198,6 +236,17 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Where trusted proxies say for whom they ask: X-Forwarded-For and its like, or Forwarded (x-forwarded).",
+            valueName: "x-forwarded|forwarded"))
+    var forwardedFields: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Without TLS, speak HTTP/2 with clients that begin with it, as a mesh's do (no).", valueName: "yes|no"))
+    var http2Cleartext: String?
+
+    @Option(
+        help: ArgumentHelp(
             "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.", valueName: "file"))
     var tlsCertificate: String?
 
@@ -208,14 +257,17 @@ struct SettingsOptions: ParsableArguments {
     /// other users.
     var given: [Setting: String] {
         let values: [Setting: String?] = [
-            .hostname: hostname, .port: port, .databaseURL: database, .databaseSchema: databaseSchema,
+            .hostname: hostname, .port: port, .socketMode: socketMode, .socketGroup: socketGroup,
+            .databaseURL: database, .databaseSchema: databaseSchema,
             .databaseConnections: databaseConnections, .databaseTimeout: databaseTimeout,
-            .databasePooler: databasePooler,
+            .databasePooler: databasePooler, .waitForDatabase: waitForDatabase,
             .publicURL: publicURL, .secretKeyFile: secretKeyFile,
+            .tokenAudience: tokenAudience, .tokenType: tokenType,
             .tokenDuration: tokenDuration, .tokenRenewal: tokenRenewal, .tokenRenewalLimit: tokenRenewalLimit,
             .sessionInactivityTimeout: sessionInactivityTimeout, .sessionTimebox: sessionTimebox,
             .sessionLimit: sessionLimit,
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
+            .refreshTokenCookieSecure: refreshTokenCookieSecure,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
             .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
             .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy,
@@ -227,9 +279,11 @@ struct SettingsOptions: ParsableArguments {
             .networkFailures: networkFailures, .registrationsPerHour: registrationsPerHour,
             .sessionsPerHour: sessionsPerHour, .hashingBudget: hashingBudget, .publicUsers: publicUsers,
             .userLookupsPerHour: userLookupsPerHour, .publicRevocations: publicRevocations,
+            .headLimit: headLimit, .verifyHeadLimit: verifyHeadLimit,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,
+            .forwardedFields: forwardedFields, .http2Cleartext: http2Cleartext,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
         ]
         return values.compactMapValues { $0 }

@@ -2,6 +2,7 @@ import Foundation
 import PasswordHashing
 import RESTAuth
 import RESTAuthHummingbird
+import RESTAuthPostgres
 
 /// Reads single settings and says what is wrong with them.
 struct SettingsReader {
@@ -29,10 +30,15 @@ struct SettingsReader {
 
     func flag(_ setting: Setting) throws -> Bool? {
         guard let found = source[setting] else { return nil }
-        switch found.value.lowercased() {
-        case "yes", "true", "on", "1": return true
-        case "no", "false", "off", "0": return false
-        default: throw wrong(found, "must be yes or no")
+        guard let isOn = Self.flag(found.value) else { throw wrong(found, "must be yes or no") }
+        return isOn
+    }
+
+    private static func flag(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "yes", "true", "on", "1": true
+        case "no", "false", "off", "0": false
+        default: nil
         }
     }
 
@@ -48,9 +54,53 @@ struct SettingsReader {
 
     // MARK: Settings with rules of their own
 
+    func listenAddress() throws -> ListenAddress {
+        guard let found = source[.hostname] else { return .host("127.0.0.1") }
+        do {
+            return try ListenAddress(found.value)
+        } catch {
+            throw wrong(found, error.reason)
+        }
+    }
+
+    func socketMode() throws -> mode_t {
+        guard let found = source[.socketMode] else { return 0o660 }
+        // In a YAML file, 0660 and 0o660 are ways to write it, and 660 is what is meant by that.
+        let digits = found.value.hasPrefix("0o") ? found.value.dropFirst(2) : found.value[...]
+        guard let mode = mode_t(digits, radix: 8), mode <= 0o777, mode & 0o600 == 0o600 else {
+            throw wrong(found, "must be a mode in octal digits that lets its owner read and write, such as 0660")
+        }
+        return mode
+    }
+
+    func socketGroup() throws -> gid_t? {
+        guard let found = source[.socketGroup] else { return nil }
+        if let number = gid_t(found.value) { return number }
+        guard let group = getgrnam(found.value) else {
+            throw wrong(found, "must be a group of this machine, by name or number")
+        }
+        return group.pointee.gr_gid
+    }
+
     func database() throws -> DatabaseURL {
         guard let found = source[.databaseURL] else { return .sqlite(path: "rest-auth.sqlite") }
         return try DatabaseURL(found.value, place: found.place)
+    }
+
+    func databasePooler() throws -> PostgresConfiguration.Pooler {
+        guard let found = source[.databasePooler], found.value.lowercased() != "auto" else { return .auto }
+        guard let isThere = Self.flag(found.value) else { throw wrong(found, "must be auto, yes or no") }
+        return isThere ? .yes : .no
+    }
+
+    /// What may be wrong in the environment and keeps nobody from starting.
+    func warnings() -> [String] {
+        guard let variable = source.applicationVariable, let name = Setting.databaseURL.platformName,
+            source[.databaseURL]?.place == name
+        else { return [] }
+        return [
+            "\(name) stands beside \(variable): if it is that application's database, unset it here, and name this server's with \(Setting.databaseURL.environmentName)"
+        ]
     }
 
     func throttle() throws -> ThrottleConfiguration {
@@ -81,8 +131,16 @@ struct SettingsReader {
 
     /// Those that are given themselves; `nil` for those of a file.
     func secrets() throws -> InstanceSecrets? {
-        guard source[.secretKey] == nil || source[.secretKeyFile] == nil else {
-            throw AuthError(.misconfigured, "secret_key and secret_key_file say the same thing twice: set one of them")
+        if let key = source[.secretKey], let file = source[.secretKeyFile] {
+            throw SettingsSource.contradiction(key.place, file.place)
+        }
+        if let secret = unprefixedSecret, let variable = source.applicationVariable {
+            throw AuthError(
+                .misconfigured,
+                """
+                \(secret) stands beside \(variable), so it is that application's, and would become this server's own secret: \
+                unset it; if it is this server's, give it as \(Setting.environmentPrefix)\(secret)
+                """)
         }
         let (next, previous) = (source[.secretKeyNext], source[.secretKeyPrevious])
         guard let found = source[.secretKey] else {
@@ -107,6 +165,12 @@ struct SettingsReader {
         return InstanceSecrets(present)
     }
 
+    /// The variable that the secret key comes from, where other programs have one of that name.
+    var unprefixedSecret: String? {
+        [Setting.secretKey, .secretKeyFile].first { $0.platformName != nil && source[$0]?.place == $0.platformName }?
+            .platformName
+    }
+
     private func secret<Secret>(
         _ found: SettingsSource.Found, _ read: (String) throws(AuthError) -> Secret
     ) throws -> Secret {
@@ -115,6 +179,16 @@ struct SettingsReader {
         } catch {
             throw AuthError(.misconfigured, "\(found.place): \(error.detail)")
         }
+    }
+
+    func tokenAudience() throws -> [String] {
+        let audience = list(.tokenAudience)
+        do {
+            try AuthConfiguration.checkAudience(audience)
+        } catch {
+            throw AuthError(.misconfigured, "\(source[.tokenAudience]?.place ?? ""): \(error.detail)")
+        }
+        return audience
     }
 
     func tokenRenewal() throws -> TokenRenewal {
@@ -150,6 +224,14 @@ struct SettingsReader {
             milliseconds: try number(.passwordHashTimeLimit, in: 1...60_000) ?? HashLimit().milliseconds)
     }
 
+    func passwordPepper() throws -> PasswordPepper? {
+        guard let found = source[.passwordPepper] else { return nil }
+        guard let pepper = try PasswordPepper(Array(found.value.utf8)) else {
+            throw AuthError(.misconfigured, "\(found.place) is longer than \(PasswordPepper.maximumBytes) bytes")
+        }
+        return pepper
+    }
+
     func legacySecret() throws -> LegacySecret? {
         guard let found = source[.legacySecret] else { return nil }
         do {
@@ -161,13 +243,21 @@ struct SettingsReader {
 
     func corsOrigins() throws -> [String] {
         let origins = list(.corsOrigins)
-        for origin in origins where origin != "*" && origin.wholeMatch(of: /https?:\/\/[^\/\s?#@]+/) == nil {
-            throw AuthError(
-                .misconfigured,
-                "\(source[.corsOrigins]?.place ?? "") has \"\(origin)\", which is no origin such as https://app.example.com"
-            )
+        for origin in origins where origin != "*" {
+            do {
+                _ = try OriginPattern(origin)
+            } catch {
+                throw AuthError(.misconfigured, "\(source[.corsOrigins]?.place ?? "") has \(error.detail)")
+            }
         }
         return origins
+    }
+
+    func headLimits() throws -> HeadLimits {
+        let range = 4096...(1 << 20)
+        return HeadLimits(
+            ordinary: try number(.headLimit, in: range) ?? 16 << 10,
+            verify: try number(.verifyHeadLimit, in: range) ?? 32 << 10)
     }
 
     func trustedProxies() throws -> [Network] {

@@ -14,29 +14,89 @@ struct SettingsSource {
         var shown: String { setting.shown(value) }
     }
 
-    private let found: [Setting: Found]
+    /// What stands in a place: the value, or the path of a file that has it.
+    struct Given {
+        fileprivate let setting: Setting
+        fileprivate let text: String
+        fileprivate let isPath: Bool
+        fileprivate let wasQuoted: Bool
+        fileprivate let place: String
+
+        init(_ setting: Setting, _ text: GivenText, place: String) {
+            self.init(setting, text.text, isPath: false, wasQuoted: text.wasQuoted, place: place)
+        }
+
+        init(_ setting: Setting, path: String, place: String) {
+            self.init(setting, path, isPath: true, place: place)
+        }
+
+        fileprivate init(
+            _ setting: Setting, _ text: String, isPath: Bool = false, wasQuoted: Bool = false, place: String
+        ) {
+            (self.setting, self.text, self.isPath, self.wasQuoted) = (setting, text, isPath, wasQuoted)
+            self.place = place
+        }
+    }
+
+    private var found: [Setting: Found]
     /// The file that was read.
     private let file: String?
+    /// Files that have the value of one setting.
+    let valueFiles: [String]
+    /// What was made of the environment that nobody may expect, a line each.
+    let remarks: [String]
+    /// A variable that says that this is the environment of another application.
+    let applicationVariable: String?
 
     /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
     ///   misspelt setting is a setting not made.
     init(flags: [Setting: String], environment: [String: String], file path: String?) throws {
-        for name in environment.keys.sorted() where name.hasPrefix(Setting.environmentPrefix) {
-            guard Setting.allCases.contains(where: { $0.environmentName == name }) else {
-                throw Self.unknown(name, known: Setting.allCases.map(\.environmentName), place: "the environment")
-            }
+        let environment = try SettingsEnvironment(environment)
+        var given = try path.map(Self.settings(inFile:)) ?? [:]
+        for setting in Setting.allCases { given[setting] = try environment.given(setting) ?? given[setting] }
+        for (setting, value) in flags { given[setting] = Given(setting, value, place: setting.flag) }
+        var quoted: [String] = []
+        found = try given.mapValues { given in
+            let (found, wasQuoted) = try Self.found(given)
+            if wasQuoted, given.setting.isSecret { quoted.append(given.place) }
+            return found
         }
-        var found = try path.map(Self.settings(inFile:)) ?? [:]
-        for setting in Setting.allCases {
-            for name in [setting.environmentName, setting.platformName].compactMap({ $0 }) {
-                guard let value = environment[name], !value.isEmpty else { continue }
-                found[setting] = Found(setting: setting, value: value, place: name)
-                break
-            }
-        }
-        for (setting, value) in flags { found[setting] = Found(setting: setting, value: value, place: setting.flag) }
-        self.found = found
         file = path
+        valueFiles = given.values.filter(\.isPath).map(\.text).sorted()
+        applicationVariable = environment.applicationVariable
+        remarks = Self.remarks(links: environment.serviceLinks, quoted: quoted.sorted())
+    }
+
+    private static func remarks(links: [String], quoted: [String]) -> [String] {
+        var remarks = quoted.map {
+            "\($0) stood in quotes, which are not part of it; a secret that has them stands in the settings file"
+        }
+        if !links.isEmpty {
+            remarks.append(
+                "passed over \(links.joined(separator: ", ")): Kubernetes or Docker sets them for a service of that name, and they are no settings"
+            )
+        }
+        return remarks
+    }
+
+    /// Reads the file where the value lies in one.
+    private static func found(_ given: Given) throws -> (Found, wasQuoted: Bool) {
+        guard given.isPath else {
+            return (Found(setting: given.setting, value: given.text, place: given.place), given.wasQuoted)
+        }
+        do {
+            guard let text = try ConfidentialFile.text(of: given.text) else {
+                throw AuthError(.misconfigured, "\(given.text): \(String(cString: strerror(ENOENT)))")
+            }
+            guard !text.text.isEmpty else { throw AuthError(.misconfigured, "\(given.text) is empty") }
+            return (Found(setting: given.setting, value: text.text, place: given.place), text.wasQuoted)
+        } catch let error as AuthError {
+            throw AuthError(.misconfigured, "\(given.place): \(error.detail)")
+        }
+    }
+
+    static func contradiction(_ value: String, _ file: String) -> AuthError {
+        AuthError(.misconfigured, "\(value) and \(file) are both set, and say the same thing twice: unset one of them")
     }
 
     /// The file, where it has what is nobody else's to read.
@@ -46,17 +106,38 @@ struct SettingsSource {
         }
     }
 
+    /// The flags with which another command has the same database and secret; an environment it has
+    /// anyway. Without a database's password, which is nobody's to see.
+    var commandArguments: [String] {
+        var arguments = file.map { ["--config", $0] } ?? []
+        for setting in [Setting.databaseURL, .databaseSchema, .secretKeyFile] {
+            guard let found = found[setting], found.place == setting.flag, found.shown == found.value else { continue }
+            arguments += [found.place, found.value]
+        }
+        return arguments
+    }
+
     private static func place(_ setting: Setting, in file: String) -> String { "\(setting.rawValue) in \(file)" }
 
     subscript(setting: Setting) -> Found? { found[setting] }
 
+    /// The setting that a refusal begins with.
+    func whatIsMeant(by refusal: String) -> Found? {
+        found.values.filter { refusal.hasPrefix($0.place) }.max { $0.place.count < $1.place.count }
+    }
+
+    /// As if nobody had made that setting.
+    func without(_ setting: Setting) -> SettingsSource {
+        var source = self
+        source.found[setting] = nil
+        return source
+    }
+
     // MARK: The file
 
     /// A list may be written as a YAML list or with commas.
-    private static func settings(inFile path: String) throws -> [Setting: Found] {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw AuthError(.misconfigured, "the settings file \(path) cannot be read")
-        }
+    private static func settings(inFile path: String) throws -> [Setting: Given] {
+        let text = try text(ofFile: path)
         let root: Yams.Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -67,21 +148,57 @@ struct SettingsSource {
         guard let mapping = root.mapping else {
             throw AuthError(.misconfigured, "the settings file \(path) is not a list of \"name: value\"")
         }
-        var found: [Setting: Found] = [:]
+        var given: [Setting: Given] = [:]
         for (key, value) in mapping {
             let name = key.string ?? "?"
-            guard let setting = Setting(rawValue: name) else {
-                throw unknown(name, known: Setting.allCases.map(\.rawValue), place: path)
-            }
             let values = value.sequence.map(Array.init) ?? [value]
             let texts = values.compactMap(\.scalar?.string)
+            let setting = try setting(named: name, in: path)
             guard texts.count == values.count else {
                 throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
-            found[setting] = Found(
-                setting: setting, value: texts.joined(separator: ","), place: place(setting, in: path))
+            if given[setting] != nil { throw contradiction(setting.rawValue, "\(setting.rawValue)_file in \(path)") }
+            let joined = try texts.map { try checked($0, setting, place: "\(name) in \(path)") }.joined(separator: ",")
+            given[setting] =
+                name == setting.rawValue
+                ? Given(setting, joined, place: place(setting, in: path))
+                : Given(setting, path: joined, place: "\(name) in \(path)")
         }
-        return found
+        return given
+    }
+
+    private static func setting(named name: String, in path: String) throws -> Setting {
+        if let setting = Setting(rawValue: name) { return setting }
+        guard let setting = Setting.allCases.first(where: { $0.isAlsoReadFromFile && $0.rawValue + "_file" == name })
+        else { throw unknown(name, known: Setting.allCases.map(\.rawValue), place: path) }
+        return setting
+    }
+
+    /// The key of a Flask server may have any character, and stands here as it is.
+    private static func checked(_ text: String, _ setting: Setting, place: String) throws -> String {
+        guard setting != .legacySecret else { return text }
+        let trimmed = text.trimmingCharacters(in: CharacterSet(charactersIn: " \t\r\n"))
+        do {
+            try GivenText.refuseDoubtful(in: trimmed.unicodeScalars[...])
+        } catch {
+            throw AuthError(.misconfigured, "\(place) \(error.detail)")
+        }
+        return trimmed
+    }
+
+    private static func text(ofFile path: String) throws -> String {
+        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
+            throw AuthError(
+                .misconfigured, "the settings file \(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {
+            throw AuthError(.misconfigured, "the settings file \(path) is UTF-16: save it as UTF-8")
+        }
+        guard
+            let text = String(
+                validating: data.starts(with: [0xEF, 0xBB, 0xBF]) ? data.dropFirst(3) : data, as: UTF8.self)
+        else { throw AuthError(.misconfigured, "the settings file \(path) is not UTF-8") }
+        return text
     }
 
     /// Where a YAML file cannot be read. The parser's own words repeat the line, which may have a
@@ -95,7 +212,7 @@ struct SettingsSource {
         }
     }
 
-    private static func unknown(_ name: String, known: [String], place: String) -> AuthError {
+    static func unknown(_ name: String, known: [String], place: String) -> AuthError {
         let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
         return AuthError(.misconfigured, "\(place) has the unknown setting \(name); did you mean \(nearest)?")
     }
@@ -114,4 +231,11 @@ private func editDistance(_ left: String, _ right: String) -> Int {
         previous = current
     }
     return previous[right.count]
+}
+
+/// It has the secrets and the database's password as they were written.
+extension SettingsSource: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    var description: String { "redacted" }
+    var debugDescription: String { "redacted" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }

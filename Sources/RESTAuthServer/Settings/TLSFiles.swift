@@ -1,31 +1,94 @@
+import Foundation
 import NIOCore
-import NIOSSL
-import RESTAuth
+package import NIOSSL
+package import RESTAuth
 
 /// The PEM files of a certificate chain and its private key.
-struct TLSFiles {
+package struct TLSFiles: Sendable, Hashable {
     let certificate: String
     let key: String
 
     /// TLS 1.3 with that certificate, and of TLS 1.2 what has forward secrecy and authenticated
     /// encryption (RFC 9325 section 4.2).
-    /// - Throws: `misconfigured` when the files are not there, not PEM, or do not belong together.
-    func configuration() throws -> TLSConfiguration {
+    /// - Throws: `misconfigured`, for files that cannot be read, are not PEM, or do not belong
+    ///   together, with which of these it is.
+    package func configuration() throws(AuthError) -> TLSConfiguration {
+        let (certificateBytes, keyBytes) = (
+            try Self.contents(of: certificate, "certificate"), try Self.contents(of: key, "key")
+        )
+        let chain = try Self.chain(certificateBytes, certificate)
+        let privateKey = try Self.privateKey(keyBytes, key)
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.cipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
+        // For a client that does not say farewell in its turn.
+        configuration.shutdownTimeout = .seconds(2)
         do {
-            var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
-                privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-            configuration.minimumTLSVersion = .tlsv12
-            configuration.cipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
-            // For a client that does not say farewell in its turn.
-            configuration.shutdownTimeout = .seconds(2)
             _ = try NIOSSLContext(configuration: configuration)
-            return configuration
         } catch {
             throw AuthError(
                 .misconfigured,
-                "the certificate \(certificate) and key \(key) cannot be used: they must be PEM files that belong together"
-            )
+                """
+                the TLS certificate \(certificate) and the TLS key \(key) do not belong together: the key must be that of \
+                the first certificate in the file
+                """)
+        }
+        return configuration
+    }
+
+    /// The server's own certificate, the first in the file.
+    var leaf: NIOSSLCertificate? { try? NIOSSLCertificate.fromPEMFile(certificate).first }
+
+    private static func contents(of file: String, _ kind: String) throws(AuthError) -> [UInt8] {
+        do {
+            return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
+        } catch {
+            throw AuthError(.misconfigured, "the TLS \(kind) \(file) could not be read: \(Self.reason(error, file))")
+        }
+    }
+
+    private static func reason(_ error: any Error, _ file: String) -> String {
+        guard access(file, R_OK) != 0 else { return "it is no file" }
+        let reason = String(cString: strerror(errno))
+        guard errno == EACCES else { return reason }
+        return "\(reason); the process runs as user \(geteuid()), which has to be let in, to its directories as well"
+    }
+
+    private static func chain(_ bytes: [UInt8], _ file: String) throws(AuthError) -> [NIOSSLCertificate] {
+        if let chain = try? NIOSSLCertificate.fromPEMBytes(bytes), !chain.isEmpty { return chain }
+        let reason =
+            if bytes.isEmpty { "it is empty" } else if has(bytes, "PRIVATE KEY-----") {
+                "it has a key: tls_certificate and tls_key may have changed places"
+            } else if has(bytes, "-----BEGIN CERTIFICATE-----") { "a certificate in it is damaged" } else {
+                "it is not PEM, text that begins with -----BEGIN CERTIFICATE-----"
+            }
+        throw AuthError(.misconfigured, "the TLS certificate \(file) could not be read: \(reason)")
+    }
+
+    private static func privateKey(_ bytes: [UInt8], _ file: String) throws(AuthError) -> NIOSSLPrivateKey {
+        let isEncrypted = has(bytes, "-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(bytes, "Proc-Type: 4,ENCRYPTED")
+        // Otherwise the library would ask for its passphrase on a terminal.
+        if !isEncrypted, let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) { return key }
+        let reason =
+            if bytes.isEmpty { "it is empty" } else if isEncrypted {
+                "it is encrypted, and nobody is there to type its passphrase; decrypt it: openssl pkey -in \(file) -out FILE"
+            } else if has(bytes, "PRIVATE KEY-----") {
+                "the key in it is damaged, or of a kind that is not known here"
+            } else if has(bytes, "-----BEGIN CERTIFICATE-----") {
+                "it has a certificate: tls_certificate and tls_key may have changed places"
+            } else { "it is not PEM, text that begins with -----BEGIN PRIVATE KEY-----" }
+        throw AuthError(.misconfigured, "the TLS key \(file) could not be read: \(reason)")
+    }
+
+    private static func has(_ bytes: [UInt8], _ text: String) -> Bool { bytes.firstRange(of: Array(text.utf8)) != nil }
+}
+
+extension NIOSSLCertificate {
+    /// The DNS names that it is for, in small letters.
+    var hostNames: [String] {
+        _subjectAlternativeNames().compactMap { name in
+            name.nameType == .dnsName ? String(decoding: name.contents, as: UTF8.self).lowercased() : nil
         }
     }
 }

@@ -116,7 +116,8 @@ struct CharactersInCookies {
             #expect(try await address(field + Array(", 10.1.1.1".utf8), miguel) == "10.1.1.1")
         }
         for hop in [
-            "192.0.2.1:1234", "[2001:db8::1]:443", "[2001:db8::1]", "unknown", "_hidden", "١٩٢.0.2.1", "192.0.2.1%eth0",
+            "192.0.2.1:12\u{301}34", "[2001:db8::1\u{301}]:443", "[2001:db8::1]\u{301}", "unknown", "_hidden",
+            "١٩٢.0.2.1", "192.0.2.1:٤٤٣", "192.0.2.1%eth0",
         ] {
             #expect(try await address(Array("X-Forwarded-For: \(hop)".utf8), miguel) == "127.0.0.1")
         }

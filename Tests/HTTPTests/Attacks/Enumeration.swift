@@ -43,7 +43,7 @@ import Testing
         for (name, password) in [
             (miguel.name, ""), (miguel.name, "Python"), (miguel.name, "python "), (spelled("MIGUEL"), "wrong"),
             (nobody, "python"), (nobody, ""), (disabled.name, "python"), (disabled.name, "wrong"),
-            (deleted.name, "python"), (String(repeating: "a", count: 65), "python"),
+            (deleted.name, "python"), (String(repeating: "a", count: 255), "python"),
             (String(repeating: "a", count: 5000), "python"), (spelled("mig\u{1}uel"), "python"),
             (miguel.name + "\0", "python"), (spelled("mi\u{200B}guel"), "python"), ("' OR '1'='1", "python"),
             ("", "python"), ("", ""), ("\(miguel.id)", "python"), (miguel.name, String(repeating: "x", count: 1025)),

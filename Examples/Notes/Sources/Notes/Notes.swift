@@ -12,7 +12,8 @@ struct Notes {
 
     static func application(_ auth: Auth) -> some ApplicationProtocol {
         let router = Router(context: BasicAuthRequestContext.self)
-        auth.addRoutes(to: router)
+        router.add(middleware: ProblemResponses())
+        auth.addRoutes(to: router, leavingOut: [.resource])
         let book = NoteBook()
         router.group("notes").add(middleware: auth.authenticator())
             .group(context: SignedInContext<BasicAuthRequestContext>.self)

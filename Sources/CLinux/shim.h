@@ -1,0 +1,3 @@
+#include <malloc.h>
+#include <sys/timex.h>
+#include <sys/vfs.h>

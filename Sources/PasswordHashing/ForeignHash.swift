@@ -1,0 +1,159 @@
+import Foundation
+
+/// A password hash as it is found at another system: in a column, an export, a directory or a
+/// password file.
+///
+/// It is read as widely as ``PasswordHash`` is strictly: out of the wrappings of Spring, LDAP and
+/// Dovecot (`{bcrypt}`, `{CRYPT}`, `{SSHA}` …), ASP.NET's base64, Keycloak's JSON, in both
+/// alphabets of base64, from the bytes that Python or PostgreSQL have written out as text. What is
+/// stored of it is a form of ``PasswordHash``, ``stored(cost:pepper:)``.
+public struct ForeignHash: Sendable {
+    /// How long somebody who has the hash needs for a guess.
+    public enum Strength: Sendable {
+        /// It may be stored as it is.
+        case strong
+        /// Salted and repeated, but checked in less than ``cheapNanoseconds``: it is stored inside
+        /// an Argon2id hash.
+        case cheap
+        /// Without a salt, or checked in less than ``weakNanoseconds``, which is once or a few
+        /// times round: whoever had it could guess it in bulk, and may have done so. It is stored
+        /// inside an Argon2id hash too.
+        case weak
+    }
+
+    /// On one core, as ``HashCost`` has it.
+    public static let cheapNanoseconds = 1_000_000
+    public static let weakNanoseconds = 100_000
+
+    /// Why a text cannot be taken.
+    public struct Refusal: Error, Sendable, Hashable {
+        /// What it is, who writes such, and what to do: for whoever runs an import. It has nothing
+        /// of the text.
+        public let reason: String
+    }
+
+    private let hash: any StoredHash
+    /// As ``PasswordHash`` reads it, for what is stored as it is.
+    private let text: String
+    private let presentPepper: PepperUse?
+    public let strength: Strength
+    /// What it is and who writes such.
+    public let origin: String
+
+    /// Computes nothing.
+    /// - Throws: ``Refusal`` for what is no hash, a damaged one, or one of a kind that is not
+    ///   understood.
+    public init(_ text: String) throws(Refusal) {
+        try self.init(Self.unwrapped(Array(text.utf8)[...], depth: 0))
+    }
+
+    /// One that ``PasswordHash`` reads.
+    private init(_ found: Found) {
+        (hash, text, origin) = (found.hash, found.text, found.origin)
+        presentPepper = found.pepper
+        guard let setting = found.hash as? any SettingHash else {
+            strength = .strong
+            return
+        }
+        let nanoseconds = setting.rounds * setting.scheme.nanosecondsPerRound
+        let isSalted = (setting as? DigestHash)?.isSalted ?? true
+        strength =
+            switch setting {
+            case _ where !isSalted || nanoseconds < Self.weakNanoseconds: .weak
+            case is DigestHash, is MD5CryptHash: .cheap
+            case _ where nanoseconds < Self.cheapNanoseconds: .cheap
+            default: .strong
+            }
+    }
+
+    /// What a sign-in with it takes, to be compared with a ``HashLimit``.
+    public func cost(wrappedAt cost: Argon2id) -> HashCost {
+        let own = PasswordHash(hash).cost
+        guard isWrapped else { return own }
+        let outer = cost.memory * cost.passes * PasswordHash.Scheme.wrapped.nanosecondsPerRound / 1_000_000 + 1
+        return HashCost(
+            memoryKiB: max(own.memoryKiB, cost.memory),
+            milliseconds: own.milliseconds + outer * ((hash as? any SettingHash)?.ways ?? 1))
+    }
+
+    /// Whether an Argon2id hash goes around it.
+    public var isWrapped: Bool { strength != .strong }
+
+    /// Whether it says of a pepper itself, as one does that was exported here.
+    public var hasPepper: Bool { presentPepper != nil }
+
+    /// What is stored, never weaker than an Argon2id hash of that cost unless it is
+    /// ``Strength/strong`` by itself. Where it is wrapped, blocks the calling thread for the whole
+    /// cost.
+    /// - Parameters:
+    ///   - cost: of what goes around a weaker one.
+    ///   - pepper: which one the application has mixed into the password, and how.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be had.
+    public func stored(cost: Argon2id, pepper: PepperUse? = nil) throws(PasswordHashingError) -> String {
+        let prefix = (presentPepper ?? pepper)?.text ?? ""
+        guard isWrapped, let setting = hash as? any SettingHash else { return prefix + text }
+        return prefix + (try WrappedHash.wrap(setting, cost: cost))
+    }
+}
+
+extension ForeignHash: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { origin }
+    public var debugDescription: String { origin }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+// MARK: - Reading
+
+extension ForeignHash {
+    /// A hash, and the text of it that ``PasswordHash`` reads.
+    struct Found {
+        let hash: any StoredHash
+        let text: String
+        var pepper: PepperUse?
+        let origin: String
+
+        init(_ hash: any SettingHash, _ origin: String) {
+            (self.hash, self.origin) = (hash, origin)
+            // A digest that goes into another spelling than the setting's is never stored as it is,
+            // but that of PBKDF2.
+            text = hash.setting + HashText.unpaddedBase64(hash.digest)
+        }
+
+        init?(_ text: ArraySlice<UInt8>) {
+            guard let read = PasswordHash(String(text)) else { return nil }
+            (hash, pepper, origin) = (read.stored, read.pepper, read.scheme.rawValue)
+            self.text = String(PepperUse.read(text)?.hash ?? text)
+        }
+    }
+
+    /// The longest text, in bytes, wrappings and all.
+    static let maximumBytes = 4096
+
+    /// Takes one wrapping off after the other.
+    static func unwrapped(_ text: ArraySlice<UInt8>, depth: Int) throws(Refusal) -> Found {
+        guard text.count <= maximumBytes, depth < 4 else { throw .unknown }
+        guard !text.isEmpty else { throw Refusal(reason: "there is no password hash") }
+        if let found = Found(text) { return found }
+        if let bytes = writtenOutBytes(text) { return try unwrapped(bytes[...], depth: depth + 1) }
+        if let credential = try KeycloakCredential.hash(text) { return try unwrapped(credential, depth: depth + 1) }
+        if text.first == UInt8(ascii: "{") { return try braced(text, depth: depth) }
+        // An LDIF's, of what begins with a brace.
+        if text.first == UInt8(ascii: "e"), let bytes = text.bytes(.base64, count: 4...maximumBytes),
+            bytes.first == 0x7B
+        {
+            return try unwrapped(bytes[...], depth: depth + 1)
+        }
+        if let found = bare(text) { return found }
+        throw refusal(of: text)
+    }
+
+    /// The bytes of a bcrypt hash as Python shows them, `b'$2b$…'`, and as PostgreSQL does,
+    /// `\x2432…`: so they get into a column of text, or a list.
+    private static func writtenOutBytes(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+        for (start, end) in [("b'", "'"), ("b\"", "\"")] as [(StaticString, StaticString)]
+        where text.hasPrefix(start) && text.count > 3 && text.suffix(1) == end {
+            return Array(text.dropFirst(2).dropLast())
+        }
+        return text.hasPrefix("\\x") ? text.dropFirst(2).bytes(.hex, count: 1...maximumBytes) : nil
+    }
+}

@@ -1,0 +1,24 @@
+/// Somebody else's text in quotes, for a terminal: nothing in it can steer that, turn the line
+/// around or fill the screen.
+package struct QuotedText: CustomStringConvertible, Sendable {
+    /// In code points.
+    private static let maximumLength = 80
+
+    package let description: String
+
+    package init(_ text: String) {
+        var shown = ""
+        for (index, scalar) in text.unicodeScalars.enumerated() {
+            guard index < Self.maximumLength else {
+                shown += "…"
+                break
+            }
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+                shown += "\\u{\(String(scalar.value, radix: 16))}"
+            default: shown.unicodeScalars.append(scalar)
+            }
+        }
+        description = "\"\(shown)\""
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+
+/// What an entry of a list says of a user, by the names of our own export.
+struct UserFields {
+    enum Name: String, CaseIterable {
+        case username
+        case passwordHash = "password_hash"
+        case id
+        case legacyID = "legacy_id"
+        case createdAt = "created_at"
+        case disabledAt = "disabled_at"
+        case disabled
+        case roles
+    }
+
+    let place: ImportPlace
+    var username: String?
+    /// `nil` for who has none.
+    var passwordHash: String?
+    var id: Int64?
+    var legacyID: Int64?
+    var createdAt: Date?
+    var disabledAt: Date?
+    var isDisabled: Bool?
+    var roles: Set<String> = []
+
+    init(place: ImportPlace) { self.place = place }
+
+    mutating func set(_ member: JSON.Member) throws(UnreadableUser) {
+        guard let field = Name(rawValue: member.name) else { throw .unknown(member.name) }
+        switch (field, member.value) {
+        case (_, .null): return
+        case (.username, .string(let text)): username = text
+        case (.passwordHash, .string(let text)): passwordHash = text
+        case (.username, _), (.passwordHash, _): throw .wrong(field)
+        case (.id, let value): id = try ForeignValue.id(value, field)
+        case (.legacyID, let value): legacyID = try ForeignValue.id(value, field)
+        case (.createdAt, let value): createdAt = try ForeignValue.time(value, field)
+        case (.disabledAt, let value): disabledAt = try ForeignValue.time(value, field)
+        case (.disabled, let value): isDisabled = try ForeignValue.isTrue(value, field)
+        case (.roles, .array(let elements)):
+            let roles = elements.compactMap(\.string)
+            guard roles.count == elements.count else { throw .wrong(field) }
+            self.roles = Set(roles)
+        case (.roles, _): throw .wrong(field)
+        }
+    }
+
+    func user() throws(UnreadableUser) -> ForeignUser {
+        guard let username else { throw UnreadableUser(reason: "there is no username") }
+        guard disabledAt == nil || isDisabled != false else {
+            throw UnreadableUser(reason: "disabled and disabled_at contradict each other")
+        }
+        return ForeignUser(
+            place: place, id: id, legacyID: legacyID, username: username, passwordHash: passwordHash ?? "",
+            createdAt: createdAt,
+            isDisabled: isDisabled ?? false, disabledAt: disabledAt, roles: roles)
+    }
+}
+
+/// Why an entry is no user.
+struct UnreadableUser: Error {
+    let reason: String
+
+    /// A name that is not understood could be one that is misspelt, as of what disables a user.
+    static func unknown(_ name: String) -> UnreadableUser {
+        UnreadableUser(
+            reason:
+                "\(QuotedText(name)) is none of \(UserFields.Name.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
+    }
+
+    static func wrong(_ field: UserFields.Name) -> UnreadableUser {
+        let rule =
+            switch field {
+            case .username, .passwordHash: "no text"
+            case .id, .legacyID: "no whole number from 1 to \(UserImport.ids.upperBound)"
+            case .createdAt, .disabledAt: "no time such as 2026-01-02T03:04:05Z"
+            case .disabled: "neither true nor false"
+            case .roles: "no list of texts"
+            }
+        return UnreadableUser(reason: "\(field.rawValue) is \(rule)")
+    }
+}

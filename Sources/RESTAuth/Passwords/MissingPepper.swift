@@ -1,0 +1,31 @@
+package import PasswordHashing
+
+/// A pepper that users' hashes are of and that is not configured: these users cannot sign in.
+package struct MissingPepper: Sendable, Hashable {
+    package let use: PepperUse
+    /// How many of the users that were looked at need it.
+    package let users: Int
+    package let sample: Int
+
+    /// How many users are looked at, at even distances of their ids.
+    package static let sampleSize = 200
+
+    /// - Parameters:
+    ///   - hashes: those that users have.
+    ///   - pepper: the one that is configured.
+    /// - Returns: those that are needed and are another one, the most needed first.
+    package static func all(among hashes: [String], besides pepper: PasswordPepper?) -> [MissingPepper] {
+        let needed = hashes.compactMap { PasswordHash($0)?.pepper }.filter { $0.id != pepper?.id }
+        return Dictionary(grouping: needed) { $0 }
+            .map { MissingPepper(use: $0, users: $1.count, sample: hashes.count) }
+            .sorted { ($0.users, $1.use.id) > ($1.users, $0.use.id) }
+    }
+
+    /// For whoever runs the server.
+    package var text: String {
+        """
+        \(users) of \(sample) users who were looked at came with a pepper (\(use.construction.rawValue), id \(use.id)) that is \
+        not the one of password_pepper, and cannot sign in: set password_pepper to the one that they were imported with
+        """
+    }
+}

@@ -1,0 +1,114 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Who can read a file that is only the process's to read: a secret, a private key, settings with
+/// secrets in them, a database. The one judgement of all these, by the mode of what a link leads
+/// to.
+package struct FileExposure: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
+        /// Its owner alone, or a group that the process is in, as `fsGroup` of Kubernetes makes it.
+        case none
+        /// Others as well, but it was put there by what runs the container, where no command can
+        /// change a mode: in a place for that, or in a file system of its own that is mounted to
+        /// be read. That is not the root's: there others are all users of the machine.
+        case mounted
+        /// Others as well.
+        case others
+    }
+
+    package let kind: Kind
+    package let path: String
+    private let mode: mode_t
+    private let owner: uid_t
+    private let group: gid_t
+
+    /// `nil` when there is no such file.
+    package init?(of path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        self.init(path, status)
+    }
+
+    init(_ path: String, _ status: stat) {
+        self.path = path
+        (mode, owner, group) = (status.st_mode & 0o7777, status.st_uid, status.st_gid)
+        let isOpenToGroup = mode & 0o070 != 0 && !Self.isOfProcess(group)
+        guard isOpenToGroup || mode & 0o007 != 0 else {
+            kind = .none
+            return
+        }
+        kind = Self.isMounted(path) ? .mounted : .others
+    }
+
+    /// What is wrong and how to mend it, in one line; `nil` when nothing is.
+    package var advice: String? { remedy.map { "\(fault); \($0)" } }
+
+    /// Who can read it.
+    package var fault: String { "\(path) can be read by others (mode \(octal), owner \(owner), group \(group))" }
+
+    /// `nil` when nothing is wrong.
+    package var remedy: String? {
+        switch kind {
+        case .none: nil
+        case .mounted:
+            "it is mounted there, so change that where it comes from: defaultMode: 0440 with fsGroup in Kubernetes, uid and mode: 0400 in Compose, Swarm and Podman"
+        case .others: "take that away with: chmod 600 \(path)"
+        }
+    }
+
+    private var octal: String { "0" + String(mode, radix: 8) }
+
+    // MARK: The process
+
+    private static func isOfProcess(_ group: gid_t) -> Bool {
+        if group == getegid() { return true }
+        let count = getgroups(0, nil)
+        guard count > 0 else { return false }
+        var groups = [gid_t](repeating: 0, count: Int(count))
+        return groups.withUnsafeMutableBufferPointer { getgroups(count, $0.baseAddress) } >= 0
+            && groups.contains(group)
+    }
+
+    // MARK: The place
+
+    /// Where container runtimes and systemd put secrets, whatever file system that is.
+    private static let places = ["/run/secrets/", "/var/run/secrets/", "/run/credentials/", "/vault/secrets/"]
+
+    private static func isMounted(_ path: String) -> Bool {
+        guard let target = realpath(path, nil) else { return false }
+        defer { free(target) }
+        let name = Array(String(cString: target).utf8)
+        if places.contains(where: { name.starts(with: $0.utf8) }) { return true }
+        var system = statvfs()
+        guard statvfs(target, &system) == 0, system.f_flag & UInt(ST_RDONLY) != 0 else { return false }
+        guard let mount = mountID(of: target), let root = mountID(of: "/") else { return false }
+        return mount != root
+    }
+
+    /// Which mount it lies on: the device would be the same for a directory that is mounted a
+    /// second time.
+    private static func mountID(of path: UnsafePointer<CChar>) -> [UInt8]? {
+        #if os(Linux)
+            let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+            guard descriptor >= 0 else { return nil }
+            defer { close(descriptor) }
+            let information = open("/proc/self/fdinfo/\(descriptor)", O_RDONLY | O_CLOEXEC)
+            guard information >= 0 else { return nil }
+            defer { close(information) }
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            let count = read(information, &bytes, bytes.count)
+            guard count > 0 else { return nil }
+            return bytes.prefix(count).split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "mnt_id:".utf8) }
+                .map(Array.init)
+        #else
+            var system = statfs()
+            guard statfs(path, &system) == 0 else { return nil }
+            return withUnsafeBytes(of: system.f_mntonname) { Array($0.prefix { $0 != 0 }) }
+        #endif
+    }
+}

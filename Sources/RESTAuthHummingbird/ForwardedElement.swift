@@ -1,0 +1,80 @@
+import RESTAuth
+
+/// One element of a `Forwarded` field (RFC 7239 section 4): what one proxy says of its neighbour.
+///
+/// Lists are read from their end. What a client has sent stands at the beginning, and a quotation
+/// mark that it leaves open there must not take in what a proxy has appended.
+struct ForwardedElement {
+    private(set) var node: WireText?
+    private(set) var host: WireText?
+    private(set) var scheme: WireText?
+
+    /// From the nearest proxy's to the furthest. One that cannot be read says nothing.
+    static func elements(of field: String) -> [ForwardedElement] {
+        WireText(field).partsFromEnd(at: ",").map { ForwardedElement($0) ?? ForwardedElement() }
+    }
+
+    private init() {}
+
+    /// `nil` for what is no list of parameters, or has one twice.
+    private init?(_ text: WireText) {
+        for pair in text.partsFromEnd(at: ";") {
+            guard let value = pair.from("=").after("=")?.trimmed.unquoted else { return nil }
+            let name = pair.before("=").trimmed
+            if name.isWord("for") {
+                guard node == nil else { return nil }
+                node = value
+            } else if name.isWord("host") {
+                guard host == nil else { return nil }
+                host = value
+            } else if name.isWord("proto") {
+                guard scheme == nil else { return nil }
+                scheme = value
+            }
+        }
+    }
+}
+
+extension WireText {
+    private static let quote = UInt8(ascii: "\"")
+    private static let backslash = UInt8(ascii: "\\")
+
+    /// The parts between these ASCII characters where they stand in no quoted string (RFC 9110
+    /// section 5.6.4), the last one first, each without the blanks around it; what is empty then is
+    /// none.
+    func partsFromEnd(at separator: Unicode.Scalar) -> [WireText] {
+        let bytes = Array(bytes)
+        var (parts, end, isQuoted): ([WireText], Int, Bool) = ([], bytes.count, false)
+        func add(from start: Int) {
+            let part = WireText(String(decoding: bytes[start..<end], as: UTF8.self)).trimmed
+            if !part.isEmpty { parts.append(part) }
+        }
+        for index in bytes.indices.reversed() {
+            if bytes[index] == Self.quote {
+                let escapes = bytes[..<index].lastIndex { $0 != Self.backslash }.map { index - $0 - 1 } ?? index
+                if !isQuoted || escapes.isMultiple(of: 2) { isQuoted.toggle() }
+            } else if bytes[index] == UInt8(ascii: separator), !isQuoted {
+                add(from: index + 1)
+                end = index
+            }
+        }
+        add(from: 0)
+        return parts
+    }
+
+    /// The value that a token or a quoted string has; `nil` for what is neither.
+    var unquoted: WireText? {
+        guard begins(with: "\"") else { return bytes.contains(Self.quote) ? nil : self }
+        var (value, rest): ([UInt8], ArraySlice<UInt8>) = ([], Array(bytes.dropFirst())[...])
+        while let byte = rest.popFirst() {
+            switch byte {
+            case Self.quote: return rest.isEmpty ? WireText(String(decoding: value, as: UTF8.self)) : nil
+            case Self.backslash:
+                guard let escaped = rest.popFirst() else { return nil }
+                value.append(escaped)
+            default: value.append(byte)
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,175 @@
+package import HTTPTypes
+package import Hummingbird
+import Logging
+package import NIOCore
+import RESTAuth
+
+/// The two ways in which proxies say for whom they ask. One of them is read, and what stands in the
+/// fields of the other one never counts: who may write the one could not be told to leave the other
+/// alone.
+public enum ForwardedFamily: String, Sendable, CaseIterable {
+    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; `X-Real-IP` where there is no
+    /// `X-Forwarded-For`.
+    case xForwarded = "x-forwarded"
+    /// `Forwarded` (RFC 7239).
+    case forwarded
+
+    /// All that is taken away from who is not believed.
+    static let names: [HTTPField.Name] = [
+        .xForwardedFor, .xRealIP, .xForwardedProto, .xForwardedHost, .xForwardedPort, .forwarded,
+    ]
+
+    /// Those that say who the client is.
+    var addressNames: [HTTPField.Name] {
+        switch self {
+        case .xForwarded: [.xForwardedFor, .xRealIP]
+        case .forwarded: [.forwarded]
+        }
+    }
+
+    var other: ForwardedFamily { self == .forwarded ? .xForwarded : .forwarded }
+}
+
+/// Which proxies are believed, and what of a request is.
+package struct ForwardedFields: Sendable {
+    private let trusted: [Network]
+    private let family: ForwardedFamily
+    /// Those who send such fields in vain.
+    package let unheard: UnheardProxies
+    private let logger = Logger(label: "rest-auth")
+
+    package init(
+        trusted: [Network], family: ForwardedFamily = .xForwarded,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.trusted = trusted
+        self.family = family
+        unheard = UnheardProxies(named: trusted, family: family, now: now)
+    }
+
+    package var areNamed: Bool { !trusted.isEmpty }
+
+    /// The client's address: the rightmost hop that is not one of the proxies. What stands to its
+    /// left, the client may have written itself. Where that is no address, someone else than a
+    /// proxy wrote it: then it is the last proxy that is known.
+    ///
+    /// Who sends an address that does not count is noticed (``UnheardProxies``).
+    package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
+        guard let peer, let name = peer.proxyName else { return nil }
+        guard isTrusted(name) else {
+            warn(unheard.notice(fields, from: name, .notNamed))
+            return peer.clientAddress
+        }
+        let addresses = family.addresses(in: fields)
+        guard let nearest = addresses.first else {
+            warn(unheard.notice(fields, from: name, .otherFamily))
+            return peer.clientAddress
+        }
+        if Network.address(ofHop: nearest) == nil { warn(unheard.notice(fields, from: name, .noAddress)) }
+        return origin(of: addresses, from: peer).client
+    }
+
+    /// The request with what is to be believed in the place of what was sent: at most one value in
+    /// each of `X-Forwarded-For`, `-Proto` and `-Host`, whichever family they came by.
+    package func believe(_ request: Request, from peer: SocketAddress?) -> Request {
+        var head = request.head
+        for name in ForwardedFamily.names where head.headerFields.contains(name) { head.headerFields[name] = nil }
+        if let peer, let name = peer.proxyName, isTrusted(name) {
+            let (client, depth) = origin(of: family.addresses(in: request.headers), from: peer)
+            let hops = family.hops(in: request.headers)
+            func value(_ list: [WireText?]) -> String? {
+                list[..<min(depth, list.count)].compactMap(\.self).last?.string
+            }
+            head.headerFields[.xForwardedFor] = client
+            head.headerFields[.xForwardedProto] = value(hops.schemes)
+            head.headerFields[.xForwardedHost] = Self.host(
+                value(hops.hosts), port: value(hops.ports), of: request.head.authority)
+        }
+        return Request(head: head, body: request.body)
+    }
+
+    /// Who asked, and how many proxies in a row are believed.
+    ///
+    /// Each proxy appends what it saw of its own neighbour. So the last value of a list is the
+    /// peer's; the one before counts when the last names a proxy, and so on.
+    private func origin(of addresses: [WireText], from peer: SocketAddress) -> (client: String?, depth: Int) {
+        var (client, depth) = (peer.clientAddress, 1)
+        for hop in addresses {
+            guard let address = Network.address(ofHop: hop) else { break }
+            client = address
+            guard isTrusted(address) else { break }
+            depth += 1
+        }
+        // The furthest one that is named asked for itself: it has appended nothing.
+        return (client, min(depth, max(1, addresses.count)))
+    }
+
+    /// A port is put where the host has none. Those of the schemes need not be said, and often are
+    /// said wrongly where TLS ends in front of the proxy that says them.
+    private static func host(_ forwarded: String?, port: String?, of authority: String?) -> String? {
+        guard let host = forwarded ?? authority, let port, let number = WireText(port).decimalNumber,
+            (1...65535).contains(number), number != 80, number != 443,
+            !WireText(host).afterLast("]").bytes.contains(UInt8(ascii: ":"))
+        else { return forwarded }
+        return "\(host):\(number)"
+    }
+
+    private func warn(_ sighting: UnheardProxies.Sighting?) {
+        guard let sighting else { return }
+        logger.warning("\(unheard.advice(on: sighting))")
+    }
+
+    private func isTrusted(_ address: String) -> Bool {
+        trusted.contains { $0.contains(address) }
+    }
+}
+
+/// What the proxies between here and a client say beside its address, from the nearest one on;
+/// `nil` where one says nothing.
+private struct ForwardedHops {
+    var schemes: [WireText?]
+    var hosts: [WireText?]
+    var ports: [WireText?]
+}
+
+extension ForwardedFamily {
+    /// For whom they ask, from the nearest one on.
+    fileprivate func addresses(in fields: HTTPFields) -> [WireText] {
+        switch self {
+        case .xForwarded:
+            let addresses = Self.list(.xForwardedFor, in: fields)
+            return addresses.isEmpty ? Self.list(.xRealIP, in: fields) : addresses
+        case .forwarded: return Self.elements(in: fields).map { $0.node ?? WireText("") }
+        }
+    }
+
+    fileprivate func hops(in fields: HTTPFields) -> ForwardedHops {
+        switch self {
+        case .xForwarded:
+            return ForwardedHops(
+                schemes: Self.list(.xForwardedProto, in: fields), hosts: Self.list(.xForwardedHost, in: fields),
+                ports: Self.list(.xForwardedPort, in: fields))
+        case .forwarded:
+            let elements = Self.elements(in: fields)
+            return ForwardedHops(schemes: elements.map(\.scheme), hosts: elements.map(\.host), ports: [])
+        }
+    }
+
+    /// Several fields of one name are one list.
+    private static func list(_ name: HTTPField.Name, in fields: HTTPFields) -> [WireText] {
+        fields[values: name].flatMap { WireText($0).parts(at: ",") }.reversed()
+    }
+
+    private static func elements(in fields: HTTPFields) -> [ForwardedElement] {
+        fields[values: .forwarded].reversed().flatMap { ForwardedElement.elements(of: $0) }
+    }
+}
+
+extension HTTPField.Name {
+    static let xForwardedFor = Self("X-Forwarded-For")!
+    static let xForwardedProto = Self("X-Forwarded-Proto")!
+    static let xForwardedHost = Self("X-Forwarded-Host")!
+    static let xForwardedPort = Self("X-Forwarded-Port")!
+    static let xRealIP = Self("X-Real-IP")!
+    static let forwarded = Self("Forwarded")!
+}

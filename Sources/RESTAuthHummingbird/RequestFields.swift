@@ -1,0 +1,89 @@
+import HTTPTypes
+import Hummingbird
+import RESTAuth
+
+/// The fields of a JSON body: those that its route understands, and the names of the others.
+///
+/// What is not understood is not refused, because clients of the ancestor may send more than it
+/// reads, and not kept, because it may be the password once more. So the answer names it: nobody
+/// takes it for kept, or a misspelt field for understood.
+struct RequestFields: Sendable {
+    private let object: JSON
+    /// The names that the route does not understand, shortened to what an answer can hold.
+    let ignored: [String]
+
+    private static let longestList = 16
+    /// In Unicode scalars.
+    private static let longestName = 64
+
+    init(_ object: JSON, known: [StaticString]) {
+        self.object = object
+        guard case .object(let members) = object else {
+            ignored = []
+            return
+        }
+        let others = members.map(\.name).filter { name in !known.contains { WireText(name).equals($0) } }
+        ignored = zip(others, 0..<Self.longestList).map { name, _ in
+            String(String.UnicodeScalarView(zip(name.unicodeScalars, 0..<Self.longestName).map(\.0)))
+        }
+    }
+
+    /// The string field of that name.
+    /// - Throws: `validation_failed` when it is missing, `null` or of another type.
+    func requiredString(_ name: String) throws(AuthError) -> String {
+        guard let value = try optionalString(name) else { throw missing(name) }
+        return value
+    }
+
+    /// That there is no field of that name.
+    func missing(_ name: String) -> AuthError {
+        naming(ignored: AuthError(.validationFailed, "missing argument: \(name)", field: name))
+    }
+
+    /// The refusal for a field that is not there, with what may have been meant to be it.
+    func naming(ignored error: AuthError) -> AuthError {
+        guard !ignored.isEmpty else { return error }
+        let detail = "\(error.detail); not understood: \(ignored.joined(separator: ", "))"
+        return AuthError(error.code, detail, field: error.field)
+    }
+
+    /// The string field of that name, `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type.
+    func optionalString(_ name: String) throws(AuthError) -> String? {
+        switch object[name] {
+        case .string(let value): return value
+        case nil, .null: return nil
+        default: throw AuthError(.validationFailed, "\(name) must be a string", field: name)
+        }
+    }
+}
+
+extension Response {
+    /// The answer with the names of the fields that were not understood, if there are any.
+    func naming(ignored fields: RequestFields) -> Response {
+        guard !fields.ignored.isEmpty else { return self }
+        var response = self
+        response.headers[.ignoredFields] = fields.ignored.map(\.quoted).joined(separator: ", ")
+        return response
+    }
+}
+
+extension String {
+    /// As a string of a structured field (RFC 9651 section 3.3.3), with what cannot stand in one
+    /// percent-encoded.
+    fileprivate var quoted: String {
+        let plain = utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): "\\\(UnicodeScalar(byte))"
+            case UInt8(ascii: "%"), ..<0x20, 0x7F...:
+                "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            default: String(UnicodeScalar(byte))
+            }
+        }
+        return "\"\(plain.joined())\""
+    }
+}
+
+extension HTTPField.Name {
+    static let ignoredFields = Self("Ignored-Fields")!
+}

@@ -1,0 +1,115 @@
+import CLibpq
+import Foundation
+import RESTAuth
+
+/// The parameters of a connection URI: what stands behind the question mark.
+///
+/// Other clients read other parameters there than libpq does, and URLs are handed from one to the
+/// other.
+struct URIParameters {
+    private let parameters: [(name: String, value: String)]
+
+    init(of uri: String) {
+        let query = uri.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1).dropFirst().first ?? ""[...].utf8
+        parameters = query.split(separator: UInt8(ascii: "&")).map { parameter in
+            let parts = parameter.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let texts = parts.map { part in
+                let text = String(Substring(part))
+                return text.removingPercentEncoding ?? text
+            }
+            return (texts.first ?? "", texts.dropFirst().first ?? "")
+        }
+    }
+
+    /// - Throws: `misconfigured` for a parameter that libpq does not read, naming what is written
+    ///   instead. Values are not repeated, but for that of `sslmode`.
+    func check() throws(AuthError) {
+        for (name, value) in parameters {
+            if name == "sslmode", !Self.tlsModes.contains(value) { throw Self.wrongMode(value) }
+            // A form of JDBC's that libpq reads too.
+            guard !Self.known.contains(name), (name, value) != ("ssl", "true") else { continue }
+            let advice =
+                Self.foreign.first { $0.names.contains(name.lowercased()) }?.advice
+                ?? "take it out, or if it is a setting of the server, write options=-cNAME%3DVALUE"
+            throw AuthError(
+                .misconfigured,
+                "the URL of the database has the parameter \(name), which PostgreSQL's own client does not read: \(advice)"
+            )
+        }
+    }
+
+    private static let tlsModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+    private static func wrongMode(_ mode: String) -> AuthError {
+        let advice =
+            mode == "no-verify"
+            ? "sslmode=require is the same here: encrypted, and the server's certificate is not verified"
+            : "it is one of \(tlsModes.joined(separator: ", ")); verify-full with sslrootcert=FILE verifies the server"
+        return AuthError(.misconfigured, "the URL of the database has sslmode=\(mode): \(advice)")
+    }
+
+    /// Those of the libpq that is there.
+    private static let known: Set<String> = {
+        guard let options = PQconndefaults() else { return [] }
+        defer { PQconninfoFree(options) }
+        var (names, next): (Set<String>, _) = ([], options)
+        while let keyword = next.pointee.keyword {
+            names.insert(String(cString: keyword))
+            next += 1
+        }
+        return names
+    }()
+
+    /// In small letters, with what is to be written here.
+    private static let foreign: [(names: Set<String>, advice: String)] = [
+        (
+            [
+                "pgbouncer", "preparethreshold", "preparedstatementcachequeries", "prepared_statement_cache_size",
+                "statement_cache_capacity", "statement_cache_size", "prepared_statements", "prepare",
+                "default_query_exec_mode", "statement_cache_mode",
+            ], "take it out: a pooler is recognised, and the setting database_pooler (auto, yes, no) says otherwise"
+        ),
+        (
+            ["schema", "currentschema", "search_path", "searchpath"],
+            "the setting database_schema names the schema, or here options=-csearch_path%3DNAME"
+        ),
+        (
+            [
+                "connection_limit", "pool", "pool_size", "pool_max_conns", "pool_min_conns", "max", "min",
+                "max_connections", "maximum_pool_size", "max_pool_size", "min_pool_size", "maxpoolsize", "minpoolsize",
+                "max_overflow",
+            ], "the setting database_connections says how many connections there are"
+        ),
+        (
+            [
+                "pool_timeout", "socket_timeout", "sockettimeout", "statement_timeout", "query_timeout",
+                "command_timeout", "commandtimeout", "checkout_timeout",
+            ], "the setting database_timeout says how long a statement may take, in seconds"
+        ),
+        (
+            ["connecttimeout", "logintimeout", "connection_timeout", "connectiontimeout", "timeout"],
+            "write connect_timeout, in seconds"
+        ),
+        (
+            ["sslaccept"],
+            "strict is sslmode=verify-full with sslrootcert=FILE, accept_invalid_certs is sslmode=require"
+        ),
+        (
+            ["ssl", "ssl_mode", "tls"],
+            "write sslmode=disable, sslmode=require (encrypted), or sslmode=verify-full with sslrootcert=FILE (verified)"
+        ),
+        (["applicationname", "application-name"], "write application_name"),
+        (["targetservertype"], "take it out, the primary is looked for; otherwise write target_session_attrs"),
+    ]
+}
+
+extension PostgresConfiguration {
+    /// The URI as libpq takes it, of one that means the same: with the driver that SQLAlchemy's
+    /// name (`postgresql+psycopg2://`), or JDBC's prefix.
+    /// - Returns: `nil` for what is no URI of PostgreSQL.
+    package static func uri(_ text: String) -> String? {
+        guard let match = text.prefixMatch(of: /(?:jdbc:)?(postgres(?:ql)?)(?:\+[a-z0-9_]+)?:\/\//) else { return nil }
+        return match.output.1 + "://" + text[match.range.upperBound...]
+    }
+}

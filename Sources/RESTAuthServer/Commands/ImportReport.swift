@@ -1,0 +1,177 @@
+import Foundation
+import RESTAuth
+
+/// Keeps what is worth a line: in a file all of it, for standard error the first of each cause.
+final class ImportReport {
+    /// What is said of users in the same way, and mended in the same way.
+    private struct Cause {
+        let title: String
+        let remedy: String
+        var count = 0
+        var first: [String] = []
+    }
+
+    private static let shownOfEach = 3
+    /// Beyond, whoever mends the first has something else to look at.
+    private static let shownCauses = 20
+
+    private let file: FileHandle?
+    private let fileName: String
+    private var causes: [Cause] = []
+    /// Of the causes, by what tells them apart.
+    private var places: [String: Int] = [:]
+
+    init(file path: String?) throws {
+        fileName = path ?? ""
+        guard let path else {
+            file = nil
+            return
+        }
+        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
+        else {
+            throw AuthError(.misconfigured, "the report \(path) cannot be written")
+        }
+        self.file = file
+    }
+
+    func add(_ notes: [ImportNote]) throws {
+        var lines: [UInt8] = []
+        for note in notes {
+            if file != nil, let json = note.json { lines += json.bytes + [0x0A] }
+            if let cause = note.cause { count(note, cause.key, cause.title, cause.remedy) }
+        }
+        if !lines.isEmpty { try file?.write(contentsOf: Data(lines)) }
+    }
+
+    private func count(_ note: ImportNote, _ key: String, _ title: String, _ remedy: String) {
+        let place = places[key] ?? causes.count
+        if place == causes.count {
+            // A source in which everyone is wrong in another way ends somewhere.
+            guard causes.count < 10 * Self.shownCauses else { return }
+            places[key] = place
+            causes.append(Cause(title: title, remedy: remedy))
+        }
+        causes[place].count += 1
+        if causes[place].first.count < Self.shownOfEach { causes[place].first.append(note.text) }
+    }
+
+    func showShort() {
+        var lines: [String] = []
+        for cause in causes.prefix(Self.shownCauses) {
+            lines.append("\(cause.title): \(cause.count)")
+            lines += cause.first.map { "  \($0)" }
+            if cause.count > cause.first.count { lines.append("  and \(cause.count - cause.first.count) more") }
+            lines.append("  \(cause.remedy)")
+        }
+        if causes.count > Self.shownCauses { lines.append("and \(causes.count - Self.shownCauses) more causes") }
+        if causes.contains(where: { $0.count > $0.first.count }) {
+            lines.append(file == nil ? "--report FILE has all of them." : "\(fileName) has all of them.")
+        }
+        show(lines)
+    }
+
+    func showWhyNothingWasWritten() {
+        show([
+            "Nobody came in, so that everyone can with the id they have: mend these first, or leave them out with --skip-refused."
+        ])
+    }
+
+    private func show(_ lines: [String]) {
+        Output.note(lines.map { $0 + "\n" }.joined())
+    }
+}
+
+extension ImportNote {
+    /// What is to be said of the user, and what is to be done; `nil` for who came in as they were,
+    /// or was there.
+    fileprivate var cause: (key: String, title: String, remedy: String)? {
+        switch outcome {
+        case .refused(let refusal):
+            return (refusal.cause, "refused, \(refusal.kind.rawValue)", refusal.kind.remedy)
+        case .imported(_, _?):
+            return ("another id", "another id", "Change it wherever else the old one stands.")
+        case .imported where lacksPassword:
+            return ("without a password", "without a password", "rest-auth users set-password gives one.")
+        case .imported, .skipped: return nil
+        }
+    }
+
+    fileprivate var text: String {
+        switch outcome {
+        case .imported(_, nil), .skipped: who
+        case .imported(let id, let former?):
+            id.map { "\(who): id \(former) became \($0)" } ?? "\(who): id \(former) is not free"
+        case .refused(let refusal): "\(who): \(refusal.reason)"
+        }
+    }
+
+    private var who: String { "\(place)\(username.map { ", \(QuotedText($0))" } ?? "")" }
+
+    fileprivate var json: JSON? {
+        var members: [(String, JSON)] = []
+        switch place {
+        case .line(let number): members.append(("line", .integer(number)))
+        case .id(let id): members.append(("id", .integer(Int(id))))
+        case .number(let number): members.append(("number", .integer(number)))
+        case .row(let number): members.append(("row", .integer(number)))
+        }
+        if let username { members.append(("username", .string(username))) }
+        switch outcome {
+        case .imported(_, nil) where !lacksPassword: return nil
+        case .imported(let id, nil):
+            members += [("outcome", "without password"), ("id", id.map { .integer(Int($0)) } ?? .null)]
+        case .imported(let id, let former?):
+            members += [
+                ("outcome", "renumbered"), ("from", .integer(Int(former))),
+                ("to", id.map { .integer(Int($0)) } ?? .null),
+            ]
+        case .skipped: members.append(("outcome", "skipped"))
+        case .refused(let refusal):
+            members += [
+                ("outcome", "refused"), ("kind", .string(refusal.kind.rawValue)), ("reason", .string(refusal.reason)),
+            ]
+        }
+        return .object(members.map(JSON.Member.init))
+    }
+}
+
+extension ImportRefusal {
+    /// What tells causes apart: of some kinds each reason is another, being the same for many.
+    fileprivate var cause: String {
+        [.unreadable, .unknownHash, .weakHash].contains(kind) ? kind.rawValue + reason : kind.rawValue
+    }
+}
+
+extension ImportRefusal.Kind {
+    /// What to do about it.
+    fileprivate var remedy: String {
+        switch self {
+        case .unreadable: "Mend the list. One that is not UTF-8 a spreadsheet can save as \"CSV UTF-8\"."
+        case .name: "Change the name in a copy of the source, and tell its owner."
+        case .duplicate: "Rename one of them in a copy of the source, and tell its owner."
+        case .id: "Import into an empty database, where all are free; or --renumber gives others."
+        case .impossibleID: "Change the ids in a copy, and wherever else they stand; or --renumber gives others."
+        case .noPassword: "--without-password brings them in, to be given one by rest-auth users set-password."
+        case .unknownHash:
+            """
+            Compare with the forms that are listed under Moving from Flask; Firebase's need --firebase-hash-config. \
+            --without-password brings them in, to be given one by rest-auth users set-password.
+            """
+        case .weakHash: "--accept-weak-hashes takes them, each inside an Argon2id hash."
+        case .costlyHash:
+            "Raise --password-hash-memory-limit or --password-hash-time-limit here, and for rest-auth serve."
+        case .roles: "Name roles in a copy of the source as rest-auth users grant takes them."
+        case .legacyID: "Import the users of the second Flask server as a list, without legacy_id."
+        }
+    }
+}
+
+extension ImportCounts {
+    var text: String {
+        let kinds = ImportRefusal.Kind.allCases.compactMap { kind in refused[kind].map { "\(kind.rawValue) \($0)" } }
+        let renumbered = renumbered > 0 ? ", of these with another id \(self.renumbered)" : ""
+        let withoutPassword = withoutPassword > 0 ? ", of these without a password \(self.withoutPassword)" : ""
+        return "\(imported)\(renumbered)\(withoutPassword); there already: \(skipped); refused: \(refusals)"
+            + (kinds.isEmpty ? "." : " (\(kinds.joined(separator: ", "))).")
+    }
+}

@@ -1,0 +1,51 @@
+import RESTAuth
+
+/// Looks at everything that a deployment is made of, and goes on after what is wrong.
+///
+/// Nothing is made or changed, and no connection leaves for anywhere but the database and the
+/// server's own address.
+struct Doctor {
+    let source: SettingsSource
+
+    /// What is wrong first, then what is dangerous, then what is slow.
+    func findings() async -> [Finding] {
+        let (settings, wrong) = readable()
+        var findings = wrong
+        if let settings {
+            findings += settings.findingsOnTheEnvironment + settings.advice(reachableAt: settings.openAddress)
+            for rehearsal in settings.rehearsals {
+                do {
+                    try await rehearsal.run()
+                } catch {
+                    findings.append(.wrong(rehearsal.subject, Self.text(of: error)))
+                }
+            }
+            findings += settings.findingsOnFiles + settings.findingsOnTLS + settings.findingsOnTheMachine
+            findings += await settings.findingsOnTheDatabase() + settings.findingsOnTheServer()
+        }
+        // What keeps it from starting may be seen from two sides.
+        var texts: Set<String> = []
+        return Finding.Kind.allCases.flatMap { kind in
+            findings.filter { $0.kind == kind && texts.insert($0.text).inserted }
+        }
+    }
+
+    /// The settings that can be read, and a finding for each that cannot.
+    private func readable() -> (Settings?, [Finding]) {
+        var (source, findings) = (source, [Finding]())
+        while true {
+            do {
+                return (try Settings(source), findings)
+            } catch {
+                let text = Self.text(of: error)
+                guard let found = source.whatIsMeant(by: text) else {
+                    return (nil, findings + [.wrong("settings", text)])
+                }
+                findings.append(.wrong(found.setting.rawValue, text))
+                source = source.without(found.setting)
+            }
+        }
+    }
+
+    static func text(of error: any Error) -> String { (error as? AuthError)?.detail ?? "\(error)" }
+}

@@ -1,0 +1,44 @@
+/// Something about a deployment that whoever runs it should know.
+struct Finding: Encodable {
+    enum Kind: String, Encodable, CaseIterable {
+        /// The server does not start, or does not do what it is for.
+        case wrong
+        /// It works, and somebody could use what is described.
+        case dangerous
+        /// It works, and could work better.
+        case slow
+        /// Good to know, and nothing to do about it at once.
+        case note
+    }
+
+    let kind: Kind
+    /// The setting, the file, or the part of the machine.
+    let subject: String
+    /// What is so, in one sentence.
+    let text: String
+    /// What to do about it; `nil` where the text says it.
+    let remedy: String?
+
+    static func wrong(_ subject: String, _ text: String, _ remedy: String? = nil) -> Finding {
+        Finding(kind: .wrong, subject: subject, text: text, remedy: remedy)
+    }
+
+    static func dangerous(_ subject: String, _ text: String, _ remedy: String? = nil) -> Finding {
+        Finding(kind: .dangerous, subject: subject, text: text, remedy: remedy)
+    }
+
+    static func slow(_ subject: String, _ text: String, _ remedy: String? = nil) -> Finding {
+        Finding(kind: .slow, subject: subject, text: text, remedy: remedy)
+    }
+
+    static func note(_ subject: String, _ text: String, _ remedy: String? = nil) -> Finding {
+        Finding(kind: .note, subject: subject, text: text, remedy: remedy)
+    }
+
+    static func dangerous(_ setting: Setting, _ text: String, _ remedy: String) -> Finding {
+        dangerous(setting.rawValue, text, remedy)
+    }
+
+    /// One line for a log.
+    var line: String { remedy.map { "\(text); \($0)" } ?? text }
+}

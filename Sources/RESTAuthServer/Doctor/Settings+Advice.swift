@@ -1,0 +1,115 @@
+import Foundation
+import RESTAuth
+import RESTAuthHummingbird
+
+/// What the settings alone say about a deployment. `serve` logs it at its start.
+extension Settings {
+    /// The first address that other machines can reach.
+    var openAddress: String? {
+        (try? listenAddress.addresses(port: port))?.first { !$0.isLoopback }?.shown
+    }
+
+    /// - Parameter address: The first that other machines can reach; `nil` where there is none.
+    func advice(reachableAt address: String?) -> [Finding] {
+        adviceOnPasswords + adviceOnTheDatabase + (address.map(adviceWhereReachable) ?? []) + adviceOnProxies
+            + adviceOnBrowsers
+    }
+
+    private var adviceOnPasswords: [Finding] {
+        var findings: [Finding] = []
+        if breachedPasswords != nil, passwordPolicy == .open {
+            findings.append(
+                .dangerous(
+                    .breachedPasswords, "the open password policy does not ask the list of breached passwords",
+                    "set --password-policy nist"))
+        }
+        if legacySecret != nil {
+            findings.append(
+                .dangerous(
+                    .legacySecret, "tokens of a Flask server are accepted",
+                    "take legacy_secret out of the settings once the last of them has expired"))
+        }
+        if !throttle.isOn {
+            findings.append(
+                .dangerous(
+                    .throttle, "wrong passwords are not counted, so anybody may guess as fast as passwords are hashed",
+                    "set --throttle yes"))
+        }
+        return findings
+    }
+
+    private var adviceOnTheDatabase: [Finding] {
+        guard database.isOpenToOthers, ProcessInfo.processInfo.environment["PGSSLMODE"] != "verify-full" else {
+            return []
+        }
+        return [
+            .dangerous(
+                .databaseURL, "whether the database is the right one is not checked",
+                "add sslmode=verify-full&sslrootcert=FILE to its URL")
+        ]
+    }
+
+    private func adviceWhereReachable(at address: String) -> [Finding] {
+        var findings: [Finding] = []
+        if passwordPolicy == .open {
+            findings.append(
+                .dangerous(
+                    .passwordPolicy,
+                    "the open password policy takes any password, and \(address) can be reached from other machines",
+                    "consider --password-policy nist"))
+        }
+        if publicUsers {
+            findings.append(
+                .dangerous(
+                    .publicUsers, "anybody may look up the name of a user by number",
+                    "set --public-users no where only who is signed in should"))
+        }
+        if publicRevocations {
+            findings.append(
+                .dangerous(
+                    .publicRevocations, "anybody may read which sessions have ended",
+                    "set --public-revocations no where only clients should"))
+        }
+        if tls == nil, trustedProxies.isEmpty {
+            findings.append(
+                .dangerous(
+                    .tlsCertificate, "passwords travel in the clear to \(address)",
+                    "set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
+                ))
+        }
+        if let publicURL, publicURL.utf8.starts(with: "http:".utf8) {
+            findings.append(
+                .dangerous(
+                    .publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
+                    "use https there"))
+        }
+        return findings
+    }
+
+    private var adviceOnProxies: [Finding] {
+        var findings: [Finding] = []
+        if let publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil, trustedProxies.isEmpty {
+            findings.append(
+                .dangerous(
+                    .trustedProxies,
+                    "public_url is https and this server speaks http, so a proxy stands in front and none is named: all clients count as one network",
+                    "set --trusted-proxies to the proxy's address"))
+        }
+        if trustedProxies.contains(where: \.isEverybody) {
+            findings.append(
+                .dangerous(
+                    .trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
+                    "name the proxies' own addresses"))
+        }
+        return findings
+    }
+
+    private var adviceOnBrowsers: [Finding] {
+        guard refreshTokenInCookie, !refreshTokenCookieSecure else { return [] }
+        return [
+            .dangerous(
+                .refreshTokenCookieSecure, "the cookie is given without Secure to who comes by http://localhost",
+                "take refresh_token_cookie_secure out of the settings elsewhere")
+        ]
+    }
+}

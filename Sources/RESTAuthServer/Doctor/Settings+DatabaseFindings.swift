@@ -1,0 +1,89 @@
+import Foundation
+import RESTAuth
+import RESTAuthPostgres
+import RESTAuthSQLite
+
+/// The database, as it answers. That it can be used at all, the rehearsals have shown.
+extension Settings {
+    func findingsOnTheDatabase() async -> [Finding] {
+        guard let condition = try? await condition() else { return [] }
+        return [
+            findingOnClocks(condition), findingOnTimes(condition), findingOnPending(condition),
+            findingOnDurability(condition), findingOnConnections(condition), findingOnDistance(condition),
+            findingOnPooler(condition),
+        ].compactMap(\.self) + findingsOnObstacles(condition) + findingsOnPeppers(condition)
+    }
+
+    private func condition() async throws -> DatabaseCondition? {
+        switch database {
+        case .sqlite(let path): try SQLiteStorage.condition(path: path)
+        case .postgres(let url): try await PostgresStorage.condition(postgresConfiguration(url))
+        }
+    }
+
+    private func findingsOnObstacles(_ condition: DatabaseCondition) -> [Finding] {
+        condition.obstacles.map { .wrong(Setting.databaseURL.rawValue, "the PostgreSQL database \($0)") }
+    }
+
+    private func findingsOnPeppers(_ condition: DatabaseCondition) -> [Finding] {
+        MissingPepper.all(among: condition.hashSample, besides: passwordPepper).map {
+            .wrong(Setting.passwordPepper.rawValue, $0.text)
+        }
+    }
+
+    private func findingOnPooler(_ condition: DatabaseCondition) -> Finding? {
+        guard condition.isThroughPooler else { return nil }
+        return .note(
+            Setting.databasePooler.rawValue,
+            "a pooler stands between this node and the database, so nothing is prepared there",
+            "connect to PostgreSQL itself where you can: each node keeps \(databaseConnections) connections and no more"
+        )
+    }
+
+    private func findingOnClocks(_ condition: DatabaseCondition) -> Finding? {
+        let offset = Int(condition.clockOffset.rounded())
+        guard abs(offset) >= 2 else { return nil }
+        return .dangerous(
+            "clock",
+            "the database's clock is \(abs(offset)) seconds \(offset > 0 ? "ahead of" : "behind") this machine's: what one node refuses, another may take",
+            "set both by NTP")
+    }
+
+    private func findingOnTimes(_ condition: DatabaseCondition) -> Finding? {
+        guard let newest = condition.newestRow, newest > .now + 60 else { return nil }
+        return .dangerous(
+            "clock", "the database has rows of \(newest.ISO8601Format()), which by this machine's clock is yet to come",
+            "set the clock by NTP; it was ahead, or it is behind now")
+    }
+
+    private func findingOnPending(_ condition: DatabaseCondition) -> Finding? {
+        guard condition.pendingBytes > 256 << 20 else { return nil }
+        return .slow(
+            "database", "\(condition.pendingBytes >> 20) MiB wait beside the database to be taken into it",
+            "end what reads it for hours, such as an open sqlite3 or a copy")
+    }
+
+    private func findingOnDurability(_ condition: DatabaseCondition) -> Finding? {
+        guard !condition.unsafeSettings.isEmpty else { return nil }
+        return .dangerous(
+            "database",
+            "the database runs with \(condition.unsafeSettings.joined(separator: ", ")): after a power cut users, or the end of sessions, may be lost",
+            "set them on for this database")
+    }
+
+    private func findingOnConnections(_ condition: DatabaseCondition) -> Finding? {
+        guard let free = condition.freeConnections, free < databaseConnections else { return nil }
+        return .dangerous(
+            Setting.databaseConnections.rawValue,
+            "the database would give \(max(free, 0)) more connections, and this node takes \(databaseConnections)",
+            "raise max_connections of PostgreSQL, or lower --database-connections; a node that runs has its own already"
+        )
+    }
+
+    private func findingOnDistance(_ condition: DatabaseCondition) -> Finding? {
+        guard condition.roundTrip > 0.01 else { return nil }
+        return .slow(
+            "database", "the database takes \(Int(condition.roundTrip * 1000)) ms to answer",
+            "put the node and the database into the same place")
+    }
+}

@@ -1,0 +1,14 @@
+/// What the environment says, or other programs say in it.
+extension Settings {
+    var findingsOnTheEnvironment: [Finding] {
+        let ours = remarks.map { Finding.note("environment", $0) }
+        let others = warnings.map { Finding.dangerous("environment", $0) }
+        guard let relativeReading else { return ours + others }
+        return ours + others + [
+            .note(
+                Setting.databaseURL.rawValue,
+                "the database is \(database), because three slashes begin at the root directory",
+                "sqlite:\(relativeReading) is in the directory of the process")
+        ]
+    }
+}

@@ -1,0 +1,39 @@
+import Foundation
+import NIOSSL
+import RESTAuth
+
+/// The certificate: how long it is good, and for which names.
+extension Settings {
+    var findingsOnTLS: [Finding] {
+        guard let tls, let leaf = tls.leaf else { return [] }
+        return [validity(of: leaf, in: tls.certificate), names(of: leaf, in: tls.certificate)].compactMap(\.self)
+    }
+
+    private func validity(of leaf: NIOSSLCertificate, in file: String) -> Finding? {
+        let end = Date(timeIntervalSince1970: Double(leaf.notValidAfter))
+        let days = Int(end.timeIntervalSinceNow / 86400)
+        let remedy = "renew it and put the new one in its place"
+        if end < .now { return .wrong(file, "the certificate \(file) expired at \(end.ISO8601Format())", remedy) }
+        if Date(timeIntervalSince1970: Double(leaf.notValidBefore)) > .now {
+            return .wrong(file, "the certificate \(file) is not good yet", "look at the clock, or wait")
+        }
+        guard days < 14 else { return nil }
+        return .dangerous(file, "the certificate \(file) expires at \(end.ISO8601Format())", remedy)
+    }
+
+    private func names(of leaf: NIOSSLCertificate, in file: String) -> Finding? {
+        guard let host = publicURL.flatMap({ URLComponents(string: $0)?.host }) else { return nil }
+        let names = leaf.hostNames
+        guard !names.isEmpty, !names.contains(where: { covers($0, host.lowercased()) }) else { return nil }
+        return .wrong(
+            file,
+            "the certificate \(file) is for \(names.joined(separator: ", ")), and clients are told to use \(host)",
+            "get one for \(host), or correct public_url")
+    }
+
+    /// As RFC 6125 section 6.4.3 has it: a star stands for one label.
+    private func covers(_ name: String, _ host: String) -> Bool {
+        guard name.hasPrefix("*.") else { return name == host }
+        return host.firstIndex(of: ".").map { host[$0...] == name.dropFirst() } ?? false
+    }
+}

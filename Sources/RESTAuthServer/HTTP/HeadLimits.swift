@@ -1,0 +1,46 @@
+import HTTPTypes
+import RESTAuth
+import RESTAuthHummingbird
+
+/// How large the head of a request may be, in bytes: its path and the names and values of its
+/// fields.
+///
+/// A proxy that asks at `/api/verify` sends what a request to another application had, with the
+/// cookies of that application.
+struct HeadLimits: Sendable {
+    /// All of it. The path, and each field, may be half as long.
+    let ordinary: Int
+    /// All of it at `/api/verify`, where one field may be as long as that.
+    let verify: Int
+
+    struct Exceeded: Error {}
+
+    /// What the parser lets through before a path is known.
+    var largest: Int { max(ordinary, verify) }
+
+    /// The sizes of the parts of one head.
+    struct Sizes {
+        private(set) var total = 0
+        private(set) var longest = 0
+
+        mutating func add(_ size: Int) {
+            total += size
+            longest = max(longest, size)
+        }
+    }
+
+    func admit(_ sizes: Sizes, path: String) -> Bool {
+        let isSmall = sizes.total <= ordinary && sizes.longest <= ordinary / 2
+        // Nearly every head is, and then its path does not matter.
+        if isSmall, sizes.total <= verify { return true }
+        return WireText(path).isVerifyPath ? sizes.total <= verify : isSmall
+    }
+
+    func admit(_ head: HTTPRequest) -> Bool {
+        var sizes = Sizes()
+        let path = head.path ?? ""
+        sizes.add(path.utf8.count)
+        for field in head.headerFields { sizes.add(field.name.rawName.utf8.count + field.value.utf8.count) }
+        return admit(sizes, path: path)
+    }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import NIOCore
+import RESTAuth
+import RESTAuthHummingbird
+
+/// What a newcomer reads when the server is up: where it is, and what to try. Everything that is
+/// suggested works under the settings in force.
+struct Banner {
+    /// Who is registered by what is suggested.
+    static let username = "miguel"
+
+    let settings: Settings
+    let addresses: [SocketAddress]
+    /// Whether there is such a user, whose password is known to nobody here.
+    let isNameTaken: Bool
+
+    func show() {
+        let listens = addresses.map { address in
+            if case .unixDomainSocket = address { address.shown } else { "\(settings.scheme)://\(address.shown)" }
+        }.joined(separator: " and ")
+        let policy =
+            switch settings.passwordPolicy {
+            case .open: "open: any password that is not empty (--password-policy nist is stricter)"
+            case .nist: "nist: 15 characters or more, not a common one, not the user name"
+            }
+        let text = """
+            rest-auth \(RESTAuthCommand.version) listens on \(listens)
+            data      \(settings.database)\(otherFile)
+            passwords \(policy)
+            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")
+            Try it:
+            \(suggestions.map { "  \($0)\n" }.joined())
+            """
+        // Nobody has to read it.
+        try? Output.write(text)
+    }
+
+    /// In the root directory nobody wants it who has counted the slashes.
+    private var otherFile: String {
+        guard let name = settings.relativeReading, !name.contains("/") else { return "" }
+        return " (three slashes begin at the root directory; sqlite:\(name) is in this one)"
+    }
+
+    // MARK: What to try
+
+    private var suggestions: [String] {
+        let password = settings.passwordPolicy == .open ? "python" : Self.randomPassword()
+        let (registration, knowsPassword) = registering(password)
+        let credentials = knowsPassword ? "\(Self.username):\(password)" : Self.username
+        return registration + ["/api/token", "/api/resource"].map { curl("-u \(credentials) -i", $0) }
+    }
+
+    /// How that user comes to be, and whether with that password; otherwise curl asks for it.
+    private func registering(_ password: String) -> (commands: [String], knowsPassword: Bool) {
+        if isNameTaken { return ([], false) }
+        // Work is for a program to do, and for no command of ours.
+        if settings.registration == .closed || settings.registrationChallenge != nil {
+            return ([command("users add \(Self.username)")], false)
+        }
+        let isInvited = settings.registration == .invitation
+        let invitation = isInvited ? #","invitation":"CODE""# : ""
+        let body = #"{"username":"\#(Self.username)","password":"\#(password)"\#(invitation)}"#
+        return (
+            (isInvited ? [command("invitations create")] : [])
+                + [curl("-i -X POST -H 'Content-Type: application/json' -d '\(body)'", "/api/users")], true
+        )
+    }
+
+    private func command(_ words: String) -> String {
+        // As it was started, where it is not installed.
+        let program = CommandLine.arguments.first.map { $0.contains("/") ? $0 : "rest-auth" } ?? "rest-auth"
+        return ([Self.quoted(program), words] + settings.commandArguments.map(Self.quoted)).joined(separator: " ")
+    }
+
+    /// To be given on this machine: what stands in front of the server need not be there yet.
+    private func curl(_ options: String, _ path: String) -> String {
+        guard let address = addresses.first else { return "" }
+        let socket = address.isUnixSocket ? " --unix-socket \(Self.quoted(address.pathname ?? ""))" : ""
+        guard let tls = settings.tls else { return "curl\(socket) \(options) http://\(address.reachable)\(path)" }
+        // By a name that the certificate is for, and trusting just that certificate.
+        let publicName = settings.publicURL.flatMap { URLComponents(string: $0)?.host }
+        let names = tls.leaf?.hostNames.map { $0.replacing("*", with: "auth") } ?? []
+        let known = publicName.flatMap { names.contains($0) ? $0 : nil } ?? names.first
+        let host = known.map { name in address.port.map { "\(name):\($0)" } ?? name } ?? address.reachable
+        let way = address.isUnixSocket || known == nil ? socket : " --connect-to \(host):\(address.reachable)"
+        return "curl --cacert \(Self.quoted(tls.certificate))\(way) \(options) https://\(host)\(path)"
+    }
+
+    /// What no list of common passwords has.
+    private static func randomPassword() -> String {
+        let letters = Array("abcdefghjkmnpqrstuvwxyz23456789")
+        let groups = (0..<4).map { _ in String((0..<5).map { _ in letters.randomElement() ?? "x" }) }
+        return groups.joined(separator: "-")
+    }
+
+    /// As one word of a shell.
+    private static func quoted(_ word: String) -> String {
+        let isPlain = word.wholeMatch(of: /[A-Za-z0-9_.,:\/@%+=-]+/) != nil
+        return isPlain ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
+    }
+}

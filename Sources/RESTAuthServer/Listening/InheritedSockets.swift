@@ -1,0 +1,54 @@
+import Foundation
+import NIOCore
+import RESTAuth
+
+/// Sockets that the service manager made and passed on, as `sd_listen_fds(3)` describes: from
+/// descriptor 3 on, as many as `LISTEN_FDS` says, for the process that `LISTEN_PID` names. Their
+/// names (`LISTEN_FDNAMES`) mean nothing here.
+package struct InheritedSockets: Sendable {
+    let descriptors: [Int32]
+    let addresses: [SocketAddress]
+
+    private static let first: Int32 = 3
+
+    /// `nil` where there are none for this process.
+    /// - Throws: `misconfigured` for what is no listening stream socket, which the unit has to say
+    ///   otherwise.
+    package init?(environment: [String: String]) throws {
+        guard let process = environment["LISTEN_PID"], Int32(process) == getpid(),
+            let text = environment["LISTEN_FDS"], let count = Int32(text), count > 0
+        else { return nil }
+        guard count <= 64 else { throw AuthError(.misconfigured, "LISTEN_FDS is \(count): at most 64 are taken") }
+        descriptors = Array(Self.first..<Self.first + count)
+        addresses = try descriptors.map { descriptor in
+            guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else {
+                throw Self.unusable(descriptor, String(cString: strerror(errno)))
+            }
+            guard Self.option(SO_TYPE, of: descriptor) == Int32(SOCK_STREAM.rawValue),
+                Self.option(SO_ACCEPTCONN, of: descriptor) == 1
+            else {
+                throw Self.unusable(
+                    descriptor, "is no stream socket that listens: ListenStream= makes one, and Accept=no")
+            }
+            guard let address = SocketAddress(of: descriptor) else {
+                throw Self.unusable(descriptor, "is of a family that is not served")
+            }
+            return address
+        }
+    }
+
+    /// So that no process that is started by this one takes them for its own.
+    static func forget() {
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+    }
+
+    private static func option(_ name: Int32, of descriptor: Int32) -> Int32? {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+    }
+
+    private static func unusable(_ descriptor: Int32, _ reason: String) -> AuthError {
+        AuthError(.misconfigured, "the socket that the service manager passed on as \(descriptor) \(reason)")
+    }
+}

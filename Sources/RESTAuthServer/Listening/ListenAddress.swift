@@ -1,0 +1,189 @@
+import Foundation
+import NIOCore
+import RESTAuth
+
+/// Where to listen: what `hostname` may be.
+package enum ListenAddress: Sendable, Hashable {
+    /// Every address of the machine, of both families: `*`, `::`, `[::]`.
+    case everywhere
+    /// An address, or a name and every address of this machine that it stands for.
+    case host(String)
+    /// A unix-domain socket: `unix:` and its path.
+    case unixSocket(path: String)
+
+    /// Room for a path in an address of that family, in bytes, with the NUL behind it.
+    private static let pathCapacity = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
+
+    /// - Throws: what is wrong with the text, in words that begin after it.
+    package init(_ text: String) throws(Misreading) {
+        if let path = Self.text(text, after: "unix:") {
+            self = try .unixSocket(path: Self.path(path))
+        } else if let end = text.firstRange(of: "://") {
+            throw Misreading(Self.advice(for: text[end.upperBound...].prefix { !"/?#".contains($0) }, else: "is a URL"))
+        } else if text.utf8.contains(UInt8(ascii: "/")) {
+            throw Misreading("is a path; a unix-domain socket is written unix:\(text)")
+        } else if text.isEmpty || text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) {
+            throw Misreading("is no address or name of this machine: write one without blanks, such as 127.0.0.1")
+        } else if ["*", "::", "[::]"].contains(text) {
+            self = .everywhere
+        } else if Self.isVersion6(text) {
+            self = .host(text)
+        } else if text.hasPrefix("["), text.hasSuffix("]"), Self.isVersion6(String(text.dropFirst().dropLast())) {
+            self = .host(String(text.dropFirst().dropLast()))
+        } else if text.utf8.contains(UInt8(ascii: ":")) {
+            throw Misreading(Self.advice(for: text[...], else: "has a colon and is no address of IPv6"))
+        } else {
+            self = .host(text)
+        }
+    }
+
+    /// Why a text is no place to listen at, and what to write.
+    package struct Misreading: Error {
+        package let reason: String
+        init(_ reason: String) { self.reason = reason }
+    }
+
+    /// `host:port`, which are two settings here.
+    private static func advice(for text: Substring, else reason: String) -> String {
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
+            let port = UInt16(text[text.utf8.index(after: colon)...])
+        else {
+            return text.isEmpty
+                ? "\(reason); write an address such as 127.0.0.1" : "\(reason); write --hostname \(text)"
+        }
+        let host = text[..<colon].isEmpty ? "*" : text[..<colon]
+        return
+            "has a port in it, which is a setting of its own: write --hostname \(host == "*" ? "'*'" : host) --port \(port)"
+    }
+
+    private static func path(_ text: Substring) throws(Misreading) -> String {
+        // As URLs have it.
+        let path = text.hasPrefix("///") ? String(text.dropFirst(2)) : String(text)
+        if path.isEmpty || path.hasSuffix("/") {
+            throw Misreading("names no socket; write unix:/run/rest-auth/rest-auth.sock")
+        }
+        if path.hasPrefix("@") {
+            throw Misreading(
+                "is an abstract socket, which has no owner and no mode, so that anybody may use it; write unix: and a path"
+            )
+        }
+        if path.hasPrefix("//") { throw Misreading("has a host in it; write unix: and a path") }
+        guard path.utf8.count < pathCapacity else {
+            throw Misreading("is longer than the \(pathCapacity - 1) bytes that the path of a socket may have")
+        }
+        return path
+    }
+
+    private static func isVersion6(_ text: String) -> Bool {
+        // Behind it stands the interface of an address that is good on one link only.
+        let address = String(text.prefix { $0 != "%" })
+        return (try? SocketAddress(ipAddress: address, port: 0))?.protocol == .inet6
+    }
+
+    private static func text(_ text: String, after prefix: String) -> Substring? {
+        text.lowercased().hasPrefix(prefix) ? text.dropFirst(prefix.count) : nil
+    }
+
+    // MARK: What it comes to
+
+    /// The addresses to bind, each once.
+    /// - Throws: `misconfigured` for a name that stands for no address.
+    func addresses(port: Int) throws -> [SocketAddress] {
+        switch self {
+        case .everywhere: return [try SocketAddress(ipAddress: "::", port: port)]
+        case .unixSocket(let path): return [try SocketAddress(unixDomainSocketPath: path)]
+        // Whatever a file of names says (RFC 6761 section 6.3).
+        case .host(let host) where host.lowercased() == "localhost":
+            return try ["127.0.0.1", "::1"].map { try SocketAddress(ipAddress: $0, port: port) }
+        case .host(let host): return try Self.resolve(host, port: port)
+        }
+    }
+
+    private static func resolve(_ host: String, port: Int) throws -> [SocketAddress] {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_PASSIVE
+        var found: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(host, String(port), &hints, &found)
+        defer { if let found { freeaddrinfo(found) } }
+        guard status == 0 else { throw AuthError(.misconfigured, unknown(host, status)) }
+        var addresses: [SocketAddress] = []
+        var next = found
+        while let info = next?.pointee {
+            next = info.ai_next
+            let address: SocketAddress? =
+                switch info.ai_family {
+                case AF_INET:
+                    info.ai_addr.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
+                case AF_INET6:
+                    info.ai_addr.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
+                default: nil
+                }
+            if let address, !addresses.contains(address) { addresses.append(address) }
+        }
+        return addresses
+    }
+
+    private static func unknown(_ host: String, _ status: Int32) -> String {
+        let addresses = addresses(ofInterface: host)
+        if !addresses.isEmpty {
+            return "\(host) is a network interface; write one of its addresses: \(addresses.joined(separator: ", "))"
+        }
+        return "\(host) is not an address of this machine, nor a name of one: \(String(cString: gai_strerror(status)))"
+    }
+
+    /// Empty for what is no interface.
+    private static func addresses(ofInterface name: String) -> [String] {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&list) == 0 else { return [] }
+        defer { freeifaddrs(list) }
+        var addresses: [String] = []
+        var next = list
+        while let entry = next?.pointee {
+            next = entry.ifa_next
+            guard String(cString: entry.ifa_name) == name, let address = entry.ifa_addr else { continue }
+            let length: Int
+            switch Int32(address.pointee.sa_family) {
+            case AF_INET: length = MemoryLayout<sockaddr_in>.size
+            case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
+            default: continue
+            }
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            guard getnameinfo(address, socklen_t(length), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+            else {
+                continue
+            }
+            addresses.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+        return addresses
+    }
+}
+
+extension SocketAddress {
+    /// Whether only this machine can reach it.
+    var isLoopback: Bool {
+        switch self {
+        case .v4: ipAddress?.utf8.starts(with: "127.".utf8) == true
+        case .v6: ipAddress == "::1"
+        case .unixDomainSocket: true
+        }
+    }
+
+    /// Host and port for who is on this machine: every address is none to connect to.
+    var reachable: String {
+        switch self {
+        case .v4 where ipAddress == "0.0.0.0", .v6 where ipAddress == "::": "127.0.0.1:\(port ?? 0)"
+        case .unixDomainSocket: "localhost"
+        default: shown
+        }
+    }
+
+    /// As it stands in a URL, or behind `unix:`.
+    var shown: String {
+        switch self {
+        case .v4: "\(ipAddress ?? ""):\(port ?? 0)"
+        case .v6: "[\(ipAddress ?? "")]:\(port ?? 0)"
+        case .unixDomainSocket: "unix:\(pathname ?? "")"
+        }
+    }
+}

@@ -1,0 +1,214 @@
+import Foundation
+import NIOCore
+import RESTAuth
+import Synchronization
+
+/// The sockets that the server listens on, from before anything is made to its end.
+///
+/// Addresses are taken at once, so that a port in use is found before there is a database. Nobody
+/// listens there until ``listen(backlog:)``: a client that came in between would wait for an
+/// answer for ever.
+final class ListeningSockets: Sendable {
+    /// Bound, not listening; empty for a unix-domain socket, whose name is taken when it listens.
+    private let bound: Mutex<[Int32]>
+    private let unixSocket: UnixSocket?
+    private let taken = Mutex<UnixSocket.Taken?>(nil)
+    /// Where; a port that was to be any has a number.
+    let addresses: [SocketAddress]
+    /// Whether the service manager made them.
+    let areInherited: Bool
+
+    /// Takes the configured addresses.
+    /// - Throws: `misconfigured`, with what is in the way and what to do.
+    init(_ settings: Settings) throws {
+        areInherited = false
+        if case .unixSocket(let path) = settings.listenAddress {
+            let socket = UnixSocket(path: path, mode: settings.socketMode, group: settings.socketGroup)
+            try socket.check()
+            bound = Mutex([])
+            unixSocket = socket
+            addresses = try settings.listenAddress.addresses(port: 0)
+        } else {
+            let sockets = try Self.bind(settings.listenAddress, port: settings.port)
+            bound = Mutex(sockets.map(\.descriptor))
+            unixSocket = nil
+            addresses = sockets.map(\.address)
+        }
+    }
+
+    /// Takes over what the service manager passed on.
+    init(_ inherited: InheritedSockets) {
+        areInherited = true
+        bound = Mutex(inherited.descriptors)
+        unixSocket = nil
+        addresses = inherited.addresses
+    }
+
+    deinit { close() }
+
+    /// Begins to listen.
+    /// - Returns: the descriptors, which are the caller's from then on.
+    func listen(backlog: Int32) throws -> [Int32] {
+        if let unixSocket {
+            let socket = try unixSocket.open(backlog: backlog)
+            taken.withLock { $0 = socket }
+            return [socket.descriptor]
+        }
+        let descriptors = bound.withLock { bound in
+            defer { bound = [] }
+            return bound
+        }
+        for (descriptor, address) in zip(descriptors, addresses) {
+            guard Foundation.listen(descriptor, backlog) == 0 else { throw Self.unusable(address, errno) }
+        }
+        return descriptors
+    }
+
+    /// Lets go of what nobody listens on yet, and takes the name of a unix-domain socket away.
+    func close() {
+        bound.withLock { bound in
+            for descriptor in bound { Foundation.close(descriptor) }
+            bound = []
+        }
+        taken.withLock { taken in
+            if let taken { unixSocket?.remove(taken) }
+            taken = nil
+        }
+    }
+
+    // MARK: Binding
+
+    private struct BoundSocket {
+        let descriptor: Int32
+        let address: SocketAddress
+    }
+
+    private static func bind(_ address: ListenAddress, port: Int) throws -> [BoundSocket] {
+        let addresses = try address.addresses(port: port)
+        if address == .everywhere {
+            do {
+                return try bind(addresses, isDualStack: true)
+            } catch  where error.isOfFamily {
+                // A machine without IPv6.
+                return try orExplain { try bind([SocketAddress(ipAddress: "0.0.0.0", port: port)]) }
+            } catch {
+                throw unusable(error.address, error.code)
+            }
+        }
+        // Any port is the same port on all of them, which may be taken on the second.
+        for _ in 0..<(port == 0 && addresses.count > 1 ? 20 : 0) {
+            if let sockets = try? bind(addresses) { return sockets }
+        }
+        return try orExplain { try bind(addresses) }
+    }
+
+    private static func orExplain(_ bind: () throws -> [BoundSocket]) throws -> [BoundSocket] {
+        do {
+            return try bind()
+        } catch let failure as Failure {
+            throw unusable(failure.address, failure.code)
+        }
+    }
+
+    private struct Failure: Error {
+        let address: SocketAddress
+        let code: Int32
+
+        /// The machine has no such address, or none of that family.
+        var isOfFamily: Bool { [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(code) }
+    }
+
+    /// Binds all that this machine has; a name may stand for others as well.
+    private static func bind(_ addresses: [SocketAddress], isDualStack: Bool = false) throws(Failure) -> [BoundSocket] {
+        var sockets: [BoundSocket] = []
+        var failure: Failure?
+        for var address in addresses {
+            // The port that was any for the first.
+            if let port = sockets.first?.address.port { address.port = port }
+            do {
+                sockets.append(try bind(address, isDualStack: isDualStack))
+            } catch {
+                failure = error
+                guard error.isOfFamily else { break }
+            }
+        }
+        if let failure, sockets.isEmpty || !failure.isOfFamily {
+            for socket in sockets { Foundation.close(socket.descriptor) }
+            throw failure
+        }
+        return sockets
+    }
+
+    private static func bind(_ address: SocketAddress, isDualStack: Bool) throws(Failure) -> BoundSocket {
+        let isVersion6 = if case .v6 = address { true } else { false }
+        let descriptor = socket(
+            isVersion6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure(address: address, code: errno) }
+        var (on, only): (Int32, Int32) = (1, isDualStack ? 0 : 1)
+        let length = socklen_t(MemoryLayout<Int32>.size)
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, length)
+        if isVersion6 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &only, length) }
+        guard address.withSockAddr({ Foundation.bind(descriptor, $0, socklen_t($1)) }) == 0,
+            let own = SocketAddress(of: descriptor)
+        else {
+            let code = errno
+            Foundation.close(descriptor)
+            throw Failure(address: address, code: code)
+        }
+        return BoundSocket(descriptor: descriptor, address: own)
+    }
+
+    // MARK: What is in the way
+
+    /// Makes sure that nothing is in the way but, where a server runs, that server.
+    /// - Returns: whether somebody listens there.
+    @discardableResult
+    static func rehearse(_ settings: Settings) throws -> Bool {
+        do {
+            _ = try ListeningSockets(settings)
+            return false
+        } catch let error as AuthError where error.code == .addressInUse {
+            return true
+        }
+    }
+
+    private static func unusable(_ address: SocketAddress, _ code: Int32) -> AuthError {
+        let host = address.ipAddress ?? ""
+        let reason =
+            switch code {
+            case EADDRINUSE: "is in use; stop what listens there or choose another with --port"
+            case EACCES: "needs privileges; choose one above 1023 with --port"
+            case EADDRNOTAVAIL, EAFNOSUPPORT: "cannot be used: \(host) is not an address of this machine"
+            default: "cannot be used: \(String(cString: strerror(code)))"
+            }
+        return AuthError(
+            code == EADDRINUSE ? .addressInUse : .misconfigured, "port \(address.port ?? 0) on \(host) \(reason)")
+    }
+}
+
+extension AuthError.Code {
+    /// Somebody listens there already; never seen by a client.
+    static let addressInUse = AuthError.Code(rawValue: "address_in_use")
+}
+
+extension SocketAddress {
+    /// The address that a socket has.
+    init?(of descriptor: Int32) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let status = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        guard status == 0 else { return nil }
+        let address: SocketAddress? = withUnsafePointer(to: &storage) { storage in
+            switch Int32(storage.pointee.ss_family) {
+            case AF_INET: storage.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
+            case AF_INET6: storage.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
+            case AF_UNIX: storage.withMemoryRebound(to: sockaddr_un.self, capacity: 1) { SocketAddress($0.pointee) }
+            default: nil
+            }
+        }
+        guard let address else { return nil }
+        self = address
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import RESTAuth
+
+/// What `database_url` says of a file of SQLite: `sqlite:` and a path. Two slashes before the path
+/// say nothing.
+struct SQLiteURL {
+    let path: String
+
+    /// `nil` when it names no file of SQLite, in nobody's way of writing that.
+    /// - Parameter place: where it was given, for the message.
+    /// - Throws: `misconfigured` for a database in memory, and for what others write for a file,
+    ///   with what to write here. In all that is repeated there is no place for a password.
+    init?(_ text: String, place: String) throws(AuthError) {
+        guard let rest = Self.rest(of: text, after: "sqlite:") else {
+            guard let foreign = Self.foreignPath(text) else { return nil }
+            throw AuthError(.misconfigured, "\(place) is no URL of ours; for a file of SQLite write sqlite:\(foreign)")
+        }
+        let path = Self.withoutSlashes(rest)
+        guard !Self.isInMemory(path) else {
+            throw AuthError(
+                .misconfigured,
+                "\(place) names no file, or a database in memory, which would end with the process; write sqlite:rest-auth.sqlite"
+            )
+        }
+        if let parameters = path.firstIndex(of: "?") {
+            throw AuthError(
+                .misconfigured,
+                "\(place) has parameters, which SQLite is given none of: write sqlite:\(path[..<parameters])")
+        }
+        if path.hasPrefix("~/") {
+            throw AuthError(
+                .misconfigured,
+                "\(place) begins with ~, which only a shell reads: write sqlite:\(NSHomeDirectory())\(path.dropFirst())"
+            )
+        }
+        self.path = path
+    }
+
+    /// The file that who knows SQLAlchemy means by three slashes, which is another one.
+    static func relativeReading(of text: String) -> String? {
+        rest(of: text, after: "sqlite:///").flatMap { $0.isEmpty || $0.hasPrefix("/") ? nil : $0 }
+    }
+
+    // MARK: What others write
+
+    /// The path as it is written here; `nil` when nothing says that it is one.
+    private static func foreignPath(_ text: String) -> String? {
+        if let driver = text.prefixMatch(of: /sqlite\+[a-z0-9_]+:\/\/\/?/) {
+            return own(String(text[driver.range.upperBound...]))
+        }
+        for scheme in ["jdbc:sqlite:", "sqlite3:", "file:"] {
+            if let rest = rest(of: text, after: scheme) { return own(withoutSlashes(rest)) }
+        }
+        // Also no `password=…` of libpq's other form.
+        return text.isEmpty || text.contains(where: { ":@=".contains($0) }) ? nil : own(text)
+    }
+
+    private static func own(_ path: String) -> String {
+        let name = path.prefix { $0 != "?" }
+        return name.isEmpty || isInMemory(String(name)) ? "rest-auth.sqlite" : String(name)
+    }
+
+    private static func isInMemory(_ path: String) -> Bool {
+        path.isEmpty || path == "/" || path.hasPrefix("file:") || path.hasPrefix("/file:") || path.contains(":memory:")
+    }
+
+    private static func rest(of text: String, after beginning: String) -> String? {
+        text.hasPrefix(beginning) ? String(text.dropFirst(beginning.count)) : nil
+    }
+
+    /// Without the two of a URL; of more, one is left.
+    private static func withoutSlashes(_ rest: String) -> String {
+        let path = rest.hasPrefix("//") ? rest.dropFirst(2) : rest[...]
+        return path.hasPrefix("//") ? "/" + path.drop { $0 == "/" } : String(path)
+    }
+}

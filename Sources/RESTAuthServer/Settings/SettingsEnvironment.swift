@@ -1,0 +1,69 @@
+import RESTAuth
+
+/// The variables of the environment, as far as they are settings.
+struct SettingsEnvironment {
+    private let variables: [String: String]
+    /// Those that are none and only look so.
+    let serviceLinks: [String]
+
+    /// - Throws: `misconfigured` for a name of ours that is no setting: a misspelt setting is a
+    ///   setting not made.
+    init(_ environment: [String: String]) throws {
+        let links = ServiceLinks.names(in: environment)
+        var variables: [String: String] = [:]
+        for (name, value) in environment where !links.contains(name) { variables[Self.withoutMark(name)] = value }
+        let known = Setting.allCases.flatMap {
+            [$0.environmentName] + ($0.isAlsoReadFromFile ? [Self.file($0.environmentName)] : [])
+        }
+        for name in variables.keys.sorted() where name.hasPrefix(Setting.environmentPrefix) {
+            guard known.contains(name) else {
+                throw SettingsSource.unknown(name, known: known, place: "the environment")
+            }
+        }
+        serviceLinks = links
+        self.variables = variables
+    }
+
+    /// The first line of an env file that an editor of Windows has written begins with a byte order
+    /// mark.
+    private static func withoutMark(_ name: String) -> String {
+        name.utf8.starts(with: "\u{FEFF}".utf8) ? String(decoding: name.utf8.dropFirst(3), as: UTF8.self) : name
+    }
+
+    private static func file(_ name: String) -> String { name + "_FILE" }
+
+    /// What the environment says of a setting; of its two names ours counts first.
+    /// - Throws: `misconfigured` for a value beside a file of it, and for characters that could
+    ///   have been meant.
+    func given(_ setting: Setting) throws -> SettingsSource.Given? {
+        let names = [setting.environmentName, setting.platformName].compactMap(\.self)
+        let value = try first(of: names)
+        guard setting.isAlsoReadFromFile, let file = try first(of: names.map(Self.file)) else {
+            return value.map { SettingsSource.Given(setting, $0.text, place: $0.name) }
+        }
+        if let value { throw SettingsSource.contradiction(value.name, file.name) }
+        return SettingsSource.Given(setting, path: file.text.text, place: "\(file.name)=\(file.text.text)")
+    }
+
+    /// The first that is there and not empty.
+    private func first(of names: [String]) throws -> (name: String, text: GivenText)? {
+        for name in names {
+            guard let value = variables[name] else { continue }
+            do {
+                let text = try GivenText(value.utf8)
+                if !text.text.isEmpty { return (name, text) }
+            } catch {
+                throw AuthError(.misconfigured, "\(name) \(error.detail)")
+            }
+        }
+        return nil
+    }
+
+    /// A variable that says that this is the environment of a Flask or Django application, which
+    /// has a `SECRET_KEY` of its own.
+    var applicationVariable: String? {
+        variables.keys.sorted().first {
+            $0.utf8.starts(with: "FLASK_".utf8) || $0 == "SQLALCHEMY_DATABASE_URI" || $0 == "DJANGO_SETTINGS_MODULE"
+        }
+    }
+}

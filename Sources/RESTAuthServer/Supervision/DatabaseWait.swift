@@ -1,0 +1,46 @@
+import Foundation
+import Logging
+import RESTAuth
+import RESTAuthPostgres
+
+extension Settings {
+    /// The core over the configured database, for which a server waits at its start where it was
+    /// told to: `wait_for_database`.
+    /// - Throws: the last reason, when the time is over, and at once what waiting does not mend: a
+    ///   wrong password, a database of another program.
+    func openAuthWhenThere(_ logger: Logger, _ manager: ServiceManager) async throws -> Auth {
+        let end = ContinuousClock.now + .seconds(waitForDatabase)
+        var (said, saidAt) = ("", ContinuousClock.now)
+        while true {
+            do {
+                return try await openAuth(createsMissing: true, isServer: true)
+            } catch let error as AuthError {
+                let rest = end - .now
+                guard rest > .zero, await mayPass(error) else { throw error }
+                // What changes is said at once, what stays as it is every five seconds.
+                if error.detail != said || .now - saidAt >= .seconds(5) {
+                    (said, saidAt) = (error.detail, .now)
+                    logger.notice(
+                        "waiting for the database",
+                        metadata: ["error": "\(said)", "seconds_left": "\(rest.components.seconds)"])
+                }
+                manager.starting("waiting for the database: \(error.detail)", for: 30)
+                try await Task.sleep(for: min(rest, .milliseconds(500)))
+            }
+        }
+    }
+
+    /// Whether the database may be there later, and nobody has to mend anything: it is not reached
+    /// or not found, starts, is locked by somebody, or its directory is not mounted.
+    private func mayPass(_ error: AuthError) async -> Bool {
+        if error.code == .storageUnavailable { return true }
+        return switch database {
+        case .sqlite(let path): !FileManager.default.fileExists(atPath: Self.directory(of: path))
+        case .postgres(let url): await !PostgresStorage.isAnswering(postgresConfiguration(url))
+        }
+    }
+
+    private static func directory(of path: String) -> String {
+        URL(fileURLWithPath: path).deletingLastPathComponent().path
+    }
+}

@@ -1,0 +1,176 @@
+import Foundation
+import Logging
+import RESTAuth
+import ServiceLifecycle
+import UnixSignals
+
+/// What a server takes up while it runs, with all its connections: other TLS files, another list of
+/// breached passwords, another log level.
+///
+/// On SIGHUP it looks at all of them and at the settings. At the TLS files it looks every few
+/// seconds as well, so that who renews a certificate has nothing to tell it. What cannot be used is
+/// said, and what was there before stays.
+struct Reload: Service {
+    /// SIGHUP, heard from before the server says that it is ready.
+    let signals: UnixSignalsSequence
+    let settings: Settings
+    let source: SettingsSource
+    /// Reads the settings file again; the environment of a process does not change.
+    let read: @Sendable () throws -> SettingsSource
+    /// `nil` without TLS, which is turned on and off by a restart only.
+    let certificate: CertificateInUse?
+    let passwords: Passwords
+    let sink: LogSink
+    let manager: ServiceManager
+    let logger: Logger
+
+    private enum Occasion: Sendable { case signal, look }
+
+    private static let pause = Duration.seconds(5)
+
+    func run() async throws {
+        let (occasions, says) = AsyncStream.makeStream(of: Occasion.self, bufferingPolicy: .bufferingNewest(8))
+        let inUse = InUse(settings: settings, source: source)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in signals.cancelOnGracefulShutdown() { says.yield(.signal) }
+                says.finish()
+            }
+            if certificate != nil {
+                group.addTask {
+                    while !Task.isShuttingDownGracefully, !Task.isCancelled {
+                        try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pause) }
+                        says.yield(.look)
+                    }
+                }
+            }
+            for await occasion in occasions {
+                // Files are read, which no task's thread should wait for.
+                await withCheckedContinuation { done in
+                    Thread {
+                        switch occasion {
+                        case .signal: takeUpAll(inUse)
+                        case .look: takeUpCertificate(inUse)
+                        }
+                        done.resume()
+                    }.start()
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// What was taken up last; used by one thread at a time.
+    private final class InUse: @unchecked Sendable {
+        var settings: Settings
+        var source: SettingsSource
+        var certificate: FileState
+        var breached: FileState
+        var breachedFile: String?
+        /// As the TLS files were at the last look, and when they could not be used.
+        var seen: FileState
+        var refused: FileState?
+
+        init(settings: Settings, source: SettingsSource) {
+            (self.settings, self.source) = (settings, source)
+            certificate = settings.tls.state
+            seen = certificate
+            breachedFile = settings.breachedPasswords
+            breached = FileState(of: [settings.breachedPasswords].compactMap(\.self))
+        }
+    }
+
+    // MARK: On SIGHUP
+
+    private func takeUpAll(_ inUse: InUse) {
+        manager.reloading()
+        let names = readSettings(inUse)
+        let changes = [levelChange(inUse), certificateChange(inUse), breachedChange(inUse)].compactMap(\.self)
+        var metadata: Logger.Metadata = ["changed": "\(changes.isEmpty ? "nothing" : changes.joined(separator: "; "))"]
+        if !names.isEmpty { metadata["needs_restart"] = "\(names.joined(separator: ", "))" }
+        logger.notice("read again on SIGHUP", metadata: metadata)
+        manager.ready("serving")
+    }
+
+    /// - Returns: the settings that changed and are read at a start only.
+    private func readSettings(_ inUse: InUse) -> [String] {
+        do {
+            let source = try read()
+            let settings = try Settings(source)
+            let names = Setting.allCases.filter { source[$0]?.value != self.source[$0]?.value }
+            (inUse.settings, inUse.source) = (settings, source)
+            let isTaken: (Setting) -> Bool = { setting in
+                switch setting {
+                case .logLevel: true
+                case .breachedPasswords: settings.passwordPolicy == self.settings.passwordPolicy
+                case .tlsCertificate, .tlsKey: certificate != nil && settings.tls != nil
+                default: false
+                }
+            }
+            return names.filter { !isTaken($0) }.map(\.rawValue)
+        } catch {
+            say("the settings cannot be used, so that those from before stay in force", error)
+            return []
+        }
+    }
+
+    private func levelChange(_ inUse: InUse) -> String? {
+        let (level, before) = (inUse.settings.logLevel ?? .info, sink.level)
+        guard level != before else { return nil }
+        sink.level = level
+        return "log level \(before) to \(level)"
+    }
+
+    private func certificateChange(_ inUse: InUse) -> String? {
+        guard let certificate, let files = inUse.settings.tls else { return nil }
+        let state = inUse.settings.tls.state
+        do {
+            certificate.replace(with: try files.configuration())
+            let isNew = state != inUse.certificate
+            (inUse.certificate, inUse.refused) = (state, nil)
+            return isNew ? "TLS certificate \(files.certificate)" : nil
+        } catch {
+            inUse.refused = state
+            say("the TLS files were not taken up, and the certificate from before stays in use", error)
+            return nil
+        }
+    }
+
+    private func breachedChange(_ inUse: InUse) -> String? {
+        // The policy is the one that the server was started with.
+        guard settings.passwordPolicy == .nist else { return nil }
+        let file = inUse.settings.breachedPasswords
+        let state = FileState(of: [file].compactMap(\.self))
+        guard state != inUse.breached || file != inUse.breachedFile else { return nil }
+        do {
+            let breached = try file.map { file throws(AuthError) in try BreachedPasswords(file: file) }
+            passwords.refuse(breached)
+            (inUse.breached, inUse.breachedFile) = (state, file)
+            return breached.map { "breached passwords \(file ?? "") (\($0.count))" } ?? "no breached passwords"
+        } catch {
+            say("the list of breached passwords was not taken up, and the one from before stays in use", error)
+            return nil
+        }
+    }
+
+    // MARK: Looking
+
+    /// A pair that is the same at two looks, so that none is taken up between the certificate and
+    /// its key. One that is of no use is said once.
+    private func takeUpCertificate(_ inUse: InUse) {
+        let state = inUse.settings.tls.state
+        defer { inUse.seen = state }
+        guard state != inUse.certificate, state != inUse.refused, state == inUse.seen else { return }
+        guard let change = certificateChange(inUse) else { return }
+        logger.notice("read again because it was replaced", metadata: ["changed": "\(change)"])
+    }
+
+    private func say(_ message: String, _ error: any Error) {
+        let reason = (error as? AuthError)?.detail ?? "\(error)"
+        logger.error("\(message)", metadata: ["error": "\(reason)"])
+    }
+}
+
+extension TLSFiles? {
+    fileprivate var state: FileState { FileState(of: map { [$0.certificate, $0.key] } ?? []) }
+}

@@ -1,0 +1,67 @@
+import Foundation
+
+/// The service manager that started this process and wants to know how it is: the protocol of
+/// `sd_notify(3)`, a datagram of lines to the socket that `NOTIFY_SOCKET` names.
+///
+/// Without one, nobody is told anything.
+package struct ServiceManager: Sendable {
+    private let address: [UInt8]?
+    /// How often it wants to hear that the process is alive; `nil` for never.
+    package let watchdogInterval: Duration?
+
+    package init(environment: [String: String]) {
+        address = environment["NOTIFY_SOCKET"].flatMap { name in
+            var bytes = Array(name.utf8)
+            // An abstract name begins with a NUL, which no environment can have.
+            if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 } else if bytes.first != UInt8(ascii: "/") { return nil }
+            return bytes.count < MemoryLayout.size(ofValue: sockaddr_un().sun_path) ? bytes : nil
+        }
+        let isMeant = environment["WATCHDOG_PID"].map { Int32($0) == getpid() } ?? true
+        watchdogInterval =
+            isMeant
+            ? environment["WATCHDOG_USEC"].flatMap { Int64($0) }.flatMap { $0 > 0 ? .microseconds($0 / 2) : nil } : nil
+    }
+
+    /// Whether anybody is there to be told.
+    package var isThere: Bool { address != nil }
+
+    // MARK: What it is told
+
+    func ready(_ status: String) { send("READY=1", "STATUS=\(status)") }
+
+    func stopping() { send("STOPPING=1", "STATUS=finishing what is in flight") }
+
+    /// Until ``ready(_:)`` says that it is done.
+    func reloading() {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        send("RELOADING=1", "MONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
+    }
+
+    func isAlive() { send("WATCHDOG=1") }
+
+    /// The start takes longer, for a reason.
+    /// - Parameter seconds: until when it is to be left alone, if it does not say so again.
+    func starting(_ status: String, for seconds: Int) {
+        send("STATUS=\(status)", "EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)")
+    }
+
+    /// Whoever does not listen misses it: a service manager that is restarted is no reason to stop.
+    private func send(_ lines: String...) {
+        guard let address else { return }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: address) }
+        // The length is part of an abstract name.
+        let length = socklen_t(MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2) + socklen_t(address.count)
+        let text = Array(lines.map { $0.replacing("\n", with: " ") }.joined(separator: "\n").utf8)
+        withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                while sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), $0, length) < 0, errno == EINTR {}
+            }
+        }
+    }
+}

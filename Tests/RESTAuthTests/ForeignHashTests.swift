@@ -1,0 +1,463 @@
+import Foundation
+import PasswordHashing
+import RESTAuth
+import RESTAuthSQLite
+import Support
+import Testing
+
+/// A hash as it lies about at another system, by `Tests/Scripts/foreign_hashes.py`.
+struct ForeignHashVector: Decodable, Sendable {
+    let maker: String
+    let password: String
+    let hash: String
+    let strength: String
+    let pepper: String?
+    let construction: String?
+
+    static func all() throws -> [ForeignHashVector] { try loaded.get() }
+    private static let loaded = Result { try PasswordHashVector.load([ForeignHashVector].self, "foreign-hashes") }
+
+    func peppers() throws -> (pepper: PasswordPepper, use: PepperUse)? {
+        guard let pepper, let construction = construction.flatMap(PasswordPepper.Construction.init) else { return nil }
+        let known = try #require(try PasswordPepper(Array(pepper.utf8)))
+        return (known, PepperUse(construction, of: known))
+    }
+}
+
+@Suite struct ForeignHashTests {
+    private func strength(_ hash: ForeignHash) -> String { "\(hash.strength)" }
+
+    // MARK: Taken
+
+    @Test(arguments: try ForeignHashVector.all().map(\.maker).reduce(into: Set()) { $0.insert($1) }.sorted())
+    func onlyThePasswordVerifiesOfWhatIsStored(maker: String) throws {
+        for vector in try ForeignHashVector.all() where vector.maker == maker {
+            let hash = try ForeignHash(vector.hash)
+            #expect(strength(hash) == vector.strength, "\(vector.hash) at \(hash.cost(wrappedAt: .standard))")
+            let peppers = try vector.peppers()
+            let text = try hash.stored(cost: .standard, pepper: peppers?.use)
+            let stored = try #require(PasswordHash(text), "\(text) of \(vector.hash)")
+            #expect(HashLimit().admits(stored.cost) && HashLimit().admits(hash.cost(wrappedAt: .standard)))
+            #expect(
+                try stored.verify(Array(vector.password.utf8), pepper: peppers?.pepper), "\(text) of \(vector.hash)")
+            // The others differ in the password only, and each of these takes an Argon2id hash.
+            for wrong in ["pythonx", ""] where vector.password == "python" {
+                #expect(try !stored.verify(Array(wrong.utf8), pepper: peppers?.pepper), "\(text) of \(vector.hash)")
+            }
+            // Nothing of it is stored that could be guessed at faster.
+            if hash.isWrapped {
+                #expect(stored.scheme == .wrapped && stored.cost.memoryKiB >= Argon2id.minimumMemory)
+                #expect(!text.contains(vector.hash.suffix(12).lowercased()))
+            }
+            #expect(!stored.isAsCostly(as: .standard) || hash.strength == .strong)
+        }
+    }
+
+    @Test func whatIsStoredIsReadAgainAndNotWrappedTwice() throws {
+        let vectors = try ForeignHashVector.all().filter { $0.password == "python" || $0.password == "hashcat" }
+        for vector in vectors {
+            let stored = try ForeignHash(vector.hash).stored(cost: .standard, pepper: vector.peppers()?.use)
+            let again = try ForeignHash(stored)
+            #expect(again.strength == .strong, "\(stored)")
+            #expect(again.hasPepper == (vector.pepper != nil))
+            #expect(try again.stored(cost: .standard) == stored)
+        }
+    }
+
+    @Test func aDecoyOfWhatIsStoredIsTheSameWorkAndNobodysPassword() throws {
+        for vector in try ForeignHashVector.all() where vector.password == "python" {
+            let peppers = try vector.peppers()
+            let stored = try #require(
+                PasswordHash(ForeignHash(vector.hash).stored(cost: .standard, pepper: peppers?.use)))
+            let decoy = stored.decoy()
+            #expect((decoy.shape, decoy.cost, decoy.pepper) == (stored.shape, stored.cost, stored.pepper))
+            #expect(try !decoy.verify(Array(vector.password.utf8), pepper: peppers?.pepper))
+        }
+    }
+
+    @Test func aHashDoesNotPrintItself() throws {
+        for vector in try ForeignHashVector.all() {
+            let hash = try ForeignHash(vector.hash)
+            var dumped = ""
+            dump(hash, to: &dumped)
+            for text in ["\(hash)", String(reflecting: hash), dumped] {
+                #expect(!text.contains(vector.hash.suffix(10)) && !text.contains(vector.hash.dropFirst(12).prefix(10)))
+            }
+        }
+    }
+
+    /// What Werkzeug and Django write alike, and Joomla and osCommerce.
+    @Test func aSaltOnEitherSideIsFound() throws {
+        let origins = try ForeignHashVector.all().filter { $0.password == "python" && $0.hash.hasPrefix("sha1$") }
+        #expect(origins.count == 3)
+        for vector in origins {
+            let stored = try #require(PasswordHash(ForeignHash(vector.hash).stored(cost: .standard)))
+            #expect(stored.shape.contains("ways=2"))
+            // Both are computed, so it is twice the work.
+            #expect(stored.cost.milliseconds > 2 * 15)
+        }
+    }
+
+    @Test func wrappingsGoInsideEachOther() throws {
+        let bcrypt = "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+        for text in [
+            bcrypt, "{bcrypt}\(bcrypt)", "{BCRYPT}\(bcrypt)", "{CRYPT}\(bcrypt)", "{crypt}\(bcrypt)",
+            "{BLF-CRYPT}\(bcrypt)",
+            "b'\(bcrypt)'", "b\"\(bcrypt)\"", "{ldap}{CRYPT}\(bcrypt)",
+            "\\x" + bcrypt.utf8.map { String($0, radix: 16) }.joined(),
+            Data("{CRYPT}\(bcrypt)".utf8).base64EncodedString(),
+        ] {
+            let hash = try ForeignHash(text)
+            #expect(try hash.stored(cost: .standard) == bcrypt, "\(text)")
+        }
+    }
+
+    /// Old libraries filled the two bits of a salt's last digit that bcrypt does not read.
+    @Test func spareBitsOfABcryptSaltAreCleared() throws {
+        let hash = "$2a$05$c92SVSfjeiCD6F2nAD6y0u"
+        let digest = "XH5ThVXMTLyiS2rTZMNPnnZZL1HBXOa"
+        for last in ["u", "v", "w", "x"] {
+            let text = hash.dropLast() + last + digest
+            #expect(try ForeignHash(String(text)).stored(cost: .standard) == hash + digest)
+        }
+    }
+
+    // MARK: Refused
+
+    @Test(arguments: [
+        ("", "there is no password hash"), ("python", "not understood, or cut off, or the password itself"),
+        ("{noop}python", "the password itself stands there"), ("{PLAIN}python", "the password itself stands there"),
+        ("{CLEARTEXT}python", "the password itself stands there"),
+        ("plain$$python", "the password itself stands there"),
+        ("$2x$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe", "bcrypt as $2x$"),
+        ("{CRYPT}$2x$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe", "bcrypt as $2x$"),
+        ("$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/", "bcrypt, which has 60 characters"),
+        ("$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", "Argon2d"),
+        ("$argon2id$m=65536,t=3,p=4$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", "Argon2, version 1.3"),
+        ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd", "yescrypt of crypt(3), but is cut off"),
+        ("{CRYPT}rl.3StKT.4T8M", "only eight characters"), ("rl.3StKT.4T8M", "only eight characters"),
+        ("crypt$$abJnggxhB/yWI", "only the first eight characters"),
+        ("{SCRAM-SHA-256}4096,c2FsdA==,aaa,bbb", "one way of signing in"),
+        ("{NT}8846F7EAEE8FB117AD06BDD830B7586C", "one way"),
+        ("SCRAM-SHA-256$4096:c2FsdA==$aaa:bbb", "one way of signing in only"),
+        ("{SASL}miguel@EXAMPLE.COM", "another system"),
+        ("{SSHA}kurz", "{SSHA}, but is cut off"),
+        ("{SHA}AZKja92fbuuB9SpRlHqaoXxbTc43Mzc2MDM1Ng==", "{SHA}, but is cut off"),
+        ("{XYZ}abc", "{…}, which is not understood".replacing("…", with: "xyz")),
+        ("{<script>}abc", "{…}, which is not"),
+        ("$foo$bar$bazbazbazbaz", "$foo$, which is not understood"),
+        (#"{"type":"otp","credentialData":"{}","secretData":"{}"}"#, "no password but of another type"),
+        (#"{"a":1}"#, "no password of Keycloak"), ("{", "not understood"), ("{}", "no password of Keycloak"),
+        ("sha256$saltsalt$abc", "not understood"), ("$6$rounds=5000$salt$abc", "SHA-512 of crypt(3)"),
+        ("U$S$Dabc", "Drupal 7"), ("pbkdf2:sha224:1000$salt$00", "PBKDF2 of Werkzeug"),
+    ])
+    func whatIsNotUnderstoodIsRefusedWithItsName(text: String, reason: String) {
+        let refusal = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) }
+        #expect(refusal?.reason.contains(reason) == true, "\(refusal?.reason ?? "")")
+        // The rest may be a password.
+        #expect(text.count < 6 || refusal?.reason.contains(text.suffix(6)) == false)
+        #expect(PasswordHash(text) == nil)
+    }
+
+    @Test func aLongOrEndlessTextIsRefused() {
+        for text in [
+            String(repeating: "{ldap}", count: 20) + "x", String(repeating: "a", count: 1 << 20),
+            String(repeating: "[", count: 4000), String(repeating: "{\"a\":", count: 800),
+            "{" + String(repeating: "a", count: 4090) + "}",
+            "b'" + String(repeating: "b'", count: 100) + String(repeating: "'", count: 101),
+            "\\x" + String(repeating: "5c78", count: 1000),
+        ] { #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) } }
+    }
+
+    @Test func numbersThatAreTooGreatAreRefused() throws {
+        func aspNet(_ prf: UInt8, _ iterations: [UInt8], _ salt: [UInt8]) -> String {
+            Data([1, 0, 0, 0, prf] + iterations + salt + [UInt8](repeating: 1, count: 48)).base64EncodedString()
+        }
+        #expect(try ForeignHash(aspNet(1, [0, 0, 0x27, 0x10], [0, 0, 0, 16])).strength == .strong)
+        for text in [
+            aspNet(3, [0, 0, 0x27, 0x10], [0, 0, 0, 16]), aspNet(1, [0, 0, 0, 0], [0, 0, 0, 16]),
+            aspNet(1, [0, 0, 0x27, 0x10], [0xFF, 0xFF, 0xFF, 0xFF]), aspNet(1, [0, 0, 0x27, 0x10], [0, 0, 0, 0]),
+            aspNet(1, [0, 0, 0x27, 0x10], [0, 0, 0, 48]), aspNet(1, [0, 0, 0x27, 0x10], [0, 0, 0, 40]),
+        ] { #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) } }
+        let dear = try ForeignHash(aspNet(2, [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 16]))
+        #expect(!HashLimit().admits(dear.cost(wrappedAt: .standard)))
+    }
+
+    @Test func noMutationIsTakenForTheHash() throws {
+        var random = SplitMix(state: 21)
+        let vectors = try ForeignHashVector.all().filter { $0.password == "python" && $0.pepper == nil }
+        let alphabet = Array("$$,,:=./+{}0123456789ABZabmprtvxyz\0\n \"\\".utf8) + [0x80, 0xFF]
+        for _ in 0..<3000 {
+            let vector = try #require(vectors.randomElement(using: &random))
+            var bytes = Array(vector.hash.utf8)
+            let index = Int.random(in: 0..<bytes.count, using: &random)
+            let stranger = try #require(alphabet.randomElement(using: &random))
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: bytes[index] = stranger
+            case 1: bytes.insert(stranger, at: index)
+            case 2: bytes.remove(at: index)
+            default: bytes.removeSubrange(index...)
+            }
+            // What is read is another hash of the same form, or one that is wrapped.
+            guard let hash = try? ForeignHash(String(decoding: bytes, as: UTF8.self)) else { continue }
+            let cost = hash.cost(wrappedAt: .standard)
+            #expect(cost.milliseconds > 0 && cost.memoryKiB > 0)
+        }
+    }
+
+    // MARK: What is stored
+
+    static let bounds: [(text: String, fits: [String], doesNot: [String])] = [
+        (
+            "$pbkdf2-sha256$#$c2FsdA$\(String(repeating: "A", count: 43))", ["i=1,l=32", "i=4294967295,l=32"],
+            [
+                "i=0,l=32", "i=4294967296,l=32", "i=1,l=31", "i=1,l=33", "i=1", "l=32,i=1", "i=01,l=32", "i=1,l=032",
+                "i=,l=", "",
+            ]
+        ),
+        (
+            "$pbkdf2-sha512$i=1,l=#AA", ["16$c2FsdA$AAAAAAAAAAAAAAAAAAAA"],
+            [
+                "15$c2FsdA$AAAAAAAAAAAAAAAAAA", "16$$AAAAAAAAAAAAAAAAAAAA", "16$c2FsdA=$AAAAAAAAAAAAAAAAAAAA",
+                "16$c2FsdA$",
+            ]
+        ),
+        (
+            "$wrapped$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA$#",
+            [
+                "$1$salt$", "$apr1$salt$", "$digest$md5,password,i=1$$", "$digest$sha1,hmac+prefix,i=1$c2FsdA$",
+                "$digest$sha256,prefix,i=1024$c2FsdA$", "$pbkdf2-sha1$i=1000,l=20$c2FsdA$", "$5$rounds=1000$salt$",
+                "$P$7saltsalt", "$2b$04$R/MVldrSLi0gqhmdDIWCse",
+            ],
+            [
+                "", "$", "$1$", "$1$salt", "$1$salt$bd19hyF6ctxbmNo2SqPnE/", "$1$saltsalts$",
+                "$digest$md5,password,i=1$c2FsdA$",
+                "$digest$md5,hmac,i=1$$", "$digest$md5,none,i=1$$", "$digest$md4,password,i=1$$",
+                "$digest$md5,password,i=0$$",
+                "$digest$md5,password,i=65536$$", "$digest$md5,password$$", "$digest$md5,hmac+hmac,i=1$c2FsdA$",
+                "$pbkdf2-sha1$1000$c2FsdA$", "pbkdf2:sha1:1000$salt$", "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$",
+                "$wrapped$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA$$1$salt$",
+                "$pepper$suffix$00000000$$1$salt$",
+                "$S$D", "x",
+            ]
+        ),
+        (
+            "$pepper$#$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe",
+            ["suffix$0123abcd$", "prefix$0123abcd$", "hmac-sha512$0123abcd$"],
+            [
+                "suffix$0123ABCD$", "suffix$0123abc$", "suffix$0123abcde$", "suffix$", "infix$0123abcd$", "$0123abcd$",
+                "suffix$0123abcd$$", "suffix$0123abcd$$pepper$suffix$0123abcd$",
+            ]
+        ),
+        (
+            "$y$#X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
+            ["j9T$F5Jx5fExrKuPp53xLKQ..1$", "j75$abcd$", "jFT$abcd$"],
+            [
+                "j9T$abc$", "j9T$$", "j65$abcd$", "jGT$abcd$", "j74$abcd$", "j9U$abcd$", "j9$abcd$", "j9T/$abcd$",
+                "/9T$abcd$",
+                "j9T$a:cd$", "$abcd$",
+            ]
+        ),
+        ("$S$#saltsalt\(String(repeating: "A", count: 43))", ["5", "D", "S"], ["4", ".", "T", "", "DD"]),
+        ("$S$D#\(String(repeating: "A", count: 43))", ["saltsalt"], ["saltsal", "saltsaltA", "salt=alt", ""]),
+        ("#D\(String(repeating: "A", count: 51))", ["$S$", "U$S$"], ["UU$S$", "u$S$", "$s$", "$S", "U"]),
+        (
+            "$wp$2y$#$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe", ["05", "10", "31"],
+            ["5", "3", "03", "32", ""]
+        ),
+    ]
+
+    @Test(arguments: bounds.map(\.text)) func whatIsOutOfBoundsIsNotStored(text: String) throws {
+        let (_, fits, doesNot) = try #require(Self.bounds.first { $0.text == text })
+        for part in fits {
+            let hash = try #require(PasswordHash(text.replacing("#", with: part)), "\(text) with \(part)")
+            #expect(hash.cost.milliseconds > 0 && hash.cost.memoryKiB > 0 && hash.cost.memoryKiB <= 4 << 20)
+            let decoy = hash.decoy()
+            #expect((decoy.shape, decoy.cost, decoy.pepper) == (hash.shape, hash.cost, hash.pepper))
+        }
+        for part in doesNot { #expect(PasswordHash(text.replacing("#", with: part)) == nil, "\(text) with \(part)") }
+    }
+
+    /// Digests that are too fast are stored inside an Argon2id hash only, and a setting is no hash.
+    @Test(arguments: [
+        "$1$saltsalt$bd19hyF6ctxbmNo2SqPnE/", "$apr1$71850310$gh9m4xcAn3MGxogwX/ztb.",
+        "$digest$md5,password,i=1$$XUFAKrxLKna5cZ2REBfFkg", "$5$rounds=1000$salt$", "$2b$04$R/MVldrSLi0gqhmdDIWCse",
+        "$P$Bsaltsalt", "$pbkdf2-sha256$i=1000,l=32$c2FsdA$",
+    ])
+    func whatIsTooFastIsNoStoredHash(text: String) {
+        #expect(PasswordHash(text) == nil)
+    }
+
+    @Test func aBitMoreOrLessOfAWrappedHashIsAnother() throws {
+        let stored = try ForeignHash("5f4dcc3b5aa765d61d8327deb882cf99").stored(cost: .standard)
+        #expect(try #require(PasswordHash(stored)).verify(Array("password".utf8)))
+        let bytes = Array(stored.utf8)
+        for index in bytes.indices {
+            var flipped = bytes
+            flipped[index] ^= 1
+            guard let hash = PasswordHash(String(decoding: flipped, as: UTF8.self)), HashLimit().admits(hash.cost)
+            else {
+                continue
+            }
+            #expect(try !hash.verify(Array("password".utf8)))
+        }
+    }
+
+    /// The digest of one kind is no password of another: what is wrapped is told by its setting.
+    @Test func theDigestItselfSignsNobodyIn() throws {
+        let md5 = "5f4dcc3b5aa765d61d8327deb882cf99"
+        let hash = try #require(PasswordHash(ForeignHash(md5).stored(cost: .standard)))
+        #expect(try hash.verify(Array("password".utf8)))
+        #expect(try !hash.verify(Array(md5.utf8)))
+    }
+}
+
+@Suite struct PasswordPepperTests {
+    private let bcrypt = "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+
+    @Test func theIdIsTheSameForTheSamePepperAndSaysNothingOfIt() throws {
+        let (one, same, other) = try (
+            PasswordPepper(Array("pepper".utf8)), PasswordPepper(Array("pepper".utf8)),
+            PasswordPepper(Array("Pepper".utf8))
+        )
+        #expect(one?.id == same?.id && one?.id != other?.id)
+        #expect(one?.id.wholeMatch(of: #/[0-9a-f]{8}/#) != nil)
+        var dumped = ""
+        dump(one, to: &dumped)
+        #expect(!dumped.contains("pepper\"") && !"\(dumped)\(String(reflecting: one))".contains("112, 101"))
+    }
+
+    @Test func anEmptyOneIsNone() throws {
+        #expect(try PasswordPepper([]) == nil)
+        #expect(try PasswordPepper([UInt8](repeating: 1, count: 1025)) == nil)
+        #expect(try PasswordPepper([UInt8](repeating: 1, count: 1024)) != nil)
+    }
+
+    @Test func withoutThePepperNothingIsVerified() throws {
+        let (pepper, other) = try (
+            #require(try PasswordPepper(Array("pepper".utf8))), #require(try PasswordPepper(Array("salt".utf8)))
+        )
+        let text = try ForeignHash(bcrypt).stored(cost: .standard, pepper: PepperUse(.suffix, of: pepper))
+        let hash = try #require(PasswordHash(text))
+        #expect(!hash.isAsCostly(as: .standard))
+        for given in [nil, other] {
+            #expect(!hash.isVerifiable(with: given))
+            #expect(throws: PasswordHashingError.pepperMissing) { try hash.verify([0x78], pepper: given) }
+        }
+        #expect(hash.isVerifiable(with: pepper))
+        #expect(try !hash.verify([0x78], pepper: pepper))
+        let plain = try #require(PasswordHash(bcrypt))
+        #expect(plain.isVerifiable(with: nil) && plain.isVerifiable(with: other))
+    }
+
+    /// C ends at a NUL byte, so what stands after it would count for nothing.
+    @Test func aPepperWithANULByteFitsOnlyWhereAllOfItCounts() throws {
+        let vector = try #require(ForeignHashVector.all().first { $0.hash.hasPrefix("b'") })
+        let pepper = try #require(try PasswordPepper([0x00, 0x78]))
+        let text = try ForeignHash(vector.hash).stored(cost: .standard, pepper: PepperUse(.suffix, of: pepper))
+        #expect(try !#require(PasswordHash(text)).verify(Array(vector.password.utf8), pepper: pepper))
+        let own = try Argon2id.standard.hash(Array("python".utf8) + [0x00, 0x78])
+        let peppered = try ForeignHash(own).stored(cost: .standard, pepper: PepperUse(.suffix, of: pepper))
+        #expect(try #require(PasswordHash(peppered)).verify(Array("python".utf8), pepper: pepper))
+    }
+
+    /// Ours with a pepper before it is not what is written here.
+    @Test func anOwnHashWithAPepperIsOutdated() throws {
+        let pepper = try #require(try PasswordPepper(Array("pepper".utf8)))
+        let own = try Argon2id.standard.hash(Array("xpepper".utf8))
+        let text = try ForeignHash(own).stored(cost: .standard, pepper: PepperUse(.suffix, of: pepper))
+        let hash = try #require(PasswordHash(text))
+        #expect(try hash.verify([0x78], pepper: pepper))
+        #expect(!hash.isAsCostly(as: .standard))
+    }
+}
+
+/// Users with such hashes sign in, and are then like all others.
+@Suite struct ForeignSignInTests {
+    private func stored(_ test: TestAuth, _ name: String) async throws -> String {
+        try #require(await test.storage.credentials(canonicalUsername: name)).passwordHash
+    }
+
+    @Test func aWrappedHashIsReplacedAtTheFirstSignIn() async throws {
+        let test = try await TestAuth()
+        // One of each form: they are dear, and others run meanwhile.
+        let vectors = try ForeignHashVector.all().filter { vector in
+            vector.password == "python" && vector.pepper == nil && vector.strength != "strong"
+                && ["sha256$", "sha1$", "$apr1$", "{SSHA}", "{PBKDF2}", "AA"].contains(where: vector.hash.hasPrefix)
+        }
+        #expect(vectors.count > 8)
+        for (number, vector) in vectors.enumerated() {
+            let hash = try ForeignHash(vector.hash).stored(cost: .standard)
+            _ = try await test.storage.insertUser(Username("user\(number)"), passwordHash: hash, at: test.clock.now)
+            await test.expect(.invalidCredentials) {
+                try await test.auth.login.attempt("user\(number)", password: "Python")
+            }
+            #expect(try await stored(test, "user\(number)") == hash)
+            _ = try await test.auth.login.attempt("user\(number)", password: "python")
+            #expect(
+                try await stored(test, "user\(number)").hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"), "\(vector.hash)")
+            _ = try await test.auth.login.attempt("user\(number)", password: "python")
+        }
+    }
+
+    @Test func aPepperIsNeededUntilTheFirstSignInAndNotAfter() async throws {
+        let vectors = try ForeignHashVector.all().filter { $0.password == "pässwörd" && $0.pepper != nil }
+        #expect(vectors.count == 5)
+        let known = try #require(try vectors[0].peppers()?.pepper)
+        let secret = InstanceSecret()
+        let with = try await TestAuth(over: SQLiteStorage(), secret: secret) { $0.passwordPepper = known }
+        let without = try await TestAuth(over: with.storage, secret: secret)
+        for (number, vector) in vectors.enumerated() {
+            let use = try #require(try vector.peppers()?.use)
+            let hash = try ForeignHash(vector.hash).stored(cost: .standard, pepper: use)
+            #expect(!hash.contains(vector.pepper ?? ""))
+            _ = try await with.storage.insertUser(Username("user\(number)"), passwordHash: hash, at: with.clock.now)
+        }
+        #expect(try await without.auth.missingPeppers().map(\.users).reduce(0, +) == 5)
+        #expect(try await with.auth.missingPeppers().isEmpty)
+        for number in vectors.indices {
+            let name = "user\(number)"
+            await without.expect(.invalidCredentials) {
+                try await without.auth.login.attempt(name, password: "pässwörd")
+            }
+            await with.expect(.invalidCredentials) { try await with.auth.login.attempt(name, password: "pässwörd ") }
+            _ = try await with.auth.login.attempt(name, password: "pässwörd")
+            _ = try await without.auth.login.attempt(name, password: "pässwörd")
+        }
+        #expect(try await without.auth.missingPeppers().isEmpty)
+    }
+
+    @Test func aNameThatNobodyHasGetsTheKindsThatUsersHave() async throws {
+        let vectors = try ForeignHashVector.all().filter { $0.password == "python" }
+        let peppered = try #require(vectors.first { $0.construction == "suffix" })
+        let weak = try #require(vectors.first { $0.hash.hasPrefix("sha1$") })
+        let peppers = try #require(try peppered.peppers())
+        let test = try await TestAuth(over: SQLiteStorage(), secret: InstanceSecret()) {
+            $0.passwordPepper = peppers.pepper
+        }
+        for (number, hash) in [
+            try ForeignHash(weak.hash).stored(cost: .standard),
+            try ForeignHash(peppered.hash).stored(cost: .standard, pepper: peppers.use),
+        ].enumerated() {
+            _ = try await test.storage.insertUser(Username("user\(number)"), passwordHash: hash, at: test.clock.now)
+        }
+        try await test.auth.passwords.decoys.update()
+        let kinds = try Set((0..<100).map { test.auth.passwords.decoys.hash(for: try Username("nobody\($0)")).scheme })
+        #expect(kinds == [.wrapped, .bcrypt])
+        for number in 0..<20 {
+            await test.expect(.invalidCredentials) {
+                try await test.auth.login.attempt("nobody\(number)", password: "python")
+            }
+        }
+    }
+
+    /// Without the pepper there is nothing to compare with: such a user is like one that nobody is.
+    @Test func whoseHashNeedsAnotherPepperIsNoDecoy() async throws {
+        let vector = try #require(ForeignHashVector.all().first { $0.construction == "suffix" })
+        let test = try await TestAuth()
+        let hash = try ForeignHash(vector.hash).stored(cost: .standard, pepper: vector.peppers()?.use)
+        _ = try await test.storage.insertUser(Username("miguel"), passwordHash: hash, at: test.clock.now)
+        try await test.auth.passwords.decoys.update()
+        #expect(test.auth.passwords.decoys.hash(for: try Username("nobody")).isAsCostly(as: .standard))
+    }
+}

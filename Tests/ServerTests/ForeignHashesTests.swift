@@ -1,0 +1,201 @@
+import Foundation
+import GRDB
+import Support
+import Testing
+
+/// The hashes of other systems, from a list or a database by the command to a sign-in.
+@Suite struct ForeignHashesTests {
+    let directory: TemporaryDirectory
+    let database: TestDatabase
+
+    private struct Vector: Decodable {
+        let password: String
+        let hash: String
+        let strength: String
+        let construction: String?
+        let pepper: String?
+    }
+
+    init() async throws {
+        directory = try TemporaryDirectory()
+        database = try await directory.database()
+    }
+
+    private func vectors() throws -> [Vector] {
+        let file = ExternalProcess.repository.appending(path: "Tests/Vectors/foreign-hashes.json")
+        return try JSONDecoder().decode([Vector].self, from: Data(contentsOf: file)).filter { $0.password == "python" }
+    }
+
+    private func users(
+        _ arguments: String..., input: String? = nil, environment: [String: String] = [:]
+    ) async throws -> CommandOutcome {
+        try await runCommand(
+            ["users"] + arguments + ["--database", database.url],
+            environment: database.environment.merging(environment) { $1 }, directory: directory, input: input)
+    }
+
+    /// For this database, where nobody has to wait for others.
+    private func server(environment: [String: String] = [:]) async throws -> RunningServer {
+        try await RunningServer(
+            ["--throttle", "no", "--hashing-patience", "600"], environment: environment, directory: directory)
+    }
+
+    private func list(_ hashes: [String]) throws -> String {
+        try hashes.enumerated().map { number, hash in
+            let line = ["username": "user-\(number)", "password_hash": hash]
+            return String(decoding: try JSONSerialization.data(withJSONObject: line), as: UTF8.self) + "\n"
+        }.joined()
+    }
+
+    private func status(_ name: String, _ password: String, at server: RunningServer) async throws -> Int {
+        try await server.send("GET", "/api/resource", headers: [basic(name, password)]).status
+    }
+
+    @Test func whatIsTooFastComesInOnRequestOnlyAndNeverAsItIs() async throws {
+        let weak = try vectors().filter { $0.strength == "weak" && $0.pepper == nil }.map(\.hash)
+        let input = try list(weak)
+        let refused = try await users("import", "--jsonl", "-", input: input)
+        #expect(refused.status == 1)
+        #expect(refused.output.contains("Nothing was written") && refused.output.contains("too weak \(weak.count)"))
+        #expect(refused.error.contains("sha256$ of Werkzeug before 3"), "\(refused.error)")
+        #expect(refused.error.contains("--accept-weak-hashes takes it, inside an Argon2id hash"))
+
+        let trial = try await users("import", "--jsonl", "-", "--accept-weak-hashes", "--dry-run", input: input)
+        #expect(trial.output.hasPrefix("Nothing was written. Would be imported: \(weak.count);"), "\(trial.error)")
+        let taken = try await users("import", "--jsonl", "-", "--accept-weak-hashes", input: input)
+        #expect(taken.output == "Imported: \(weak.count); there already: 0; refused: 0.\n", "\(taken.error)")
+        let exported = try await users("export", "--include-password-hashes").output
+        #expect(exported.split(separator: "\n").count == weak.count)
+        for line in exported.split(separator: "\n") {
+            #expect(line.contains(#""password_hash":"$wrapped$v=19$m=19456"#))
+        }
+        for hash in weak { #expect(!exported.contains(hash.suffix(12).lowercased())) }
+        // Again nobody is hashed, and an export comes in elsewhere.
+        #expect(
+            try await users("import", "--jsonl", "-", "--accept-weak-hashes", input: input).output.contains(
+                "already: \(weak.count)"))
+
+        let server = try await server()
+        for (number, hash) in weak.enumerated() where number.isMultiple(of: 5) {
+            #expect(try await status("user-\(number)", "Python", at: server) == 401)
+            #expect(try await status("user-\(number)", "python", at: server) == 200, "\(hash)")
+            #expect(try await status("user-\(number)", hash, at: server) == 401)
+        }
+        #expect(try await server.stop() == 0)
+        let upgraded = try await users("export", "--include-password-hashes").output
+        #expect(upgraded.contains(#""username":"user-0","#) && upgraded.contains(#""password_hash":"$argon2id$v=19"#))
+    }
+
+    @Test func whatIsSlowEnoughComesInUnasked() async throws {
+        let hashes = try vectors().filter { $0.strength != "weak" && $0.pepper == nil }.map(\.hash)
+        let outcome = try await users("import", "--jsonl", "-", input: list(hashes))
+        #expect(outcome.output == "Imported: \(hashes.count); there already: 0; refused: 0.\n", "\(outcome.error)")
+        let server = try await server()
+        for (number, hash) in hashes.enumerated() where number.isMultiple(of: 4) {
+            #expect(try await status("user-\(number)", "python", at: server) == 200, "\(hash)")
+            #expect(try await status("user-\(number)", "pythoN", at: server) == 401, "\(hash)")
+        }
+        #expect(try await server.stop() == 0)
+    }
+
+    @Test func whatIsNotUnderstoodIsNamedWithWhoHasIt() async throws {
+        let outcome = try await users(
+            "import", "--jsonl", "-", "--accept-weak-hashes",
+            input: list([
+                "{noop}python", "$2x$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe", "{CRYPT}rl.3StKT.4T8M",
+                "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIM", "{SASL}miguel", "$foo$bar$bazbazbaz", "secret-of-miguel",
+            ]))
+        #expect(outcome.status == 1)
+        #expect(outcome.output.contains("Nothing was written") && outcome.output.contains("unknown kind of hash 7"))
+        for reason in [
+            "the password itself stands there, not a hash", "bcrypt as $2x$: PHP and crypt_blowfish marked with it",
+            "DES of crypt(3), of which only eight characters", "bcrypt, which has 60 characters, but is cut off",
+            "another system checks the password", "of the kind $foo$, which is not understood",
+        ] { #expect(outcome.error.contains(reason), "\(outcome.error)") }
+        #expect(!outcome.error.contains("secret-of-miguel") && !outcome.error.contains("bazbaz"))
+    }
+
+    /// Flask-Bcrypt gives bytes, and SQLite keeps them as bytes.
+    @Test func bytesInAFlaskServersColumnAreTheHash() async throws {
+        let path = "\(directory.path)/process-data.sqlite"
+        let bcrypt = "$2b$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { database in
+            try database.execute(
+                sql: "CREATE TABLE users (id INTEGER PRIMARY KEY, username VARCHAR(32), password_hash VARCHAR(128))")
+            try database.execute(
+                sql: "INSERT INTO users VALUES (1, 'miguel', ?), (2, 'susan', x'00ff'), (3, 'david', 7)",
+                arguments: [Data(bcrypt.utf8)])
+        }
+        try queue.close()
+        let outcome = try await users("import", "--from-flask", path, "--skip-refused")
+        #expect(outcome.output.contains("Imported: 1; there already: 0; refused: 2"), "\(outcome.error)")
+        #expect(try await users("export", "--include-password-hashes").output.contains(bcrypt))
+    }
+
+    // MARK: Pepper
+
+    @Test func aPepperIsGivenToTheImportAndToTheServerUntilAllHaveSignedIn() async throws {
+        let peppered = try vectors().filter { $0.construction == "hmac-sha512" }
+        let pepper = try #require(peppered.first?.pepper)
+        let file = "\(directory.path)/process-pepper"
+        try Data("\(pepper)\r\n".utf8).write(to: URL(fileURLWithPath: file))
+        let input = try list(peppered.map(\.hash))
+        let outcome = try await users(
+            "import", "--jsonl", "-", "--pepper", "hmac-sha512", "--pepper-file", file, input: input)
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(outcome.error.contains("set REST_AUTH_PASSWORD_PEPPER"))
+        let exported = try await users("export", "--include-password-hashes").output
+        #expect(exported.contains(#""password_hash":"$pepper$hmac-sha512$"#) && !exported.contains(pepper))
+        #expect(!outcome.error.contains(pepper) && !outcome.output.contains(pepper))
+
+        let without = try await server()
+        #expect(try await status("user-0", "python", at: without) == 401)
+        #expect(without.log.contains("2 of 2 users who were looked at came with a pepper (hmac-sha512"))
+        #expect(try await without.stop() == 0)
+        let with = try await server(environment: ["REST_AUTH_PASSWORD_PEPPER": pepper])
+        #expect(!with.log.contains("came with a pepper") && !with.log.contains(pepper))
+        for name in ["user-0", "user-1"] {
+            #expect(try await status(name, "pythoN", at: with) == 401)
+            #expect(try await status(name, "python", at: with) == 200)
+        }
+        #expect(try await with.stop() == 0)
+        let after = try await server()
+        #expect(!after.log.contains("came with a pepper"))
+        #expect(try await status("user-0", "python", at: after) == 200)
+        #expect(try await after.stop() == 0)
+        #expect(try await !users("export", "--include-password-hashes").output.contains("$pepper$"))
+    }
+
+    @Test func aPepperThatIsNotSaidWhollyIsRefusedAndNobodyComesIn() async throws {
+        let (file, empty) = ("\(directory.path)/process-pepper", "\(directory.path)/process-empty")
+        try Data("pepper".utf8).write(to: URL(fileURLWithPath: file))
+        try Data("\n".utf8).write(to: URL(fileURLWithPath: empty))
+        let input = try list(["$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"])
+        for (arguments, environment, reason) in [
+            (["--pepper-file", file], [:], "--pepper-file goes with --pepper"),
+            (["--pepper", "hmac"], [:], "--pepper is one of hmac-sha512"),
+            (
+                ["--pepper", "suffix"], [:],
+                "--pepper suffix needs the pepper: --pepper-file FILE, or REST_AUTH_PASSWORD_PEPPER"
+            ),
+            (["--pepper", "suffix", "--pepper-file", empty], [:], "is empty"),
+            (["--pepper", "suffix", "--pepper-file", "missing"], [:], "missing is empty or cannot be read"),
+            (
+                ["--pepper", "suffix", "--pepper-file", file], ["REST_AUTH_PASSWORD_PEPPER": "another"],
+                "--pepper-file has another pepper than password_pepper"
+            ),
+        ] as [([String], [String: String], String)] {
+            let outcome = try await runCommand(
+                ["users", "import", "--jsonl", "-"] + arguments + ["--database", database.url],
+                environment: database.environment.merging(environment) { $1 }, directory: directory, input: input)
+            #expect(outcome.status != 0)
+            #expect(outcome.error.contains(reason), "\(outcome.error)")
+        }
+        let outcome = try await users(
+            "import", "--jsonl", "-", "--pepper", "suffix", input: input,
+            environment: ["REST_AUTH_PASSWORD_PEPPER": "pepper"])
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(try await users("export", "--include-password-hashes").output.contains("$pepper$suffix$"))
+    }
+}

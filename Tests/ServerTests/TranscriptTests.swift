@@ -1,0 +1,56 @@
+import Foundation
+import Support
+import Testing
+
+/// The README's transcript, typed into a shell as it stands, in front of a server that has just
+/// been started.
+@Suite struct TranscriptTests {
+    private struct Step {
+        let command: String
+        var output: [String] = []
+    }
+
+    @Test func theServerAnswersAsTheREADMESays() async throws {
+        let server = try await RunningServer()
+        let url = "http://127.0.0.1:\(server.port)"
+        let sections = ["## Try it", "## Stay signed in", "## The own account"]
+        let readme = try Document("README.md")
+        let lines = sections.flatMap { readme.blocks("", under: $0) }
+            .flatMap { $0.replacing("http://127.0.0.1:5000", with: url).components(separatedBy: "\n") }
+        var steps: [Step] = []
+        for line in lines {
+            if line.hasPrefix("$ ") {
+                steps.append(Step(command: String(line.dropFirst(2))))
+            } else if !steps.isEmpty {
+                steps[steps.count - 1].output.append(line)
+            }
+        }
+        #expect(steps.count > 20)
+        let separator = "-- next --"
+        let script = steps.map { "\($0.command)\necho; echo '\(separator)'\n" }.joined()
+        let shell = try ExternalProcess(
+            URL(fileURLWithPath: "/bin/sh"), [], directory: server.directory, input: .text(script))
+        _ = try await shell.exitStatus()
+        let outputs = shell.outputText.replacing("\r\n", with: "\n").components(separatedBy: separator)
+        try #require(outputs.count == steps.count + 1)
+        for (step, output) in zip(steps, outputs) {
+            let expected = step.output.joined(separator: "\n").trimmingCharacters(in: .newlines)
+            let seen = output.trimmingCharacters(in: .newlines)
+            let pattern = try Regex(pattern(of: expected)).dotMatchesNewlines()
+            #expect(seen.wholeMatch(of: pattern) != nil, "\(step.command)\n\(seen)")
+        }
+    }
+
+    /// What is another one each time: what is left out, times, and numbers of requests.
+    private func pattern(of text: String) -> String {
+        NSRegularExpression.escapedPattern(for: text)
+            .replacing("…", with: "[A-Za-z0-9._-]+")
+            .replacing(/Date: [^\n]+/, with: "Date: [^\n]+")
+            .replacing(/Content-Length: [0-9]+/, with: "Content-Length: [0-9]+")
+            .replacing(/"request_id":"[0-9a-f]+"/, with: "\"request_id\":\"[0-9a-f]+\"")
+            .replacing(/"created_at":"[^"]+"/, with: "\"created_at\":\"[^\"]+\"")
+            .replacing("AaIgu", with: "A")
+            // A second may begin between the password and the token.
+            .replacing("\"duration\":600", with: "\"duration\":(?:600|599)")
+    }
+}
