@@ -260,6 +260,9 @@ final class ForeignVerifier: Sendable {
     enum Kind: String, CaseIterable {
         case pyJWT, joserfc, node, go, php, java
 
+        /// Kept from run to run: without it Go compiles its library for each process.
+        private static let goCache = ExternalProcess.repository.appendingPathComponent(".build/go-cache").path
+
         /// The others are there for signatures and claims.
         var readsRevocations: Bool { self == .pyJWT || self == .node }
 
@@ -282,8 +285,7 @@ final class ForeignVerifier: Sendable {
                 }
             return try ExternalProcess(
                 executable, options + [ExternalProcess.repository.appendingPathComponent(script).path] + arguments,
-                environment: ["PYTHONDONTWRITEBYTECODE": "1", "GOCACHE": "\(directory.path)/go-cache"]
-                    .merging(environment) { $1 },
+                environment: ["PYTHONDONTWRITEBYTECODE": "1", "GOCACHE": Self.goCache].merging(environment) { $1 },
                 directory: directory, input: input)
         }
     }
