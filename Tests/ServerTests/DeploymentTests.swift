@@ -50,6 +50,21 @@ import Testing
         #expect(requests == [".TH", ".SH", ".SS", ".TP", ".PP", ".nf", ".fi", ".B", ".I", ".RI"])
     }
 
+    /// A terminal breaks longer ones, and whoever copies them runs the half of a command.
+    @Test func examplesFitATerminal() async throws {
+        let dump = try await runCommand(["--experimental-dump-help"], directory: directory).output
+        let root = try #require(JSONSerialization.jsonObject(with: Data(dump.utf8)) as? [String: Any])
+        var commands = [try #require(root["command"] as? [String: Any])]
+        var examples: [Substring] = []
+        while let command = commands.popLast() {
+            commands += command["subcommands"] as? [[String: Any]] ?? []
+            let lines = (command["discussion"] as? String ?? "").split(separator: "\n")
+            examples += lines.filter { $0.hasPrefix("  ") }
+        }
+        #expect(examples.count > 30)
+        #expect(examples.filter { $0.count > 80 }.isEmpty)
+    }
+
     // MARK: systemd
 
     /// A copy of the unit that names the program that is tested.

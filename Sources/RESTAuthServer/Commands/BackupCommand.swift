@@ -9,7 +9,8 @@ struct BackupCommand: AsyncParsableCommand {
         abstract: "Copy the database into a file, also while the server runs.",
         discussion: """
               rest-auth backup /backups/rest-auth.sqlite
-              rest-auth backup /backups/rest-auth.sqlite --force --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
+              rest-auth backup /backups/rest-auth.sqlite --force \\
+                  --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
             The file has everything that was acknowledged before the command started. It appears whole, checked and on disk, or not at all, and \
             only its owner may read it: who had the file that it replaces, or else whoever runs this; what root makes is the directory's owner's. \

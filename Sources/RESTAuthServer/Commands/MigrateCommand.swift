@@ -10,8 +10,10 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate",
         abstract: "Move everything into another database.",
         discussion: """
-              rest-auth migrate --from sqlite:rest-auth.sqlite --to postgres://rest-auth@db.example.com/rest-auth
-              rest-auth migrate --from postgres://rest-auth@db.example.com/rest-auth --to sqlite:rest-auth.sqlite
+              rest-auth migrate --from sqlite:rest-auth.sqlite \\
+                  --to postgres://rest-auth@db.example.com/rest-auth
+              rest-auth migrate --from postgres://rest-auth@db.example.com/rest-auth \\
+                  --to sqlite:rest-auth.sqlite
 
             Users, roles, clients, signing keys, sessions and revocations move; who is signed in stays so. Stop the servers first. The database \
             that is moved from is left as it is, the other must be empty. At the end all rows are read again from both and compared. Until then \

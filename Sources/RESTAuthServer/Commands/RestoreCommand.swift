@@ -9,7 +9,8 @@ struct RestoreCommand: AsyncParsableCommand {
         abstract: "Put a backup in the place of the database.",
         discussion: """
               rest-auth restore /backups/rest-auth.sqlite
-              rest-auth restore /backups/rest-auth.sqlite --force --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
+              rest-auth restore /backups/rest-auth.sqlite --force \\
+                  --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
             The file is checked before anything is changed, and stays where it is. With --force a database that is there is replaced, and kept \
             as NAME.before-restore; the owner and the mode stay. Stop the servers first: while one has the database open, it is not replaced.

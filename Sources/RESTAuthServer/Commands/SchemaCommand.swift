@@ -6,7 +6,8 @@ struct SchemaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema", abstract: "Look after the tables in PostgreSQL.",
         discussion: """
-              rest-auth schema apply --database postgres://owner@host/auth --runtime-role rest_auth
+              rest-auth schema apply --database postgres://owner@host/auth \\
+                  --runtime-role rest_auth
             """,
         subcommands: [Apply.self])
 
@@ -17,7 +18,8 @@ struct SchemaCommand: AsyncParsableCommand {
                 Servers do this by themselves where their role may. Where it should not, run this as the owner before a new version starts, and \
                 let the servers sign in as a role that can change rows and no tables:
 
-                  rest-auth schema apply --database postgres://owner@host/auth --runtime-role rest_auth
+                  rest-auth schema apply --database postgres://owner@host/auth \\
+                      --runtime-role rest_auth
                 """)
 
         @Option(help: ArgumentHelp("Give this role the rows, and nothing that changes tables.", valueName: "name"))

@@ -11,10 +11,14 @@ struct ServeCommand: AsyncParsableCommand {
             again. Sockets that systemd passes on are served in place of --hostname and --port.
 
               rest-auth serve
-              rest-auth serve --port 8080 --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
-              rest-auth serve --hostname 0.0.0.0 --tls-certificate chain.pem --tls-key key.pem --password-policy nist
-              rest-auth serve --hostname unix:/run/rest-auth/rest-auth.sock --trusted-proxies unix:
-              rest-auth serve --database postgres://rest_auth@db.example.com/auth --wait-for-database 60
+              rest-auth serve --port 8080 \\
+                  --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
+              rest-auth serve --hostname 0.0.0.0 --password-policy nist \\
+                  --tls-certificate chain.pem --tls-key key.pem
+              rest-auth serve --hostname unix:/run/rest-auth/rest-auth.sock \\
+                  --trusted-proxies unix:
+              rest-auth serve --database postgres://rest_auth@db.example.com/auth \\
+                  --wait-for-database 60
             """)
 
     @OptionGroup var options: SettingsOptions

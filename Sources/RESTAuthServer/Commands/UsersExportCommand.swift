@@ -9,7 +9,8 @@ extension UsersCommand {
             abstract: "Write all users to standard output, a JSON object a line.",
             discussion: """
                   rest-auth users export > users.jsonl
-                  rest-auth users export --include-password-hashes | rest-auth users import --jsonl - --database sqlite:other.sqlite
+                  rest-auth users export --include-password-hashes |
+                      rest-auth users import --json - --database sqlite:other.sqlite
 
                 With the hashes the text is as secret as the database. Sessions and keys are not in it: rest-auth migrate moves everything.
                 """)

@@ -17,12 +17,15 @@ extension UsersCommand {
                   rest-auth users import --from-django postgres://django@db.example.com/site
                   rest-auth users import --csv users.csv
                   rest-auth users import --csv users.csv --accept-weak-hashes
-                  rest-auth users import --csv users.csv --pepper hmac-sha512 --pepper-file flask.pepper
+                  rest-auth users import --csv users.csv \\
+                      --pepper hmac-sha512 --pepper-file flask.pepper
                   rest-auth users import --json auth0.json
-                  rest-auth users import --json firebase.json --firebase-hash-config hash-config.txt
+                  rest-auth users import --json firebase.json \\
+                      --firebase-hash-config hash-config.txt
                   rest-auth users import --json keycloak-realm.json
                   rest-auth users import --json cognito.json --without-password
-                  rest-auth users export --include-password-hashes | rest-auth users import --jsonl - --database sqlite:other.sqlite
+                  rest-auth users export --include-password-hashes |
+                      rest-auth users import --json - --database sqlite:other.sqlite
 
                 What is imported from is only read. Nobody comes in while one would be refused: mend the source and repeat the command, or say \
                 with --skip-refused, --without-password or --renumber what is to become of them. A user whose name is there already is skipped, so \

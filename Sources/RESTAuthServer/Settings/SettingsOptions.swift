@@ -54,7 +54,7 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "File with the secret key, for nobody else to read; beside a SQLite database it is made when absent.",
+            "File with the secret key, for the process and its group alone; beside a SQLite database it is made when absent.",
             valueName: "file"))
     var secretKeyFile: String?
 
@@ -231,7 +231,8 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Addresses or CIDR ranges whose X-Forwarded fields count, with commas between (none).", valueName: "list"))
+            "Proxies that are believed about their clients: addresses, CIDR ranges, unix: for a socket, with commas between (none).",
+            valueName: "list"))
     var trustedProxies: String?
 
     @Option(
