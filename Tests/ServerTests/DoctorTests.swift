@@ -49,7 +49,7 @@ import Testing
         (["--throttle", "no"], "throttle"), (["--trusted-proxies", "10.0.0.1,0.0.0.0/0"], "trusted_proxies"),
         (["--trusted-proxies", "::/0"], "trusted_proxies"),
         (["--public-url", "https://auth.example.com"], "trusted_proxies"),
-        (["--hostname", "0.0.0.0", "--public-url", "http://auth.example.com"], "public_url"),
+        (["--public-url", "http://auth.example.com"], "public_url"),
         (["--breached-passwords", "list.filter"], "breached_passwords"),
     ])
     func whatSettingsEndangerIsSaid(arguments: [String], subject: String) async throws {

@@ -30,7 +30,7 @@ import Testing
     func whatAPageShowsOfSwiftIsCompiled(page: String) throws {
         let sources = [
             "Examples/Notes/Package.swift", "Examples/Notes/Sources/Notes/Notes.swift",
-            "Examples/Notes/Tests/NotesTests/NotesTests.swift", "Tests/HTTPTests/EmbeddingPageTests.swift",
+            "Examples/Notes/Tests/NotesTests/ClockTests.swift", "Tests/HTTPTests/EmbeddingPageTests.swift",
         ]
         func withoutMargin(_ text: String) -> String {
             text.components(separatedBy: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "\n")

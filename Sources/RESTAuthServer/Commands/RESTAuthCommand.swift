@@ -14,8 +14,10 @@ package struct RESTAuthCommand: AsyncParsableCommand {
               rest-auth serve
 
             Every setting is a flag, an environment variable (--token-duration is REST_AUTH_TOKEN_DURATION) or a line in a file \
-            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file. A secret, and the \
-            database's URL, may lie in a file that a variable with _FILE behind its name names: REST_AUTH_LEGACY_SECRET_FILE.
+            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file. Secrets have no \
+            flag, because other users can see a command line: REST_AUTH_SECRET_KEY, REST_AUTH_SECRET_KEY_NEXT, REST_AUTH_SECRET_KEY_PREVIOUS, \
+            REST_AUTH_PASSWORD_PEPPER and REST_AUTH_LEGACY_SECRET. Each of them, and REST_AUTH_DATABASE_URL, may lie in a file that the \
+            variable with _FILE behind its name names.
             """,
         version: "rest-auth \(version)",
         subcommands: [

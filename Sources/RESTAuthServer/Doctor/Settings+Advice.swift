@@ -77,17 +77,19 @@ extension Settings {
                     "set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
                 ))
         }
-        if let publicURL, publicURL.utf8.starts(with: "http:".utf8) {
-            findings.append(
-                .dangerous(
-                    .publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
-                    "use https there"))
-        }
         return findings
     }
 
     private var adviceOnProxies: [Finding] {
         var findings: [Finding] = []
+        if let publicURL, publicURL.utf8.starts(with: "http:".utf8),
+            !AuthRoutesConfiguration.isLoopbackInTheClear(publicURL)
+        {
+            findings.append(
+                .dangerous(
+                    .publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
+                    "use https there"))
+        }
         if let publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil, trustedProxies.isEmpty {
             findings.append(
                 .dangerous(

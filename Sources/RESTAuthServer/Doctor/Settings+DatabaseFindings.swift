@@ -68,7 +68,8 @@ extension Settings {
         return .dangerous(
             "database",
             "the database runs with \(condition.unsafeSettings.joined(separator: ", ")): after a power cut users, or the end of sessions, may be lost",
-            "set them on for this database")
+            "turn that on again: ALTER SYSTEM RESET for fsync and full_page_writes, ALTER DATABASE … RESET for synchronous_commit"
+        )
     }
 
     private func findingOnConnections(_ condition: DatabaseCondition) -> Finding? {
