@@ -88,9 +88,14 @@ struct BcryptHash: SettingHash {
         let cost = logarithm < 10 ? "0\(logarithm)" : "\(logarithm)"
         return [
             try Crypt.digest(
-                of: Array(given(password).prefix(72)), setting: "$2b$\(cost)$\(String(salt[...]))")
+                of: Array(given(password).prefix(Self.counted)), setting: "$2b$\(cost)$\(String(salt[...]))")
         ]
     }
+
+    /// How many bytes count.
+    private static let counted = 72
+
+    func countsWhole(_ password: [UInt8]) -> Bool { given(password).count <= Self.counted }
 
     func decoy() -> Self {
         var decoy = self

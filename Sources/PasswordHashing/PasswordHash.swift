@@ -107,12 +107,26 @@ public struct PasswordHash: Sendable {
     public func verify(_ password: [UInt8], pepper known: PasswordPepper? = nil) throws(PasswordHashingError) -> Bool {
         guard let use = pepper else { return try verify(hashed: password) }
         guard let known, known.id == use.id else { throw .pepperMissing }
-        return try verify(hashed: known.mixed(into: password, use.construction))
+        // Where the pepper comes first and nothing counts behind it, any password would fit.
+        let isPossible = use.construction != .prefix || stored.countsWhole(known.mixed(into: [0x78], .prefix))
+        return try verify(hashed: known.mixed(into: password, use.construction)) && isPossible
     }
 
     private func verify(hashed bytes: [UInt8]) throws(PasswordHashingError) -> Bool {
         let isPossible = stored is Argon2Hash || !bytes.contains(0)
         return try stored.verify(bytes) && isPossible
+    }
+
+    /// Whether every byte of `password` counts. Where one does not, more than the password that was
+    /// chosen opens: what was typed is not to be taken for it.
+    public func countsWhole(_ password: [UInt8], pepper known: PasswordPepper? = nil) -> Bool {
+        guard let use = pepper else { return stored.countsWhole(password) }
+        return switch use.construction {
+        // Of an HMAC enough counts everywhere.
+        case .hmacSHA512, .hmacSHA512Hex, .hmacSHA256, .hmacSHA256Hex: true
+        case .suffix: stored.countsWhole(password)
+        case .prefix: known.map { stored.countsWhole($0.mixed(into: password, .prefix)) } ?? false
+        }
     }
 
     /// Whether ``verify(_:pepper:)`` has what it needs of `pepper`.
@@ -146,8 +160,15 @@ protocol StoredHash: Sendable {
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool
 
+    /// Whether all of it is hashed.
+    func countsWhole(_ password: [UInt8]) -> Bool
+
     /// The same parameters and lengths, with everything else at random.
     func decoy() -> Self
+}
+
+extension StoredHash {
+    func countsWhole(_ password: [UInt8]) -> Bool { true }
 }
 
 extension [UInt8] {

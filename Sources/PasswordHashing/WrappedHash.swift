@@ -58,6 +58,8 @@ struct WrappedHash: StoredHash {
         return isRight
     }
 
+    func countsWhole(_ password: [UInt8]) -> Bool { inner.countsWhole(password) }
+
     func decoy() -> Self {
         var decoy = self
         decoy.outer = outer.decoy()

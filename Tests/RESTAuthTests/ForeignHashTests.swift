@@ -361,6 +361,24 @@ struct ForeignHashVector: Decodable, Sendable {
         #expect(try #require(PasswordHash(peppered)).verify(Array("python".utf8), pepper: pepper))
     }
 
+    /// Of bcrypt 72 bytes count.
+    @Test(arguments: [
+        (64, "$2y$04$4cGbAHZsF4UxdU3WjWmyUubG8kWcNEteVMSZ84vmpPUErDjGuy2SC", "geheimes", true),
+        (72, "$2y$04$I0wDmnDAs3sc4IPwJk6lWeEfqmhX1ydqUewjQ9WAaDEQZ1VlVCvga", "geheimes", false),
+    ])
+    func behindAPepperThatIsAllThatCountsNoPasswordFits(
+        length: Int, hash: String, password: String, isRight: Bool
+    ) throws {
+        let pepper = try #require(try PasswordPepper([UInt8](repeating: UInt8(ascii: "p"), count: length)))
+        let text = try ForeignHash(hash).stored(cost: .standard, pepper: PepperUse(.prefix, of: pepper))
+        let stored = try #require(PasswordHash(text))
+        #expect(try stored.verify(Array(password.utf8), pepper: pepper) == isRight)
+        #expect(try !stored.verify(Array("Geheimes".utf8), pepper: pepper))
+        // Eight bytes are left of 72.
+        #expect(stored.countsWhole(Array(password.utf8), pepper: pepper) == isRight)
+        #expect(!stored.countsWhole(Array("\(password)x".utf8), pepper: pepper))
+    }
+
     /// Ours with a pepper before it is not what is written here.
     @Test func anOwnHashWithAPepperIsOutdated() throws {
         let pepper = try #require(try PasswordPepper(Array("pepper".utf8)))

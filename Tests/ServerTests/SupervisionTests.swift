@@ -34,6 +34,23 @@ import Testing
 
         deinit { close(descriptor) }
 
+        /// Sends it what it does not read, until no more fits.
+        func fill(_ path: String) throws {
+            let sender = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+            defer { close(sender) }
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+            let status = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(sender, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
+            }
+            guard status == 0 else { throw POSIXError(.ECONNREFUSED) }
+            while send(sender, "x", 1, 0) == 1 {}
+            guard errno == EAGAIN else { throw POSIXError(.EIO) }
+        }
+
         func hears(_ line: String) -> Bool {
             var buffer = [UInt8](repeating: 0, count: 4096)
             while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 {
@@ -83,6 +100,16 @@ import Testing
     @Test(arguments: ["/nowhere/notify", "vsock:2:1234", "", "@", String(repeating: "/x", count: 100)])
     func aServiceManagerThatIsNotThereIsNoReasonNotToServe(name: String) async throws {
         let server = try await RunningServer(environment: ["NOTIFY_SOCKET": name, "WATCHDOG_USEC": "x"])
+        #expect(try await server.stop() == 0)
+    }
+
+    @Test func aServiceManagerThatDoesNotReadIsNotWaitedFor() async throws {
+        let name = "\(directory.path)/process-notify"
+        let manager = try Manager(name)
+        try manager.fill(name)
+        let server = try await RunningServer(
+            environment: ["NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000"], directory: directory)
+        #expect(try await server.send("GET", "/health/live").status == 200)
         #expect(try await server.stop() == 0)
     }
 

@@ -17,9 +17,15 @@ package enum Timestamp {
         return Date(timeIntervalSince1970: Double(seconds * 1_000_000 + microseconds) / 1_000_000)
     }
 
-    /// In UTC, without a fraction where there is none.
+    /// From the beginning of the year 1 to the end of 9999: what four digits of a year can say.
+    package static let possible =
+        Date(timeIntervalSince1970: -62_135_596_800)...Date(timeIntervalSince1970: 253_402_300_799)
+
+    /// In UTC, without a fraction where there is none. What is no possible time is shown as the
+    /// nearest one that is.
     package static func text(_ date: Date) -> String {
-        let microseconds = Int((date.timeIntervalSince1970 * 1_000_000).rounded())
+        let nearest = min(max(date, possible.lowerBound), possible.upperBound)
+        let microseconds = Int((nearest.timeIntervalSince1970 * 1_000_000).rounded())
         let (seconds, fraction) = (
             microseconds.floored(1_000_000), microseconds - microseconds.floored(1_000_000) * 1_000_000
         )

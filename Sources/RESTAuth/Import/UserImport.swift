@@ -51,7 +51,7 @@ public struct UserImport: Sendable {
 
     /// Brings in the users of `source`: all of them, or nobody while one would be refused.
     ///
-    /// Everyone is read and judged before the first is written, which takes about half a kilobyte
+    /// Everyone is read and judged before the first is written, which takes about a kilobyte
     /// of memory a user. Before that, their ids are reserved, so that whoever registers meanwhile
     /// takes none of them, and an import that is interrupted gives the others theirs when it is
     /// repeated. Only who takes a name, or an id, between the judgement and that is met when it is
@@ -122,6 +122,10 @@ public struct UserImport: Sendable {
     private func candidate(
         _ user: ForeignUser, _ concessions: Concessions, _ now: Date
     ) throws(ImportRefusal) -> Candidate {
+        guard [user.createdAt, user.disabledAt].allSatisfy({ $0.map(Timestamp.possible.contains) ?? true }) else {
+            throw ImportRefusal(
+                kind: .unreadable, reason: "a time is not between the years 1 and 9999, as infinity in PostgreSQL")
+        }
         let (id, legacyID) = try ids(of: user, concessions)
         let checked = ImportableUser(
             id: id, legacyID: legacyID, name: try name(of: user), passwordHash: ImportableUser.noPassword,

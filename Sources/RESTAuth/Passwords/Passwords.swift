@@ -60,7 +60,7 @@ public final class Passwords: Sendable {
     struct Verdict: Sendable {
         let isRight: Bool
         /// Whether the hash is another kind than ours, costs less than today's, or is of the
-        /// password in another spelling.
+        /// password in another spelling, and what was typed is the whole password.
         let isOutdated: Bool
         /// The time that the comparison took a processor.
         let cost: Duration
@@ -78,9 +78,10 @@ public final class Passwords: Sendable {
         let (match, cost) = try await pool.measure(for: network?.description) { [pepper] in
             try PasswordMatch(of: password) { try compared.verify($0, pepper: pepper) }
         }
+        let isWhole = password.map { compared.countsWhole($0.typedBytes, pepper: pepper) } ?? false
         return Verdict(
             isRight: match != .none && hash != nil && password != nil,
-            isOutdated: match == .typed || !compared.isAsCostly(as: self.cost),
+            isOutdated: isWhole && (match == .typed || !compared.isAsCostly(as: self.cost)),
             cost: cost)
     }
 
