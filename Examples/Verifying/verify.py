@@ -22,7 +22,7 @@ import urllib.request
 import jwt
 
 ALGORITHMS = {"ES256", "EdDSA", "RS256"}
-TYPES = {"at+jwt", "JWT"}  # whichever the server's token_type is
+TYPES = ("at+jwt", "JWT")  # whichever the server's token_type is
 TIMEOUT = 2  # seconds for one request to the server
 
 

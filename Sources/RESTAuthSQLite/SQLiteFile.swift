@@ -171,8 +171,21 @@ package struct SQLiteFile: Sendable {
 // MARK: - Looking into it
 
 extension SQLiteFile {
-    /// Reads the database without changing it, and leaves beside it what was there before.
+    /// Reads the database without changing it, and leaves beside it what was there before. Where
+    /// somebody was killed as they wrote, what they had not finished is rolled back first, as
+    /// whoever reads it has to.
     func look<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        do {
+            return try lookOnce(body)
+        } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_READONLY_ROLLBACK {
+            let queue = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
+            _ = try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
+            try queue.close()
+            return try lookOnce(body)
+        }
+    }
+
+    private func lookOnce<Value>(_ body: (Database) throws -> Value) throws -> Value {
         let hadLog = hasLog
         defer { if !hadLog { clearLog() } }
         var configuration = SQLiteStorage.configuration
@@ -210,6 +223,11 @@ extension SQLiteFile {
     package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String?
     {
         guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
+        // What a link leads to is replaced: the database stays on the disk that it is on.
+        if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil {
+            let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+            return try SQLiteFile(target).restore(from: file, isReplacing: isReplacing, report: report)
+        }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)

@@ -177,7 +177,11 @@ public struct SQLiteStorage: Storage {
     static func checkIdentity(of path: String) throws {
         let isForeign = try SQLiteFile(path).look { database in
             let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
-            let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
+            // The table that the migrations are noted in comes before the first of them: one who
+            // was killed in between has left nothing else.
+            let tables = try Int.fetchOne(
+                database, sql: "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> 'grdb_migrations'")
+            let isEmpty = tables == 0
             return identity != Migrations.applicationID && !isEmpty
         }
         guard !isForeign else {

@@ -27,6 +27,7 @@ struct Server {
     /// the database.
     func run() async throws {
         endOnSignals()
+        try settings.requireFiles()
         growMemoryInLargeSteps()
         let environment = ProcessInfo.processInfo.environment
         let manager = ServiceManager(environment: environment)
@@ -86,7 +87,7 @@ struct Server {
         }
         auth.addRoutes(to: router, configuration: settings.routesConfiguration)
         auth.addHealthRoutes(to: router)
-        RootRoute().add(to: router)
+        RootRoute(publicURL: settings.publicURL).add(to: router)
         DescriptionRoutes().add(to: router)
         // Last: a middleware stands around what is added after it, and after the routes there is
         // only what no route answers.

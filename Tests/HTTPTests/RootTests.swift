@@ -21,6 +21,13 @@ import Testing
         #expect(links.values.count { $0.hasPrefix("/") } == 3)
     }
 
+    @Test func behindAProxyThatTakesAPrefixOffTheLinksHaveIt() async throws {
+        let server = try await RunningServer(["--public-url", "https://auth.example.com/auth/"])
+        let links = try await server.send("GET", "/").json.compactMapValues { $0 as? String }
+        #expect(links["description"] == "/auth/openapi.yaml")
+        #expect(links["metadata"] == "/auth/.well-known/oauth-authorization-server")
+    }
+
     /// As balancers ask, without a host or with an address, again and again, and with what only a
     /// browser says.
     @Test func aBalancerIsAnsweredHoweverItAsks() async throws {

@@ -75,6 +75,20 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).allSatisfy { !$0.hasPrefix(".") })
     }
 
+    @Test func whatALinkLeadsToIsReplacedAndTheLinkStays() async throws {
+        let server = try await RunningServer(directory: .withSQLite())
+        try await server.register("miguel", "python")
+        #expect(try await backUp(server).status == 0)
+        #expect(try await server.stop() == 0)
+        let link = "\(directory.path)/process-link.sqlite"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: server.databasePath)
+        let outcome = try await restore(
+            to: link, "--force", "--secret-key-file", "\(server.directory.path)/rest-auth.secret")
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == server.databasePath)
+        #expect(server.directory.contents.contains("rest-auth.sqlite.before-restore"))
+    }
+
     @Test func aReplacedDatabaseIsKeptWithAllThatIsInIt() async throws {
         let server = try await RunningServer(directory: .withSQLite())
         try await server.register("miguel", "python")

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Support
 import Synchronization
 import Testing
@@ -41,6 +42,35 @@ import Testing
         }
         let sample = try #require(users.keys.sorted().last)
         #expect(try await connection.send("GET", "/api/resource", headers: [basic(sample, "python")]).status == 200)
+    }
+
+    /// What is left by who was killed before there was any table, or between that of the migrations
+    /// and the first of them, or with a journal that nobody has rolled back.
+    @Test(arguments: ["", "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)"], [false, true])
+    func aKillDuringTheFirstStartIsNoReasonNotToStart(table: String, hasJournal: Bool) async throws {
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/process-half.sqlite"
+        let queue = try DatabaseQueue(path: path)
+        try await queue.writeWithoutTransaction { database in
+            try database.execute(sql: table.isEmpty ? "PRAGMA user_version = 0" : table)
+            guard hasJournal else { return }
+            try database.execute(sql: "BEGIN IMMEDIATE; CREATE TABLE unfinished (x)")
+            try FileManager.default.copyItem(atPath: path, toPath: path + ".copy")
+            try FileManager.default.copyItem(atPath: path + "-journal", toPath: path + ".copy-journal")
+            try database.execute(sql: "ROLLBACK")
+        }
+        try queue.close()
+        if hasJournal {
+            try FileManager.default.removeItem(atPath: path)
+            for suffix in ["", "-journal"] {
+                try FileManager.default.moveItem(atPath: path + ".copy" + suffix, toPath: path + suffix)
+            }
+        }
+        let checked = try await runCommand(["config", "check", "--database", "sqlite:\(path)"], directory: directory)
+        #expect(checked.status == 0, "\(checked.error)")
+        let server = try await RunningServer(["--database", "sqlite:\(path)"], directory: directory)
+        #expect(try await server.register("miguel", "python").status == 201)
+        #expect(try await server.stop() == 0)
     }
 
     /// Each round: a renewal sent and its answer not read, the process killed somewhere about its

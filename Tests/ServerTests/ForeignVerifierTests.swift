@@ -31,6 +31,8 @@ import Testing
             "\(forged(["alg": "none"])).\(payload).", "\(forged(["alg": "HS256"])).\(payload).\(signature)",
             "\(forged(["alg": algorithm, "crit": ["x"], "x": 1])).\(payload).\(signature)",
             "\(encoded(["alg": algorithm, "typ": "at+jwt", "kid": "another"])).\(payload).\(signature)",
+            "\(encoded(["alg": algorithm, "typ": [String](), "kid": kid])).\(payload).\(signature)",
+            "\(encoded(["alg": [algorithm], "typ": "at+jwt", "kid": [kid]])).\(payload).\(signature)",
             "\(encoded(["alg": algorithm, "typ": "at+jwt"])).\(payload).\(signature)", "nonsense", "", "..", "ü.ü.ü",
             String(repeating: "A", count: 5000),
         ]

@@ -282,6 +282,17 @@ import Testing
         #expect(try await overPort)
     }
 
+    @Test(arguments: [10, 16, 20, 24, 30]) func withTooFewFilesNothingIsBegun(files: Int) async throws {
+        let server = try ExternalProcess(
+            ExternalProcess.program("bash"),
+            ["-c", "ulimit -n \(files); exec \"$0\" serve --port 0", ExternalProcess.restAuth.path],
+            directory: directory)
+        let outcome = try await server.outcome()
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("may have \(files) files open, and needs"), "\(outcome.error)")
+        #expect(directory.contents.isEmpty)
+    }
+
     @Test func whoRunsOutOfFilesSaysSoOnce() async throws {
         let port = try FreePort.next()
         let server = try ExternalProcess(

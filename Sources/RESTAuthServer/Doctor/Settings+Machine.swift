@@ -20,6 +20,11 @@ extension Settings {
     private var findingOnFileLimit: Finding? {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+        do {
+            try requireFiles()
+        } catch {
+            return .wrong(Setting.maxConnections.rawValue, error.detail)
+        }
         guard limit.rlim_max < rlim_t(maxConnections + Self.filesBesideConnections) else { return nil }
         return .slow(
             Setting.maxConnections.rawValue,
@@ -29,6 +34,22 @@ extension Settings {
 
     /// Files that the server has open beside its connections.
     static let filesBesideConnections = 256
+
+    /// With fewer the threads that serve connections cannot be made, of which each needs three.
+    /// - Throws: `misconfigured` when the process may not have as many files open as that takes.
+    func requireFiles() throws(AuthError) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        let forDatabase = if case .postgres = database { databaseConnections } else { 0 }
+        let least = 30 + forDatabase + 3 * ProcessInfo.processInfo.activeProcessorCount
+        guard limit.rlim_max < rlim_t(least) else { return }
+        throw AuthError(
+            .misconfigured,
+            """
+            the process may have \(limit.rlim_max) files open, and needs \(least) without any connection: raise that with \
+            LimitNOFILE= in a unit of systemd, --ulimit nofile= of a container or ulimit -n in a shell
+            """)
+    }
 
     private var findingOnMemory: Finding? {
         guard let limit = ControlGroup.memoryLimit else { return nil }

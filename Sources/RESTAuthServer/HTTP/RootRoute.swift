@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import RESTAuth
@@ -6,19 +7,30 @@ import RESTAuthHummingbird
 /// `GET /` and `OPTIONS /`: where to look, for people, and for load balancers that can ask for
 /// nothing else whether the process lives.
 struct RootRoute {
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("", [.get: { _, _ in Self.directory }, .options: { _, _ in Self.directory }])
+    /// Where clients find the server's paths, without a slash at the end: what a proxy takes off.
+    private let prefix: String
+
+    init(publicURL: String?) {
+        let path = publicURL.flatMap { URLComponents(string: $0)?.path } ?? ""
+        prefix = WireText(path).trimmingEnd("/").string
     }
 
-    private static let directory = Response(
-        status: .ok,
-        headers: [
-            .contentType: "application/json", .allow: "GET, HEAD, OPTIONS", .xContentTypeOptions: "nosniff",
-        ],
-        body: ResponseBody(byteBuffer: ByteBuffer(bytes: links.bytes)))
+    func add(to routes: some RouterMethods<some RequestContext>) {
+        let directory = directory
+        routes.resource("", [.get: { _, _ in directory }, .options: { _, _ in directory }])
+    }
 
-    private static let links: JSON = [
-        "service": "rest-auth", "description": "/openapi.yaml", "health": "/health/ready",
-        "metadata": "/.well-known/oauth-authorization-server",
-    ]
+    private var directory: Response {
+        let links: JSON = [
+            "service": "rest-auth", "description": .string("\(prefix)/openapi.yaml"),
+            "health": .string("\(prefix)/health/ready"),
+            "metadata": .string("\(prefix)/.well-known/oauth-authorization-server"),
+        ]
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: "application/json", .allow: "GET, HEAD, OPTIONS", .xContentTypeOptions: "nosniff",
+            ],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: links.bytes)))
+    }
 }
