@@ -35,7 +35,8 @@ extension PostgresStorage {
         let parameters = Self.parameters(users) + [last]
         guard !isTrial else {
             return try await read(
-                "\(Self.judgedUsers) SELECT obstacle, 0::bigint AS id FROM judged ORDER BY place", parameters
+                "\(Self.judgedUsers) SELECT obstacle, coalesce(present_id, 0) AS id FROM judged ORDER BY place",
+                parameters
             )
             .map { try ImportOutcome($0) }
         }
@@ -86,13 +87,16 @@ extension PostgresStorage {
             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
                 AS incoming (id, legacy_id, username, canonical_username, password_hash, created_at, disabled_at, place)
         ), judged AS (
-            SELECT incoming.*, CASE
-                WHEN EXISTS (SELECT FROM users WHERE users.canonical_username = incoming.canonical_username COLLATE "C") THEN 'name'
+            SELECT incoming.*, present.id AS present_id, CASE
+                WHEN incoming.id <> present.id
+                    AND (incoming.legacy_id IS NULL OR present.legacy_id IS DISTINCT FROM incoming.legacy_id)
+                    THEN 'name of another id'
+                WHEN present.id IS NOT NULL THEN 'name'
                 WHEN EXISTS (SELECT FROM users WHERE users.legacy_id = incoming.legacy_id) THEN 'legacy id'
                 WHEN EXISTS (SELECT FROM users WHERE users.id = incoming.id) THEN 'id'
-                WHEN id <= $8 AND NOT EXISTS (SELECT FROM reserved_user_ids AS kept WHERE kept.id = incoming.id) THEN 'id'
+                WHEN incoming.id <= $8 AND NOT EXISTS (SELECT FROM reserved_user_ids AS kept WHERE kept.id = incoming.id) THEN 'id'
                 END AS obstacle
-            FROM incoming
+            FROM incoming LEFT JOIN users AS present ON present.canonical_username = incoming.canonical_username COLLATE "C"
         )
         """
 
@@ -113,7 +117,7 @@ extension PostgresStorage {
         ), forgotten AS (
             DELETE FROM throttles USING stored WHERE \(isOf("stored"))
         )
-        SELECT judged.obstacle, stored.id FROM judged LEFT JOIN stored
+        SELECT judged.obstacle, coalesce(stored.id, judged.present_id) AS id FROM judged LEFT JOIN stored
             ON stored.canonical_username = judged.canonical_username COLLATE "C" ORDER BY place
         """
 
@@ -138,6 +142,7 @@ extension ImportOutcome {
             switch try row["obstacle"] as String? {
             case nil: .imported(try row["id"])
             case "name": .nameTaken
+            case "name of another id": .nameOfAnotherID(try row["id"])
             case "legacy id": .legacyIDTaken
             default: .idTaken
             }

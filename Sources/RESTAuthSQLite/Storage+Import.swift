@@ -156,7 +156,13 @@ private struct UserInsertion {
         func isThere(_ column: String, _ value: any DatabaseValueConvertible) throws -> Bool {
             try database.row("SELECT 1 FROM users WHERE \(column) = ?", [value]) { _ in true } ?? false
         }
-        if try isThere("canonical_username", user.name.canonical) { return .nameTaken }
+        let present = try database.row(
+            "SELECT id, legacy_id FROM users WHERE canonical_username = ?", [user.name.canonical]
+        ) { ($0["id"] as User.ID, $0["legacy_id"] as Int64?) }
+        if let (id, legacyID) = present {
+            let isSame = user.id.map { $0 == id } ?? true
+            return isSame || legacyID.map { $0 == user.legacyID } ?? false ? .nameTaken : .nameOfAnotherID(id)
+        }
         if let legacyID = user.legacyID, try isThere("legacy_id", legacyID) { return .legacyIDTaken }
         if let id = user.id, try isThere("id", id) { return .idTaken }
         return try isFree(user.id) ? nil : .idTaken

@@ -82,8 +82,11 @@ extension StorageContract {
             let other = try importable("MIGUEL", id: 50, legacyID: 50, disabledAt: now, roles: ["admin"])
             #expect(
                 try await storage.importUsers([other, importable("b", id: 51)], above: 1, isTrial: false) == [
-                    .nameTaken, .imported(51),
+                    .nameOfAnotherID(user.id), .imported(51),
                 ])
+            for same in [try importable("Miguel", id: user.id), try importable("miguel")] {
+                #expect(try await storage.importUsers([same], above: 51, isTrial: true) == [.nameTaken])
+            }
             let stored = try #require(await storage.credentials(canonicalUsername: "miguel"))
             #expect(stored.user == user)
             #expect(stored.passwordHash == "own")
@@ -120,7 +123,7 @@ extension StorageContract {
                 try importable("d", id: 9, roles: ["admin"]),
             ]
             let trial = try await storage.importUsers(users, above: last, isTrial: true)
-            #expect(trial.prefix(3) == [.nameTaken, .idTaken, .legacyIDTaken])
+            #expect(trial.prefix(3) == [.nameOfAnotherID(1), .idTaken, .legacyIDTaken])
             guard case .imported = trial[3] else { return #expect(Bool(false), "\(trial[3])") }
             #expect(try await storage.users(after: 0, limit: 10).count == 1)
             #expect(try await storage.lastUserID() == last)

@@ -47,6 +47,26 @@ import Testing
         #expect(ids.count == 202)
     }
 
+    @Test func aNameThatIsThereWithAnotherIdIsRefused() async throws {
+        #expect(try await desk.users("add", "User-2", "--password-stdin", input: "python\n").status == 0)
+        let refused = try await desk.users(
+            "import", "--csv", "-", input: csv(3) { $0 == 1 ? "first,\(PythonHash.bcrypt)" : nil })
+        #expect(refused.status == 1)
+        #expect(refused.error.contains("the name is there already, with the id 1 and not 2"), "\(refused.error)")
+        #expect(try await desk.names() == ["User-2"])
+        let same = try await desk.users("import", "--csv", "-", "--renumber", input: csv(3))
+        #expect(same.status == 0)
+        #expect(same.output.contains("there already: 1"), "\(same.output)")
+    }
+
+    @Test func aReportIsWrittenInThePlaceOfNothing() async throws {
+        let list = try desk.write(csv(3).utf8, to: "list.csv")
+        let outcome = try await desk.users("import", "--csv", list, "--report", list, "--dry-run")
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("there is such a file already"), "\(outcome.error)")
+        #expect(try String(contentsOfFile: list, encoding: .utf8) == csv(3))
+    }
+
     @Test func nobodyGetsAnotherIdUnasked() async throws {
         #expect(try await desk.users("add", "admin", "--password-stdin", input: "python\n").status == 0)
         let refused = try await desk.users("import", "--csv", "-", input: csv(2))

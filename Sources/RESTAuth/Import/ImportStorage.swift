@@ -38,6 +38,9 @@ public enum ImportOutcome: Sendable, Hashable {
     case imported(User.ID)
     /// There is a user of that name, whatever its case, who stays as they are.
     case nameTaken
+    /// The user of that name has this id, which is not the one to be kept, and came with no legacy
+    /// id that is.
+    case nameOfAnotherID(User.ID)
     /// Another user has that ``ImportableUser/legacyID``.
     case legacyIDTaken
     /// The id was given before.

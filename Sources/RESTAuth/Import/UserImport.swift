@@ -195,7 +195,9 @@ public struct UserImport: Sendable {
                 switch outcome {
                 case .imported: arrivals.admitted.append(candidate)
                 case .idTaken: arrivals.displace(candidate, "another user has it, or had it")
-                case .nameTaken, .legacyIDTaken:
+                case .nameOfAnotherID where arrivals.concessions.contains(.renumbering):
+                    arrivals.settled.append(candidate.note(.nameTaken, former: nil, isTrial: true))
+                case .nameTaken, .nameOfAnotherID, .legacyIDTaken:
                     arrivals.settled.append(candidate.note(outcome, former: nil, isTrial: true))
                 }
             }
@@ -305,6 +307,8 @@ extension UserImport.Candidate {
                 place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: former),
                 lacksPassword: hash == nil)
         case .nameTaken: ImportNote(place: place, username: user.name.text, outcome: .skipped)
+        case .nameOfAnotherID(let present):
+            refused(.id, "the name is there already, with the id \(present) and not \(user.id ?? 0)")
         case .legacyIDTaken: legacyIDTaken
         // The id of one who has none to keep is never in the way.
         case .idTaken: refused(.id, "the id could not be given")

@@ -27,11 +27,13 @@ final class ImportReport {
             file = nil
             return
         }
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
-        else {
-            throw AuthError(.misconfigured, "the report \(path) cannot be written")
+        // Never in the place of what is there: it may be the list itself, or the database.
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            let reason = errno == EEXIST ? "there is such a file already" : String(cString: strerror(errno))
+            throw AuthError(.misconfigured, "the report \(path) cannot be written: \(reason)")
         }
-        self.file = file
+        file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
     func add(_ notes: [ImportNote]) throws {
