@@ -15,7 +15,7 @@ struct CrossOriginAnswer {
     func open(_ response: inout Response) {
         allow(in: &response)
         response.headers[.accessControlExposeHeaders] =
-            "Location, Retry-After, WWW-Authenticate, ETag, RateLimit, RateLimit-Policy"
+            "Location, Retry-After, WWW-Authenticate, ETag, RateLimit, RateLimit-Policy, Ignored-Fields"
     }
 
     /// The answer to the question that goes ahead of a request which no form could send.

@@ -47,6 +47,14 @@ struct RequestFields: Sendable {
         return AuthError(error.code, detail, field: error.field)
     }
 
+    /// Whether there is a field of that name, of whatever type, that is not `null`.
+    func hasValue(_ name: String) -> Bool {
+        switch object[name] {
+        case nil, .null: false
+        default: true
+        }
+    }
+
     /// The string field of that name, `nil` when it is missing or `null`.
     /// - Throws: `validation_failed` when it is of another type.
     func optionalString(_ name: String) throws(AuthError) -> String? {
@@ -58,13 +66,23 @@ struct RequestFields: Sendable {
     }
 }
 
-extension Response {
-    /// The answer with the names of the fields that were not understood, if there are any.
-    func naming(ignored fields: RequestFields) -> Response {
-        guard !fields.ignored.isEmpty else { return self }
-        var response = self
-        response.headers[.ignoredFields] = fields.ignored.map(\.quoted).joined(separator: ", ")
-        return response
+extension RequestFields {
+    /// What a route answers, with the names of the fields that were not understood, if there are
+    /// any: in its answer, and in its refusal too, which a misspelt field may be the reason of.
+    func named(in request: Request, _ answer: () async throws -> Response) async throws -> Response {
+        guard !ignored.isEmpty else { return try await answer() }
+        let names = ignored.map(\.quoted).joined(separator: ", ")
+        do {
+            var response = try await answer()
+            response.headers[.ignoredFields] = names
+            return response
+        } catch {
+            var problem = Problem(error, request: request)
+            // What is a fault here goes on as it is: the log says what it was.
+            guard problem.status.kind == .clientError else { throw error }
+            problem.headers[.ignoredFields] = names
+            throw problem
+        }
     }
 }
 
