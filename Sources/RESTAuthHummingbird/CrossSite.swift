@@ -43,9 +43,9 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
 extension Problem {
     /// With the URL that stands for the own site, which may be another one than a page was got by.
     static func crossSite(_ detail: String, _ request: Request, _ configuration: AuthRoutesConfiguration) -> Problem {
-        let own = (try? RequestOrigin(request, configuration: configuration))?.url(of: "")
-        return Problem(
-            .forbidden, code: "cross_site_request", detail: detail + (own.map { " This server takes itself for \($0)." } ?? ""))
+        let own = try? RequestOrigin(request, configuration: configuration)
+        let hint = own.map { " This server takes itself for \($0.url(of: ""))." } ?? ""
+        return Problem(.forbidden, code: "cross_site_request", detail: detail + hint)
     }
 }
 

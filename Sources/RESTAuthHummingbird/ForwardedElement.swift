@@ -9,7 +9,8 @@ struct ForwardedElement {
     private(set) var host: WireText?
     private(set) var scheme: WireText?
 
-    /// From the nearest proxy's to the furthest. One that cannot be read, or is empty, says nothing.
+    /// From the nearest proxy's to the furthest. One that cannot be read, or is empty, says
+    /// nothing.
     static func elements(of field: String) -> [ForwardedElement] {
         WireText(field).partsFromEnd(at: ",").map { ForwardedElement($0) ?? ForwardedElement() }
     }

@@ -129,8 +129,8 @@ package struct ForwardedFields: Sendable {
         trusted.contains { $0.contains(address) }
     }
 
-    /// Whether a proxy names the other end of a unix-domain socket, as nginx calls it, and those are
-    /// proxies.
+    /// Whether a proxy names the other end of a unix-domain socket, as nginx calls it, and those
+    /// are proxies.
     private func isTrustedSocket(_ hop: WireText) -> Bool {
         hop.equals("unix:") && isTrusted(Network.unixSockets)
     }

@@ -18,7 +18,7 @@ package enum PublicURL {
         if !parts.isWeb { return "its scheme is \(parts.scheme.string)" }
         if parts.hasUser { return "leave out the user before the host" }
         if !text.bytes.allSatisfy({ $0 < 0x80 }) {
-            return "write the host as browsers send it, in ASCII, as in https://xn--bcher-kva.example, and a path encoded"
+            return "write the host as browsers send it, in ASCII: https://xn--bcher-kva.example, and a path encoded"
         }
         if text.bytes.contains(UInt8(ascii: "#")) { return "leave out the fragment, from # on" }
         if text.bytes.contains(UInt8(ascii: "?")) { return "leave out the query, from ? on" }

@@ -71,7 +71,7 @@ extension RequestFields {
     /// any: in its answer, and in its refusal too, which a misspelt field may be the reason of.
     func named(in request: Request, _ answer: () async throws -> Response) async throws -> Response {
         guard !ignored.isEmpty else { return try await answer() }
-        let names = ignored.map(\.quoted).joined(separator: ", ")
+        let names = quotedNames
         do {
             var response = try await answer()
             response.headers[.ignoredFields] = names
@@ -83,6 +83,20 @@ extension RequestFields {
             problem.headers[.ignoredFields] = names
             throw problem
         }
+    }
+
+    /// In bytes. Proxies give the whole head of an answer no more than 4 KiB.
+    private static let longestField = 1024
+
+    /// As many of the ignored names as go into the field.
+    private var quotedNames: String {
+        var list = ""
+        for name in ignored.map(\.quoted) {
+            let longer = list.isEmpty ? name : "\(list), \(name)"
+            guard longer.utf8.count <= Self.longestField else { break }
+            list = longer
+        }
+        return list
     }
 }
 

@@ -143,7 +143,11 @@ extension SocketAddress {
     /// The address that whoever is at the other end is counted by. Who comes over a unix-domain
     /// socket is on this machine: all of them are one network, as they are over the loopback
     /// address.
-    package var clientAddress: String? { isUnixSocket ? Self.addressBehindSockets : ipAddress }
+    /// An IPv4 address is written as one, on a socket for both families too.
+    package var clientAddress: String? {
+        guard !isUnixSocket, let address = ipAddress else { return isUnixSocket ? Self.addressBehindSockets : nil }
+        return WireText(address).begins(with: "::ffff:") ? Network.canonical(address) : address
+    }
 
     static let addressBehindSockets = "127.0.0.1"
 }

@@ -143,6 +143,18 @@ import Testing
         #expect(other.json["detail"] as? String == detail.replacing("; not understood: \(found)", with: ""))
     }
 
+    /// A proxy has 4 KiB for the head of an answer.
+    @Test func theFieldIsShortInBytesToo() async throws {
+        let members = (0..<16).map { "\"\($0)\(String(repeating: "\u{1F511}", count: 62))\":1" }.joined(separator: ",")
+        let name = RunningServer.newName()
+        let answer = try await send("POST", "/api/users", #"{"username":"\#(name)","password":"python",\#(members)}"#)
+        #expect(answer.status == 201)
+        let field = try #require(answer["Ignored-Fields"])
+        #expect(field.utf8.count <= 1024)
+        #expect(field.hasPrefix("\"0%F0%9F%94%91"))
+        #expect(field.hasSuffix("\""))
+    }
+
     /// Names are text from anyone.
     @Test func theNamesAreShortFewAndCannotBreakTheHead() async throws {
         let names = [

@@ -185,7 +185,10 @@ import Testing
     @Test func aPreflightIsNobodysRequest() async throws {
         let server = try SharedServer.current()
         for origin in ["https://app.example.com", "https://elsewhere.example"] {
-            for path in ["/api/verify", "/api/verify/notes", "/api/verify?role=editor"] {
+            for path in [
+                "/api/verify", "/api/verify/notes", "/api/verify?role=editor", "//api/verify", "/api//verify",
+                "///api/verify/x",
+            ] {
                 let fields = ["Origin: \(origin)", "Access-Control-Request-Method: GET"]
                 #expect(try await server.send("OPTIONS", path, headers: fields).status == 401, "\(path)")
             }

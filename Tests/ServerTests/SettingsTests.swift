@@ -261,7 +261,8 @@ import Testing
     // MARK: What names servers
 
     @Test(arguments: [
-        ("auth.example.com", "begins with https://"), ("ftp://a.example", "scheme is ftp"), ("localhost:5000", "https://"),
+        ("auth.example.com", "begins with https://"), ("ftp://a.example", "scheme is ftp"),
+        ("localhost:5000", "https://"),
         ("https://a.example?x=1", "query"), ("https://a.example/#f", "fragment"), ("https://u:p@a.example", "user"),
         ("https://bücher.example", "xn--"), ("https://a.example/ü", "ASCII"), ("https://a.example:99999", "port"),
         ("https://a.example:", "port"), ("https://a b.example", "host"), ("https://a.example/a b", "\" \""),

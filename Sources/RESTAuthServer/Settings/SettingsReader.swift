@@ -186,7 +186,8 @@ struct SettingsReader {
         let audience = list(.tokenAudience)
         // Each is taken as it stands, and no service is called so.
         for name in audience
-        where name == "*" || name.utf8.contains(UInt8(ascii: "\"")) || name.utf8.first.map("'[{".utf8.contains) == true {
+        where name == "*" || name.utf8.contains(UInt8(ascii: "\"")) || name.utf8.first.map("'[{".utf8.contains) == true
+        {
             throw AuthError(
                 .misconfigured,
                 """
