@@ -24,7 +24,12 @@ package struct WireText: Sendable {
     /// The parts between these ASCII characters, each without the blanks around it; what is empty
     /// then is none (RFC 9110 section 5.6.1).
     package func parts(at separator: Unicode.Scalar) -> [WireText] {
-        bytes.split(separator: UInt8(ascii: separator)).map { WireText($0).trimmed }.filter { !$0.isEmpty }
+        elements(at: separator).filter { !$0.isEmpty }
+    }
+
+    /// The same with those that are empty.
+    package func elements(at separator: Unicode.Scalar) -> [WireText] {
+        bytes.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false).map { WireText($0).trimmed }
     }
 
     /// Without blanks and tabs around it (OWS, RFC 9110 section 5.6.3).

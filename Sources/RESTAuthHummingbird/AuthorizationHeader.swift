@@ -103,11 +103,21 @@ enum AuthorizationHeader {
 
     /// Whether a page's script has made the request, or a page for a part of itself: by what
     /// libraries have said since long before browsers did, and by what browsers say (Fetch Metadata
-    /// Request Headers). What is not understood is no navigation.
+    /// Request Headers). What is not understood is no navigation. A browser that says no mode sends
+    /// an `Origin` for scripts, and for forms, of which there are none here.
     private static func isFromScript(_ request: Request) -> Bool {
         if request.headers.contains(.xRequestedWith) { return true }
         let modes = request.headers[values: .secFetchMode]
-        return !modes.isEmpty && !(modes.count == 1 && modes.allSatisfy { WireText($0).equals("navigate") })
+        guard !modes.isEmpty else { return request.headers.contains(.origin) }
+        return !(modes.count == 1 && modes.allSatisfy { WireText($0).equals("navigate") }) && !isOfNode(request)
+    }
+
+    /// Whether it is from `fetch` in a program for Node, which says a mode as well: without a site,
+    /// and for every language, which no browser speaks.
+    private static func isOfNode(_ request: Request) -> Bool {
+        let languages = request.headers[values: .acceptLanguage]
+        return languages.count == 1 && languages.allSatisfy { WireText($0).equals("*") }
+            && !request.headers.contains(.secFetchSite) && !request.headers.contains(.origin)
     }
 
     private static func bearerError(_ code: AuthError.Code) -> String {

@@ -15,7 +15,7 @@ struct CrossOriginAnswer {
     func open(_ response: inout Response) {
         allow(in: &response)
         response.headers[.accessControlExposeHeaders] =
-            "Location, Retry-After, WWW-Authenticate, ETag, RateLimit, RateLimit-Policy"
+            "Location, Retry-After, WWW-Authenticate, ETag, RateLimit, RateLimit-Policy, Ignored-Fields"
     }
 
     /// The answer to the question that goes ahead of a request which no form could send.
@@ -58,7 +58,14 @@ extension Request {
     /// What a proxy asks about a preflight is not one itself.
     var isPreflight: Bool {
         method == .options && headers.contains(.origin) && headers.contains(.accessControlRequestMethod)
-            && !WireText(head.path ?? "").isVerifyPath
+            && !isAboutAnother
+    }
+
+    /// Whether it is for ``VerifyRoutes`` as the router reads paths, for which slashes in a row are
+    /// one, below whatever prefix.
+    private var isAboutAnother: Bool {
+        let segments = WireText(head.path ?? "").before("?").before("#").parts(at: "/")
+        return zip(segments, segments.dropFirst()).contains { $0.equals("api") && $1.equals("verify") }
     }
 }
 

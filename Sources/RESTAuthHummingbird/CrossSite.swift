@@ -26,7 +26,8 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
         guard Self.matters(request), !RequestInitiator(request, configuration).mayCall else {
             return try await next(request, context)
         }
-        return Problem.crossSite("Pages of other sites may not do this.").response(from: request, context: context)
+        return Problem.crossSite("Pages of other sites may not do this.", request, configuration)
+            .response(from: request, context: context)
     }
 
     /// Whether anything comes of it. A link has no credentials, unless they stand before the host,
@@ -40,8 +41,11 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
 }
 
 extension Problem {
-    static func crossSite(_ detail: String) -> Problem {
-        Problem(.forbidden, code: "cross_site_request", detail: detail)
+    /// With the URL that stands for the own site, which may be another one than a page was got by.
+    static func crossSite(_ detail: String, _ request: Request, _ configuration: AuthRoutesConfiguration) -> Problem {
+        let own = try? RequestOrigin(request, configuration: configuration)
+        let hint = own.map { " This server takes itself for \($0.url(of: ""))." } ?? ""
+        return Problem(.forbidden, code: "cross_site_request", detail: detail + hint)
     }
 }
 
@@ -89,9 +93,11 @@ struct RequestInitiator {
     }
 
     /// Whether it may use a cookie of ours: of those, only what is of the same site, and what a
-    /// star allows is not named.
+    /// star allows is not named. What the browser itself calls of the same origin is that, whatever
+    /// host and scheme a proxy in between has made of it.
     var mayUseCookie: Bool {
         switch (site, origin) {
+        case (.sameOrigin, _): true
         case (.unknown, _), (.crossSite, _), (_, .any), (_, .other): false
         case (_, .ours), (_, .trusted): true
         case (_, .unsaid): site != .sameSite

@@ -9,7 +9,8 @@ struct ForwardedElement {
     private(set) var host: WireText?
     private(set) var scheme: WireText?
 
-    /// From the nearest proxy's to the furthest. One that cannot be read says nothing.
+    /// From the nearest proxy's to the furthest. One that cannot be read, or is empty, says
+    /// nothing.
     static func elements(of field: String) -> [ForwardedElement] {
         WireText(field).partsFromEnd(at: ",").map { ForwardedElement($0) ?? ForwardedElement() }
     }
@@ -18,7 +19,7 @@ struct ForwardedElement {
 
     /// `nil` for what is no list of parameters, or has one twice.
     private init?(_ text: WireText) {
-        for pair in text.partsFromEnd(at: ";") {
+        for pair in text.partsFromEnd(at: ";") where !pair.isEmpty {
             guard let value = pair.from("=").after("=")?.trimmed.unquoted else { return nil }
             let name = pair.before("=").trimmed
             if name.isWord("for") {
@@ -26,7 +27,7 @@ struct ForwardedElement {
                 node = value
             } else if name.isWord("host") {
                 guard host == nil else { return nil }
-                host = value
+                host = value.isEmpty ? nil : value
             } else if name.isWord("proto") {
                 guard scheme == nil else { return nil }
                 scheme = value
@@ -40,14 +41,12 @@ extension WireText {
     private static let backslash = UInt8(ascii: "\\")
 
     /// The parts between these ASCII characters where they stand in no quoted string (RFC 9110
-    /// section 5.6.4), the last one first, each without the blanks around it; what is empty then is
-    /// none.
+    /// section 5.6.4), the last one first, each without the blanks around it.
     func partsFromEnd(at separator: Unicode.Scalar) -> [WireText] {
         let bytes = Array(bytes)
         var (parts, end, isQuoted): ([WireText], Int, Bool) = ([], bytes.count, false)
         func add(from start: Int) {
-            let part = WireText(String(decoding: bytes[start..<end], as: UTF8.self)).trimmed
-            if !part.isEmpty { parts.append(part) }
+            parts.append(WireText(String(decoding: bytes[start..<end], as: UTF8.self)).trimmed)
         }
         for index in bytes.indices.reversed() {
             if bytes[index] == Self.quote {

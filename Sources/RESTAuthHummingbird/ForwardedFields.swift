@@ -65,7 +65,9 @@ package struct ForwardedFields: Sendable {
             warn(unheard.notice(fields, from: name, .otherFamily))
             return peer.clientAddress
         }
-        if Network.address(ofHop: nearest) == nil { warn(unheard.notice(fields, from: name, .noAddress)) }
+        if Network.address(ofHop: nearest) == nil, !isTrustedSocket(nearest) {
+            warn(unheard.notice(fields, from: name, .noAddress))
+        }
         return origin(of: addresses, from: peer).client
     }
 
@@ -95,9 +97,13 @@ package struct ForwardedFields: Sendable {
     private func origin(of addresses: [WireText], from peer: SocketAddress) -> (client: String?, depth: Int) {
         var (client, depth) = (peer.clientAddress, 1)
         for hop in addresses {
-            guard let address = Network.address(ofHop: hop) else { break }
-            client = address
-            guard isTrusted(address) else { break }
+            if isTrustedSocket(hop) {
+                client = SocketAddress.addressBehindSockets
+            } else {
+                guard let address = Network.address(ofHop: hop) else { break }
+                client = address
+                guard isTrusted(address) else { break }
+            }
             depth += 1
         }
         // The furthest one that is named asked for itself: it has appended nothing.
@@ -122,6 +128,12 @@ package struct ForwardedFields: Sendable {
     private func isTrusted(_ address: String) -> Bool {
         trusted.contains { $0.contains(address) }
     }
+
+    /// Whether a proxy names the other end of a unix-domain socket, as nginx calls it, and those
+    /// are proxies.
+    private func isTrustedSocket(_ hop: WireText) -> Bool {
+        hop.equals("unix:") && isTrusted(Network.unixSockets)
+    }
 }
 
 /// What the proxies between here and a client say beside its address, from the nearest one on;
@@ -133,12 +145,13 @@ private struct ForwardedHops {
 }
 
 extension ForwardedFamily {
-    /// For whom they ask, from the nearest one on.
+    /// For whom they ask, from the nearest one on. What a proxy has left empty says nobody: what
+    /// stands before it there, and in `X-Real-IP`, may be the client's own.
     fileprivate func addresses(in fields: HTTPFields) -> [WireText] {
         switch self {
         case .xForwarded:
-            let addresses = Self.list(.xForwardedFor, in: fields)
-            return addresses.isEmpty ? Self.list(.xRealIP, in: fields) : addresses
+            let name = fields.contains(.xForwardedFor) ? HTTPField.Name.xForwardedFor : .xRealIP
+            return fields[values: name].flatMap { WireText($0).elements(at: ",") }.reversed()
         case .forwarded: return Self.elements(in: fields).map { $0.node ?? WireText("") }
         }
     }

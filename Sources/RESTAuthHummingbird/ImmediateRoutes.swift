@@ -34,10 +34,10 @@ package struct ImmediateRoutes: Sendable {
 
     /// `nil` for a role that is missing as well.
     private func verified(_ identity: Identity, _ path: WireText) -> Answer? {
-        guard let requirements = try? VerifyRoutes.requirements(of: path),
+        let isBelow = !path.before("?").equals("/api/verify")
+        guard let requirements = try? VerifyRoutes.requirements(of: path, isBelow: isBelow),
             requirements.allSatisfy({ (try? $0.check(identity, at: now())) != nil })
         else { return nil }
-        let isBelow = !path.before("?").equals("/api/verify")
         return Answer(
             route: isBelow ? "/api/verify/**" : "/api/verify", fields: VerifyRoutes.fields(for: identity))
     }

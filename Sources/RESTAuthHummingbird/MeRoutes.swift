@@ -59,15 +59,15 @@ struct MeRoutes: Sendable {
     }
 
     private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
-        // Who came by the password has given it already.
-        guard identity.method != .password else {
+        let fields = try await body.fieldsIfPresent(request, known: ["password"])
+        return try await fields.named(in: request) {
+            // Who came by the password has given it already, and may not take it back in the body.
+            if identity.method != .password || fields.hasValue("password") {
+                try await auth.passwords.confirm(fields.requiredString("password"), for: identity, at: address)
+            }
             try await auth.users.delete(identity.userID)
             return .empty()
         }
-        let fields = try await body.fieldsIfPresent(request, known: ["password"])
-        try await auth.passwords.confirm(fields.requiredString("password"), for: identity, at: address)
-        try await auth.users.delete(identity.userID)
-        return .empty().naming(ignored: fields)
     }
 
     /// Every token from before is refused: who came by one needs another.
@@ -75,14 +75,15 @@ struct MeRoutes: Sendable {
         -> Response
     {
         let fields = try await body.fields(request, known: ["current_password", "new_password"])
-        let tokens = try await auth.passwords.change(
-            from: fields.requiredString("current_password"), to: fields.requiredString("new_password"), for: identity,
-            at: origin.address, origin: origin)
-        guard let tokens else { return .empty().naming(ignored: fields) }
-        let own = RequestOrigin.path(of: request, configuration: configuration)
-        return sessionRoutes.answer(
-            tokens.access, tokens.refresh, to: request, path: own.droppingSegment.droppingSegment + "/tokens"
-        ).naming(ignored: fields)
+        return try await fields.named(in: request) {
+            let tokens = try await auth.passwords.change(
+                from: fields.requiredString("current_password"), to: fields.requiredString("new_password"),
+                for: identity, at: origin.address, origin: origin)
+            guard let tokens else { return .empty() }
+            let own = RequestOrigin.path(of: request, configuration: configuration)
+            return sessionRoutes.answer(
+                tokens.access, tokens.refresh, to: request, path: own.droppingSegment.droppingSegment + "/tokens")
+        }
     }
 
     // MARK: Sessions

@@ -44,7 +44,12 @@ struct RequestBody: Sendable {
         guard let json = JSON(text: bytes), case .object = json else {
             throw Problem(
                 .badRequest, code: "invalid_json",
-                detail: bytes.isEmpty ? "missing argument: the body is empty" : "The body is not one JSON object.")
+                detail: bytes.isEmpty
+                    ? "missing argument: the body is empty"
+                    : """
+                    The body is not one JSON object, or is one that nobody can be sure of: with a name twice, half a \
+                    character, a number too large, or too deep.
+                    """)
         }
         return json
     }

@@ -47,6 +47,14 @@ struct RequestFields: Sendable {
         return AuthError(error.code, detail, field: error.field)
     }
 
+    /// Whether there is a field of that name, of whatever type, that is not `null`.
+    func hasValue(_ name: String) -> Bool {
+        switch object[name] {
+        case nil, .null: false
+        default: true
+        }
+    }
+
     /// The string field of that name, `nil` when it is missing or `null`.
     /// - Throws: `validation_failed` when it is of another type.
     func optionalString(_ name: String) throws(AuthError) -> String? {
@@ -58,13 +66,37 @@ struct RequestFields: Sendable {
     }
 }
 
-extension Response {
-    /// The answer with the names of the fields that were not understood, if there are any.
-    func naming(ignored fields: RequestFields) -> Response {
-        guard !fields.ignored.isEmpty else { return self }
-        var response = self
-        response.headers[.ignoredFields] = fields.ignored.map(\.quoted).joined(separator: ", ")
-        return response
+extension RequestFields {
+    /// What a route answers, with the names of the fields that were not understood, if there are
+    /// any: in its answer, and in its refusal too, which a misspelt field may be the reason of.
+    func named(in request: Request, _ answer: () async throws -> Response) async throws -> Response {
+        guard !ignored.isEmpty else { return try await answer() }
+        let names = quotedNames
+        do {
+            var response = try await answer()
+            response.headers[.ignoredFields] = names
+            return response
+        } catch {
+            var problem = Problem(error, request: request)
+            // What is a fault here goes on as it is: the log says what it was.
+            guard problem.status.kind == .clientError else { throw error }
+            problem.headers[.ignoredFields] = names
+            throw problem
+        }
+    }
+
+    /// In bytes. Proxies give the whole head of an answer no more than 4 KiB.
+    private static let longestField = 1024
+
+    /// As many of the ignored names as go into the field.
+    private var quotedNames: String {
+        var list = ""
+        for name in ignored.map(\.quoted) {
+            let longer = list.isEmpty ? name : "\(list), \(name)"
+            guard longer.utf8.count <= Self.longestField else { break }
+            list = longer
+        }
+        return list
     }
 }
 

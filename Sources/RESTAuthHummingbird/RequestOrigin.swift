@@ -6,22 +6,25 @@ import RESTAuth
 struct RequestOrigin {
     private let base: String
 
-    /// - Throws: 400 for a missing host or one that could not stand in a URL.
+    /// - Throws: 400 for a missing host or one that could not stand in a URL, naming the field that
+    ///   it came by.
     init(_ request: Request, configuration: AuthRoutesConfiguration) throws(Problem) {
         if let url = configuration.publicURL {
             base = url
             return
         }
         var scheme = configuration.scheme
-        var host = request.head.authority
+        var (host, field) = (request.head.authority, "Host field")
         if configuration.believesForwardedFields {
             let proto = request.headers[.xForwardedProto].map { WireText($0) }
             if proto?.isWord("http") == true || proto?.isWord("ws") == true { scheme = "http" }
             if proto?.isWord("https") == true || proto?.isWord("wss") == true { scheme = "https" }
-            if let forwarded = request.headers[.xForwardedHost] { host = forwarded }
+            if let forwarded = request.headers[.xForwardedHost] {
+                (host, field) = (forwarded, "host that the proxy names (X-Forwarded-Host, or Forwarded)")
+            }
         }
         guard let host, HostName.isValid(host) else {
-            throw Problem(.badRequest, code: "invalid_host", detail: "The Host field is missing or is not a host name.")
+            throw Problem(.badRequest, code: "invalid_host", detail: "The \(field) is missing or is not a host name.")
         }
         base = "\(scheme)://\(host)"
     }

@@ -23,27 +23,33 @@ struct SessionRoutes: Sendable {
 
     private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try refuseOtherSites(request)
-        let identity: Identity
-        var ignored: RequestFields?
-        if request.headers.contains(.authorization) {
-            identity = try await login.identity(of: request, in: context)
-        } else {
-            let fields = try await body.fields(request, known: ["username", "password"])
-            ignored = fields
-            identity = try await login.attempt(
+        guard !request.headers.contains(.authorization) else {
+            return try await start(for: login.identity(of: request, in: context), request, context)
+        }
+        let fields = try await body.fields(request, known: ["username", "password"])
+        return try await fields.named(in: request) {
+            let identity = try await login.attempt(
                 fields.requiredString("username"), password: fields.requiredString("password"),
                 from: context.knownClientAddress)
+            return try await start(for: identity, request, context)
         }
-        let response = answer(
-            try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
-        return ignored.map { response.naming(ignored: $0) } ?? response
+    }
+
+    private func start(
+        for identity: Identity, _ request: Request, _ context: some RequestContext
+    ) async throws -> Response {
+        answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
     }
 
     private func renew(_ request: Request) async throws -> Response {
         try refuseOtherSites(request)
         let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
+        return try await fields.named(in: request) { try await renew(request, fields) }
+    }
+
+    private func renew(_ request: Request, _ fields: RequestFields) async throws -> Response {
         if let token = try fields.optionalString("refresh_token") {
-            return answer(try await sessions.refresh(token), to: request).naming(ignored: fields)
+            return answer(try await sessions.refresh(token), to: request)
         }
         let cookies = cookies(of: request)
         guard let token = cookies.first else { throw fields.missing("refresh_token") }
@@ -52,7 +58,7 @@ struct SessionRoutes: Sendable {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
         do {
-            return answer(try await sessions.refresh(token), to: request).naming(ignored: fields)
+            return answer(try await sessions.refresh(token), to: request)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
@@ -63,19 +69,24 @@ struct SessionRoutes: Sendable {
 
     private func end(_ request: Request) async throws -> Response {
         try refuseOtherSites(request)
-        var tokens: [String] = []
+        let tokens: [String]
         switch try AuthorizationHeader.credentials(in: request.headers) {
-        case .token(let token)?: tokens.append(String(decoding: token, as: UTF8.self))
+        case .token(let token)?: tokens = [String(decoding: token, as: UTF8.self)]
         case .password?: throw AuthError.credentialsRequired
-        case nil: break
+        case nil: tokens = []
         }
         let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
-        tokens += try [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
+        return try await fields.named(in: request) { try await end(request, tokens, fields) }
+    }
+
+    /// - Parameter presented: the token in the header, if there is one.
+    private func end(_ request: Request, _ presented: [String], _ fields: RequestFields) async throws -> Response {
+        let tokens = try presented + [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
         guard !tokens.isEmpty else {
             throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
         }
         for token in tokens { try await sessions.end(presenting: token) }
-        var response = Response.empty().naming(ignored: fields)
+        var response = Response.empty()
         if configuration.refreshTokenInCookie {
             response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
         }
@@ -139,7 +150,7 @@ struct SessionRoutes: Sendable {
     /// it. Only where cookies are in use: otherwise a request carries its own credentials.
     private func refuseOtherSites(_ request: Request) throws {
         guard !configuration.refreshTokenInCookie || RequestInitiator(request, configuration).mayUseCookie else {
-            throw Problem.crossSite("Pages of other sites may not use the cookie.")
+            throw Problem.crossSite("Pages of other sites may not use the cookie.", request, configuration)
         }
     }
 }

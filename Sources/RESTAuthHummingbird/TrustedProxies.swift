@@ -73,8 +73,11 @@ public struct Network: Sendable, Hashable {
         length = Int(bits)
     }
 
-    /// Whether every address of its family is in it.
-    package var isEverybody: Bool { length == 0 && !prefix.isEmpty }
+    /// Whether every address of its family is in it, or every other one: two halves are everybody.
+    package var isEverybody: Bool { length <= 1 && !prefix.isEmpty }
+
+    /// Whether it is the address that stands for all of a machine's own, which is nobody's.
+    package var isUnspecified: Bool { length == prefix.count * 8 && !prefix.isEmpty && prefix.allSatisfy { $0 == 0 } }
 
     /// The address that a proxy names, without what stands around it: a port, brackets, a zone (RFC
     /// 7239 section 6; `203.0.113.7:51008` and the like in `X-Forwarded-For`). `nil` for what is no
@@ -140,7 +143,13 @@ extension SocketAddress {
     /// The address that whoever is at the other end is counted by. Who comes over a unix-domain
     /// socket is on this machine: all of them are one network, as they are over the loopback
     /// address.
-    package var clientAddress: String? { isUnixSocket ? "127.0.0.1" : ipAddress }
+    /// An IPv4 address is written as one, on a socket for both families too.
+    package var clientAddress: String? {
+        guard !isUnixSocket, let address = ipAddress else { return isUnixSocket ? Self.addressBehindSockets : nil }
+        return WireText(address).begins(with: "::ffff:") ? Network.canonical(address) : address
+    }
+
+    static let addressBehindSockets = "127.0.0.1"
 }
 
 extension Network: CustomStringConvertible {

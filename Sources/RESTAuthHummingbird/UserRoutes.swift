@@ -31,6 +31,12 @@ struct UserRoutes: Sendable {
     private func register(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try registration.refuseWhenClosed()
         let body = try await RequestBody(limit: configuration.bodyLimit).fields(request, known: Self.fields)
+        return try await body.named(in: request) { try await register(request, context, body) }
+    }
+
+    private func register(
+        _ request: Request, _ context: some RequestContext, _ body: RequestFields
+    ) async throws -> Response {
         let location = try RequestOrigin(request, configuration: configuration)
         let user: User
         do {
@@ -47,7 +53,7 @@ struct UserRoutes: Sendable {
         if !body.ignored.isEmpty {
             members.append(JSON.Member(name: "ignored", value: .array(body.ignored.map(JSON.string))))
         }
-        var response = Response.json(.object(members), status: .created).naming(ignored: body)
+        var response = Response.json(.object(members), status: .created)
         response.headers[.location] = location.url(of: "\(request.uri.path.trimmingSlashes)/\(user.id)")
         return response
     }

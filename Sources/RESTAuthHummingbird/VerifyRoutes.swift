@@ -15,19 +15,21 @@ struct VerifyRoutes: Sendable {
     let now: @Sendable () -> Date
 
     func add(to routes: some RouterMethods<some RequestContext>) {
-        add(to: routes, at: "verify")
-        add(to: routes, at: "verify/**")
+        add(to: routes, at: "verify", isBelow: false)
+        add(to: routes, at: "verify/**", isBelow: true)
     }
 
-    private func add<Context: RequestContext>(to routes: some RouterMethods<Context>, at path: RouterPath) {
+    private func add<Context: RequestContext>(
+        to routes: some RouterMethods<Context>, at path: RouterPath, isBelow: Bool
+    ) {
         let ask: @Sendable (Request, Context) async throws -> Response = { request, context in
-            try await show(request, context)
+            try await show(request, context, isBelow: isBelow)
         }
         routes.resource(path, Dictionary(uniqueKeysWithValues: HTTPRequest.Method.registered.map { ($0, ask) }))
     }
 
-    private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        let requirements = try Self.requirements(of: WireText(request.head.path ?? ""))
+    private func show(_ request: Request, _ context: some RequestContext, isBelow: Bool) async throws -> Response {
+        let requirements = try Self.requirements(of: WireText(request.head.path ?? ""), isBelow: isBelow)
         let identity = try await login.identity(of: request, in: context)
         for requirement in requirements { try requirement.check(identity, at: now()) }
         var response = Response.empty(.ok)
@@ -46,19 +48,21 @@ struct VerifyRoutes: Sendable {
 
     /// What the query of a path asks for: of each `role`, one of the roles between its commas.
     ///
-    /// A proxy that keeps the query of its client appends that, and a client who writes one more
-    /// `role` asks more of itself, never less.
-    /// - Throws: `validation_failed` for what can be no role, and for a name that was meant to be
-    ///   `role`: one that nobody reads would let everybody in who is signed in.
-    static func requirements(of target: WireText) throws(AuthError) -> [Requirement] {
+    /// At `/api/verify` itself the query is the operator's, and says nothing else: what nobody
+    /// reads would let everybody in who is signed in. Below, path and query are another
+    /// application's, of whose client a proxy asks; one more `role` there asks more of that client,
+    /// never less.
+    /// - Parameter target: with the path as it came, which is below where it ends with a slash.
+    /// - Throws: `validation_failed` for what can be no role, for what else is in the operator's
+    ///   query, and for a fragment, which no request has (RFC 9112 section 3.2).
+    static func requirements(of target: WireText, isBelow: Bool) throws(AuthError) -> [Requirement] {
+        guard !target.bytes.contains(UInt8(ascii: "#")) else { throw fragment }
+        let isOwn = !isBelow && !target.before("?").ends(with: "/")
         var requirements: [Requirement] = []
-        let isOwnQuery = target.before("?").trimmingEnd("/").ends(with: "/verify")
-        for parameter in target.from("?").before("#").after("?")?.parts(at: "&") ?? [] {
-            guard let name = FormBody.decode(Array(parameter.before("=").bytes)[...]).map({ WireText($0) }) else {
-                continue
-            }
-            guard name.equals("role") else {
-                if isOwnQuery, Self.misspellings.contains(where: { name.isWord($0) }) { throw unread }
+        for parameter in target.from("?").after("?")?.parts(at: "&") ?? [] {
+            let name = FormBody.decode(Array(parameter.before("=").bytes)[...]).map { WireText($0) }
+            guard name?.equals("role") == true else {
+                if isOwn { throw unread }
                 continue
             }
             let names = FormBody.decode(Array(parameter.from("=").bytes.dropFirst())[...])?.utf8
@@ -70,16 +74,20 @@ struct VerifyRoutes: Sendable {
         return requirements
     }
 
-    private static let misspellings: [StaticString] = ["role", "roles", "allowed_roles", "allowed_groups"]
     private static let unread = AuthError(
-        .validationFailed, "a role is asked for by the name role, as in /api/verify?role=editor", field: "role")
+        .validationFailed,
+        """
+        there is no parameter here but role, as in /api/verify?role=editor; a proxy that appends the query of its \
+        client has to leave that out (in Caddy by a question mark: /api/verify?)
+        """, field: "role")
+    private static let fragment = AuthError(.validationFailed, "a request has no fragment: write # as %23")
 }
 
 extension WireText {
     /// Whether a request with this path and query is one of ``VerifyRoutes``.
     package var isVerifyPath: Bool {
         guard let rest = after("/api/verify") else { return false }
-        return rest.isEmpty || rest.begins(with: "/") || rest.begins(with: "?")
+        return rest.isEmpty || rest.begins(with: "/") || rest.begins(with: "?") || rest.begins(with: "#")
     }
 }
 

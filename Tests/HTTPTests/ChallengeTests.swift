@@ -13,6 +13,11 @@ import Testing
         // What is not understood is no navigation.
         ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Mode: cors"], ["Sec-Fetch-Mode: Navigate\u{301}"],
         ["X-Requested-With: com.example.app", "Sec-Fetch-Mode: navigate"],
+        // Older ones, which say no mode.
+        ["Origin: http://127.0.0.1"],
+        ["Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin", "Accept-Language: *"],
+        ["Sec-Fetch-Mode: cors", "Origin: http://127.0.0.1", "Accept-Language: *"],
+        ["Sec-Fetch-Mode: cors", "Accept-Language: de, *"],
     ]
 
     private static let requests = [
@@ -61,7 +66,13 @@ import Testing
 
     @Test(arguments: requests) func everybodyElseIsAskedForBasicAsEver(method: String, path: String) async throws {
         let miguel = try await server.newAccount()
-        for fields in [[], ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: none"], ["User-Agent: curl/8.5.0"]] {
+        for fields in [
+            [], ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: none"], ["User-Agent: curl/8.5.0"],
+            // A form.
+            ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"],
+            // What fetch of Node 18 and later sends by itself.
+            ["Accept: */*", "Accept-Language: *", "Sec-Fetch-Mode: cors", "User-Agent: node"],
+        ] {
             for credentials in [[], [basic(miguel.name, "wrong")], ["Authorization: Digest x"]]
             where !(credentials.isEmpty && path == "/api/tokens" && method == "POST") {
                 let answer = try await server.send(method, path, headers: fields + credentials)

@@ -193,6 +193,23 @@ import Testing
         #expect(try await server.send("GET", "/api/users/\(miguel.id)").status == 400)
     }
 
+    @Test(arguments: [
+        (#"{"password":"wrong"}"#, 403, "current_password_invalid"),
+        (#"{"password":""}"#, 403, "current_password_invalid"),
+        (#"{"password":7}"#, 400, "validation_failed"), ("{", 400, "invalid_json"), ("[]", 400, "invalid_json"),
+    ])
+    func whatABodySaysCountsAsWell(body: String, status: Int, code: String) async throws {
+        let fields = [miguel.basic, "Content-Type: application/json"]
+        let answer = try await server.send("DELETE", "/api/me", headers: fields, body: body)
+        #expect(answer.status == status)
+        #expect(answer.code == code)
+        #expect(try await server.send("GET", "/api/users/\(miguel.id)").status == 200)
+        let right = #"{"password":"python","reason":"-"}"#
+        let deletion = try await server.send("DELETE", "/api/me", headers: fields, body: right)
+        #expect(deletion.status == 204)
+        #expect(deletion["Ignored-Fields"] == "\"reason\"")
+    }
+
     // MARK: Sessions
 
     @Test func sessionsAreListedWithWhatTheirOwnerKnowsThemBy() async throws {

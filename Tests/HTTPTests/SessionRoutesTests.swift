@@ -396,6 +396,12 @@ struct RefreshCookieTests {
         (["Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"], true), (["Sec-Fetch-Site: none"], true),
         ([], true), (["Origin: http://127.0.0.1"], true),
         (["Origin: https://app.example.com", "Sec-Fetch-Site: same-site"], true),
+        // Behind a proxy that names another host, or none that is believed.
+        (["Origin: https://auth.example.com", "Sec-Fetch-Site: same-origin"], true),
+        (["Origin: https://auth.example.com", "Sec-Fetch-Site: same-site"], false),
+        (["Origin: https://auth.example.com", "Sec-Fetch-Site: none"], false),
+        (["Origin: https://auth.example.com"], false),
+        (["Origin: https://evil.example", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: same-origin"], false),
         (["Sec-Fetch-Site: cross-site"], false), (["Origin: https://evil.example"], false), (["Origin: null"], false),
         (["Origin: https://app.example.com", "Sec-Fetch-Site: cross-site"], false),
         (["Origin: https://127.0.0.1"], false),

@@ -70,6 +70,28 @@ import Testing
             ])
     }
 
+    /// Which may be why it is one.
+    @Test func aRefusalNamesThemToo() async throws {
+        let miguel = try await server.newAccount()
+        let token = try await server.token(miguel)
+        for (method, path, body, code) in [
+            ("POST", "/api/users", #"{"username":"\#(miguel.name)","password":"x","more":1}"#, "user_already_exists"),
+            ("POST", "/api/users", #"{"username":"a:b","password":"x","more":1}"#, "validation_failed"),
+            ("POST", "/api/tokens", #"{"username":"\#(miguel.name)","password":"x","more":1}"#, "invalid_credentials"),
+            ("PUT", "/api/tokens", #"{"refresh_token":"x","more":1}"#, "invalid_grant"),
+            ("DELETE", "/api/tokens", #"{"refresh_token":7,"more":1}"#, "validation_failed"),
+            (
+                "PUT", "/api/me/password", #"{"current_password":"x","new_password":"y","more":1}"#,
+                "current_password_invalid"
+            ),
+            ("DELETE", "/api/me", #"{"password":"x","more":1}"#, "current_password_invalid"),
+        ] {
+            let answer = try await send(method, path, body, path.hasPrefix("/api/me") ? [bearer(token)] : [])
+            #expect(answer.code == code, "\(method) \(path)")
+            #expect(answer["Ignored-Fields"] == "\"more\"", "\(method) \(path)")
+        }
+    }
+
     /// What is missing may be there under another name.
     @Test func aMisspeltFieldIsNamedWhereOneIsMissing() async throws {
         let miguel = try await server.newAccount()
@@ -119,6 +141,18 @@ import Testing
         let other = try await register(#"{"username":"miguel","password":"python"}"#)
         #expect(other.code == code)
         #expect(other.json["detail"] as? String == detail.replacing("; not understood: \(found)", with: ""))
+    }
+
+    /// A proxy has 4 KiB for the head of an answer.
+    @Test func theFieldIsShortInBytesToo() async throws {
+        let members = (0..<16).map { "\"\($0)\(String(repeating: "\u{1F511}", count: 62))\":1" }.joined(separator: ",")
+        let name = RunningServer.newName()
+        let answer = try await send("POST", "/api/users", #"{"username":"\#(name)","password":"python",\#(members)}"#)
+        #expect(answer.status == 201)
+        let field = try #require(answer["Ignored-Fields"])
+        #expect(field.utf8.count <= 1024)
+        #expect(field.hasPrefix("\"0%F0%9F%94%91"))
+        #expect(field.hasSuffix("\""))
     }
 
     /// Names are text from anyone.

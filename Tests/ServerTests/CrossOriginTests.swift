@@ -94,6 +94,7 @@ import Testing
             #expect(
                 words(answer, "Access-Control-Expose-Headers").isSuperset(of: [
                     "location", "retry-after", "www-authenticate", "etag", "ratelimit", "ratelimit-policy",
+                    "ignored-fields",
                 ]))
         }
     }

@@ -32,6 +32,7 @@ import Testing
             ("[::ffff:203.0.113.7]:443", "203.0.113.7"), ("6.6.6.6, 203.0.113.7:1", "203.0.113.7"),
             ("6.6.6.6, 203.0.113.7:1, 10.1.1.1:443, [fd00::1]:8080", "203.0.113.7"),
             ("[2001:db8::7]:1,10.1.1.1", "2001:db8::7"), ("unknown, 203.0.113.7", "203.0.113.7"),
+            ("6.6.6.6, , 10.1.1.1", "10.1.1.1"),
         ])
         func anAddressIsReadWithWhatStandsAroundIt(value: String, address: String) async throws {
             #expect(try await ForwardedFieldsTests.address(["X-Forwarded-For: \(value)"], at: server) == address)
@@ -44,6 +45,8 @@ import Testing
             "_hidden",
             "192.0.2.1%eth0", "203.0.113.7/8", "for=203.0.113.7", "203.0.113", "0x7f.1", "203.0.113.7 203.0.113.8",
             "203.0.113.7;203.0.113.8", "::ffff:", "203.0.113.7, unknown", "203.0.113.7, 1.2.3.4:99999",
+            // What a proxy has left empty.
+            "", ",", "203.0.113.7,", "203.0.113.7, unix:",
         ])
         func whatIsNoAddressIsTheProxys(value: String) async throws {
             #expect(try await ForwardedFieldsTests.address(["X-Forwarded-For: \(value)"], at: server) == "127.0.0.1")
@@ -59,6 +62,10 @@ import Testing
             (["X-Real-IP: 6.6.6.6", "X-Real-IP: 203.0.113.7"], "203.0.113.7"),
             (["X-Real-IP: 6.6.6.6", "X-Forwarded-For: 203.0.113.7"], "203.0.113.7"),
             (["X-Real-IP: 6.6.6.6", "X-Forwarded-For: unknown"], "127.0.0.1"), (["X-Real-IP: x"], "127.0.0.1"),
+            (["X-Real-IP: 6.6.6.6", "X-Forwarded-For:"], "127.0.0.1"),
+            (["X-Real-IP: 6.6.6.6", "X-Forwarded-For: ,"], "127.0.0.1"),
+            (["X-Forwarded-For: 6.6.6.6", "X-Forwarded-For:"], "127.0.0.1"),
+            (["X-Forwarded-For:", "X-Forwarded-For: 203.0.113.7"], "203.0.113.7"),
             (["Forwarded: for=6.6.6.6"], "127.0.0.1"),
             (["Forwarded: for=6.6.6.6", "X-Forwarded-For: 203.0.113.7"], "203.0.113.7"),
         ])
@@ -107,6 +114,22 @@ import Testing
         }
     }
 
+    // MARK: Through unix-domain sockets
+
+    /// As nginx calls the other end of one, where a proxy is behind it that is named.
+    @Suite(.server("--trusted-proxies", "unix:,127.0.0.1,10.0.0.0/8")) struct Sockets {
+        @Test(arguments: [
+            ("203.0.113.7, unix:", "203.0.113.7"), ("203.0.113.7, unix:, 10.1.1.1", "203.0.113.7"),
+            ("6.6.6.6, 203.0.113.7, unix:, unix:", "203.0.113.7"), ("6.6.6.6, unix:, 203.0.113.7", "203.0.113.7"),
+            ("unix:", "127.0.0.1"), ("6.6.6.6, unix", "127.0.0.1"), ("6.6.6.6, unix:/x", "127.0.0.1"),
+            ("6.6.6.6, unknown, unix:", "127.0.0.1"),
+        ])
+        func aNamedSocketIsReadPast(value: String, address: String) async throws {
+            let server = try SharedServer.current()
+            #expect(try await ForwardedFieldsTests.address(["X-Forwarded-For: \(value)"], at: server) == address)
+        }
+    }
+
     // MARK: Forwarded
 
     @Suite(.server("--trusted-proxies", "127.0.0.1,10.0.0.0/8", "--forwarded-fields", "forwarded"))
@@ -128,6 +151,8 @@ import Testing
             ([#"for="6.6.6.6, for=203.0.113.7"#], "203.0.113.7"),
             ([#"for=6.6.6.6;x=", for="[2001:db8::7]:1""#], "2001:db8::7"),
             ([#"x="\", for=203.0.113.7"#], "203.0.113.7"), ([#"""#, #"for=203.0.113.7"#], "203.0.113.7"),
+            // What a proxy has left empty.
+            (["for=6.6.6.6,"], "127.0.0.1"), (["for=6.6.6.6", ""], "127.0.0.1"),
             ([#"for=10.1.1.1;x=", for="203.0.113.7""#], "203.0.113.7"),
         ])
         func theNearestUnnamedNodeIsTheClient(values: [String], address: String) async throws {

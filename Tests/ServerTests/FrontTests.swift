@@ -245,7 +245,7 @@ import Testing
                 #expect(answer.lowercased().contains("strict-transport-security: max-age="))
                 #expect(try await ask(path, 7000).contains(" 431") == false)
             }
-            for path in ["/api/verify", "/api/verify/any/path", "/api/verify?x=y"] {
+            for path in ["/api/verify", "/api/verify/any/path", "/api/verify?role=editor"] {
                 #expect(try await ask(path, 15_000).firstMatch(of: /^HTTP\/[12.]+ 401/) != nil)
             }
             #expect(try await ask("/health/live").contains(" 200"))

@@ -154,6 +154,30 @@ import Testing
         }
     }
 
+    @Test(arguments: Proxy.allCases) func noSpellingOfAGuardedPlaceGetsRoundTheRole(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let susan = try await server.newAccount("susan")
+        for path in [
+            "/editors", "/editors?x=1", "/editors/x%", "/editors/x%zz", "/editors/x%4", "/editors%2fx%", "//editors/y%",
+            "/x/../editors/y%zz",
+        ] {
+            let answer = try await visitor.send("GET", path, headers: [susan.basic])
+            #expect(answer.status >= 300, "\(path)")
+        }
+        #expect(visitor.requests.isEmpty)
+        let answer = try await visitor.send("GET", "/x%41%7e", headers: [susan.basic])
+        #expect(answer.status == 200)
+    }
+
+    @Test(arguments: Proxy.allCases) func aPortThatTheClientNamesIsNotBelieved(proxy: Proxy) async throws {
+        let visitor = try await Visitor(proxy, auth: server)
+        let answer = try await visitor.send(
+            "GET", "/.well-known/openid-configuration", headers: ["X-Forwarded-Port: 6666"])
+        #expect(answer.status == 200)
+        #expect(answer.body.contains("jwks_uri"))
+        #expect(!answer.body.contains("6666"))
+    }
+
     /// All of the server under a prefix: with a setting of its own.
     @Test(arguments: Proxy.allCases) func theServerMayStandUnderAPrefix(proxy: Proxy) async throws {
         let port = try FreePort.next()

@@ -258,6 +258,61 @@ import Testing
         #expect(outcome.error.hasPrefix("rest-auth: \(flags[0]) is \"\(flags[1])\" and must be "))
     }
 
+    // MARK: What names servers
+
+    @Test(arguments: [
+        ("auth.example.com", "begins with https://"), ("ftp://a.example", "scheme is ftp"),
+        ("localhost:5000", "https://"),
+        ("https://a.example?x=1", "query"), ("https://a.example/#f", "fragment"), ("https://u:p@a.example", "user"),
+        ("https://bücher.example", "xn--"), ("https://a.example/ü", "ASCII"), ("https://a.example:99999", "port"),
+        ("https://a.example:", "port"), ("https://a b.example", "host"), ("https://a.example/a b", "\" \""),
+        ("https://a.example/\"x", "character"), ("https://a.example/'<>", "character"),
+        ("https://a.example/a\\b", "character"), ("https://a.example/auth;x", "\";\""),
+        ("https://a.example/../x", ".."), ("https://a.example/%2e./x", ".."), ("https://a.example/.", "."),
+        ("https://a.example/%zz", "%"), ("https://", "host"), ("https:///x", "host"),
+    ])
+    func aURLThatNobodyComesByIsRefusedWithItsReason(url: String, reason: String) async throws {
+        let outcome = try await check(["--public-url", url])
+        #expect(outcome.status == 1)
+        let rule = "must be an http or https URL such as https://auth.example.com: "
+        let advice = try #require(outcome.error.components(separatedBy: rule).last)
+        #expect(advice != outcome.error)
+        #expect(advice.contains(reason), "\(outcome.error)")
+    }
+
+    @Test(arguments: [
+        "HTTPS://A.example", "http://[::1]:5000", "https://auth.example.com:8443/auth/", "http://auth_server:5000",
+        "https://a.example/~a/b%20c(d)/e=f,g@h:i",
+    ])
+    func aURLIsOneWhateverItsCase(url: String) async throws {
+        #expect(try await check(["--public-url", url]).status == 0)
+    }
+
+    @Test(arguments: [
+        ("localhost", "127.0.0.1,::1"), ("loopback", "127.0.0.1,::1"), ("private_ranges", "172.16.0.0/12"),
+        ("*", "the proxy's own"), ("127.0.0.1:8080", "alone: 127.0.0.1\n"), ("[::1]", "alone: ::1\n"),
+        ("[fd00::1]:80", "alone: fd00::1\n"), ("10.0.0.1 10.0.0.2", "commas"),
+        (#"["10.0.0.1","10.0.0.2"]"#, "quotes"),
+        ("unix:/run/x.sock", "write unix: "), ("UNIX:", "write unix: "), ("unix", "write unix: "),
+        ("10.0.0.0/255.0.0.0", "bits"), ("10.0.0.0/33", "bits"), ("::ffff:10.0.0.0/104", "bits"),
+        ("nginx", "not looked up"), ("10.0.0", "no address"), ("0.0.0.0", "to listen on"), ("::", "to listen on"),
+    ])
+    func aProxyThatIsNoneIsRefusedWithWhatToWrite(proxy: String, advice: String) async throws {
+        let outcome = try await check(["--trusted-proxies", "192.0.2.1,\(proxy)"])
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: --trusted-proxies has \""))
+        #expect(outcome.error.contains(advice), "\(outcome.error)")
+    }
+
+    @Test(arguments: [#"["api"]"#, #"api,"b""#, "'api'x", "*", "api,*", "{api}", "[api]"])
+    func anAudienceThatNoServiceIsCalledIsRefused(audience: String) async throws {
+        let outcome = try await check(["--token-audience", audience])
+        #expect(outcome.status == 1)
+        #expect(outcome.error.hasPrefix("rest-auth: --token-audience has "), "\(outcome.error)")
+        #expect(outcome.error.contains("as api,https://notes.example.com"))
+        #expect(try await check(["--token-audience", "api,https://[::1]:8080/a*b,urn:x:y"]).status == 0)
+    }
+
     @Test(arguments: ["registrations-per-hour", "sessions-per-hour"], ["1", "1000000", "none", "None"])
     func soManyAnHourIsANumberOrNone(name: String, value: String) async throws {
         let setting = name.replacing("-", with: "_")

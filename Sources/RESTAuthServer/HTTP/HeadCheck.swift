@@ -14,6 +14,8 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
 
     enum Violation: Error {
         case malformed, tunnel
+        /// The `Host` field is missing, is there more than once, or can be none.
+        case host
     }
 
     private let limits: HeadLimits
@@ -56,7 +58,7 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
             switch name.utf8.count {
             case 4 where Self.isEqual(name, "host"):
                 hosts += 1
-                if !HostName.isValid(value) { return Violation.malformed }
+                if !HostName.isValid(value) { return Violation.host }
             case 14 where Self.isEqual(name, "content-length"):
                 lengths += 1
                 if value.isEmpty || !value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
@@ -69,7 +71,8 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
             }
         }
         let isHostNamed = hosts == 1 || hosts == 0 && head.version != .http1_1
-        guard isHostNamed, lengths <= 1 else { return Violation.malformed }
+        guard isHostNamed else { return Violation.host }
+        guard lengths <= 1 else { return Violation.malformed }
         return limits.admit(sizes, path: head.uri) ? nil : HeadLimits.Exceeded()
     }
 

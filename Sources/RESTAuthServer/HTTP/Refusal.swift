@@ -45,6 +45,16 @@ struct Refusal {
             self.init(
                 Problem(
                     .methodNotAllowed, code: "method_not_allowed", detail: "This is no proxy.", headers: [.allow: ""]))
+        case HeadCheck.Violation.host:
+            self.init(
+                Problem(
+                    .badRequest, code: "bad_request",
+                    detail: "A request has one Host field, with a host name or an address, and perhaps a port."))
+        case HTTPParserError.invalidURL:
+            self.init(
+                Problem(
+                    .badRequest, code: "bad_request",
+                    detail: "The path or the query has a character that has to be percent-encoded."))
         case is HTTPParserError, is HeadCheck.Violation:
             self.init(Problem(.badRequest, code: "bad_request", detail: "This is not an HTTP request."))
         default: return nil

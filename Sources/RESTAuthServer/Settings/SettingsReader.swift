@@ -123,10 +123,11 @@ struct SettingsReader {
 
     func publicURL() throws -> String? {
         guard let found = source[.publicURL] else { return nil }
-        guard let url = URLComponents(string: found.value), url.scheme == "http" || url.scheme == "https",
-            url.host?.isEmpty == false, url.query == nil, url.fragment == nil, url.user == nil
-        else { throw wrong(found, "must be an http or https URL such as https://auth.example.com") }
-        return found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
+        do {
+            return try PublicURL.read(found.value)
+        } catch {
+            throw wrong(found, "must be an http or https URL such as https://auth.example.com: \(error.detail)")
+        }
     }
 
     /// Those that are given themselves; `nil` for those of a file.
@@ -183,6 +184,17 @@ struct SettingsReader {
 
     func tokenAudience() throws -> [String] {
         let audience = list(.tokenAudience)
+        // Each is taken as it stands, and no service is called so.
+        for name in audience
+        where name == "*" || name.utf8.contains(UInt8(ascii: "\"")) || name.utf8.first.map("'[{".utf8.contains) == true
+        {
+            throw AuthError(
+                .misconfigured,
+                """
+                \(source[.tokenAudience]?.place ?? "") has \(name.debugDescription), which no service is called: write their \
+                names with commas between them and without quotes, as api,https://notes.example.com
+                """)
+        }
         do {
             try AuthConfiguration.checkAudience(audience)
         } catch {
@@ -262,13 +274,12 @@ struct SettingsReader {
 
     func trustedProxies() throws -> [Network] {
         try list(.trustedProxies).map { text in
-            guard let network = Network(text) else {
+            do throws(AuthError) {
+                return try Network(written: text)
+            } catch {
                 throw AuthError(
-                    .misconfigured,
-                    "\(source[.trustedProxies]?.place ?? "") has \"\(text)\", which is no address or range such as 10.0.0.0/8"
-                )
+                    .misconfigured, "\(source[.trustedProxies]?.place ?? "") has \"\(text)\": \(error.detail)")
             }
-            return network
         }
     }
 
