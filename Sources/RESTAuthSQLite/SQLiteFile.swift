@@ -39,6 +39,7 @@ package struct SQLiteFile: Sendable {
         guard try Self.isThere(path) else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
+        if let target = try Self.linkTarget(file) { return try backUp(to: target, isReplacing: true, report: report) }
         try Self.requireOwner(of: file)
         let copy = try checkedCopy(beside: file, report: report)
         // Of its two names, or when it could not be given the other.
@@ -66,6 +67,10 @@ package struct SQLiteFile: Sendable {
             return copy
         } catch {
             for suffix in ["", "-journal", "-wal", "-shm"] { unlink(copy + suffix) }
+            if let error = error as? DatabaseError, error.resultCode == .SQLITE_FULL {
+                let directory = URL(fileURLWithPath: place).deletingLastPathComponent().path
+                throw AuthError(.misconfigured, "there is no space left in \(directory), where the copy goes")
+            }
             throw SQLiteStorage.unusable(path, error)
         }
     }
@@ -213,6 +218,9 @@ extension SQLiteFile {
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)
+        if let target = try Self.linkTarget(path) {
+            return try SQLiteFile(target).restore(from: file, isReplacing: true, report: report)
+        }
         let copy = try SQLiteFile(file).checkedCopy(beside: path, report: report)
         defer { unlink(copy) }
         let lock = DirectoryLock(of: path)
@@ -323,6 +331,19 @@ extension SQLiteFile {
         throw AuthError(.misconfigured, "\(path) cannot be read: \(problem)")
     }
 
+    /// What a link leads to: that is replaced, and the link stays. `nil` for a file, and for none.
+    /// - Throws: for what is there and is no file, such as a device.
+    private static func linkTarget(_ path: String) throws -> String? {
+        var (link, file) = (stat(), stat())
+        guard lstat(path, &link) == 0, stat(path, &file) == 0 else { return nil }
+        guard file.st_mode & S_IFMT == S_IFREG else {
+            throw AuthError(.misconfigured, "\(path) is there and is no file; it was left untouched")
+        }
+        guard link.st_mode & S_IFMT == S_IFLNK, let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     private static func isSame(_ path: String, _ other: String) -> Bool {
         var (one, two) = (stat(), stat())
         return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
@@ -334,7 +355,7 @@ extension SQLiteFile {
         guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
         throw AuthError(
             .misconfigured,
-            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: run this as \(owner.userName), or as root"
+            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: \(owner.advice)"
         )
     }
 

@@ -35,11 +35,12 @@ struct Server {
         let logger = Logger(label: "rest-auth")
         let certificate = try settings.tls.map { try CertificateInUse($0.configuration()) }
         let inherited = try InheritedSockets(environment: environment)
+        if let obstacle = InheritedSockets.obstacle(environment: environment) { logger.warning("\(obstacle)") }
         InheritedSockets.forget()
         let sockets = try inherited.map { ListeningSockets($0) } ?? ListeningSockets(settings)
         defer { sockets.close() }
         try settings.refuseCookieInTheClear(at: sockets.addresses)
-        raiseFileLimit(logger)
+        try raiseFileLimit(logger)
         let auth = try await settings.openAuthWhenThere(logger, manager)
         warn(logger, sockets)
         for missing in try await auth.missingPeppers() { logger.warning("\(missing.text)") }
@@ -136,9 +137,13 @@ struct Server {
     }
 
     /// One connection is one file; the soft limit is often 1024.
-    private func raiseFileLimit(_ logger: Logger) {
+    /// - Throws: `misconfigured` where it is too low to go on with.
+    private func raiseFileLimit(_ logger: Logger) throws(AuthError) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        guard limit.rlim_max >= rlim_t(settings.leastFiles) else {
+            throw AuthError(.misconfigured, settings.tooFewFiles(limit))
+        }
         limit.rlim_cur = min(limit.rlim_max, rlim_t(settings.maxConnections + Settings.filesBesideConnections))
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         if limit.rlim_cur < rlim_t(settings.maxConnections) {
