@@ -86,10 +86,12 @@ package struct FileOwner: Sendable, Hashable {
 package enum FileAccess {
     /// What mends that a file belongs to another.
     package enum Remedy {
-        /// Files are given to whoever runs the process; the file itself, if empty.
+        /// Files that root has made are given to whoever runs the process; the file itself, if
+        /// empty.
         case chown([String])
-        /// The directory of that file is given to whoever runs the process, unless others use it as
-        /// well; then the file is to lie elsewhere, and these words say how that is written.
+        /// The directory of that file, if root's, is given to whoever runs the process, unless
+        /// others use it as well; then the file is to lie elsewhere, and these words say how that
+        /// is written.
         case directory(of: String, elsewhere: String)
         /// The file is rightly another's, and what is to be done is for that one.
         case otherUser
@@ -133,6 +135,8 @@ package enum FileAccess {
         }
         let mending =
             switch remedy {
+            // Another service's, perhaps this one's when it is run as it should be.
+            case _ where owner.user != 0: owner.advice
             case .chown(let files) where files.contains(path):
                 "chown \(process.argument) \(files.joined(separator: " "))"
             case .chown where isDirectory(path):

@@ -39,7 +39,6 @@ package struct SQLiteFile: Sendable {
         guard try Self.isThere(path) else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
-        if let target = try Self.linkTarget(file) { return try backUp(to: target, isReplacing: true, report: report) }
         try Self.requireOwner(of: file)
         let copy = try checkedCopy(beside: file, report: report)
         // Of its two names, or when it could not be given the other.
@@ -218,9 +217,6 @@ extension SQLiteFile {
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)
-        if let target = try Self.linkTarget(path) {
-            return try SQLiteFile(target).restore(from: file, isReplacing: true, report: report)
-        }
         let copy = try SQLiteFile(file).checkedCopy(beside: path, report: report)
         defer { unlink(copy) }
         let lock = DirectoryLock(of: path)
@@ -329,19 +325,6 @@ extension SQLiteFile {
             return false
         }
         throw AuthError(.misconfigured, "\(path) cannot be read: \(problem)")
-    }
-
-    /// What a link leads to: that is replaced, and the link stays. `nil` for a file, and for none.
-    /// - Throws: for what is there and is no file, such as a device.
-    private static func linkTarget(_ path: String) throws -> String? {
-        var (link, file) = (stat(), stat())
-        guard lstat(path, &link) == 0, stat(path, &file) == 0 else { return nil }
-        guard file.st_mode & S_IFMT == S_IFREG else {
-            throw AuthError(.misconfigured, "\(path) is there and is no file; it was left untouched")
-        }
-        guard link.st_mode & S_IFMT == S_IFLNK, let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
     }
 
     private static func isSame(_ path: String, _ other: String) -> Bool {

@@ -119,7 +119,9 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func cannotBeMade(_ path: String, _ reason: String) -> AuthError {
-        AuthError(.misconfigured, "the database \(path) cannot be made: \(reason)")
+        // Behind a closed door there may be one.
+        let what = access(path, F_OK) != 0 && errno == EACCES ? "reached" : "made"
+        return AuthError(.misconfigured, "the database \(path) cannot be \(what): \(reason)")
     }
 
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and

@@ -40,7 +40,7 @@ struct Server {
         let sockets = try inherited.map { ListeningSockets($0) } ?? ListeningSockets(settings)
         defer { sockets.close() }
         try settings.refuseCookieInTheClear(at: sockets.addresses)
-        try raiseFileLimit(logger)
+        raiseFileLimit(logger)
         let auth = try await settings.openAuthWhenThere(logger, manager)
         warn(logger, sockets)
         for missing in try await auth.missingPeppers() { logger.warning("\(missing.text)") }
@@ -137,13 +137,9 @@ struct Server {
     }
 
     /// One connection is one file; the soft limit is often 1024.
-    /// - Throws: `misconfigured` where it is too low to go on with.
-    private func raiseFileLimit(_ logger: Logger) throws(AuthError) {
+    private func raiseFileLimit(_ logger: Logger) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        guard limit.rlim_max >= rlim_t(settings.leastFiles) else {
-            throw AuthError(.misconfigured, settings.tooFewFiles(limit))
-        }
         limit.rlim_cur = min(limit.rlim_max, rlim_t(settings.maxConnections + Settings.filesBesideConnections))
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         if limit.rlim_cur < rlim_t(settings.maxConnections) {

@@ -179,37 +179,6 @@ import Testing
         #expect(directory.contents == ["text.sqlite"])
     }
 
-    @Test func whatALinkLeadsToIsReplacedAndTheLinkStays() async throws {
-        let server = try await Self.source.value
-        let place = try TemporaryDirectory()
-        #expect(mkdir(place.path + "/disk", 0o700) == 0)
-        let (link, file) = (place.path + "/rest-auth.sqlite", place.path + "/disk/users.sqlite")
-        let database = ["--database", "sqlite:\(server.databasePath)"]
-        #expect(try await runCommand(["backup", file] + database, directory: directory).status == 0)
-        #expect(symlink("disk/users.sqlite", link) == 0)
-        let backedUp = try await runCommand(["backup", link, "--force"] + database, directory: directory)
-        #expect(backedUp.status == 0, "\(backedUp.error)")
-        let copy = directory.path + "/process-copy.sqlite"
-        #expect(try await runCommand(["backup", copy] + database, directory: directory).status == 0)
-        let restored = try await runCommand(
-            ["restore", copy, "--force", "--database", "sqlite:\(link)"], directory: directory)
-        #expect(restored.status == 0, "\(restored.error)")
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "disk/users.sqlite")
-        let names = try FileManager.default.contentsOfDirectory(atPath: place.path + "/disk").sorted()
-        #expect(names == ["users.sqlite", "users.sqlite.before-restore"], "\(names)")
-    }
-
-    @Test func aDeviceIsNotReplaced() async throws {
-        let server = try await Self.source.value
-        let link = directory.path + "/process-device"
-        #expect(symlink("/dev/null", link) == 0)
-        let outcome = try await runCommand(
-            ["backup", link, "--force", "--database", "sqlite:\(server.databasePath)"], directory: directory)
-        #expect(outcome.status == 1)
-        #expect(outcome.error.contains("is no file; it was left untouched"), "\(outcome.error)")
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "/dev/null")
-    }
-
     @Test func aPlaceThatDoesNotExistIsAnError() async throws {
         let server = try await Self.source.value
         let outcome = try await runCommand(

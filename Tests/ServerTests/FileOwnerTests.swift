@@ -155,6 +155,23 @@ import Testing
         #expect(outcome.error.contains("chown nobody:nogroup \(own)\n"), "\(outcome.error)")
     }
 
+    /// A command of another user's is no reason to take the files from the service.
+    @Test(arguments: [0o700, 0o755]) func whatIsAnotherUsersIsNotToBeGivenAway(mode: mode_t) async throws {
+        #expect(try await addUser("miguel", asService: true).status == 0)
+        #expect(chmod(directory.path, mode) == 0)
+        for command in [["users", "list"], ["config", "check", "--port", "0"], ["doctor"], ["serve", "--port", "0"]] {
+            let process = try ExternalProcess(
+                ExternalProcess.program("setpriv"),
+                ["--reuid", "33", "--regid", "33", "--clear-groups", ExternalProcess.restAuth.path] + command
+                    + ["--database", "sqlite:\(database)"], directory: directory)
+            let outcome = try await process.outcome()
+            let text = outcome.output + outcome.error
+            #expect(outcome.status == 1)
+            #expect(text.contains("run this as nobody, or as root"), "\(text)")
+            #expect(!text.contains("chown") && !text.contains("cannot be made"), "\(text)")
+        }
+    }
+
     private func asService(_ arguments: [String]) async throws -> CommandOutcome {
         let process = try ExternalProcess(
             ExternalProcess.program("setpriv"),

@@ -315,21 +315,6 @@ import Testing
         #expect(try await overPort)
     }
 
-    @Test(arguments: [10, 15, 18, 20]) func tooFewFilesAreRefusedBeforeAnythingIsMade(limit: Int) async throws {
-        for (command, expected) in [("serve --port 0", "rest-auth: "), ("doctor", "wrong: ")] {
-            let outcome = try await ExternalProcess(
-                ExternalProcess.program("bash"),
-                ["-c", "ulimit -n \(limit); exec \"$0\" \(command)", ExternalProcess.restAuth.path],
-                directory: directory
-            ).outcome()
-            let text = outcome.output + outcome.error
-            #expect(outcome.status == 1, "\(text)")
-            #expect(text.contains("\(expected)the process may have \(limit) files open, and needs"), "\(text)")
-            #expect(text.contains("LimitNOFILE="))
-            #expect(directory.contents.isEmpty)
-        }
-    }
-
     @Test func whoRunsOutOfFilesSaysSoOnce() async throws {
         let port = try FreePort.next()
         let server = try ExternalProcess(

@@ -66,7 +66,8 @@ package struct FileExposure: Sendable, Equatable {
     /// Nobody but its owner reads a file of mode 0600.
     private var owning: String {
         let process = FileOwner.process
-        return process.user == owner.user || process.user == 0 ? "" : "chown \(process.argument) \(path) && "
+        // What is another user's is not given away.
+        return process.user == 0 || owner.user != 0 ? "" : "chown \(process.argument) \(path) && "
     }
 
     private var octal: String { "0" + String(mode, radix: 8) }

@@ -1,5 +1,4 @@
 import Foundation
-import NIOCore
 import PasswordHashing
 import RESTAuth
 
@@ -21,7 +20,6 @@ extension Settings {
     private var findingOnFileLimit: Finding? {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
-        if limit.rlim_max < rlim_t(leastFiles) { return .wrong(Setting.maxConnections.rawValue, tooFewFiles(limit)) }
         guard limit.rlim_max < rlim_t(maxConnections + Self.filesBesideConnections) else { return nil }
         return .slow(
             Setting.maxConnections.rawValue,
@@ -31,14 +29,6 @@ extension Settings {
 
     /// Files that the server has open beside its connections.
     static let filesBesideConnections = 256
-
-    /// Files without which the process could not go on: three of each event loop, those of the
-    /// database, and what is open for a while. One that cannot be opened then ends it.
-    var leastFiles: Int { 24 + 3 * NIOSingletons.groupLoopCountSuggestion + databaseConnections }
-
-    func tooFewFiles(_ limit: rlimit) -> String {
-        "the process may have \(limit.rlim_max) files open, and needs \(leastFiles) at least: raise that, with LimitNOFILE= in a unit of systemd, --ulimit nofile= of a container or ulimit -n in a shell"
-    }
 
     private var findingOnMemory: Finding? {
         guard let limit = ControlGroup.memoryLimit else { return nil }
