@@ -143,7 +143,10 @@ extension InstanceSecret {
     static func create(_ file: String) throws(AuthError) -> Bool {
         var template = Array("\(file).XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw unusable(file, "cannot be made") }
+        guard descriptor >= 0 else {
+            let failure = unusable(file, "cannot be made")
+            throw obstacle(toMaking: file) ?? failure
+        }
         defer {
             close(descriptor)
             unlink(template)
@@ -159,6 +162,14 @@ extension InstanceSecret {
         guard isFirst || errno == EEXIST else { throw unusable(file, "cannot be made") }
         synchronize(directory: (file as NSString).deletingLastPathComponent.nonEmpty ?? ".")
         return isFirst
+    }
+
+    /// Why it cannot be made, by its directory; `nil` when it can.
+    package static func obstacle(toMaking file: String) -> AuthError? {
+        FileAccess.obstacle(
+            toMaking: file,
+            elsewhere: "take one of its own, as with --secret-key-file /var/lib/rest-auth/rest-auth.secret"
+        ).map { AuthError(.misconfigured, "the secret file \(file) cannot be made: \($0)") }
     }
 
     /// 256 random bits.

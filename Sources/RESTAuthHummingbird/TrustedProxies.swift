@@ -73,6 +73,9 @@ public struct Network: Sendable, Hashable {
         length = Int(bits)
     }
 
+    /// Whether it stands for whoever comes over a unix-domain socket.
+    package var isUnixSockets: Bool { prefix.isEmpty }
+
     /// Whether every address of its family is in it, or every other one: two halves are everybody.
     package var isEverybody: Bool { length <= 1 && !prefix.isEmpty }
 
@@ -101,11 +104,12 @@ public struct Network: Sendable, Hashable {
     }
 
     /// The one way to write an address; `nil` for what is none.
-    static func canonical(_ address: String) -> String? { text(of: WireText(address)) }
+    package static func canonical(_ address: String) -> String? { text(of: WireText(address)) }
 
     private static func text(of address: WireText) -> String? { bytes(of: address.string).flatMap(text(of:)) }
 
-    private static func text(of bytes: [UInt8]) -> String? {
+    /// The address of these bytes in network order; `nil` for what is none.
+    package static func text(of bytes: [UInt8]) -> String? {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = bytes.count == 4 ? AF_INET : AF_INET6
@@ -138,15 +142,20 @@ extension SocketAddress {
     package var isUnixSocket: Bool { if case .unixDomainSocket = self { true } else { false } }
 
     /// What a ``Network`` that is a proxy's has to contain.
-    var proxyName: String? { isUnixSocket ? Network.unixSockets : ipAddress }
+    var proxyName: String? { isUnixSocket ? Network.unixSockets : clientAddress }
 
     /// The address that whoever is at the other end is counted by. Who comes over a unix-domain
     /// socket is on this machine: all of them are one network, as they are over the loopback
     /// address.
-    /// An IPv4 address is written as one, on a socket for both families too.
+    ///
+    /// A socket for both families has clients of IPv4 in IPv6 (RFC 4291 section 2.5.5.2); they are
+    /// written as everywhere.
     package var clientAddress: String? {
-        guard !isUnixSocket, let address = ipAddress else { return isUnixSocket ? Self.addressBehindSockets : nil }
-        return WireText(address).begins(with: "::ffff:") ? Network.canonical(address) : address
+        switch self {
+        case .unixDomainSocket: Self.addressBehindSockets
+        case .v4: ipAddress
+        case .v6: ipAddress.map { Network.canonical($0) ?? $0 }
+        }
     }
 
     static let addressBehindSockets = "127.0.0.1"

@@ -95,8 +95,10 @@ private struct ForeignFile {
     init(_ path: String) throws(AuthError) {
         self.path = path
         guard access(path, F_OK) == 0 else { throw AuthError(.misconfigured, "there is no file \(path)") }
-        guard access(path, R_OK) == 0 else {
-            throw AuthError(.misconfigured, "\(path) cannot be read: \(String(cString: strerror(errno)))")
+        do {
+            _ = try RegularFile(path)
+        } catch {
+            throw AuthError(.misconfigured, "\(path) cannot be read: \(error.reason)")
         }
     }
 

@@ -11,6 +11,13 @@ import RESTAuth
 
 /// Where the file lies, and whether that will do.
 extension SQLiteFile {
+    /// Why the process can make no file beside it, with what mends it; `nil` when it can.
+    var directoryProblem: String? {
+        FileAccess.obstacle(
+            toMaking: path,
+            elsewhere: "take one of its own, as with --database sqlite:/var/lib/rest-auth/rest-auth.sqlite")
+    }
+
     private var directory: String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
 
     /// Why this process cannot write the database, as owners, modes and mounts say: the file, what
@@ -22,9 +29,7 @@ extension SQLiteFile {
         for file in files {
             if let problem = FileAccess.problem(file, mode: R_OK | W_OK, remedy: .chown(foreign)) { return problem }
         }
-        return FileAccess.problem(directory, mode: W_OK | X_OK).map {
-            "SQLite keeps its log beside it, and \($0); where that directory is others' too, move the database into one of its own"
-        }
+        return directoryProblem.map { "SQLite keeps its log beside it, and \($0)" }
     }
 
     /// What is dangerous about the file system on which the database lies; `nil` for nothing.

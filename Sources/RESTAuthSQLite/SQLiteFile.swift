@@ -66,6 +66,10 @@ package struct SQLiteFile: Sendable {
             return copy
         } catch {
             for suffix in ["", "-journal", "-wal", "-shm"] { unlink(copy + suffix) }
+            if let error = error as? DatabaseError, error.resultCode == .SQLITE_FULL {
+                let directory = URL(fileURLWithPath: place).deletingLastPathComponent().path
+                throw AuthError(.misconfigured, "there is no space left in \(directory), where the copy goes")
+            }
             throw SQLiteStorage.unusable(path, error)
         }
     }
@@ -352,7 +356,7 @@ extension SQLiteFile {
         guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
         throw AuthError(
             .misconfigured,
-            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: run this as \(owner.userName), or as root"
+            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: \(owner.advice)"
         )
     }
 

@@ -95,9 +95,8 @@ public struct SQLiteStorage: Storage {
     /// - Returns: the signing keys that are there, as far as the schema is of this version.
     /// - Throws: `misconfigured`, as that would.
     package static func checkUsable(path: String) throws -> [StoredSigningKey] {
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard access(path, F_OK) == 0 else {
-            if let problem = FileAccess.problem(directory, mode: W_OK | X_OK) { throw cannotBeMade(path, problem) }
+            if let problem = SQLiteFile(path).directoryProblem { throw cannotBeMade(path, problem) }
             return []
         }
         try checkWritable(path)
@@ -120,7 +119,9 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func cannotBeMade(_ path: String, _ reason: String) -> AuthError {
-        AuthError(.misconfigured, "the database \(path) cannot be made: \(reason)")
+        // Behind a closed door there may be one.
+        let what = access(path, F_OK) != 0 && errno == EACCES ? "reached" : "made"
+        return AuthError(.misconfigured, "the database \(path) cannot be \(what): \(reason)")
     }
 
     /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
@@ -160,9 +161,7 @@ public struct SQLiteStorage: Storage {
         }
         let code = errno
         guard access(path, F_OK) == 0 else {
-            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-            throw cannotBeMade(
-                path, FileAccess.problem(directory, mode: W_OK | X_OK) ?? String(cString: strerror(code)))
+            throw cannotBeMade(path, SQLiteFile(path).directoryProblem ?? String(cString: strerror(code)))
         }
         try checkWritable(path)
         return false

@@ -36,6 +36,7 @@ struct Server {
         let logger = Logger(label: "rest-auth")
         let certificate = try settings.tls.map { try CertificateInUse($0.configuration()) }
         let inherited = try InheritedSockets(environment: environment)
+        if let obstacle = InheritedSockets.obstacle(environment: environment) { logger.warning("\(obstacle)") }
         InheritedSockets.forget()
         let sockets = try inherited.map { ListeningSockets($0) } ?? ListeningSockets(settings)
         defer { sockets.close() }

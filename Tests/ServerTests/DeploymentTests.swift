@@ -154,8 +154,39 @@ import Testing
         #expect(try await server.stop() == 0)
         let nobody = try await runCommand(["health", "--port", "\(server.port)"], directory: directory)
         #expect(nobody.status == 1)
-        #expect(nobody.error.hasPrefix("rest-auth: no answer from 127.0.0.1:\(server.port)"))
+        #expect(nobody.error.hasPrefix("rest-auth: nothing listens on 127.0.0.1:\(server.port)"))
         #expect(directory.contents == ["rest-auth.secret", "rest-auth.sqlite"])
+    }
+
+    /// Answers that other programs give, with what would paint on a terminal.
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\n\r\n\u{1B}[31mhello\u{1B}]0;x\u{7}", #"HTTP/1.1 200 OK\#r\#n\#r\#n{"status":"UP"}"#,
+        "HTTP/1.1 404 No\u{1B}[31m\r\n\r\n<html>", "HTTP/1.0 503 Busy\r\n\r\n{\"code\":7}", "HTTP/1.1 2\u{7}0\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n", "",
+    ])
+    func anotherProgramIsTakenForNoServerOfOursAndNotRepeated(answer: String) async throws {
+        let port = try FreePort.next()
+        let script = """
+            import socket, sys
+            server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+            while True:
+                client, _ = server.accept()
+                client.recv(4096)
+                client.sendall(sys.argv[2].encode())
+                client.close()
+            """
+        let other = try ExternalProcess(
+            ExternalProcess.program("python3"), ["-c", script, "\(port)", answer], directory: directory)
+        defer { other.kill() }
+        try await wait(for: "the other program") { (try? await HTTPConnection(port: port)) != nil }
+        for command in [["health"], ["health", "--live"], ["doctor"]] {
+            let outcome = try await runCommand(command + ["--port", "\(port)"], directory: directory)
+            let text = outcome.output + outcome.error
+            #expect(outcome.status == 1, "\(command)")
+            #expect(text.contains("is no rest-auth"), "\(text)")
+            #expect(!text.contains("hello") && !text.contains("html") && !text.contains("SSH"), "\(text)")
+            #expect(text.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x0A }, "\(Array(text.utf8))")
+        }
     }
 
     @Test func healthSpeaksTLSAndToUnixSockets() async throws {

@@ -51,6 +51,7 @@ import Testing
         (["--public-url", "https://auth.example.com"], "trusted_proxies"),
         (["--public-url", "http://auth.example.com"], "public_url"),
         (["--breached-passwords", "list.filter"], "breached_passwords"),
+        (["--hostname", "unix:a.sock", "--socket-mode", "0666", "--trusted-proxies", "unix:"], "socket_mode"),
     ])
     func whatSettingsEndangerIsSaid(arguments: [String], subject: String) async throws {
         let (status, findings) = try await findings(arguments)
@@ -120,6 +121,20 @@ import Testing
         let (status, found) = try await findings(["--database", "sqlite:\(server.databasePath)"])
         #expect(status == 2)
         #expect(found.contains { $0.kind == "dangerous" && $0.subject == server.databasePath }, "\(found)")
+    }
+
+    @Test func aSecretThatOthersReadIsWrongAndSaidOnce() async throws {
+        let path = "\(directory.path)/process-key"
+        try Data("nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo".utf8).write(to: URL(fileURLWithPath: path))
+        chmod(path, 0o644)
+        for environment in [["SECRET_KEY_FILE": path], ["REST_AUTH_LEGACY_SECRET_FILE": path]] {
+            let (status, found) = try await findings(environment: environment)
+            #expect(status == 1)
+            let said = found.filter { $0.text.contains("can be read by others") }
+            #expect(said.map(\.kind) == ["wrong"], "\(said)")
+            let mending = said.first?.remedy ?? said.first?.text
+            #expect(mending?.hasSuffix("take that away with: chmod 600 \(path)") == true, "\(said)")
+        }
     }
 
     @Test func anotherSecretThanTheDatabasesIsWrong() async throws {
@@ -233,14 +248,15 @@ import Testing
     // MARK: Certificates
 
     /// A certificate for the name, good for so many days from now on.
-    private func certificate(_ name: String, days: Int) async throws -> [String] {
+    private func certificate(_ name: String?, days: Int) async throws -> [String] {
         let files = ["key", "certificate"].map { "\(directory.path)/process-\($0).pem" }
         try await SecureServer.run(
             "openssl",
             [
                 "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "\(days)",
-                "-subj", "/CN=auth", "-addext", "subjectAltName=DNS:\(name)", "-keyout", files[0], "-out", files[1],
-            ], in: directory)
+                "-subj", "/CN=auth", "-keyout", files[0], "-out", files[1],
+            ] + (name.map { ["-addext", "subjectAltName=\($0.contains(":") ? "" : "DNS:")\($0)"] } ?? []), in: directory
+        )
         return ["--tls-key", files[0], "--tls-certificate", files[1]]
     }
 
@@ -252,10 +268,14 @@ import Testing
             ("auth.example.com", 100, "https://AUTH.example.com:8443", nil),
             ("*.example.com", 100, "https://example.com", "wrong"),
             ("*.example.com", 100, "https://a.auth.example.com", "wrong"),
-            ("localhost", 100, "https://auth.example.com", "wrong"),
-        ] as [(String, Int, String?, String?)])
+            ("localhost", 100, "https://auth.example.com", "wrong"), (nil, 100, nil, "wrong"),
+            (nil, 100, "https://auth.example.com", "wrong"), ("IP:192.0.2.1", 100, "https://auth.example.com", "wrong"),
+            ("IP:192.0.2.1", 100, "https://192.0.2.1", nil), ("IP:192.0.2.1", 100, "https://192.0.2.2", "wrong"),
+            ("IP:2001:db8::1", 100, "https://[2001:DB8:0::1]:8443", nil), ("IP:192.0.2.1", 100, nil, nil),
+            ("auth.example.com", 100, "https://192.0.2.1", "wrong"),
+        ] as [(String?, Int, String?, String?)])
     func aCertificateIsHeldAgainstTimeAndName(
-        name: String, days: Int, publicURL: String?, kind: String?
+        name: String?, days: Int, publicURL: String?, kind: String?
     ) async throws {
         // OpenSSL before 3.4 makes no certificate that has ended: the server's clock goes forward.
         let files = try await certificate(name, days: max(days, 1))

@@ -126,7 +126,109 @@ import Testing
         let listed = try await run("users", "list", asService: true)
         #expect(listed.status == 1)
         #expect(listed.error.contains("the directory \(directory.path) belongs to root"), "\(listed.error)")
-        #expect(listed.error.contains("chown"), "\(listed.error)")
+        // What the tests have written there is others'.
+        #expect(listed.error.contains("--database sqlite:"), "\(listed.error)")
+        #expect(!listed.error.contains("chown"), "\(listed.error)")
+    }
+
+    /// A directory is given to a service only where it is nobody else's.
+    @Test func nobodyIsToldToGiveAwayWhatOthersUse() async throws {
+        let shared = directory.path + "/shared"
+        #expect(mkdir(shared, 0o755) == 0)
+        try Data().write(to: URL(fileURLWithPath: shared + "/notes.txt"))
+        let places = ["", "/etc", "/usr/local", "/home", "/var/lib", "/root/x", shared].filter {
+            FileManager.default.fileExists(atPath: $0 + "/") || $0 == "/root/x"
+        }
+        for place in places {
+            for command in [["serve", "--port", "0"], ["config", "check", "--port", "0"], ["doctor"]] {
+                let outcome = try await asService(command + ["--database", "sqlite:\(place)/process-x.sqlite"])
+                let text = outcome.output + outcome.error
+                #expect(outcome.status == 1, "\(place)")
+                #expect(!text.contains("chown"), "\(text)")
+                #expect(place == "/root/x" || text.contains("--database sqlite:/var/lib/rest-auth/"), "\(text)")
+            }
+        }
+        let own = directory.path + "/own"
+        #expect(mkdir(own, 0o755) == 0)
+        try Data().write(to: URL(fileURLWithPath: own + "/rest-auth.yaml"))
+        let outcome = try await asService(["serve", "--port", "0", "--database", "sqlite:\(own)/users.sqlite"])
+        #expect(outcome.error.contains("chown nobody:nogroup \(own)\n"), "\(outcome.error)")
+    }
+
+    /// A command of another user's is no reason to take the files from the service.
+    @Test(arguments: [0o700, 0o755]) func whatIsAnotherUsersIsNotToBeGivenAway(mode: mode_t) async throws {
+        #expect(try await addUser("miguel", asService: true).status == 0)
+        #expect(chmod(directory.path, mode) == 0)
+        for command in [["users", "list"], ["config", "check", "--port", "0"], ["doctor"], ["serve", "--port", "0"]] {
+            let process = try ExternalProcess(
+                ExternalProcess.program("setpriv"),
+                ["--reuid", "33", "--regid", "33", "--clear-groups", ExternalProcess.restAuth.path] + command
+                    + ["--database", "sqlite:\(database)"], directory: directory)
+            let outcome = try await process.outcome()
+            let text = outcome.output + outcome.error
+            #expect(outcome.status == 1)
+            #expect(text.contains("run this as nobody, or as root"), "\(text)")
+            #expect(!text.contains("chown") && !text.contains("cannot be made"), "\(text)")
+        }
+    }
+
+    private func asService(_ arguments: [String]) async throws -> CommandOutcome {
+        let process = try ExternalProcess(
+            ExternalProcess.program("setpriv"),
+            ["--reuid", "\(service)", "--regid", "\(group)", "--clear-groups", ExternalProcess.restAuth.path]
+                + arguments, directory: directory)
+        return try await process.outcome()
+    }
+
+    /// Closing it to others alone would close it to the service.
+    @Test func aSecretOfRootsThatOthersReadIsMendedAtOnce() async throws {
+        let path = directory.path + "/process-key"
+        try Data("nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo\n".utf8).write(to: URL(fileURLWithPath: path))
+        #expect(chmod(path, 0o644) == 0)
+        let check = ["config", "check", "--port", "0", "--secret-key-file", path]
+        let refused = try await asService(check)
+        #expect(refused.status == 1)
+        #expect(refused.error.contains("(mode 0644, owner root, group root)"), "\(refused.error)")
+        #expect(refused.error.contains("chown nobody:nogroup \(path) && chmod 600 \(path)"), "\(refused.error)")
+        #expect(chown(path, service, group) == 0 && chmod(path, 0o600) == 0)
+        #expect(try await asService(check).status == 0)
+    }
+
+    // MARK: Sockets
+
+    @Test func aSocketThatRootLeftIsNotSaidToBeInUse() async throws {
+        let socket = directory.path + "/process-auth.sock"
+        let first = try ExternalProcess(
+            ExternalProcess.restAuth, ["serve", "--hostname", "unix:\(socket)", "--database", "sqlite:\(database)"],
+            directory: directory)
+        try await first.writes("listens on")
+        first.kill()
+        _ = try await first.exitStatus()
+        for command in [["serve"], ["config", "check"], ["doctor"]] {
+            let outcome = try await asService(
+                command + ["--hostname", "unix:\(socket)", "--database", "sqlite:\(database)"])
+            let text = outcome.output + outcome.error
+            #expect(outcome.status == 1)
+            #expect(text.contains("\(socket) belongs to root") && text.contains("rm \(socket)"), "\(text)")
+            #expect(!text.contains("--port"), "\(text)")
+        }
+        #expect(unlink(socket) == 0)
+        let check = try await asService(
+            ["config", "check", "--hostname", "unix:\(socket)", "--database", "sqlite:\(database)"])
+        #expect(check.status == 0, "\(check.error)")
+    }
+
+    @Test func aGroupThatTheServiceIsNotInIsRefusedBeforeAnythingIsMade() async throws {
+        let socket = directory.path + "/process-auth.sock"
+        for command in [["serve"], ["config", "check"], ["doctor"]] {
+            let outcome = try await asService(
+                command + ["--hostname", "unix:\(socket)", "--socket-group", "daemon"])
+            let text = outcome.output + outcome.error
+            #expect(outcome.status == 1)
+            #expect(text.contains("cannot be given to the group daemon: nobody, as whom"), "\(text)")
+            #expect(!FileManager.default.fileExists(atPath: socket))
+        }
+        #expect(directory.contents.isEmpty)
     }
 
     @Test func whoCannotKeepTheOwnerReplacesNothing() async throws {

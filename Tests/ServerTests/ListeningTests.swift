@@ -57,7 +57,11 @@ import Testing
         ("unix:@rest-auth", "abstract"), ("unix:/nowhere/rest-auth.sock", "/nowhere"), ("", "127.0.0.1"),
         (" ", "127.0.0.1"), ("127.0.0.1 ", "without blanks"), ("[127.0.0.1]", "127.0.0.1"), ("::x", "colon"),
         ("no.such.host.invalid", "no.such.host.invalid"), ("unix:/tmp/" + String(repeating: "x", count: 120), "107"),
-        ("unix:/tmp/", "names no socket"), ("unix://host/path", "host"),
+        ("unix:/tmp/", "names no socket"), ("unix://host/path", "host"), ("127.0.0.1,::1", "'*'"),
+        ("[::1", "write --hostname ::1"), ("::1]", "write --hostname ::1"), ("fd://3", "LISTEN_FDS"),
+        ("[10.0.0.1]", "write --hostname 10.0.0.1"), ("http://[::1", "write an address"),
+        ("255.255.255.255", "nobody can connect"), ("224.0.0.1", "nobody can connect"),
+        ("ff02::1", "nobody can connect"),
     ])
     func whatIsNoAddressSaysWhatToWrite(hostname: String, advice: String) async throws {
         for arguments in [["serve", "--port", "0"], ["config", "check"]] {
@@ -70,7 +74,33 @@ import Testing
         }
     }
 
+    /// They come in IPv6 to a socket of both families, and are written as everywhere.
+    @Test func aClientOfIPv4HasThatAddressOnEverySocket() async throws {
+        let port = try FreePort.next()
+        let server = try ExternalProcess(
+            ExternalProcess.restAuth, ["serve", "--hostname", "*", "--port", "\(port)"], directory: directory)
+        defer { server.kill() }
+        try await server.writes("listens on")
+        #expect(try await answers("http://127.0.0.1:\(port)"))
+        try await wait(for: "the log") { server.errorText.contains("route=/health/live") }
+        #expect(server.errorText.contains(" address=127.0.0.1 "), "\(server.errorText)")
+    }
+
     // MARK: Unix-domain sockets
+
+    @Test func aPathMayHaveAllTheBytesThatThereIsRoomFor() async throws {
+        let room = 107 - directory.path.utf8.count - 1
+        let path = directory.path + "/" + String(repeating: "x", count: room)
+        let server = try ExternalProcess(
+            ExternalProcess.restAuth, ["serve", "--hostname", "unix:\(path)"], directory: directory)
+        defer { server.kill() }
+        try await server.writes("listens on unix:\(path)")
+        #expect(try await answers("http://localhost", "--unix-socket", path))
+        let health = try await runCommand(["health", "--live", "--hostname", "unix:\(path)"], directory: directory)
+        #expect(health.status == 0, "\(health.error)")
+        let longer = try await runCommand(["config", "check", "--hostname", "unix:\(path)x"], directory: directory)
+        #expect(longer.error.contains("longer than the 107 bytes"), "\(longer.error)")
+    }
 
     private var socket: String { directory.path + "/process-auth.sock" }
 
@@ -196,7 +226,9 @@ import Testing
         import os, socket, sys
         held = []
         for kind in sys.argv[1].split(","):
-            if kind.startswith("/"):
+            if kind == "abstract":
+                one = socket.socket(socket.AF_UNIX); one.bind("\\0rest-auth-%d" % os.getpid())
+            elif kind.startswith("/"):
                 one = socket.socket(socket.AF_UNIX); one.bind(kind)
             elif kind == "udp":
                 one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); one.bind(("127.0.0.1", 0))
@@ -242,10 +274,11 @@ import Testing
         let server = try await activate("\(port)", for: "another", "--port", "\(other)")
         defer { server.kill() }
         try await server.answers(on: other)
+        #expect(server.errorText.contains("LISTEN_FDS has sockets for another process"), "\(server.errorText)")
     }
 
-    @Test func aSocketThatCannotBeServedIsOneClearLine() async throws {
-        let server = try await activate("udp", for: "own")
+    @Test(arguments: ["udp", "abstract"]) func aSocketThatCannotBeServedIsOneClearLine(kind: String) async throws {
+        let server = try await activate(kind, for: "own")
         #expect(try await server.exitStatus() == 1)
         #expect(server.errorText.contains("ListenStream="))
         #expect(directory.contents.isEmpty)

@@ -219,6 +219,23 @@ import Testing
         #expect(outcome.error.contains("did you mean \(nearest)?"))
     }
 
+    /// What YAML has a meaning of its own for.
+    @Test(arguments: ["hostname: *", "hostname: ::", "hostname: %", "hostname: @x", "hostname: a: b"])
+    func aValueThatNeedsQuotesSaysSo(file: String) async throws {
+        let outcome = try await check(file: file)
+        #expect(outcome.status == 1)
+        #expect(outcome.error.contains("stands in quotes"), "\(outcome.error)")
+        #expect(outcome.error.split(separator: "\n").count == 1, "\(outcome.error)")
+    }
+
+    @Test func whatHasNoFileOfItsOwnSaysWhichSettingsHave() async throws {
+        let variable = try await check(environment: ["REST_AUTH_PORT_FILE": "port"])
+        #expect(variable.status == 1)
+        #expect(variable.error.contains("the environment has REST_AUTH_PORT_FILE, but only database_url, "))
+        let line = try await check(file: "port_file: x")
+        #expect(line.error.contains("has port_file, but only ") && line.error.contains("give port itself"))
+    }
+
     @Test func anUnknownVariableOfOursNamesTheNearest() async throws {
         let outcome = try await check(environment: ["REST_AUTH_PASSWORD_POLCY": "nist"])
         #expect(outcome.status == 1)

@@ -22,6 +22,11 @@ public struct BreachedPasswords: Sendable {
             AuthError(.misconfigured, "the list of breached passwords \(file) \(reason)")
         }
         let again = "make it again: rest-auth passwords filter LIST --output \(file)"
+        do {
+            _ = try RegularFile(file)
+        } catch {
+            throw unusable("cannot be read: \(error.reason); \(again)")
+        }
         guard let bytes = try? Data(contentsOf: URL(fileURLWithPath: file), options: .alwaysMapped) else {
             throw unusable("cannot be read; \(again)")
         }

@@ -13,8 +13,9 @@ package enum ConfidentialFile {
 
     /// What it has; `nil` when there is no file. A link is followed.
     /// - Parameter keepsLines: whether line ends inside are part of it.
-    /// - Throws: `misconfigured` for a file that others may read, a directory, a link to nothing,
-    ///   one that is too long, or what cannot be read, with the reason; beginning with the path.
+    /// - Throws: `misconfigured` for a file that others may read, what is no file, a link to
+    ///   nothing, one that is too long, or what cannot be read, with the reason; beginning with the
+    ///   path.
     package static func text(of path: String, keepsLines: Bool = false) throws(AuthError) -> GivenText? {
         guard let bytes = try bytes(of: path) else { return nil }
         do {
@@ -25,41 +26,29 @@ package enum ConfidentialFile {
     }
 
     private static func bytes(of path: String) throws(AuthError) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            guard errno == ENOENT || errno == ENOTDIR else { throw unreadable(path) }
+        do {
+            let file = try RegularFile(path)
+            // Of what was opened, and not of what may lie there by then.
+            let exposure = FileExposure(path, file.status)
+            if exposure.kind == .others, let advice = exposure.advice { throw AuthError(.misconfigured, advice) }
+            let bytes = try file.bytes(limit: limit)
+            guard bytes.count <= limit else {
+                throw AuthError(.misconfigured, "\(path) has more than \(limit) bytes, which no secret has")
+            }
+            return bytes
+        } catch let error as RegularFile.Unreadable {
+            guard error.isMissing else {
+                throw AuthError(.misconfigured, "\(path) cannot be read: \(error.reason)")
+            }
             if let target = linkTarget(path) {
                 throw AuthError(.misconfigured, "\(path) is a link to \(target), which is not there")
             }
             return nil
+        } catch let error as AuthError {
+            throw error
+        } catch {
+            throw AuthError(.misconfigured, "\(path) cannot be read")
         }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw unreadable(path) }
-        guard status.st_mode & S_IFMT != S_IFDIR else {
-            throw AuthError(.misconfigured, "\(path) is a directory: name the file in it")
-        }
-        // Of what was opened, and not of what may lie there by then.
-        let exposure = FileExposure(path, status)
-        if exposure.kind == .others, let advice = exposure.advice { throw AuthError(.misconfigured, advice) }
-        return try bytes(of: descriptor, path)
-    }
-
-    private static func bytes(of descriptor: Int32, _ path: String) throws(AuthError) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: limit + 1)
-        var length = 0
-        while length <= limit {
-            let count = buffer[length...].withUnsafeMutableBytes { rest in
-                rest.baseAddress.map { read(descriptor, $0, rest.count) } ?? 0
-            }
-            guard count >= 0 else { throw unreadable(path) }
-            if count == 0 { break }
-            length += count
-        }
-        guard length <= limit else {
-            throw AuthError(.misconfigured, "\(path) has more than \(limit) bytes, which no secret has")
-        }
-        return Array(buffer.prefix(length))
     }
 
     /// - Returns: what `path` is a link to; `nil` when it is none.
@@ -69,11 +58,5 @@ package enum ConfidentialFile {
             buffer.bindMemory(to: CChar.self).baseAddress.map { readlink(path, $0, buffer.count) } ?? -1
         }
         return count > 0 ? String(decoding: bytes.prefix(count), as: UTF8.self) : nil
-    }
-
-    private static func unreadable(_ path: String) -> AuthError {
-        let code = errno
-        let reason = FileAccess.problem(path, mode: R_OK) ?? String(cString: strerror(code))
-        return AuthError(.misconfigured, "\(path) cannot be read: \(reason)")
     }
 }

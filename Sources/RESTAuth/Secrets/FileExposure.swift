@@ -24,8 +24,7 @@ package struct FileExposure: Sendable, Equatable {
     package let kind: Kind
     package let path: String
     private let mode: mode_t
-    private let owner: uid_t
-    private let group: gid_t
+    private let owner: FileOwner
 
     /// `nil` when there is no such file.
     package init?(of path: String) {
@@ -36,8 +35,9 @@ package struct FileExposure: Sendable, Equatable {
 
     init(_ path: String, _ status: stat) {
         self.path = path
-        (mode, owner, group) = (status.st_mode & 0o7777, status.st_uid, status.st_gid)
-        let isOpenToGroup = mode & 0o070 != 0 && !Self.isOfProcess(group)
+        mode = status.st_mode & 0o7777
+        owner = FileOwner(user: status.st_uid, group: status.st_gid)
+        let isOpenToGroup = mode & 0o070 != 0 && !FileOwner.isOfProcess(group: owner.group)
         guard isOpenToGroup || mode & 0o007 != 0 else {
             kind = .none
             return
@@ -49,7 +49,9 @@ package struct FileExposure: Sendable, Equatable {
     package var advice: String? { remedy.map { "\(fault); \($0)" } }
 
     /// Who can read it.
-    package var fault: String { "\(path) can be read by others (mode \(octal), owner \(owner), group \(group))" }
+    package var fault: String {
+        "\(path) can be read by others (mode \(octal), owner \(owner.userName), group \(owner.groupName))"
+    }
 
     /// `nil` when nothing is wrong.
     package var remedy: String? {
@@ -57,22 +59,18 @@ package struct FileExposure: Sendable, Equatable {
         case .none: nil
         case .mounted:
             "it is mounted there, so change that where it comes from: defaultMode: 0440 with fsGroup in Kubernetes, uid and mode: 0400 in Compose, Swarm and Podman"
-        case .others: "take that away with: chmod 600 \(path)"
+        case .others: "take that away with: \(owning)chmod 600 \(path)"
         }
     }
 
-    private var octal: String { "0" + String(mode, radix: 8) }
-
-    // MARK: The process
-
-    private static func isOfProcess(_ group: gid_t) -> Bool {
-        if group == getegid() { return true }
-        let count = getgroups(0, nil)
-        guard count > 0 else { return false }
-        var groups = [gid_t](repeating: 0, count: Int(count))
-        return groups.withUnsafeMutableBufferPointer { getgroups(count, $0.baseAddress) } >= 0
-            && groups.contains(group)
+    /// Nobody but its owner reads a file of mode 0600.
+    private var owning: String {
+        let process = FileOwner.process
+        // What is another user's is not given away.
+        return process.user == 0 || owner.user != 0 ? "" : "chown \(process.argument) \(path) && "
     }
+
+    private var octal: String { "0" + String(mode, radix: 8) }
 
     // MARK: The place
 

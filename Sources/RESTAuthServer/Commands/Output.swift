@@ -69,7 +69,9 @@ enum Output {
     static func log(_ bytes: [UInt8]) { _ = send(bytes, to: STDERR_FILENO) }
 
     private static func unwritable(_ failure: Int32) -> AuthError {
-        AuthError(.misconfigured, "standard output cannot be written: \(String(cString: strerror(failure)))")
+        // What stands in for one that is closed can only be read.
+        let reason = failure == EBADF ? "it is closed" : String(cString: strerror(failure))
+        return AuthError(.misconfigured, "standard output cannot be written: \(reason)")
     }
 
     /// - Returns: 0, or the number of the error.

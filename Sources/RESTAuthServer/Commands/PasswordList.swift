@@ -152,6 +152,11 @@ private struct LineReader {
         lines limit: Int? = nil, progress: (Int, Int) -> Void = { _, _ in },
         _ body: (UnsafeRawBufferPointer, Int) throws -> Void
     ) throws {
+        do {
+            _ = try RegularFile(path)
+        } catch {
+            throw AuthError(.validationFailed, "\(path) cannot be read: \(error.reason)")
+        }
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw AuthError(.validationFailed, "\(path) cannot be read")
         }

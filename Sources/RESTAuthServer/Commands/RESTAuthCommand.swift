@@ -1,4 +1,5 @@
 package import ArgumentParser
+import Dispatch
 import Foundation
 import Logging
 import RESTAuth
@@ -33,10 +34,19 @@ package struct RESTAuthCommand: AsyncParsableCommand {
 
     package init() {}
 
-    package static func main() async {
+    /// Runs the program to its end.
+    package static func start() -> Never {
         // Nothing that this program makes is for other users' eyes.
         umask(0o077)
         Output.prepare()
+        Task {
+            await runToEnd()
+            Foundation.exit(EXIT_SUCCESS)
+        }
+        dispatchMain()
+    }
+
+    private static func runToEnd() async {
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -23,11 +23,21 @@ struct Doctor {
             findings += settings.findingsOnFiles + settings.findingsOnTLS + settings.findingsOnTheMachine
             findings += await settings.findingsOnTheDatabase() + settings.findingsOnTheServer()
         }
-        // What keeps it from starting may be seen from two sides.
-        var texts: Set<String> = []
-        return Finding.Kind.allCases.flatMap { kind in
-            findings.filter { $0.kind == kind && texts.insert($0.text).inserted }
+        return Self.eachOnce(Finding.Kind.allCases.flatMap { kind in findings.filter { $0.kind == kind } })
+    }
+
+    /// What keeps the server from starting may be seen from two sides. Of two findings of which one
+    /// says what the other does, and perhaps more, the worse one is kept.
+    private static func eachOnce(_ findings: [Finding]) -> [Finding] {
+        var kept: [Finding] = []
+        for finding in findings {
+            guard let index = kept.firstIndex(where: { $0.line.contains(finding.text) }) else {
+                kept.append(finding)
+                continue
+            }
+            if kept[index].remedy == nil, finding.remedy != nil { kept[index] = kept[index].with(finding.remedy) }
         }
+        return kept
     }
 
     /// The settings that can be read, and a finding for each that cannot.

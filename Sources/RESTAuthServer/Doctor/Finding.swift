@@ -39,6 +39,12 @@ struct Finding: Encodable {
         dangerous(setting.rawValue, text, remedy)
     }
 
+    /// The same with that remedy apart from its text.
+    func with(_ remedy: String?) -> Finding {
+        guard let remedy, text.hasSuffix("; \(remedy)") else { return self }
+        return Finding(kind: kind, subject: subject, text: String(text.dropLast(remedy.count + 2)), remedy: remedy)
+    }
+
     /// One line for a log.
     var line: String { remedy.map { "\(text); \($0)" } ?? text }
 }

@@ -103,6 +103,15 @@ extension Settings {
                     .trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
                     "name the proxies' own addresses"))
         }
+        if case .unixSocket(let path) = listenAddress, socketMode & 0o002 != 0,
+            trustedProxies.contains(where: \.isUnixSockets)
+        {
+            findings.append(
+                .dangerous(
+                    .socketMode,
+                    "every user of this machine may connect to \(path) and is a trusted proxy, so each may claim any address",
+                    "set --socket-mode 0660, and --socket-group to the proxy's group"))
+        }
         return findings
     }
 

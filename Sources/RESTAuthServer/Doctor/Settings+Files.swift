@@ -51,6 +51,8 @@ private struct Disk {
     private let free: UInt64
     private let size: UInt64
     private let type: UInt32
+    /// Whether it counts its files, and has as many as it may.
+    private let isOutOfNames: Bool
 
     /// `nil` where it cannot be asked.
     init?(_ directory: String) {
@@ -60,6 +62,7 @@ private struct Disk {
         free = Self.bytes(status.f_bavail, status.f_bsize)
         size = Self.bytes(status.f_blocks, status.f_bsize)
         type = UInt32(truncatingIfNeeded: status.f_type)
+        isOutOfNames = status.f_files > 0 && status.f_ffree == 0
     }
 
     private static func bytes(_ blocks: some BinaryInteger, _ blockSize: some BinaryInteger) -> UInt64 {
@@ -84,6 +87,10 @@ private struct Disk {
     }
 
     var findingOnItsSpace: Finding? {
+        if isOutOfNames {
+            return .wrong(
+                "disk", "\(directory) has no room for another file (no inode is free)", "take files away there")
+        }
         guard size > 0 else { return nil }
         let text = "\(directory) has \(free >> 20) MiB free"
         let remedy = "make room: without it nobody can sign in"

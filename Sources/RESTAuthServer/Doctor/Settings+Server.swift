@@ -8,10 +8,11 @@ extension Settings {
             try await HealthCheck(settings: self, timeout: 5).require(isReady: true)
             return []
         } catch {
+            let place = if case .unixSocket = listenAddress { "path with --hostname" } else { "port with --port" }
             return [
                 .wrong(
-                    Setting.hostname.rawValue, "a server runs where the settings say, and \(Doctor.text(of: error))",
-                    "look at its log, or stop what listens there, or choose another port with --port")
+                    Setting.hostname.rawValue, Doctor.text(of: error),
+                    "if it is a rest-auth, look at its log; if not, stop it, or choose another \(place)")
             ]
         }
     }

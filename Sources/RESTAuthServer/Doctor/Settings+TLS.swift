@@ -1,6 +1,7 @@
 import Foundation
 import NIOSSL
 import RESTAuth
+import RESTAuthHummingbird
 
 /// The certificate: how long it is good, and for which names.
 extension Settings {
@@ -22,12 +23,19 @@ extension Settings {
     }
 
     private func names(of leaf: NIOSSLCertificate, in file: String) -> Finding? {
-        guard let host = publicURL.flatMap({ URLComponents(string: $0)?.host }) else { return nil }
-        let names = leaf.hostNames
-        guard !names.isEmpty, !names.contains(where: { covers($0, host.lowercased()) }) else { return nil }
+        let (names, addresses) = (leaf.hostNames, leaf.addresses)
+        guard !names.isEmpty || !addresses.isEmpty else {
+            return .wrong(
+                file, "the certificate \(file) is for no name (it has no subjectAltName), so no client takes it",
+                "get one for the name that clients use")
+        }
+        guard let host = publicURL.flatMap({ URLComponents(string: $0)?.host?.lowercased() }) else { return nil }
+        let address = Network.canonical(host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")))
+        let isCovered = address.map(addresses.contains) ?? names.contains { covers($0, host) }
+        guard !isCovered else { return nil }
         return .wrong(
             file,
-            "the certificate \(file) is for \(names.joined(separator: ", ")), and clients are told to use \(host)",
+            "the certificate \(file) is for \((names + addresses).joined(separator: ", ")), and clients are told to use \(host)",
             "get one for \(host), or correct public_url")
     }
 

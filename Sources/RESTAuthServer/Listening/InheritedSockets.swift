@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import RESTAuth
+import RESTAuthHummingbird
 
 /// Sockets that the service manager made and passed on, as `sd_listen_fds(3)` describes: from
 /// descriptor 3 on, as many as `LISTEN_FDS` says, for the process that `LISTEN_PID` names. Their
@@ -33,8 +34,25 @@ package struct InheritedSockets: Sendable {
             guard let address = SocketAddress(of: descriptor) else {
                 throw Self.unusable(descriptor, "is of a family that is not served")
             }
+            guard !address.isUnixSocket || address.pathname?.isEmpty == false else {
+                throw Self.unusable(
+                    descriptor,
+                    "is abstract, has no owner and no mode, so that anybody may use it: ListenStream= a path")
+            }
             return address
         }
+    }
+
+    /// Why sockets that somebody passed on are none for this process, in words; `nil` where nobody
+    /// did, or they are.
+    static func obstacle(environment: [String: String]) -> String? {
+        guard let count = environment["LISTEN_FDS"] else { return nil }
+        guard let number = Int32(count), number >= 0 else {
+            return "LISTEN_FDS is no number, so no socket is taken from the service manager"
+        }
+        guard number > 0, environment["LISTEN_PID"].flatMap({ Int32($0) }) != getpid() else { return nil }
+        return
+            "LISTEN_FDS has sockets for another process (LISTEN_PID), so that they are not served: ExecStart= has to start rest-auth itself, or a shell there to end with exec rest-auth"
     }
 
     /// So that no process that is started by this one takes them for its own.

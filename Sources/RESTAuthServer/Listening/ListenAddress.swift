@@ -19,17 +19,27 @@ package enum ListenAddress: Sendable, Hashable {
         if let path = Self.text(text, after: "unix:") {
             self = try .unixSocket(path: Self.path(path))
         } else if let end = text.firstRange(of: "://") {
+            if text.utf8.starts(with: "fd:".utf8) {
+                throw Misreading(
+                    "is no address; sockets that systemd passes on (LISTEN_FDS) are served without a setting")
+            }
             throw Misreading(Self.advice(for: text[end.upperBound...].prefix { !"/?#".contains($0) }, else: "is a URL"))
         } else if text.utf8.contains(UInt8(ascii: "/")) {
             throw Misreading("is a path; a unix-domain socket is written unix:\(text)")
         } else if text.isEmpty || text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) {
             throw Misreading("is no address or name of this machine: write one without blanks, such as 127.0.0.1")
+        } else if text.utf8.contains(UInt8(ascii: ",")) {
+            throw Misreading(
+                "is a list, and one is taken: write '*' for all addresses, or localhost for both of loopback")
         } else if ["*", "::", "[::]"].contains(text) {
             self = .everywhere
         } else if Self.isVersion6(text) {
             self = .host(text)
         } else if text.hasPrefix("["), text.hasSuffix("]"), Self.isVersion6(String(text.dropFirst().dropLast())) {
             self = .host(String(text.dropFirst().dropLast()))
+        } else if let inner = Self.withoutBrackets(text) {
+            throw Misreading(
+                "has brackets, which stand around an address of IPv6, both of them: write --hostname \(inner)")
         } else if text.utf8.contains(UInt8(ascii: ":")) {
             throw Misreading(Self.advice(for: text[...], else: "has a colon and is no address of IPv6"))
         } else {
@@ -48,10 +58,12 @@ package enum ListenAddress: Sendable, Hashable {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
             let port = UInt16(text[text.utf8.index(after: colon)...])
         else {
-            return text.isEmpty
-                ? "\(reason); write an address such as 127.0.0.1" : "\(reason); write --hostname \(text)"
+            return "\(reason); write " + (isHost(text) ? "--hostname \(text)" : "an address such as 127.0.0.1")
         }
         let host = text[..<colon].isEmpty ? "*" : text[..<colon]
+        guard isHost(host) else {
+            return "\(reason); write an address such as 127.0.0.1"
+        }
         return
             "has a port in it, which is a setting of its own: write --hostname \(host == "*" ? "'*'" : host) --port \(port)"
     }
@@ -74,6 +86,26 @@ package enum ListenAddress: Sendable, Hashable {
         return path
     }
 
+    /// What is meant by an address with brackets that do not belong there, or with one of the two.
+    private static func withoutBrackets(_ text: String) -> String? {
+        var inner = text.utf8[...]
+        if inner.first == UInt8(ascii: "[") { inner.removeFirst() }
+        if inner.last == UInt8(ascii: "]") { inner.removeLast() }
+        let address = String(Substring(inner))
+        guard inner.count < text.utf8.count, (try? SocketAddress(ipAddress: address, port: 0)) != nil else {
+            return nil
+        }
+        return address
+    }
+
+    /// Whether it may be written as it is: a name, or an address with all that belongs around it.
+    private static func isHost(_ text: Substring) -> Bool {
+        if text.utf8.contains(where: { ":[]".utf8.contains($0) }) {
+            return text.hasPrefix("[") && text.hasSuffix("]") && isVersion6(String(text.dropFirst().dropLast()))
+        }
+        return !text.isEmpty
+    }
+
     private static func isVersion6(_ text: String) -> Bool {
         // Behind it stands the interface of an address that is good on one link only.
         let address = String(text.prefix { $0 != "%" })
@@ -91,7 +123,7 @@ package enum ListenAddress: Sendable, Hashable {
     func addresses(port: Int) throws -> [SocketAddress] {
         switch self {
         case .everywhere: return [try SocketAddress(ipAddress: "::", port: port)]
-        case .unixSocket(let path): return [try SocketAddress(unixDomainSocketPath: path)]
+        case .unixSocket(let path): return [SocketAddress(UnixSocket.address(of: path))]
         // Whatever a file of names says (RFC 6761 section 6.3).
         case .host(let host) where host.lowercased() == "localhost":
             return try ["127.0.0.1", "::1"].map { try SocketAddress(ipAddress: $0, port: port) }
@@ -119,6 +151,9 @@ package enum ListenAddress: Sendable, Hashable {
                     info.ai_addr.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
                 default: nil
                 }
+            if let address, address.isForMany {
+                throw AuthError(.misconfigured, "\(host) is an address of many, to which nobody can connect")
+            }
             if let address, !addresses.contains(address) { addresses.append(address) }
         }
         return addresses
@@ -169,6 +204,26 @@ extension SocketAddress {
         }
     }
 
+    /// Whether it is one of multicast (RFC 5771, RFC 4291 section 2.7) or broadcast.
+    var isForMany: Bool {
+        switch self {
+        case .v4(let address):
+            UInt32(bigEndian: address.address.sin_addr.s_addr) >> 28 == 0xE
+                || address.address.sin_addr.s_addr == UInt32.max
+        case .v6(let address): withUnsafeBytes(of: address.address.sin6_addr) { $0.first == 0xFF }
+        case .unixDomainSocket: false
+        }
+    }
+
+    /// Behind the percent sign that a URL has it with (RFC 6874); empty where there is none.
+    private var zone: String {
+        guard case .v6(let address) = self, address.address.sin6_scope_id != 0 else { return "" }
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        let number = address.address.sin6_scope_id
+        guard if_indextoname(number, &name) != nil else { return "%25\(number)" }
+        return "%25" + String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// Host and port for who is on this machine: every address is none to connect to.
     var reachable: String {
         switch self {
@@ -182,7 +237,7 @@ extension SocketAddress {
     var shown: String {
         switch self {
         case .v4: "\(ipAddress ?? ""):\(port ?? 0)"
-        case .v6: "[\(ipAddress ?? "")]:\(port ?? 0)"
+        case .v6: "[\(ipAddress ?? "")\(zone)]:\(port ?? 0)"
         case .unixDomainSocket: "unix:\(pathname ?? "")"
         }
     }

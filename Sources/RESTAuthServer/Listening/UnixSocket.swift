@@ -20,14 +20,25 @@ struct UnixSocket: Sendable {
             guard status.st_mode & S_IFMT == S_IFSOCK else {
                 throw AuthError(.misconfigured, "\(path) is there and is no socket; it was left untouched")
             }
-            if isLive { throw AuthError(.addressInUse, "\(path) is in use: a server listens there; stop it first") }
+            if try isLive() {
+                throw AuthError(.addressInUse, "\(path) is in use: a server listens there; stop it first")
+            }
         } else if errno != ENOENT {
             throw failed("cannot be made")
         }
-        guard access(directory, W_OK | X_OK) == 0 else {
-            let reason = errno == ENOENT ? "there is no directory \(directory)" : String(cString: strerror(errno))
-            throw AuthError(.misconfigured, "the socket \(path) cannot be made: \(reason)")
+        let elsewhere = "take one of its own, as with --hostname unix:/run/rest-auth/rest-auth.sock"
+        if let obstacle = FileAccess.obstacle(toMaking: path, elsewhere: elsewhere) {
+            throw AuthError(.misconfigured, "the socket \(path) cannot be made: \(obstacle)")
         }
+        if let group, geteuid() != 0, !FileOwner.isOfProcess(group: group) { throw foreign(group) }
+    }
+
+    private func foreign(_ group: gid_t) -> AuthError {
+        let (process, name) = (FileOwner.process.userName, FileOwner(user: 0, group: group).groupName)
+        return AuthError(
+            .misconfigured,
+            "the socket \(path) cannot be given to the group \(name): \(process), as whom this process runs, has to be in it (SupplementaryGroups=\(name) in a unit of systemd)"
+        )
     }
 
     /// Takes the name, from a server that ended without giving it back as well, and listens.
@@ -40,22 +51,27 @@ struct UnixSocket: Sendable {
         unlink(path)
         let descriptor = Self.socket()
         guard descriptor >= 0 else { throw failed("cannot be made") }
-        do {
-            // The process's own mask lets nobody else in before mode and group are what they should
-            // be.
-            guard withAddress({ bind(descriptor, $0, $1) }) == 0 else { throw failed("cannot be made") }
-            if let group, chown(path, uid_t.max, group) != 0 {
-                throw failed("cannot be given to the group \(group); the process has to be in it")
-            }
-            guard chmod(path, mode) == 0, listen(descriptor, backlog) == 0 else { throw failed("cannot be used") }
-        } catch let error as AuthError {
+        // The process's own mask lets nobody else in before mode and group are what they should be.
+        guard withAddress({ bind(descriptor, $0, $1) }) == 0 else {
+            let failure = failed("cannot be made")
             close(descriptor)
-            throw error
-        } catch {
-            close(descriptor)
-            throw failed("cannot be used")
+            throw failure
         }
-        return Taken(descriptor: descriptor, file: file)
+        let taken = Taken(descriptor: descriptor, file: file)
+        if let failure = admit(taken, backlog: backlog) {
+            remove(taken)
+            close(descriptor)
+            throw failure
+        }
+        return taken
+    }
+
+    /// Lets in who may come, and listens.
+    /// - Returns: what kept it from that.
+    private func admit(_ taken: Taken, backlog: Int32) -> AuthError? {
+        if let group, chown(path, uid_t.max, group) != 0 { return foreign(group) }
+        guard chmod(path, mode) == 0, listen(taken.descriptor, backlog) == 0 else { return failed("cannot be used") }
+        return nil
     }
 
     /// What listens, and the file that is its name.
@@ -75,22 +91,36 @@ struct UnixSocket: Sendable {
     }
 
     /// Whether somebody listens there.
-    private var isLive: Bool {
+    /// - Throws: `misconfigured` where the process may not ask.
+    private func isLive() throws(AuthError) -> Bool {
         let descriptor = Self.socket(flags: SOCK_NONBLOCK.rawValue)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
+        if withAddress({ connect(descriptor, $0, $1) }) == 0 { return true }
+        if errno == EACCES, let owner = FileOwner(of: path) {
+            throw AuthError(
+                .misconfigured,
+                "\(path) belongs to \(owner.userName), and \(FileOwner.process.userName), as whom this process runs, may not ask whether a server listens there: stop that server, or, where one that was killed has left it, take it away with: rm \(path)"
+            )
+        }
         // A queue that is full is somebody's.
-        return withAddress { connect(descriptor, $0, $1) } == 0 || errno == EAGAIN || errno == EACCES
+        return errno == EAGAIN
     }
 
     private static func socket(flags: UInt32 = 0) -> Int32 {
         Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | flags), 0)
     }
 
-    private func withAddress<Value>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
+    /// The address of a path, of which as much is taken as there is room for.
+    static func address(of path: String) -> sockaddr_un {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        return address
+    }
+
+    private func withAddress<Value>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
+        var address = Self.address(of: path)
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }

@@ -312,10 +312,7 @@ struct Settings {
     /// `nil` for a file that the server makes at its start.
     private func checkedSecrets(in file: String) throws -> KnownSecrets? {
         if let known = try SecretFile(file).secrets() { return known }
-        let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
-        guard FileManager.default.isWritableFile(atPath: directory) else {
-            throw AuthError(.misconfigured, "the secret file \(file) cannot be made: its directory cannot be written")
-        }
+        if let obstacle = InstanceSecret.obstacle(toMaking: file) { throw obstacle }
         return nil
     }
 

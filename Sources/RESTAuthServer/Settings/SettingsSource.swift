@@ -187,16 +187,18 @@ struct SettingsSource {
     }
 
     private static func text(ofFile path: String) throws -> String {
-        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
-            throw AuthError(
-                .misconfigured, "the settings file \(path) cannot be read: \(String(cString: strerror(errno)))")
+        let data: [UInt8]
+        do {
+            data = try RegularFile(path).bytes()
+        } catch {
+            throw AuthError(.misconfigured, "the settings file \(path) cannot be read: \(error.reason)")
         }
         if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {
             throw AuthError(.misconfigured, "the settings file \(path) is UTF-16: save it as UTF-8")
         }
         guard
             let text = String(
-                validating: data.starts(with: [0xEF, 0xBB, 0xBF]) ? data.dropFirst(3) : data, as: UTF8.self)
+                validating: data.starts(with: [0xEF, 0xBB, 0xBF]) ? data.dropFirst(3) : data[...], as: UTF8.self)
         else { throw AuthError(.misconfigured, "the settings file \(path) is not UTF-8") }
         return text
     }
@@ -207,12 +209,22 @@ struct SettingsSource {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            ": \(problem) in line \(mark.line), column \(mark.column)"
+            """
+            : \(problem) in line \(mark.line), column \(mark.column); a value that has a colon, or begins with * & ! % @ [ \
+            or {, stands in quotes: hostname: "*"
+            """
         default: ""
         }
     }
 
     static func unknown(_ name: String, known: [String], place: String) -> AuthError {
+        let isPath: (Setting) -> Bool = { [$0.rawValue + "_file", $0.environmentName + "_FILE"].contains(name) }
+        if let setting = Setting.allCases.first(where: isPath), !setting.isAlsoReadFromFile {
+            let files = Setting.allCases.filter(\.isAlsoReadFromFile).map(\.rawValue).joined(separator: ", ")
+            return AuthError(
+                .misconfigured,
+                "\(place) has \(name), but only \(files) may lie in a file: give \(setting.rawValue) itself")
+        }
         let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
         return AuthError(.misconfigured, "\(place) has the unknown setting \(name); did you mean \(nearest)?")
     }

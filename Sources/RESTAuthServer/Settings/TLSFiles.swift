@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 package import NIOSSL
 package import RESTAuth
+import RESTAuthHummingbird
 
 /// The PEM files of a certificate chain and its private key.
 package struct TLSFiles: Sendable, Hashable {
@@ -38,21 +39,16 @@ package struct TLSFiles: Sendable, Hashable {
     }
 
     /// The server's own certificate, the first in the file.
-    var leaf: NIOSSLCertificate? { try? NIOSSLCertificate.fromPEMFile(certificate).first }
+    var leaf: NIOSSLCertificate? {
+        (try? RegularFile(certificate).bytes()).flatMap { try? NIOSSLCertificate.fromPEMBytes($0).first }
+    }
 
     private static func contents(of file: String, _ kind: String) throws(AuthError) -> [UInt8] {
         do {
-            return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
+            return try RegularFile(file).bytes()
         } catch {
-            throw AuthError(.misconfigured, "the TLS \(kind) \(file) could not be read: \(Self.reason(error, file))")
+            throw AuthError(.misconfigured, "the TLS \(kind) \(file) could not be read: \(error.reason)")
         }
-    }
-
-    private static func reason(_ error: any Error, _ file: String) -> String {
-        guard access(file, R_OK) != 0 else { return "it is no file" }
-        let reason = String(cString: strerror(errno))
-        guard errno == EACCES else { return reason }
-        return "\(reason); the process runs as user \(geteuid()), which has to be let in, to its directories as well"
     }
 
     private static func chain(_ bytes: [UInt8], _ file: String) throws(AuthError) -> [NIOSSLCertificate] {
@@ -85,6 +81,13 @@ package struct TLSFiles: Sendable, Hashable {
 }
 
 extension NIOSSLCertificate {
+    /// The IP addresses that it is for.
+    var addresses: [String] {
+        _subjectAlternativeNames().compactMap { name in
+            name.nameType == .ipAddress ? Network.text(of: Array(name.contents)) : nil
+        }
+    }
+
     /// The DNS names that it is for, in small letters.
     var hostNames: [String] {
         _subjectAlternativeNames().compactMap { name in

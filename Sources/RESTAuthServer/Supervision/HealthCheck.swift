@@ -14,20 +14,66 @@ struct HealthCheck {
     let timeout: Int
 
     /// - Parameter isReady: whether its database has to answer as well.
-    /// - Throws: `storage_unavailable`, with what it answers or that it does not.
+    /// - Throws: `storage_unavailable`, with what is wrong, or that another program listens there.
+    ///   Nothing that it wrote is repeated: that may be anything.
     func require(isReady: Bool) async throws {
         let address = try address()
-        let answer = try await ask(isReady ? "/health/ready" : "/health/live", at: address)
-        guard let end = answer.firstIndex(of: UInt8(ascii: "\r")) else {
-            throw AuthError(.storageUnavailable, "what listens on \(address.shown) is no server of HTTP")
+        let path = isReady ? "/health/ready" : "/health/live"
+        let answer = try await ask(path, at: address)
+        guard let status = Self.status(of: answer) else {
+            let language =
+                settings.tls == nil
+                ? "HTTP: it is no rest-auth, or one with" : "HTTP over TLS: it is no rest-auth, or one without"
+            throw failure("what listens on \(address.shown) does not speak \(language) TLS")
         }
-        let line = String(decoding: answer[..<end], as: UTF8.self)
-        guard answer.starts(with: "HTTP/1.1 200 ".utf8) else {
-            let body = answer.firstRange(of: Array("\r\n\r\n".utf8)).map { answer[$0.upperBound...] } ?? []
-            throw AuthError(
-                .storageUnavailable, "not ready: \(line) \(String(decoding: body.prefix(1000), as: UTF8.self))")
+        let body = Self.body(of: answer)
+        if status == 200, isReady ? Parts(body) != nil : body.elementsEqual(#"{"status":"ok"}"#.utf8) { return }
+        if status == 503, let parts = Parts(body) {
+            throw failure("the server on \(address.shown) is not ready: \(parts.text)")
+        }
+        let isRefusal =
+            (500...599).contains(status) && (try? JSONDecoder().decode(Refusal.self, from: Data(body))) != nil
+        let program =
+            isRefusal
+            ? "the server on \(address.shown) is not ready" : "what listens on \(address.shown) is no rest-auth"
+        throw failure("\(program): it answers \(path) with \(status)")
+    }
+
+    private func failure(_ text: String) -> AuthError { AuthError(.storageUnavailable, text) }
+
+    // MARK: What it says
+
+    /// The three digits behind the version.
+    private static func status(of answer: [UInt8]) -> Int? {
+        guard answer.starts(with: "HTTP/1.1 ".utf8) || answer.starts(with: "HTTP/1.0 ".utf8) else { return nil }
+        let digits = WireText(String(decoding: answer.dropFirst(9).prefix(3), as: UTF8.self))
+        return digits.decimalNumber.map(Int.init)
+    }
+
+    private static func body(of answer: [UInt8]) -> ArraySlice<UInt8> {
+        answer.firstRange(of: Array("\r\n\r\n".utf8)).map { answer[$0.upperBound...] } ?? []
+    }
+
+    /// What no other program names beside its readiness.
+    private struct Parts: Decodable {
+        enum State: String, Decodable { case ok, unavailable }
+
+        let storage: State
+        let revocations: State
+        let throttle: State
+
+        init?(_ body: ArraySlice<UInt8>) {
+            guard let parts = try? JSONDecoder().decode(Parts.self, from: Data(body)) else { return nil }
+            self = parts
+        }
+
+        var text: String {
+            "storage \(storage.rawValue), revocations \(revocations.rawValue), throttle \(throttle.rawValue)"
         }
     }
+
+    /// A problem document of ours.
+    private struct Refusal: Decodable { let code: String }
 
     /// Where a server with these settings can be asked.
     private func address() throws -> SocketAddress {
@@ -71,14 +117,23 @@ struct HealthCheck {
         } catch {
             // Harmless where it has been kept.
             answer.fail(error)
-            throw AuthError(.storageUnavailable, "no answer from \(address.shown) in \(timeout) seconds: \(error)")
+            throw failure(reason(error, at: address))
+        }
+    }
+
+    private func reason(_ error: any Error, at address: SocketAddress) -> String {
+        switch error {
+        case let error as IOError where [ECONNREFUSED, ENOENT].contains(error.errnoCode):
+            "nothing listens on \(address.shown)"
+        case let error as IOError:
+            "no answer from \(address.shown): \(String(cString: strerror(error.errnoCode)))"
+        case ChannelError.connectTimeout, is Silence: "no answer from \(address.shown) in \(timeout) seconds"
+        default: "no answer from \(address.shown): the connection was closed"
         }
     }
 
     /// The connection was taken, and no more.
-    private struct Silence: Error, CustomStringConvertible {
-        let description = "it was asked and says nothing"
-    }
+    private struct Silence: Error {}
 
     /// Everything that comes until the end.
     private final class Reading: ChannelInboundHandler {

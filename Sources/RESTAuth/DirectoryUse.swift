@@ -1,0 +1,63 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Whether a directory is for one service alone, so that it may be given to it.
+enum DirectoryUse {
+    case alone
+    /// What is in it cannot be seen.
+    case unknown
+    /// It is the system's, somebody's home, open to all, or has what belongs to others in it.
+    case shared
+
+    /// - Parameter file: the service's own; what has its name, with whatever ending, goes with it.
+    init(of directory: String, keeping file: String) {
+        let path = Self.resolved(directory)
+        var status = stat()
+        if Self.isSystems(path) || stat(path, &status) != 0 || status.st_mode & (S_ISVTX | S_IWOTH) != 0
+            || FileOwner(user: status.st_uid, group: status.st_gid).home == path
+        {
+            self = .shared
+            return
+        }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            self = .unknown
+            return
+        }
+        let own = [URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent, "rest-auth", "lost+found"]
+        let isShared = names.contains { name in
+            !own.contains { name.utf8.starts(with: $0.utf8) || name.utf8.starts(with: ".\($0)".utf8) }
+                && FileOwner(of: "\(path)/\(name)")?.user != FileOwner.process.user
+        }
+        self = isShared ? .shared : .alone
+    }
+
+    private static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// Those of hier(7), and the homes of users.
+    private static func isSystems(_ path: String) -> Bool {
+        let parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
+        guard let first = parts.first else { return true }
+        if wholly.contains(first) || first.utf8.starts(with: "lib".utf8) { return true }
+        if parts.count == 1 { return withPlaces.contains(first) }
+        return parts.count == 2
+            && (first == "home" || first == "Users"
+                || first == "var" && ["cache", "lib", "log", "run", "spool", "tmp"].contains(parts[1])
+                || first == "run" && ["credentials", "lock", "secrets", "user"].contains(parts[1]))
+    }
+
+    /// With all that is below them.
+    private static let wholly: Set<String> = ["bin", "boot", "dev", "etc", "proc", "root", "sbin", "sys", "usr"]
+    /// Below which services have places of their own.
+    private static let withPlaces: Set<String> = ["home", "Users", "media", "mnt", "opt", "run", "srv", "tmp", "var"]
+}
