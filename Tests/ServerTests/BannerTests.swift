@@ -7,6 +7,8 @@ import Testing
     /// Runs the suggested commands one after the other, as a newcomer would, and returns what each
     /// wrote. A password that is asked for is `typed`.
     private func followed(_ server: RunningServer, typed: String = "") async throws -> [String] {
+        // It answers before it says so.
+        try await wait(for: "the banner") { server.output.contains("Try it:\n") }
         let block = try #require(server.output.components(separatedBy: "Try it:\n").dropFirst().first)
         let commands = block.components(separatedBy: "\n\n")[0].components(separatedBy: "\n").filter { !$0.isEmpty }
         #expect(!commands.isEmpty)
