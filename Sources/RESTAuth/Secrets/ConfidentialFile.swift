@@ -12,11 +12,15 @@ package enum ConfidentialFile {
     private static let limit = 12288
 
     /// What it has; `nil` when there is no file. A link is followed.
-    /// - Parameter keepsLines: whether line ends inside are part of it.
+    /// - Parameters:
+    ///   - keepsLines: whether line ends inside are part of it.
+    ///   - isExposureAllowed: whether others may read it, too.
     /// - Throws: `misconfigured` for a file that others may read, a directory, a link to nothing,
     ///   one that is too long, or what cannot be read, with the reason; beginning with the path.
-    package static func text(of path: String, keepsLines: Bool = false) throws(AuthError) -> GivenText? {
-        guard let bytes = try bytes(of: path) else { return nil }
+    package static func text(
+        of path: String, keepsLines: Bool = false, isExposureAllowed: Bool = false
+    ) throws(AuthError) -> GivenText? {
+        guard let bytes = try bytes(of: path, isExposureAllowed) else { return nil }
         do {
             return try GivenText(bytes, keepsLines: keepsLines)
         } catch {
@@ -24,7 +28,7 @@ package enum ConfidentialFile {
         }
     }
 
-    private static func bytes(of path: String) throws(AuthError) -> [UInt8]? {
+    private static func bytes(of path: String, _ isExposureAllowed: Bool) throws(AuthError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             guard errno == ENOENT || errno == ENOTDIR else { throw unreadable(path) }
@@ -41,7 +45,9 @@ package enum ConfidentialFile {
         }
         // Of what was opened, and not of what may lie there by then.
         let exposure = FileExposure(path, status)
-        if exposure.kind == .others, let advice = exposure.advice { throw AuthError(.misconfigured, advice) }
+        if !isExposureAllowed, exposure.kind == .others, let advice = exposure.advice {
+            throw AuthError(.misconfigured, advice)
+        }
         return try bytes(of: descriptor, path)
     }
 
