@@ -2,13 +2,14 @@ import Foundation
 
 /// What says by its form alone what it is.
 extension ForeignHash {
-    static func bare(_ text: ArraySlice<UInt8>) -> Found? {
+    static func bare(_ text: ArraySlice<UInt8>) throws(Refusal) -> Found? {
         if let hash = HashText(String(text)).flatMap(MD5CryptHash.init), !hash.digest.isEmpty {
             return Found(hash, "MD5 of crypt(3) or Apache's htpasswd")
         }
         if text.hasPrefix("$fbscrypt$") { return firebase(text) }
         if text.hasPrefix("$s0$") { return springScrypt(text.dropFirst("$s0".utf8.count)) }
-        return bcryptWithSpareBits(text) ?? named(text) ?? colon(text) ?? aspNet(text) ?? plainDigest(text)
+        if let found = try digestBeforeColon(text) { return found }
+        return bcryptWithSpareBits(text) ?? named(text) ?? plainDigest(text) ?? mySQL(text) ?? aspNet(text)
     }
 
     /// Firebase exports both alphabets of base64, with and without padding.
@@ -54,14 +55,58 @@ extension ForeignHash {
         }
     }
 
-    /// `DIGEST:SALT` of Joomla, Magento and osCommerce, which had the salt on different sides.
-    private static func colon(_ text: ArraySlice<UInt8>) -> Found? {
-        guard let colon = text.firstIndex(of: UInt8(ascii: ":")), let digest = hex(text[..<colon]),
-            let algorithm = DigestHash.Algorithm.allCases.first(where: { $0.length == digest.count })
-        else { return nil }
-        return DigestHash(algorithm, [.suffix, .prefix], salt: Array(text[(colon + 1)...]), digest: digest).map {
-            Found($0, "\(algorithm.rawValue) and a salt, of Joomla, Magento or osCommerce")
+    /// `DIGEST:SALT` of Joomla, Magento 1 and osCommerce, which had the salt on different sides, and
+    /// `DIGEST:SALT:VERSION` of Magento 2.
+    private static func digestBeforeColon(_ text: ArraySlice<UInt8>) throws(Refusal) -> Found? {
+        let parts = text.parts(at: ":")
+        guard parts.count > 1, let digest = hex(parts[0]), let algorithm = algorithm(of: digest) else { return nil }
+        guard parts.count == 2 else { return try magento(digest, salt: Array(parts[1]), versions: parts[2...]) }
+        return DigestHash(algorithm, [.suffix, .prefix], salt: Array(parts[1]), digest: digest).map {
+            Found($0, "\(algorithm.rawValue) and a salt, of Joomla, Magento 1 or osCommerce")
         }
+    }
+
+    /// Version 0 is MD5 and 1 is SHA-256 of the salt and the password; 2 is Argon2id with the first
+    /// 16 bytes of the salt, and 3 is that with its costs, `3_32_2_67108864`: the digest's length,
+    /// passes and bytes of memory (Magento's guide *Password hashing*, and its class `Encryptor`).
+    private static func magento(
+        _ digest: [UInt8], salt: [UInt8], versions: ArraySlice<ArraySlice<UInt8>>
+    ) throws(Refusal) -> Found {
+        let names = versions.map { $0.parts(at: "_") }
+        guard names.allSatisfy({ $0.first?.number(in: 0...9) != nil }) else { throw .colons }
+        guard let name = names.first, names.count == 1 else { throw .magento }
+        let algorithms: [DigestHash.Algorithm] = [.md5, .sha256]
+        if name.count == 1, let version = name[0].number(in: 0...1), algorithms[version].length == digest.count,
+            let hash = DigestHash(
+                algorithms[version], salt.isEmpty ? [.password] : [.prefix], salt: salt, digest: digest)
+        {
+            return Found(hash, "\(algorithms[version].rawValue) of Magento 2")
+        }
+        // What libsodium calls interactive.
+        let costs = name.count == 1 && name[0] == "2" ? [digest.count, 2, 1 << 26] : costs(ofMagento: name)
+        guard !salt.isEmpty, costs.count == 3, costs[0] == digest.count else { throw .magento }
+        let used = (0..<16).map { salt[$0 % salt.count] }
+        let phc = """
+            $argon2id$v=19$m=\(costs[2] / 1024),t=\(costs[1]),p=1$\(HashText.unpaddedBase64(used))$\
+            \(HashText.unpaddedBase64(digest))
+            """
+        guard let found = Found(Array(phc.utf8)[...]) else { throw .magento }
+        return found
+    }
+
+    private static func costs(ofMagento name: [ArraySlice<UInt8>]) -> [Int] {
+        guard name.count == 4, name[0] == "3" else { return [] }
+        return name.dropFirst().compactMap { $0.number(in: 1...(1 << 42)) }
+    }
+
+    private static func algorithm(of digest: [UInt8]) -> DigestHash.Algorithm? {
+        DigestHash.Algorithm.allCases.first { $0.length == digest.count }
+    }
+
+    /// `PASSWORD()` of MySQL from 4.1 on, SHA-1 of SHA-1.
+    private static func mySQL(_ text: ArraySlice<UInt8>) -> Found? {
+        guard text.first == UInt8(ascii: "*"), let digest = hex(text.dropFirst()) else { return nil }
+        return DigestHash(.sha1, [.password], rounds: 2, digest: digest).map { Found($0, "PASSWORD() of MySQL") }
     }
 
     /// ASP.NET Identity: version 2 is PBKDF2 with SHA-1, version 3 says which hash and how often in
@@ -83,9 +128,7 @@ extension ForeignHash {
 
     /// In hexadecimal, without a salt.
     private static func plainDigest(_ text: ArraySlice<UInt8>) -> Found? {
-        guard let digest = hex(text),
-            let algorithm = DigestHash.Algorithm.allCases.first(where: { $0.length == digest.count })
-        else { return nil }
+        guard let digest = hex(text), let algorithm = algorithm(of: digest) else { return nil }
         return DigestHash(algorithm, [.password], digest: digest).map {
             Found($0, "\(algorithm.rawValue) without a salt")
         }

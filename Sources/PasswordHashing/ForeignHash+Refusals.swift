@@ -10,16 +10,29 @@ extension ForeignHash.Refusal {
             """)
 
     static func unknownName(_ name: String) -> Self {
-        Self(reason: "the password hash is of the kind \(name), which is not understood")
+        Self(reason: "the password hash is of the kind \(name), which is not understood", hasUnknownName: true)
     }
 
     static func damaged(_ name: String) -> Self {
         Self(
             reason: """
-                the password hash begins like one of \(name), but is cut off, damaged or has another form: compare its \
-                length with the column's
+                the password hash begins like one of \(name), but is cut off, damaged, without a salt or of another \
+                form: compare its length with the column's
                 """)
     }
+
+    static func tooFast(_ origin: String) -> Self {
+        useless(
+            origin, "at this cost whoever has a copy guesses most passwords, and it cannot go inside an Argon2id hash")
+    }
+
+    /// Magento 2 hashes a digest anew where a newer version came, and names both.
+    static let magento = useless(
+        "a digest, a salt and versions, as Magento 2 has it",
+        "of these 0, 1, 2 and 3 are understood, one alone with a whole digest")
+
+    /// A salt has no colon, with whoever writes one between digest and salt.
+    static let colons = useless("a digest with several colons after it", "nobody here knows what these divide")
 
     private static func useless(_ what: String, _ why: String) -> Self {
         Self(reason: "the password hash is \(what): \(why). Such users get a password by rest-auth users set-password")

@@ -17,7 +17,7 @@ public struct ForeignHash: Sendable {
         case cheap
         /// Without a salt, or checked in less than ``weakNanoseconds``, which is once or a few
         /// times round: whoever had it could guess it in bulk, and may have done so. It is stored
-        /// inside an Argon2id hash too.
+        /// inside an Argon2id hash too. What cannot be, as Argon2 of a few KiB, is refused.
         case weak
     }
 
@@ -28,8 +28,10 @@ public struct ForeignHash: Sendable {
     /// Why a text cannot be taken.
     public struct Refusal: Error, Sendable, Hashable {
         /// What it is, who writes such, and what to do: for whoever runs an import. It has nothing
-        /// of the text.
+        /// of the text but the name of a kind.
         public let reason: String
+        /// Whether that name is one that nobody knows here.
+        var hasUnknownName = false
     }
 
     private let hash: any StoredHash
@@ -41,21 +43,22 @@ public struct ForeignHash: Sendable {
     public let origin: String
 
     /// Computes nothing.
-    /// - Throws: ``Refusal`` for what is no hash, a damaged one, or one of a kind that is not
-    ///   understood.
+    /// - Throws: ``Refusal`` for what is no hash, a damaged one, one of a kind that is not
+    ///   understood, or a weak one that cannot go inside an Argon2id hash.
     public init(_ text: String) throws(Refusal) {
         try self.init(Self.unwrapped(Array(text.utf8)[...], depth: 0))
     }
 
     /// One that ``PasswordHash`` reads.
-    private init(_ found: Found) {
+    private init(_ found: Found) throws(Refusal) {
         (hash, text, origin) = (found.hash, found.text, found.origin)
         presentPepper = found.pepper
+        let nanoseconds = found.hash.rounds * found.hash.scheme.nanosecondsPerRound
         guard let setting = found.hash as? any SettingHash else {
+            guard nanoseconds >= Self.weakNanoseconds else { throw .tooFast(origin) }
             strength = .strong
             return
         }
-        let nanoseconds = setting.rounds * setting.scheme.nanosecondsPerRound
         let isSalted = (setting as? DigestHash)?.isSalted ?? true
         strength =
             switch setting {
@@ -134,17 +137,28 @@ extension ForeignHash {
         guard text.count <= maximumBytes, depth < 4 else { throw .unknown }
         guard !text.isEmpty else { throw Refusal(reason: "there is no password hash") }
         if let found = Found(text) { return found }
-        if let bytes = writtenOutBytes(text) { return try unwrapped(bytes[...], depth: depth + 1) }
+        if let bytes = writtenOutBytes(text) { return try decoded(bytes, depth: depth) }
         if let credential = try KeycloakCredential.hash(text) { return try unwrapped(credential, depth: depth + 1) }
         if text.first == UInt8(ascii: "{") { return try braced(text, depth: depth) }
+        // Before base64, which every digest in hexadecimal is too.
+        if let found = try bare(text) { return found }
         // An LDIF's, of what begins with a brace.
         if text.first == UInt8(ascii: "e"), let bytes = text.bytes(.base64, count: 4...maximumBytes),
             bytes.first == 0x7B
         {
-            return try unwrapped(bytes[...], depth: depth + 1)
+            return try decoded(bytes, depth: depth)
         }
-        if let found = bare(text) { return found }
         throw refusal(of: text)
+    }
+
+    /// A name that was not written there in letters is none that anybody gave: it may be part of a
+    /// digest.
+    private static func decoded(_ bytes: [UInt8], depth: Int) throws(Refusal) -> Found {
+        do {
+            return try unwrapped(bytes[...], depth: depth + 1)
+        } catch {
+            throw error.hasUnknownName ? .unknown : error
+        }
     }
 
     /// The bytes of a bcrypt hash as Python shows them, `b'$2b$…'`, and as PostgreSQL does,

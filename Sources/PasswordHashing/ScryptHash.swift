@@ -4,30 +4,32 @@ import CryptoExtras
 
 /// scrypt (RFC 7914): `$scrypt$ln=16,r=8,p=1$SALT$DIGEST` of passlib,
 /// `scrypt:32768:8:1$SALT$DIGEST` of Werkzeug, `scrypt$16384$SALT$8$5$DIGEST` of Django. The last
-/// two use the salt as it is written.
-struct ScryptHash: StoredHash {
+/// two use the salt as it is written. A setting is passlib's.
+struct ScryptHash: SettingHash {
     private let cost: ScryptCost
     private var salt: [UInt8]
-    private var digest: [UInt8]
+    /// Of 32 or 64 bytes.
+    private var key: [UInt8]
 
     init?(_ text: HashText) {
         if let fields = text.fields(after: "$scrypt$", count: 3), let costs = fields[0].values(of: "ln", "r", "p"),
             let cost = ScryptCost(logarithm: costs[0], blocks: costs[1], lanes: costs[2]),
             let salt = fields[1].bytes(.unpaddedBase64, count: HashText.saltBytes),
-            let digest = fields[2].bytes(.unpaddedBase64, count: 32...32)
+            let key = fields[2].isEmpty
+                ? [] : fields[2].bytes(.unpaddedBase64, count: Self.digestLength...Self.digestLength)
         {
-            (self.cost, self.salt, self.digest) = (cost, salt, digest)
+            (self.cost, self.salt, self.key) = (cost, salt, key)
         } else if let fields = text.fields(after: "scrypt:", count: 3),
             case let costs = fields[0].parts(at: ":"), costs.count == 3,
             let cost = ScryptCost(steps: costs[0], blocks: costs[1], lanes: costs[2]),
-            let salt = fields[1].textSalt(), let digest = fields[2].bytes(.hex, count: 64...64)
+            let salt = fields[1].textSalt(), let key = fields[2].bytes(.hex, count: 64...64)
         {
-            (self.cost, self.salt, self.digest) = (cost, salt, digest)
+            (self.cost, self.salt, self.key) = (cost, salt, key)
         } else if let fields = text.fields(after: "scrypt$", count: 5),
             let cost = ScryptCost(steps: fields[0], blocks: fields[2], lanes: fields[3]),
-            let salt = fields[1].textSalt(), let digest = fields[4].bytes(.base64, count: 64...64)
+            let salt = fields[1].textSalt(), let key = fields[4].bytes(.base64, count: 64...64)
         {
-            (self.cost, self.salt, self.digest) = (cost, salt, digest)
+            (self.cost, self.salt, self.key) = (cost, salt, key)
         } else {
             return nil
         }
@@ -38,13 +40,24 @@ struct ScryptHash: StoredHash {
     var rounds: Int { cost.rounds }
     var memoryKiB: Int { cost.memoryKiB }
 
+    /// In bytes. A longer key begins with the same ones: it ends with PBKDF2 (RFC 7914 section 6),
+    /// which has each of its blocks by itself.
+    private static let digestLength = 32
+
+    var digest: [UInt8] { Array(key.prefix(Self.digestLength)) }
+    var setting: String { "$scrypt$\(cost)$\(HashText.unpaddedBase64(salt))$" }
+
+    func digests(of password: [UInt8]) throws(PasswordHashingError) -> [[UInt8]] {
+        [try cost.key(of: password, salt: salt, count: Self.digestLength)]
+    }
+
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
-        Sodium.isEqual(try cost.key(of: password, salt: salt, count: digest.count), digest)
+        Sodium.isEqual(try cost.key(of: password, salt: salt, count: key.count), key)
     }
 
     func decoy() -> Self {
         var decoy = self
-        (decoy.salt, decoy.digest) = (salt.scrambled(), digest.scrambled())
+        (decoy.salt, decoy.key) = (salt.scrambled(), key.scrambled())
         return decoy
     }
 }

@@ -11,6 +11,7 @@ struct WrappedHash: StoredHash {
     /// What may be inside.
     private static let families: [any SettingHash.Type] = [
         DigestHash.self, MD5CryptHash.self, PBKDF2Hash.self, SHACryptHash.self, PHPassHash.self, BcryptHash.self,
+        ScryptHash.self,
     ]
 
     init?(_ text: HashText) {

@@ -170,7 +170,7 @@ private struct Table: Sendable {
     func entry(_ row: Row, id: Int64) throws -> ImportBatch.Entry {
         let place = ImportPlace.id(id)
         guard let username = try row["username"] as String? else {
-            return .unreadable(place, reason: "username is no text")
+            return .unreadable(place, id: id, reason: "username is no text")
         }
         let passwordHash = try row["hash"] as String? ?? ""
         guard isDjango else {

@@ -189,24 +189,25 @@ private struct Table: Sendable {
 
     func entry(_ row: Row, number: Int) -> ImportBatch.Entry {
         guard case .int64(let id) = (row["id"] as DatabaseValue).storage else {
-            return .unreadable(.row(number), reason: "the id is no whole number")
+            return .unreadable(
+                .row(number), reason: "the id is no whole number; a list without ids comes in with --csv")
         }
         let place = ImportPlace.id(id)
-        guard let username = text(row, "name") else { return .unreadable(place, reason: "username is no text") }
+        guard let username = text(row, "name") else { return .unreadable(place, id: id, reason: "username is no text") }
         let hasNone = row["hash_type"] == "null"
         // Flask-Bcrypt and bcrypt give bytes, which SQLite keeps as such also in a column of text.
         guard let passwordHash = hasNone ? "" : text(row, "hash", orBytes: true) else {
-            return .unreadable(place, reason: "\(hash) is no text")
+            return .unreadable(place, id: id, reason: "\(hash) is no text")
         }
         guard isDjango else {
             return .user(
                 ForeignUser(place: place, id: id, legacyID: id, username: username, passwordHash: passwordHash))
         }
         guard case .int64(let isActive) = (row["is_active"] as DatabaseValue).storage else {
-            return .unreadable(place, reason: "is_active is neither true nor false")
+            return .unreadable(place, id: id, reason: "is_active is neither true nor false")
         }
         guard let joined = (row["date_joined"] as Data?).flatMap(ForeignUser.time) else {
-            return .unreadable(place, reason: "date_joined is no time")
+            return .unreadable(place, id: id, reason: "date_joined is no time")
         }
         return .user(
             ForeignUser(

@@ -122,6 +122,93 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
+    /// Every digest in hexadecimal is base64 too, and one of twenty-five begins as a brace would.
+    @Test(arguments: [
+        ("python1", "e156755dbdb55ba83d36d7f7e963adcc"), ("python1", "E156755DBDB55BA83D36D7F7E963ADCC"),
+        ("python1", "e9bcf104d2be348f8dd5fa4daf9c12821d3a4f3d"),
+        ("python80", "e758f770b74de5d13495298e563f4d05da6b43b64573e822182ba0e523f21c04"),
+        (
+            "python50",
+            "e987668dd75aeecddfd29be5a26b183699b3d2e8ec3af96b2d7486b581d6de5d6a3221c54c768479ea00a0425bf82b37"
+        ),
+        (
+            "python60",
+            """
+            e1827d3f5d0b2ec74de347f79ceed7c53c3609d3148613462af112962af95d30\
+            c31bac9021876e6fc6c35ad2693674c0b5e70324a4ba79fcf8e6ca13d16fa7f7
+            """
+        ),
+    ])
+    func aDigestThatCouldBeBase64IsOne(password: String, digest: String) throws {
+        let hash = try ForeignHash(digest)
+        #expect(hash.strength == .weak && hash.origin.hasSuffix("without a salt"))
+        #expect(try #require(PasswordHash(hash.stored(cost: .standard))).verify(Array(password.utf8)))
+    }
+
+    @Test func whatEachDigestBeginsWithMakesNoDifference() throws {
+        for first in 0...255 {
+            let byte = String(first + 256, radix: 16).dropFirst()
+            for length in [32, 40, 64, 96, 128] {
+                let digest = byte + String(repeating: "7e", count: length / 2 - 1)
+                #expect(try ForeignHash(String(digest)).origin.hasSuffix("without a salt"), "\(digest)")
+            }
+        }
+    }
+
+    /// What is decoded may be a part of a digest.
+    @Test func nothingThatWasDecodedIsInARefusal() throws {
+        for name in ["abc", "secret-of-miguel", "md4"] {
+            let text = "{\(name)}0123456789"
+            let named = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) }
+            #expect(named?.reason.contains("{\(name)}") == true)
+            let encoded = Data((text + "01").utf8).base64EncodedString()
+            let shown = "\\x" + text.utf8.map { String($0, radix: 16) }.joined()
+            for decoded in [encoded, shown] {
+                let refusal = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(decoded) }
+                #expect(refusal?.reason.contains(name) == false, "\(decoded)")
+            }
+        }
+    }
+
+    /// Its class `Encryptor` reads no other, and a salt is no version.
+    @Test(arguments: [
+        ("0:1", "Magento 2"), ("1:2", "Magento 2"), ("1:3_32_2_67108864", "Magento 2"), ("4", "Magento 2"),
+        ("0", "Magento 2"), ("2_1", "Magento 2"), ("3", "Magento 2"), ("3_16_2_67108864", "Magento 2"),
+        ("3_32_2_67108864_1", "Magento 2"), ("3_32_0_67108864", "Magento 2"), ("3_32_2_4398046511104", "Magento 2"),
+        ("3_32_2_8192", "Argon2id"), ("", "several colons"), ("x", "several colons"), ("1:x", "several colons"),
+        ("-1", "several colons"), ("01", "several colons"),
+    ])
+    func anotherVersionOfMagentoIsRefusedByName(version: String, reason: String) {
+        let digest = "1b1008f43b06febd9728009019285c8cf719d946c14860ef6047d1472b8d058b"
+        let refusal = #expect(throws: ForeignHash.Refusal.self) {
+            try ForeignHash("\(digest):8qnyO4H1OYIfGCUb:\(version)")
+        }
+        #expect(refusal?.reason.contains(reason) == true || reason == "Argon2id", "\(refusal?.reason ?? "")")
+        #expect(refusal?.reason.contains("8qny") == false)
+    }
+
+    /// Which could not go inside an Argon2id hash.
+    @Test(arguments: [
+        "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2i$v=19$m=221,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "argon2$argon2id$v=19$m=64,t=3,p=2$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "{ARGON2}$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$wrapped$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA$$digest$md5,password,i=1$$",
+        "$pepper$suffix$0123abcd$$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$fbscrypt$v=1,n=1,r=1,p=1,ss=Bw==,sk=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==",
+    ])
+    func whatCostsNothingAndCannotBeWrappedIsRefused(text: String) {
+        let refusal = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) }
+        #expect(refusal?.reason.contains("guesses most passwords") == true, "\(refusal?.reason ?? "")")
+        #expect(PasswordHash(text) != nil)
+    }
+
+    @Test func argon2FromATenthOfAMillisecondOnIsStoredAsItIs() throws {
+        let text = "$argon2id$v=19$m=223,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"
+        let hash = try ForeignHash(text)
+        #expect(try hash.strength == .strong && hash.stored(cost: .standard) == text)
+    }
+
     // MARK: Refused
 
     @Test(arguments: [
@@ -150,6 +237,9 @@ struct ForeignHashVector: Decodable, Sendable {
         (#"{"a":1}"#, "no password of Keycloak"), ("{", "not understood"), ("{}", "no password of Keycloak"),
         ("sha256$saltsalt$abc", "not understood"), ("$6$rounds=5000$salt$abc", "SHA-512 of crypt(3)"),
         ("U$S$Dabc", "Drupal 7"), ("pbkdf2:sha224:1000$salt$00", "PBKDF2 of Werkzeug"),
+        ("*8C28B4BBC5ABC4BCE7603E36A900A8C6386A53B", "not understood"),
+        ("*8C28B4BBC5ABC4BCE7603E36A900A8C6386A53BX", "not understood"),
+        ("704c57a2b1b0f1645f690daccf0a95da:29b52233:8bccf0b96f7f", "several colons"),
     ])
     func whatIsNotUnderstoodIsRefusedWithItsName(text: String, reason: String) {
         let refusal = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) }
@@ -227,7 +317,7 @@ struct ForeignHashVector: Decodable, Sendable {
             [
                 "$1$salt$", "$apr1$salt$", "$digest$md5,password,i=1$$", "$digest$sha1,hmac+prefix,i=1$c2FsdA$",
                 "$digest$sha256,prefix,i=1024$c2FsdA$", "$pbkdf2-sha1$i=1000,l=20$c2FsdA$", "$5$rounds=1000$salt$",
-                "$P$7saltsalt", "$2b$04$R/MVldrSLi0gqhmdDIWCse",
+                "$P$7saltsalt", "$2b$04$R/MVldrSLi0gqhmdDIWCse", "$scrypt$ln=1,r=1,p=1$c2FsdA$",
             ],
             [
                 "", "$", "$1$", "$1$salt", "$1$salt$bd19hyF6ctxbmNo2SqPnE/", "$1$saltsalts$",
@@ -238,7 +328,8 @@ struct ForeignHashVector: Decodable, Sendable {
                 "$pbkdf2-sha1$1000$c2FsdA$", "pbkdf2:sha1:1000$salt$", "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$",
                 "$wrapped$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA$$1$salt$",
                 "$pepper$suffix$00000000$$1$salt$",
-                "$S$D", "x",
+                "$S$D", "x", "$scrypt$ln=1,r=1,p=1$$", "$scrypt$ln=1,r=1,p=1$c2FsdA", "scrypt:2:1:1$salt$",
+                "$scrypt$ln=01,r=1,p=1$c2FsdA$",
             ]
         ),
         (
@@ -282,7 +373,7 @@ struct ForeignHashVector: Decodable, Sendable {
     @Test(arguments: [
         "$1$saltsalt$bd19hyF6ctxbmNo2SqPnE/", "$apr1$71850310$gh9m4xcAn3MGxogwX/ztb.",
         "$digest$md5,password,i=1$$XUFAKrxLKna5cZ2REBfFkg", "$5$rounds=1000$salt$", "$2b$04$R/MVldrSLi0gqhmdDIWCse",
-        "$P$Bsaltsalt", "$pbkdf2-sha256$i=1000,l=32$c2FsdA$",
+        "$P$Bsaltsalt", "$pbkdf2-sha256$i=1000,l=32$c2FsdA$", "$scrypt$ln=14,r=8,p=1$c2FsdA$",
     ])
     func whatIsTooFastIsNoStoredHash(text: String) {
         #expect(PasswordHash(text) == nil)

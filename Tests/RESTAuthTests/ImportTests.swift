@@ -197,6 +197,9 @@ import Testing
         ("a", "!x8Yt", .noPassword),
         ("a", "*", .noPassword), ("a", "python", .unknownHash), ("a", "5f4dcc3b5aa765d61d8327deb882cf99", .weakHash),
         ("a", "md5$salt$0123456789abcdef", .unknownHash), ("a", "{noop}python", .unknownHash),
+        ("a", "*8C28B4BBC5ABC4BCE7603E36A900A8C6386A53B9", .weakHash), ("a", "*LK*", .noPassword),
+        ("a", "!8C28B4BBC5ABC4BCE7603E36A900A8C6386A53B9", .noPassword),
+        ("a", "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", .unknownHash),
         ("a", "H ASH", .unknownHash), ("a", "\\u00a0HASH", .unknownHash), ("a", "\\n", .noPassword),
         (
             "a", "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0",
@@ -270,6 +273,85 @@ import Testing
         #expect(users.map(\.id) == [4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
         #expect(
             users.map(\.username) == [4, 5, 6, 7, 8, 9].map { "user-\($0)" } + ["twice", "user-1", "user-2", "user-3"])
+    }
+
+    /// Whoever registers next gets the id after all that are kept.
+    private func nextID() async throws -> Int64 {
+        try await storage.insertUser(Username("next"), passwordHash: hash, at: clock.now).id
+    }
+
+    @Test(arguments: [
+        #"{"id":ID,"username":"b","password_hash":"HASH","created_at":"2026-13-02"}"#,
+        #"{"id":ID,"username":"b","password_hash":"HASH","disabled":"ja"}"#,
+        #"{"id":"ID","username":"b","password_hash":"HASH","disbled":true}"#,
+        #"{"id":ID,"username":1,"password_hash":"HASH"}"#, #"{"password_hash":"HASH","id":ID}"#,
+        #"{"id":ID,"encrypted_password":"HASH"}"#, #"{"id":ID,"username":"a","password_hash":"HASH"}"#,
+        #"{"id":ID,"username":"b","password_hash":"HASH","legacy_id":1}"#,
+        #"{"user_id":ID,"email":"b@example.com","created_at":"2026-13-02"}"#,
+    ])
+    func whoIsLeftOutOfJSONKeepsTheId(line: String) async throws {
+        let text = """
+            {"id":1,"username":"a","password_hash":"\(hash)","legacy_id":1}
+            \(line.replacing("ID", with: "7").replacing("HASH", with: hash))
+            """
+        let (counts, _) = try await run(jsonLines(text))
+        #expect(counts.imported == 1 && counts.refusals == 1 && counts.unknownIDs == 0, "\(counts)")
+        #expect(try await nextID() == 8)
+    }
+
+    @Test(arguments: [
+        "7,b,HASH,2026-13-02,", "7,b,HASH,,ja", "7,b,HASH", "7,b,HASH,,,", "7,\"b\"x,HASH,,", "7,a:b,HASH,,",
+    ])
+    func whoIsLeftOutOfAListKeepsTheId(record: String) async throws {
+        let text =
+            "id,username,password_hash,created_at,disabled\n1,a,\(plain),,\n\(record.replacing("HASH", with: plain))\n"
+        let (counts, _) = try await run(csv(text))
+        #expect(counts.imported == 1 && counts.refusals == 1 && counts.unknownIDs == 0, "\(counts)")
+        #expect(try await nextID() == 8)
+    }
+
+    /// A legacy id that another user has, here already.
+    @Test func whoIsLeftOutForTheStorageKeepsTheId() async throws {
+        func line(_ id: Int) -> String {
+            "{\"id\":\(id),\"username\":\"user-\(id)\",\"password_hash\":\"\(hash)\",\"legacy_id\":1}\n"
+        }
+        #expect(try await run(jsonLines(line(1))).counts.imported == 1)
+        #expect(try await run(jsonLines(line(7))).counts.refused == [.legacyID: 1])
+        #expect(try await nextID() == 8)
+    }
+
+    @Test func whatHasNoIdThatCanBeReadIsCounted() async throws {
+        let good = "{\"id\":1,\"username\":\"a\",\"password_hash\":\"\(hash)\"}\n"
+        let lines = ["{", #"{"id":"x","username":"b","password_hash":"!"}"#, #"{"id":7,"username":"c"}"#]
+        #expect(try await run(jsonLines(good + lines.joined(separator: "\n"))).counts.unknownIDs == 2)
+        let endless = "id,username,password_hash\n2,b,\(plain)\n7,\"c,\(plain)\n8,d,\(plain)\n"
+        #expect(try await run(csv(endless)).counts.unknownIDs == 1)
+        // A list without ids keeps none.
+        #expect(try await run(csv("username,password_hash\ne,\(plain)\n\"f,\(plain)\n")).counts.unknownIDs == 0)
+    }
+
+    @Test(arguments: [false, true]) func whoseIdIsNoPossibleOneIsRenumberedToo(isTrial: Bool) async throws {
+        let ids: [Int64] = [-5, 0, 1 << 53, 3, 3]
+        let text = ids.enumerated().map { "{\"id\":\($1),\"username\":\"user-\($0)\",\"password_hash\":\"\(hash)\"}\n" }
+        let (counts, notes) = try await run(jsonLines(text.joined()), isTrial: isTrial)
+        #expect(counts.imported == 5 && counts.renumbered == 4)
+        let former = notes.compactMap { note in
+            if case .imported(_, let former?) = note.outcome { former } else { nil }
+        }
+        #expect(former == [-5, 0, 1 << 53, 3])
+    }
+
+    @Test func aDateOfMongoDBIsReadInEitherFormAndNoOtherObjectIsOne() async throws {
+        let dates = [
+            #"{"$date":{"$numberLong":"1467225600000"}}"#, #"{"$date":"2016-06-29T18:40:00Z"}"#,
+            #"{"$date":1467225600000}"#, #"{"foo":1}"#, "{}",
+        ]
+        let text = dates.enumerated().map {
+            "{\"username\":\"user-\($0)\",\"password_hash\":\"\(hash)\",\"created_at\":\($1)}\n"
+        }
+        #expect(try await run(jsonLines(text.joined())).counts.refused == [.unreadable: 2])
+        let times = try await storage.users(after: 0, limit: 10).map(\.createdAt.timeIntervalSince1970)
+        #expect(times == [1_467_225_600, 1_467_225_600, 1_467_225_600])
     }
 
     @Test func aLegacyIdTwiceIsRefused() async throws {

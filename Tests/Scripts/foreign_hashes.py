@@ -172,6 +172,40 @@ for password in PASSWORDS:
         'password_hash(hash_hmac("sha256", $argv[1], $argv[2]), PASSWORD_BCRYPT, ["cost" => 5])', password, PEPPER), "strong",
         pepper=PEPPER, construction="hmac-sha256-hex")
 
+# As its class Encryptor has it.
+MAGENTO = r"""
+    $salt = substr(str_pad($argv[2], SODIUM_CRYPTO_PWHASH_SALTBYTES, $argv[2]), 0, SODIUM_CRYPTO_PWHASH_SALTBYTES);
+    echo bin2hex(sodium_crypto_pwhash((int) $argv[3], $argv[1], $salt, (int) $argv[4], (int) $argv[5], SODIUM_CRYPTO_PWHASH_ALG_ARGON2ID13));
+"""
+
+
+def magento(password, salt, version, length=32, passes=2, memory=1 << 26):
+    if version < 2:
+        digest = [hashlib.md5, hashlib.sha256][version]((salt + password).encode()).hexdigest()
+        return f"{digest}:{salt}:{version}"
+    digest = output("php", "-r", MAGENTO, "--", password, salt, str(length), str(passes), str(memory))
+    return f"{digest}:{salt}:" + ("2" if version == 2 else f"3_{length}_{passes}_{memory}")
+
+
+def scrypt(password, steps, blocks, lanes):
+    """As Werkzeug 3 and Django write it."""
+    salt = "Jm3kD8wq2xRt5vYb"
+    key = hashlib.scrypt(password.encode(), salt=salt.encode(), n=steps, r=blocks, p=lanes, dklen=64)
+    return f"scrypt:{steps}:{blocks}:{lanes}${salt}${key.hex()}", f"scrypt${steps}${salt}${blocks}${lanes}${b64(key)}"
+
+
+for password in ("python", "pässwörd"):
+    for version, salt in [(0, "xn"), (1, "8qnyO4H1OYIfGCUb8qnyO4H1OYIfGCUb"), (0, "")]:
+        add("as Magento 2", password, magento(password, salt, version), "weak")
+    for version, salt in [(2, "qL8tnyO4H1OYIfGC"), (3, "8qnyO4H1OYIfGCUb8qnyO4H1OYIfGCUb"), (3, "short")]:
+        add(f"{VERSION['php']} as Magento 2", password, magento(password, salt, version), "strong")
+    add(f"{VERSION['php']} as Magento 2", password, magento(password, "8qnyO4H1OYIfGCUb", 3, 64, 3, 1 << 23), "strong")
+    add("as MySQL", password, "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper(), "weak")
+    for text in scrypt(password, 2, 1, 1):
+        add("hashlib as Werkzeug and Django", password, text, "weak")
+    for text in scrypt(password, 128, 8, 1):
+        add("hashlib as Werkzeug and Django", password, text, "cheap")
+
 # Published: by Spring Security's reference, by hashcat, by the repository firebase/scrypt.
 SPRING = [
     ("{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe.20cQQubK3.HZWzG3YB1tlRy.fqvM/BG", "strong"),

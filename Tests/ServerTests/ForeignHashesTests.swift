@@ -167,6 +167,55 @@ import Testing
         #expect(try await !users("export", "--include-password-hashes").output.contains("$pepper$"))
     }
 
+    /// Of one file the import and the server have the same pepper, or neither has any.
+    @Test func aPepperFileIsReadAsTheSettingReadsIt() async throws {
+        let file = "\(directory.path)/process-pepper"
+        let input = try list(["$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"])
+        func outcome(_ bytes: [UInt8], mode: Int = 0o600) async throws -> CommandOutcome {
+            try Data(bytes).write(to: URL(fileURLWithPath: file))
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+            return try await users(
+                "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, "--dry-run", input: input)
+        }
+        let texts = ["pepper", "pepper\n", "pepper\r\n\n", "\u{FEFF}pepper", "\"pepper\"\n", " pepper\t"]
+        for text in texts {
+            let outcome = try await outcome(Array(text.utf8))
+            #expect(outcome.status == 0 && !outcome.error.contains("others"), "\(outcome.error)")
+            // What is another pepper is refused beside the setting.
+            let both = try await users(
+                "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, "--dry-run", input: input,
+                environment: ["REST_AUTH_PASSWORD_PEPPER": "pepper"])
+            #expect(both.status == 0, "\(text.debugDescription): \(both.error)")
+        }
+        for (bytes, reason) in [
+            (utf16("pepper"), "U+0000"), ([0xFF, 0xFE] + utf16("pepper"), "is not UTF-8"),
+            ([0x80, 0x00, 0xFF], "is not UTF-8"), ([0x70, 0x00, 0x70], "U+0000"), (Array("\"\"".utf8), "is empty"),
+        ] {
+            let outcome = try await outcome(bytes)
+            #expect(outcome.status != 0 && outcome.error.contains(reason), "\(outcome.error)")
+        }
+        let exposed = try await outcome(Array("pepper".utf8), mode: 0o644)
+        #expect(exposed.status == 0 && exposed.error.contains("can be read by others"), "\(exposed.error)")
+        let directory = try await users(
+            "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", directory.path, input: input)
+        #expect(directory.error.contains("is a directory") && !directory.error.contains("NS"), "\(directory.error)")
+    }
+
+    @Test func usersOfAnotherPepperAreNotMixedIn() async throws {
+        let input = try list(["$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"])
+        let more = input.replacing("user-0", with: "other")
+        func outcome(_ pepper: String, _ input: String) async throws -> CommandOutcome {
+            try await users(
+                "import", "--jsonl", "-", "--pepper", "suffix", input: input,
+                environment: ["REST_AUTH_PASSWORD_PEPPER": pepper])
+        }
+        #expect(try await outcome("pepper", input).status == 0)
+        let refused = try await outcome("paprika", more)
+        #expect(refused.status != 0)
+        #expect(refused.error.contains("1 of 1 users who were looked at came with another pepper (suffix, id "))
+        #expect(try await outcome("pepper", more).status == 0)
+    }
+
     @Test func aPepperThatIsNotSaidWhollyIsRefusedAndNobodyComesIn() async throws {
         let (file, empty) = ("\(directory.path)/process-pepper", "\(directory.path)/process-empty")
         try Data("pepper".utf8).write(to: URL(fileURLWithPath: file))

@@ -12,6 +12,10 @@ struct ImportDesk {
     }
 
     func users(_ arguments: String..., input: String? = nil, bytes: [UInt8]? = nil) async throws -> CommandOutcome {
+        try await users(arguments, input: input, bytes: bytes)
+    }
+
+    func users(_ arguments: [String], input: String? = nil, bytes: [UInt8]? = nil) async throws -> CommandOutcome {
         try await runCommand(
             ["users"] + arguments + ["--database", database.url], environment: database.environment,
             directory: directory, input: input, bytes: bytes)
@@ -61,7 +65,7 @@ struct ImportDesk {
 enum PythonHash {
     static let bcrypt = "$2b$04$1gm0XQxrn5PfEedWx.jOtuS24yILj9JdftrLkHmDAQRkq2d3H/n3G"
     static let argon2 =
-        "$argon2id$v=19$m=64,t=2,p=1$ZjrrBfxvbB7B7QmHeAgHpA$bubJPFW3Y1keJKCsMoMp3rKKVaFEDw6G8l2bIbWEIjk"
+        "$argon2id$v=19$m=1024,t=2,p=1$VFNuaW45NzJvTGdmYWRVRg$0JwUN6gS6gnjdNz6G31jv2416Zpl2HSOun41aXoKq5M"
 }
 
 /// As Windows writes a text, without a mark before it.

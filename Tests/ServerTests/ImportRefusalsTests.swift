@@ -162,6 +162,83 @@ import Testing
         #expect(try await desk.ids() == ["miguel": 4, "susan": 8])
     }
 
+    @Test func whoCannotBeReadKeepsTheIdOrIsSaidNotTo() async throws {
+        let columns = "id,username,password_hash,created_at"
+        let good = "1,miguel,\(PythonHash.bcrypt),"
+        let dated = [2, 3].map { "\($0),user-\($0),\(PythonHash.bcrypt),2026-13-0\($0)" }
+        let text = ([columns, good] + dated).joined(separator: "\n")
+        let first = try await desk.users("import", "--csv", "-", "--skip-refused", input: text)
+        #expect(first.output.hasPrefix("Imported: 1; there already: 0; refused: 2 (not readable 2)"), "\(first.output)")
+        #expect(!first.error.contains("it is not kept"), "\(first.error)")
+        #expect(try await desk.users("add", "next", "--password-stdin", input: "python\n").output.contains("id 4"))
+        let mended = try await desk.users("import", "--csv", "-", input: text.replacing("2026-13-0", with: "2026-12-0"))
+        #expect(mended.status == 0, "\(mended.error)")
+        #expect(try await desk.ids() == ["miguel": 1, "user-2": 2, "user-3": 3, "next": 4])
+
+        let unknown = "\(columns)\n9,erin,\(PythonHash.bcrypt),\nx9,david,\(PythonHash.bcrypt),\n"
+        for more in [["--skip-refused"], []] {
+            let outcome = try await desk.users(["import", "--csv", "-"] + more, input: unknown)
+            #expect(outcome.error.contains("Of 1 of those who are refused the id cannot be read"), "\(outcome.error)")
+        }
+    }
+
+    @Test func whoHadAnIdThatIsNoneIsSaidToHaveAnother() async throws {
+        let text =
+            "id,username,password_hash\n"
+            + ["-5", "0", "9007199254740992", "7"].map { "\($0),user\($0),\(PythonHash.bcrypt)\n" }.joined()
+        let trial = try await desk.users("import", "--csv", "-", "--renumber", "--dry-run", input: text)
+        #expect(trial.output.contains("Would be imported: 4, of these with another id 3;"), "\(trial.output)")
+        #expect(trial.error.contains("id -5 is not possible"), "\(trial.error)")
+        let report = desk.path("report.jsonl")
+        let outcome = try await desk.users("import", "--csv", "-", "--renumber", "--report", report, input: text)
+        #expect(outcome.output == "Imported: 4, of these with another id 3; there already: 0; refused: 0.\n")
+        #expect(outcome.error.contains("id -5 became 8"), "\(outcome.error)")
+        let lines = try String(contentsOfFile: report, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 3 && lines.allSatisfy { $0.contains(#""outcome":"renumbered""#) }, "\(lines)")
+        #expect(lines.first?.contains(#""from":-5,"to":8"#) == true, "\(lines)")
+    }
+
+    /// A database is no list, and only Firebase's users are in JSON.
+    @Test func whatIsToBeDoneFitsTheSource() async throws {
+        let queue = try DatabaseQueue(path: desk.path("data.sqlite"))
+        try await queue.write { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, password_hash TEXT);
+                    INSERT INTO users VALUES (7, NULL, '\(PythonHash.bcrypt)'), (8, 'susan', 'python')
+                    """)
+        }
+        try queue.close()
+        let database = try await desk.users("import", "--from-flask", desk.path("data.sqlite"), "--dry-run")
+        #expect(database.error.contains("id 7: username is no text\n  Mend them in a copy of the database"))
+        let directory = try await desk.users("import", "--from-flask", desk.directory.path, "--dry-run")
+        #expect(directory.error.contains("is a directory: name the file in it"), "\(directory.error)")
+        #expect(!database.error.contains("list.") && !database.error.contains("firebase"), "\(database.error)")
+        let text =
+            "id,username,password_hash,disabled\nx,miguel,\(PythonHash.bcrypt),\n8,susan,python,ja\n9,a,python,\n"
+        let list = try await desk.users("import", "--csv", "-", input: text)
+        #expect(list.error.contains("Mend them in the list.") && !list.error.contains("database"), "\(list.error)")
+        #expect(!list.error.contains("firebase") && !list.error.contains("UTF-8"), "\(list.error)")
+        #expect(list.error.contains("leave it out, and the user gets a new one"), "\(list.error)")
+        let json = try await desk.users(
+            "import", "--json", "-", input: #"{"username":"susan","password_hash":"python"}"#)
+        #expect(json.error.contains("--firebase-hash-config"), "\(json.error)")
+        let latin = Array("username,password_hash\nJos".utf8) + [0xE9] + Array(",\(PythonHash.bcrypt)\n".utf8)
+        #expect(try await desk.users("import", "--csv", "-", bytes: latin).error.contains("CSV UTF-8"))
+    }
+
+    /// The sum and the headings say the same.
+    @Test func causesOfOneKindStandUnderOneHeading() async throws {
+        let text = csv(12) { $0 > 9 ? "user-\($0),scrypt:32768:8:1$saltsalt$ab" : "user-\($0),python" }
+        let outcome = try await desk.users("import", "--csv", "-", input: text)
+        #expect(outcome.output.contains("refused: 12 (unknown kind of hash 12)"), "\(outcome.output)")
+        #expect(outcome.error.ranges(of: "refused, unknown kind of hash: 12").count == 1, "\(outcome.error)")
+        #expect(outcome.error.ranges(of: "refused, ").count == 1, "\(outcome.error)")
+        #expect(outcome.error.ranges(of: "--without-password").count == 1, "\(outcome.error)")
+        #expect(outcome.error.contains("and 6 more like that"), "\(outcome.error)")
+        for line in [2, 3, 4, 11, 12, 13] { #expect(outcome.error.contains("line \(line), "), "\(outcome.error)") }
+    }
+
     @Test func oneCauseIsSaidOnceWithWhatToDo() async throws {
         let text = csv(10_000) { $0 % 2 == 0 ? "user-\($0),md5-of-something" : $0 == 7 ? "a:b,x" : nil }
         let report = desk.path("report.jsonl")

@@ -81,10 +81,11 @@ public actor CommaSeparatedUsers: UserSource {
 
     private func entry(_ record: RecordReader.Record) -> ImportBatch.Entry {
         let place = ImportPlace.line(record.line)
-        if let fault = record.fault { return .unreadable(place, reason: fault) }
+        let id = id(of: record)
+        if let fault = record.fault { return .unreadable(place, id: id, reason: fault) }
         guard record.fields.count == columns.count else {
             return .unreadable(
-                place,
+                place, id: id,
                 reason:
                     "there are \(record.fields.count) fields, and \(columns.count) in the header; one with \(records.mark) stands in quotes"
             )
@@ -92,7 +93,22 @@ public actor CommaSeparatedUsers: UserSource {
         do {
             return .user(try user(record, place))
         } catch {
-            return .unreadable(place, reason: error.reason)
+            return .unreadable(place, id: id, reason: error.reason)
+        }
+    }
+
+    /// As far as it can be read where the user cannot. In a record that is damaged, only the first
+    /// field is surely where it should be, and one without an end has those of others in it.
+    private func id(of record: RecordReader.Record) -> User.ID? {
+        guard !record.isEndless else { return nil }
+        let isWhole = record.fault == nil && record.fields.count == columns.count
+        let fields = isWhole ? record.fields : Array(record.fields.prefix(1))
+        switch columns {
+        case .own(let names):
+            let text = zip(names, fields).first { $0.0 == .id }?.1
+            return text.flatMap { try? ForeignValue.id(WireText($0), .id) }
+        case .foreign(let names, let export):
+            return export.id(of: .object(zip(names, fields).map { JSON.Member(name: $0, value: .string($1)) }))
         }
     }
 
@@ -133,6 +149,8 @@ final class RecordReader {
         var fields: [String] = []
         /// Why it cannot be read.
         var fault: String?
+        /// Whether the rest of the file stands in a quote of it.
+        var isEndless = false
 
         /// Whether nothing stands between the marks, as in the rows that spreadsheets put at the
         /// end.
@@ -206,6 +224,7 @@ final class RecordReader {
             }
             guard let more = try lines.next() else {
                 record.fault = "a quote is opened that is never closed; nothing after it was read"
+                record.isEndless = true
                 break
             }
             line = more
@@ -242,7 +261,7 @@ final class RecordReader {
 
     private func finish(_ field: [UInt8], _ record: inout Record) {
         guard let text = String(validating: field, as: UTF8.self) else {
-            record.fault = "the record is not UTF-8"
+            record.fault = "the record is not UTF-8: a spreadsheet saves a list as \"CSV UTF-8\""
             return
         }
         record.fields.append(text)

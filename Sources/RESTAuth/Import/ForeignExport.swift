@@ -16,7 +16,7 @@ enum ForeignExport {
         (.keycloak, ["username", "credentials"]), (.keycloak, ["username", "createdTimestamp"]),
         (.keycloak, ["username", "enabled"]),
         (.auth0, ["user_id", "email"]), (.auth0, ["user_id", "username"]), (.auth0, ["user_id", "phone_number"]),
-        (.auth0, ["_id", "passwordHash"]),
+        (.auth0, ["_id", "passwordHash"]), (.auth0, ["_id", "tenant", "connection"]),
     ]
 
     /// - Parameter names: of all members of an object, or of the columns of a list.
@@ -38,6 +38,7 @@ enum ForeignExport {
         _ object: JSON, _ place: ImportPlace, firebase parameters: FirebaseParameters?, now: Date
     ) throws(UnreadableUser) -> ForeignUser {
         var fields = UserFields(place: place)
+        fields.id = id(of: object)
         switch self {
         case .auth0: try Self.auth0(object, &fields)
         case .cognito: try Self.cognito(object, &fields)
@@ -51,6 +52,19 @@ enum ForeignExport {
         return try fields.user()
     }
 
+    /// The number that is the user's id, where they have numbers.
+    func id(of object: JSON) -> Int64? {
+        switch self {
+        // `auth0|…` there; a number is that of another system's list with the same names.
+        case .auth0: Self.number(object["user_id"])
+        // A UUID there, a number with Devise.
+        case .goTrue: Self.number(object["id"])
+        case .cognito, .firebase, .keycloak: nil
+        }
+    }
+
+    private static func number(_ value: JSON?) -> Int64? { try? ForeignValue.id(value, .id) }
+
     /// The first of these members that has a text.
     private static func text(_ object: JSON, _ names: String...) -> String? {
         names.lazy.compactMap { object[$0]?.string }.first { !$0.isEmpty }
@@ -63,8 +77,6 @@ enum ForeignExport {
     private static func auth0(_ object: JSON, _ fields: inout UserFields) throws(UnreadableUser) {
         fields.username = text(object, "username", "email", "phone_number")
         fields.passwordHash = text(object, "passwordHash")
-        // `auth0|…` there; a number is that of another system's list with the same names.
-        fields.id = try? ForeignValue.id(object["user_id"], .id)
         fields.createdAt = try ForeignValue.time(object["created_at"], .createdAt)
         fields.isDisabled = try ForeignValue.isTrue(object["blocked"], .disabled)
     }
@@ -105,8 +117,6 @@ enum ForeignExport {
     private static func goTrue(_ object: JSON, _ fields: inout UserFields, _ now: Date) throws(UnreadableUser) {
         fields.username = text(object, "username", "email", "phone")
         fields.passwordHash = text(object, "encrypted_password")
-        // A UUID there, a number with Devise.
-        fields.id = try? ForeignValue.id(object["id"], .id)
         fields.createdAt = try ForeignValue.time(object["created_at"], .createdAt)
         let isDeleted = object["deleted_at"].map { !isAbsent($0) } ?? false
         let isBanned = object["banned_until"].map { value in

@@ -78,8 +78,9 @@ public protocol UserSource: Sendable {
 public struct ImportBatch: Sendable {
     public enum Entry: Sendable {
         case user(ForeignUser)
-        /// There should be a user, and this is why none can be read.
-        case unreadable(ImportPlace, reason: String)
+        /// There should be a user, with this id where that much can be read, and this is why none
+        /// is.
+        case unreadable(ImportPlace, id: User.ID? = nil, reason: String)
     }
 
     public var entries: [Entry]

@@ -72,8 +72,13 @@ extension ForeignValue {
         case .string(let text): try time(WireText(text), field)
         case .integer(let number): try time(Double(number), field)
         case .number(let number): try time(number, field)
-        // As MongoDB exports it.
-        case .object: try time(value?["$date"], field)
+        // As MongoDB exports it, in either form of its JSON.
+        case .object:
+            if let inner = value?["$date"] ?? value?["$numberLong"] {
+                try time(inner, field)
+            } else {
+                throw .wrong(field)
+            }
         default: throw .wrong(field)
         }
     }

@@ -27,15 +27,15 @@ public struct HashIntake: Sendable {
         // No hash has any of that in it, and columns of a fixed width and careless exports do
         // around it.
         let text = Self.withoutBlanks(text)
-        // Django and the system's own password files mark with these whoever cannot sign in by a
-        // password.
-        guard let first = text.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
-            throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
-        }
         let hash: ForeignHash
         do {
             hash = try ForeignHash(text)
         } catch {
+            // Django and the system's own password files mark with these whoever cannot sign in by
+            // a password.
+            guard let first = text.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
+                throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
+            }
             throw ImportRefusal(kind: .unknownHash, reason: error.reason)
         }
         guard hash.strength != .weak || acceptsWeak else {

@@ -4,7 +4,7 @@ public struct ImportNote: Sendable {
     public enum Outcome: Sendable, Hashable {
         /// - Parameters:
         ///   - id: the one that the user has now; `nil` in a trial.
-        ///   - former: the one that the user had, where it was not free.
+        ///   - former: the one that the user had, where it was not free, or is none here.
         case imported(id: User.ID?, former: User.ID?)
         /// A user of that name is there already.
         case skipped
@@ -72,6 +72,9 @@ public struct ImportCounts: Sendable, Hashable {
     /// Of those, the ones with another id than they had.
     public internal(set) var renumbered = 0
     public internal(set) var skipped = 0
+    /// Of those who were refused, the ones whose ids could not be read, though others have some: who
+    /// is left out then has no id that is kept.
+    public internal(set) var unknownIDs = 0
     public internal(set) var refused: [ImportRefusal.Kind: Int] = [:]
 
     public var refusals: Int { refused.values.reduce(0, +) }

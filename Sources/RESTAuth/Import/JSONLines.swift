@@ -81,18 +81,17 @@ public actor JSONLines: UserSource {
     private func entry(_ text: ArraySlice<UInt8>, _ place: ImportPlace) -> ImportBatch.Entry {
         guard let object = JSON(text), case .object(let members) = object else {
             let what = if case .line = place { "the line" } else { "it" }
-            return .unreadable(place, reason: "\(what) is no JSON object")
+            return .unreadable(place, reason: "\(what) is no JSON object in UTF-8 that has each of its members once")
         }
+        let export = ForeignExport(of: Set(members.map { WireText($0.name) }))
         do {
-            let names = Set(members.map { WireText($0.name) })
-            if let export = ForeignExport(of: names) {
-                return .user(try export.user(object, place, firebase: firebase, now: Date()))
-            }
+            if let export { return .user(try export.user(object, place, firebase: firebase, now: Date())) }
             var fields = UserFields(place: place)
             for member in members { try fields.set(member) }
             return .user(try fields.user())
         } catch {
-            return .unreadable(place, reason: error.reason)
+            let id = export.map { $0.id(of: object) } ?? (try? ForeignValue.id(object["id"], .id))
+            return .unreadable(place, id: id, reason: error.reason)
         }
     }
 }

@@ -74,7 +74,9 @@ struct UnreadableUser: Error {
         let rule =
             switch field {
             case .username, .passwordHash: "no text"
-            case .id, .legacyID: "no whole number from 1 to \(UserImport.ids.upperBound)"
+            case .id:
+                "no whole number from 1 to \(UserImport.ids.upperBound); leave it out, and the user gets a new one"
+            case .legacyID: "no whole number from 1 to \(UserImport.ids.upperBound)"
             case .createdAt, .disabledAt: "no time such as 2026-01-02T03:04:05Z"
             case .disabled: "neither true nor false"
             case .roles: "no list of texts"

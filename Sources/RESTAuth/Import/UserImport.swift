@@ -14,11 +14,12 @@ public struct UserImport: Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// They are left out, and all others come in. Their ids are kept for them.
+        /// They are left out, and all others come in. Their ids are kept for them, where they can be
+        /// read (``ImportCounts/unknownIDs``).
         public static let leavingOut = Concessions(rawValue: 1)
         /// Who has no usable hash comes in without a password, as others set one later.
         public static let withoutPassword = Concessions(rawValue: 2)
-        /// Whose id is not free gets another.
+        /// Whose id is not free, or no possible one, gets another.
         public static let renumbering = Concessions(rawValue: 4)
     }
 
@@ -76,6 +77,7 @@ public struct UserImport: Sendable {
         try await judge(&arrivals, above: last)
         var counts = ImportCounts()
         for note in arrivals.settled { counts.add(note) }
+        counts.unknownIDs = arrivals.haveIDs ? arrivals.withoutReadableID : 0
         counts.isWritten = !isTrial && (counts.refusals == 0 || concessions.contains(.leavingOut))
         func settle(_ notes: [ImportNote], _ progress: ImportProgress) throws {
             for note in notes { counts.add(note) }
@@ -84,8 +86,7 @@ public struct UserImport: Sendable {
         try report(arrivals.settled, ImportProgress(step: .checking, done: 1, total: 1))
         guard counts.isWritten else {
             let step = ImportProgress(step: .checking, done: 1, total: 1)
-            try settle(arrivals.admitted.map { $0.note(.imported(0), former: nil, isTrial: true) }, step)
-            try settle(arrivals.displaced.map { $0.note(.imported(0), former: $0.user.id, isTrial: true) }, step)
+            try settle((arrivals.admitted + arrivals.displaced).map { $0.note(.imported(0), isTrial: true) }, step)
             return counts
         }
         try await write(arrivals, above: last, settle)
@@ -98,6 +99,8 @@ public struct UserImport: Sendable {
         let place: ImportPlace
         /// As one without a password.
         let user: ImportableUser
+        /// The id that the user had, for whom another is to be found.
+        let formerID: User.ID?
         /// `nil` for who comes in without a password.
         let hash: ForeignHash?
     }
@@ -106,14 +109,14 @@ public struct UserImport: Sendable {
         let now = now()
         for entry in entries {
             switch entry {
-            case .unreadable(let place, let reason):
-                let refusal = ImportRefusal(kind: .unreadable, reason: reason)
-                arrivals.settled.append(ImportNote(place: place, username: nil, outcome: .refused(refusal)))
+            case .unreadable(let place, let id, let reason):
+                if id == nil { arrivals.withoutReadableID += 1 }
+                arrivals.refuse(place, id, ImportRefusal(kind: .unreadable, reason: reason))
             case .user(let user):
                 do {
                     arrivals.take(try candidate(user, arrivals.concessions, now))
                 } catch {
-                    arrivals.refuse(user, error)
+                    arrivals.refuse(user.place, user.id, named: user.username, error)
                 }
             }
         }
@@ -131,12 +134,14 @@ public struct UserImport: Sendable {
             id: id, legacyID: legacyID, name: try name(of: user), passwordHash: ImportableUser.noPassword,
             createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
             roles: try roles(of: user))
-        return Candidate(place: user.place, user: checked, hash: try hash(of: user, concessions))
+        return Candidate(
+            place: user.place, user: checked, formerID: id == nil ? user.id : nil, hash: try hash(of: user, concessions)
+        )
     }
 
     /// What a client can read from JSON unchanged, which ends at 2^53; half of it is left for those
     /// who register afterwards.
-    static let ids: ClosedRange<Int64> = 1...(1 << 52)
+    package static let ids: ClosedRange<Int64> = 1...(1 << 52)
 
     private func ids(
         of user: ForeignUser, _ concessions: Concessions
@@ -196,9 +201,10 @@ public struct UserImport: Sendable {
                 case .imported: arrivals.admitted.append(candidate)
                 case .idTaken: arrivals.displace(candidate, "another user has it, or had it")
                 case .nameOfAnotherID where arrivals.concessions.contains(.renumbering):
-                    arrivals.settled.append(candidate.note(.nameTaken, former: nil, isTrial: true))
-                case .nameTaken, .nameOfAnotherID, .legacyIDTaken:
-                    arrivals.settled.append(candidate.note(outcome, former: nil, isTrial: true))
+                    arrivals.settled.append(candidate.note(.nameTaken, isTrial: true))
+                case .nameTaken, .nameOfAnotherID:
+                    arrivals.settled.append(candidate.note(outcome, isTrial: true))
+                case .legacyIDTaken: arrivals.refuseLegacyID(of: candidate)
                 }
             }
         }
@@ -223,16 +229,12 @@ public struct UserImport: Sendable {
         }
         var late = Arrivals(concessions: arrivals.concessions)
         try await store(arrivals.admitted) { candidate, outcome in
-            guard outcome == .idTaken else { return candidate.note(outcome, former: nil, isTrial: false) }
+            guard outcome == .idTaken else { return candidate.note(outcome, isTrial: false) }
             late.displace(candidate, "somebody who registered meanwhile has it")
             return nil
         }
         try settle(late.settled, ImportProgress(step: .writing, done: done, total: total))
-        let displaced = arrivals.displaced + late.displaced
-        var former = displaced.map(\.user.id)[...]
-        try await store(displaced.map { $0.withoutID() }) { candidate, outcome in
-            candidate.note(outcome, former: former.popFirst() ?? nil, isTrial: false)
-        }
+        try await store(arrivals.displaced + late.displaced) { $0.note($1, isTrial: false) }
     }
 }
 
@@ -259,6 +261,10 @@ private struct Arrivals {
     var settled: [ImportNote] = []
     /// Of those who were refused, for when they come again.
     var leftOutIDs: [User.ID] = []
+    /// How many could not be read as far as their id.
+    var withoutReadableID = 0
+    /// Whether anyone came with an id.
+    var haveIDs = false
 
     private var names: [String: ImportPlace] = [:]
     private var ids: [User.ID: ImportPlace] = [:]
@@ -268,14 +274,15 @@ private struct Arrivals {
 
     mutating func take(_ candidate: UserImport.Candidate) {
         let user = candidate.user
+        haveIDs = haveIDs || user.id != nil
         if let first = names[user.name.canonical] {
-            if let id = user.id, ids[id] == nil { leftOutIDs.append(id) }
+            leaveOut(user.id)
             return settled.append(
                 candidate.refused(
                     .duplicate, "when case is put aside, the name is that of \(first), which came first"))
         }
         if let legacyID = user.legacyID, !legacyIDs.insert(legacyID).inserted {
-            return settled.append(candidate.legacyIDTaken)
+            return refuseLegacyID(of: candidate)
         }
         names[user.name.canonical] = candidate.place
         guard let id = user.id else { return admitted.append(candidate) }
@@ -284,9 +291,21 @@ private struct Arrivals {
         admitted.append(candidate)
     }
 
-    mutating func refuse(_ user: ForeignUser, _ refusal: ImportRefusal) {
-        settled.append(ImportNote(place: user.place, username: user.username, outcome: .refused(refusal)))
-        if let id = user.id, UserImport.ids.contains(id), ids[id] == nil { leftOutIDs.append(id) }
+    mutating func refuse(
+        _ place: ImportPlace, _ id: User.ID?, named username: String? = nil, _ refusal: ImportRefusal
+    ) {
+        settled.append(ImportNote(place: place, username: username, outcome: .refused(refusal)))
+        leaveOut(id)
+    }
+
+    mutating func refuseLegacyID(of candidate: UserImport.Candidate) {
+        settled.append(candidate.legacyIDTaken)
+        leaveOut(candidate.user.id)
+    }
+
+    private mutating func leaveOut(_ id: User.ID?) {
+        haveIDs = haveIDs || id != nil
+        if let id, UserImport.ids.contains(id), ids[id] == nil { leftOutIDs.append(id) }
     }
 
     /// Whose id is not free.
@@ -295,16 +314,16 @@ private struct Arrivals {
             let id = candidate.user.id.map(String.init) ?? "-"
             return settled.append(candidate.refused(.id, "the id \(id) is not free: \(reason)"))
         }
-        displaced.append(candidate)
+        displaced.append(candidate.withoutID())
     }
 }
 
 extension UserImport.Candidate {
-    func note(_ outcome: ImportOutcome, former: User.ID?, isTrial: Bool) -> ImportNote {
+    func note(_ outcome: ImportOutcome, isTrial: Bool) -> ImportNote {
         switch outcome {
         case .imported(let id):
             ImportNote(
-                place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: former),
+                place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: formerID),
                 lacksPassword: hash == nil)
         case .nameTaken: ImportNote(place: place, username: user.name.text, outcome: .skipped)
         case .nameOfAnotherID(let present):
@@ -324,7 +343,8 @@ extension UserImport.Candidate {
     }
 
     func withoutID() -> UserImport.Candidate {
-        UserImport.Candidate(place: place, user: user.with(id: nil, passwordHash: user.passwordHash), hash: hash)
+        UserImport.Candidate(
+            place: place, user: user.with(id: nil, passwordHash: user.passwordHash), formerID: user.id, hash: hash)
     }
 }
 

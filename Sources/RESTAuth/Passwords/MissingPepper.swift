@@ -15,7 +15,12 @@ package struct MissingPepper: Sendable, Hashable {
     ///   - pepper: the one that is configured.
     /// - Returns: those that are needed and are another one, the most needed first.
     package static func all(among hashes: [String], besides pepper: PasswordPepper?) -> [MissingPepper] {
-        let needed = hashes.compactMap { PasswordHash($0)?.pepper }.filter { $0.id != pepper?.id }
+        all(among: hashes, besidesID: pepper?.id)
+    }
+
+    /// - Parameter id: of the one that is known.
+    package static func all(among hashes: [String], besidesID id: String?) -> [MissingPepper] {
+        let needed = hashes.compactMap { PasswordHash($0)?.pepper }.filter { $0.id != id }
         return Dictionary(grouping: needed) { $0 }
             .map { MissingPepper(use: $0, users: $1.count, sample: hashes.count) }
             .sorted { ($0.users, $1.use.id) > ($1.users, $0.use.id) }

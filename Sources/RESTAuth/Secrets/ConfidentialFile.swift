@@ -12,12 +12,16 @@ package enum ConfidentialFile {
     private static let limit = 12288
 
     /// What it has; `nil` when there is no file. A link is followed.
-    /// - Parameter keepsLines: whether line ends inside are part of it.
+    /// - Parameters:
+    ///   - keepsLines: whether line ends inside are part of it.
+    ///   - isExposureAllowed: whether others may read it, too.
     /// - Throws: `misconfigured` for a file that others may read, what is no file, a link to
     ///   nothing, one that is too long, or what cannot be read, with the reason; beginning with the
     ///   path.
-    package static func text(of path: String, keepsLines: Bool = false) throws(AuthError) -> GivenText? {
-        guard let bytes = try bytes(of: path) else { return nil }
+    package static func text(
+        of path: String, keepsLines: Bool = false, isExposureAllowed: Bool = false
+    ) throws(AuthError) -> GivenText? {
+        guard let bytes = try bytes(of: path, isExposureAllowed) else { return nil }
         do {
             return try GivenText(bytes, keepsLines: keepsLines)
         } catch {
@@ -25,12 +29,14 @@ package enum ConfidentialFile {
         }
     }
 
-    private static func bytes(of path: String) throws(AuthError) -> [UInt8]? {
+    private static func bytes(of path: String, _ isExposureAllowed: Bool) throws(AuthError) -> [UInt8]? {
         do {
             let file = try RegularFile(path)
             // Of what was opened, and not of what may lie there by then.
             let exposure = FileExposure(path, file.status)
-            if exposure.kind == .others, let advice = exposure.advice { throw AuthError(.misconfigured, advice) }
+            if !isExposureAllowed, exposure.kind == .others, let advice = exposure.advice {
+                throw AuthError(.misconfigured, advice)
+            }
             let bytes = try file.bytes(limit: limit)
             guard bytes.count <= limit else {
                 throw AuthError(.misconfigured, "\(path) has more than \(limit) bytes, which no secret has")

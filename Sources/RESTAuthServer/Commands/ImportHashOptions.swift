@@ -7,7 +7,7 @@ import RESTAuth
 struct ImportHashOptions: ParsableArguments {
     @Flag(
         help: ArgumentHelp(
-            "Take hashes without a salt, or of one round of a fast hash, such as MD5 and SHA-1; they are stored inside an Argon2id hash."
+            "Take hashes without a salt, or checked in less than a tenth of a millisecond, such as MD5 and SHA-1; they are stored inside an Argon2id hash."
         ))
     var acceptWeakHashes = false
 
@@ -19,7 +19,7 @@ struct ImportHashOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "File with that pepper; without it the setting password_pepper has it. One line end after it is not part of it.",
+            "File with that pepper, read as REST_AUTH_PASSWORD_PEPPER_FILE is; without it the setting password_pepper has it.",
             valueName: "file"))
     var pepperFile: String?
 
@@ -56,19 +56,18 @@ struct ImportHashOptions: ParsableArguments {
         return intake
     }
 
+    /// The same that the setting would have of that file: with another one nobody could sign in.
     private static func pepper(inFile path: String) throws -> PasswordPepper {
-        guard let file = FileHandle(forReadingAtPath: path),
-            var bytes = try file.read(upToCount: PasswordPepper.maximumBytes + 3).map({ Array($0) })
-        else {
-            throw AuthError(.misconfigured, "the pepper file \(path) is empty or cannot be read")
+        guard let text = try ConfidentialFile.text(of: path, isExposureAllowed: true) else {
+            throw AuthError(.misconfigured, "the pepper file \(path) is empty or cannot be read: there is no such file")
         }
-        // What an editor or echo left there.
-        if bytes.last == 0x0A { bytes.removeLast() }
-        if bytes.last == 0x0D { bytes.removeLast() }
-        guard let pepper = try PasswordPepper(bytes) else {
+        guard let pepper = try PasswordPepper(Array(text.text.utf8)) else {
             throw AuthError(
                 .misconfigured,
                 "the pepper file \(path) is empty, or has more than \(PasswordPepper.maximumBytes) bytes")
+        }
+        if let exposure = FileExposure(of: path), exposure.kind == .others, let advice = exposure.advice {
+            Output.note("\(advice)\n")
         }
         return pepper
     }

@@ -3,12 +3,18 @@ import RESTAuth
 
 /// Keeps what is worth a line: in a file all of it, for standard error the first of each cause.
 final class ImportReport {
-    /// What is said of users in the same way, and mended in the same way.
+    /// What is said of users in the same way.
     private struct Cause {
+        let title: String
+        var count = 0
+        var first: [String] = []
+    }
+
+    /// Causes under one heading, which are mended in the same way.
+    private struct Heading {
         let title: String
         let remedy: String
         var count = 0
-        var first: [String] = []
     }
 
     private static let shownOfEach = 3
@@ -17,11 +23,14 @@ final class ImportReport {
 
     private let file: FileHandle?
     private let fileName: String
+    private let source: ImportSourceOptions
+    private var headings: [Heading] = []
     private var causes: [Cause] = []
     /// Of the causes, by what tells them apart.
     private var places: [String: Int] = [:]
 
-    init(file path: String?) throws {
+    init(file path: String?, of source: ImportSourceOptions) throws {
+        self.source = source
         fileName = path ?? ""
         guard let path else {
             file = nil
@@ -40,34 +49,47 @@ final class ImportReport {
         var lines: [UInt8] = []
         for note in notes {
             if file != nil, let json = note.json { lines += json.bytes + [0x0A] }
-            if let cause = note.cause { count(note, cause.key, cause.title, cause.remedy) }
+            if let cause = note.cause(in: source) { count(note, cause.key, cause.title, cause.remedy) }
         }
         if !lines.isEmpty { try file?.write(contentsOf: Data(lines)) }
     }
 
     private func count(_ note: ImportNote, _ key: String, _ title: String, _ remedy: String) {
+        let heading = headings.firstIndex { $0.title == title } ?? headings.count
+        if heading == headings.count { headings.append(Heading(title: title, remedy: remedy)) }
+        headings[heading].count += 1
         let place = places[key] ?? causes.count
         if place == causes.count {
             // A source in which everyone is wrong in another way ends somewhere.
             guard causes.count < 10 * Self.shownCauses else { return }
             places[key] = place
-            causes.append(Cause(title: title, remedy: remedy))
+            causes.append(Cause(title: title))
         }
         causes[place].count += 1
         if causes[place].first.count < Self.shownOfEach { causes[place].first.append(note.text) }
     }
 
-    func showShort() {
+    func showShort(_ counts: ImportCounts) {
         var lines: [String] = []
-        for cause in causes.prefix(Self.shownCauses) {
-            lines.append("\(cause.title): \(cause.count)")
-            lines += cause.first.map { "  \($0)" }
-            if cause.count > cause.first.count { lines.append("  and \(cause.count - cause.first.count) more") }
-            lines.append("  \(cause.remedy)")
+        let shown = causes.prefix(Self.shownCauses)
+        for heading in headings {
+            lines.append("\(heading.title): \(heading.count)")
+            for cause in shown where cause.title == heading.title {
+                lines += cause.first.map { "  \($0)" }
+                if cause.count > cause.first.count {
+                    lines.append("  and \(cause.count - cause.first.count) more like that")
+                }
+            }
+            lines.append("  \(heading.remedy)")
         }
         if causes.count > Self.shownCauses { lines.append("and \(causes.count - Self.shownCauses) more causes") }
         if causes.contains(where: { $0.count > $0.first.count }) {
             lines.append(file == nil ? "--report FILE has all of them." : "\(fileName) has all of them.")
+        }
+        if counts.unknownIDs > 0 {
+            lines.append(
+                "Of \(counts.unknownIDs) of those who are refused the id cannot be read: with --skip-refused it is not kept, and others may be given it."
+            )
         }
         show(lines)
     }
@@ -86,10 +108,10 @@ final class ImportReport {
 extension ImportNote {
     /// What is to be said of the user, and what is to be done; `nil` for who came in as they were,
     /// or was there.
-    fileprivate var cause: (key: String, title: String, remedy: String)? {
+    fileprivate func cause(in source: ImportSourceOptions) -> (key: String, title: String, remedy: String)? {
         switch outcome {
         case .refused(let refusal):
-            return (refusal.cause, "refused, \(refusal.kind.rawValue)", refusal.kind.remedy)
+            return (refusal.cause, "refused, \(refusal.kind.rawValue)", refusal.kind.remedy(in: source))
         case .imported(_, _?):
             return ("another id", "another id", "Change it wherever else the old one stands.")
         case .imported where lacksPassword:
@@ -102,7 +124,8 @@ extension ImportNote {
         switch outcome {
         case .imported(_, nil), .skipped: who
         case .imported(let id, let former?):
-            id.map { "\(who): id \(former) became \($0)" } ?? "\(who): id \(former) is not free"
+            id.map { "\(who): id \(former) became \($0)" }
+                ?? "\(who): id \(former) is not \(UserImport.ids.contains(former) ? "free" : "possible")"
         case .refused(let refusal): "\(who): \(refusal.reason)"
         }
     }
@@ -146,9 +169,10 @@ extension ImportRefusal {
 
 extension ImportRefusal.Kind {
     /// What to do about it.
-    fileprivate var remedy: String {
+    fileprivate func remedy(in source: ImportSourceOptions) -> String {
         switch self {
-        case .unreadable: "Mend the list. One that is not UTF-8 a spreadsheet can save as \"CSV UTF-8\"."
+        case .unreadable:
+            source.isApplication ? "Mend them in a copy of the database, and import that." : "Mend them in the list."
         case .name: "Change the name in a copy of the source, and tell its owner."
         case .duplicate: "Rename one of them in a copy of the source, and tell its owner."
         case .id: "Import into an empty database, where all are free; or --renumber gives others."
@@ -156,7 +180,8 @@ extension ImportRefusal.Kind {
         case .noPassword: "--without-password brings them in, to be given one by rest-auth users set-password."
         case .unknownHash:
             """
-            Compare with the forms that are listed under Moving from Flask; Firebase's need --firebase-hash-config. \
+            Compare with the forms that are listed under Moving from Flask\
+            \(source.lacksFirebaseParameters ? "; Firebase's need --firebase-hash-config" : ""). \
             --without-password brings them in, to be given one by rest-auth users set-password.
             """
         case .weakHash: "--accept-weak-hashes takes them, each inside an Argon2id hash."

@@ -44,8 +44,11 @@ struct ImportSourceOptions: ParsableArguments {
     )
     var firebaseHashConfig: String?
 
-    /// Whether it is an application with a `SECRET_KEY` of its own.
+    /// Whether it is the database of an application, which has a `SECRET_KEY` of its own.
     var isApplication: Bool { fromFlask != nil || fromDjango != nil }
+
+    /// Whether Firebase's hashes, if there are any, lack what they need.
+    var lacksFirebaseParameters: Bool { json != nil && firebaseHashConfig == nil }
 
     func validate() throws {
         guard [fromFlask, fromDjango, csv, json].count(where: { $0 != nil }) == 1 else {

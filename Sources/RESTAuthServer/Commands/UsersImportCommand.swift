@@ -38,14 +38,17 @@ extension UsersCommand {
         @OptionGroup var source: ImportSourceOptions
         @OptionGroup var hashes: ImportHashOptions
         @Flag(help: "Check everything and write nothing.") var dryRun = false
-        @Flag(help: "Leave out who is refused, and bring in all others. Their ids are kept for when they come again.")
+        @Flag(
+            help: """
+                Leave out who is refused, and bring in all others. Their ids, as far as they can be read, are kept for when they come again.
+                """)
         var skipRefused = false
         @Flag(
             help: """
                 Bring in without a password who has no usable hash: rest-auth users set-password gives one. Whose hash costs too much stays refused.
                 """)
         var withoutPassword = false
-        @Flag(help: "Give another id to whose id is not free.") var renumber = false
+        @Flag(help: "Give another id to whose id is not free, or not from 1 to 4503599627370496.") var renumber = false
         @Option(
             help: ArgumentHelp(
                 "Write who was refused, skipped, given another id or no password into this file, a JSON object a line.",
@@ -70,16 +73,31 @@ extension UsersCommand {
         }
 
         private func run(_ source: any UserSource, into storage: any Storage, _ intake: HashIntake) async throws {
+            if let pepper = intake.pepper { try await refuseAnother(than: pepper, in: storage) }
             let users = UserImport(into: storage, hashes: intake)
-            let report = try ImportReport(file: report)
+            let report = try ImportReport(file: report, of: self.source)
             let counts = try await importing(users, source, report)
-            report.showShort()
+            report.showShort(counts)
             if !dryRun, !counts.isWritten { report.showWhyNothingWasWritten() }
             Output.report(
                 counts.isWritten ? "Imported: \(counts.text)" : "Nothing was written. Would be imported: \(counts.text)"
             )
             if let pepper = intake.pepper, counts.isWritten, counts.imported > 0 { showNeed(of: pepper) }
             if counts.refusals > 0 { throw ExitCode(1) }
+        }
+
+        /// A server has one pepper.
+        private func refuseAnother(than pepper: PepperUse, in storage: any Storage) async throws {
+            let sample = try await storage.passwordHashes(sampling: MissingPepper.sampleSize)
+            let others = MissingPepper.all(among: sample, besidesID: pepper.id)
+            guard let other = others.first else { return }
+            throw AuthError(
+                .misconfigured,
+                """
+                \(other.users) of \(other.sample) users who were looked at came with another pepper (\(other.use.construction.rawValue), \
+                id \(other.use.id)) than this one (id \(pepper.id)), and a server has one: import these into a database of their own, or \
+                wait until the others have signed in
+                """)
         }
 
         private func showNeed(of pepper: PepperUse) {
