@@ -102,7 +102,7 @@ public actor CommaSeparatedUsers: UserSource {
     private func id(of record: RecordReader.Record) -> User.ID? {
         guard !record.isEndless else { return nil }
         let isWhole = record.fault == nil && record.fields.count == columns.count
-        let fields = isWhole ? record.fields : Array(record.fields.prefix(1))
+        let fields = isWhole ? record.fields : record.fields.first.map { [$0] } ?? []
         switch columns {
         case .own(let names):
             let text = zip(names, fields).first { $0.0 == .id }?.1

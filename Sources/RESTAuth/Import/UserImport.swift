@@ -14,8 +14,8 @@ public struct UserImport: Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// They are left out, and all others come in. Their ids are kept for them, where they can be
-        /// read (``ImportCounts/unknownIDs``).
+        /// They are left out, and all others come in. Their ids are kept for them, where they can
+        /// be read (``ImportCounts/unknownIDs``).
         public static let leavingOut = Concessions(rawValue: 1)
         /// Who has no usable hash comes in without a password, as others set one later.
         public static let withoutPassword = Concessions(rawValue: 2)
