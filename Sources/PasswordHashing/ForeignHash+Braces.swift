@@ -41,7 +41,9 @@ extension ForeignHash {
         case "sasl", "kerberos", "gssapi", "pam":
             throw Refusal(
                 reason: "{\(name.uppercased())} says that another system checks the password; there is no hash here")
-        default: throw .unknownName("{\(shown(name))}")
+        default:
+            let asWritten = String(text[(text.startIndex + 1)..<end])
+            throw isSchemeName(asWritten) ? .unknownName("{\(asWritten)}") : .unknown
         }
     }
 
@@ -141,12 +143,12 @@ extension ForeignHash {
         text.map { (0x41...0x46).contains($0) ? $0 | 0x20 : $0 }[...].bytes(.hex, count: 1...maximumBytes)
     }
 
-    /// A name that somebody else wrote, cut short and without anything that could be part of a
-    /// hash.
-    static func shown(_ name: String) -> String {
-        let isName = { (byte: UInt8) in
-            (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || byte == 0x2D
+    /// Whether it looks like the name of a scheme as directories write them, in capitals, and not
+    /// like the beginning of a password, which is never shown.
+    private static func isSchemeName(_ name: String) -> Bool {
+        let isInName = { (byte: UInt8) in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || byte == 0x2D
         }
-        return name.utf8.count <= 24 && name.utf8.allSatisfy(isName) ? name : "…"
+        return (2...24).contains(name.utf8.count) && name.utf8.allSatisfy(isInName)
     }
 }

@@ -87,10 +87,11 @@ extension ForeignHash {
                     itself. Such users get a password by rest-auth users set-password
                     """)
         }
+        // As crypt(3) has it. What has something before the first dollar may be a password.
         let fields = text.parts(at: "$")
-        guard fields.count > 2, let name = fields.first(where: { !$0.isEmpty }), name.count < text.count / 2 else {
-            return .unknown
-        }
-        return .unknownName(fields[0].isEmpty ? "$\(shown(String(name)))$" : "\(shown(String(name)))$")
+        guard fields.count > 3, fields[0].isEmpty, (1...16).contains(fields[1].count), fields[1].count < text.count / 2,
+            fields[1].allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D })
+        else { return .unknown }
+        return .unknownName("$\(String(fields[1]))$")
     }
 }

@@ -26,6 +26,12 @@ struct URIParameters {
     ///   instead. Values are not repeated, but for that of `sslmode`.
     func check() throws(AuthError) {
         for (name, value) in parameters {
+            guard !value.isEmpty || Self.known.contains(name) else {
+                throw AuthError(
+                    .misconfigured,
+                    "the URL of the database has a parameter without a value; where it is part of a password, write & there as %26"
+                )
+            }
             if name == "sslmode", !Self.tlsModes.contains(value) { throw Self.wrongMode(value) }
             // A form of JDBC's that libpq reads too.
             guard !Self.known.contains(name), (name, value) != ("ssl", "true") else { continue }

@@ -178,6 +178,19 @@ import Testing
         #expect(!with.findings.contains { $0.subject == "password_pepper" })
     }
 
+    @Test func hashesBeyondTheLimitsAreWrong() async throws {
+        let path = "\(directory.path)/process-costly.sqlite"
+        let hash = "$2b$10$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+        let outcome = try await runCommand(
+            ["users", "import", "--json", "-", "--database", "sqlite:\(path)"], directory: directory,
+            input: #"{"username":"miguel","password_hash":"\#(hash)"}"#)
+        #expect(outcome.status == 0, "\(outcome.error)")
+        let (status, found) = try await findings(
+            ["--database", "sqlite:\(path)", "--password-hash-time-limit", "10"])
+        #expect(status == 1)
+        #expect(found.contains { $0.kind == "wrong" && $0.subject == "password_hash_time_limit" }, "\(found)")
+    }
+
     // MARK: PostgreSQL
 
     /// Findings on a database of its own, as a node with the database's secret would have them.

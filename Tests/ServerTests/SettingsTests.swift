@@ -61,6 +61,8 @@ import Testing
         "postgres://auth:ge#geheim@host/db", "postgres://auth:geheim/host/db", "postgres://a@b@c:geheim@h/db",
         "postgres://host/db?user=auth&password=geheim", "postgres://host/db?user=a@b&PASSWORD=geheim",
         "postgres://host/db?user=auth&p%61ssword=geheim", "postgres://host/db?sslpassword=geheim",
+        "postgres://auth@host/db?passwd=geheim", "postgres://host/db?user=auth&password=ab&geheim",
+        "postgres://auth:pass@host/db#geheim", "postgres://auth%3Ageheim@host/db",
         "postgres://one:5432,two:geheim/db", "postgresql://auth:geheim@one:5432,two:5433/db",
     ])
     func aDatabasesPasswordIsNeverPrinted(url: String) async throws {
@@ -77,7 +79,7 @@ import Testing
     @Test(arguments: [
         "secret_key: 'geheim", "secret_key: [geheim", "secret_key: geheim: geheim", "legacy_secret: {geheim",
         "public_url: https://miguel:geheim@auth.example.com", "secret_key: geheim\n\tport: 1",
-        "database_url: mysql://auth:geheim@host/db",
+        "database_url: mysql://auth:geheim@host/db", "database_url: sqlite:postgres://auth:geheim@host/db",
     ])
     func whatCannotBeReadIsNotRepeated(file: String) async throws {
         let outcome = try await check(file: file)

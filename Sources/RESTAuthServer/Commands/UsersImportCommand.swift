@@ -77,6 +77,9 @@ extension UsersCommand {
             let users = UserImport(into: storage, hashes: intake)
             let report = try ImportReport(file: report, of: self.source)
             let counts = try await importing(users, source, report)
+            guard counts.imported + counts.skipped + counts.refusals > 0 else {
+                throw AuthError(.misconfigured, "there is nobody in what was to be imported")
+            }
             report.showShort(counts)
             if !dryRun, !counts.isWritten { report.showWhyNothingWasWritten() }
             Output.report(

@@ -1,4 +1,5 @@
 import Foundation
+import PasswordHashing
 import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
@@ -11,6 +12,7 @@ extension Settings {
             findingOnClocks(condition), findingOnTimes(condition), findingOnPending(condition),
             findingOnDurability(condition), findingOnConnections(condition), findingOnDistance(condition),
             findingOnPooler(condition),
+            findingOnCostlyHashes(condition),
         ].compactMap(\.self) + findingsOnObstacles(condition) + findingsOnPeppers(condition)
     }
 
@@ -29,6 +31,17 @@ extension Settings {
         MissingPepper.all(among: condition.hashSample, besides: passwordPepper).map {
             .wrong(Setting.passwordPepper.rawValue, $0.text)
         }
+    }
+
+    /// Users who were imported under other limits.
+    private func findingOnCostlyHashes(_ condition: DatabaseCondition) -> Finding? {
+        let costly = condition.hashSample.compactMap { PasswordHash($0)?.cost }.filter { !passwordHashLimit.admits($0) }
+        guard !costly.isEmpty else { return nil }
+        let (memory, time) = (costly.map(\.memoryKiB).max() ?? 0, costly.map(\.milliseconds).max() ?? 0)
+        return .wrong(
+            Setting.passwordHashTimeLimit.rawValue,
+            "\(costly.count) of \(condition.hashSample.count) users who were looked at have hashes beyond the limits, and cannot sign in",
+            "set --password-hash-memory-limit \(memory) and --password-hash-time-limit \(time), or more")
     }
 
     private func findingOnPooler(_ condition: DatabaseCondition) -> Finding? {

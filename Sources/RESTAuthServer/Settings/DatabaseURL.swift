@@ -48,7 +48,9 @@ enum DatabaseURL {
         let shown: String
         if let at = rest.lastIndex(of: "@") {
             let user = rest[..<at]
-            shown = user.prefix { $0 != ":" } + (user.contains(":") ? ":***" : "") + rest[at...]
+            // A colon may be written as %3A.
+            let isAlone = !user.contains { ":%".contains($0) }
+            shown = (isAlone ? user : user.prefix { !":%".contains($0) } + ":***") + rest[at...]
         } else {
             let authority = rest.prefix { !"/?#".contains($0) }
             let hosts = String(authority).replacing(/:(?<port>[^,:\]]*)(?=,|$)/) { host in
@@ -60,12 +62,29 @@ enum DatabaseURL {
         return text[..<scheme.upperBound] + hidingParameters(of: shown)
     }
 
+    /// Of the parameters those are shown of which it is known that they are no secret. A password
+    /// with an ampersand or a hash sign in it goes on as a parameter, or behind them.
     private static func hidingParameters(of text: String) -> String {
-        text.replacing(/(?<name>[?&][^=&]*=)(?<value>[^&]*)/) { parameter in
-            let name = String(parameter.output.name).removingPercentEncoding?.lowercased() ?? "password"
-            return "\(parameter.output.name)" + (name.contains("password") ? "***" : "\(parameter.output.value)")
+        let parts = text.prefix { $0 != "#" }.split(
+            separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let fragment = text.contains("#") ? "#***" : ""
+        guard let address = parts.first, parts.count == 2 else { return parts.joined() + fragment }
+        let parameters = parts[1].split(separator: "&", omittingEmptySubsequences: false).map { parameter in
+            let name = parameter.prefix { $0 != "=" }
+            guard publicParameters.contains(String(name)) else {
+                return name.lowercased().contains("password") ? "\(name)=***" : "***"
+            }
+            return String(parameter)
         }
+        return "\(address)?\(parameters.joined(separator: "&"))\(fragment)"
     }
+
+    private static let publicParameters: Set<String> = [
+        "host", "hostaddr", "port", "dbname", "user", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
+        "ssl_min_protocol_version", "channel_binding", "gssencmode", "application_name", "fallback_application_name",
+        "connect_timeout", "options", "target_session_attrs", "load_balance_hosts", "keepalives", "keepalives_idle",
+        "keepalives_interval", "keepalives_count", "tcp_user_timeout", "passfile", "service", "client_encoding",
+    ]
 }
 
 extension DatabaseURL: CustomStringConvertible {

@@ -33,6 +33,11 @@ struct SQLiteURL {
                 "\(place) begins with ~, which only a shell reads: write sqlite:\(NSHomeDirectory())\(path.dropFirst())"
             )
         }
+        // Not repeated: it may have a password.
+        guard path.firstRange(of: "://") == nil else {
+            throw AuthError(
+                .misconfigured, "\(place) has another URL behind sqlite:; write that alone, or sqlite: and a path")
+        }
         self.path = path
     }
 
