@@ -55,8 +55,8 @@ extension ForeignHash {
         }
     }
 
-    /// `DIGEST:SALT` of Joomla, Magento 1 and osCommerce, which had the salt on different sides, and
-    /// `DIGEST:SALT:VERSION` of Magento 2.
+    /// `DIGEST:SALT` of Joomla, Magento 1 and osCommerce, which had the salt on different sides,
+    /// and `DIGEST:SALT:VERSION` of Magento 2.
     private static func digestBeforeColon(_ text: ArraySlice<UInt8>) throws(Refusal) -> Found? {
         let parts = text.parts(at: ":")
         guard parts.count > 1, let digest = hex(parts[0]), let algorithm = algorithm(of: digest) else { return nil }

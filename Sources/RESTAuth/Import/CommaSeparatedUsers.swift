@@ -102,7 +102,7 @@ public actor CommaSeparatedUsers: UserSource {
     private func id(of record: RecordReader.Record) -> User.ID? {
         guard !record.isEndless else { return nil }
         let isWhole = record.fault == nil && record.fields.count == columns.count
-        let fields = isWhole ? record.fields : Array(record.fields.prefix(1))
+        let fields = record.fields[..<(isWhole ? record.fields.endIndex : min(1, record.fields.endIndex))]
         switch columns {
         case .own(let names):
             let text = zip(names, fields).first { $0.0 == .id }?.1

@@ -72,8 +72,8 @@ public struct ImportCounts: Sendable, Hashable {
     /// Of those, the ones with another id than they had.
     public internal(set) var renumbered = 0
     public internal(set) var skipped = 0
-    /// Of those who were refused, the ones whose ids could not be read, though others have some: who
-    /// is left out then has no id that is kept.
+    /// Of those who were refused, the ones whose ids could not be read, though others have some:
+    /// who is left out then has no id that is kept.
     public internal(set) var unknownIDs = 0
     public internal(set) var refused: [ImportRefusal.Kind: Int] = [:]
 
