@@ -175,7 +175,7 @@ import Testing
             try Data(bytes).write(to: URL(fileURLWithPath: file))
             try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
             return try await users(
-                "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, "--dry-run", input: input)
+                "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, input: input)
         }
         let texts = ["pepper", "pepper\n", "pepper\r\n\n", "\u{FEFF}pepper", "\"pepper\"\n", " pepper\t"]
         for text in texts {
@@ -183,7 +183,7 @@ import Testing
             #expect(outcome.status == 0 && !outcome.error.contains("others"), "\(outcome.error)")
             // What is another pepper is refused beside the setting.
             let both = try await users(
-                "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, "--dry-run", input: input,
+                "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, input: input,
                 environment: ["REST_AUTH_PASSWORD_PEPPER": "pepper"])
             #expect(both.status == 0, "\(text.debugDescription): \(both.error)")
         }
