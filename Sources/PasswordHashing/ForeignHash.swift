@@ -17,13 +17,16 @@ public struct ForeignHash: Sendable {
         case cheap
         /// Without a salt, or checked in less than ``weakNanoseconds``, which is once or a few
         /// times round: whoever had it could guess it in bulk, and may have done so. It is stored
-        /// inside an Argon2id hash too. What cannot be, as Argon2 of a few KiB, is refused.
+        /// inside an Argon2id hash too.
         case weak
     }
 
     /// On one core, as ``HashCost`` has it.
     public static let cheapNanoseconds = 1_000_000
     public static let weakNanoseconds = 100_000
+    /// What cannot go inside an Argon2id hash, as Argon2 itself, is refused below this: it is worth
+    /// no more than a salted digest then.
+    public static let worthlessNanoseconds = 10_000
 
     /// Why a text cannot be taken.
     public struct Refusal: Error, Sendable, Hashable {
@@ -44,7 +47,8 @@ public struct ForeignHash: Sendable {
 
     /// Computes nothing.
     /// - Throws: ``Refusal`` for what is no hash, a damaged one, one of a kind that is not
-    ///   understood, or a weak one that cannot go inside an Argon2id hash.
+    ///   understood, or one of less than ``worthlessNanoseconds`` that cannot go inside an Argon2id
+    ///   hash.
     public init(_ text: String) throws(Refusal) {
         try self.init(Self.unwrapped(Array(text.utf8)[...], depth: 0))
     }
@@ -55,7 +59,7 @@ public struct ForeignHash: Sendable {
         presentPepper = found.pepper
         let nanoseconds = found.hash.rounds * found.hash.scheme.nanosecondsPerRound
         guard let setting = found.hash as? any SettingHash else {
-            guard nanoseconds >= Self.weakNanoseconds else { throw .tooFast(origin) }
+            guard nanoseconds >= Self.worthlessNanoseconds else { throw .tooFast(origin) }
             strength = .strong
             return
         }

@@ -65,7 +65,7 @@ struct ImportDesk {
 enum PythonHash {
     static let bcrypt = "$2b$04$1gm0XQxrn5PfEedWx.jOtuS24yILj9JdftrLkHmDAQRkq2d3H/n3G"
     static let argon2 =
-        "$argon2id$v=19$m=1024,t=2,p=1$VFNuaW45NzJvTGdmYWRVRg$0JwUN6gS6gnjdNz6G31jv2416Zpl2HSOun41aXoKq5M"
+        "$argon2id$v=19$m=64,t=2,p=1$ZjrrBfxvbB7B7QmHeAgHpA$bubJPFW3Y1keJKCsMoMp3rKKVaFEDw6G8l2bIbWEIjk"
 }
 
 /// As Windows writes a text, without a mark before it.

@@ -276,7 +276,7 @@ private struct Arrivals {
         let user = candidate.user
         haveIDs = haveIDs || user.id != nil
         if let first = names[user.name.canonical] {
-            leaveOut(user.id)
+            leaveOut(user.id, candidate.place)
             return settled.append(
                 candidate.refused(
                     .duplicate, "when case is put aside, the name is that of \(first), which came first"))
@@ -295,17 +295,17 @@ private struct Arrivals {
         _ place: ImportPlace, _ id: User.ID?, named username: String? = nil, _ refusal: ImportRefusal
     ) {
         settled.append(ImportNote(place: place, username: username, outcome: .refused(refusal)))
-        leaveOut(id)
+        leaveOut(id, place)
     }
 
     mutating func refuseLegacyID(of candidate: UserImport.Candidate) {
         settled.append(candidate.legacyIDTaken)
-        leaveOut(candidate.user.id)
+        leaveOut(candidate.user.id, candidate.place)
     }
 
-    private mutating func leaveOut(_ id: User.ID?) {
+    private mutating func leaveOut(_ id: User.ID?, _ place: ImportPlace) {
         haveIDs = haveIDs || id != nil
-        if let id, UserImport.ids.contains(id), ids[id] == nil { leftOutIDs.append(id) }
+        if let id, UserImport.ids.contains(id), ids[id] ?? place == place { leftOutIDs.append(id) }
     }
 
     /// Whose id is not free.
