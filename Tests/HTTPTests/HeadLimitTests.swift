@@ -16,7 +16,7 @@ import Testing
         let token = try await server.token(miguel)
         let many = (0..<15).map { "X-Field-\($0): " + String(repeating: "x", count: 2 << 10) }
         for (method, path) in [
-            ("GET", "/api/verify"), ("GET", "/api/verify/any/path"), ("GET", "/api/verify?x=y"),
+            ("GET", "/api/verify"), ("GET", "/api/verify/any/path"), ("GET", "/api/verify/?x=y"),
             ("POST", "/api/verify"),
         ] {
             for fields in [[Self.cookie(9)], [Self.cookie(20)], [Self.cookie(31)], many] {

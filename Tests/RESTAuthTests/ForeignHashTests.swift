@@ -157,7 +157,7 @@ struct ForeignHashVector: Decodable, Sendable {
 
     /// What is decoded may be a part of a digest.
     @Test func nothingThatWasDecodedIsInARefusal() throws {
-        for name in ["abc", "secret-of-miguel", "md4"] {
+        for name in ["ABC", "SECRET-OF-MIGUEL", "MD4"] {
             let text = "{\(name)}0123456789"
             let named = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) }
             #expect(named?.reason.contains("{\(name)}") == true)
@@ -229,8 +229,8 @@ struct ForeignHashVector: Decodable, Sendable {
         ("{SASL}miguel@EXAMPLE.COM", "another system"),
         ("{SSHA}kurz", "{SSHA}, but is cut off"),
         ("{SHA}AZKja92fbuuB9SpRlHqaoXxbTc43Mzc2MDM1Ng==", "{SHA}, but is cut off"),
-        ("{XYZ}abc", "{…}, which is not understood".replacing("…", with: "xyz")),
-        ("{<script>}abc", "{…}, which is not"),
+        ("{XYZ}abc", "{XYZ}, which is not understood"),
+        ("{<script>}abc", "not understood"), ("{hunter2}rest", "not understood"),
         ("$foo$bar$bazbazbazbaz", "$foo$, which is not understood"),
         (#"{"type":"otp","credentialData":"{}","secretData":"{}"}"#, "no password but of another type"),
         (#"{"a":1}"#, "no password of Keycloak"), ("{", "not understood"), ("{}", "no password of Keycloak"),

@@ -184,7 +184,11 @@ import Testing
         try await expectImport(
             "{\n \"username\":\n \"g\",\n \"password_hash\": \"\(PythonHash.bcrypt)\"\n}\n\(user("h"))".utf8,
             as: "--jsonl", count: 2)
-        try await expectImport("[ ]".utf8, as: "--jsonl", count: 0)
+        for nobody in ["[ ]", "", "\n"] {
+            let outcome = try await desk.users("import", "--json", "-", input: nobody)
+            #expect(outcome.status == 1)
+            #expect(outcome.error.contains("there is nobody"), "\(outcome.error)")
+        }
         #expect(try await desk.names() == ["a", "b", "c", "d", "e", "f", "g", "h"])
     }
 

@@ -50,7 +50,7 @@ enum DatabaseURL {
             let user = rest[..<at]
             // A colon may be written as %3A.
             let isAlone = !user.contains { ":%".contains($0) }
-            shown = (isAlone ? user : user.prefix { !":%".contains($0) } + ":***") + rest[at...]
+            shown = user.prefix { !":%".contains($0) } + (isAlone ? "" : ":***") + rest[at...]
         } else {
             let authority = rest.prefix { !"/?#".contains($0) }
             let hosts = String(authority).replacing(/:(?<port>[^,:\]]*)(?=,|$)/) { host in

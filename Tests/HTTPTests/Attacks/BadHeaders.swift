@@ -200,7 +200,7 @@ import Testing
         "X-Debug: 1",
     ])
     func aFieldThatOnlyAProxyMaySetOpensNothing(field: String) async throws {
-        try await expectUnauthorized(field.replacing(": ID", with: ": \(aladdin)"), challenges: [Self.challenge])
+        try await expectUnauthorized(field.replacing(": ID", with: ": \(aladdin)"))
     }
 
     @Test func credentialsInTheRequestTargetAreIgnored() async throws {
@@ -221,8 +221,11 @@ import Testing
             #expect(answer.code != nil, sourceLocation: sourceLocation)
             let isBearer = field.lowercased().hasPrefix("authorization: bearer ")
             let bearer = #"Bearer realm="Authentication Required", error="invalid_token""#
-            let challenge = isBearer ? bearer : Self.challenge
-            #expect(answer["WWW-Authenticate"] == challenge, sourceLocation: sourceLocation)
+            // Who sends an origin is a script of a page.
+            let isScript = field.hasPrefix("Origin: ")
+            let script = #"Bearer realm="Authentication Required""#
+            let challenge = isBearer ? bearer : isScript ? script : Self.challenge
+            #expect(answer.all("WWW-Authenticate") == [challenge], sourceLocation: sourceLocation)
             if let challenges { #expect(answer.all("WWW-Authenticate") == challenges, sourceLocation: sourceLocation) }
         }
     }
