@@ -55,15 +55,16 @@ package struct ForwardedFields: Sendable {
     ///
     /// Who sends an address that does not count is noticed (``UnheardProxies``).
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
-        guard let peer, let name = peer.proxyName else { return nil }
+        guard let peer, let own = peer.clientAddress else { return nil }
+        let name = peer.isUnixSocket ? Network.unixSockets : own
         guard isTrusted(name) else {
             warn(unheard.notice(fields, from: name, .notNamed))
-            return peer.clientAddress
+            return own
         }
         let addresses = family.addresses(in: fields)
         guard let nearest = addresses.first else {
             warn(unheard.notice(fields, from: name, .otherFamily))
-            return peer.clientAddress
+            return own
         }
         if Network.address(ofHop: nearest) == nil, !isTrustedSocket(nearest) {
             warn(unheard.notice(fields, from: name, .noAddress))
