@@ -60,7 +60,10 @@ struct Reload: Service {
         }
     }
 
-    /// What was taken up last; used by one thread at a time.
+    /// What was taken up last.
+    ///
+    /// The compiler does not see that one thread at a time uses it: ``run()`` waits for the end of
+    /// each before it starts the next, which also makes visible what the one before has written.
     private final class InUse: @unchecked Sendable {
         var settings: Settings
         var source: SettingsSource
