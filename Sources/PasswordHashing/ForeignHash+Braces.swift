@@ -35,8 +35,8 @@ extension ForeignHash {
             "skey":
             throw Refusal(
                 reason: """
-                    {\(name.uppercased())} is what a mail or directory server keeps for one way of signing in; it is no \
-                    hash that a password can be stored by. Such users get a password by rest-auth users set-password
+                    {\(name.uppercased())} is what a mail or directory server keeps for one way of signing in; it \
+                    is no hash that a password can be stored by. Such users get a password by rest-auth users set-password
                     """)
         case "sasl", "kerberos", "gssapi", "pam":
             throw Refusal(
@@ -98,8 +98,8 @@ extension ForeignHash {
             let salt = fields[1].bytes(.base64, count: HashText.saltBytes),
             let digest = fields[2].bytes(.base64, count: 32...32)
         else { return nil }
-        let passlib =
-            "$scrypt$ln=\(costs[0]),r=\(costs[1]),p=\(costs[2])$\(HashText.unpaddedBase64(salt))$\(HashText.unpaddedBase64(digest))"
+        let (saltText, digestText) = (HashText.unpaddedBase64(salt), HashText.unpaddedBase64(digest))
+        let passlib = "$scrypt$ln=\(costs[0]),r=\(costs[1]),p=\(costs[2])$\(saltText)$\(digestText)"
         return Found(Array(passlib.utf8)[...])
     }
 

@@ -5,8 +5,8 @@ extension ForeignHash.Refusal {
 
     static let plain = Self(
         reason: """
-            the password itself stands there, not a hash: let rest-auth users set-password read it, and treat the file as \
-            what it is
+            the password itself stands there, not a hash: let rest-auth users set-password read it, and treat the file \
+            as what it is
             """)
 
     static func unknownName(_ name: String) -> Self {
@@ -45,7 +45,10 @@ extension ForeignHash.Refusal {
             "$2x$",
             useless(
                 "bcrypt as $2x$",
-                "PHP and crypt_blowfish marked with it what they had made before 2011 with a fault, so that other passwords fit as well"
+                """
+                PHP and crypt_blowfish marked with it what they had made before 2011 with a fault, so that other \
+                passwords fit as well
+                """
             )
         ),
         ("$argon2d$", useless("Argon2d", "it is not for passwords, and no library here computes it")),
@@ -83,8 +86,8 @@ extension ForeignHash {
         if text.count == 13, text.allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }) {
             return Refusal(
                 reason: """
-                    13 letters are DES of crypt(3), of which only eight characters of a password count, or the password \
-                    itself. Such users get a password by rest-auth users set-password
+                    13 letters are DES of crypt(3), of which only eight characters of a password count, or the \
+                    password itself. Such users get a password by rest-auth users set-password
                     """)
         }
         // As crypt(3) has it. What has something before the first dollar may be a password.

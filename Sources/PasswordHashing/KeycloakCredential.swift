@@ -33,8 +33,8 @@ public enum KeycloakCredential {
         guard let text = entry.hash else {
             throw ForeignHash.Refusal(
                 reason: """
-                    the JSON is no password of Keycloak: that has credentialData and secretData, with pbkdf2, pbkdf2-sha256, \
-                    pbkdf2-sha512 or argon2 for its algorithm
+                    the JSON is no password of Keycloak: that has credentialData and secretData, with pbkdf2, \
+                    pbkdf2-sha256, pbkdf2-sha512 or argon2 for its algorithm
                     """)
         }
         return Array(text.utf8)[...]
