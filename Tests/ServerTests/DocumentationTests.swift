@@ -11,10 +11,10 @@ import Testing
         ("Behind-a-proxy", "Proxies/haproxy.cfg"), ("Behind-a-proxy", "Proxies/verify.lua"),
         ("Verifying-elsewhere", "Verifying/verify.py"), ("Verifying-elsewhere", "Verifying/verify.mjs"),
         ("Registration", "Registering/register.mjs"), ("Registration", "Registering/register.py"),
-        ("Running-it", "systemd/rest-auth.socket"), ("README", "systemd/rest-auth.service"),
+        ("Running-it", "systemd/rest-auth.socket"), ("Running-it", "systemd/rest-auth.service"),
     ])
     func aPageShowsTheExampleWordForWord(page: String, example: String) throws {
-        let page = try text(page == "README" ? "README.md" : "Sources/RESTAuth/RESTAuth.docc/\(page).md")
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/\(page).md")
         let blocks = page.components(separatedBy: "\n```").enumerated().filter { $0.offset % 2 == 1 }.map { block in
             // Without the name of the language.
             block.element.components(separatedBy: "\n").dropFirst().joined(separator: "\n") + "\n"
@@ -82,6 +82,7 @@ import Testing
         let version = try #require(toolchain.firstMatch(of: /needed=([0-9.]+)/)).output.1
         #expect(try text("README.md").contains("with Swift \(version):"))
         #expect(try text("Containerfile").contains("docker.io/library/swift:\(version)-"))
+        #expect(try text(".github/workflows/test.yml").contains("image: swift:\(version)-"))
         for script in ["dev/build", "dev/test", "dev/check"] {
             #expect(try text(script).contains("dev/toolchain"), "\(script)")
         }
