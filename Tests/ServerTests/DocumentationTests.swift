@@ -76,6 +76,51 @@ import Testing
         }
     }
 
+    /// The table of commands has them all, as the program lists them itself.
+    @Test func thePageHasEveryCommand() async throws {
+        struct Command: Decodable {
+            let commandName: String
+            let subcommands: [Command]?
+
+            var leaves: [String] {
+                let below = (subcommands ?? []).filter { $0.commandName != "help" }
+                guard !below.isEmpty else { return [commandName] }
+                return below.flatMap(\.leaves).map { "\(commandName) \($0)" }
+            }
+        }
+        struct Dump: Decodable { let command: Command }
+        let help = try await runCommand(["--experimental-dump-help"], directory: TemporaryDirectory())
+        let commands = try JSONDecoder().decode(Dump.self, from: Data(help.output.utf8)).command.leaves
+        #expect(commands.count > 30)
+        let rows = try Document(page: "Commands").text.components(separatedBy: "\n").filter { $0.hasPrefix("| `") }
+        for command in commands {
+            #expect(rows.contains { $0.hasPrefix("| `\(command) ") || $0.hasPrefix("| `\(command)`") }, "\(command)")
+        }
+    }
+
+    /// Files are linked by where they lie in the repository.
+    @Test(arguments: ["README.md", "SECURITY.md", "CONTRIBUTING.md"]) func whatIsLinkedIsThere(page: String) throws {
+        let links = try text(page).matches(of: /(?:\]\(|src="|srcset=")([^)"#]+)/).map { String($0.output.1) }
+        for link in links where !link.contains("://") {
+            let file = ExternalProcess.repository.appendingPathComponent(link)
+            #expect(FileManager.default.fileExists(atPath: file.path), "\(link)")
+        }
+    }
+
+    /// No page of the core's catalogue is found by chance only.
+    @Test func everyPageIsLinkedFromTheFirst() throws {
+        let folder = ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc")
+        let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+        let first = try Document(page: "RESTAuth").text
+        for page in files.compactMap({ $0 as? URL }) where page.pathExtension == "md" {
+            let heading = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "\n")[0]
+            let name = page.deletingPathExtension().lastPathComponent
+            // The page of a type is linked as that type.
+            let link = heading.firstMatch(of: /^# ``RESTAuth\/(.+)``$/).map { "``\($0.output.1)``" } ?? "<doc:\(name)>"
+            #expect(name == "RESTAuth" || first.contains("- \(link)\n"), "\(name)")
+        }
+    }
+
     /// One version is enough to begin with, wherever a newcomer looks.
     @Test func oneVersionOfSwiftIsNamed() throws {
         let toolchain = try text("dev/toolchain")
