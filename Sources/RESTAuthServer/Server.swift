@@ -55,7 +55,7 @@ struct Server {
             makeChannel: channelMaker(certificate, immediate: ImmediateRoutes(auth: auth), completion),
             sockets: sockets, maxConnections: settings.maxConnections,
             // Those of the database, and of what is read or written for a moment.
-            reservedFiles: settings.databaseConnections + 16,
+            reservedFiles: settings.postgres.connections + 16,
             router: router(auth).buildResponder(), completion: completion, logger: logger,
             onServerRunning: {
                 Banner(settings: settings, addresses: sockets.addresses, isNameTaken: isNameTaken).show()
@@ -84,11 +84,12 @@ struct Server {
         let router = Router(context: ServerContext.self)
         if !settings.corsOrigins.isEmpty {
             router.add(
-                middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie))
+                middleware: CrossOrigin(
+                    origins: settings.corsOrigins, allowsCookies: settings.routes.refreshTokenInCookie))
         }
-        auth.addRoutes(to: router, configuration: settings.routesConfiguration)
+        auth.addRoutes(to: router, configuration: settings.routes)
         auth.addHealthRoutes(to: router)
-        RootRoute(publicURL: settings.publicURL).add(to: router)
+        RootRoute(publicURL: settings.routes.publicURL).add(to: router)
         DescriptionRoutes().add(to: router)
         // Last: a middleware stands around what is added after it, and after the routes there is
         // only what no route answers.
@@ -104,7 +105,7 @@ struct Server {
         let limits = ConnectionLifetime.Limits(
             idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
             shutdown: .seconds(Int64(settings.shutdownTimeout)))
-        let (headLimits, bodyLimit) = (settings.headLimits, settings.bodyLimit)
+        let (headLimits, bodyLimit) = (settings.headLimits, settings.routes.bodyLimit)
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
                 ConnectionGuard(requestTimeout: limits.request, headLimits: headLimits, bodyLimit: bodyLimit),
@@ -165,7 +166,7 @@ struct Server {
     // MARK: Warnings
 
     private func warn(_ logger: Logger, _ sockets: ListeningSockets) {
-        logger.notice("password policy \(settings.passwordPolicy.rawValue)")
+        logger.notice("password policy \(settings.auth.passwordPolicy.rawValue)")
         for remark in settings.remarks { logger.notice("\(remark)") }
         for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) { logger.warning("\(warning)") }
         if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }

@@ -64,15 +64,25 @@ import Testing
         }
     }
 
-    /// The table of settings has them all, in their order, with every name of each.
-    @Test func theTableHasEverySetting() throws {
-        let rows = try text("README.md").components(separatedBy: "\n").filter { $0.contains("| `REST_AUTH_") }
-        #expect(rows.count == Setting.allCases.count)
-        for (row, setting) in zip(rows, Setting.allCases) {
-            let names = [
-                setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName, setting.rawValue,
-            ]
-            for name in names.compactMap(\.self) { #expect(row.contains("`\(name)`"), "\(row)") }
+    /// The page of settings has what the program says of each; `dev/settings-page` writes it.
+    @Test func thePageHasEverySettingAsTheProgramKnowsIt() async throws {
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Settings.md").components(
+            separatedBy: "\n## Every setting\n\n")
+        let known = try await runCommand(["config", "page"], directory: TemporaryDirectory())
+        #expect(known.status == 0, "\(known.error)")
+        #expect(page.count == 2)
+        #expect(page.last == known.output)
+    }
+
+    /// They are all there, in their order, with every name of each.
+    @Test func thePageHasEveryNameOfEverySetting() throws {
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Settings.md")
+        let entries = page.components(separatedBy: "\n#### ").dropFirst()
+        #expect(entries.count == Setting.all.count)
+        for (entry, setting) in zip(entries, Setting.all) {
+            let names = [setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName]
+            #expect(entry.hasPrefix("\(setting.name)\n"), "\(entry)")
+            for name in names.compactMap(\.self) { #expect(entry.contains("`\(name)`"), "\(entry)") }
         }
     }
 

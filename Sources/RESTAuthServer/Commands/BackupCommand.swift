@@ -21,7 +21,7 @@ struct BackupCommand: AsyncParsableCommand {
 
     @Argument(help: "The file to make.") var file: String
     @Flag(help: "Replace the file when there is one.") var force = false
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: SettingsOptions<DatabaseSettings, SecretSettings>
 
     func run() async throws {
         let settings = try options.load()

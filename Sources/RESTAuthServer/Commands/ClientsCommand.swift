@@ -19,7 +19,7 @@ struct ClientsCommand: AsyncParsableCommand {
 
         @Argument(help: "The client's id: letters, digits and . _ -") var id: String
         @Flag(help: "Print a JSON object.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
@@ -62,7 +62,7 @@ struct ClientsCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the clients.")
 
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -77,7 +77,7 @@ struct ClientsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Refuse a client from now on.")
 
         @Argument(help: "The client's id.") var id: String
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in

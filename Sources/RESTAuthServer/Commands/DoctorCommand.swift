@@ -19,7 +19,7 @@ struct DoctorCommand: AsyncParsableCommand {
             """)
 
     @Flag(help: "Print one JSON object a line.") var json = false
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: AllOptions
 
     func run() async throws {
         let findings = await Self.findings(options)
@@ -28,7 +28,7 @@ struct DoctorCommand: AsyncParsableCommand {
         if findings.contains(where: { $0.kind == .dangerous }) { throw ExitCode(2) }
     }
 
-    private static func findings(_ options: SettingsOptions) async -> [Finding] {
+    private static func findings(_ options: AllOptions) async -> [Finding] {
         do {
             return await Doctor(source: try options.source()).findings()
         } catch {

@@ -15,15 +15,16 @@ struct HealthCommand: AsyncParsableCommand {
             """)
 
     @Flag(help: "Ask only whether the process answers, not its database.") var live = false
-    @Option(help: ArgumentHelp("How long it may take.", valueName: "seconds")) var timeout = 5
-    @OptionGroup var options: SettingsOptions
+    @Option(help: ArgumentHelp("How long it may take.", valueName: "duration"))
+    var timeout = DurationArgument(seconds: 5)
+    @OptionGroup var options: SettingsOptions<AddressSettings, TLSSettings>
 
     func validate() throws {
-        guard (1...600).contains(timeout) else { throw ValidationError("--timeout is 1 to 600.") }
+        guard (1...600).contains(timeout.seconds) else { throw ValidationError("--timeout is 1s to 10m.") }
     }
 
     func run() async throws {
-        try await HealthCheck(settings: options.load(), timeout: timeout).require(isReady: !live)
+        try await HealthCheck(settings: options.load(), timeout: timeout.seconds).require(isReady: !live)
         Output.report("ok")
     }
 }

@@ -37,19 +37,19 @@ struct ImportHashOptions: ParsableArguments {
 
     func intake(_ settings: Settings) throws -> HashIntake {
         var intake = HashIntake(
-            limit: settings.passwordHashLimit, acceptsWeak: acceptWeakHashes, cost: settings.passwordCost)
+            limit: settings.auth.passwordHashLimit, acceptsWeak: acceptWeakHashes, cost: settings.auth.passwordCost)
         guard let construction = pepper.flatMap(PasswordPepper.Construction.init) else { return intake }
         let given = try pepperFile.map(Self.pepper(inFile:))
-        if let given, let configured = settings.passwordPepper, given.id != configured.id {
+        if let given, let configured = settings.auth.passwordPepper, given.id != configured.id {
             throw AuthError(
                 .misconfigured,
                 "--pepper-file has another pepper than password_pepper, and a server has one: no user could sign in by both"
             )
         }
-        guard let pepper = given ?? settings.passwordPepper else {
+        guard let pepper = given ?? settings.auth.passwordPepper else {
             throw AuthError(
                 .misconfigured,
-                "--pepper \(construction.rawValue) needs the pepper: --pepper-file FILE, or \(Setting.passwordPepper.environmentName)"
+                "--pepper \(construction.rawValue) needs the pepper: --pepper-file FILE, or \(Setting.importedUsers.pepper.environmentName)"
             )
         }
         intake.pepper = PepperUse(construction, of: pepper)

@@ -22,13 +22,16 @@ struct InvitationsCommand: AsyncParsableCommand {
             discussion: "A code is shown this once: only a digest of it is kept.")
 
         @Option(help: "For whom they are, at most 200 characters.") var note = ""
-        @Option(help: ArgumentHelp("How long they are good for: a number and s, m, h or d.", valueName: "duration"))
-        var expiresIn = Lifetime(seconds: 7 * 86400)
+        @Option(help: ArgumentHelp("How long they are good for, such as 12h or 7d.", valueName: "duration"))
+        var expiresIn = DurationArgument(seconds: 7 * 86400)
         @Option(help: "How many, at most 1000.") var count = 1
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard (1...1000).contains(count) else { throw ValidationError("--count is 1 to 1000.") }
+            guard expiresIn.seconds > 0, !expiresIn.isBare else {
+                throw ValidationError("--expires-in is a duration with its unit, such as 12h or 7d.")
+            }
         }
 
         func run() async throws {
@@ -67,7 +70,7 @@ struct InvitationsCommand: AsyncParsableCommand {
             abstract: "List the invitations that are still good, the oldest first.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -82,7 +85,7 @@ struct InvitationsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take an invitation back.")
 
         @Argument(help: "The invitation's id, which list shows.") var id: String
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -91,23 +94,6 @@ struct InvitationsCommand: AsyncParsableCommand {
             }
         }
     }
-}
-
-/// A time as an operator writes it: `90s`, `30m`, `12h`, `7d`.
-struct Lifetime: ExpressibleByArgument {
-    let seconds: Int
-
-    init(seconds: Int) { self.seconds = seconds }
-
-    init?(argument: String) {
-        let units = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        guard let unit = units[String(argument.suffix(1))], let number = Int(argument.dropLast()), number > 0,
-            case let (seconds, isTooLong) = number.multipliedReportingOverflow(by: unit), !isTooLong
-        else { return nil }
-        self.seconds = seconds
-    }
-
-    var defaultValueDescription: String { "\(seconds / 86400)d" }
 }
 
 extension Invitation {

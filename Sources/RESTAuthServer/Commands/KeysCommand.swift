@@ -20,7 +20,7 @@ struct KeysCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the keys in the order in which they sign.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -38,7 +38,7 @@ struct KeysCommand: AsyncParsableCommand {
                 """)
 
         @Flag(help: "Let it sign in 5 seconds, not in an hour.") var now = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -61,7 +61,7 @@ extension KeysCommand {
                 """)
 
         @Argument(help: "The key's id.") var id: String
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             try await options.withAuth { auth in

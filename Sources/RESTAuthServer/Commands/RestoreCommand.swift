@@ -20,7 +20,7 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @Argument(help: "The file that rest-auth backup made.") var file: String
     @Flag(help: "Replace the database when there is one.") var force = false
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: SettingsOptions<DatabaseSettings, SecretSettings>
 
     func run() async throws {
         let settings = try options.load()

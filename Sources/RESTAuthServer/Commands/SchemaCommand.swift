@@ -24,7 +24,7 @@ struct SchemaCommand: AsyncParsableCommand {
 
         @Option(help: ArgumentHelp("Give this role the rows, and nothing that changes tables.", valueName: "name"))
         var runtimeRole: String?
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: SettingsOptions<DatabaseSettings, PostgresSettings>
 
         func run() async throws {
             let settings = try options.load()

@@ -25,7 +25,7 @@ struct SecretCommand: AsyncParsableCommand {
                 """)
 
         @Flag(help: "Print a JSON object.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -59,7 +59,7 @@ extension SecretCommand {
 
         @Flag(help: "Every node has a copy of the file with the next secret: use it.") var nodesReady = false
         @Flag(help: "Refuse every token of all signing keys, and sign with a new one.") var revokeKeys = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             let settings = try options.load()
@@ -144,7 +144,7 @@ extension SecretCommand {
                 """)
 
         @Flag(help: "End the sessions and remove the clients that need it.") var force = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         /// Seconds for running servers to take up what the file says.
         private static let patience: TimeInterval = 10

@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
                   --wait-for-database 60
             """)
 
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: AllOptions
 
     func run() async throws {
         let options = options

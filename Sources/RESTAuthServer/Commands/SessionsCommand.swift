@@ -20,7 +20,7 @@ struct SessionsCommand: AsyncParsableCommand {
 
         @OptionGroup var reference: UserReference
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -42,7 +42,7 @@ struct SessionsCommand: AsyncParsableCommand {
 
         @Argument(help: "The ids of sessions.") var ids: [String] = []
         @Option(help: "End all sessions of the user of that name.") var user: String?
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard ids.isEmpty != (user == nil) else {

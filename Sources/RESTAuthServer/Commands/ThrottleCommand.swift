@@ -31,7 +31,7 @@ struct ThrottleCommand: AsyncParsableCommand {
 
         @Flag(help: "Only those that have to wait now.") var blocked = false
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: GuessingOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -58,7 +58,7 @@ struct ThrottleCommand: AsyncParsableCommand {
             help: ArgumentHelp("Of the network of this address, and the larger blocks of IPv6.", valueName: "address"))
         var address: String?
         @Flag(help: "Of everybody.") var all = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard [user != nil, address != nil, all].count(where: { $0 }) == 1 else {

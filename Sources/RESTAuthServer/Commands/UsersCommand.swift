@@ -32,7 +32,7 @@ extension UsersCommand {
 
         @Argument(help: "The user name.") var username: String
         @OptionGroup var password: PasswordOptions
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: NewPasswordOptions
 
         func run() async throws {
             // Who is asked for it may also go away.
@@ -48,7 +48,7 @@ extension UsersCommand {
         static let configuration = CommandConfiguration(abstract: "List the users in the order of their ids.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -66,7 +66,7 @@ extension UsersCommand {
 
         @OptionGroup var reference: UserReference
         @Flag(help: "Print a JSON object.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -82,7 +82,7 @@ extension UsersCommand {
 
         @OptionGroup var reference: UserReference
         @OptionGroup var password: PasswordOptions
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: NewPasswordOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -97,7 +97,7 @@ extension UsersCommand {
         static let configuration = CommandConfiguration(abstract: "Refuse a user's password and tokens from now on.")
 
         @OptionGroup var reference: UserReference
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -112,7 +112,7 @@ extension UsersCommand {
         static let configuration = CommandConfiguration(abstract: "Let a disabled user sign in again.")
 
         @OptionGroup var reference: UserReference
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -128,7 +128,7 @@ extension UsersCommand {
             abstract: "Delete a user for good. The id is never given again.")
 
         @OptionGroup var reference: UserReference
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -146,7 +146,7 @@ extension UsersCommand {
             abstract: "Give a user roles.", discussion: "  rest-auth users grant susan admin auditor")
 
         @OptionGroup var arguments: UserAndRoles
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -165,7 +165,7 @@ extension UsersCommand {
             discussion: "  rest-auth users revoke susan admin")
 
         @OptionGroup var arguments: UserAndRoles
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in

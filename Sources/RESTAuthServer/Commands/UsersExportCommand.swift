@@ -16,7 +16,7 @@ extension UsersCommand {
                 """)
 
         @Flag(help: "Write password_hash as well, so that the users can be imported.") var includePasswordHashes = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             let settings = try options.load()

@@ -35,8 +35,8 @@ extension UsersCommand {
                 Exit status 0 when nobody was refused, 1 otherwise.
                 """)
 
-        @OptionGroup var source: ImportSourceOptions
-        @OptionGroup var hashes: ImportHashOptions
+        @OptionGroup(title: "Source") var source: ImportSourceOptions
+        @OptionGroup(title: "Password hashes") var hashes: ImportHashOptions
         @Flag(help: "Check everything and write nothing.") var dryRun = false
         @Flag(
             help: """
@@ -54,7 +54,7 @@ extension UsersCommand {
                 "Write who was refused, skipped, given another id or no password into this file, a JSON object a line.",
                 valueName: "file"))
         var report: String?
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: ImportOptions
 
         func run() async throws {
             let settings = try options.load()
@@ -105,7 +105,7 @@ extension UsersCommand {
 
         private func showNeed(of pepper: PepperUse) {
             Output.note(
-                "serve needs the pepper (id \(pepper.id)) until these users have signed in: set \(Setting.passwordPepper.environmentName)\n"
+                "serve needs the pepper (id \(pepper.id)) until these users have signed in: set \(Setting.importedUsers.pepper.environmentName)\n"
             )
         }
 
@@ -136,7 +136,7 @@ extension Settings {
     /// In the environment of the application there is one that would become our own secret, with
     /// the first start.
     fileprivate func refuseSecretOfApplication() throws {
-        guard let name = Setting.secretKey.platformName, unprefixedSecret == name else { return }
+        guard let name = Setting.secret.key.platformName, unprefixedSecret == name else { return }
         throw AuthError(
             .misconfigured,
             """

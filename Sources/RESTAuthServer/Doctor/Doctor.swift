@@ -51,7 +51,7 @@ struct Doctor {
                 guard let found = source.whatIsMeant(by: text) else {
                     return (nil, findings + [.wrong("settings", text)])
                 }
-                findings.append(.wrong(found.setting.rawValue, text))
+                findings.append(.wrong(found.setting.name, text))
                 source = source.without(found.setting)
             }
         }

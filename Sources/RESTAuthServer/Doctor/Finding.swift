@@ -36,7 +36,7 @@ struct Finding: Encodable {
     }
 
     static func dangerous(_ setting: Setting, _ text: String, _ remedy: String) -> Finding {
-        dangerous(setting.rawValue, text, remedy)
+        dangerous(setting.name, text, remedy)
     }
 
     /// The same with that remedy apart from its text.

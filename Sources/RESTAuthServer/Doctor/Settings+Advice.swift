@@ -17,22 +17,23 @@ extension Settings {
 
     private var adviceOnPasswords: [Finding] {
         var findings: [Finding] = []
-        if breachedPasswords != nil, passwordPolicy == .open {
+        if breachedPasswords != nil, auth.passwordPolicy == .open {
             findings.append(
                 .dangerous(
-                    .breachedPasswords, "the open password policy does not ask the list of breached passwords",
+                    .passwords.breached, "the open password policy does not ask the list of breached passwords",
                     "set --password-policy nist"))
         }
-        if legacySecret != nil {
+        if auth.legacySecret != nil {
             findings.append(
                 .dangerous(
-                    .legacySecret, "tokens of a Flask server are accepted",
+                    .importedUsers.legacySecret, "tokens of a Flask server are accepted",
                     "take legacy_secret out of the settings once the last of them has expired"))
         }
-        if !throttle.isOn {
+        if !auth.throttle.isOn {
             findings.append(
                 .dangerous(
-                    .throttle, "wrong passwords are not counted, so anybody may guess as fast as passwords are hashed",
+                    .guessing.isOn,
+                    "wrong passwords are not counted, so anybody may guess as fast as passwords are hashed",
                     "set --throttle yes"))
         }
         return findings
@@ -44,36 +45,36 @@ extension Settings {
         }
         return [
             .dangerous(
-                .databaseURL, "whether the database is the right one is not checked",
+                .database.url, "whether the database is the right one is not checked",
                 "add sslmode=verify-full&sslrootcert=FILE to its URL")
         ]
     }
 
     private func adviceWhereReachable(at address: String) -> [Finding] {
         var findings: [Finding] = []
-        if passwordPolicy == .open {
+        if auth.passwordPolicy == .open {
             findings.append(
                 .dangerous(
-                    .passwordPolicy,
+                    .passwords.policy,
                     "the open password policy takes any password, and \(address) can be reached from other machines",
                     "consider --password-policy nist"))
         }
-        if publicUsers {
+        if routes.publicUsers {
             findings.append(
                 .dangerous(
-                    .publicUsers, "anybody may look up the name of a user by number",
+                    .clients.publicUsers, "anybody may look up the name of a user by number",
                     "set --public-users no where only who is signed in should"))
         }
-        if publicRevocations {
+        if routes.publicRevocations {
             findings.append(
                 .dangerous(
-                    .publicRevocations, "anybody may read which sessions have ended",
+                    .clients.publicRevocations, "anybody may read which sessions have ended",
                     "set --public-revocations no where only clients should"))
         }
         if tls == nil, trustedProxies.isEmpty {
             findings.append(
                 .dangerous(
-                    .tlsCertificate, "passwords travel in the clear to \(address)",
+                    .tls.certificate, "passwords travel in the clear to \(address)",
                     "set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
                 ))
         }
@@ -82,25 +83,27 @@ extension Settings {
 
     private var adviceOnProxies: [Finding] {
         var findings: [Finding] = []
-        if let publicURL, publicURL.utf8.starts(with: "http:".utf8),
+        if let publicURL = routes.publicURL, publicURL.utf8.starts(with: "http:".utf8),
             !AuthRoutesConfiguration.isLoopbackInTheClear(publicURL)
         {
             findings.append(
                 .dangerous(
-                    .publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
+                    .clients.publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
                     "use https there"))
         }
-        if let publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil, trustedProxies.isEmpty {
+        if let publicURL = routes.publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil,
+            trustedProxies.isEmpty
+        {
             findings.append(
                 .dangerous(
-                    .trustedProxies,
+                    .clients.trustedProxies,
                     "public_url is https and this server speaks http, so a proxy stands in front and none is named: all clients count as one network",
                     "set --trusted-proxies to the proxy's address"))
         }
         if trustedProxies.contains(where: \.isEverybody) {
             findings.append(
                 .dangerous(
-                    .trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
+                    .clients.trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
                     "name the proxies' own addresses"))
         }
         if case .unixSocket(let path) = listenAddress, socketMode & 0o002 != 0,
@@ -108,7 +111,7 @@ extension Settings {
         {
             findings.append(
                 .dangerous(
-                    .socketMode,
+                    .socket.mode,
                     "every user of this machine may connect to \(path) and is a trusted proxy, so each may claim any address",
                     "set --socket-mode 0660, and --socket-group to the proxy's group"))
         }
@@ -116,10 +119,11 @@ extension Settings {
     }
 
     private var adviceOnBrowsers: [Finding] {
-        guard refreshTokenInCookie, !refreshTokenCookieSecure else { return [] }
+        guard routes.refreshTokenInCookie, !routes.refreshTokenCookieSecure else { return [] }
         return [
             .dangerous(
-                .refreshTokenCookieSecure, "the cookie is given without Secure to who comes by http://localhost",
+                .sessions.refreshTokenCookieSecure,
+                "the cookie is given without Secure to who comes by http://localhost",
                 "take refresh_token_cookie_secure out of the settings elsewhere")
         ]
     }

@@ -6,7 +6,7 @@ extension Settings {
         guard let relativeReading else { return ours + others }
         return ours + others + [
             .note(
-                Setting.databaseURL.rawValue,
+                Setting.database.url.name,
                 "the database is \(database), because three slashes begin at the root directory",
                 "sqlite:\(relativeReading) is in the directory of the process")
         ]

@@ -39,7 +39,7 @@ extension Settings {
         guard case .sqlite(let path) = database else { return [] }
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         return [
-            SQLiteFile(path).networkProblem.map { .dangerous(Setting.databaseURL.rawValue, $0) },
+            SQLiteFile(path).networkProblem.map { .dangerous(Setting.database.url.name, $0) },
             Disk(directory)?.findingOnItsKind, Disk(directory)?.findingOnItsSpace,
         ].compactMap(\.self)
     }

@@ -29,7 +29,7 @@ extension Settings {
                 file, "the certificate \(file) is for no name (it has no subjectAltName), so no client takes it",
                 "get one for the name that clients use")
         }
-        guard let host = publicURL.flatMap({ URLComponents(string: $0)?.host?.lowercased() }) else { return nil }
+        guard let host = routes.publicURL.flatMap({ URLComponents(string: $0)?.host?.lowercased() }) else { return nil }
         let address = Network.canonical(host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")))
         let isCovered = address.map(addresses.contains) ?? names.contains { covers($0, host) }
         guard !isCovered else { return nil }

@@ -9,9 +9,12 @@ import RESTAuthHummingbird
 /// cookies of that application.
 struct HeadLimits: Sendable {
     /// All of it. The path, and each field, may be half as long.
-    let ordinary: Int
+    var ordinary = 16 << 10
     /// All of it at `/api/verify`, where one field may be as long as that.
-    let verify: Int
+    var verify = 32 << 10
+
+    /// What each of them may be.
+    static let range = 4096...(1 << 20)
 
     struct Exceeded: Error {}
 

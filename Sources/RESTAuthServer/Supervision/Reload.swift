@@ -100,17 +100,17 @@ struct Reload: Service {
         do {
             let source = try read()
             let settings = try Settings(source)
-            let names = Setting.allCases.filter { source[$0]?.value != self.source[$0]?.value }
+            let names = Setting.all.filter { source[$0]?.value != self.source[$0]?.value }
             (inUse.settings, inUse.source) = (settings, source)
             let isTaken: (Setting) -> Bool = { setting in
                 switch setting {
-                case .logLevel: true
-                case .breachedPasswords: settings.passwordPolicy == self.settings.passwordPolicy
-                case .tlsCertificate, .tlsKey: certificate != nil && settings.tls != nil
+                case Setting.log.level: true
+                case Setting.passwords.breached: settings.auth.passwordPolicy == self.settings.auth.passwordPolicy
+                case Setting.tls.certificate, Setting.tls.key: certificate != nil && settings.tls != nil
                 default: false
                 }
             }
-            return names.filter { !isTaken($0) }.map(\.rawValue)
+            return names.filter { !isTaken($0) }.map(\.name)
         } catch {
             say("the settings cannot be used, so that those from before stay in force", error)
             return []
@@ -141,7 +141,7 @@ struct Reload: Service {
 
     private func breachedChange(_ inUse: InUse) -> String? {
         // The policy is the one that the server was started with.
-        guard settings.passwordPolicy == .nist else { return nil }
+        guard settings.auth.passwordPolicy == .nist else { return nil }
         let file = inUse.settings.breachedPasswords
         let state = FileState(of: [file].compactMap(\.self))
         guard state != inUse.breached || file != inUse.breachedFile else { return nil }
