@@ -15,8 +15,8 @@ package struct Guess: Sendable {
 
     /// All that could stand in its way.
     var subjects: [ThrottleSubject] {
-        [name.map(ThrottleSubject.account), name.flatMap { name in network.map { .account(name, from: $0) } }]
-            .compactMap { $0 } + (network?.blocks.map(ThrottleSubject.network) ?? [])
+        [name.map { .account($0) }, name.flatMap { name in network.map { .account(name, from: $0) } }]
+            .compactMap { $0 } + (network?.blocks.map { .network($0) } ?? [])
     }
 }
 
@@ -60,18 +60,24 @@ package struct AdmittedGuess: Sendable {
         sortedLimits(configuration).map { Tally(subject: $0, limit: $1, other: other(of: $0)) }
     }
 
-    /// From where the user has signed in before, what others did is no obstacle: only guesses at
-    /// this user from there are.
-    func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == .known) == isFromKnownOrigin }
+    /// Whether the failures of a subject can refuse this guess. A guess from a network where the
+    /// user has signed in before is refused only for guesses at the same user from that network,
+    /// whatever others have done.
+    func isHeldUp(by subject: ThrottleSubject) -> Bool {
+        switch subject {
+        case .known: isFromKnownOrigin
+        case .account, .confirmation, .hashing, .network, .registrations: !isFromKnownOrigin
+        }
+    }
 
     /// A digest of the account for a network, of the network for an account.
     func other(of subject: ThrottleSubject) -> UInt32? {
         let other: String? =
-            switch subject.kind {
+            switch subject {
             case .account: guess.network?.description
             // Of a provider's customers some are wrong all the time.
-            case .network: subject.network?.isProvider == true ? nil : guess.name?.canonical
-            default: nil
+            case .network(let network): network.isProvider ? nil : guess.name?.canonical
+            case .confirmation, .hashing, .known, .registrations: nil
             }
         return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
     }
@@ -80,10 +86,10 @@ package struct AdmittedGuess: Sendable {
     /// not end the series of others: they would begin anew each time. But nobody stays locked out
     /// who is there.
     func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
-        switch counter.subject.kind {
+        switch counter.subject {
         case .known: isFromKnownOrigin
         case .account: !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
-        default: false
+        case .confirmation, .hashing, .network, .registrations: false
         }
     }
 }

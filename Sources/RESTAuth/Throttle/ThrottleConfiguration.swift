@@ -65,7 +65,7 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     /// come.
     func limit(of subject: ThrottleSubject) -> ThrottleLimit? {
         let limit: ThrottleLimit? =
-            switch subject.kind {
+            switch subject {
             case .account, .known, .confirmation: account
             case .hashing: hashing
             case .network: network
