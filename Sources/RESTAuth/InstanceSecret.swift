@@ -141,27 +141,26 @@ extension InstanceSecret {
     /// - Returns: whether it was made here; another process may have been first.
     @discardableResult
     static func create(_ file: String) throws(AuthError) -> Bool {
-        var template = Array("\(file).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else {
-            let failure = unusable(file, "cannot be made")
-            throw obstacle(toMaking: file) ?? failure
+        let new: NewFile
+        do {
+            new = try NewFile(for: file)
+        } catch {
+            throw obstacle(toMaking: file) ?? unusable(file, "cannot be made", error)
         }
-        defer {
-            close(descriptor)
-            unlink(template)
+        _ = FileOwner.handOver(new.descriptor, madeAt: file)
+        do {
+            try new.write(Array((randomText() + "\n").utf8))
+        } catch {
+            throw unusable(file, "cannot be written", error)
         }
-        _ = FileOwner.handOver(descriptor, madeAt: file)
-        let text = Array((randomText() + "\n").utf8)
-        guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
-            throw unusable(file, "cannot be written")
+        do {
+            try new.put(isReplacing: false)
+            return true
+        } catch {
+            // The first of two starting processes wins, and both read its secret.
+            guard error.code == EEXIST else { throw unusable(file, "cannot be made", error) }
+            return false
         }
-        // A link fails where a rename would replace: the first of two starting processes wins, and
-        // both read its secret.
-        let isFirst = link(template, file) == 0
-        guard isFirst || errno == EEXIST else { throw unusable(file, "cannot be made") }
-        synchronize(directory: (file as NSString).deletingLastPathComponent.nonEmpty ?? ".")
-        return isFirst
     }
 
     /// Why it cannot be made, by its directory; `nil` when it can.
@@ -186,11 +185,7 @@ extension InstanceSecret {
         }
     }
 
-    static func unusable(_ file: String, _ what: String) -> AuthError {
-        AuthError(.misconfigured, "the secret file \(file) \(what): \(String(cString: strerror(errno)))")
+    static func unusable(_ file: String, _ what: String, _ error: SystemError) -> AuthError {
+        AuthError(.misconfigured, "the secret file \(file) \(what): \(error.reason)")
     }
-}
-
-extension String {
-    fileprivate var nonEmpty: String? { isEmpty ? nil : self }
 }

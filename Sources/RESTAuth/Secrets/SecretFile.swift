@@ -187,9 +187,9 @@ package struct SecretFile: Sendable {
     private func locked<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
         let directory = URL(fileURLWithPath: target).deletingLastPathComponent().path
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        guard descriptor >= 0 else { throw irreplaceable(SystemError()) }
         defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX) == 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        guard flock(descriptor, LOCK_EX) == 0 else { throw irreplaceable(SystemError()) }
         return try body()
     }
 
@@ -204,30 +204,29 @@ package struct SecretFile: Sendable {
     private func replace(with contents: Contents) throws(AuthError) {
         var text = contents.present + "\n"
         if let other = contents.other { text += "\(other.role.rawValue):\n\(other.text)\n" }
-        let target = target
-        var status = stat()
-        var template = Array("\(target).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw irreplaceable }
-        defer {
-            close(descriptor)
-            unlink(template)
+        do throws(SystemError) {
+            let file = try NewFile(for: target)
+            try keepOwner(on: file.descriptor)
+            try file.write(Array(text.utf8))
+            try file.put(isReplacing: true)
+        } catch {
+            throw irreplaceable(error)
         }
-        let bytes = Array(text.utf8)
-        // Whoever runs the command may be another than the server, which has to read it.
+    }
+
+    /// Whoever runs the command may be another than the server, which has to read the file, perhaps
+    /// by its group.
+    private func keepOwner(on descriptor: Int32) throws(SystemError) {
+        var status = stat()
         guard stat(path, &status) == 0,
             status.st_uid == geteuid() && status.st_gid == getegid()
                 || fchown(descriptor, status.st_uid, status.st_gid) == 0,
-            // Its group may be how the server reads it.
-            fchmod(descriptor, status.st_mode & 0o660) == 0,
-            write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
-            rename(template, target) == 0
-        else { throw irreplaceable }
-        InstanceSecret.synchronize(directory: URL(fileURLWithPath: target).deletingLastPathComponent().path)
+            fchmod(descriptor, status.st_mode & 0o660) == 0
+        else { throw SystemError() }
     }
 
-    private var irreplaceable: AuthError {
-        guard errno == EROFS else { return InstanceSecret.unusable(path, "cannot be replaced") }
+    private func irreplaceable(_ error: SystemError) -> AuthError {
+        guard error.code == EROFS else { return InstanceSecret.unusable(path, "cannot be replaced", error) }
         return AuthError(
             .misconfigured,
             "the secret file \(path) is mounted to be read only: change it where it comes from, as it is done for SECRET_KEY"

@@ -52,7 +52,13 @@ struct PasswordsCommand: AsyncParsableCommand {
                 throw AuthError(.validationFailed, "\(list.path) was changed while it was read")
             }
             let bytes = filter.finish()
-            try write(bytes)
+            do throws(SystemError) {
+                let file = try NewFile(for: output)
+                try file.write(bytes)
+                try file.put(isReplacing: true)
+            } catch {
+                throw AuthError(.misconfigured, "\(output) cannot be written: \(error.reason)")
+            }
             report.end()
             Output.report(
                 "Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \(falsePositives.interval)."
@@ -66,28 +72,6 @@ struct PasswordsCommand: AsyncParsableCommand {
             guard (try? BreachedPasswords(file: output, checksContents: false)) != nil else {
                 throw AuthError(.validationFailed, "\(output) is there already and is no list that this command made")
             }
-        }
-
-        private func write(_ bytes: [UInt8]) throws {
-            func failed() -> AuthError {
-                AuthError(.misconfigured, "\(output) cannot be written: \(String(cString: strerror(errno)))")
-            }
-            var name = Array("\(output).XXXXXX".utf8CString)
-            let descriptor = mkstemp(&name)
-            guard descriptor >= 0 else { throw failed() }
-            defer {
-                close(descriptor)
-                unlink(name)
-            }
-            var written = 0
-            while written < bytes.count {
-                let count = bytes[written...].withUnsafeBytes {
-                    Foundation.write(descriptor, $0.baseAddress, min($0.count, 1 << 24))
-                }
-                guard count > 0 else { throw failed() }
-                written += count
-            }
-            guard fsync(descriptor) == 0, rename(name, output) == 0 else { throw failed() }
         }
     }
 
