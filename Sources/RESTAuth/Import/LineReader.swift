@@ -10,13 +10,13 @@ import Foundation
 
 /// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever they
 /// are in.
-final class LineReader {
-    struct Line {
+package final class LineReader {
+    package struct Line {
         /// Counted from 1.
-        let number: Int
+        package let number: Int
         /// Without its end; none when the line is too long.
-        let bytes: ArraySlice<UInt8>
-        let isTooLong: Bool
+        package let bytes: ArraySlice<UInt8>
+        package let isTooLong: Bool
     }
 
     /// In bytes. No user takes a tenth of that.
@@ -25,22 +25,28 @@ final class LineReader {
 
     private let descriptor: Int32
     private let name: String
+    private let longestLine: Int
     /// Of the file, in bytes; 0 for what is no file, and for UTF-16.
-    private(set) var total: Int
+    package private(set) var total: Int
     /// How many bytes have been handed out.
-    private(set) var done = 0
+    package private(set) var done = 0
     private var number = 0
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
+    /// Whether what comes next is the rest of a line that is too long.
+    private var isInLongLine = false
     /// `nil` before the first bytes have come.
     private var decoder: TextDecoder?
     private var isUTF8 = true
     private var unread: Line?
 
-    /// - Parameter path: of a file; `-` is standard input.
+    /// - Parameters:
+    ///   - path: of a file; `-` is standard input.
+    ///   - longestLine: in bytes; a longer one is named and passed over.
     /// - Throws: `misconfigured` when it cannot be read.
-    init(path: String) throws(AuthError) {
+    package init(path: String, longestLine: Int = LineReader.longestLine) throws(AuthError) {
+        self.longestLine = longestLine
         name = path == "-" ? "standard input" : path
         descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.unreadable(name) }
@@ -54,11 +60,12 @@ final class LineReader {
 
     /// The next line; `nil` at the end.
     /// - Throws: `misconfigured` when the file cannot be read any further.
-    func next() throws(AuthError) -> Line? {
+    package func next() throws(AuthError) -> Line? {
         if let line = unread {
             unread = nil
             return line
         }
+        if isInLongLine { try skipLongLine() }
         var searched = start
         while true {
             if let end = indexOfNewline(from: searched) {
@@ -66,7 +73,10 @@ final class LineReader {
                 return line(upTo: end)
             }
             searched = buffer.count
-            if buffer.count - start > Self.longestLine { return try skipLongLine() }
+            if buffer.count - start > longestLine {
+                isInLongLine = true
+                return line(upTo: buffer.count)
+            }
             if isAtEnd {
                 guard start < buffer.count else { return nil }
                 defer { skip(to: buffer.count) }
@@ -82,8 +92,8 @@ final class LineReader {
 
     /// What comes next, as much as a line may have, without taking it.
     func beginning() throws(AuthError) -> ArraySlice<UInt8> {
-        while !isAtEnd, buffer.count - start <= Self.longestLine { try fill() }
-        return buffer[start..<min(buffer.count, start + Self.longestLine)]
+        while !isAtEnd, buffer.count - start <= longestLine { try fill() }
+        return buffer[start..<min(buffer.count, start + longestLine)]
     }
 
     /// Everything that has not been handed out.
@@ -103,7 +113,7 @@ final class LineReader {
 
     private func line(upTo end: Int) -> Line {
         number += 1
-        let isTooLong = end - start > Self.longestLine
+        let isTooLong = end - start > longestLine
         return Line(number: number, bytes: isTooLong ? [] : buffer[start..<end], isTooLong: isTooLong)
     }
 
@@ -112,18 +122,14 @@ final class LineReader {
         start = end
     }
 
-    private func skipLongLine() throws(AuthError) -> Line {
+    private func skipLongLine() throws(AuthError) {
+        isInLongLine = false
         while true {
-            if let end = indexOfNewline(from: start) {
-                skip(to: end + 1)
-                break
-            }
+            if let end = indexOfNewline(from: start) { return skip(to: end + 1) }
             skip(to: buffer.count)
-            if isAtEnd { break }
+            if isAtEnd { return }
             try fill()
         }
-        number += 1
-        return Line(number: number, bytes: [], isTooLong: true)
     }
 
     private func indexOfNewline(from first: Int) -> Int? {

@@ -87,7 +87,7 @@ struct PasswordsCommand: AsyncParsableCommand {
         func run() throws {
             let breached = try BreachedPasswords(file: filter)
             let password =
-                isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : try StandardInput.line() ?? ""
+                try isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : StandardInput.line() ?? ""
             guard !password.isEmpty else { throw AuthError(.validationFailed, "standard input has no password") }
             guard breached.contains(password) else {
                 Output.report("Not in the list of \(breached.count) passwords.")

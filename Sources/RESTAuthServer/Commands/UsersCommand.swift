@@ -233,13 +233,16 @@ struct PasswordOptions: ParsableArguments {
         guard isatty(STDIN_FILENO) == 1 else {
             throw AuthError(.validationFailed, "no terminal to ask for a password on; use --password-stdin")
         }
-        let password = Self.ask("Password: ")
-        guard password == Self.ask("Again: ") else { throw AuthError(.validationFailed, "the two passwords differ") }
+        let password = try Self.ask("Password: ")
+        guard try password == Self.ask("Again: ") else {
+            throw AuthError(.validationFailed, "the two passwords differ")
+        }
         return password
     }
 
     /// Asks on the terminal without echo.
-    static func ask(_ prompt: String) -> String {
+    /// - Throws: `validation_failed` for what is no text.
+    static func ask(_ prompt: String) throws(AuthError) -> String {
         Output.note(prompt)
         var before = termios()
         tcgetattr(STDIN_FILENO, &before)
@@ -250,7 +253,7 @@ struct PasswordOptions: ParsableArguments {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
             Output.note("\n")
         }
-        return readLine() ?? ""
+        return try StandardInput.line() ?? ""
     }
 }
 
