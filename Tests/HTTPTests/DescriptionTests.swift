@@ -1,4 +1,7 @@
 import Foundation
+import HTTPTypes
+import RESTAuth
+import RESTAuthHummingbird
 import Support
 import Testing
 import Yams
@@ -43,6 +46,27 @@ import Yams
             let described = paths[path].map { Set($0.keys) }?.subtracting(["description", "parameters"])
             #expect(described == ["get", "post", "put", "patch", "delete", "options", "trace"])
         }
+    }
+
+    /// The codes of the core's errors, those written in the sources, and the phrases of statuses.
+    @Test func everyCodeIsDescribedAndNoOther() throws {
+        let document = try String(contentsOf: Self.file, encoding: .utf8)
+        let list = try #require(document.firstMatch(of: /\n    ProblemCode:\n(?:.*\n)*?      enum:\n((?: +- \w+\n)+)/))
+        let described = Set(list.output.1.matches(of: /- (\w+)/).map { String($0.output.1) })
+        let kinds = Set(AuthError.Kind.allCases.filter { $0.answer != nil }.map(\.rawValue))
+        let sources = Self.file.deletingLastPathComponent().appendingPathComponent("Sources")
+        let written = try ["RESTAuthHummingbird", "RESTAuthServer/HTTP"].flatMap { directory in
+            let directory = sources.appendingPathComponent(directory)
+            return try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
+                .filter { $0.pathExtension == "swift" }
+                .flatMap { try String(contentsOf: $0, encoding: .utf8).matches(of: /code: "(\w+)"/) }
+                .map { String($0.output.1) }
+        }
+        let statuses = Set(
+            (400..<600).map { HTTPResponse.Status(code: $0).reasonPhrase.lowercased().replacing(" ", with: "_") })
+        #expect(written.count > 10)
+        #expect(kinds.union(written).subtracting(described).isEmpty)
+        #expect(described.subtracting(kinds).subtracting(written).subtracting(statuses).isEmpty)
     }
 
     /// On a server of its own: reads the whole log.
