@@ -1,5 +1,6 @@
 package import Crypto
 import Foundation
+import PasswordHashing
 import Synchronization
 
 #if canImport(Glibc)
@@ -61,7 +62,7 @@ public struct InstanceSecret: Sendable {
 
     /// A new random secret of 256 bits that lives as long as this process.
     public init() {
-        keys = DerivedKeys(of: SymmetricKey(size: .bits256))
+        keys = DerivedKeys(of: SymmetricKey(data: Random.bytes(32)))
     }
 
     static let published = [
@@ -82,7 +83,7 @@ public struct InstanceSecret: Sendable {
 }
 
 /// The keys of one secret, each derived once.
-private final class DerivedKeys: Sendable {
+private final class DerivedKeys: Sendable, Redacted {
     private let secret: SymmetricKey
     private let derived = Mutex<[String: SymmetricKey]>([:])
 
@@ -101,11 +102,7 @@ private final class DerivedKeys: Sendable {
     }
 }
 
-extension InstanceSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension InstanceSecret: Redacted {}
 
 // MARK: - The file
 
@@ -172,18 +169,7 @@ extension InstanceSecret {
     }
 
     /// 256 random bits.
-    static func randomText() -> String {
-        SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) }
-    }
-
-    /// Brings the names in it to disk.
-    static func synchronize(directory path: String) {
-        let directory = open(path, O_RDONLY | O_CLOEXEC)
-        if directory >= 0 {
-            fsync(directory)
-            close(directory)
-        }
-    }
+    static func randomText() -> String { Base64.url.encode(Random.bytes(32)) }
 
     static func unusable(_ file: String, _ what: String, _ error: SystemError) -> AuthError {
         AuthError(.misconfigured, "the secret file \(file) \(what): \(error.reason)")

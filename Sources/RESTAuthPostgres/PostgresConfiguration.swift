@@ -69,8 +69,4 @@ public struct PostgresConfiguration: Sendable {
 }
 
 /// The URI may hold a password.
-extension PostgresConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension PostgresConfiguration: Redacted {}

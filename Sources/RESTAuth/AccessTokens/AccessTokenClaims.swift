@@ -1,4 +1,4 @@
-import Crypto
+import PasswordHashing
 
 /// What an access token says (RFC 9068 section 2.2).
 ///
@@ -48,9 +48,7 @@ package struct AccessTokenClaims: Sendable, Hashable {
         self.authenticatedAt = authenticatedAt
     }
 
-    static func freshID() -> String {
-        SymmetricKey(size: .bits128).withUnsafeBytes { Base64.url.encode(Array($0)) }
-    }
+    static func freshID() -> String { Base64.url.encode(Random.bytes(16)) }
 
     /// Not expired, and not from a future that only a clock set back, or another issuer, could have
     /// seen.

@@ -139,8 +139,4 @@ public struct AccessToken: Sendable {
     public let duration: Int
 }
 
-extension AccessToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension AccessToken: Redacted {}

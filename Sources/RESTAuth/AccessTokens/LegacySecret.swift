@@ -86,8 +86,4 @@ public struct LegacySecret: Sendable {
     }
 }
 
-extension LegacySecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension LegacySecret: Redacted {}

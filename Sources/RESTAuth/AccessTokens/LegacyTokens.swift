@@ -7,7 +7,7 @@ import Foundation
 /// `TimedJSONWebSignatureSerializer` writes. Each request looks the user up, by the id that the
 /// other server knew, and whether the token's session has been ended. That session is one for each
 /// token, however often it is traded: its id is a keyed digest of the token's bytes.
-struct LegacyTokens: Sendable {
+struct LegacyTokens: Sendable, Redacted {
     private let secret: LegacySecret
     private let sessionKey: SymmetricKey
     private let storage: any Storage

@@ -75,6 +75,8 @@ struct SigningKey: Sendable {
     }
 }
 
+extension SigningKey: Redacted {}
+
 // MARK: - At rest: AES-256-GCM under a key derived from an instance's secret, bound to the id
 
 extension SigningKey {

@@ -19,11 +19,7 @@ public struct ClientSecret: Sendable {
     public let value: String
 }
 
-extension ClientSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension ClientSecret: Redacted {}
 
 /// The promises about clients' rows.
 public protocol ClientStorage: Sendable {

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import PasswordHashing
 
 /// The door to clients: add, authenticate, list, remove.
 public final class Clients: Sendable {
@@ -23,7 +24,7 @@ public final class Clients: Sendable {
             throw AuthError(
                 .validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
         }
-        let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
+        let secret = ClientSecret(value: Base64.url.encode(Random.bytes(32)))
         try await storage.insertClient(
             Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value, by: secrets.known.maker))
         AuthEvent.clientAdded(id: id).record()

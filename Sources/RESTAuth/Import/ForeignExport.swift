@@ -202,8 +202,4 @@ public struct FirebaseParameters: Sendable {
     }
 }
 
-extension FirebaseParameters: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension FirebaseParameters: Redacted {}

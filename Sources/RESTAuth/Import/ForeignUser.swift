@@ -36,10 +36,8 @@ public struct ForeignUser: Sendable {
 }
 
 /// The hash is nobody's to see.
-extension ForeignUser: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension ForeignUser: Redacted {
     public var description: String { "\(place)" }
-    public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Where in its source a user stands.

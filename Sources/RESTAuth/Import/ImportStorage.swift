@@ -33,6 +33,8 @@ public struct ImportableUser: Sendable {
     }
 }
 
+extension ImportableUser: Redacted {}
+
 /// What became of one.
 public enum ImportOutcome: Sendable, Hashable {
     case imported(User.ID)

@@ -58,6 +58,8 @@ struct UserFields {
     }
 }
 
+extension UserFields: Redacted {}
+
 /// Why an entry is no user.
 struct UnreadableUser: Error {
     let reason: String

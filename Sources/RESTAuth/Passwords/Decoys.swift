@@ -30,7 +30,7 @@ package final class Decoys: Service {
         self.storage = storage
         self.limit = limit
         self.pepper = pepper
-        guard let hash = PasswordHash(try cost.hash((0..<32).map { _ in UInt8.random(in: 1...255) })) else {
+        guard let hash = PasswordHash(try cost.hash(Random.bytes(32))) else {
             throw PasswordHashingError.unavailable
         }
         own = hash

@@ -1,5 +1,6 @@
 import Crypto
 public import Foundation
+import PasswordHashing
 
 /// Lets one user register.
 public struct Invitation: Sendable, Hashable, Identifiable {
@@ -35,8 +36,7 @@ public struct InvitationCode: Sendable {
     private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
 
     static func random(_ count: Int) -> String {
-        let bytes = SymmetricKey(size: SymmetricKeySize(bitCount: 8 * count)).withUnsafeBytes(Array.init)
-        return String(bytes.map { alphabet[Int($0 & 31)] })
+        String(Random.bytes(count).map { alphabet[Int($0 & 31)] })
     }
 
     /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What
@@ -48,8 +48,4 @@ public struct InvitationCode: Sendable {
     }
 }
 
-extension InvitationCode: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension InvitationCode: Redacted {}

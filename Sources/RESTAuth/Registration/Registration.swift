@@ -185,8 +185,4 @@ public struct RegistrationProof: Sendable {
     }
 }
 
-extension RegistrationProof: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension RegistrationProof: Redacted {}

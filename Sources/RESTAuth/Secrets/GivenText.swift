@@ -96,3 +96,5 @@ package struct GivenText: Sendable {
         }
     }
 }
+
+extension GivenText: Redacted {}

@@ -19,7 +19,7 @@ package struct SecretFile: Sendable {
     package init(_ path: String) { self.path = path }
 
     /// The secrets as they are written, without the blanks around them.
-    private struct Contents {
+    private struct Contents: Redacted {
         var present: String
         var other: (text: String, role: KnownSecrets.Role)?
     }

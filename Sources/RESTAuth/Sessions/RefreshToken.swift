@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import PasswordHashing
 
 /// What renews a session: opaque to the client, 256 random bits, and signed by us.
 ///
@@ -19,11 +20,7 @@ public struct RefreshToken: Sendable {
     let maker: SecretMaker
 }
 
-extension RefreshToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension RefreshToken: Redacted {}
 
 /// Makes refresh tokens and knows them again. Keys are derived from the instance's secrets, one for
 /// each purpose.
@@ -38,9 +35,7 @@ struct RefreshTokens: Sendable {
 
     /// The first token of a session.
     func first(of session: Session.ID) -> RefreshToken {
-        token(
-            session, generation: 0, secret: SymmetricKey(size: .bits256).withUnsafeBytes(Array.init),
-            by: secrets.known.maker)
+        token(session, generation: 0, secret: Random.bytes(32), by: secrets.known.maker)
     }
 
     /// The one of that digest, whoever made it: processes need not agree on which secret is the

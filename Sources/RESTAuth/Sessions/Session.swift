@@ -1,4 +1,5 @@
 public import Foundation
+import PasswordHashing
 
 /// One sign-in, from the password to its end: what all tokens that came of it belong to.
 public struct Session: Sendable, Hashable, Identifiable {
@@ -84,7 +85,7 @@ extension Session {
             let time = UInt64(milliseconds)
             let fraction = UInt64((milliseconds - Double(time)) * 4096) & 0xFFF
             let high = time << 16 | 0x7000 | fraction
-            self.init(high: high, low: Self.variant(UInt64.random(in: .min ... .max)))
+            self.init(high: high, low: Self.variant(Self.word(Random.bytes(8))))
         }
 
         /// The one of 1970 that has 74 bits of a digest.

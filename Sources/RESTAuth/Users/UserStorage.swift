@@ -15,6 +15,8 @@ public struct StoredCredentials: Sendable {
     }
 }
 
+extension StoredCredentials: Redacted {}
+
 /// The promises about users' rows.
 public protocol UserStorage: Sendable {
     /// Stores a new user, and ends the series of wrong passwords for the name, in one transaction:

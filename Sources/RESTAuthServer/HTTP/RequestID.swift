@@ -1,4 +1,5 @@
 import Foundation
+import PasswordHashing
 import Synchronization
 
 /// What every log line that is written in the course of a request says of it.
@@ -18,18 +19,15 @@ struct RequestID: Sendable, CustomStringConvertible {
     /// Taken from the system in advance, since asking for one at a time takes a hundredth of a
     /// request's time.
     private static let drawn = Mutex<[UInt64]>([])
-    /// As many as the system gives at once, 256 bytes.
-    private static let batch = 32
 
     /// A new one, from the system's random numbers: from no number of them can anybody tell how
     /// many requests there are, or what the next one will be.
     static func next() -> RequestID {
         drawn.withLock { drawn in
-            if let bits = drawn.popLast() { return RequestID(bits: bits) }
-            var bits = [UInt64](repeating: 0, count: batch)
-            let isDrawn = bits.withUnsafeMutableBytes { getentropy($0.baseAddress, $0.count) == 0 }
-            if isDrawn { drawn = bits }
-            return RequestID(bits: drawn.popLast() ?? .random(in: .min ... .max))
+            if drawn.isEmpty {
+                drawn = Random.bytes(Random.largestDraw).withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+            }
+            return RequestID(bits: drawn.removeLast())
         }
     }
 

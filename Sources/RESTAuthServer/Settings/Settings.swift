@@ -425,8 +425,4 @@ struct Settings {
 }
 
 /// The database's URL may have a password in it.
-extension Settings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    var description: String { "redacted" }
-    var debugDescription: String { "redacted" }
-    var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension Settings: Redacted {}

@@ -246,8 +246,4 @@ private func editDistance(_ left: String, _ right: String) -> Int {
 }
 
 /// It has the secrets and the database's password as they were written.
-extension SettingsSource: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    var description: String { "redacted" }
-    var debugDescription: String { "redacted" }
-    var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension SettingsSource: Redacted {}
