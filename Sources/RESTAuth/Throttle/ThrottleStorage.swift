@@ -2,11 +2,11 @@ public import Foundation
 
 /// The promises about counted failures, and about where users have signed in.
 public protocol ThrottleStorage: Sendable {
-    /// Those counters that there are, in any order.
+    /// The stored counters of these subjects, in any order.
     func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter]
 
-    /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``), the counter being
-    /// read and written in one: no two get the same answer because neither saw the other.
+    /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``). The counter is
+    /// read and written in one transaction, so no two failures see the same count.
     func countFailure(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
     ) async throws -> ThrottleLimit.Outcome
@@ -22,23 +22,23 @@ public protocol ThrottleStorage: Sendable {
 
     /// Deletes all counters of exactly that name, and the confirmations of that user when one is
     /// given, in one transaction.
-    /// - Returns: of what there was one.
+    /// - Returns: the subjects of the counters that were deleted.
     @discardableResult
     func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject]
 
-    /// Deletes at most `limit` counters that mean nothing any more.
+    /// Deletes at most `limit` counters that were to be forgotten before `date`.
     /// - Returns: how many.
     func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int
 
-    /// When a password last signed the user of that name in from there, to within a day; `nil` for
-    /// never.
+    /// The time of the last sign-in of a user with a password from a network, to within a day;
+    /// `nil` for never.
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
-    /// Remembers that a password signed the user in from there. Of a user's networks the newest
-    /// `limit` are kept. Nothing happens for a user who is not there any more.
+    /// Stores that a user has signed in with a password from a network. The newest `limit` networks
+    /// of a user are kept. A user who does not exist any more is no error.
     func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws
 
-    /// Deletes at most `limit` networks from which nobody has come since.
+    /// Deletes at most `limit` networks of users who have not signed in from there since `date`.
     /// - Returns: how many.
     func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int
 }
