@@ -8,13 +8,13 @@ import Foundation
     import Darwin
 #endif
 
-/// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever they
-/// are in.
+/// A reader of lines from a file or standard input: a large piece at a time, decoded from UTF-8 or
+/// UTF-16.
 package final class LineReader {
     package struct Line {
         /// Counted from 1.
         package let number: Int
-        /// Without its end; none when the line is too long.
+        /// The line without its end; empty when it is too long.
         package let bytes: ArraySlice<UInt8>
         package let isTooLong: Bool
     }
@@ -26,9 +26,9 @@ package final class LineReader {
     private let descriptor: Int32
     private let name: String
     private let longestLine: Int
-    /// Of the file, in bytes; 0 for what is no file, and for UTF-16.
+    /// The size of the file in bytes; 0 for a pipe, and for UTF-16.
     package private(set) var total: Int
-    /// How many bytes have been handed out.
+    /// The number of bytes that were returned as lines.
     package private(set) var done = 0
     private var number = 0
     private var buffer: [UInt8] = []
@@ -50,7 +50,7 @@ package final class LineReader {
         name = path == "-" ? "standard input" : path
         descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.unreadable(name) }
-        // Of a pipe nobody knows the end.
+        // A pipe has no size.
         let place = lseek(descriptor, 0, SEEK_CUR)
         total = place < 0 ? 0 : Int(lseek(descriptor, 0, SEEK_END) - place)
         if place >= 0 { lseek(descriptor, place, SEEK_SET) }
@@ -87,16 +87,16 @@ package final class LineReader {
         }
     }
 
-    /// Hands the line out again with the next ``next()``.
+    /// Makes ``next()`` return the line once more.
     func putBack(_ line: Line) { unread = line }
 
-    /// What comes next, as much as a line may have, without taking it.
+    /// The next bytes, as many as the longest line may have, which ``next()`` returns all the same.
     func beginning() throws(AuthError) -> ArraySlice<UInt8> {
         while !isAtEnd, buffer.count - start <= longestLine { try fill() }
         return buffer[start..<min(buffer.count, start + longestLine)]
     }
 
-    /// Everything that has not been handed out.
+    /// All bytes that were not returned as lines.
     /// - Throws: `misconfigured` for more than `limit` bytes.
     func rest(limit: Int) throws(AuthError) -> [UInt8] {
         while !isAtEnd {
@@ -141,7 +141,7 @@ package final class LineReader {
         }
     }
 
-    /// Adds a piece to what has not been handed out; that is then at the beginning.
+    /// Moves the unread bytes to the beginning of the buffer, and reads a piece behind them.
     private func fill() throws(AuthError) {
         buffer.removeFirst(start)
         start = 0
@@ -164,7 +164,7 @@ package final class LineReader {
         isAtEnd = count == 0
     }
 
-    /// Finds out by the first bytes what the text is in.
+    /// Detects the encoding by the first bytes.
     private func begin() throws(AuthError) {
         if let other = Self.otherFiles.first(where: { buffer.starts(with: $0.beginning) }) {
             throw AuthError(.misconfigured, "\(name) is \(other.advice)")
@@ -180,7 +180,7 @@ package final class LineReader {
         if !isUTF8 { total = 0 }
     }
 
-    /// What is easily named in the place of a text, by its first bytes.
+    /// Files that are often given by mistake, by their first bytes.
     private static let otherFiles: [(beginning: [UInt8], advice: String)] = [
         ([0x1F, 0x8B], "compressed: unpack it first, as with gunzip"),
         (Array("PK\u{3}\u{4}".utf8), "a ZIP archive: unpack it; a spreadsheet has to be saved as CSV"),

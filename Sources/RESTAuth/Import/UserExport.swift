@@ -1,6 +1,6 @@
 import Foundation
 
-/// The door for users on their way out: JSON Lines, which ``JSONLines`` reads again.
+/// The door to the export of users, as JSON Lines that ``JSONLines`` reads again.
 public struct UserExport: Sendable {
     private let storage: any ImportStorage
     private static let pageSize = 1000
@@ -36,8 +36,8 @@ extension ExportedUser {
             ("roles", .array(user.roles.sorted().map(JSON.string))),
         ]
         if includesPasswordHash { members.append(("password_hash", .string(credentials.passwordHash))) }
-        // Whoever takes the user in again counts passwords from the first: a token from before
-        // another password must not come back with that.
+        // An import counts passwords from the first again, and must not make tokens valid from
+        // before a change of the password.
         if let legacyID, credentials.passwordVersion == ImportableUser.passwordVersion {
             members.append(("legacy_id", .integer(Int(legacyID))))
         }
