@@ -24,8 +24,8 @@ package struct SecretFile: Sendable {
         var other: (text: String, role: KnownSecrets.Role)?
     }
 
-    /// Tells contents apart without reading them. A file is never written twice: another takes its
-    /// place.
+    /// The version of the contents, found without reading them: the file is always replaced, and
+    /// never written to.
     struct Version: Sendable, Equatable {
         private let device: UInt64
         private let number: UInt64
@@ -44,7 +44,7 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// `nil` when there is no file.
+    /// The present version; `nil` when there is no file.
     var version: Version? { Version(path) }
 
     // MARK: Reading
@@ -55,7 +55,7 @@ package struct SecretFile: Sendable {
         try contents().map { contents throws(AuthError) in try secrets(contents) }
     }
 
-    /// What to do where there is none, and signing keys were encrypted under the one that was.
+    /// The error for a missing file when the signing keys were encrypted under its secret.
     package var missing: AuthError {
         AuthError(
             .misconfigured,
@@ -106,7 +106,7 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// The present one of a file's text.
+    /// The present secret in the text of a file.
     static func present(in text: String, path: String) throws(AuthError) -> String {
         try contents(of: text, path: path).present
     }
@@ -182,8 +182,8 @@ package struct SecretFile: Sendable {
         return contents
     }
 
-    /// Of commands that change the file at once, one does at a time: two new secrets would be one
-    /// too many. On the directory, because the file is replaced.
+    /// Runs one change of the file at a time, among all processes, by a lock on the directory,
+    /// because the file is replaced.
     private func locked<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
         let directory = URL(fileURLWithPath: target).deletingLastPathComponent().path
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -200,7 +200,7 @@ package struct SecretFile: Sendable {
         return String(cString: resolved)
     }
 
-    /// Puts another file in its place, with its owner and mode, whole and on disk or not at all.
+    /// Replaces the file, with its owner and mode.
     private func replace(with contents: Contents) throws(AuthError) {
         var text = contents.present + "\n"
         if let other = contents.other { text += "\(other.role.rawValue):\n\(other.text)\n" }
@@ -214,8 +214,8 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// Whoever runs the command may be another than the server, which has to read the file, perhaps
-    /// by its group.
+    /// Gives the new file the owner, group and mode of the present one: the server may run as
+    /// another user than the command.
     private func keepOwner(on descriptor: Int32) throws(SystemError) {
         var status = stat()
         guard stat(path, &status) == 0,

@@ -1,12 +1,12 @@
 public import Foundation
 
-/// The door to the change of the instance's secret: see how far it is, take it further, end what is
-/// in its way.
+/// The door to rotating the instance's secret: its status, its steps, and ending what still needs
+/// the previous secret.
 public final class SecretRotation: Sendable {
-    /// What there is, and what still needs the previous secret.
+    /// The state of a rotation, and what still needs the previous secret.
     public struct Status: Sendable, Hashable {
         public let present: SecretID
-        /// The one that is to take its place.
+        /// The next secret, if there is one.
         public let next: SecretID?
         public let previous: SecretID?
         /// How many signing keys there are.
@@ -49,7 +49,7 @@ public final class SecretRotation: Sendable {
         self.now = now
     }
 
-    /// How far the change is, by a look at the storage and at the file of the secrets.
+    /// The state of the rotation, from the storage and the file.
     public func status() async throws -> Status {
         try await keys.load()
         let known = secrets.known
