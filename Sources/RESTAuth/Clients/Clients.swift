@@ -31,16 +31,16 @@ public final class Clients: Sendable {
         return secret
     }
 
-    /// Makes sure that a caller is the client it says it is. The same work is done for a client
-    /// that does not exist.
+    /// Checks the secret of a client. An unknown client costs the same work as a known one.
     ///
-    /// A digest that was keyed by the previous secret is replaced by one of the present.
+    /// A digest under the previous secret of the instance is replaced by one under the present
+    /// secret.
     /// - Throws: `invalid_client`.
     public func authenticate(_ id: String, secret: String) async throws {
         let stored = Self.isID(id) ? try await storage.clientSecretDigest(id: id) : nil
         if let stored, isOfUnknownSecret(stored) { try await keys.followSecretsNow() }
         let known = secrets.known
-        // Each is computed, whatever is stored.
+        // Every digest is computed, so that the time does not tell which one matched.
         let isEqual = known.all.reduce(false) { found, candidate in
             let maker = SecretMaker(secret: candidate, isMarked: stored.map(isMarked) ?? false)
             let digest = digest(of: secret, by: maker)
@@ -51,17 +51,17 @@ public final class Clients: Sendable {
             throw AuthError(.invalidClient, "the client's id or secret is wrong")
         }
         guard known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) else { return }
-        // Who has shown the right secret is not refused because the database is full.
+        // A client with the right secret is not refused because the database takes no writes.
         _ = try? await storage.replaceClientSecretDigest(
             id: id, stored, with: digest(of: secret, by: known.maker))
     }
 
-    /// In the order of their ids.
+    /// All clients, in the order of their ids.
     public func list() async throws -> [Client] {
         try await storage.clients()
     }
 
-    /// Refuses the client from the next request on.
+    /// Deletes a client, who is refused from the next request on.
     /// - Throws: `client_not_found`.
     public func remove(_ id: String) async throws {
         guard try await storage.deleteClient(id: id) else {

@@ -1,12 +1,11 @@
 package import Foundation
 import Synchronization
 
-/// Which live tokens are refused, in memory, so that a verified token costs no look into the
-/// database.
+/// The set of live tokens that are refused, in memory, so that verifying a token needs no query.
 ///
-/// The set is filled by this process's own writes at once, and by those of other processes through
-/// the numbered log that a feed reads. It is believed only while the log was read within the bound;
-/// otherwise, as when no feed runs, whoever knows better is asked.
+/// Writes of this process are added at once, those of other processes through the log
+/// (``RevocationFeed``). The set is used only while the log was read within the bound; otherwise,
+/// as when no feed runs, the storage is asked.
 public final class Revocations: Sendable {
     package enum Standing: Sendable {
         case admitted
@@ -33,7 +32,7 @@ public final class Revocations: Sendable {
     }
 
     private let state = Mutex(State())
-    /// For how long after a look at the log the set is believed.
+    /// The time after a read of the log for which the set is used.
     package let bound: Duration
 
     package init(bound: Duration) {
@@ -60,7 +59,7 @@ public final class Revocations: Sendable {
         }
     }
 
-    /// Takes lines of the log in any order: for each subject the highest number counts.
+    /// Applies entries in any order: for each subject the highest sequence number counts.
     package func apply(_ lines: [Revocation]) {
         guard !lines.isEmpty else { return }
         state.withLock { state in
@@ -71,26 +70,26 @@ public final class Revocations: Sendable {
         }
     }
 
-    /// Takes the lines of sessions that this process has just ended, and records each end.
+    /// Applies the entries of sessions that this process has just ended, and records each end.
     func applyEnded(_ lines: [Revocation]) {
         apply(lines)
         for case .session(let id) in lines.map(\.subject) { AuthEvent.sessionEnded(id).record() }
     }
 
-    /// Keeps what is refused, and lets lines of any number count from now on: the log has been
-    /// replaced by another.
+    /// Prepares for another log: keeps what is refused, and lets entries with any sequence number
+    /// count again.
     package func startOver() {
         state.withLock { state in
             for subject in state.entries.keys { state.entries[subject]?.number = 0 }
         }
     }
 
-    /// Notes that every line committed before `instant` has been applied.
+    /// Notes that every entry committed before `instant` has been applied.
     package func confirm(at instant: ContinuousClock.Instant) {
         state.withLock { $0.confirmedAt = instant }
     }
 
-    /// Forgets the lines that have expired, and with them every token that they concern.
+    /// Forgets the entries that have expired.
     package func forget(expiredBefore date: Date) {
         state.withLock { state in state.entries = state.entries.filter { $0.value.expiresAt >= date } }
     }

@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 
-/// How far a transfer is, in rows of all tables together.
+/// The progress of a transfer, in rows of all tables.
 package struct TransferProgress: Sendable {
     package enum Step: String, Sendable {
         case copying
@@ -14,8 +14,8 @@ package struct TransferProgress: Sendable {
     package let total: Int
 }
 
-/// The door to moving everything from one storage into another: users, roles, clients, keys,
-/// sessions, the revocation log, and its counters.
+/// The door to moving everything from one storage to another: users, roles, clients, keys,
+/// sessions, the revocation log, and counters.
 ///
 /// Rows are copied in the order of their keys, a batch in a transaction, so that an interrupted
 /// transfer goes on after the greatest key that the target has. Then all rows of both are read anew
@@ -40,8 +40,8 @@ package struct Transfer: Sendable {
         self.report = report
     }
 
-    /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops
-    /// between two batches.
+    /// Moves everything. Can be repeated after an interruption; a cancelled task stops between two
+    /// batches.
     /// - Returns: how many rows each table has, in the order of ``TransferTable/all``.
     /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled
     ///   from another source, and when the source was written to in the meantime; then the target
@@ -138,7 +138,7 @@ package struct Transfer: Sendable {
         }
     }
 
-    /// Empties the target, so that the next run copies anew what has changed.
+    /// Empties the target, so that the next run copies everything again.
     private func sourceHasChanged() async throws -> AuthError {
         try await target.deleteAllRows()
         return AuthError(

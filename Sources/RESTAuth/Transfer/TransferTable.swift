@@ -1,8 +1,7 @@
 /// A table that moves from one backend to another, by the names and columns that all of them share.
 ///
 /// The names are those in this file and no others, so a backend may make its statements from them.
-/// What a backend keeps for itself, as a count that triggers maintain, is no column here: it comes
-/// out right by inserting the rows.
+/// Columns that a backend maintains by itself, as counts by triggers, are not listed.
 package struct TransferTable: Sendable {
     package enum Kind: Sendable {
         case integer
@@ -10,7 +9,7 @@ package struct TransferTable: Sendable {
         case bytes
         case time
         case boolean
-        /// Moves as its 36 characters in lower case, whose order is that of the bytes.
+        /// A UUID, moved as 36 characters in lower case, whose order is that of the bytes.
         case uuid
     }
 
@@ -36,16 +35,15 @@ package struct TransferTable: Sendable {
         self.columns = columns
     }
 
-    /// The columns that say which row it is, and in which order rows move; texts among them are
-    /// compared byte by byte.
+    /// The columns of the primary key, by which rows are ordered; texts are compared byte by byte.
     package var key: ArraySlice<Column> { columns.prefix(keyLength) }
 
-    /// Those values of a row that are its key.
+    /// The values of the key columns of a row.
     package func key(of row: TransferRow) -> TransferRow { Array(row.prefix(keyLength)) }
 }
 
 extension TransferTable {
-    /// Every table, whoever is referred to before those who refer.
+    /// Every table, referenced tables before those that refer to them.
     package static let all = [
         TransferTable(
             "users",
