@@ -2,7 +2,7 @@ import Foundation
 import RESTAuth
 import RESTAuthHummingbird
 
-/// What the settings alone say about a deployment. `serve` logs it at its start.
+/// Findings from the settings alone. `serve` logs them at its start.
 extension Settings {
     /// The first address that other machines can reach.
     var openAddress: String? {

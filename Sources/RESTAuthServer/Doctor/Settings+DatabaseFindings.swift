@@ -4,7 +4,7 @@ import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
 
-/// The database, as it answers. That it can be used at all, the rehearsals have shown.
+/// Findings about the database, which the rehearsals have shown to be usable.
 extension Settings {
     func findingsOnTheDatabase() async -> [Finding] {
         guard let condition = try? await condition() else { return [] }
@@ -33,7 +33,7 @@ extension Settings {
         }
     }
 
-    /// Users who were imported under other limits.
+    /// Users whose imported hashes are beyond the limits of hashing.
     private func findingOnCostlyHashes(_ condition: DatabaseCondition) -> Finding? {
         let costly = condition.hashSample.compactMap { PasswordHash($0)?.cost }.filter { !passwordHashLimit.admits($0) }
         guard !costly.isEmpty else { return nil }

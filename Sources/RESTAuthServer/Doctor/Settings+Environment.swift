@@ -1,4 +1,4 @@
-/// What the environment says, or other programs say in it.
+/// Findings about environment variables.
 extension Settings {
     var findingsOnTheEnvironment: [Finding] {
         let ours = remarks.map { Finding.note("environment", $0) }

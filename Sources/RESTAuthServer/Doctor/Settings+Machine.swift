@@ -11,7 +11,7 @@ import RESTAuth
     import Darwin
 #endif
 
-/// The machine, or what of it a container has: files, memory, processors, clock.
+/// Findings about the machine or container: files, memory, processors, clock.
 extension Settings {
     var findingsOnTheMachine: [Finding] {
         [findingOnFileLimit, findingOnMemory, findingOnProcessors, findingOnClock].compactMap(\.self)
@@ -32,10 +32,10 @@ extension Settings {
             "raise the limit (LimitNOFILE= in a unit, ulimit -n in a shell) or lower --max-connections")
     }
 
-    /// Files that the server has open beside its connections.
+    /// The files that the server has open beside its connections.
     static let filesBesideConnections = 256
 
-    /// With fewer the threads that serve connections cannot be made, of which each needs three.
+    /// Checks that the threads that serve connections can be made, each of which needs three files.
     /// - Throws: `misconfigured` when the process may not have as many files open as that takes.
     func requireFiles() throws(AuthError) {
         var limit = rlimit()
@@ -90,7 +90,7 @@ extension Settings {
 private enum ControlGroup {
     static var memoryLimit: Int? { word(of: "memory.max").flatMap { Int($0) } }
 
-    /// A quota in processors.
+    /// The quota of processor time, in processors.
     static var processors: Double? {
         guard let words = words(of: "cpu.max"), words.count == 2, let quota = Double(words[0]),
             let period = Double(words[1]), period > 0

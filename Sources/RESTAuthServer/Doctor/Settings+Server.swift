@@ -1,6 +1,6 @@
 import RESTAuth
 
-/// The server, where one runs.
+/// Findings about a server that runs.
 extension Settings {
     func findingsOnTheServer() async -> [Finding] {
         guard (try? ListeningSockets.rehearse(self)) == true else { return [] }

@@ -3,7 +3,7 @@ import NIOSSL
 import RESTAuth
 import RESTAuthHummingbird
 
-/// The certificate: how long it is good, and for which names.
+/// Findings about the certificate: its validity and its names.
 extension Settings {
     var findingsOnTLS: [Finding] {
         guard let tls, let leaf = tls.leaf else { return [] }
@@ -39,7 +39,8 @@ extension Settings {
             "get one for \(host), or correct public_url")
     }
 
-    /// As RFC 6125 section 6.4.3 has it: a star stands for one label.
+    /// Whether a name of a certificate covers a host (RFC 6125 section 6.4.3): a star stands for
+    /// one label.
     private func covers(_ name: String, _ host: String) -> Bool {
         guard name.hasPrefix("*.") else { return name == host }
         return host.firstIndex(of: ".").map { host[$0...] == name.dropFirst() } ?? false

@@ -2,13 +2,13 @@ import HTTPTypes
 import NIOCore
 import RESTAuthHummingbird
 
-/// The last thing that happens to every answer: the fields that all have, and the line in the log.
+/// The last step of every answer: the fields that all answers have, and the log line.
 struct Completion: Sendable {
     let log: RequestLog
     let proxies: ForwardedFields
     let isSecure: Bool
 
-    /// Browsers come back over TLS only (RFC 6797).
+    /// HSTS: browsers come back over TLS only (RFC 6797).
     static let strictTransportSecurity = "max-age=31536000"
 
     /// What the log lines of a request say of it.

@@ -2,7 +2,7 @@ import Foundation
 import PasswordHashing
 import Synchronization
 
-/// What every log line that is written in the course of a request says of it.
+/// The fields of a request in each of its log lines.
 struct RequestMark: Sendable {
     @TaskLocal static var current: RequestMark?
 
@@ -11,17 +11,14 @@ struct RequestMark: Sendable {
     let address: String?
 }
 
-/// What ties a request's log lines, its problem document and its audit events together: 64 random
-/// bits.
+/// The id of a request in log lines, problem documents and audit events: 64 random bits.
 struct RequestID: Sendable, CustomStringConvertible {
     private let bits: UInt64
 
-    /// Taken from the system in advance, since asking for one at a time takes a hundredth of a
-    /// request's time.
+    /// Ids drawn in advance: a system call for each would take a hundredth of a request's time.
     private static let drawn = Mutex<[UInt64]>([])
 
-    /// A new one, from the system's random numbers: from no number of them can anybody tell how
-    /// many requests there are, or what the next one will be.
+    /// A new id. Random ids tell neither the number of requests nor the next id.
     static func next() -> RequestID {
         drawn.withLock { drawn in
             if drawn.isEmpty {

@@ -4,8 +4,8 @@ import Hummingbird
 import RESTAuth
 import RESTAuthHummingbird
 
-/// `GET /` and `OPTIONS /`: where to look, for people, and for load balancers that can ask for
-/// nothing else whether the process lives.
+/// `GET /` and `OPTIONS /`: links for people, and an answer for load balancers that can probe no
+/// other path.
 struct RootRoute {
     /// Where clients find the server's paths, without a slash at the end: what a proxy takes off.
     private let prefix: String
