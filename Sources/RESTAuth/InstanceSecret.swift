@@ -28,7 +28,7 @@ public struct InstanceSecret: Sendable {
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
     ///   bytes, when they are too regular to be random (repetitions, runs, words), or when the
-    ///   secret has been published (the ancestor's article, common documentation).
+    ///   secret has been published (the original Flask server's article, common documentation).
     public init(_ text: String) throws(AuthError) {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text.utf8.count >= Self.minimumLength else {

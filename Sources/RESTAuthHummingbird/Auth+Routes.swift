@@ -35,8 +35,8 @@ public struct AuthRoutesConfiguration: Sendable {
 
     private(set) var allowedOrigins = AllowedOrigins([])
 
-    /// Whether anybody is shown a user's name by the user's number, as by the ancestor; otherwise
-    /// whoever is signed in.
+    /// Whether anybody is shown a user's name by the user's number, as by the original Flask
+    /// server; otherwise whoever is signed in.
     public var publicUsers = true
 
     /// Whether anybody may read the list of revocations; otherwise clients only.

@@ -28,7 +28,7 @@ public final class PostgresUsers: UserSource {
 
     private let opened: Opened
 
-    /// The users of a Flask server of the ancestor's kind: table `users`, or `user` as
+    /// The users of a Flask server like the original one: table `users`, or `user` as
     /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
     /// those that the server's tokens name them by.
     /// - Parameter url: as libpq takes it.

@@ -21,7 +21,7 @@ public actor ForeignUsers: UserSource {
     private var done = 0
     private var lastRow: Int64 = .min
 
-    /// The users of a Flask server of the ancestor's kind: table `users`, or `user` as
+    /// The users of a Flask server like the original one: table `users`, or `user` as
     /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
     /// those that the server's tokens name them by.
     /// - Throws: `misconfigured` when there is no such file or table.

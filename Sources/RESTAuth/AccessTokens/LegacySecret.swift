@@ -18,7 +18,7 @@ public struct LegacySecret: Sendable {
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
     ///   bytes, when they are too regular to be random, or when the secret has been published (the
-    ///   ancestor's article, tutorials, documentation).
+    ///   original Flask server's article, tutorials, documentation).
     public init(_ text: String) throws(AuthError) {
         guard text.utf8.count >= Self.minimumLength, !Self.isPublished(text.lowercased()),
             GuessableSecret.bits(of: text) >= Self.minimumStrength

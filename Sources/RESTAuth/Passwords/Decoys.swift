@@ -45,7 +45,8 @@ package final class Decoys: Service {
     package func update() async throws {
         let hashes = try await storage.passwordHashes(sampling: Self.sampleSize).compactMap(PasswordHash.init)
             .filter { limit.admits($0.cost) && $0.isVerifiable(with: pepper) }
-        // The greatest id was the last shape of all: what is dear comes first.
+        // The order depends on the hashes alone, the most expensive first, and not on the ids of
+        // their users.
         let sorted = hashes.sorted { ($0.cost.milliseconds, $0.shape) > ($1.cost.milliseconds, $1.shape) }
         let decoys = sorted.map { $0.decoy() }
         sample.withLock { $0 = decoys }

@@ -39,8 +39,8 @@ public struct InvitationCode: Sendable {
         String(Random.bytes(count).map { alphabet[Int($0 & 31)] })
     }
 
-    /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What
-    /// could be no code is the digest of none.
+    /// SHA-256 of the characters of a code that count: its case, hyphens and blanks do not. The
+    /// digest of a text that is no code is not stored for any code.
     static func digest(of text: String) -> [UInt8] {
         let counting = text.unicodeScalars.filter { $0.value != 0x2D && !$0.properties.isWhitespace }
         let capitals = String(counting).utf8.map { (0x61...0x7A).contains($0) ? $0 & 0xDF : $0 }

@@ -16,8 +16,8 @@ public struct Session: Sendable, Hashable, Identifiable {
     public let expiresAt: Date
     /// Where the sign-in came from, for its owner to look at.
     public let origin: SessionOrigin
-    /// Whether it has a refresh token. One that the ancestor's route started has none and ends with
-    /// its access token.
+    /// Whether it has a refresh token. One that the original Flask server's route started has none
+    /// and ends with its access token.
     public let isRenewable: Bool
     /// The end of the last of its tokens that was ever given: from then on nobody need know that it
     /// has been ended.

@@ -66,9 +66,9 @@ public final class Sessions: Sendable {
         return (session, refreshTokens.first(of: id))
     }
 
-    /// An access token alone, as the ancestor gives it: a password starts a session that ends with
-    /// the token, a live token prolongs its own where the renewal policy allows it. A token of a
-    /// Flask server's starts its one session the first time.
+    /// An access token alone, as the original Flask server gives it: a password starts a session
+    /// that ends with the token, a live token prolongs its own where the renewal policy allows it.
+    /// A token of a Flask server's starts its one session the first time.
     /// - Throws: `insufficient_user_authentication` when only a password will do; `rate_limited`
     ///   when too many sessions were started; `invalid_credentials`, `invalid_token`.
     public func token(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> AccessToken {
