@@ -100,6 +100,8 @@ extension JSON {
         return output
     }
 
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
     private func write(to output: inout [UInt8]) {
         switch self {
         case .object(let members):

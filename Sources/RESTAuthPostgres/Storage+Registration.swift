@@ -27,7 +27,8 @@ extension PostgresStorage {
                         ON CONFLICT (canonical_username) DO NOTHING RETURNING id
                     ),
                     used AS (DELETE FROM invitations WHERE id = $5 AND EXISTS (SELECT FROM registered)),
-                    spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM registered WHERE $6 IS NOT NULL)
+                    spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM registered
+                        WHERE $6 IS NOT NULL)
                     SELECT id AS registered_id FROM registered
                     """,
                     [
@@ -77,25 +78,11 @@ extension PostgresStorage {
     }
 
     public func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM invitations
-                WHERE id = ANY (ARRAY(SELECT id FROM invitations WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(from: "invitations", by: "id", where: "expires_at < $1", date, limit: limit)
     }
 
     public func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM spent_challenges
-                WHERE digest = ANY (ARRAY(SELECT digest FROM spent_challenges WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(from: "spent_challenges", by: "digest", where: "expires_at < $1", date, limit: limit)
     }
 }
 

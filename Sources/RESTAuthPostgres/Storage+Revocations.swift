@@ -20,15 +20,7 @@ extension PostgresStorage {
     }
 
     public func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM revocations
-                WHERE number = ANY (ARRAY(
-                    SELECT number FROM revocations WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(from: "revocations", by: "number", where: "expires_at < $1", date, limit: limit)
     }
 
     public func news(within duration: Duration) async throws {
@@ -61,7 +53,8 @@ extension PostgresStorage {
             RETURNING last_number
         )
         INSERT INTO revocations (number, \(subject), is_refused, at, expires_at)
-        SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time), expires_at
+        SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time),
+            expires_at
         FROM changed, counter
         RETURNING number, user_id, session_id, role, is_refused, at, expires_at\(announcement)
         """

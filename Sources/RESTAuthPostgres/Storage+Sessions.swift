@@ -27,7 +27,8 @@ extension PostgresStorage {
         try await read(
             """
             SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
+                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats,
+                    tokens_expire_at,
                 username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
             FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
             """, [id]
@@ -51,7 +52,8 @@ extension PostgresStorage {
             Statement(
                 """
                 UPDATE sessions
-                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2) ELSE expires_at END,
+                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2)
+                    ELSE expires_at END,
                     tokens_expire_at = greatest(tokens_expire_at, $2)
                 FROM users WHERE users.id = user_id AND sessions.id = $3
                 RETURNING sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
@@ -75,7 +77,8 @@ extension PostgresStorage {
                     Statement(
                         """
                         UPDATE sessions
-                        SET generation = generation + 1, previous_digest = $1, refresh_digest = $2, sibling_digests = '',
+                        SET generation = generation + 1, previous_digest = $1, refresh_digest = $2,
+                            sibling_digests = '',
                             successor_given_at = $3, repeats = 0, last_used_at = $3, expires_at = $4,
                             tokens_expire_at = greatest(tokens_expire_at, $7)
                         WHERE id = $5 AND generation = $6
@@ -161,16 +164,8 @@ extension PostgresStorage {
     }
 
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM sessions
-                WHERE id = ANY (ARRAY(
-                    SELECT id FROM sessions WHERE expires_at < $1 AND tokens_expire_at < $1 LIMIT $2
-                    FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(
+            from: "sessions", by: "id", where: "expires_at < $1 AND tokens_expire_at < $1", date, limit: limit)
     }
 
     /// Stores a session when its user is there and `condition` is true of the user's row, with

@@ -120,6 +120,26 @@ extension PostgresStorage {
         }
     }
 
+    /// Deletes rows that are of no use any more, but for those that somebody else is changing.
+    /// - Parameters:
+    ///   - table: whose rows.
+    ///   - key: the column that tells them apart.
+    ///   - condition: when a row is of no use; `$1` is the date.
+    ///   - limit: how many at most.
+    /// - Returns: how many there were.
+    func delete(
+        from table: String, by key: String, where condition: String, _ date: Date, limit: Int
+    ) async throws -> Int {
+        try await write(
+            isRepeatable: true,
+            Statement(
+                """
+                DELETE FROM \(table) WHERE \(key) = ANY (ARRAY(
+                    SELECT \(key) FROM \(table) WHERE \(condition) LIMIT $2 FOR UPDATE SKIP LOCKED))
+                """, [date, limit])
+        )[0].changedCount
+    }
+
     static func unavailable(_ error: any Error) -> any Error {
         // For the verb to say what it means.
         if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }

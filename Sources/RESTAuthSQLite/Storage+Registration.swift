@@ -70,21 +70,11 @@ extension SQLiteStorage {
     }
 
     public func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at < ? LIMIT ?)",
-                [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "invitations", by: "id", where: "expires_at < ?1", date, limit: limit)
     }
 
     public func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                "DELETE FROM spent_challenges WHERE digest IN (SELECT digest FROM spent_challenges WHERE expires_at < ? LIMIT ?)",
-                [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "spent_challenges", by: "digest", where: "expires_at < ?1", date, limit: limit)
     }
 }
 

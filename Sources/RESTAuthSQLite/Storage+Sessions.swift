@@ -143,14 +143,8 @@ extension SQLiteStorage {
     }
 
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM sessions WHERE id IN (
-                    SELECT id FROM sessions WHERE expires_at < ?1 AND tokens_expire_at < ?1 LIMIT ?2)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(
+            from: "sessions", by: "id", where: "expires_at < ?1 AND tokens_expire_at < ?1", date, limit: limit)
     }
 }
 
@@ -185,7 +179,8 @@ extension Database {
         try row(
             """
             SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
+                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats,
+                    tokens_expire_at,
                 username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
             FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
             """, [id.description], StoredSession.init) ?? nil

@@ -42,14 +42,8 @@ extension SQLiteStorage {
     }
 
     public func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM throttles WHERE (kind, username, network, user_id) IN (
-                    SELECT kind, username, network, user_id FROM throttles WHERE forgotten_at < ? LIMIT ?)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(
+            from: "throttles", by: "kind, username, network, user_id", where: "forgotten_at < ?1", date, limit: limit)
     }
 
     public func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date? {
@@ -69,20 +63,14 @@ extension SQLiteStorage {
             try database.run(
                 """
                 DELETE FROM known_origins WHERE user_id = ? AND network IN (
-                    SELECT network FROM known_origins WHERE user_id = ? ORDER BY seen_at DESC, network LIMIT -1 OFFSET ?)
+                    SELECT network FROM known_origins WHERE user_id = ? ORDER BY seen_at DESC, network LIMIT -1
+                        OFFSET ?)
                 """, [user, user, limit])
         }
     }
 
     public func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM known_origins
-                WHERE (user_id, network) IN (SELECT user_id, network FROM known_origins WHERE seen_at < ? LIMIT ?)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "known_origins", by: "user_id, network", where: "seen_at < ?1", date, limit: limit)
     }
 }
 

@@ -266,6 +266,24 @@ extension SQLiteStorage {
         }
     }
 
+    /// Deletes rows that are of no use any more.
+    /// - Parameters:
+    ///   - table: whose rows.
+    ///   - key: the columns that tell them apart.
+    ///   - condition: when a row is of no use; `?1` is the date.
+    ///   - limit: how many at most.
+    /// - Returns: how many there were.
+    func delete(
+        from table: String, by key: String, where condition: String, _ date: Date, limit: Int
+    ) async throws -> Int {
+        try await write { database in
+            try database.run(
+                "DELETE FROM \(table) WHERE (\(key)) IN (SELECT \(key) FROM \(table) WHERE \(condition) LIMIT ?2)",
+                [date.timeIntervalSince1970, limit])
+            return database.changesCount
+        }
+    }
+
     static func unavailable(_ error: DatabaseError) -> AuthError {
         switch error.resultCode {
         case .SQLITE_FULL: Shortage.noticeDisk()

@@ -59,7 +59,10 @@ package struct SecretFile: Sendable {
     package var missing: AuthError {
         AuthError(
             .misconfigured,
-            "there is no secret in \(path), and no other opens the signing keys of the database: put the one there that belongs to it, or give it as SECRET_KEY; nothing was made in its place"
+            """
+            there is no secret in \(path), and no other opens the signing keys of the database: put the one there that \
+            belongs to it, or give it as SECRET_KEY; nothing was made in its place
+            """
         )
     }
 
@@ -193,12 +196,8 @@ package struct SecretFile: Sendable {
         return try body()
     }
 
-    /// Where it lies: what a link leads to is replaced, and the link stays.
-    private var target: String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
+    /// The path to replace: the target of a link, so that the link stays.
+    private var target: String { FileAccess.resolved(path) }
 
     /// Replaces the file, with its owner and mode.
     private func replace(with contents: Contents) throws(AuthError) {
@@ -229,7 +228,10 @@ package struct SecretFile: Sendable {
         guard error.code == EROFS else { return InstanceSecret.unusable(path, "cannot be replaced", error) }
         return AuthError(
             .misconfigured,
-            "the secret file \(path) is mounted to be read only: change it where it comes from, as it is done for SECRET_KEY"
+            """
+            the secret file \(path) is mounted to be read only: change it where it comes from, as it is done for \
+            SECRET_KEY
+            """
         )
     }
 }

@@ -42,7 +42,7 @@ struct ClientsCommand: AsyncParsableCommand {
 
         private func jsonLine(_ secret: ClientSecret) -> String {
             let json: JSON = ["client_id": .string(id), "client_secret": .string(secret.value)]
-            return String(decoding: json.bytes, as: UTF8.self)
+            return json.text
         }
 
         /// Nobody has seen its secret, and nobody can: it would be a client that no program can be.

@@ -120,6 +120,6 @@ extension Invitation {
             "id": .string(id), "note": .string(note), "created_at": .string(createdAt.ISO8601Format()),
             "expires_at": .string(expiresAt.ISO8601Format()),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -82,6 +82,6 @@ extension SigningKeys.Description {
             "kid": .string(id), "alg": .string(algorithm), "state": .string(state.rawValue),
             "created_at": .string(createdAt.ISO8601Format()), "signs_from": .string(signsFrom.ISO8601Format()),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

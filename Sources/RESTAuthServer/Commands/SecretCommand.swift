@@ -260,6 +260,6 @@ extension SecretRotation.Status {
                     ?? .null,
             ],
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

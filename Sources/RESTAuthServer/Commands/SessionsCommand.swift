@@ -97,6 +97,6 @@ extension Session {
             "user_agent": origin.userAgent.map(JSON.string) ?? .null,
             "renewable": .bool(isRenewable),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -131,6 +131,6 @@ extension ThrottleCounter {
             "is_blocked": .bool(until != nil),
             "blocked_until": until.map { $0 == .distantFuture ? .null : .string($0.ISO8601Format()) } ?? .null,
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -269,6 +269,6 @@ extension User {
             "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
             "roles": .array(roles.sorted().map(JSON.string)),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }
