@@ -34,7 +34,10 @@ public struct InstanceSecret: Sendable {
         guard text.utf8.count >= Self.minimumLength else {
             throw AuthError(
                 .misconfigured,
-                "the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: openssl rand -base64 32"
+                """
+                the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: \
+                openssl rand -base64 32
+                """
             )
         }
         guard !Self.published.contains(where: text.lowercased().contains),

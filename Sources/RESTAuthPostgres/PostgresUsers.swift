@@ -150,8 +150,8 @@ private struct Table: Sendable {
             throw AuthError(
                 .misconfigured,
                 """
-                the id of the table \(name) is of type \(types["id"] ?? "-"), and no whole number, as a user's is here: \
-                write username and \(hash) to a list without the id, and import that with --csv
+                the id of the table \(name) is of type \(types["id"] ?? "-"), and no whole number, as a user's is \
+                here: write username and \(hash) to a list without the id, and import that with --csv
                 """)
         }
         var table = self

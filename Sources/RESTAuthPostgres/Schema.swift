@@ -55,7 +55,10 @@ enum Schema {
         // Before anything is set up on a connection that is others' too.
         if configuration.pooler == .no, try ServerProfile.sharesConnections(of: configuration) {
             throw PostgresError.unsuitable(
-                "is behind a pooler that changes the connection between transactions, and database_pooler is no: take it out, or set it to yes"
+                """
+                is behind a pooler that changes the connection between transactions, and database_pooler is no: take \
+                it out, or set it to yes
+                """
             )
         }
         let connection = try Connection(configuration)
@@ -78,7 +81,8 @@ enum Schema {
             try connection.execute(
                 """
                 GRANT USAGE ON SCHEMA \(name) TO \(role);
-                GRANT SELECT, INSERT, UPDATE, DELETE ON \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
+                GRANT SELECT, INSERT, UPDATE, DELETE ON \
+                \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
                 GRANT SELECT ON \(name).schema_migrations, \(name).users_id_seq TO \(role)
                 """)
         } catch let error as PostgresError {
@@ -97,7 +101,10 @@ enum Schema {
             try connection.execute("CREATE SCHEMA \(Connection.quoted(schema))")
         }
         try connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL \
+            DEFAULT now())
+            """
         )
         for (index, script) in Migrations.all.enumerated().dropFirst(try version(connection)) {
             try connection.execute(script)
@@ -169,14 +176,26 @@ enum Schema {
             case .connectionLost(let message) where message.utf8.contains("hot standby mode".utf8):
                 "cannot be reached: \(message); it is \(ServerProfile.standby)"
             case .connectionLost(let message) where message.utf8.contains("unsupported startup parameter".utf8):
-                "cannot be reached: \(message); a pooler sets no parameters for its clients: take it out of the URL, or of PGOPTIONS, and set it on the role, such as ALTER ROLE name SET search_path = schema"
+                """
+                cannot be reached: \(message); a pooler sets no parameters for its clients: take it out of the URL, \
+                or of PGOPTIONS, and set it on the role, such as ALTER ROLE name SET search_path = schema
+                """
             case .connectionLost(let message) where message.utf8.contains("statement pooling mode".utf8):
-                "is behind a pooler in statement mode, through which no tables are made: set its pool_mode to transaction, or run rest-auth schema apply with the URL of the database itself"
+                """
+                is behind a pooler in statement mode, through which no tables are made: set its pool_mode to \
+                transaction, or run rest-auth schema apply with the URL of the database itself
+                """
             case .connectionLost(let message): "cannot be reached: \(message)"
             case .refused(.insufficientPrivilege, let message):
-                "needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth schema apply"
+                """
+                needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth \
+                schema apply
+                """
             case .refused(.invalidSchemaName, let message):
-                "has no schema for the tables (\(message)): CREATE SCHEMA makes one, and the role's search_path or database_schema names it"
+                """
+                has no schema for the tables (\(message)): CREATE SCHEMA makes one, and the role's search_path or \
+                database_schema names it
+                """
             case .refused(let state, let message): "cannot be used: \(message) (SQLSTATE \(state.rawValue))"
             case .unsuitable(let message): message
             case .timedOut, .queueFull, .abandoned: "does not answer"

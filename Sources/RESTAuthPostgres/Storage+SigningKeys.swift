@@ -10,7 +10,8 @@ extension PostgresStorage {
         try await write(
             Statement(
                 """
-                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows) VALUES ($1, $2, $3, $4, $5, $6)
+                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows)
+                    VALUES ($1, $2, $3, $4, $5, $6)
                 ON CONFLICT (follows) DO NOTHING
                 """, [key.id, key.algorithm, key.sealed, key.createdAt, key.signsFrom, key.follows])
         )[0].changedCount == 1
@@ -36,14 +37,19 @@ extension PostgresStorage {
         _ = try await write(
             isRepeatable: true,
             Statement(
-                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < $1)",
+                """
+                DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys
+                    WHERE signs_from < $1)
+                """,
                 [date]))
     }
 }
 
 extension StoredSigningKey {
     static let selection =
-        "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+        """
+        SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at
+        """
 
     init(_ row: Row) throws {
         self.init(

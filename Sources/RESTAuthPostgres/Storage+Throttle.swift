@@ -45,7 +45,8 @@ extension PostgresStorage {
                 Statement(
                     """
                     INSERT INTO throttles (
-                        kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version)
+                        kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others,
+                            version)
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
                     """, values)
             } else {
@@ -133,7 +134,8 @@ extension PostgresStorage {
             Statement(
                 """
                 DELETE FROM known_origins USING (
-                    SELECT user_id, network FROM known_origins WHERE seen_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+                    SELECT user_id, network FROM known_origins WHERE seen_at < $1 LIMIT $2
+                        FOR UPDATE SKIP LOCKED) AS old
                 WHERE known_origins.user_id = old.user_id AND known_origins.network = old.network
                 """, [date, limit])
         )[0].changedCount

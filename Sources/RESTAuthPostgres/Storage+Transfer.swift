@@ -12,7 +12,8 @@ extension PostgresStorage: TransferableStorage {
             Statement("SELECT source FROM unfinished_transfer"),
             Statement(
                 """
-                INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer) AND \(isEmpty)
+                INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer)
+                    AND \(isEmpty)
                 """, [source]))
         if let marked: String = try rows[1].first?["source"] {
             return marked == source ? .admitted : .filledFrom(marked)
@@ -60,7 +61,8 @@ extension PostgresStorage: TransferableStorage {
     package func counters() async throws -> TransferCounters {
         let row = try await read(
             """
-            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id, last_number
+            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id,
+                last_number
             FROM revocation_counter
             """
         ).first

@@ -71,10 +71,14 @@ extension PostgresStorage {
                 "user_id = $2 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, present], at: now),
             Statement(
                 """
-                UPDATE users SET password_hash = $1, password_changed_at = $4, password_version = password_version + 1 WHERE \(isPresent)
+                UPDATE users SET password_hash = $1, password_changed_at = $4, password_version = password_version + 1
+                    WHERE \(isPresent)
                 """, [hash, id, present, now]),
             Statement(
-                "DELETE FROM known_origins WHERE user_id = $1 AND EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2)",
+                """
+                DELETE FROM known_origins WHERE user_id = $1 AND EXISTS
+                    (SELECT FROM users WHERE id = $1 AND password_hash = $2)
+                """,
                 [id, hash]),
             Self.deletingThrottles(ofUsers: "id = $1 AND password_hash = $2", [id, hash]),
         ]
@@ -109,7 +113,8 @@ extension PostgresStorage {
             Statement(Self.lockUser, [id]),
             Statement(
                 """
-                SELECT coalesce(sum(char_length(role)), 0) + char_length($2) AS length FROM user_roles WHERE user_id = $1 AND role <> $2
+                SELECT coalesce(sum(char_length(role)), 0) + char_length($2) AS length FROM user_roles
+                    WHERE user_id = $1 AND role <> $2
                 """, [id, role]),
             Statement(
                 """
@@ -124,7 +129,8 @@ extension PostgresStorage {
                     """
                     SELECT user_id, role, \(Self.expiry(at: "$3", lifting: "user_id = $1 AND role = $2")) AS expires_at
                     FROM user_roles WHERE user_id = $1 AND role = $2 AND (
-                        SELECT is_refused FROM revocations WHERE user_id = $1 AND role = $2 ORDER BY number DESC LIMIT 1)
+                        SELECT is_refused FROM revocations WHERE user_id = $1 AND role = $2 ORDER BY number DESC
+                            LIMIT 1)
                     """), [id, role, now]))
         guard rows[0].count == 1 else { return (false, nil) }
         try Role.check(totalLength: try rows[1].first?["length"] ?? 0)

@@ -181,7 +181,8 @@ private struct Table: Sendable {
     var selection: String {
         let django = isDjango ? ", is_active, CAST(date_joined AS BLOB) AS date_joined" : ""
         return """
-            SELECT rowid AS row, id, typeof(username) AS name_type, CAST(username AS BLOB) AS name, typeof(\(hash)) AS hash_type,
+            SELECT rowid AS row, id, typeof(username) AS name_type, CAST(username AS BLOB) AS name,
+                typeof(\(hash)) AS hash_type,
                 CAST(\(hash) AS BLOB) AS hash\(django)
             FROM \(quotedName) WHERE rowid > ? ORDER BY rowid LIMIT ?
             """

@@ -113,7 +113,10 @@ package struct SQLiteFile: Sendable {
         guard sources.map({ Self.state(path + $0) }) == before else {
             throw AuthError(
                 .misconfigured,
-                "the database \(path) was written while it was copied: stop what uses it, or back it up where its directory can be written"
+                """
+                the database \(path) was written while it was copied: stop what uses it, or back it up where its \
+                directory can be written
+                """
             )
         }
         let queue = try DatabaseQueue(path: copy, configuration: SQLiteStorage.configuration)
@@ -356,7 +359,10 @@ extension SQLiteFile {
         guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
         throw AuthError(
             .misconfigured,
-            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: \(owner.advice)"
+            """
+            \(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: \
+            \(owner.advice)
+            """
         )
     }
 

@@ -11,7 +11,8 @@ extension SQLiteStorage {
         try await write { database in
             try database.run(
                 """
-                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows) VALUES (?, ?, ?, ?, ?, ?)
+                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows)
+                    VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (follows) DO NOTHING
                 """,
                 [
@@ -49,7 +50,10 @@ extension SQLiteStorage {
     public func deleteSigningKeys(replacedBefore date: Date) async throws {
         try await write { database in
             try database.run(
-                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < ?)",
+                """
+                DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys
+                    WHERE signs_from < ?)
+                """,
                 [date.timeIntervalSince1970])
         }
     }
@@ -58,7 +62,10 @@ extension SQLiteStorage {
 extension Database {
     func signingKeys() throws -> [StoredSigningKey] {
         try rows(
-            "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+            """
+            SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys
+                ORDER BY signs_from, created_at
+            """
         ) { row in
             StoredSigningKey(
                 id: row["id"], algorithm: row["algorithm"], sealed: Array(row["sealed"] as Data),

@@ -146,9 +146,9 @@ struct Server {
         if limit.rlim_cur < rlim_t(settings.maxConnections) {
             logger.warning(
                 """
-                the process may have \(limit.rlim_cur) files open, fewer than max_connections \(settings.maxConnections): \
-                raise that, with LimitNOFILE= in a unit of systemd or --ulimit nofile= of a container, or lower \
-                max_connections
+                the process may have \(limit.rlim_cur) files open, fewer than max_connections \
+                \(settings.maxConnections): raise that, with LimitNOFILE= in a unit of systemd or --ulimit nofile= of \
+                a container, or lower max_connections
                 """)
         }
     }

@@ -23,7 +23,8 @@ import Testing
             ForeignUser(place: .line(3), username: "miguel", passwordHash: secret),
             try ImportableUser(id: 1, name: Username("miguel"), passwordHash: secret, createdAt: .now),
             StoredCredentials(
-                user: User(id: 1, username: "miguel", createdAt: .now, disabledAt: nil), passwordHash: secret, passwordVersion: 1),
+                user: User(id: 1, username: "miguel", createdAt: .now, disabledAt: nil), passwordHash: secret,
+                passwordVersion: 1),
         ]
         for value in values {
             #expect(!shown(value).contains(secret), "\(type(of: value))")

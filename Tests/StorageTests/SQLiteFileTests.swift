@@ -151,7 +151,8 @@ import Testing
                     sql: """
                         INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                         VALUES ('Miguel', 'miguel', 'h', 1, 1);
-                        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, generation, refresh_digest, previous_digest)
+                        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, generation, \
+                        refresh_digest, previous_digest)
                         VALUES ('\(session.id)', 1, 1800000000, 1800000000, 1800600000, 3, x'03', x'02');
                         """)
             }
@@ -240,7 +241,8 @@ import Testing
                 for name in ["Miguel", long, "last"] {
                     try database.execute(
                         sql: """
-                            INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at, legacy_id)
+                            INSERT INTO users (username, canonical_username, password_hash, created_at, \
+                            password_changed_at, legacy_id)
                             VALUES (?1, lower(?1), 'h', 1, 1, ?2)
                             """, arguments: [name, name.utf8.count])
                 }

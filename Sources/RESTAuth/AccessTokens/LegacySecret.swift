@@ -26,8 +26,8 @@ public struct LegacySecret: Sendable {
             throw AuthError(
                 .misconfigured,
                 """
-                the legacy secret is published or easy to guess, so anybody could make tokens for all users who were imported; go without it: \
-                passwords move all the same, and users whose token ends sign in again
+                the legacy secret is published or easy to guess, so anybody could make tokens for all users who were \
+                imported; go without it: passwords move all the same, and users whose token ends sign in again
                 """)
         }
         key = SymmetricKey(data: Data(text.utf8))
@@ -44,9 +44,10 @@ public struct LegacySecret: Sendable {
         throw AuthError(
             .misconfigured,
             """
-            the secret key and legacy_secret are the same: the Flask server's SECRET_KEY is given as legacy_secret only, and this server has a \
-            secret of its own; take SECRET_KEY out of the environment, or give another (openssl rand -base64 32); a database that was made with \
-            it changes over with the other as SECRET_KEY and this one as SECRET_KEY_PREVIOUS
+            the secret key and legacy_secret are the same: the Flask server's SECRET_KEY is given as legacy_secret \
+            only, and this server has a secret of its own; take SECRET_KEY out of the environment, or give another \
+            (openssl rand -base64 32); a database that was made with it changes over with the other as SECRET_KEY and \
+            this one as SECRET_KEY_PREVIOUS
             """)
     }
 

@@ -120,7 +120,10 @@ extension SigningKey {
         }
         throw AuthError(
             .misconfigured,
-            "the signing keys in the database were encrypted under another secret key; start with the secret that was in use before"
+            """
+            the signing keys in the database were encrypted under another secret key; start with the secret that was \
+            in use before
+            """
         )
     }
 

@@ -87,7 +87,10 @@ public actor CommaSeparatedUsers: UserSource {
             return .unreadable(
                 place, id: id,
                 reason:
-                    "there are \(record.fields.count) fields, and \(columns.count) in the header; one with \(records.mark) stands in quotes"
+                    """
+                    there are \(record.fields.count) fields, and \(columns.count) in the header; one with \
+                    \(records.mark) stands in quotes
+                    """
             )
         }
         do {

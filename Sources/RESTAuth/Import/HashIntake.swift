@@ -42,8 +42,8 @@ public struct HashIntake: Sendable {
             throw ImportRefusal(
                 kind: .weakHash,
                 reason: """
-                    the password hash (\(hash.origin)) is so fast that whoever has a copy guesses most passwords from it; \
-                    --accept-weak-hashes takes it, inside an Argon2id hash
+                    the password hash (\(hash.origin)) is so fast that whoever has a copy guesses most passwords from \
+                    it; --accept-weak-hashes takes it, inside an Argon2id hash
                     """)
         }
         guard pepper == nil || !hash.hasPepper else {

@@ -58,7 +58,10 @@ package struct FileExposure: Sendable, Equatable {
         switch kind {
         case .none: nil
         case .mounted:
-            "it is mounted there, so change that where it comes from: defaultMode: 0440 with fsGroup in Kubernetes, uid and mode: 0400 in Compose, Swarm and Podman"
+            """
+            it is mounted there, so change that where it comes from: defaultMode: 0440 with fsGroup in Kubernetes, uid \
+            and mode: 0400 in Compose, Swarm and Podman
+            """
         case .others: "take that away with: \(owning)chmod 600 \(path)"
         }
     }

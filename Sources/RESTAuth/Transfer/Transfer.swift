@@ -67,7 +67,9 @@ package struct Transfer: Sendable {
         case .filledFrom(let other):
             throw AuthError(
                 .misconfigured,
-                "\(target.transferName) is partly filled from \(other); go on from there, or name a database that is new"
+                """
+                \(target.transferName) is partly filled from \(other); go on from there, or name a database that is new
+                """
             )
         }
     }
@@ -143,7 +145,10 @@ package struct Transfer: Sendable {
         try await target.deleteAllRows()
         return AuthError(
             .misconfigured,
-            "\(source.transferName) was written to while it was copied, so the copy was thrown away: stop its servers and repeat the command"
+            """
+            \(source.transferName) was written to while it was copied, so the copy was thrown away: stop its servers \
+            and repeat the command
+            """
         )
     }
 

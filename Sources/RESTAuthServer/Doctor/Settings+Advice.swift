@@ -74,7 +74,9 @@ extension Settings {
             findings.append(
                 .dangerous(
                     .tlsCertificate, "passwords travel in the clear to \(address)",
-                    "set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
+                    """
+                    set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies
+                    """
                 ))
         }
         return findings
@@ -94,7 +96,10 @@ extension Settings {
             findings.append(
                 .dangerous(
                     .trustedProxies,
-                    "public_url is https and this server speaks http, so a proxy stands in front and none is named: all clients count as one network",
+                    """
+                    public_url is https and this server speaks http, so a proxy stands in front and none is named: all \
+                    clients count as one network
+                    """,
                     "set --trusted-proxies to the proxy's address"))
         }
         if trustedProxies.contains(where: \.isEverybody) {
@@ -109,7 +114,10 @@ extension Settings {
             findings.append(
                 .dangerous(
                     .socketMode,
-                    "every user of this machine may connect to \(path) and is a trusted proxy, so each may claim any address",
+                    """
+                    every user of this machine may connect to \(path) and is a trusted proxy, so each may claim any \
+                    address
+                    """,
                     "set --socket-mode 0660, and --socket-group to the proxy's group"))
         }
         return findings

@@ -40,7 +40,10 @@ extension Settings {
         let (memory, time) = (costly.map(\.memoryKiB).max() ?? 0, costly.map(\.milliseconds).max() ?? 0)
         return .wrong(
             Setting.passwordHashTimeLimit.rawValue,
-            "\(costly.count) of \(condition.hashSample.count) users who were looked at have hashes beyond the limits, and cannot sign in",
+            """
+            \(costly.count) of \(condition.hashSample.count) users who were looked at have hashes beyond the limits, \
+            and cannot sign in
+            """,
             "set --password-hash-memory-limit \(memory) and --password-hash-time-limit \(time), or more")
     }
 
@@ -58,7 +61,10 @@ extension Settings {
         guard abs(offset) >= 2 else { return nil }
         return .dangerous(
             "clock",
-            "the database's clock is \(abs(offset)) seconds \(offset > 0 ? "ahead of" : "behind") this machine's: what one node refuses, another may take",
+            """
+            the database's clock is \(abs(offset)) seconds \(offset > 0 ? "ahead of" : "behind") this machine's: what \
+            one node refuses, another may take
+            """,
             "set both by NTP")
     }
 
@@ -80,8 +86,14 @@ extension Settings {
         guard !condition.unsafeSettings.isEmpty else { return nil }
         return .dangerous(
             "database",
-            "the database runs with \(condition.unsafeSettings.joined(separator: ", ")): after a power cut users, or the end of sessions, may be lost",
-            "turn that on again: ALTER SYSTEM RESET for fsync and full_page_writes, ALTER DATABASE … RESET for synchronous_commit"
+            """
+            the database runs with \(condition.unsafeSettings.joined(separator: ", ")): after a power cut users, or \
+            the end of sessions, may be lost
+            """,
+            """
+            turn that on again: ALTER SYSTEM RESET for fsync and full_page_writes, ALTER DATABASE … RESET for \
+            synchronous_commit
+            """
         )
     }
 

@@ -46,8 +46,8 @@ extension Settings {
         throw AuthError(
             .misconfigured,
             """
-            the process may have \(limit.rlim_max) files open, and needs \(least) without any connection: raise that with \
-            LimitNOFILE= in a unit of systemd, --ulimit nofile= of a container or ulimit -n in a shell
+            the process may have \(limit.rlim_max) files open, and needs \(least) without any connection: raise that \
+            with LimitNOFILE= in a unit of systemd, --ulimit nofile= of a container or ulimit -n in a shell
             """)
     }
 
@@ -58,7 +58,10 @@ extension Settings {
         guard limit < needed else { return nil }
         return .slow(
             "memory",
-            "the process may use \(limit >> 20) MiB, and hashing \(hashingThreads) passwords at once can take \(hashing >> 20) MiB",
+            """
+            the process may use \(limit >> 20) MiB, and hashing \(hashingThreads) passwords at once can take \
+            \(hashing >> 20) MiB
+            """,
             "give it \(needed >> 20) MiB, or lower --hashing-threads or --password-hash-memory-limit")
     }
 
@@ -68,7 +71,10 @@ extension Settings {
         let count = cores == cores.rounded() ? "\(Int(cores))" : "\(cores)"
         return .slow(
             Setting.hashingThreads.rawValue,
-            "\(hashingThreads) passwords are hashed at once on \(count) processors, so hashing takes longer and what answers tokens waits for it",
+            """
+            \(hashingThreads) passwords are hashed at once on \(count) processors, so hashing takes longer and what \
+            answers tokens waits for it
+            """,
             "set --hashing-threads \(Int(max(cores.rounded(.up), 1)))")
     }
 

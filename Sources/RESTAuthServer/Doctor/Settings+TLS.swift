@@ -35,7 +35,10 @@ extension Settings {
         guard !isCovered else { return nil }
         return .wrong(
             file,
-            "the certificate \(file) is for \((names + addresses).joined(separator: ", ")), and clients are told to use \(host)",
+            """
+            the certificate \(file) is for \((names + addresses).joined(separator: ", ")), and clients are told to use \
+            \(host)
+            """,
             "get one for \(host), or correct public_url")
     }
 
