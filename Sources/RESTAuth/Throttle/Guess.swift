@@ -35,9 +35,9 @@ package struct AdmittedGuess: Sendable {
     var isFromKnownOrigin: Bool { knownSince != nil }
 
     /// The limits that count the guess when it is wrong, in the order in which they are counted:
-    /// the account, then the network and the larger blocks. No two guesses wait for each other in a
-    /// fixed order, and a guess that is refused in a small network is not counted in the larger
-    /// ones.
+    /// the account, then the network and the larger blocks. The order is fixed, so that no two
+    /// guesses wait for each other, and a guess that is refused in a small network is not counted
+    /// in the larger ones.
     func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
         var limits: [(ThrottleSubject, ThrottleLimit)] = []
         if let name = guess.name {
