@@ -136,6 +136,7 @@ let package = Package(
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
                 .target(name: "CLinux", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -209,7 +210,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "Crypto", package: "swift-crypto"),
+                "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: testSettings),

@@ -16,14 +16,28 @@ package struct ImmediateRoutes: Sendable {
         now = auth.configuration.now
     }
 
+    /// The routes that are answered so, by number.
+    package enum Route: Int, CaseIterable, Sendable {
+        case alive, resource, verify, verifyBelow
+
+        /// As the router has it.
+        package var pattern: String {
+            switch self {
+            case .alive: "/health/live"
+            case .resource: "/api/resource"
+            case .verify: "/api/verify"
+            case .verifyBelow: "/api/verify/**"
+            }
+        }
+    }
+
     /// A 200 that nobody may keep, without the fields that all answers have.
     package struct Answer: Sendable {
-        /// The route's pattern.
-        package let route: String
+        package let route: Route
         package let fields: HTTPFields
         package let body: [UInt8]
 
-        fileprivate init(route: String, fields: HTTPFields, body: [UInt8] = []) {
+        fileprivate init(route: Route, fields: HTTPFields, body: [UInt8] = []) {
             self.route = route
             var fields = fields
             fields[.cacheControl] = "no-store"
@@ -39,7 +53,7 @@ package struct ImmediateRoutes: Sendable {
             requirements.allSatisfy({ (try? $0.check(identity, at: now())) != nil })
         else { return nil }
         return Answer(
-            route: isBelow ? "/api/verify/**" : "/api/verify", fields: VerifyRoutes.fields(for: identity))
+            route: isBelow ? .verifyBelow : .verify, fields: VerifyRoutes.fields(for: identity))
     }
 
     package func answer(to request: HTTPRequest) -> Answer? {
@@ -49,7 +63,7 @@ package struct ImmediateRoutes: Sendable {
         else { return nil }
         if path.equals("/health/live") {
             return Answer(
-                route: "/health/live", fields: [.contentType: "application/json"], body: HealthRoutes.alive.bytes)
+                route: .alive, fields: [.contentType: "application/json"], body: HealthRoutes.alive.bytes)
         }
         guard path.equals("/api/resource") || path.isVerifyPath,
             case .token(let token)? = try? AuthorizationHeader.credentials(in: request.headerFields),
@@ -57,7 +71,7 @@ package struct ImmediateRoutes: Sendable {
         else { return nil }
         if path.isVerifyPath { return verified(identity, path) }
         return Answer(
-            route: "/api/resource", fields: [.contentType: "application/json"],
+            route: .resource, fields: [.contentType: "application/json"],
             body: ResourceRoutes.greeting(for: identity).bytes)
     }
 }

@@ -13,6 +13,7 @@ public struct PostgresStorage: Storage {
     let pool: ConnectionPool
     let configuration: PostgresConfiguration
     let counting = CountingRounds()
+    private let metrics = StorageMetrics()
     /// Where it is, without a password.
     package let transferName: String
     /// What a statement that logs revocations says beside, so that other nodes hear of them.
@@ -98,7 +99,7 @@ extension PostgresStorage {
     /// The rows of one statement that changes nothing.
     func read(_ sql: String, _ parameters: [any PostgresParameter] = []) async throws -> Rows {
         do {
-            return try await pool.read(Statement(sql, parameters))
+            return try await metrics.measure(.read) { try await pool.read(Statement(sql, parameters)) }
         } catch {
             throw Self.unavailable(error)
         }
@@ -114,7 +115,9 @@ extension PostgresStorage {
 
     func write(_ statements: [Statement], isRepeatable: Bool = false) async throws -> [Rows] {
         do {
-            return try await pool.write(statements, isRepeatable: isRepeatable)
+            return try await metrics.measure(.write) {
+                try await pool.write(statements, isRepeatable: isRepeatable)
+            }
         } catch {
             throw Self.unavailable(error)
         }
@@ -123,6 +126,7 @@ extension PostgresStorage {
     static func unavailable(_ error: any Error) -> any Error {
         // For the verb to say what it means.
         if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }
+        StorageMetrics.countError()
         let answer = AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
         switch error as? PostgresError {
         case .refused(.diskFull, _):

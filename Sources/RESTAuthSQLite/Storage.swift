@@ -23,6 +23,7 @@ public struct SQLiteStorage: Storage {
     /// Whether the file was made when this was opened.
     private let isNew: Bool
     private let writer: GroupCommit
+    private let metrics = StorageMetrics()
 
     /// Opens the file at `path` and brings its schema up to date.
     /// - Parameters:
@@ -251,7 +252,7 @@ extension SQLiteStorage {
     /// snapshot all the same; two would not be.
     func read<Value>(_ value: (Database) throws -> Value) throws -> Value {
         do {
-            return try database.unsafeRead(value)
+            return try metrics.measure(.read) { try database.unsafeRead(value) }
         } catch let error as DatabaseError {
             throw Self.unavailable(error)
         }
@@ -260,13 +261,14 @@ extension SQLiteStorage {
     /// Writes all or nothing, on the one thread that writes; on disk when it returns.
     func write<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
-            return try await writer.write(updates)
+            return try await metrics.measure(.write) { try await writer.write(updates) }
         } catch let error as DatabaseError {
             throw Self.unavailable(error)
         }
     }
 
     static func unavailable(_ error: DatabaseError) -> AuthError {
+        StorageMetrics.countError()
         switch error.resultCode {
         case .SQLITE_FULL: Shortage.noticeDisk()
         // The index of the log is a file as well, and no write but its size.

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -40,25 +41,36 @@ struct Server {
         InheritedSockets.forget()
         let sockets = try inherited.map { ListeningSockets($0) } ?? ListeningSockets(settings)
         defer { sockets.close() }
+        let metricsSockets = try ListeningSockets(metricsOf: settings)
+        defer { metricsSockets?.close() }
         try settings.refuseCookieInTheClear(at: sockets.addresses)
         raiseFileLimit(logger)
+        // Before anything is made that measures.
+        let registry = metricsSockets.map { _ in MetricRegistry() }
+        if let registry { MetricsSystem.bootstrap(registry) }
         let auth = try await settings.openAuthWhenThere(logger, manager)
         warn(logger, sockets)
         for missing in try await auth.missingPeppers() { logger.warning("\(missing.text)") }
         let isNameTaken = (try? await auth.users.find(named: Banner.username)) != nil
 
+        let router = router(auth)
+        // Files of the database, and of what is read or written for a moment; of the metrics' port.
+        let reservedFiles = settings.databaseConnections + 16 + (registry == nil ? 0 : MetricsService.files)
+        let connections = ConnectionCount(limit: settings.maxConnections, reserve: reservedFiles)
         let completion = Completion(
             log: RequestLog(sink: sink),
             proxies: ForwardedFields(trusted: settings.trustedProxies, family: settings.forwardedFields),
-            isSecure: certificate != nil)
+            isSecure: certificate != nil,
+            metrics: registry.map { requestMetrics($0, router, connections) })
         let service = HTTPService(
             makeChannel: channelMaker(certificate, immediate: ImmediateRoutes(auth: auth), completion),
-            sockets: sockets, maxConnections: settings.maxConnections,
-            // Those of the database, and of what is read or written for a moment.
-            reservedFiles: settings.databaseConnections + 16,
-            router: router(auth).buildResponder(), completion: completion, logger: logger,
+            sockets: sockets, connections: connections, router: router.buildResponder(), completion: completion,
+            logger: logger,
             onServerRunning: {
-                Banner(settings: settings, addresses: sockets.addresses, isNameTaken: isNameTaken).show()
+                Banner(
+                    settings: settings, addresses: sockets.addresses,
+                    metricsAddresses: metricsSockets?.addresses ?? [], isNameTaken: isNameTaken
+                ).show()
                 manager.ready("serving")
             })
         let reload = await Reload(
@@ -67,8 +79,10 @@ struct Server {
             sink: sink, manager: manager, logger: logger)
         let supervised = Supervised(manager: manager, loops: HTTPService.loops)
         let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)
+        let metrics = registry.flatMap { registry in metricsSockets.map { metricsService(registry, $0) } }
         var group = ServiceGroupConfiguration(
-            services: auth.services + [reload, service, limit, supervised],
+            // What is first is stopped last: a server that stops can be watched.
+            services: [metrics].compactMap(\.self) + auth.services + [reload, service, limit, supervised],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
         do {
@@ -78,6 +92,22 @@ struct Server {
             throw error
         }
         logger.info("stopped")
+    }
+
+    private func requestMetrics(
+        _ registry: MetricRegistry, _ router: Router<ServerContext>, _ connections: ConnectionCount
+    ) -> RequestMetrics {
+        let process = ProcessReadings()
+        registry.read { process.values() }
+        registry.read { [(MetricFamily.connections, Double(connections.open))] }
+        registry.gauge(MetricFamily.connectionLimit)?.set(Int64(connections.limit))
+        registry.gauge(MetricFamily.buildInfo, [("version", RESTAuthCommand.version)])?.set(Int64(1))
+        return RequestMetrics(registry, endpoints: router.routes.map { ($0.method, $0.path.description) })
+    }
+
+    private func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
+        MetricsService(
+            registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits)
     }
 
     private func router(_ auth: Auth) -> Router<ServerContext> {
@@ -101,9 +131,7 @@ struct Server {
     private func channelMaker(
         _ certificate: CertificateInUse?, immediate: ImmediateRoutes, _ completion: Completion
     ) -> HTTPService.ChannelMaker {
-        let limits = ConnectionLifetime.Limits(
-            idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
-            shutdown: .seconds(Int64(settings.shutdownTimeout)))
+        let limits = connectionLimits
         let (headLimits, bodyLimit) = (settings.headLimits, settings.bodyLimit)
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
@@ -128,6 +156,12 @@ struct Server {
                 },
                 limits: limits)
         }
+    }
+
+    private var connectionLimits: ConnectionLifetime.Limits {
+        ConnectionLifetime.Limits(
+            idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
+            shutdown: .seconds(Int64(settings.shutdownTimeout)))
     }
 
     /// Until there are services to be stopped: the first process of a container is sent no signal

@@ -1,4 +1,5 @@
 public import Foundation
+import Metrics
 import Synchronization
 
 /// The door to the ring of signing keys: publish, rotate, list.
@@ -72,6 +73,9 @@ public final class SigningKeys: Sendable {
     private let tokenType: AccessTokenType
     private let rotationInterval: TimeInterval
     private let now: @Sendable () -> Date
+    private let count = Gauge(label: "rest_auth_signing_keys")
+    private let firstUse = Gauge(label: "rest_auth_signing_key_first_use_timestamp_seconds")
+    private let rotation = Gauge(label: "rest_auth_signing_key_rotation_timestamp_seconds")
 
     /// Loads the keys from the storage; makes the first one when there is none.
     /// - Throws: `misconfigured` when they were encrypted under none of `secrets`.
@@ -367,5 +371,14 @@ public final class SigningKeys: Sendable {
             if isChanged { verification.replace(with: keys.map(\.key.publicKey)) }
             verification.confirm(at: start)
         }
+        measure(keys)
+    }
+
+    private func measure(_ keys: [Loaded]) {
+        count.record(keys.count)
+        guard let signing = Self.signing(keys, at: now()), let newest = keys.last else { return }
+        firstUse.record(signing.stored.signsFrom.timeIntervalSince1970)
+        let next = newest.stored.signsFrom
+        rotation.record((next > now() ? next : next.addingTimeInterval(rotationInterval)).timeIntervalSince1970)
     }
 }

@@ -108,10 +108,13 @@ private final class Desk: Sendable {
 
     private let depth = Meter(label: "rest_auth_hashing_queue_depth")
     private let wait = Metrics.Timer(label: "rest_auth_hashing_wait_seconds")
+    private let running = Meter(label: "rest_auth_hashing_running")
+    private let refused = Counter(label: "rest_auth_hashing_refused_total")
     private let cancelled = Counter(label: "rest_auth_hashing_cancelled_total")
 
     init(threads: Int, capacity: Int) {
         state = Mutex(State(queue: HashingQueue(capacity: capacity), idleThreads: threads))
+        Gauge(label: "rest_auth_hashing_threads").record(threads)
     }
 
     private enum Fate {
@@ -132,10 +135,10 @@ private final class Desk: Sendable {
             available.signal()
             return false
         case .queued(.refused):
-            job.finish(.refused)
+            refuse(job)
             return false
         case .queued(.admittedInstead(of: let evicted)):
-            evicted.finish(.refused)
+            refuse(evicted)
             return true
         case .queued(.admitted):
             depth.increment()
@@ -158,11 +161,22 @@ private final class Desk: Sendable {
             guard var job = state.withLock({ $0.handedOver.popFirst() }) else { return }
             while true {
                 wait.record(duration: .now - job.start)
-                job.finish(.now > job.deadline ? .refused : .run)
+                if .now > job.deadline {
+                    refuse(job)
+                } else {
+                    running.increment()
+                    job.finish(.run)
+                    running.decrement()
+                }
                 guard let next = next() else { break }
                 job = next
             }
         }
+    }
+
+    private func refuse(_ job: HashingJob) {
+        refused.increment()
+        job.finish(.refused)
     }
 
     private func next() -> HashingJob? {

@@ -1,4 +1,5 @@
 package import Foundation
+import Metrics
 import Synchronization
 
 /// Which live tokens are refused, in memory, so that a verified token costs no look into the
@@ -33,6 +34,8 @@ public final class Revocations: Sendable {
     }
 
     private let state = Mutex(State())
+    private let count = Gauge(label: "rest_auth_revocations")
+    private let readAt = Gauge(label: "rest_auth_revocations_read_timestamp_seconds")
     /// For how long after a look at the log the set is believed.
     package let bound: Duration
 
@@ -63,12 +66,14 @@ public final class Revocations: Sendable {
     /// Takes lines of the log in any order: for each subject the highest number counts.
     package func apply(_ lines: [Revocation]) {
         guard !lines.isEmpty else { return }
-        state.withLock { state in
+        let held = state.withLock { state in
             for line in lines where line.number > state.entries[line.subject]?.number ?? .min {
                 state.entries[line.subject] = Entry(
                     number: line.number, isRefused: line.isRefused, expiresAt: line.expiresAt)
             }
+            return state.entries.count
         }
+        count.record(held)
     }
 
     /// Takes the lines of sessions that this process has just ended, and records each end.
@@ -88,10 +93,15 @@ public final class Revocations: Sendable {
     /// Notes that every line committed before `instant` has been applied.
     package func confirm(at instant: ContinuousClock.Instant) {
         state.withLock { $0.confirmedAt = instant }
+        readAt.record(Date.now.timeIntervalSince1970 - (ContinuousClock.now - instant) / .seconds(1))
     }
 
     /// Forgets the lines that have expired, and with them every token that they concern.
     package func forget(expiredBefore date: Date) {
-        state.withLock { state in state.entries = state.entries.filter { $0.value.expiresAt >= date } }
+        let held = state.withLock { state in
+            state.entries = state.entries.filter { $0.value.expiresAt >= date }
+            return state.entries.count
+        }
+        count.record(held)
     }
 }

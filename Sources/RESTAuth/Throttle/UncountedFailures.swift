@@ -1,4 +1,5 @@
 import Foundation
+import Metrics
 import ServiceLifecycle
 import Synchronization
 
@@ -41,6 +42,7 @@ package final class UncountedFailures: Service {
     private let storage: any Storage
     private let now: @Sendable () -> Date
     private let state = Mutex(State())
+    private let unwritten = Gauge(label: "rest_auth_throttle_unwritten")
 
     /// Subjects of which something that was not compared is kept. What was is always: no more are
     /// compared at once than are hashed and wait for it.
@@ -98,7 +100,10 @@ package final class UncountedFailures: Service {
 
     /// Runs until graceful shutdown: an outage is over without anybody having to guess.
     package func run() async throws {
-        try await every(.seconds(1), "wrong passwords could not be counted") { try await settle() }
+        try await every(.seconds(1), "wrong passwords could not be counted") {
+            defer { unwritten.record(state.withLock { $0.owed.count }) }
+            try await settle()
+        }
     }
 
     /// Writes what is kept. All who call meanwhile get the same outcome.

@@ -12,7 +12,7 @@ extension Settings {
     /// - Parameter address: The first that other machines can reach; `nil` where there is none.
     func advice(reachableAt address: String?) -> [Finding] {
         adviceOnPasswords + adviceOnTheDatabase + (address.map(adviceWhereReachable) ?? []) + adviceOnProxies
-            + adviceOnBrowsers
+            + adviceOnBrowsers + adviceOnMetrics
     }
 
     private var adviceOnPasswords: [Finding] {
@@ -113,6 +113,18 @@ extension Settings {
                     "set --socket-mode 0660, and --socket-group to the proxy's group"))
         }
         return findings
+    }
+
+    private var adviceOnMetrics: [Finding] {
+        guard let metricsPort,
+            let address = (try? metricsAddress.addresses(port: metricsPort))?.first(where: { !$0.isLoopback })
+        else { return [] }
+        return [
+            .dangerous(
+                .metricsHostname,
+                "who reaches \(address.shown) may read how many sign in and fail, and when keys change",
+                "let a firewall or a network of its own admit Prometheus alone")
+        ]
     }
 
     private var adviceOnBrowsers: [Finding] {

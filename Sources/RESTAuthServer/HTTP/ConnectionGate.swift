@@ -11,7 +11,8 @@ final class ConnectionCount: Sendable {
         var waiting: [@Sendable () -> Void] = []
     }
 
-    private let limit: Int
+    /// How many may be.
+    let limit: Int
     /// Whether more would be open if the process might open more files.
     private let isOfFiles: Bool
     private let state = Mutex(State())
@@ -26,6 +27,9 @@ final class ConnectionCount: Sendable {
         self.limit = min(limit, room)
         isOfFiles = room < limit
     }
+
+    /// How many are.
+    var open: Int { state.withLock { $0.open } }
 
     fileprivate func opened() { state.withLock { $0.open += 1 } }
 

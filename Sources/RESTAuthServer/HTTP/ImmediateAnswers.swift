@@ -54,7 +54,9 @@ final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
         head.headerFields[.xContentTypeOptions] = "nosniff"
         head.headerFields[.contentLength] = String(body.readableBytes)
         let mark = completion.mark(request, .next(), from: channel.remoteAddress)
-        completion.complete(&head, to: request, route: answer.route, mark, since: start)
+        completion.complete(
+            &head, to: request, route: answer.route.pattern, completion.metrics?.series(answer.route), mark,
+            since: start)
         return (head, body)
     }
 }

@@ -11,6 +11,8 @@ struct Banner {
 
     let settings: Settings
     let addresses: [SocketAddress]
+    /// Where metrics are; empty where they are not served.
+    let metricsAddresses: [SocketAddress]
     /// Whether there is such a user, whose password is known to nobody here.
     let isNameTaken: Bool
 
@@ -27,12 +29,17 @@ struct Banner {
             rest-auth \(RESTAuthCommand.version) listens on \(listens)
             data      \(settings.database)\(otherFile)
             passwords \(policy)
-            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")
+            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")\(metrics)
             Try it:
             \(suggestions.map { "  \($0)\n" }.joined())
             """
         // Nobody has to read it.
         try? Output.write(text)
+    }
+
+    private var metrics: String {
+        let places = metricsAddresses.map { "http://\($0.shown)\(MetricsAnswers.path)" }
+        return places.isEmpty ? "" : "metrics   \(places.joined(separator: " and "))\n"
     }
 
     /// In the root directory nobody wants it who has counted the slashes.

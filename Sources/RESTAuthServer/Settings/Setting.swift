@@ -63,6 +63,8 @@ package enum Setting: String, CaseIterable {
     case idleTimeout = "idle_timeout"
     case shutdownTimeout = "shutdown_timeout"
     case maxConnections = "max_connections"
+    case metricsPort = "metrics_port"
+    case metricsHostname = "metrics_hostname"
     case logLevel = "log_level"
     case logFormat = "log_format"
     case corsOrigins = "cors_origins"

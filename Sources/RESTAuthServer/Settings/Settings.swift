@@ -60,6 +60,9 @@ struct Settings {
     let idleTimeout: Int
     let shutdownTimeout: Int
     let maxConnections: Int
+    /// `nil` where metrics are not served.
+    let metricsPort: Int?
+    let metricsAddress: ListenAddress
     /// `nil` when nobody said: a server and a command differ in what they say unasked.
     let logLevel: Logger.Level?
     let logFormat: LogSink.Format
@@ -84,7 +87,7 @@ struct Settings {
     /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
     init(_ source: SettingsSource) throws {
         let read = SettingsReader(source: source)
-        listenAddress = try read.listenAddress()
+        listenAddress = try read.listenAddress(.hostname)
         port = try read.number(.port, in: 0...65535) ?? 5000
         socketMode = try read.socketMode()
         socketGroup = try read.socketGroup()
@@ -139,6 +142,8 @@ struct Settings {
         idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
         shutdownTimeout = try read.number(.shutdownTimeout, in: 1...3600) ?? 5
         maxConnections = try read.number(.maxConnections, in: 1...1_000_000) ?? 10_000
+        metricsPort = try read.number(.metricsPort, in: 1...65535)
+        metricsAddress = try read.metricsAddress()
         logLevel = try read.choice(.logLevel)
         logFormat = try read.choice(.logFormat) ?? .text
         corsOrigins = try read.corsOrigins()
@@ -160,6 +165,14 @@ struct Settings {
                 \(source[.refreshTokenCookieSecure]?.place ?? "") is no, which is for http://localhost alone, and \
                 \(obstacle): take it out
                 """)
+        }
+        if metricsPort == port, port != 0 {
+            if case .unixSocket = listenAddress {
+            } else {
+                throw AuthError(
+                    .misconfigured,
+                    "\(source[.metricsPort]?.place ?? "") is \(port), which is the port of the server: choose another")
+            }
         }
         if http2Cleartext, tls != nil {
             throw AuthError(
@@ -283,6 +296,7 @@ struct Settings {
         [
             (Setting.tlsCertificate.rawValue, { _ = try tls?.configuration() }),
             (Setting.hostname.rawValue, { try ListeningSockets.rehearse(self) }),
+            (Setting.metricsPort.rawValue, { try ListeningSockets.rehearseMetrics(self) }),
             (Setting.breachedPasswords.rawValue, { _ = try openBreachedPasswords(checksContents: true) }),
             ("settings", { try authConfiguration.validate() }),
             (Setting.databaseURL.rawValue, { try await rehearseOpening() }),

@@ -216,6 +216,13 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Connections open at once (10000).", valueName: "count"))
     var maxConnections: String?
 
+    @Option(help: ArgumentHelp("Serve metrics for Prometheus on this port (none).", valueName: "port"))
+    var metricsPort: String?
+
+    @Option(
+        help: ArgumentHelp("Address to serve metrics on, * for every one (127.0.0.1).", valueName: "address"))
+    var metricsHostname: String?
+
     @Option(
         help: ArgumentHelp(
             "Least level that is logged (info).", valueName: "trace|debug|info|notice|warning|error|critical"))
@@ -283,6 +290,7 @@ struct SettingsOptions: ParsableArguments {
             .headLimit: headLimit, .verifyHeadLimit: verifyHeadLimit,
             .bodyLimit: bodyLimit, .requestTimeout: requestTimeout,
             .idleTimeout: idleTimeout, .shutdownTimeout: shutdownTimeout, .maxConnections: maxConnections,
+            .metricsPort: metricsPort, .metricsHostname: metricsHostname,
             .logLevel: logLevel, .logFormat: logFormat, .corsOrigins: corsOrigins, .trustedProxies: trustedProxies,
             .forwardedFields: forwardedFields, .http2Cleartext: http2Cleartext,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,

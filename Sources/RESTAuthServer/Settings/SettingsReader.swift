@@ -54,13 +54,21 @@ struct SettingsReader {
 
     // MARK: Settings with rules of their own
 
-    func listenAddress() throws -> ListenAddress {
-        guard let found = source[.hostname] else { return .host("127.0.0.1") }
+    func listenAddress(_ setting: Setting) throws -> ListenAddress {
+        guard let found = source[setting] else { return .host("127.0.0.1") }
         do {
             return try ListenAddress(found.value)
         } catch {
-            throw wrong(found, error.reason)
+            throw wrong(found, error.reason.replacing(Setting.hostname.flag, with: setting.flag))
         }
+    }
+
+    func metricsAddress() throws -> ListenAddress {
+        let address = try listenAddress(.metricsHostname)
+        if case .unixSocket = address, let found = source[.metricsHostname] {
+            throw wrong(found, "is a unix-domain socket, which Prometheus cannot read: write an address")
+        }
+        return address
     }
 
     func socketMode() throws -> mode_t {
