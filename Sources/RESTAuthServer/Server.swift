@@ -102,12 +102,13 @@ struct Server {
         registry.read { [(MetricFamily.connections, Double(connections.open))] }
         registry.gauge(MetricFamily.connectionLimit)?.set(Int64(connections.limit))
         registry.gauge(MetricFamily.buildInfo, [("version", RESTAuthCommand.version)])?.set(Int64(1))
-        return RequestMetrics(registry, endpoints: router.routes.map { ($0.method, $0.path.description) })
+        return RequestMetrics(registry, routes: router.routes.map(\.path.description))
     }
 
     private func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
         MetricsService(
-            registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits)
+            registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits,
+            bodyLimit: settings.bodyLimit)
     }
 
     private func router(_ auth: Auth) -> Router<ServerContext> {

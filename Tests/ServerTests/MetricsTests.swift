@@ -66,6 +66,8 @@ import Testing
         #expect(count("/api/resource", "GET", "4xx") == 1)
         #expect(count("/api/users/{id}", "GET", "2xx") == 1)
         #expect(count("-", "GET", "4xx") == 1)
+        try await server.send("PROPFIND", "/api/resource")
+        #expect(try await metrics(port).contains { $0.contains(#"{route="/api/resource",method="-",status="4xx""#) })
         #expect(count("/api/resource", "GET", "5xx") == nil)
     }
 
@@ -194,7 +196,7 @@ import Testing
         ("GET", "/", 404), ("GET", "/metrics/", 404), ("GET", "/metricss", 404), ("GET", "/METRICS", 404),
         ("GET", "/api/resource", 404), ("GET", "/health/live", 404), ("GET", "//metrics", 404),
         ("GET", "/%6Detrics", 404), ("POST", "/metrics", 405), ("DELETE", "/metrics", 405),
-        ("OPTIONS", "/metrics", 405), ("PUT", "/metrics", 405), ("BREW", "/metrics", 405), ("POST", "/", 404),
+        ("OPTIONS", "/metrics", 405), ("PUT", "/metrics", 405), ("PROPFIND", "/metrics", 405), ("POST", "/", 404),
     ])
     func nothingElseIsServed(method: String, path: String, status: Int) async throws {
         let port = try await Self.shared()
@@ -222,7 +224,8 @@ import Testing
 
     @Test func aBodyOrALargeHeadIsRefused() async throws {
         let port = try await Self.shared()
-        let body = try await HTTPConnection(port: port).send("GET", "/metrics", body: "x")
+        let body = try await HTTPConnection(port: port)
+            .send("GET", "/metrics", body: String(repeating: "a", count: 65537))
         #expect(body.code == "content_too_large")
         let head = try await HTTPConnection(port: port)
             .send("GET", "/metrics", headers: ["X-Filler: " + String(repeating: "a", count: 100_000)])
@@ -252,7 +255,9 @@ import Testing
     // MARK: Bounds
 
     @Test func whoSendsNoRequestIsCutOff() async throws {
-        let (_, port) = try await started(["--request-timeout", "1", "--idle-timeout", "1"])
+        let (server, port) = try await started(["--request-timeout", "1", "--idle-timeout", "1"])
+        // Which ends with the last who holds it.
+        defer { withExtendedLifetime(server) {} }
         let silent = try await HTTPConnection(port: port)
         #expect(await silent.isEnded())
         let slow = try await HTTPConnection(port: port)
@@ -264,7 +269,9 @@ import Testing
     }
 
     @Test func connectionsAreBounded() async throws {
-        let (_, port) = try await started()
+        let (server, port) = try await started()
+        // Which ends with the last who holds it.
+        defer { withExtendedLifetime(server) {} }
         var connections: [HTTPConnection] = []
         for _ in 0..<16 {
             connections.append(try await HTTPConnection(port: port))
@@ -328,7 +335,9 @@ import Testing
     }
 
     @Test func aPortThatIsTakenIsSaidBeforeAnythingIsMade() async throws {
-        let (_, port) = try await started()
+        let (server, port) = try await started()
+        // Which ends with the last who holds it.
+        defer { withExtendedLifetime(server) {} }
         let directory = try TemporaryDirectory()
         let outcome = try await runCommand(
             ["serve", "--port", "\(try FreePort.next())", "--metrics-port", "\(port)"], directory: directory)

@@ -19,9 +19,18 @@ struct ExpositionText {
         return Int64(exactly: value).map { "\($0)" } ?? "\(value)"
     }
 
-    /// Without what would end the line.
-    fileprivate static func escaped(_ text: String) -> String {
-        text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+    /// Without what would end the line. As bytes, because CR and LF are one character of Swift's.
+    fileprivate static func escaped(_ text: String, quotes: Bool = false) -> String {
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): bytes += #"\\"#.utf8
+            case UInt8(ascii: "\n"): bytes += #"\n"#.utf8
+            case UInt8(ascii: "\"") where quotes: bytes += #"\""#.utf8
+            default: bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -32,7 +41,7 @@ struct LabelText: Hashable, Comparable, Sendable {
     /// - Parameter labels: names and values; a name is one of the ``MetricFamily``'s.
     init(_ labels: [(String, String)]) {
         text = labels.map { name, value in
-            "\(name)=\"\(ExpositionText.escaped(value).replacing("\"", with: "\\\""))\""
+            "\(name)=\"\(ExpositionText.escaped(value, quotes: true))\""
         }.joined(separator: ",")
     }
 

@@ -13,6 +13,7 @@ struct MetricsService: Service {
     let sockets: ListeningSockets
     let limits: ConnectionLifetime.Limits
     let headLimits: HeadLimits
+    let bodyLimit: Int
 
     /// Connections at once; one Prometheus has one.
     static let maxConnections = 16
@@ -75,7 +76,8 @@ struct MetricsService: Service {
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoderLimits)
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
         try pipeline.addHandlers([
-            ConnectionGuard(requestTimeout: limits.request, headLimits: headLimits, bodyLimit: 0), RequestTurns(),
+            ConnectionGuard(requestTimeout: limits.request, headLimits: headLimits, bodyLimit: bodyLimit),
+            RequestTurns(),
             MetricsAnswers(registry: registry),
         ])
     }

@@ -1,72 +1,88 @@
 import HTTPTypes
 import NIOCore
 import RESTAuthHummingbird
+import Synchronization
 
 /// How long the answers to one route and method took, by class of status.
-struct RequestSeries: Sendable {
-    /// From 1xx to 5xx.
-    private let classes: [HistogramCell?]
+final class RequestSeries: Sendable {
+    private let registry: MetricRegistry
+    private let route: String
+    private let method: String
+    // Made when they are first needed: most routes know few methods, and most methods few classes.
+    private let successful = AtomicLazyReference<HistogramCell>()
+    private let redirected = AtomicLazyReference<HistogramCell>()
+    private let refused = AtomicLazyReference<HistogramCell>()
+    private let failed = AtomicLazyReference<HistogramCell>()
 
     fileprivate init(_ registry: MetricRegistry, route: String, method: String) {
-        classes = (1...5).map { status in
-            registry.histogram(
-                MetricFamily.requestDuration, [("route", route), ("method", method), ("status", "\(status)xx")])
-        }
+        self.registry = registry
+        self.route = route
+        self.method = method
     }
 
     func record(_ status: HTTPResponse.Status, took time: TimeAmount) {
-        let index = status.code / 100 - 1
-        if classes.indices.contains(index) { classes[index]?.recordNanoseconds(time.nanoseconds) }
+        switch status.kind {
+        case .successful: (successful.load() ?? successful.storeIfNil(cell("2xx"))).recordNanoseconds(time.nanoseconds)
+        case .redirection: (redirected.load() ?? redirected.storeIfNil(cell("3xx"))).recordNanoseconds(time.nanoseconds)
+        case .clientError: (refused.load() ?? refused.storeIfNil(cell("4xx"))).recordNanoseconds(time.nanoseconds)
+        case .serverError: (failed.load() ?? failed.storeIfNil(cell("5xx"))).recordNanoseconds(time.nanoseconds)
+        case .informational, .invalid: break
+        }
+    }
+
+    private func cell(_ status: String) -> HistogramCell {
+        registry.histogram(
+            MetricFamily.requestDuration, [("route", route), ("method", method), ("status", status)])
+            ?? HistogramCell()
     }
 }
 
-/// The series of requests, all made before the first one comes.
+/// The series of requests.
 ///
-/// Their labels are the patterns of the router's routes, and methods that are registered; everything
-/// else is "-".
+/// Their labels are the patterns of the router's routes, and the methods that some route answers;
+/// everything else is "-". A look-up finds what was made before the first request came.
 final class RequestMetrics: Sendable {
-    private struct Endpoint: Hashable {
-        let method: String
-        let route: String
+    /// One route, by method.
+    private struct Route: Sendable {
+        private let series: [HTTPRequest.Method: RequestSeries]
+        private let other: RequestSeries
+
+        init(_ registry: MetricRegistry, _ route: String) {
+            series = Dictionary(
+                uniqueKeysWithValues: RequestMetrics.methods.map { method in
+                    (method, RequestSeries(registry, route: route, method: method.rawValue))
+                })
+            other = RequestSeries(registry, route: route, method: RequestMetrics.none)
+        }
+
+        subscript(_ method: HTTPRequest.Method) -> RequestSeries { series[method] ?? other }
     }
 
-    private let matched: [Endpoint: RequestSeries]
-    /// Requests that no route took.
-    private let unmatched: [HTTPRequest.Method: RequestSeries]
-    private let unknown: RequestSeries
-    /// Answers that need no router, by the number of the route.
+    private let routes: [String: Route]
+    private let unmatched: Route
+    /// Answers to `GET` that need no router, by the number of the route.
     private let immediate: [RequestSeries]
     private let inFlight: GaugeCell?
 
+    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
     /// The label of what is not known.
     private static let none = "-"
 
-    init(_ registry: MetricRegistry, endpoints: [(method: HTTPRequest.Method, route: String)]) {
-        matched = Dictionary(
-            endpoints.map { method, route in
-                (
-                    Endpoint(method: method.rawValue, route: route),
-                    RequestSeries(registry, route: route, method: method.rawValue)
-                )
-            }
-        ) { one, _ in one }
-        unmatched = Dictionary(
-            uniqueKeysWithValues: [.get, .head, .post, .put, .patch, .delete, .options].map { method in
-                (method, RequestSeries(registry, route: Self.none, method: method.rawValue))
-            })
-        unknown = RequestSeries(registry, route: Self.none, method: Self.none)
-        immediate = ImmediateRoutes.Route.allCases.map { route in
-            RequestSeries(registry, route: route.pattern, method: HTTPRequest.Method.get.rawValue)
-        }
+    init(_ registry: MetricRegistry, routes patterns: some Sequence<String>) {
+        let routes = Dictionary(uniqueKeysWithValues: Set(patterns).map { ($0, Route(registry, $0)) })
+        self.routes = routes
+        let unmatched = Route(registry, Self.none)
+        self.unmatched = unmatched
+        immediate = ImmediateRoutes.Route.allCases.map { (routes[$0.pattern] ?? unmatched)[.get] }
         inFlight = registry.gauge(MetricFamily.requestsInFlight)
     }
 
-    /// The series of what the router answered; `route` is `nil` where no route took it.
+    /// The series of what the router answered; `nil` for no route.
     func series(_ method: HTTPRequest.Method, _ route: String?) -> RequestSeries {
-        if let route, let series = matched[Endpoint(method: method.rawValue, route: route)] { return series }
-        return unmatched[method] ?? unknown
+        (route.flatMap { routes[$0] } ?? unmatched)[method]
     }
 
+    /// The series of what was answered before the router.
     func series(_ route: ImmediateRoutes.Route) -> RequestSeries { immediate[route.rawValue] }
 
     func began() { inFlight?.increment(by: 1) }
