@@ -94,23 +94,6 @@ struct Server {
         logger.info("stopped")
     }
 
-    private func requestMetrics(
-        _ registry: MetricRegistry, _ router: Router<ServerContext>, _ connections: ConnectionCount
-    ) -> RequestMetrics {
-        let process = ProcessReadings()
-        registry.read { process.values() }
-        registry.read { [(MetricFamily.connections, Double(connections.open))] }
-        registry.gauge(MetricFamily.connectionLimit)?.set(Int64(connections.limit))
-        registry.gauge(MetricFamily.buildInfo, [("version", RESTAuthCommand.version)])?.set(Int64(1))
-        return RequestMetrics(registry, routes: router.routes.map(\.path.description))
-    }
-
-    private func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
-        MetricsService(
-            registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits,
-            bodyLimit: settings.bodyLimit)
-    }
-
     private func router(_ auth: Auth) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
         if !settings.corsOrigins.isEmpty {
@@ -159,7 +142,7 @@ struct Server {
         }
     }
 
-    private var connectionLimits: ConnectionLifetime.Limits {
+    var connectionLimits: ConnectionLifetime.Limits {
         ConnectionLifetime.Limits(
             idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
             shutdown: .seconds(Int64(settings.shutdownTimeout)))

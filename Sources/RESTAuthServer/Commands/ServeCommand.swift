@@ -19,6 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
                   --trusted-proxies unix:
               rest-auth serve --database postgres://rest_auth@db.example.com/auth \\
                   --wait-for-database 60
+              rest-auth serve --metrics-port 9464
             """)
 
     @OptionGroup var options: SettingsOptions
