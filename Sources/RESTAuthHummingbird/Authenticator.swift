@@ -53,8 +53,8 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         var context = context
         do {
             context.identity = try await verifier.identity(
-                of: request, accepting: accepted, from: context.knownClientAddress)
-            for requirement in requirements { try requirement.check(context.identity, at: now()) }
+                of: request, accepting: accepted, by: context.caller(request))
+            for requirement in requirements { try requirement.check(context.identity?.user, at: now()) }
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
@@ -124,14 +124,14 @@ extension Auth {
     /// - Parameters:
     ///   - request: with or without an `Authorization` field.
     ///   - accepted: which credentials are taken.
-    ///   - address: the client's IP address, by which wrong passwords are counted.
+    ///   - caller: who makes the request: wrong passwords are counted by the caller's network.
     /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required`
     ///   when the credentials are of a kind that is not accepted here, `rate_limited`,
     ///   `overloaded`.
     public func authenticate(
-        _ request: Request, accepting accepted: AcceptedCredentials = .any, from address: String? = nil
+        _ request: Request, accepting accepted: AcceptedCredentials = .any, by caller: Caller = .application
     ) async throws -> Identity? {
-        try await login.identity(of: request, accepting: accepted, from: address)
+        try await login.identity(of: request, accepting: accepted, by: caller)
     }
 }
 
@@ -146,22 +146,26 @@ extension CredentialVerifier {
     }
 
     fileprivate func identity(
-        of request: Request, accepting accepted: AcceptedCredentials, from address: String?
+        of request: Request, accepting accepted: AcceptedCredentials, by caller: Caller
     ) async throws -> Identity? {
         guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
         switch credentials {
         case .password where !accepted.contains(.password), .token where !accepted.contains(.token):
             throw AuthError.credentialsRequired
-        default: return try await attempt(credentials, from: address)
+        default: return try await identify(credentials, by: caller)
         }
     }
 
-    /// Who makes this request, by whatever credentials.
-    /// - Throws: `credentials_required` when there are none; what ``attempt(_:from:)`` throws.
-    func identity(of request: Request, in context: some RequestContext) async throws -> Identity {
+    /// The user who makes this request, by whatever credentials.
+    /// - Throws: `credentials_required` when there are none, and of anybody else; what
+    ///   ``identify(_:by:)`` throws.
+    func user(of request: Request, in context: some RequestContext) async throws -> UserIdentity {
         guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else {
             throw AuthError.credentialsRequired
         }
-        return try await attempt(credentials, from: context.knownClientAddress)
+        guard let user = try await identify(credentials, by: context.caller(request)).user else {
+            throw AuthError.credentialsRequired
+        }
+        return user
     }
 }

@@ -33,7 +33,7 @@ package struct ImmediateRoutes: Sendable {
     }
 
     /// `nil` for a role that is missing as well.
-    private func verified(_ identity: Identity, _ path: WireText) -> Answer? {
+    private func verified(_ identity: UserIdentity, _ path: WireText) -> Answer? {
         let isBelow = !path.before("?").equals("/api/verify")
         guard let requirements = try? VerifyRoutes.requirements(of: path, isBelow: isBelow),
             requirements.allSatisfy({ (try? $0.check(identity, at: now())) != nil })

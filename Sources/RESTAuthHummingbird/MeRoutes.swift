@@ -17,7 +17,7 @@ struct MeRoutes: Sendable {
             [
                 .get: { request, context in try await show(identity(request, context)) },
                 .delete: { request, context in
-                    try await delete(request, identity(request, context), at: context.knownClientAddress)
+                    try await delete(request, identity(request, context), by: context.caller(request))
                 },
             ])
         routes.resource(
@@ -25,7 +25,7 @@ struct MeRoutes: Sendable {
             [
                 .put: { request, context in
                     try await changePassword(
-                        request, identity(request, context), from: SessionOrigin(request, context))
+                        request, identity(request, context), by: context.caller(request))
                 }
             ])
         routes.resource(
@@ -43,13 +43,13 @@ struct MeRoutes: Sendable {
             ])
     }
 
-    private func identity(_ request: Request, _ context: some RequestContext) async throws -> Identity {
-        try await auth.login.identity(of: request, in: context)
+    private func identity(_ request: Request, _ context: some RequestContext) async throws -> UserIdentity {
+        try await auth.login.user(of: request, in: context)
     }
 
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
-    private func show(_ identity: Identity) async throws -> Response {
+    private func show(_ identity: UserIdentity) async throws -> Response {
         let user = try await auth.users.find(identity.userID)
         return .json([
             "id": .integer(Int(user.id)), "username": .string(user.username),
@@ -58,12 +58,12 @@ struct MeRoutes: Sendable {
         ])
     }
 
-    private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
+    private func delete(_ request: Request, _ identity: UserIdentity, by caller: Caller) async throws -> Response {
         let fields = try await body.fieldsIfPresent(request, known: ["password"])
         return try await fields.named(in: request) {
             // Who came by the password has given it already, and may not take it back in the body.
-            if identity.method != .password || fields.hasValue("password") {
-                try await auth.passwords.confirm(fields.requiredString("password"), for: identity, at: address)
+            if identity.presented != .password || fields.hasValue("password") {
+                try await auth.passwords.confirm(fields.requiredString("password"), for: identity, by: caller)
             }
             try await auth.users.delete(identity.userID)
             return .empty()
@@ -71,14 +71,14 @@ struct MeRoutes: Sendable {
     }
 
     /// Every token from before is refused: who came by one needs another.
-    private func changePassword(_ request: Request, _ identity: Identity, from origin: SessionOrigin) async throws
+    private func changePassword(_ request: Request, _ identity: UserIdentity, by caller: Caller) async throws
         -> Response
     {
         let fields = try await body.fields(request, known: ["current_password", "new_password"])
         return try await fields.named(in: request) {
             let tokens = try await auth.passwords.change(
                 from: fields.requiredString("current_password"), to: fields.requiredString("new_password"),
-                for: identity, at: origin.address, origin: origin)
+                for: identity, by: caller)
             guard let tokens else { return .empty() }
             let own = RequestOrigin.path(of: request, configuration: configuration)
             return sessionRoutes.answer(
@@ -88,21 +88,21 @@ struct MeRoutes: Sendable {
 
     // MARK: Sessions
 
-    private func listSessions(_ request: Request, _ identity: Identity) async throws -> Response {
+    private func listSessions(_ request: Request, _ identity: UserIdentity) async throws -> Response {
         let page = try Page(request) { Session.ID($0) }
         let sessions = try await auth.sessions.list(of: identity.userID, after: page.after, limit: page.limit)
         return page.answer(sessions.map { $0.json(isCurrent: $0.id == identity.sessionID) }, last: sessions.last?.id)
             .notStored()
     }
 
-    private func endSession(_ segment: String, _ identity: Identity) async throws -> Response {
+    private func endSession(_ segment: String, _ identity: UserIdentity) async throws -> Response {
         guard let id = Session.ID(segment) else { throw AuthError(.sessionNotFound, "there is no such session") }
         try await auth.sessions.end(id, of: identity.userID)
         return .empty()
     }
 
     /// `scope=others` spares the session that asks. What may be a misspelt `scope` ends nothing.
-    private func endSessions(_ request: Request, _ identity: Identity) async throws -> Response {
+    private func endSessions(_ request: Request, _ identity: UserIdentity) async throws -> Response {
         guard request.uri.queryParameters.allSatisfy({ WireText($0.key).equals("scope") }) else {
             throw AuthError(.validationFailed, "there is no parameter here but scope", field: "scope")
         }

@@ -11,10 +11,10 @@ struct ResourceRoutes: Sendable {
     }
 
     private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        .json(Self.greeting(for: try await login.identity(of: request, in: context)))
+        .json(Self.greeting(for: try await login.user(of: request, in: context)))
     }
 
-    static func greeting(for identity: Identity) -> JSON {
+    static func greeting(for identity: UserIdentity) -> JSON {
         ["data": .string("Hello, \(identity.username)!")]
     }
 }

@@ -24,21 +24,21 @@ struct SessionRoutes: Sendable {
     private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
         try refuseOtherSites(request)
         guard !request.headers.contains(.authorization) else {
-            return try await start(for: login.identity(of: request, in: context), request, context)
+            return try await start(for: login.user(of: request, in: context), request, context)
         }
         let fields = try await body.fields(request, known: ["username", "password"])
         return try await fields.named(in: request) {
-            let identity = try await login.attempt(
+            let identity = try await login.identify(
                 fields.requiredString("username"), password: fields.requiredString("password"),
-                from: context.knownClientAddress)
+                by: context.caller(request))
             return try await start(for: identity, request, context)
         }
     }
 
     private func start(
-        for identity: Identity, _ request: Request, _ context: some RequestContext
+        for identity: UserIdentity, _ request: Request, _ context: some RequestContext
     ) async throws -> Response {
-        answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
+        answer(try await sessions.start(for: identity, by: context.caller(request)), to: request)
     }
 
     private func renew(_ request: Request) async throws -> Response {
@@ -152,11 +152,5 @@ struct SessionRoutes: Sendable {
         guard !configuration.refreshTokenInCookie || RequestInitiator(request, configuration).mayUseCookie else {
             throw Problem.crossSite("Pages of other sites may not use the cookie.", request, configuration)
         }
-    }
-}
-
-extension SessionOrigin {
-    init(_ request: Request, _ context: some RequestContext) {
-        self.init(address: context.knownClientAddress, userAgent: request.headers[.userAgent])
     }
 }

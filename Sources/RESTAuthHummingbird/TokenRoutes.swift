@@ -14,7 +14,7 @@ struct TokenRoutes: Sendable {
 
     private func issue(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let token = try await sessions.token(
-            for: login.identity(of: request, in: context), from: SessionOrigin(request, context))
+            for: login.user(of: request, in: context), by: context.caller(request))
         return Response.json(["token": .string(token.value), "duration": .integer(token.duration)]).notStored()
     }
 }

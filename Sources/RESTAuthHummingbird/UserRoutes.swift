@@ -45,7 +45,7 @@ struct UserRoutes: Sendable {
                 proof: RegistrationProof(
                     invitation: body.optionalString("invitation"), challenge: body.optionalString("challenge"),
                     nonce: body.optionalString("nonce")),
-                from: context.knownClientAddress)
+                by: context.caller(request))
         } catch let error as AuthError where [.invitationRequired, .challengeRequired].contains(error.code) {
             throw body.naming(ignored: error)
         }
@@ -59,7 +59,7 @@ struct UserRoutes: Sendable {
     }
 
     private func list(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        _ = try await login.identity(of: request, in: context)
+        _ = try await login.user(of: request, in: context)
         let page = try Page(request) { WireText($0).decimalNumber }
         let users = try await users.list(after: page.after ?? 0, limit: page.limit)
         return page.answer(
@@ -69,10 +69,10 @@ struct UserRoutes: Sendable {
     private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let segment = WireText(try context.parameters.require("id"))
         guard segment.isDigits else { throw Problem.notFound }
-        if !configuration.publicUsers { _ = try await login.identity(of: request, in: context) }
+        if !configuration.publicUsers { _ = try await login.user(of: request, in: context) }
         // A number too large for an id is the id of nobody.
         let id = segment.decimalNumber ?? 0
-        try throttle.countLookup(of: id, from: context.knownClientAddress)
+        try throttle.countLookup(of: id, by: context.caller(request))
         let user = try await users.find(id)
         return .json(["username": .string(user.username)])
     }

@@ -30,7 +30,7 @@ struct VerifyRoutes: Sendable {
 
     private func show(_ request: Request, _ context: some RequestContext, isBelow: Bool) async throws -> Response {
         let requirements = try Self.requirements(of: WireText(request.head.path ?? ""), isBelow: isBelow)
-        let identity = try await login.identity(of: request, in: context)
+        let identity = try await login.user(of: request, in: context)
         for requirement in requirements { try requirement.check(identity, at: now()) }
         var response = Response.empty(.ok)
         response.headers.append(contentsOf: Self.fields(for: identity))
@@ -39,7 +39,7 @@ struct VerifyRoutes: Sendable {
 
     /// `Remote-User` is the name as typed at registration, in UTF-8; `Remote-Groups` are the roles,
     /// with commas between.
-    static func fields(for identity: Identity) -> HTTPFields {
+    static func fields(for identity: UserIdentity) -> HTTPFields {
         [
             .remoteUser: identity.username, .remoteUserID: String(identity.userID),
             .remoteGroups: identity.roles.sorted().joined(separator: ","),

@@ -69,7 +69,7 @@ public final class Verifier: CredentialVerifier, Service {
     /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since
     /// the list was read.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list or the keys are too old.
-    public func verify(_ token: [UInt8]) async throws -> Identity {
+    public func verify(_ token: [UInt8]) async throws -> UserIdentity {
         if let identity = tokens.remembered(token) { return identity }
         // Perhaps a key that is newer than ours.
         if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {
@@ -85,9 +85,9 @@ public final class Verifier: CredentialVerifier, Service {
 
     /// Who is behind these credentials. A password is for the server alone.
     /// - Throws: what ``verify(_:)`` throws; `credentials_required` for a password.
-    public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
+    public func identify(_ credentials: Credentials, by caller: Caller = .application) async throws -> Identity {
         guard case .token(let token) = credentials else { throw AuthError.credentialsRequired }
-        return try await verify(token)
+        return .user(try await verify(token))
     }
 
     // MARK: Updating

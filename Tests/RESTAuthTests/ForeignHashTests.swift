@@ -498,13 +498,13 @@ struct ForeignHashVector: Decodable, Sendable {
             let hash = try ForeignHash(vector.hash).stored(cost: .standard)
             _ = try await test.storage.insertUser(Username("user\(number)"), passwordHash: hash, at: test.clock.now)
             await test.expect(.invalidCredentials) {
-                try await test.auth.login.attempt("user\(number)", password: "Python")
+                try await test.auth.login.identify("user\(number)", password: "Python")
             }
             #expect(try await stored(test, "user\(number)") == hash)
-            _ = try await test.auth.login.attempt("user\(number)", password: "python")
+            _ = try await test.auth.login.identify("user\(number)", password: "python")
             #expect(
                 try await stored(test, "user\(number)").hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"), "\(vector.hash)")
-            _ = try await test.auth.login.attempt("user\(number)", password: "python")
+            _ = try await test.auth.login.identify("user\(number)", password: "python")
         }
     }
 
@@ -526,11 +526,11 @@ struct ForeignHashVector: Decodable, Sendable {
         for number in vectors.indices {
             let name = "user\(number)"
             await without.expect(.invalidCredentials) {
-                try await without.auth.login.attempt(name, password: "pässwörd")
+                try await without.auth.login.identify(name, password: "pässwörd")
             }
-            await with.expect(.invalidCredentials) { try await with.auth.login.attempt(name, password: "pässwörd ") }
-            _ = try await with.auth.login.attempt(name, password: "pässwörd")
-            _ = try await without.auth.login.attempt(name, password: "pässwörd")
+            await with.expect(.invalidCredentials) { try await with.auth.login.identify(name, password: "pässwörd ") }
+            _ = try await with.auth.login.identify(name, password: "pässwörd")
+            _ = try await without.auth.login.identify(name, password: "pässwörd")
         }
         #expect(try await without.auth.missingPeppers().isEmpty)
     }
@@ -554,7 +554,7 @@ struct ForeignHashVector: Decodable, Sendable {
         #expect(kinds == [.wrapped, .bcrypt])
         for number in 0..<20 {
             await test.expect(.invalidCredentials) {
-                try await test.auth.login.attempt("nobody\(number)", password: "python")
+                try await test.auth.login.identify("nobody\(number)", password: "python")
             }
         }
     }

@@ -66,7 +66,9 @@ import Testing
     private var pyJWT: [UInt8] { signed(Self.pyJWTHeader.utf8, Self.pyJWTPayload.utf8) }
     private var jws: [UInt8] { signed(Self.jwsHeader.utf8, Self.jwsPayload.utf8, .hs512) }
 
-    private func verify(_ token: [UInt8]) async throws -> Identity { try await test.auth.accessTokens.verify(token) }
+    private func verify(_ token: [UInt8]) async throws -> UserIdentity {
+        try await test.auth.accessTokens.verify(token)
+    }
 
     private func expectInvalid(
         _ token: [UInt8], _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
@@ -88,7 +90,7 @@ import Testing
             #expect(identity.userID == 70)
             #expect(identity.username == "Miguel")
             #expect(identity.roles == ["admin"])
-            #expect(identity.method == .token)
+            #expect(identity.flaskTokenExpiresAt != nil)
             #expect(identity.sessionID != nil)
             #expect(Username.looksLikeToken(token))
         }

@@ -13,10 +13,11 @@ import Testing
             expiresAt: Date(timeIntervalSince1970: end))
     }
 
-    private func identity(_ user: User.ID, session: Session.ID? = nil, roles: Set<String> = []) -> Identity {
-        Identity(
-            userID: user, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0),
-            sessionID: session, roles: roles)
+    private func identity(_ user: User.ID, session: Session.ID? = nil, roles: Set<String> = []) -> UserIdentity {
+        UserIdentity(
+            userID: user, username: "a", roles: roles,
+            authentication: Authentication([.password], at: Date(timeIntervalSince1970: 0)),
+            presented: session.map(UserIdentity.Presented.accessToken) ?? .password)
     }
 
     @Test func whatIsNotConfirmedIsUnknown() {
@@ -124,8 +125,9 @@ import Testing
     @Test(arguments: [true, false]) func aLineOfASessionOutlivesItsTokensByLittle(isRenewable: Bool) async throws {
         let test = try await TestAuth { $0.tokenDuration = 1 }
         _ = try await test.auth.users.register("miguel", password: "python")
-        let identity = Identity(
-            userID: 1, username: "miguel", method: .password, authenticatedAt: test.clock.now)
+        let identity = UserIdentity(
+            userID: 1, username: "miguel", roles: [], authentication: Authentication([.password], at: test.clock.now),
+            presented: .password)
         for _ in 0..<200 {
             if isRenewable {
                 try await test.auth.sessions.end(presenting: test.auth.sessions.start(for: identity).refresh.value)

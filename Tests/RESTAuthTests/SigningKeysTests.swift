@@ -83,7 +83,7 @@ import Testing
         #expect(test.auth.signingKeys.jwks.contains(made.id))
         #expect(try await kid(test) == old)
         test.clock.advance(by: 3599)
-        let last = try await test.auth.sessions.start(for: test.auth.login.attempt("miguel", password: "python"))
+        let last = try await test.auth.sessions.start(for: test.auth.login.identify("miguel", password: "python"))
         #expect(kid(of: last) == old)
         test.clock.advance(by: 1)
         #expect(try await kid(test) == made.id)

@@ -46,7 +46,7 @@ import Testing
 
     /// What a handler is given has a sentence for each of its properties.
     @Test(arguments: [
-        "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Login/Identity", "RESTAuth/Sessions/Session",
+        "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Identity/UserIdentity", "RESTAuth/Sessions/Session",
         "RESTAuth/Sessions/Sessions", "RESTAuth/Users/User", "RESTAuth/AccessTokens/AccessTokens",
         "RESTAuth/AccessTokens/SigningKeys", "RESTAuthHummingbird/SignedInContext",
         "RESTAuthHummingbird/Authenticator", "RESTAuthHummingbird/AuthRoutes", "RESTAuthHummingbird/Auth+Routes",

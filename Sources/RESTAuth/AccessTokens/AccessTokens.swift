@@ -39,7 +39,7 @@ public final class AccessTokens: Sendable {
     /// in memory: no signature check, no database. One of a Flask server's, where its secret is
     /// configured, costs a signature check and a look into the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
-    public func verify(_ token: [UInt8]) async throws -> Identity {
+    public func verify(_ token: [UInt8]) async throws -> UserIdentity {
         if let identity = verifier.remembered(token) { return identity }
         if let identity = try await legacyTokens?.identity(of: token) { return identity }
         // Perhaps a key that another process made since the last look.
@@ -57,7 +57,7 @@ public final class AccessTokens: Sendable {
     /// Who `token` stands for, when that can be told without waiting: it was verified before, is
     /// live, and its session is known to be admitted. `nil` says nothing about the token, only that
     /// ``verify(_:)`` has to tell.
-    public func remembered(_ token: [UInt8]) -> Identity? {
+    public func remembered(_ token: [UInt8]) -> UserIdentity? {
         verifier.remembered(token)
     }
 
@@ -68,7 +68,7 @@ public final class AccessTokens: Sendable {
     }
 
     /// Who a token of a Flask server's stands for; `nil` for any other, and when it is no good.
-    func legacyIdentity(of token: [UInt8]) async throws -> Identity? {
+    func legacyIdentity(of token: [UInt8]) async throws -> UserIdentity? {
         do {
             return try await legacyTokens?.identity(of: token)
         } catch let error as AuthError where error.code == .invalidToken {
@@ -84,10 +84,10 @@ public final class AccessTokens: Sendable {
     // MARK: Issuing
 
     /// Signs a fresh token (JWT access token, RFC 9068) of a session for its user, with the
-    /// ``Identity/roles`` of `identity`.
+    /// ``UserIdentity/roles`` of `identity`.
     /// - Parameter permitted: seconds that it may live; it ends when the session does, if not
     ///   before.
-    func issue(for identity: Identity, in session: Session, duration permitted: Int) throws -> AccessToken {
+    func issue(for identity: UserIdentity, in session: Session, duration permitted: Int) throws -> AccessToken {
         let issuedAt = Int(now().timeIntervalSince1970)
         // A clock that was set back since the session began must not make a token that came before
         // its password.
@@ -118,13 +118,13 @@ public final class AccessTokens: Sendable {
     /// Seconds that a token may live that is traded for these credentials, a password or another
     /// token.
     /// - Throws: `insufficient_user_authentication` when the renewal policy wants a password.
-    func permittedDuration(for identity: Identity) throws -> Int {
+    func permittedDuration(for identity: UserIdentity) throws -> Int {
         let age = Int(now().timeIntervalSince1970) - Int(identity.authenticatedAt.timeIntervalSince1970)
-        switch (identity.method, renewal) {
+        switch (identity.presented, renewal) {
         case (.password, .until(let limit)): return min(duration, limit)
-        case (.password, _), (.token, .always): return duration
-        case (.token, .until(let limit)) where age < limit: return min(duration, limit - age)
-        case (.token, _):
+        case (.password, _), (_, .always): return duration
+        case (_, .until(let limit)) where age < limit: return min(duration, limit - age)
+        case (_, _):
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a token is given for a password only")
         }

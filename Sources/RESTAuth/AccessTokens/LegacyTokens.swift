@@ -58,15 +58,15 @@ struct LegacyTokens: Sendable {
     /// Who `token` stands for; `nil` when its header is that of neither form.
     /// - Throws: `invalid_token` when the rest is no good, when its session has been ended, or when
     ///   the user is gone, disabled, or has another password than at the import.
-    func identity(of token: [UInt8]) async throws -> Identity? {
+    func identity(of token: [UInt8]) async throws -> UserIdentity? {
         guard let claims = try claims(of: token) else { return nil }
         let session = Session.ID(digest: HMAC<SHA256>.authenticationCode(for: token, using: sessionKey).map(\.self))
         guard let stored = try await storage.credentials(legacyID: claims.id), !stored.user.isDisabled,
             stored.passwordVersion == ImportableUser.passwordVersion,
             try await !storage.isSessionRevoked(session)
         else { throw AuthError.invalidToken }
-        return Identity(
-            stored, legacySession: session, tokenExpiresAt: Date(timeIntervalSince1970: claims.expiresAt))
+        return UserIdentity(
+            stored, flaskSession: session, tokenExpiresAt: Date(timeIntervalSince1970: claims.expiresAt))
     }
 }
 

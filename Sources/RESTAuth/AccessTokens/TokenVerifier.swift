@@ -39,8 +39,8 @@ package final class TokenVerifier: Sendable {
     ///   to date; throws to refuse.
     /// - Throws: `invalid_token`; what `confirm` throws.
     package func verify(
-        _ token: [UInt8], confirm: (AccessTokenClaims, Identity) async throws -> Void
-    ) async throws -> Identity {
+        _ token: [UInt8], confirm: (AccessTokenClaims, UserIdentity) async throws -> Void
+    ) async throws -> UserIdentity {
         guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
         let digest = TokenDigest(of: token)
         let now = now().timeIntervalSince1970
@@ -48,7 +48,7 @@ package final class TokenVerifier: Sendable {
         let known = cache.token(digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
         let claims = try known?.claims ?? signedClaims(token)
         guard claims.isLive(at: now) else { throw AuthError.invalidToken }
-        let identity = known?.identity ?? Identity(claims, hidesRoles: hidesRoles)
+        let identity = known?.identity ?? UserIdentity(claims, hidesRoles: hidesRoles)
         let standing = revocations.standing(of: identity, at: instant)
         if known != nil, standing == .admitted, keys.isConfirmed(at: instant) { return identity }
         guard standing != .refused else { throw AuthError.invalidToken }
@@ -62,7 +62,7 @@ package final class TokenVerifier: Sendable {
     /// Who `token` stands for, when that can be told without waiting: it was verified before, is
     /// live, and is known to be admitted. `nil` says nothing about the token, only that
     /// ``verify(_:confirm:)`` has to tell.
-    package func remembered(_ token: [UInt8]) -> Identity? {
+    package func remembered(_ token: [UInt8]) -> UserIdentity? {
         let (now, instant) = (now().timeIntervalSince1970, ContinuousClock.now)
         guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now),
             known.epoch == keys.epoch, known.claims.isLive(at: now), keys.isConfirmed(at: instant),

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// The door for credentials: the one place that decides whether they sign someone in.
 public final class Login: CredentialVerifier {
@@ -28,16 +28,17 @@ public final class Login: CredentialVerifier {
     /// - Parameters:
     ///   - username: in any case.
     ///   - password: as typed.
-    ///   - address: the client's IP address; without it guesses are counted for accounts only.
+    ///   - caller: who presents them; without an address guesses are counted for accounts only.
     /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`.
-    public func attempt(_ username: String, password: String, from address: String? = nil) async throws -> Identity {
+    public func identify(
+        _ username: String, password: String, by caller: Caller = .application
+    ) async throws -> UserIdentity {
         let name = try? Username(whoever: username)
-        let network = address.flatMap(ClientNetwork.init)
-        let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: network)) { guess in
+        let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: caller.network)) { guess in
             let stored: StoredCredentials? =
                 if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
             let verdict = try await passwords.verify(
-                try? Password(password), against: stored?.passwordHash, as: name, from: network)
+                try? Password(password), against: stored?.passwordHash, as: name, from: caller.network)
             guard verdict.isRight, let stored, !stored.user.isDisabled else {
                 try await throttle.fail(guess, cost: verdict.cost)
                 AuthEvent.loginFailed(username: stored == nil ? nil : name?.canonical).record()
@@ -46,18 +47,33 @@ public final class Login: CredentialVerifier {
             try await throttle.succeed(guess, user: stored.user.id)
             return (stored, verdict.isOutdated)
         }
-        if isOutdated { await passwords.upgrade(password, of: stored, from: network) }
+        if isOutdated { await passwords.upgrade(password, of: stored, from: caller.network) }
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
-        return Identity(stored, authenticatedAt: now())
+        return UserIdentity(stored, authenticatedAt: now())
     }
 
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else
     /// as a name and a password.
     /// - Throws: `invalid_credentials`, `invalid_token`, `rate_limited`, `overloaded`.
-    public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
+    public func identify(_ credentials: Credentials, by caller: Caller = .application) async throws -> Identity {
         switch credentials {
-        case .token(let token): try await accessTokens.verify(token)
-        case .password(let username, let password): try await attempt(username, password: password, from: address)
+        case .token(let token): .user(try await accessTokens.verify(token))
+        case .password(let username, let password):
+            .user(try await identify(username, password: password, by: caller))
         }
+    }
+
+    /// Who your own code has made sure of by means of its own, as a sign-in by another system: it
+    /// can start sessions as who gave a password can.
+    /// - Parameters:
+    ///   - user: as stored.
+    ///   - methods: what was proven.
+    ///   - date: when, to the second.
+    public func vouch(
+        for user: User, provenBy methods: [Authentication.Method] = [.password], at date: Date
+    ) -> UserIdentity {
+        UserIdentity(
+            userID: user.id, username: user.username, roles: user.roles,
+            authentication: Authentication(methods, at: date), presented: .password)
     }
 }

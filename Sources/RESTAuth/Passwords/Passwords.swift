@@ -119,27 +119,25 @@ public final class Passwords: Sendable {
     ///   - present: the password that the user has.
     ///   - new: the one to have from then on.
     ///   - identity: who is signed in.
-    ///   - address: the client's IP address; from its network the user is known from then on, and
-    ///     from no other.
-    ///   - origin: where the new session comes from.
+    ///   - caller: where the new session comes from; from the caller's network the user is known
+    ///     from then on, and from no other.
     /// - Returns: the tokens in the place of the one that `identity` came by, with a refresh token
     ///   if its session had one; `nil` for who came by the password, and has no session.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
     ///   `overloaded`; `invalid_token` when the session has ended meanwhile.
     @discardableResult
     public func change(
-        from present: String, to new: String, for identity: Identity, at address: String? = nil,
-        origin: SessionOrigin = .init()
+        from present: String, to new: String, for identity: UserIdentity, by caller: Caller = .application
     ) async throws -> ReplacementTokens? {
-        let network = address.flatMap(ClientNetwork.init)
+        let network = caller.network
         let stored = try await confirm(present, of: identity, from: network)
         let field = "new_password"
         let hash = try await hash(
             Password(new, field: field), for: Username(whoever: stored.user.username), field: field, from: network)
-        let owner = Identity(stored, authenticatedAt: now())
+        let owner = UserIdentity(stored, authenticatedAt: now())
         let replacement =
-            identity.method == .token
-            ? try await sessions.replacement(of: identity, for: owner, from: origin) : nil
+            identity.presented == .password
+            ? nil : try await sessions.replacement(of: identity, for: owner, by: caller)
         guard try await replace(with: hash, of: stored, beginning: replacement?.new) else {
             throw Self.currentPasswordInvalid
         }
@@ -166,13 +164,13 @@ public final class Passwords: Sendable {
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - identity: who is signed in.
-    ///   - address: the client's IP address.
+    ///   - caller: by whose network a wrong one is hashed in turn.
     /// - Throws: `current_password_invalid`, `rate_limited`, `overloaded`.
-    public func confirm(_ present: String, for identity: Identity, at address: String? = nil) async throws {
-        _ = try await confirm(present, of: identity, from: address.flatMap(ClientNetwork.init))
+    public func confirm(_ present: String, for identity: UserIdentity, by caller: Caller = .application) async throws {
+        _ = try await confirm(present, of: identity, from: caller.network)
     }
 
-    private func confirm(_ present: String, of identity: Identity, from network: ClientNetwork?) async throws
+    private func confirm(_ present: String, of identity: UserIdentity, from network: ClientNetwork?) async throws
         -> StoredCredentials
     {
         do {

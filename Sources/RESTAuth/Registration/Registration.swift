@@ -35,7 +35,7 @@ public final class Registration: Sendable {
     /// Registers a user, where the mode allows it and `proof` has what is asked for.
     ///
     /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy,
-    /// the proof, and how many have come from the network of `address`. Then the password is
+    /// the proof, and how many have come from the network of the caller. Then the password is
     /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:)``, that the
     /// invitation is used, that the challenge is spent, and that the user is known in that network.
     /// A registration that is refused for whatever reason uses neither up.
@@ -43,7 +43,7 @@ public final class Registration: Sendable {
     ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
     ///   `user_already_exists`, `overloaded`.
     public func register(
-        _ username: String, password: String, proof: RegistrationProof = .init(), from address: String? = nil
+        _ username: String, password: String, proof: RegistrationProof = .init(), by caller: Caller = .application
     ) async throws -> User {
         try refuseWhenClosed()
         let name = try Username(username)
@@ -53,11 +53,10 @@ public final class Registration: Sendable {
         try passwords.check(password, for: name)
         do {
             let permit = try await self.permit(for: proof)
-            try await throttle.countRegistration(from: address)
-            let network = address.flatMap(ClientNetwork.init)
-            let hash = try await passwords.hash(password, for: name, from: network)
+            try await throttle.countRegistration(by: caller)
+            let hash = try await passwords.hash(password, for: name, from: caller.network)
             let user = try await storage.insertUser(
-                name, passwordHash: hash, at: now(), using: permit, from: throttle.isOn ? network : nil)
+                name, passwordHash: hash, at: now(), using: permit, from: throttle.isOn ? caller.network : nil)
             throttle.forgetUncounted(of: name, id: user.id)
             AuthEvent.registered(userID: user.id).record()
             if let id = permit.invitation { AuthEvent.invitationUsed(id: id, userID: user.id).record() }

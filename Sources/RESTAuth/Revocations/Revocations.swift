@@ -47,7 +47,7 @@ public final class Revocations: Sendable {
     }
 
     /// Whether a token of that identity is refused.
-    package func standing(of identity: Identity, at now: ContinuousClock.Instant = .now) -> Standing {
+    package func standing(of identity: UserIdentity, at now: ContinuousClock.Instant = .now) -> Standing {
         state.withLock { state in
             if !state.entries.isEmpty {
                 if state.refuses(.user(identity.userID)) { return .refused }

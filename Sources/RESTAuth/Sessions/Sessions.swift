@@ -35,26 +35,26 @@ public final class Sessions: Sendable {
     /// Starts a session for who just gave a password, with a refresh token.
     ///
     /// Checked before anything is stored: how many sessions the user, and the users of the network
-    /// of `origin`, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
+    /// of the caller, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
     /// and a keyed digest of the refresh token. A user's oldest sessions beyond the configured
     /// number are ended.
     /// - Throws: `insufficient_user_authentication` when `identity` came by a token; `rate_limited`
     ///   when too many were started; `invalid_credentials` when the user has been deleted or the
     ///   password changed meanwhile.
-    public func start(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> SessionTokens {
-        guard identity.method == .password else {
+    public func start(for identity: UserIdentity, by caller: Caller = .application) async throws -> SessionTokens {
+        guard identity.presented == .password else {
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
-        let (session, refresh) = renewable(for: identity, from: origin)
-        try await insert(session, of: identity, refreshDigest: refreshTokens.digest(of: refresh))
+        let (session, refresh) = renewable(for: identity, from: caller.origin)
+        try await insert(session, of: identity, by: caller, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(
             access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
             refresh: refresh)
     }
 
     /// A session with a refresh token, and its first one.
-    private func renewable(for identity: Identity, from origin: SessionOrigin) -> (Session, RefreshToken) {
+    private func renewable(for identity: UserIdentity, from origin: SessionOrigin) -> (Session, RefreshToken) {
         let now = now()
         let id = Session.ID(at: now)
         let expiresAt = min(
@@ -71,27 +71,28 @@ public final class Sessions: Sendable {
     /// Flask server's starts its one session the first time.
     /// - Throws: `insufficient_user_authentication` when only a password will do; `rate_limited`
     ///   when too many sessions were started; `invalid_credentials`, `invalid_token`.
-    public func token(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> AccessToken {
+    public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
         let expiresAt = now.addingTimeInterval(TimeInterval(duration))
         if let id = identity.sessionID {
             var stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
-            if stored == nil, let session = legacySession(of: identity, from: origin, until: expiresAt, at: now) {
-                try throttle.countSession(of: session.userID, from: session.origin.address)
+            if stored == nil, let session = legacySession(of: identity, from: caller.origin, until: expiresAt, at: now)
+            {
+                try throttle.countSession(of: session.userID, by: caller)
                 try await insertOnce(session, of: identity)
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             }
             guard let stored, !stored.user.isDisabled else { throw AuthError.invalidToken }
             return try accessToken(for: stored.user, in: stored.session, duration: duration)
         }
-        let session = plain(for: identity, duration: duration, from: origin)
-        try await insert(session, of: identity, refreshDigest: nil)
+        let session = plain(for: identity, duration: duration, from: caller.origin)
+        try await insert(session, of: identity, by: caller, refreshDigest: nil)
         return try accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
     /// A session that ends with an access token of that many seconds.
-    private func plain(for identity: Identity, duration: Int, from origin: SessionOrigin) -> Session {
+    private func plain(for identity: UserIdentity, duration: Int, from origin: SessionOrigin) -> Session {
         let now = now()
         return Session(
             id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
@@ -101,16 +102,18 @@ public final class Sessions: Sendable {
     /// The one of a Flask server's token, which is a token of its session too: what ends the
     /// session is to be known as long as that lives. `nil` for who came by anything else.
     private func legacySession(
-        of identity: Identity, from origin: SessionOrigin = .init(), until expiresAt: Date, at now: Date
+        of identity: UserIdentity, from origin: SessionOrigin = .init(), until expiresAt: Date, at now: Date
     ) -> Session? {
-        guard let id = identity.sessionID, let tokenExpiresAt = identity.legacyTokenExpiresAt else { return nil }
+        guard let id = identity.sessionID, let tokenExpiresAt = identity.flaskTokenExpiresAt else { return nil }
         return Session(
             id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
             origin: origin, isRenewable: false, tokensExpireAt: max(tokenExpiresAt, expiresAt))
     }
 
-    private func insert(_ session: Session, of identity: Identity, refreshDigest: [UInt8]?) async throws {
-        try throttle.countSession(of: session.userID, from: session.origin.address)
+    private func insert(
+        _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]?
+    ) async throws {
+        try throttle.countSession(of: session.userID, by: caller)
         guard try await insertOnce(session, of: identity, refreshDigest: refreshDigest) else {
             throw AuthError.invalidCredentials
         }
@@ -119,7 +122,7 @@ public final class Sessions: Sendable {
     /// - Returns: whether it was stored; not when there is one with that id, or was.
     @discardableResult
     private func insertOnce(
-        _ session: Session, of identity: Identity, refreshDigest: [UInt8]? = nil
+        _ session: Session, of identity: UserIdentity, refreshDigest: [UInt8]? = nil
     ) async throws -> Bool {
         guard
             let ended = try await storage.insertSession(
@@ -145,31 +148,31 @@ public final class Sessions: Sendable {
     /// - Parameters:
     ///   - identity: whose session ends. That of a Flask server's token may not have begun yet.
     ///   - owner: who has given the password.
-    ///   - origin: of the new one.
+    ///   - caller: where the new one comes from.
     /// - Throws: `invalid_token` when that one has ended already.
     func replacement(
-        of identity: Identity, for owner: Identity, from origin: SessionOrigin
+        of identity: UserIdentity, for owner: UserIdentity, by caller: Caller
     ) async throws -> Replacement {
         var isRenewable = false
         if let id = identity.sessionID {
             let stored = try await storage.session(id: id)
-            guard stored != nil || identity.legacyTokenExpiresAt != nil else { throw AuthError.invalidToken }
+            guard stored != nil || identity.flaskTokenExpiresAt != nil else { throw AuthError.invalidToken }
             isRenewable = stored?.session.isRenewable ?? false
         }
-        try throttle.countSession(of: owner.userID, from: origin.address)
+        try throttle.countSession(of: owner.userID, by: caller)
         guard isRenewable else {
             let duration = try accessTokens.permittedDuration(for: owner)
-            let session = plain(for: owner, duration: duration, from: origin)
+            let session = plain(for: owner, duration: duration, from: caller.origin)
             return Replacement(new: NewSession(session, refreshDigest: nil), refresh: nil, duration: duration)
         }
-        let (session, refresh) = renewable(for: owner, from: origin)
+        let (session, refresh) = renewable(for: owner, from: caller.origin)
         return Replacement(
             new: NewSession(session, refreshDigest: refreshTokens.digest(of: refresh)), refresh: refresh,
             duration: accessTokens.duration)
     }
 
     /// The tokens of a replacement that has been stored.
-    func tokens(of replacement: Replacement, for owner: Identity) throws -> ReplacementTokens {
+    func tokens(of replacement: Replacement, for owner: UserIdentity) throws -> ReplacementTokens {
         let session = replacement.new.session
         AuthEvent.sessionStarted(userID: session.userID, session.id).record()
         return ReplacementTokens(
@@ -222,7 +225,7 @@ public final class Sessions: Sendable {
 
     /// With the roles that the user has now.
     private func accessToken(for user: User, in session: Session, duration: Int) throws -> AccessToken {
-        try accessTokens.issue(for: Identity(user, in: session), in: session, duration: duration)
+        try accessTokens.issue(for: UserIdentity(user, in: session), in: session, duration: duration)
     }
 
     /// The token that `text` spells, when we made it, be it with a secret that this process has not

@@ -247,9 +247,9 @@ public final class Throttle: Sendable {
     /// Counts a registration before it costs a hash: of the network, then of the blocks that it
     /// lies in, so that who is refused in a small one takes nothing of the large one.
     /// - Throws: `rate_limited`.
-    package func countRegistration(from address: String?) async throws {
+    package func countRegistration(by caller: Caller) async throws {
         guard configuration.isOn, let perHour = configuration.registrationsPerHour,
-            let network = address.flatMap(ClientNetwork.init)
+            let network = caller.network
         else {
             return
         }
@@ -270,8 +270,8 @@ public final class Throttle: Sendable {
     /// Counts a session before anything of it is stored. The password was right: who is told here
     /// that there are too many has shown to be the user.
     /// - Throws: `rate_limited`.
-    package func countSession(of user: User.ID, from address: String?) throws(AuthError) {
-        guard let refusal = sessions?.spend(by: user, from: address.flatMap(ClientNetwork.init)) else { return }
+    package func countSession(of user: User.ID, by caller: Caller) throws(AuthError) {
+        guard let refusal = sessions?.spend(by: user, from: caller.network) else { return }
         AuthEvent.sessionThrottled(userID: user, network: refusal.network).record()
         let now = now()
         throw Self.tooMany(
@@ -283,8 +283,8 @@ public final class Throttle: Sendable {
 
     /// Counts that somebody looks a user up by number, whether there is such a user or not.
     /// - Throws: `rate_limited`.
-    package func countLookup(of user: User.ID, from address: String?) throws(AuthError) {
-        guard let lookups, let network = address.flatMap(ClientNetwork.init),
+    package func countLookup(of user: User.ID, by caller: Caller) throws(AuthError) {
+        guard let lookups, let network = caller.network,
             let wait = lookups.refusal(of: user, from: network)
         else { return }
         throw Self.tooMany(

@@ -34,7 +34,7 @@ public struct Requirement: Sendable, Hashable {
 
     /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a
     ///   password that was given too long ago, `forbidden` for a role that is missing.
-    public func check(_ identity: Identity?, at now: Date) throws(AuthError) {
+    public func check(_ identity: UserIdentity?, at now: Date) throws(AuthError) {
         if rule == .optional { return }
         guard let identity else { throw .credentialsRequired }
         switch rule {
