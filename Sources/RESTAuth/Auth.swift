@@ -5,7 +5,7 @@ public import ServiceLifecycle
 ///
 ///     let auth = try await Auth(storage: SQLiteStorage(path: "rest-auth.sqlite"))
 ///     let user = try await auth.users.register("miguel", password: "python")
-///     let identity = try await auth.login.attempt("miguel", password: "python")
+///     let identity = try await auth.login.identify("miguel", password: "python")
 ///     let tokens = try await auth.sessions.start(for: identity)
 ///
 /// Run ``services`` as long as it is used: without them everything still holds, but each verified
@@ -66,7 +66,9 @@ public struct Auth: Sendable {
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
         registration = Registration(
             storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
-        login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, now: now)
+        login = Login(
+            storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, secrets: secrets,
+            factors: configuration.factors, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
         secretRotation = SecretRotation(
             storage: storage, secrets: secrets, keys: signingKeys, revocations: revocations, now: now)

@@ -42,6 +42,9 @@ public struct AuthConfiguration: Sendable {
     /// Ten years, in seconds.
     package static let longestRotation = 3650 * 86400
 
+    /// What may follow a password: none that is built in.
+    package var factors: [Factor] = []
+
     /// Whether a live token may be traded for a fresh one.
     public var tokenRenewal = TokenRenewal.always
 

@@ -21,6 +21,15 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let credentialsRequired = Code(rawValue: "credentials_required")
         /// Wrong password, unknown or disabled user: one answer for all three.
         public static let invalidCredentials = Code(rawValue: "invalid_credentials")
+        /// The password was right, and another factor has to follow.
+        public static let mfaRequired = Code(rawValue: "mfa_required")
+        /// What was given as the answer to a factor is not right, or not any more.
+        public static let invalidCode = Code(rawValue: "invalid_code")
+        /// The ticket of a sign-in is forged, used up, expired, from elsewhere, or its user has another
+        /// password by now: one answer for all.
+        public static let ticketExpired = Code(rawValue: "ticket_expired")
+        /// The user has no factor of that name.
+        public static let factorNotFound = Code(rawValue: "factor_not_found")
         /// The token is malformed, forged, foreign, expired, or its user is gone or disabled: one
         /// answer for all.
         public static let invalidToken = Code(rawValue: "invalid_token")
@@ -125,6 +134,8 @@ extension AuthError: CustomStringConvertible {
 
 extension AuthError {
     static let invalidCredentials = AuthError(.invalidCredentials, "Unauthorized Access")
+    static let mfaRequired = AuthError(.mfaRequired, "the password is right, and another factor has to follow")
+    static let ticketExpired = AuthError(.ticketExpired, "this sign-in cannot go on: begin with the password")
     static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
     package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
     static let invalidGrant = AuthError(.invalidGrant, "this refresh token is not good, or not any more: sign in again")

@@ -126,7 +126,10 @@ extension Session {
             "last_used_at": .string(lastUsedAt.ISO8601Format()), "expires_at": .string(expiresAt.ISO8601Format()),
             "address": origin.address.map(JSON.string) ?? .null,
             "user_agent": origin.userAgent.map(JSON.string) ?? .null,
-            "amr": ["pwd"], "renewable": .bool(isRenewable), "current": .bool(isCurrent),
+            "authenticated_at": .string(authentication.at.ISO8601Format()),
+            "amr": .array(authentication.methods.map { .string($0.rawValue) }),
+            "acr": authentication.contextClass.map(JSON.string) ?? .null, "renewable": .bool(isRenewable),
+            "current": .bool(isCurrent),
         ]
     }
 }

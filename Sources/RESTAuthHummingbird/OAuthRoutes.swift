@@ -56,7 +56,7 @@ struct OAuthRoutes: Sendable {
     private func accessToken(_ token: String) async throws -> JSON? {
         do {
             let claims = try await auth.accessTokens.claims(of: Array(token.utf8))
-            return [
+            let description: JSON = [
                 "active": true, "token_type": "Bearer", "token_use": "access_token", "iss": .string(claims.issuer),
                 "aud": claims.audienceJSON, "client_id": .string(claims.issuer),
                 "sub": .string(String(claims.subject)), "username": .string(claims.username),
@@ -64,6 +64,7 @@ struct OAuthRoutes: Sendable {
                 "jti": .string(claims.tokenID), "iat": .integer(claims.issuedAt), "exp": .integer(claims.expiresAt),
                 "auth_time": .integer(claims.authenticatedAt),
             ]
+            return description.adding(claims.methods.members)
         } catch let error as AuthError where error.code == .invalidToken {
             return nil
         }
@@ -72,14 +73,15 @@ struct OAuthRoutes: Sendable {
     private func refreshToken(_ token: String) async throws -> JSON? {
         guard let stored = try await auth.sessions.session(ofRefreshToken: token) else { return nil }
         let session = stored.session
-        return [
+        let description: JSON = [
             // No `token_type`: it opens nothing by itself.
             "active": true, "token_use": "refresh_token", "iss": .string(auth.configuration.issuer),
             "sub": .string(String(session.userID)),
             "username": .string(stored.user.username), "sid": .string(session.id.description),
             "iat": .integer(Int(session.lastUsedAt.timeIntervalSince1970)),
             "exp": .integer(Int(session.expiresAt.timeIntervalSince1970)),
-            "auth_time": .integer(Int(session.createdAt.timeIntervalSince1970)),
+            "auth_time": .integer(Int(session.authentication.at.timeIntervalSince1970)),
         ]
+        return description.adding(session.authentication.methods.members)
     }
 }

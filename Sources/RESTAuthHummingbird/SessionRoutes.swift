@@ -28,10 +28,10 @@ struct SessionRoutes: Sendable {
         }
         let fields = try await body.fields(request, known: ["username", "password"])
         return try await fields.named(in: request) {
-            let identity = try await login.identify(
-                fields.requiredString("username"), password: fields.requiredString("password"),
-                by: context.caller(request))
-            return try await start(for: identity, request, context)
+            let credentials = Credentials.password(
+                username: try fields.requiredString("username"), password: try fields.requiredString("password"))
+            let signIn = try await login.attempt(credentials, by: context.caller(request))
+            return try await start(for: signIn.completed(), request, context)
         }
     }
 

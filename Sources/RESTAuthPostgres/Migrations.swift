@@ -182,6 +182,22 @@ package enum Migrations {
         -- Ids that are kept for users of an import: smaller than others that were given, and given to nobody.
         CREATE TABLE reserved_user_ids (id bigint PRIMARY KEY CHECK (id > 0));
         """,
+        """
+        -- What the user has proven, and when. Of the session of a Flask server's token, which says 1970, nobody knows;
+        -- nor of one that a node of an earlier version begins meanwhile: where it matters, the password is asked for.
+        ALTER TABLE sessions
+            ADD COLUMN authenticated_at timestamptz NOT NULL DEFAULT 'epoch',
+            ADD COLUMN amr text NOT NULL DEFAULT '',
+            -- On whose behalf, and for how much; NULL for the user alone, and for everything.
+            ADD COLUMN client_id text,
+            ADD COLUMN scope text;
+        UPDATE sessions SET
+            authenticated_at = created_at, amr = CASE WHEN created_at = 'epoch' THEN '' ELSE 'pwd' END;
+
+        -- NULL for a user without a password.
+        ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
+        UPDATE users SET password_hash = NULL WHERE password_hash = '!';
+        """,
     ]
 
     static let tables = [

@@ -26,10 +26,7 @@ extension PostgresStorage {
     public func session(id: Session.ID) async throws -> StoredSession? {
         try await read(
             """
-            SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
-                username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
-            FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
+            SELECT \(StoredSession.columns) FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
             """, [id]
         ).first.map(StoredSession.init)
     }
@@ -37,9 +34,7 @@ extension PostgresStorage {
     public func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session] {
         try await read(
             """
-            SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                tokens_expire_at
-            FROM sessions
+            SELECT \(Session.columns) FROM sessions
             WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2) AND expires_at > $3 ORDER BY id DESC LIMIT $4
             """, [user, id, now, limit]
         ).map(Session.init)
@@ -54,10 +49,7 @@ extension PostgresStorage {
                 SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2) ELSE expires_at END,
                     tokens_expire_at = greatest(tokens_expire_at, $2)
                 FROM users WHERE users.id = user_id AND sessions.id = $3
-                RETURNING sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                    generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats,
-                    tokens_expire_at,
-                    username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+                RETURNING \(StoredSession.columns)
                 """, [now, expiresAt, id])
         )[0].first.map(StoredSession.init)
     }
@@ -181,8 +173,8 @@ extension PostgresStorage {
             """
             INSERT INTO sessions (
                 id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                tokens_expire_at)
-            SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $9 AND \(condition)
+                tokens_expire_at, authenticated_at, amr, client_id, scope)
+            SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $11, $12, $13, $14 FROM users WHERE id = $9 AND \(condition)
             FOR NO KEY UPDATE
             ON CONFLICT (id) DO NOTHING
             """,
@@ -190,6 +182,7 @@ extension PostgresStorage {
                 session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address,
                 session.origin.userAgent,
                 new.refreshDigest, session.tokensExpireAt, session.userID, parameter,
+                session.authentication.at, session.authentication.methods.text, session.clientID, session.scopeText,
             ])
     }
 
@@ -210,10 +203,18 @@ extension PostgresStorage {
 // MARK: - Rows
 
 extension Session {
+    fileprivate static let columns = """
+        sessions.id, user_id, sessions.created_at, authenticated_at, amr, client_id, scope, last_used_at, expires_at,
+        address, user_agent, refresh_digest, tokens_expire_at
+        """
+
     init(_ row: Row) throws {
         let refreshDigest: [UInt8]? = try row["refresh_digest"]
         self.init(
             id: try row["id"], userID: try row["user_id"], createdAt: try row["created_at"],
+            authenticatedAt: try row["authenticated_at"] as Date,
+            methods: Authentication.Method.list(in: try row["amr"]), clientID: try row["client_id"],
+            scope: Session.scope(try row["scope"]),
             lastUsedAt: try row["last_used_at"],
             expiresAt: try row["expires_at"],
             origin: SessionOrigin(address: try row["address"], userAgent: try row["user_agent"]),
@@ -222,6 +223,11 @@ extension Session {
 }
 
 extension StoredSession {
+    fileprivate static let columns = """
+        \(Session.columns), generation, sibling_digests, previous_digest, successor_given_at, repeats,
+        username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+        """
+
     init(_ row: Row) throws {
         self.init(
             session: try Session(row), user: try User(row, id: "user_id", createdAt: "user_created_at"),

@@ -62,7 +62,7 @@ extension PostgresStorage {
         _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
     ) async throws -> [Revocation]? {
         let isPresent =
-            "id = $2 AND password_hash = coalesce($3, password_hash)"
+            "id = $2 AND ($3 IS NULL OR password_hash = $3)"
             + (beginning == nil ? "" : " AND disabled_at IS NULL")
         var statements = [
             // No session can begin under the old password once it is locked.
@@ -99,6 +99,7 @@ extension PostgresStorage {
         SELECT DISTINCT ON (id) password_hash
         FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
             LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
+        WHERE password_hash IS NOT NULL
         """
 
     public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (

@@ -284,6 +284,54 @@ package enum Migrations {
                     CREATE TABLE reserved_user_ids (id INTEGER PRIMARY KEY CHECK (id > 0)) STRICT;
                     """)
         }
+        migrator.registerMigration("9 sessions' facts") { database in
+            // The table is made anew for a hash that may be missing, as by the migration before.
+            try database.execute(
+                sql: """
+                    -- What the user has proven, and when. Of the session of a Flask server's token, which says
+                    -- 1970, nobody knows.
+                    ALTER TABLE sessions ADD COLUMN authenticated_at REAL NOT NULL DEFAULT 0;
+                    ALTER TABLE sessions ADD COLUMN amr TEXT NOT NULL DEFAULT '';
+                    -- On whose behalf, and for how much; NULL for the user alone, and for everything.
+                    ALTER TABLE sessions ADD COLUMN client_id TEXT;
+                    ALTER TABLE sessions ADD COLUMN scope TEXT;
+                    UPDATE sessions SET authenticated_at = created_at, amr = iif(created_at = 0, '', 'pwd');
+
+                    DROP TRIGGER session_begins;
+                    DROP TRIGGER session_ends;
+                    CREATE TABLE users_9 (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        username TEXT NOT NULL CHECK (length(CAST(username AS BLOB)) BETWEEN 1 AND 256),
+                        canonical_username TEXT NOT NULL UNIQUE,
+                        -- NULL for a user without a password.
+                        password_hash TEXT,
+                        created_at REAL NOT NULL,
+                        password_changed_at REAL NOT NULL,
+                        disabled_at REAL,
+                        password_version INTEGER NOT NULL DEFAULT 1,
+                        -- Kept by the triggers below, so that a sign-in need not count.
+                        session_count INTEGER NOT NULL DEFAULT 0 CHECK (session_count >= 0),
+                        -- The id that the user had where the tokens come from that are still out.
+                        legacy_id INTEGER
+                    ) STRICT;
+                    INSERT INTO users_9
+                    SELECT id, username, canonical_username, nullif(password_hash, '!'), created_at, password_changed_at,
+                        disabled_at, password_version, session_count, legacy_id
+                    FROM users;
+                    -- No id is given twice, also when the last users have been deleted.
+                    DELETE FROM sqlite_sequence WHERE name = 'users_9';
+                    INSERT INTO sqlite_sequence (name, seq) SELECT 'users_9', seq FROM sqlite_sequence WHERE name = 'users';
+                    DROP TABLE users;
+                    ALTER TABLE users_9 RENAME TO users;
+                    CREATE UNIQUE INDEX users_by_legacy_id ON users (legacy_id) WHERE legacy_id IS NOT NULL;
+                    CREATE TRIGGER session_begins AFTER INSERT ON sessions BEGIN
+                        UPDATE users SET session_count = session_count + 1 WHERE id = NEW.user_id;
+                    END;
+                    CREATE TRIGGER session_ends AFTER DELETE ON sessions BEGIN
+                        UPDATE users SET session_count = session_count - 1 WHERE id = OLD.user_id;
+                    END;
+                    """)
+        }
         return migrator
     }
 }

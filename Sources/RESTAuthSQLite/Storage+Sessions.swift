@@ -29,9 +29,7 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                    tokens_expire_at
-                FROM sessions
+                SELECT \(Session.columns) FROM sessions
                 WHERE user_id = ? AND id < ? AND expires_at > ? ORDER BY id DESC LIMIT ?
                 """,
                 // Every id is less than a "g".
@@ -165,8 +163,8 @@ extension Database {
             """
             INSERT INTO sessions (
                 id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                tokens_expire_at)
-            SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM users
+                tokens_expire_at, authenticated_at, amr, client_id, scope)
+            SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?11, ?12, ?13, ?14 FROM users
             WHERE id = ?9 AND disabled_at IS NULL AND password_version = coalesce(?10, password_version)
                 AND NOT EXISTS (SELECT 1 FROM revocations WHERE session_id = ?1)
             ON CONFLICT (id) DO NOTHING
@@ -176,7 +174,8 @@ extension Database {
                 session.lastUsedAt.timeIntervalSince1970,
                 session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
                 new.refreshDigest.map { Data($0) }, session.tokensExpireAt.timeIntervalSince1970,
-                session.userID, passwordVersion,
+                session.userID, passwordVersion, session.authentication.at.timeIntervalSince1970,
+                session.authentication.methods.text, session.clientID, session.scopeText,
             ])
         return changesCount == 1
     }
@@ -184,10 +183,7 @@ extension Database {
     func session(id: Session.ID) throws -> StoredSession? {
         try row(
             """
-            SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
-                username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
-            FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
+            SELECT \(StoredSession.columns) FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
             """, [id.description], StoredSession.init) ?? nil
     }
 
@@ -211,10 +207,18 @@ extension Database {
 // MARK: - Rows
 
 extension Session {
+    fileprivate static let columns = """
+        sessions.id, user_id, sessions.created_at, authenticated_at, amr, client_id, scope, last_used_at, expires_at,
+        address, user_agent, refresh_digest, tokens_expire_at
+        """
+
     init?(_ row: Row) throws {
         guard let id = try row.sessionID("id") else { return nil }
         self.init(
             id: id, userID: row["user_id"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
+            authenticatedAt: Date(timeIntervalSince1970: row["authenticated_at"]),
+            methods: Authentication.Method.list(in: row["amr"]), clientID: row["client_id"],
+            scope: Session.scope(row["scope"]),
             lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]),
             expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
             origin: SessionOrigin(address: row["address"], userAgent: row["user_agent"]),
@@ -224,6 +228,11 @@ extension Session {
 }
 
 extension StoredSession {
+    fileprivate static let columns = """
+        \(Session.columns), generation, sibling_digests, previous_digest, successor_given_at, repeats,
+        username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+        """
+
     init?(_ row: Row) throws {
         guard let session = try Session(row) else { return nil }
         self.init(

@@ -45,8 +45,8 @@ extension SQLiteStorage {
         try await write { database in
             try database.run(
                 """
-                UPDATE users SET password_hash = ?, password_changed_at = ?, password_version = password_version + 1
-                WHERE id = ? AND password_hash = coalesce(?, password_hash) AND (disabled_at IS NULL OR NOT ?)
+                UPDATE users SET password_hash = ?1, password_changed_at = ?2, password_version = password_version + 1
+                WHERE id = ?3 AND (?4 IS NULL OR password_hash = ?4) AND (disabled_at IS NULL OR NOT ?5)
                 """, [hash, now.timeIntervalSince1970, id, present, beginning != nil])
             guard database.changesCount == 1 else { return nil }
             try database.run("DELETE FROM known_origins WHERE user_id = ?", [id])
@@ -139,9 +139,9 @@ extension Database {
         for index in 0..<count {
             let start = last * Int64(index) / Int64(count)
             let row = try row("SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]) {
-                ($0["id"] as User.ID, $0["password_hash"] as String)
+                ($0["id"] as User.ID, $0["password_hash"] as String?)
             }
-            if let (id, hash) = row { hashes[id] = hash }
+            if let (id, hash) = row, let hash { hashes[id] = hash }
         }
         return Array(hashes.values)
     }

@@ -37,7 +37,8 @@ public enum Samples {
         let id = "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
         guard let id = Session.ID(id) else { preconditionFailure("\(number) has too many digits") }
         return Session(
-            id: id, userID: user, createdAt: date, lastUsedAt: date, expiresAt: date.addingTimeInterval(7 * 86400),
+            id: id, userID: user, createdAt: date, methods: [.password], lastUsedAt: date,
+            expiresAt: date.addingTimeInterval(7 * 86400),
             origin: SessionOrigin(address: "192.0.2.1", userAgent: "curl/8"), isRenewable: isRenewable)
     }
 }

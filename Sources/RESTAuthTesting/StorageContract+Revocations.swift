@@ -72,7 +72,7 @@ extension StorageContract {
             func session(_ number: Int, tokensFor seconds: TimeInterval) async throws -> Session {
                 let sample = Samples.session(number, of: user, at: clock.now, isRenewable: number > 2)
                 let session = Session(
-                    id: sample.id, userID: user, createdAt: clock.now, lastUsedAt: clock.now,
+                    id: sample.id, userID: user, createdAt: clock.now, methods: [.password], lastUsedAt: clock.now,
                     expiresAt: sample.expiresAt, origin: sample.origin, isRenewable: sample.isRenewable,
                     tokensExpireAt: clock.now.addingTimeInterval(seconds))
                 _ = try await storage.insertSession(
@@ -130,7 +130,8 @@ extension StorageContract {
                     let sample = Samples.session(number, of: user, at: now)
                     _ = try await storage.insertSession(
                         Session(
-                            id: sample.id, userID: user, createdAt: now, lastUsedAt: now, expiresAt: sample.expiresAt,
+                            id: sample.id, userID: user, createdAt: now, methods: [.password], lastUsedAt: now,
+                            expiresAt: sample.expiresAt,
                             origin: sample.origin, isRenewable: true, tokensExpireAt: now.addingTimeInterval(seconds)),
                         passwordVersion: nil, refreshDigest: [1], limit: 10)
                 }

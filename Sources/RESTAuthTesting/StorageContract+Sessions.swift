@@ -85,7 +85,7 @@ extension StorageContract {
             let now = TestClock().now
             let sample = Samples.session(of: try await user(storage, at: now), at: now)
             let session = Session(
-                id: sample.id, userID: sample.userID, createdAt: now, lastUsedAt: now,
+                id: sample.id, userID: sample.userID, createdAt: now, methods: [.password], lastUsedAt: now,
                 expiresAt: now.addingTimeInterval(60), origin: sample.origin, isRenewable: false,
                 tokensExpireAt: now.addingTimeInterval(3600))
             _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10)

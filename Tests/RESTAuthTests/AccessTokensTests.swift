@@ -17,6 +17,8 @@ import Testing
         #expect(payload["iat"] == .integer(now))
         #expect(payload["exp"] == .integer(now + 600))
         #expect(payload["auth_time"] == .integer(now))
+        #expect(payload["amr"] == ["pwd"])
+        #expect(payload["acr"] == "aal1")
         #expect(payload["iss"] == "rest-auth")
         #expect(payload["aud"] == "rest-auth")
         #expect(payload["preferred_username"] == "miguel")

@@ -483,7 +483,7 @@ struct ForeignHashVector: Decodable, Sendable {
 /// Users with such hashes sign in, and are then like all others.
 @Suite struct ForeignSignInTests {
     private func stored(_ test: TestAuth, _ name: String) async throws -> String {
-        try #require(await test.storage.credentials(canonicalUsername: name)).passwordHash
+        try #require(await test.storage.credentials(canonicalUsername: name)?.passwordHash)
     }
 
     @Test func aWrappedHashIsReplacedAtTheFirstSignIn() async throws {

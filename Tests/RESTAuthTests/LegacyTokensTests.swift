@@ -164,7 +164,7 @@ import Testing
         let own = try await Self(secret: InstanceSecret())
         // A hash of a password that is known.
         _ = try await own.test.auth.users.register("david", password: "python")
-        let known = try #require(await own.test.storage.credentials(canonicalUsername: "david")).passwordHash
+        let known = try #require(await own.test.storage.credentials(canonicalUsername: "david")?.passwordHash)
         _ = try await own.test.storage.upgradePasswordHash(known, user: 70, replacing: Samples.passwordHash)
         let identity = try await own.verify(jws)
         let new = try #require(
@@ -279,7 +279,7 @@ import Testing
         case .all: #expect(try await sessions.endAll(of: 70) == 1)
         case .tooMany:
             let other = Session(
-                id: Session.ID(at: own.test.clock.now), userID: 70, createdAt: own.test.clock.now,
+                id: Session.ID(at: own.test.clock.now), userID: 70, createdAt: own.test.clock.now, methods: [.password],
                 lastUsedAt: own.test.clock.now, expiresAt: own.test.clock.now.addingTimeInterval(1), origin: .init(),
                 isRenewable: false)
             let lines = try await own.test.storage.insertSession(

@@ -36,7 +36,7 @@ import Testing
         let test = try await TestAuth()
         await test.expect(.validationFailed) { try await test.auth.users.register(text, password: "python") }
         _ = try await test.auth.users.register("a", password: "python")
-        let hash = try #require(await test.storage.credentials(canonicalUsername: "a")).passwordHash
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "a")?.passwordHash)
         let user = try await test.storage.insertUser(Username(whoever: text), passwordHash: hash, at: test.clock.now)
         #expect(try await test.auth.login.identify(text, password: "python").userID == user.id)
         await test.expect(.invalidCredentials) { try await test.auth.login.identify(text, password: "x") }
@@ -60,7 +60,7 @@ import Testing
     @Test func theHashIsStoredAndThePasswordIsNot() async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "correct-horse")
-        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")).passwordHash
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")?.passwordHash)
         #expect(hash.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"))
         #expect(!hash.contains("correct-horse"))
     }

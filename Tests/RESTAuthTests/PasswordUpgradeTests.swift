@@ -13,7 +13,7 @@ import Testing
     }
 
     private func storedHash(_ test: TestAuth, of name: String = "miguel") async throws -> String {
-        try #require(await test.storage.credentials(canonicalUsername: name)).passwordHash
+        try #require(await test.storage.credentials(canonicalUsername: name)?.passwordHash)
     }
 
     @Test(arguments: PasswordHashVector.forms)

@@ -18,7 +18,7 @@ import Testing
             Username("miguel"), passwordHash: Self.cheapHash, at: test.clock.now)
         _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         // Signing in has made a dear hash of it.
-        let stored = try #require(await test.storage.credentials(user: user.id)).passwordHash
+        let stored = try #require(await test.storage.credentials(user: user.id)?.passwordHash)
         try #require(
             await test.storage.upgradePasswordHash(Self.cheapHash, user: user.id, replacing: stored))
         try await test.auth.passwords.decoys.update()
@@ -232,7 +232,7 @@ import Testing
     @Test(arguments: ["miguel smith", "miguel  smith", "miguel 192.0.2.0/24", "\u{301}miguel"])
     func anotherPasswordIsNothingToWhoseNameBeginsAlike(name: String) async throws {
         let test = try await testWithMiguel()
-        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")).passwordHash
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")?.passwordHash)
         _ = try await test.storage.insertUser(Username(whoever: name), passwordHash: hash, at: .now)
         _ = try await test.auth.login.identify(name, password: "python", by: Caller(address: home))
         #expect(await guess(test, 11, at: name, from: home).count { $0 == .invalidCredentials } == 10)

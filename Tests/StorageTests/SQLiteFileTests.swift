@@ -274,6 +274,27 @@ import Testing
         #expect(sessions == 0)
     }
 
+    /// Version 0.2 said of no session what was proven, and had a mark for who had no password.
+    @Test func sessionsOfAnEarlierVersionLiveOnWithWhatIsKnownOfThem() async throws {
+        do {
+            let before = try DatabaseQueue(path: path)
+            try Migrations.migrator.migrate(before, upTo: "8 user names of mail length, ids of imports")
+            try await before.write { try $0.execute(sql: EarlierSessions.rows(tokenEnds: "1900000000", key: "x'03'")) }
+        }
+        try await EarlierSessions.expectAlive(in: SQLiteStorage(path: path))
+        // What refers to a user still does.
+        let storage = try await SQLiteStorage(path: path)
+        let counted = try await storage.database.read {
+            try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = 1")
+        }
+        #expect(counted == 2)
+        _ = try await storage.deleteUser(id: 1, at: .now)
+        for table in ["sessions", "user_roles", "known_origins"] {
+            let rows = try await storage.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") }
+            #expect(rows == 0, "\(table)")
+        }
+    }
+
     @Test(arguments: ["", String(repeating: "x", count: 257), String(repeating: "日", count: 86)])
     func theDatabaseItselfRefusesANameOfImpossibleLength(name: String) async throws {
         let storage = try await SQLiteStorage(path: path)

@@ -62,6 +62,18 @@ import Testing
     }
 
     @Test(arguments: TransferPair.all)
+    func aUserWithoutAPasswordMovesWithoutOne(pair: TransferPair) async throws {
+        let (source, place) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
+        let bare = ImportableUser(id: nil, name: try Username("bare"), passwordHash: nil, createdAt: .now)
+        _ = try await source.importUsers([bare], above: 0, isTrial: false)
+        _ = try await Transfer(from: source, to: place.openToFill()).run()
+        let moved = try #require(await place.open().credentials(canonicalUsername: "bare"))
+        #expect(moved.passwordHash == nil)
+    }
+
+    @Test(arguments: TransferPair.all)
     func theLimitOfSessionsCountsThoseThatMoved(pair: TransferPair) async throws {
         let (source, place) = try await (
             pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
@@ -223,7 +235,10 @@ import Testing
         for (number, user) in [(1, 1), (2, 1), (3, 3), (4, 4)] as [(Int, Int64)] {
             let sample = Samples.session(number, of: user, at: clock.now, isRenewable: number.isMultiple(of: 2))
             let session = Session(
-                id: sample.id, userID: user, createdAt: sample.createdAt, lastUsedAt: sample.lastUsedAt,
+                id: sample.id, userID: user, createdAt: sample.createdAt,
+                authenticatedAt: clock.now.addingTimeInterval(0.3), methods: number == 1 ? [] : [.password, .risk],
+                clientID: number == 2 ? "gateway" : nil, scope: number == 2 ? ["write", "read"] : nil,
+                lastUsedAt: sample.lastUsedAt,
                 expiresAt: sample.expiresAt.addingTimeInterval(0.1),
                 origin: number == 1 ? SessionOrigin() : sample.origin,
                 isRenewable: sample.isRenewable)

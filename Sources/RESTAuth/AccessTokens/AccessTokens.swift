@@ -87,18 +87,20 @@ public final class AccessTokens: Sendable {
     /// ``UserIdentity/roles`` of `identity`.
     /// - Parameter permitted: seconds that it may live; it ends when the session does, if not
     ///   before.
+    /// - Throws: `invalid_token` for a session on behalf of a client, which a later version has
+    ///   stored: a token here says nothing of a scope, and would open everything.
     func issue(for identity: UserIdentity, in session: Session, duration permitted: Int) throws -> AccessToken {
+        guard session.clientID == nil, session.scope == nil else { throw AuthError.invalidToken }
         let issuedAt = Int(now().timeIntervalSince1970)
-        // A clock that was set back since the session began must not make a token that came before
-        // its password.
-        let authenticatedAt = min(Int(session.createdAt.timeIntervalSince1970), issuedAt)
+        // A clock that was set back since the sign-in must not make a token that came before it.
+        let authenticatedAt = min(Int(session.authentication.at.timeIntervalSince1970), issuedAt)
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
             issuer: issuer, audience: audience, subject: identity.userID, username: identity.username,
             sessionID: session.id,
             roles: identity.roles.sorted(), roleKey: identity.roles.isEmpty ? nil : roleKeys(of: identity.userID).first,
             tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration,
-            authenticatedAt: authenticatedAt)
+            authenticatedAt: authenticatedAt, methods: session.authentication.methods)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
         guard token.value.utf8.count <= Self.maximumBytes else {
             throw AuthError(

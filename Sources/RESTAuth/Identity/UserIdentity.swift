@@ -65,7 +65,7 @@ public struct UserIdentity: Sendable, Hashable {
         }
     }
 
-    /// When the password behind this was given, to the second.
+    /// When its user last proved who they are, to the second.
     public var authenticatedAt: Date { authentication.at }
 
     /// The end of a token of the original Flask server; `nil` for who came by anything else.
@@ -84,16 +84,16 @@ extension UserIdentity {
         self.init(
             userID: claims.subject, username: claims.username, roles: Set(claims.roles),
             authentication: Authentication(
-                [.password], at: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt))),
+                claims.methods, at: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt))),
             presented: .accessToken(claims.sessionID),
             rolesInLog: key.map { key in Set(claims.roles.map { key.digest(of: $0) }) })
     }
 
-    /// Who gave that password.
-    init(_ stored: StoredCredentials, authenticatedAt: Date) {
+    /// Who gave that password, and proved what else `methods` say.
+    init(_ stored: StoredCredentials, methods: [Authentication.Method] = .passwordAlone, authenticatedAt: Date) {
         self.init(
             userID: stored.user.id, username: stored.user.username, roles: stored.user.roles,
-            authentication: Authentication([.password], at: authenticatedAt), presented: .password,
+            authentication: Authentication(methods, at: authenticatedAt), presented: .password,
             passwordVersion: stored.passwordVersion)
     }
 
@@ -111,7 +111,7 @@ extension UserIdentity {
     init(_ user: User, in session: Session) {
         self.init(
             userID: user.id, username: user.username, roles: user.roles,
-            authentication: Authentication([.password], at: session.createdAt),
-            presented: .accessToken(session.id))
+            authentication: session.authentication, presented: .accessToken(session.id),
+            clientID: session.clientID, scope: session.scope)
     }
 }

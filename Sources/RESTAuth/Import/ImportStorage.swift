@@ -6,7 +6,8 @@ public struct ImportableUser: Sendable {
     public let id: User.ID?
     public let legacyID: Int64?
     public let name: Username
-    public let passwordHash: String
+    /// `nil` for who comes without a password.
+    public let passwordHash: String?
     public let createdAt: Date
     public let disabledAt: Date?
     public let roles: Set<String>
@@ -14,12 +15,8 @@ public struct ImportableUser: Sendable {
     /// Of the password that a user comes with.
     static let passwordVersion = 1
 
-    /// In place of a hash for who comes without a password: no password fits it, and to compare one
-    /// with it is the same work as for a name that nobody has.
-    static let noPassword = "!"
-
     public init(
-        id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String, createdAt: Date,
+        id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String?, createdAt: Date,
         disabledAt: Date? = nil,
         roles: Set<String> = []
     ) {

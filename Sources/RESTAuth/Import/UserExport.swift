@@ -13,7 +13,7 @@ public struct UserExport: Sendable {
     /// `disabled_at`, `roles`, and `legacy_id` as long as tokens that name it are good.
     /// - Parameters:
     ///   - includesPasswordHashes: whether there is `password_hash` as well. With it, the text is
-    ///     as secret as the database.
+    ///     as secret as the database. A user without a password has `!` there, as in `shadow(5)`.
     ///   - write: takes a page of lines, each with its end.
     public func run(
         includingPasswordHashes includesPasswordHashes: Bool = false, write: (_ lines: [UInt8]) throws -> Void
@@ -35,7 +35,7 @@ extension ExportedUser {
             ("disabled_at", user.disabledAt.map { .string(Timestamp.text($0)) } ?? .null),
             ("roles", .array(user.roles.sorted().map(JSON.string))),
         ]
-        if includesPasswordHash { members.append(("password_hash", .string(credentials.passwordHash))) }
+        if includesPasswordHash { members.append(("password_hash", .string(credentials.passwordHash ?? "!"))) }
         // Whoever takes the user in again counts passwords from the first: a token from before
         // another password must not come back with that.
         if let legacyID, credentials.passwordVersion == ImportableUser.passwordVersion {

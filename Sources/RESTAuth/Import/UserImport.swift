@@ -131,7 +131,7 @@ public struct UserImport: Sendable {
         }
         let (id, legacyID) = try ids(of: user, concessions)
         let checked = ImportableUser(
-            id: id, legacyID: legacyID, name: try name(of: user), passwordHash: ImportableUser.noPassword,
+            id: id, legacyID: legacyID, name: try name(of: user), passwordHash: nil,
             createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
             roles: try roles(of: user))
         return Candidate(
@@ -349,7 +349,7 @@ extension UserImport.Candidate {
 }
 
 extension ImportableUser {
-    fileprivate func with(id: User.ID?, passwordHash: String) -> ImportableUser {
+    fileprivate func with(id: User.ID?, passwordHash: String?) -> ImportableUser {
         ImportableUser(
             id: id, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
             disabledAt: disabledAt, roles: roles)

@@ -93,9 +93,10 @@ public final class Passwords: Sendable {
     /// Replaces an outdated hash, now that the password is known. What stands in the way can wait
     /// until the next time.
     package func upgrade(_ password: String, of stored: StoredCredentials, from network: ClientNetwork?) async {
-        guard let password = try? Password(password), let scheme = PasswordHash(stored.passwordHash)?.scheme,
+        guard let password = try? Password(password), let present = stored.passwordHash,
+            let scheme = PasswordHash(present)?.scheme,
             let hash = try? await pool.run(for: network?.description, { [cost] in try cost.hash(password.bytes) }),
-            (try? await storage.upgradePasswordHash(hash, user: stored.user.id, replacing: stored.passwordHash)) == true
+            (try? await storage.upgradePasswordHash(hash, user: stored.user.id, replacing: present)) == true
         else { return }
         AuthEvent.passwordUpgraded(userID: stored.user.id, from: scheme.rawValue).record()
     }
@@ -149,15 +150,12 @@ public final class Passwords: Sendable {
     private func replace(with hash: String, of stored: StoredCredentials, beginning: NewSession?) async throws
         -> Bool
     {
-        if try await replace(with: hash, of: stored.user, replacing: stored.passwordHash, beginning: beginning) {
-            return true
-        }
+        guard let present = stored.passwordHash else { return false }
+        if try await replace(with: hash, of: stored.user, replacing: present, beginning: beginning) { return true }
         guard let now = try await storage.credentials(user: stored.user.id),
-            now.passwordVersion == stored.passwordVersion
-        else {
-            return false
-        }
-        return try await replace(with: hash, of: stored.user, replacing: now.passwordHash, beginning: beginning)
+            now.passwordVersion == stored.passwordVersion, let present = now.passwordHash
+        else { return false }
+        return try await replace(with: hash, of: stored.user, replacing: present, beginning: beginning)
     }
 
     /// Makes sure that who is signed in knows the password.

@@ -53,10 +53,11 @@ public struct RefreshRotation: Sendable {
     public func repeated(_ session: Session) -> Session { used(session, until: session.expiresAt) }
 
     private func used(_ session: Session, until expiresAt: Date) -> Session {
-        Session(
-            id: session.id, userID: session.userID, createdAt: session.createdAt, lastUsedAt: now,
-            expiresAt: expiresAt, origin: session.origin, isRenewable: true,
-            tokensExpireAt: max(session.tokensExpireAt, tokenExpiresAt))
+        var used = session
+        used.lastUsedAt = now
+        used.expiresAt = expiresAt
+        used.tokensExpireAt = max(session.tokensExpireAt, tokenExpiresAt)
+        return used
     }
 }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// The door to sessions: start one, renew it, list and end them.
 ///
-/// A session is what a password opens. Every access token belongs to one and carries its id as
+/// A session is what a sign-in opens. Every access token belongs to one and carries its id as
 /// `sid`, so ending the session ends them all.
 public final class Sessions: Sendable {
     let storage: any Storage
@@ -32,7 +32,7 @@ public final class Sessions: Sendable {
 
     // MARK: Starting
 
-    /// Starts a session for who just gave a password, with a refresh token.
+    /// Starts a session for who has just signed in, with a refresh token.
     ///
     /// Checked before anything is stored: how many sessions the user, and the users of the network
     /// of the caller, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
@@ -57,11 +57,9 @@ public final class Sessions: Sendable {
     private func renewable(for identity: UserIdentity, from origin: SessionOrigin) -> (Session, RefreshToken) {
         let now = now()
         let id = Session.ID(at: now)
-        let expiresAt = min(
-            now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox))
+        let expiresAt = now.addingTimeInterval(min(inactivityTimeout, timebox))
         let session = Session(
-            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: expiresAt, origin: origin, isRenewable: true,
+            id: id, for: identity, from: origin, at: now, until: expiresAt, isRenewable: true,
             tokensExpireAt: min(expiresAt, now.addingTimeInterval(TimeInterval(accessTokens.duration))))
         return (session, refreshTokens.first(of: id))
     }
@@ -95,8 +93,8 @@ public final class Sessions: Sendable {
     private func plain(for identity: UserIdentity, duration: Int, from origin: SessionOrigin) -> Session {
         let now = now()
         return Session(
-            id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: now.addingTimeInterval(TimeInterval(duration)), origin: origin, isRenewable: false)
+            id: Session.ID(at: now), for: identity, from: origin, at: now,
+            until: now.addingTimeInterval(TimeInterval(duration)))
     }
 
     /// The one of a Flask server's token, which is a token of its session too: what ends the
@@ -106,8 +104,8 @@ public final class Sessions: Sendable {
     ) -> Session? {
         guard let id = identity.sessionID, let tokenExpiresAt = identity.flaskTokenExpiresAt else { return nil }
         return Session(
-            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
-            origin: origin, isRenewable: false, tokensExpireAt: max(tokenExpiresAt, expiresAt))
+            id: id, for: identity, from: origin, at: now, until: expiresAt,
+            tokensExpireAt: max(tokenExpiresAt, expiresAt))
     }
 
     private func insert(
@@ -318,6 +316,20 @@ public final class Sessions: Sendable {
         guard let line = try await storage.endSession(id: id, of: user, at: now()) else { return false }
         revocations.applyEnded([line])
         return true
+    }
+}
+
+extension Session {
+    /// One that begins now.
+    fileprivate init(
+        id: ID, for identity: UserIdentity, from origin: SessionOrigin, at now: Date, until expiresAt: Date,
+        isRenewable: Bool = false, tokensExpireAt: Date? = nil
+    ) {
+        self.init(
+            id: id, userID: identity.userID, createdAt: now, authenticatedAt: identity.authenticatedAt,
+            methods: identity.authentication.methods, clientID: identity.clientID, scope: identity.scope,
+            lastUsedAt: now, expiresAt: expiresAt, origin: origin, isRenewable: isRenewable,
+            tokensExpireAt: tokensExpireAt)
     }
 }
 

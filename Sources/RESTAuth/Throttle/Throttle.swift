@@ -99,14 +99,24 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// Makes sure that a right password may be known to be right, and remembers from where it came.
+    /// Makes sure that a right password may be known to be right: that it is, is said also by asking
+    /// for another factor.
+    /// - Returns: what was counted of it.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
     ///   waited; `storage_unavailable` when a wrong one could not have been counted.
-    package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
-        guard configuration.isOn else { return }
+    package func disclose(_ guess: AdmittedGuess) async throws -> [ThrottleCounter] {
+        guard configuration.isOn else { return [] }
         try await settle(after: guess.tallies(configuration))
         let counters = try await storage.throttles(of: guess.guess.subjects)
         try await check(counters, of: guess)
+        return counters
+    }
+
+    /// Ends the series of a sign-in that is complete, and remembers from where it came.
+    /// - Throws: what ``disclose(_:)`` throws.
+    package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
+        guard configuration.isOn else { return }
+        let counters = try await disclose(guess)
         await unlessItFails {
             for counter in counters where guess.isForgotten(counter, configuration, at: now()) {
                 try await storage.deleteThrottle(counter.subject)

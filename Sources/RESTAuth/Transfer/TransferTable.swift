@@ -51,7 +51,7 @@ extension TransferTable {
             "users",
             [
                 Column("id", .integer), Column("username", .text), Column("canonical_username", .text),
-                Column("password_hash", .text),
+                Column("password_hash", .text, isNullable: true),
                 Column("password_version", .integer), Column("created_at", .time), Column("password_changed_at", .time),
                 Column("disabled_at", .time, isNullable: true), Column("legacy_id", .integer, isNullable: true),
             ]),
@@ -73,7 +73,8 @@ extension TransferTable {
                 Column("generation", .integer), Column("refresh_digest", .bytes, isNullable: true),
                 Column("previous_digest", .bytes, isNullable: true), Column("sibling_digests", .bytes),
                 Column("successor_given_at", .time, isNullable: true), Column("repeats", .integer),
-                Column("tokens_expire_at", .time),
+                Column("tokens_expire_at", .time), Column("authenticated_at", .time), Column("amr", .text),
+                Column("client_id", .text, isNullable: true), Column("scope", .text, isNullable: true),
             ]),
         TransferTable(
             "revocations",

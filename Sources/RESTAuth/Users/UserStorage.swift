@@ -3,12 +3,12 @@ public import Foundation
 /// What a user's row looks like to the doors that check passwords.
 public struct StoredCredentials: Sendable {
     public let user: User
-    /// A PHC string.
-    public let passwordHash: String
+    /// A PHC string; `nil` for a user without a password.
+    public let passwordHash: String?
     /// Counts the passwords that the user has had, from 1.
     public let passwordVersion: Int
 
-    public init(user: User, passwordHash: String, passwordVersion: Int) {
+    public init(user: User, passwordHash: String?, passwordVersion: Int) {
         self.user = user
         self.passwordHash = passwordHash
         self.passwordVersion = passwordVersion
@@ -37,7 +37,7 @@ public protocol UserStorage: Sendable {
     ///   - hash: of the new password.
     ///   - id: of the user.
     ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces
-    ///     any.
+    ///     any, and gives one to a user without.
     ///   - beginning: a new session of the user, who must not be disabled then; `nil` for none.
     ///   - now: the time of the change and of the lines.
     /// - Returns: the lines for the sessions that were ended; `nil` when nothing was changed,
@@ -54,7 +54,7 @@ public protocol UserStorage: Sendable {
     @discardableResult
     func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool
 
-    /// The hashes of at most `count` users, none twice, found at even distances from 0 to the
+    /// The hashes of at most `count` users, none twice and without those who have none, found at even distances from 0 to the
     /// greatest id: which kinds there are, and about how many of each.
     func passwordHashes(sampling count: Int) async throws -> [String]
 
