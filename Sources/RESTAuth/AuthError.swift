@@ -25,8 +25,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let mfaRequired = Code(rawValue: "mfa_required")
         /// What was given as the answer to a factor is not right, or not any more.
         public static let invalidCode = Code(rawValue: "invalid_code")
-        /// The ticket of a sign-in is forged, used up, expired, from elsewhere, or its user has another
-        /// password by now: one answer for all.
+        /// The ticket of a sign-in is forged, used up, expired, from elsewhere, or its user has
+        /// another password by now: one answer for all.
         public static let ticketExpired = Code(rawValue: "ticket_expired")
         /// The user has no factor of that name.
         public static let factorNotFound = Code(rawValue: "factor_not_found")

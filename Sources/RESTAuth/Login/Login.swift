@@ -80,15 +80,16 @@ public final class Login: CredentialVerifier {
 
     /// Goes on with a sign-in: checks an answer to one of the user's factors.
     ///
-    /// Each answer uses up one of the ticket's tries, a right one the ticket. A wrong one is counted
-    /// as a wrong password is, by account and by network.
+    /// Each answer uses up one of the ticket's tries, a right one the ticket. A wrong one is
+    /// counted as a wrong password is, by account and by network.
     /// - Parameters:
     ///   - answer: as a code.
     ///   - name: of the factor.
     ///   - ticket: ``SignInTicket/value`` of what the password gave.
     ///   - caller: who must come from the network that the password came from.
-    /// - Throws: `ticket_expired` for a ticket that is not good, or not any more; `factor_not_found`
-    ///   for what the user has not; `invalid_code` for a wrong answer; `rate_limited`.
+    /// - Throws: `ticket_expired` for a ticket that is not good, or not any more;
+    ///   `factor_not_found` for what the user has not; `invalid_code` for a wrong answer;
+    ///   `rate_limited`.
     public func answer(
         _ answer: String, to name: String, of ticket: String, by caller: Caller = .application
     ) async throws -> SignIn {

@@ -1,7 +1,7 @@
 /// What came of an attempt to sign in.
 public enum SignIn: Sendable {
-    /// Everything is proven that the user has to prove. Only here a sign-in is counted, and recorded,
-    /// as a success.
+    /// Everything is proven that the user has to prove. Only here a sign-in is counted, and
+    /// recorded, as a success.
     case complete(UserIdentity)
     /// The password was right, and the user has other factors: one of them has to follow, with the
     /// ticket. Until then it is neither a success nor a failure.
@@ -31,8 +31,8 @@ package struct Factor: Sendable {
     package let description: FactorDescription
     /// Whether a user has it.
     package let belongs: @Sendable (_ user: User.ID) async throws -> Bool
-    /// Whether an answer is right. Called at most ``SignInTicket/tries`` times for a ticket; that no
-    /// answer is taken twice is its own business.
+    /// Whether an answer is right. Called at most ``SignInTicket/tries`` times for a ticket; that
+    /// no answer is taken twice is its own business.
     package let isRight: @Sendable (_ answer: String, _ user: User.ID) async throws -> Bool
 
     package init(

@@ -2,8 +2,8 @@ public import Foundation
 
 /// The promises about what a sign-in of several steps uses up.
 public protocol SignInStorage: Sendable {
-    /// Spends the first of these that has not been spent: in the table of spent challenges, with what
-    /// registrations spend, and swept with it.
+    /// Spends the first of these that has not been spent: in the table of spent challenges, with
+    /// what registrations spend, and swept with it.
     ///
     /// Of many who spend at once no two spend the same.
     /// - Parameters:

@@ -99,8 +99,8 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// Makes sure that a right password may be known to be right: that it is, is said also by asking
-    /// for another factor.
+    /// Makes sure that a right password may be known to be right: that it is, is said also by
+    /// asking for another factor.
     /// - Returns: what was counted of it.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
     ///   waited; `storage_unavailable` when a wrong one could not have been counted.

@@ -54,8 +54,8 @@ public protocol UserStorage: Sendable {
     @discardableResult
     func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool
 
-    /// The hashes of at most `count` users, none twice and without those who have none, found at even distances from 0 to the
-    /// greatest id: which kinds there are, and about how many of each.
+    /// The hashes of at most `count` users, none twice and without those who have none, found at
+    /// even distances from 0 to the greatest id: which kinds there are, and about how many of each.
     func passwordHashes(sampling count: Int) async throws -> [String]
 
     /// Gives the user a role, also one that the user has. Where the log has a line by which tokens
