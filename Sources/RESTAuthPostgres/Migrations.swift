@@ -182,11 +182,37 @@ package enum Migrations {
         -- Ids that are kept for users of an import: smaller than others that were given, and given to nobody.
         CREATE TABLE reserved_user_ids (id bigint PRIMARY KEY CHECK (id > 0));
         """,
+        """
+        -- What happened. Users and sessions may be gone, so nothing refers to them.
+        CREATE TABLE audit_events (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            at timestamptz NOT NULL,
+            name text COLLATE "C" NOT NULL,
+            user_id bigint,
+            session_id uuid,
+            actor_kind text COLLATE "C" NOT NULL CHECK (
+                actor_kind IN ('anonymous', 'user', 'client', 'operator', 'application')),
+            actor_id text COLLATE "C",
+            request_id text COLLATE "C",
+            address text COLLATE "C",
+            user_agent text COLLATE "C",
+            -- A JSON object, its names in order.
+            details text COLLATE "C" NOT NULL,
+            -- The place in the chain of seals, and the seal, once there are any.
+            number bigint,
+            seal bytea,
+            CHECK ((number IS NULL) = (seal IS NULL))
+        );
+        CREATE INDEX audit_events_of_user ON audit_events (user_id, id);
+        CREATE UNIQUE INDEX audit_events_by_number ON audit_events (number) WHERE number IS NOT NULL;
+        CREATE INDEX audit_events_not_sealed ON audit_events (id) WHERE number IS NULL;
+        """,
     ]
 
     static let tables = [
         "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys",
         "unfinished_transfer",
         "throttles", "known_origins", "invitations", "spent_challenges", "reserved_user_ids",
+        "audit_events",
     ]
 }

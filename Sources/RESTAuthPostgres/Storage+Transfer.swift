@@ -48,7 +48,7 @@ extension PostgresStorage: TransferableStorage {
             return try await write(
                 Statement(
                     """
-                    INSERT INTO \(table.name) (\(columns.list)) SELECT * FROM (VALUES \(places)) AS rows
+                    INSERT INTO \(table.name) (\(columns.list)) OVERRIDING SYSTEM VALUE SELECT * FROM (VALUES \(places)) AS rows
                     WHERE EXISTS (SELECT FROM unfinished_transfer)
                     """, parameters)
             )[0].changedCount == rows.count
@@ -60,26 +60,26 @@ extension PostgresStorage: TransferableStorage {
     package func counters() async throws -> TransferCounters {
         let row = try await read(
             """
-            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id, last_number
+            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id,
+                last_number,
+                coalesce(pg_sequence_last_value(pg_get_serial_sequence('audit_events', 'id')::regclass), 0) AS event_id
             FROM revocation_counter
             """
         ).first
         return TransferCounters(
-            lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0)
+            lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0,
+            lastEventID: try row?["event_id"] ?? 0)
     }
 
-    package func finishTransfer(with counters: TransferCounters) async throws {
+    package func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws {
         _ = try await write(
             isRepeatable: true,
-            Statement(
-                """
-                SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
-                    pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
-                """, [counters.lastUserID]),
+            Self.raisedSequence(of: "users", to: counters.lastUserID),
+            Self.raisedSequence(of: "audit_events", to: counters.lastEventID),
             Statement(
                 "UPDATE revocation_counter SET last_number = greatest(last_number, $1)", [counters.lastRevocationNumber]
             ),
-            Statement("DELETE FROM unfinished_transfer"))
+            Statement("DELETE FROM unfinished_transfer RETURNING source", [], recording: event))
     }
 
     package func deleteAllRows() async throws {

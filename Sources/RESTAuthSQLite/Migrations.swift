@@ -284,6 +284,34 @@ package enum Migrations {
                     CREATE TABLE reserved_user_ids (id INTEGER PRIMARY KEY CHECK (id > 0)) STRICT;
                     """)
         }
+        migrator.registerMigration("9 events") { database in
+            try database.execute(
+                sql: """
+                    -- What happened. Users and sessions may be gone, so nothing refers to them.
+                    CREATE TABLE audit_events (
+                        id INTEGER PRIMARY KEY,
+                        at REAL NOT NULL,
+                        name TEXT NOT NULL,
+                        user_id INTEGER,
+                        session_id TEXT,
+                        actor_kind TEXT NOT NULL CHECK (
+                            actor_kind IN ('anonymous', 'user', 'client', 'operator', 'application')),
+                        actor_id TEXT,
+                        request_id TEXT,
+                        address TEXT,
+                        user_agent TEXT,
+                        -- A JSON object, its names in order.
+                        details TEXT NOT NULL,
+                        -- The place in the chain of seals, and the seal, once there are any.
+                        number INTEGER,
+                        seal BLOB,
+                        CHECK ((number IS NULL) = (seal IS NULL))
+                    ) STRICT;
+                    CREATE INDEX audit_events_of_user ON audit_events (user_id, id);
+                    CREATE UNIQUE INDEX audit_events_by_number ON audit_events (number) WHERE number IS NOT NULL;
+                    CREATE INDEX audit_events_not_sealed ON audit_events (id) WHERE number IS NULL;
+                    """)
+        }
         return migrator
     }
 }

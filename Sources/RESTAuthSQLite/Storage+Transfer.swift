@@ -67,16 +67,20 @@ extension SQLiteStorage: TransferableStorage {
             func last(_ table: String) throws -> Int64 {
                 try database.row("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]) { $0["seq"] as Int64 } ?? 0
             }
-            return try TransferCounters(lastUserID: last("users"), lastRevocationNumber: last("revocations"))
+            let lastEvent = try database.row("SELECT max(id) AS last FROM audit_events", []) { $0["last"] as Int64? }
+            return try TransferCounters(
+                lastUserID: last("users"), lastRevocationNumber: last("revocations"),
+                lastEventID: (lastEvent ?? nil) ?? 0)
         }
     }
 
-    package func finishTransfer(with counters: TransferCounters) async throws {
+    package func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws {
         try await write { database in
             for (table, last) in [("users", counters.lastUserID), ("revocations", counters.lastRevocationNumber)] {
                 try database.raiseSequence(of: table, to: last)
             }
             try database.run("DELETE FROM unfinished_transfer")
+            if database.changesCount > 0 { try database.append(event) }
         }
     }
 

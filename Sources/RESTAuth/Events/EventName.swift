@@ -1,10 +1,16 @@
 extension AuthEvent {
     /// The closed list of what can happen: a noun, a dot, and a verb in the past.
     public enum Name: String, Sendable, CaseIterable {
+        /// The database was copied into a file.
+        case backupMade = "backup.made"
+        /// A backup took the place of the database.
+        case backupRestored = "backup.restored"
         case clientAdded = "client.added"
         /// A caller's client credential was refused.
         case clientRefused = "client.refused"
         case clientRemoved = "client.removed"
+        /// Everything came here from another database.
+        case databaseMigrated = "database.migrated"
         case hashingOverloaded = "hashing.overloaded"
         case invitationCreated = "invitation.created"
         /// An operator took it back.
@@ -35,9 +41,11 @@ extension AuthEvent {
         case registrationThrottled = "registration.throttled"
         case roleGranted = "role.granted"
         case roleRevoked = "role.revoked"
-        /// This process does not accept a secret any more.
+        /// The tables were brought up to date.
+        case schemaApplied = "schema.applied"
+        /// A secret is not accepted any more.
         case secretDropped = "secret.dropped"
-        /// This process makes everything new with another secret.
+        /// Everything new is made with another secret.
         case secretRotated = "secret.rotated"
         /// A session was ended before its time.
         case sessionEnded = "session.ended"
@@ -45,16 +53,39 @@ extension AuthEvent {
         /// A right password started no session, because the user has started too many, or the users
         /// of that network have.
         case sessionThrottled = "session.throttled"
+        /// The next key signs earlier than it would have.
+        case signingKeyHastened = "signing_key.hastened"
         case signingKeyMade = "signing_key.made"
         /// A key was taken away before its time, and all its tokens with it.
         case signingKeyRevoked = "signing_key.revoked"
         /// What was counted of wrong passwords was forgiven.
         case throttleCleared = "throttle.cleared"
+        /// So many passwords were wrong, for an account or from a network, that the next one waits.
+        case throttleReached = "throttle.reached"
         case tokenIssued = "token.issued"
         case userDeleted = "user.deleted"
         case userDisabled = "user.disabled"
         case userEnabled = "user.enabled"
         case userRegistered = "user.registered"
+        case usersExported = "users.exported"
+        case usersImported = "users.imported"
+
+        /// Whether it is stored as a row, with what it changed. What changes nothing is a line of the
+        /// log and is counted: it can be had as often as anybody asks.
+        public var isDurable: Bool {
+            switch self {
+            case .clientRefused, .hashingOverloaded, .invitationUsed, .loginFailed, .loginSucceeded, .loginThrottled,
+                .refreshTokenExhausted, .registrationRefused, .registrationThrottled, .sessionThrottled, .tokenIssued:
+                false
+            case .backupMade, .backupRestored, .clientAdded, .clientRemoved, .databaseMigrated, .invitationCreated,
+                .invitationDeleted, .loginStuffed, .passwordChanged, .passwordRehashed, .refreshTokenRepeated,
+                .refreshTokenReused, .roleGranted, .roleRevoked, .schemaApplied, .secretDropped, .secretRotated,
+                .sessionEnded, .sessionStarted, .signingKeyHastened, .signingKeyMade, .signingKeyRevoked,
+                .throttleCleared, .throttleReached, .userDeleted, .userDisabled, .userEnabled, .userRegistered,
+                .usersExported, .usersImported:
+                true
+            }
+        }
 
         /// What the log calls it, as in earlier versions.
         package var logName: String {

@@ -28,15 +28,17 @@ package struct Transfer: Sendable {
     private let source: any TransferableStorage
     private let target: any TransferableStorage
     private let batchSize: Int
+    private let caller: Caller
     private let report: @Sendable (TransferProgress) -> Void
 
     package init(
         from source: any TransferableStorage, to target: any TransferableStorage, batchSize: Int = 1000,
-        report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
+        by caller: Caller = .application, report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
     ) {
         self.source = source
         self.target = target
         self.batchSize = batchSize
+        self.caller = caller
         self.report = report
     }
 
@@ -50,7 +52,8 @@ package struct Transfer: Sendable {
         try await begin()
         try await copy()
         let (counts, counters) = try await source.withoutWriters { (try await check(), try await source.counters()) }
-        try await target.finishTransfer(with: counters)
+        let event = AuthEvent.databaseMigrated(from: source.transferName, rows: counts.reduce(0, +))
+        try await target.finishTransfer(with: counters, recording: event.by(caller, at: .now))
         return counts
     }
 

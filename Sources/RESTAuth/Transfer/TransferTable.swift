@@ -102,5 +102,15 @@ extension TransferTable {
             ]),
         TransferTable("spent_challenges", [Column("digest", .bytes), Column("expires_at", .time)]),
         TransferTable("reserved_user_ids", [Column("id", .integer)]),
+        TransferTable(
+            "audit_events",
+            [
+                Column("id", .integer), Column("at", .time), Column("name", .text),
+                Column("user_id", .integer, isNullable: true), Column("session_id", .uuid, isNullable: true),
+                Column("actor_kind", .text), Column("actor_id", .text, isNullable: true),
+                Column("request_id", .text, isNullable: true), Column("address", .text, isNullable: true),
+                Column("user_agent", .text, isNullable: true), Column("details", .text),
+                Column("number", .integer, isNullable: true), Column("seal", .bytes, isNullable: true),
+            ]),
     ]
 }

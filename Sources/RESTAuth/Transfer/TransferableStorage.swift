@@ -2,10 +2,12 @@
 package struct TransferCounters: Sendable, Hashable {
     package var lastUserID: Int64
     package var lastRevocationNumber: Int64
+    package var lastEventID: Int64
 
-    package init(lastUserID: Int64, lastRevocationNumber: Int64) {
+    package init(lastUserID: Int64, lastRevocationNumber: Int64, lastEventID: Int64) {
         self.lastUserID = lastUserID
         self.lastRevocationNumber = lastRevocationNumber
+        self.lastEventID = lastEventID
     }
 }
 
@@ -49,8 +51,9 @@ package protocol TransferableStorage: Sendable {
 
     func counters() async throws -> TransferCounters
 
-    /// Lets no counter be less than given and takes the mark away, in one transaction.
-    func finishTransfer(with counters: TransferCounters) async throws
+    /// Lets no counter be less than given, takes the mark away and records the event, in one
+    /// transaction.
+    func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws
 
     /// Deletes all rows and leaves the mark, in one transaction.
     func deleteAllRows() async throws

@@ -1,0 +1,52 @@
+import Foundation
+import GRDB
+public import RESTAuth
+
+extension SQLiteStorage {
+    public func append(_ event: AuthEvent) async throws {
+        try await write { try $0.append(event) }
+    }
+
+    public func events(after id: Int64, limit: Int) async throws -> [StoredEvent] {
+        try read { database in
+            try database.rows(
+                "SELECT \(StoredEvent.columns) FROM audit_events WHERE id > ? ORDER BY id LIMIT ?", [id, limit]
+            ) { try StoredEvent($0) }
+        }
+    }
+}
+
+extension Database {
+    /// Writes the event's row, where its name has rows, in the transaction of what it tells.
+    func append(_ event: AuthEvent) throws {
+        guard event.name.isDurable else { return }
+        let fields = EventFields(event)
+        try run(
+            """
+            INSERT INTO audit_events (
+                at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent, details)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                fields.at.timeIntervalSince1970, fields.name, fields.userID, fields.sessionID?.description,
+                fields.actorKind, fields.actorID, fields.requestID, fields.address, fields.userAgent, fields.details,
+            ])
+    }
+}
+
+extension StoredEvent {
+    static let columns = """
+        id, at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent, details, number, seal
+        """
+
+    init(_ row: Row) throws {
+        self.init(
+            id: row["id"],
+            fields: EventFields(
+                at: Date(timeIntervalSince1970: row["at"]), name: row["name"], userID: row["user_id"],
+                sessionID: try row.sessionID("session_id"), actorKind: row["actor_kind"], actorID: row["actor_id"],
+                requestID: row["request_id"], address: row["address"], userAgent: row["user_agent"],
+                details: row["details"]),
+            number: row["number"], seal: (row["seal"] as Data?).map(Array.init))
+    }
+}
