@@ -32,13 +32,16 @@ struct MeRoutes: Sendable {
             "sessions",
             [
                 .get: { request, context in try await listSessions(request, identity(request, context)) },
-                .delete: { request, context in try await endSessions(request, identity(request, context)) },
+                .delete: { request, context in
+                    try await endSessions(request, identity(request, context), by: context.caller(request))
+                },
             ])
         routes.resource(
             "sessions/{id}",
             [
                 .delete: { request, context in
-                    try await endSession(context.parameters.require("id"), identity(request, context))
+                    try await endSession(
+                        context.parameters.require("id"), identity(request, context), by: context.caller(request))
                 }
             ])
     }
@@ -65,7 +68,7 @@ struct MeRoutes: Sendable {
             if identity.presented != .password || fields.hasValue("password") {
                 try await auth.passwords.confirm(fields.requiredString("password"), for: identity, by: caller)
             }
-            try await auth.users.delete(identity.userID)
+            try await auth.users.delete(identity.userID, by: caller.identified(as: .user(identity)))
             return .empty()
         }
     }
@@ -78,7 +81,7 @@ struct MeRoutes: Sendable {
         return try await fields.named(in: request) {
             let tokens = try await auth.passwords.change(
                 from: fields.requiredString("current_password"), to: fields.requiredString("new_password"),
-                for: identity, by: caller)
+                for: identity, by: caller.identified(as: .user(identity)))
             guard let tokens else { return .empty() }
             let own = RequestOrigin.path(of: request, configuration: configuration)
             return sessionRoutes.answer(
@@ -95,14 +98,16 @@ struct MeRoutes: Sendable {
             .notStored()
     }
 
-    private func endSession(_ segment: String, _ identity: UserIdentity) async throws -> Response {
+    private func endSession(_ segment: String, _ identity: UserIdentity, by caller: Caller) async throws -> Response {
         guard let id = Session.ID(segment) else { throw AuthError(.sessionNotFound, "there is no such session") }
-        try await auth.sessions.end(id, of: identity.userID)
+        try await auth.sessions.end(id, of: identity.userID, by: caller.identified(as: .user(identity)))
         return .empty()
     }
 
     /// `scope=others` spares the session that asks. What may be a misspelt `scope` ends nothing.
-    private func endSessions(_ request: Request, _ identity: UserIdentity) async throws -> Response {
+    private func endSessions(_ request: Request, _ identity: UserIdentity, by caller: Caller) async throws
+        -> Response
+    {
         guard request.uri.queryParameters.allSatisfy({ WireText($0.key).equals("scope") }) else {
             throw AuthError(.validationFailed, "there is no parameter here but scope", field: "scope")
         }
@@ -113,7 +118,8 @@ struct MeRoutes: Sendable {
         case let scope? where scope.equals("others"): kept = identity.sessionID
         default: throw AuthError(.validationFailed, "scope must be global or others", field: "scope")
         }
-        try await auth.sessions.endAll(of: identity.userID, except: kept)
+        try await auth.sessions.endAll(
+            of: identity.userID, except: kept, by: caller.identified(as: .user(identity)))
         return .empty()
     }
 }

@@ -12,7 +12,8 @@ struct OAuthRoutes: Sendable {
     func add(to routes: some RouterMethods<some RequestContext>) {
         let routes = routes.group("oauth")
         routes.resource("introspect", [.post: { request, _ in try await introspect(request) }])
-        routes.resource("revoke", [.post: { request, _ in try await revoke(request) }])
+        routes.resource(
+            "revoke", [.post: { request, context in try await revoke(request, by: context.caller(request)) }])
     }
 
     /// What is not good, for whatever reason, is inactive and nothing more is said of it.
@@ -25,8 +26,8 @@ struct OAuthRoutes: Sendable {
 
     /// Ends the token's session, and with it every other token of it. A token that is unknown or no
     /// good any more is no error.
-    private func revoke(_ request: Request) async throws -> Response {
-        try await auth.sessions.end(presenting: token(from: request))
+    private func revoke(_ request: Request, by caller: Caller) async throws -> Response {
+        try await auth.sessions.end(presenting: token(from: request), by: caller)
         return .empty(.ok).notStored()
     }
 

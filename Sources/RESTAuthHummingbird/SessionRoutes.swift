@@ -14,8 +14,8 @@ struct SessionRoutes: Sendable {
             "tokens",
             [
                 .post: { request, context in try await start(request, context) },
-                .put: { request, _ in try await renew(request) },
-                .delete: { request, _ in try await end(request) },
+                .put: { request, context in try await renew(request, by: context.caller(request)) },
+                .delete: { request, context in try await end(request, by: context.caller(request)) },
             ])
     }
 
@@ -41,15 +41,15 @@ struct SessionRoutes: Sendable {
         answer(try await sessions.start(for: identity, by: context.caller(request)), to: request)
     }
 
-    private func renew(_ request: Request) async throws -> Response {
+    private func renew(_ request: Request, by caller: Caller) async throws -> Response {
         try refuseOtherSites(request)
         let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
-        return try await fields.named(in: request) { try await renew(request, fields) }
+        return try await fields.named(in: request) { try await renew(request, fields, by: caller) }
     }
 
-    private func renew(_ request: Request, _ fields: RequestFields) async throws -> Response {
+    private func renew(_ request: Request, _ fields: RequestFields, by caller: Caller) async throws -> Response {
         if let token = try fields.optionalString("refresh_token") {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await sessions.refresh(token, by: caller), to: request)
         }
         let cookies = cookies(of: request)
         guard let token = cookies.first else { throw fields.missing("refresh_token") }
@@ -58,7 +58,7 @@ struct SessionRoutes: Sendable {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
         do {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await sessions.refresh(token, by: caller), to: request)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
@@ -67,7 +67,7 @@ struct SessionRoutes: Sendable {
         }
     }
 
-    private func end(_ request: Request) async throws -> Response {
+    private func end(_ request: Request, by caller: Caller) async throws -> Response {
         try refuseOtherSites(request)
         let tokens: [String]
         switch try AuthorizationHeader.credentials(in: request.headers) {
@@ -76,16 +76,18 @@ struct SessionRoutes: Sendable {
         case nil: tokens = []
         }
         let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
-        return try await fields.named(in: request) { try await end(request, tokens, fields) }
+        return try await fields.named(in: request) { try await end(request, tokens, fields, by: caller) }
     }
 
     /// - Parameter presented: the token in the header, if there is one.
-    private func end(_ request: Request, _ presented: [String], _ fields: RequestFields) async throws -> Response {
+    private func end(
+        _ request: Request, _ presented: [String], _ fields: RequestFields, by caller: Caller
+    ) async throws -> Response {
         let tokens = try presented + [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
         guard !tokens.isEmpty else {
             throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
         }
-        for token in tokens { try await sessions.end(presenting: token) }
+        for token in tokens { try await sessions.end(presenting: token, by: caller) }
         var response = Response.empty()
         if configuration.refreshTokenInCookie {
             response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))

@@ -54,13 +54,14 @@ public struct PostgresStorage: Storage {
     ///   - configuration: signs in as the owner.
     ///   - role: whom the nodes sign in as; it is given the rows, and nothing that changes tables.
     ///     `nil` for nobody.
+    ///   - caller: who does it.
     /// - Throws: `misconfigured`, with what to do about it.
-    public static func applySchema(_ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil)
-        async throws
-    {
+    public static func applySchema(
+        _ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil, by caller: Caller = .application
+    ) async throws {
         try configuration.validate()
         try await onThread {
-            _ = try Schema.prepare(configuration, createsMissing: true, isFilled: false)
+            _ = try Schema.prepare(configuration, createsMissing: true, isFilled: false, by: caller)
             if let role { try Schema.grantRows(to: role, configuration) }
         }
     }

@@ -20,15 +20,17 @@ enum Schema {
     ///   - createsMissing: whether to make the tables where there are none.
     ///   - isFilled: whether this is for a transfer, which alone may open a database that one is
     ///     filling.
+    ///   - caller: who brings the schema up to date, if it is not.
     /// - Throws: `misconfigured`, with what to do about it.
-    static func prepare(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) throws -> Database
-    {
+    static func prepare(
+        _ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool, by caller: Caller = .application
+    ) throws -> Database {
         do {
             let connection = try connect(configuration)
             guard try createsMissing || version(connection) > 0 else {
                 throw AuthError(.misconfigured, "the PostgreSQL database has no tables of rest-auth")
             }
-            try migrate(connection, schema: configuration.schema)
+            try migrate(connection, schema: configuration.schema, by: caller)
             if isFilled { try requireOwner(connection) } else { try refuseUnfinished(connection) }
             return try describe(connection)
         } catch let error as PostgresError {
@@ -88,7 +90,7 @@ enum Schema {
 
     /// Of nodes that start at once one does it, the others wait for its end. A node that finds all
     /// done asks for no lock and needs no right to change anything.
-    private static func migrate(_ connection: Connection, schema: String?) throws {
+    private static func migrate(_ connection: Connection, schema: String?, by caller: Caller) throws {
         guard try version(connection) < Migrations.all.count else { return }
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
         if let schema,
@@ -99,9 +101,15 @@ enum Schema {
         try connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        for (index, script) in Migrations.all.enumerated().dropFirst(try version(connection)) {
+        let earlier = try version(connection)
+        for (index, script) in Migrations.all.enumerated().dropFirst(earlier) {
             try connection.execute(script)
             try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [index + 1]))
+        }
+        // A new database has no history.
+        if earlier > 0, earlier < Migrations.all.count {
+            let event = AuthEvent.schemaApplied(version: Migrations.all.count, from: earlier).by(caller, at: .now)
+            try connection.query(Statement(recording: event))
         }
         try connection.execute("COMMIT")
     }

@@ -39,19 +39,30 @@ extension Statement {
         _ change: String, _ parameters: [any PostgresParameter], recording event: AuthEvent,
         _ occurrence: Occurrence = .once
     ) {
-        let recorded = Self.recorded(event, occurrence, after: parameters.count)
+        self.init(change, parameters, recording: [(event, occurrence)])
+    }
+
+    /// The same with any number of events.
+    init(
+        _ change: String, _ parameters: [any PostgresParameter], recording events: [(AuthEvent, Occurrence)]
+    ) {
+        let recorded = Self.recorded(events, after: parameters.count)
         self.init(
             "WITH changed AS (\(change))\(recorded.sql) SELECT * FROM changed", parameters + recorded.parameters)
     }
 
-    /// A part of a WITH list behind one that is called `changed`, which records the event for it.
+    /// Parts of a WITH list behind one that is called `changed`, which record the events for it.
     /// - Parameter count: how many parameters come before.
     static func recorded(
-        _ event: AuthEvent, _ occurrence: Occurrence = .once, after count: Int
+        _ events: [(AuthEvent, Occurrence)], after count: Int
     ) -> (sql: String, parameters: [any PostgresParameter]) {
-        guard event.name.isDurable else { return ("", []) }
-        let insertion = insertion(of: event, occurrence, after: count)
-        return (", recorded AS (\(insertion.sql))", insertion.parameters)
+        var (sql, parameters): (String, [any PostgresParameter]) = ("", [])
+        for (index, (event, occurrence)) in events.enumerated() where event.name.isDurable {
+            let insertion = insertion(of: event, occurrence, after: count + parameters.count)
+            sql += ", recorded_\(index) AS (\(insertion.sql))"
+            parameters += insertion.parameters
+        }
+        return (sql, parameters)
     }
 
     private static func insertion(

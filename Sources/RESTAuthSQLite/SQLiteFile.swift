@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import RESTAuth
+package import RESTAuth
 
 #if canImport(Glibc)
     import Glibc
@@ -219,24 +219,29 @@ extension SQLiteFile {
     ///
     /// There is a whole database in that place at every moment. No process may have it open: it
     /// would go on with the one that was there before.
+    /// - Parameter event: is recorded in the copy, unless that is of a version without events.
     /// - Returns: the name under which the database that was there is kept; `nil` when there was
     ///   none.
     /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version,
     ///   when there is a database that is not to be replaced, is of another program, or is open in
     ///   another process. Then nothing has changed.
-    package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String?
-    {
+    package func restore(
+        from file: String, isReplacing: Bool, recording event: AuthEvent? = nil,
+        report: @escaping Report = { _, _ in }
+    ) throws -> String? {
         guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
         // What a link leads to is replaced: the database stays on the disk that it is on.
         if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil {
             let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-            return try SQLiteFile(target).restore(from: file, isReplacing: isReplacing, report: report)
+            return try SQLiteFile(target).restore(
+                from: file, isReplacing: isReplacing, recording: event, report: report)
         }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)
         let copy = try SQLiteFile(file).checkedCopy(beside: path, report: report)
         defer { unlink(copy) }
+        if let event { try SQLiteFile(copy).record(event) }
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         try refuse(isReplacing: isReplacing)

@@ -34,6 +34,16 @@ extension Database {
     }
 }
 
+extension Database {
+    /// Writes the event's row when the statement before changed a row.
+    /// - Returns: whether it did.
+    func recordChange(_ event: AuthEvent) throws -> Bool {
+        guard changesCount > 0 else { return false }
+        try append(event)
+        return true
+    }
+}
+
 extension StoredEvent {
     static let columns = """
         id, at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent, details, number, seal

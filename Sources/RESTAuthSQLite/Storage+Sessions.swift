@@ -4,11 +4,11 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func insertSession(
-        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int, recording event: AuthEvent
     ) async throws -> [Revocation]? {
         try await write { database in
             let new = NewSession(session, refreshDigest: refreshDigest)
-            guard try database.insert(new, passwordVersion: passwordVersion) else { return nil }
+            guard try database.insert(new, passwordVersion: passwordVersion, recording: event) else { return nil }
             let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) {
                 $0["session_count"] as Int
             }
@@ -17,7 +17,7 @@ extension SQLiteStorage {
             // stays in any case.
             return try database.endSessions(
                 "user_id = ? AND id <> ? ORDER BY id LIMIT ?",
-                [session.userID, session.id.description, count - limit], at: session.lastUsedAt)
+                [session.userID, session.id.description, count - limit], at: session.lastUsedAt, recording: event)
         }
     }
 
@@ -86,11 +86,15 @@ extension SQLiteStorage {
                         session.lastUsedAt.timeIntervalSince1970, session.tokensExpireAt.timeIntervalSince1970,
                         session.id.description,
                     ])
+                try database.append(rotation.event(.refreshTokenRepeated, of: stored.user.id))
                 return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
             case .endSession:
+                let event = rotation.event(.refreshTokenReused, of: stored.user.id)
                 let lines = try database.endSessions(
-                    "id = ?", [rotation.sessionID.description], at: rotation.now)
-                return lines.first.map { .reused(stored.user.id, $0) } ?? .refused
+                    "id = ?", [rotation.sessionID.description], at: rotation.now, recording: event)
+                guard let line = lines.first else { return .refused }
+                try database.append(event)
+                return .reused(stored.user.id, line)
             case .refuseExpired: return .expired
             case .refuseRepeat: return .exhausted(stored.user.id)
             case .refuse: return .refused
@@ -98,16 +102,20 @@ extension SQLiteStorage {
         }
     }
 
-    public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
+    public func endSession(
+        id: Session.ID, of user: User.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> Revocation? {
         try await write { database in
             try database.endSessions(
-                "id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now
+                "id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now, recording: cause
             ).first
         }
     }
 
-    public func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation] {
-        try await write { try $0.endSessions(of: user, except: kept, at: now) }
+    public func endSessions(
+        of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation] {
+        try await write { try $0.endSessions(of: user, except: kept, at: now, recording: cause) }
     }
 
     public func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions {
@@ -127,12 +135,14 @@ extension SQLiteStorage {
         }
     }
 
-    public func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation] {
+    public func endSessions(
+        notMarked mark: [UInt8], limit: Int, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation] {
         try await write { database in
             try database.endSessions(
                 """
                 refresh_digest IS NOT NULL AND (\(Self.isUnmarked("refresh_digest", "previous_digest"))) LIMIT :limit
-                """, ["mark": Data(mark), "limit": limit], at: now)
+                """, ["mark": Data(mark), "limit": limit], at: now, recording: cause)
         }
     }
 
@@ -159,7 +169,7 @@ extension Database {
     /// any.
     /// - Returns: whether it was stored.
     @discardableResult
-    func insert(_ new: NewSession, passwordVersion: Int?) throws -> Bool {
+    func insert(_ new: NewSession, passwordVersion: Int?, recording event: AuthEvent) throws -> Bool {
         let session = new.session
         try run(
             """
@@ -178,7 +188,9 @@ extension Database {
                 new.refreshDigest.map { Data($0) }, session.tokensExpireAt.timeIntervalSince1970,
                 session.userID, passwordVersion,
             ])
-        return changesCount == 1
+        guard changesCount == 1 else { return false }
+        try append(event)
+        return true
     }
 
     func session(id: Session.ID) throws -> StoredSession? {
@@ -191,18 +203,24 @@ extension Database {
             """, [id.description], StoredSession.init) ?? nil
     }
 
-    func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) throws -> [Revocation] {
-        try endSessions("user_id = ? AND id IS NOT ?", [user, kept?.description], at: now)
+    func endSessions(
+        of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
+    ) throws -> [Revocation] {
+        try endSessions("user_id = ? AND id IS NOT ?", [user, kept?.description], at: now, recording: cause)
     }
 
-    /// Deletes the sessions of which `condition` is true and writes a line for each.
-    fileprivate func endSessions(_ condition: String, _ arguments: StatementArguments, at now: Date) throws
-        -> [Revocation]
-    {
-        try rows("SELECT id, tokens_expire_at FROM sessions WHERE \(condition)", arguments) { row in
-            try row.sessionID("id").map { ($0, Date(timeIntervalSince1970: row["tokens_expire_at"])) }
-        }.compactMap(\.self).map { id, tokensExpireAt in
+    /// Deletes the sessions of which `condition` is true, writes a line for each and records its
+    /// end.
+    fileprivate func endSessions(
+        _ condition: String, _ arguments: StatementArguments, at now: Date, recording cause: AuthEvent
+    ) throws -> [Revocation] {
+        try rows("SELECT id, user_id, tokens_expire_at FROM sessions WHERE \(condition)", arguments) { row in
+            try row.sessionID("id").map {
+                ($0, row["user_id"] as User.ID, Date(timeIntervalSince1970: row["tokens_expire_at"]))
+            }
+        }.compactMap(\.self).map { id, user, tokensExpireAt in
             try run("DELETE FROM sessions WHERE id = ?", [id.description])
+            try append(cause.ending(id, of: user))
             return try appendRevocation(of: .session(id), at: now, tokensUntil: tokensExpireAt)
         }
     }

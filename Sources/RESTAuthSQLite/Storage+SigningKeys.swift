@@ -7,7 +7,7 @@ extension SQLiteStorage {
         try read { try $0.signingKeys() }
     }
 
-    public func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool {
+    public func insertSigningKey(_ key: StoredSigningKey, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run(
                 """
@@ -19,15 +19,16 @@ extension SQLiteStorage {
                     key.signsFrom.timeIntervalSince1970,
                     key.follows,
                 ])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 
-    public func hastenSigningKey(id: String, to date: Date) async throws {
+    public func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws {
         try await write { database in
             try database.run(
-                "UPDATE signing_keys SET signs_from = min(signs_from, ?) WHERE id = ?",
+                "UPDATE signing_keys SET signs_from = ?1 WHERE id = ?2 AND signs_from > ?1",
                 [date.timeIntervalSince1970, id])
+            _ = try database.recordChange(event)
         }
     }
 
@@ -39,10 +40,10 @@ extension SQLiteStorage {
         }
     }
 
-    public func deleteSigningKey(id: String) async throws -> Bool {
+    public func deleteSigningKey(id: String, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run("DELETE FROM signing_keys WHERE id = ?", [id])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 

@@ -24,6 +24,15 @@ public enum Samples {
     public static let passwordHash =
         "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
 
+    /// Of a request of nobody known; where it matters to no user.
+    public static func event(
+        _ name: AuthEvent.Name, user: User.ID? = nil, session: Session.ID? = nil, _ details: [String: String] = [:],
+        by caller: Caller = Caller(address: "192.0.2.1", userAgent: "curl/8", requestID: "0123456789abcdef"),
+        at date: Date = Date(timeIntervalSince1970: 1_800_000_000)
+    ) -> AuthEvent {
+        AuthEvent(name, user: user, session: session, details).by(caller, at: date)
+    }
+
     public static func signingKey(_ id: String = "key", at date: Date, follows: String = "") -> StoredSigningKey {
         StoredSigningKey(
             id: id, algorithm: "ES256", sealed: Array(id.utf8), createdAt: date, signsFrom: date, follows: follows)

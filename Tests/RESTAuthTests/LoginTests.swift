@@ -77,7 +77,7 @@ import Testing
     func whoDoesNotExistCannotBeChanged(id: User.ID) async throws {
         let test = try await TestAuth()
         for change in [test.auth.users.disable, test.auth.users.enable, test.auth.users.delete] {
-            let error = await #expect(throws: AuthError.self) { try await change(id) }
+            let error = await #expect(throws: AuthError.self) { try await change(id, .application) }
             #expect(error?.code == .userNotFound)
         }
     }

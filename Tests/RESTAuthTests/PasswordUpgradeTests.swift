@@ -104,7 +104,7 @@ import Testing
         let stored = try #require(await test.storage.credentials(user: user.id))
         try await test.auth.passwords.set("monty", for: user)
         let changed = try await storedHash(test)
-        await test.auth.passwords.upgrade(vector.password, of: stored, from: nil)
+        await test.auth.passwords.upgrade(vector.password, of: stored, by: .application)
         #expect(try await storedHash(test) == changed)
     }
 

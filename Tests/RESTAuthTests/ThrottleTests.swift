@@ -187,7 +187,7 @@ import Testing
         for isRight in [true, false] {
             await test.expect(.rateLimited) {
                 try await test.auth.throttle.admitting(
-                    Guess(name: Username("miguel"), network: ClientNetwork(elsewhere))
+                    Guess(name: Username("miguel"), by: Caller(address: elsewhere))
                 ) { guess in
                     _ = await self.guess(other, 10, from: "203.0.113.1")
                     if isRight {

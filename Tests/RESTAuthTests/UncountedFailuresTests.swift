@@ -104,7 +104,7 @@ import Testing
             try await refuseCounting(test)
             await test.expect(.storageUnavailable) {
                 try await test.auth.throttle.admitting(
-                    Guess(name: Username("miguel"), network: ClientNetwork(elsewhere))
+                    Guess(name: Username("miguel"), by: Caller(address: elsewhere))
                 ) { guess in
                     _ = await self.outcome(test, "x", at: "nobody", from: "203.0.113.1")
                     if isRight {

@@ -21,7 +21,8 @@ import Testing
         )
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        #expect(counts.dropLast() == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        #expect(try await counts.last == source.events(after: 0, limit: 1000).count)
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -86,7 +87,8 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        #expect(counts.dropLast() == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        #expect(try await counts.last == source.events(after: 0, limit: 1000).count)
         let names = TransferTable.all.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
@@ -290,9 +292,14 @@ import Testing
     private func expectEqual(_ source: any TransferableStorage, _ target: any TransferableStorage) async throws {
         for table in TransferTable.all {
             let rows = try await source.rows(of: table, after: nil, limit: 1000)
-            #expect(try await target.rows(of: table, after: nil, limit: 1000) == rows, "\(table.name)")
+            var copied = try await target.rows(of: table, after: nil, limit: 1000)
+            // That of the move itself.
+            if table.name == "audit_events" { copied.removeLast() }
+            #expect(copied == rows, "\(table.name)")
         }
-        #expect(try await source.counters() == target.counters())
+        let (before, after) = (try await source.counters(), try await target.counters())
+        #expect(before.lastUserID == after.lastUserID && before.lastRevocationNumber == after.lastRevocationNumber)
+        #expect(before.lastEventID < after.lastEventID)
     }
 }
 

@@ -18,15 +18,18 @@ public final class Clients: Sendable {
     /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
     /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of
     ///   ASCII, `client_already_exists`.
-    public func add(_ id: String) async throws -> ClientSecret {
+    public func add(_ id: String, by caller: Caller = .application) async throws -> ClientSecret {
         guard Self.isID(id) else {
             throw AuthError(
                 .validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
         }
         let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
+        let now = now()
+        let event = AuthEvent.clientAdded(id: id).by(caller, at: now)
         try await storage.insertClient(
-            Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value, by: secrets.known.maker))
-        AuthEvent.clientAdded(id: id).record()
+            Client(id: id, createdAt: now), secretDigest: digest(of: secret.value, by: secrets.known.maker),
+            recording: event)
+        event.record()
         return secret
     }
 
@@ -62,11 +65,12 @@ public final class Clients: Sendable {
 
     /// Refuses the client from the next request on.
     /// - Throws: `client_not_found`.
-    public func remove(_ id: String) async throws {
-        guard try await storage.deleteClient(id: id) else {
+    public func remove(_ id: String, by caller: Caller = .application) async throws {
+        let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())
+        guard try await storage.deleteClient(id: id, recording: event) else {
             throw AuthError(.clientNotFound, "there is no client \(id)")
         }
-        AuthEvent.clientRemoved(id: id).record()
+        event.record()
     }
 
     private static func isID(_ text: String) -> Bool {

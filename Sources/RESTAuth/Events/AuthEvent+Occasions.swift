@@ -1,5 +1,8 @@
 extension AuthEvent {
-    static func registered(userID: User.ID) -> Self { Self(.userRegistered, user: userID) }
+    /// - Parameter invitation: the one that was used.
+    static func registered(invitation: Invitation.ID? = nil) -> Self {
+        Self(.userRegistered, ["invitation_id": invitation])
+    }
 
     static func registrationRefused(_ code: AuthError.Code) -> Self {
         Self(.registrationRefused, ["reason": code.rawValue])
@@ -30,11 +33,21 @@ extension AuthEvent {
             .loginThrottled, ["policy": policy, "username": username, "network": network?.description])
     }
 
-    /// - Parameter isUser: whether a user has the name, which is told only then.
-    static func credentialStuffing(_ subject: ThrottleSubject, isUser: Bool) -> Self {
+    /// - Parameter user: who has the name, which is told only then.
+    static func credentialStuffing(_ subject: ThrottleSubject, user: User.ID?) -> Self {
         Self(
-            .loginStuffed,
-            ["username": isUser ? subject.username : nil, "network": subject.network?.description])
+            .loginStuffed, user: user,
+            ["username": user == nil ? nil : subject.username, "network": subject.network?.description])
+    }
+
+    /// - Parameter user: as of a stuffed one.
+    static func throttleReached(_ subject: ThrottleSubject, user: User.ID?) -> Self {
+        Self(
+            .throttleReached, user: user,
+            [
+                "kind": subject.kind.rawValue, "username": user == nil ? nil : subject.username,
+                "network": subject.network?.description,
+            ])
     }
 
     static func tokenIssued(userID: User.ID) -> Self { Self(.tokenIssued, user: userID) }
@@ -49,22 +62,11 @@ extension AuthEvent {
         Self(.sessionStarted, user: userID, session: session)
     }
 
-    static func sessionEnded(_ session: Session.ID) -> Self { Self(.sessionEnded, session: session) }
+    /// Of no session yet: see ``ending(_:of:)``.
+    static let sessionEnded = Self(.sessionEnded)
 
     static func sessionThrottled(userID: User.ID, network: ClientNetwork?) -> Self {
         Self(.sessionThrottled, user: userID, ["network": network?.description])
-    }
-
-    static func refreshTokenRepeated(userID: User.ID, _ session: Session.ID) -> Self {
-        Self(.refreshTokenRepeated, user: userID, session: session)
-    }
-
-    static func refreshTokenExhausted(userID: User.ID, _ session: Session.ID) -> Self {
-        Self(.refreshTokenExhausted, user: userID, session: session)
-    }
-
-    static func refreshTokenReused(userID: User.ID, _ session: Session.ID) -> Self {
-        Self(.refreshTokenReused, user: userID, session: session)
     }
 
     static func roleGranted(_ role: String, userID: User.ID) -> Self {
@@ -89,6 +91,8 @@ extension AuthEvent {
     ///   in the wrong field.
     static func clientRefused(id: String?) -> Self { Self(.clientRefused, ["client_id": id]) }
 
+    static func signingKeyHastened(id: String) -> Self { Self(.signingKeyHastened, ["kid": id]) }
+
     static func signingKeyMade(id: String) -> Self { Self(.signingKeyMade, ["kid": id]) }
 
     static func signingKeyRevoked(id: String) -> Self { Self(.signingKeyRevoked, ["kid": id]) }
@@ -101,6 +105,11 @@ extension AuthEvent {
 
     static let hashingOverloaded = Self(.hashingOverloaded)
 
+    /// - Parameter user: who has the name, if there is one.
+    static func throttleCleared(of name: Username, user: User.ID?) -> Self {
+        Self(.throttleCleared, user: user, ["username": name.canonical])
+    }
+
     static func throttleCleared(_ subject: ThrottleSubject) -> Self {
         Self(
             .throttleCleared, user: subject.userID,
@@ -108,6 +117,21 @@ extension AuthEvent {
                 "kind": subject.kind.rawValue, "username": subject.username,
                 "network": subject.network?.description,
             ])
+    }
+
+    /// - Parameter version: of the schema.
+    package static func schemaApplied(version: Int, from earlier: Int) -> Self {
+        Self(.schemaApplied, ["version": String(version), "from": String(earlier)])
+    }
+
+    package static func backupMade(_ file: String) -> Self { Self(.backupMade, ["file": file]) }
+
+    package static func backupRestored(_ file: String) -> Self { Self(.backupRestored, ["file": file]) }
+
+    static func usersImported(_ count: Int) -> Self { Self(.usersImported, ["users": String(count)]) }
+
+    static func usersExported(_ count: Int, withHashes: Bool) -> Self {
+        Self(.usersExported, ["users": String(count), "password_hashes": String(withHashes)])
     }
 
     package static func databaseMigrated(from source: String, rows: Int) -> Self {

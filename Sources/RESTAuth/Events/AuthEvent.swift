@@ -22,7 +22,9 @@ public struct AuthEvent: Sendable, Hashable {
     /// When it happened.
     public private(set) var at = Date(timeIntervalSince1970: 0)
 
-    init(_ name: Name, user: User.ID? = nil, session: Session.ID? = nil, _ details: [String: String?] = [:]) {
+    package init(
+        _ name: Name, user: User.ID? = nil, session: Session.ID? = nil, _ details: [String: String?] = [:]
+    ) {
         self.name = name
         userID = user
         sessionID = session
@@ -48,7 +50,7 @@ public struct AuthEvent: Sendable, Hashable {
 
     /// What happened with it: by the same actor, in the same request, at the same time.
     private func alongside(
-        _ name: Name, user: User.ID?, session: Session.ID, _ details: [String: String?] = [:]
+        _ name: Name, user: User.ID?, session: Session.ID?, _ details: [String: String?] = [:]
     ) -> AuthEvent {
         var event = AuthEvent(name, user: user, session: session, details)
         (event.actor, event.requestID, event.origin, event.at) = (actor, requestID, origin, at)
@@ -61,8 +63,10 @@ public struct AuthEvent: Sendable, Hashable {
     }
 
     /// The end of a session that it caused, or that it is.
-    /// - Parameter user: whose session it is; `nil` where that is not known.
-    public func ending(_ session: Session.ID, of user: User.ID?) -> AuthEvent {
+    /// - Parameters:
+    ///   - session: `nil` for a row that takes it from the session's.
+    ///   - user: whose session it is; `nil` where that is not known.
+    public func ending(_ session: Session.ID?, of user: User.ID?) -> AuthEvent {
         alongside(.sessionEnded, user: user, session: session, name == .sessionEnded ? [:] : ["cause": name.rawValue])
     }
 

@@ -70,8 +70,8 @@ extension AuthEvent {
         case usersExported = "users.exported"
         case usersImported = "users.imported"
 
-        /// Whether it is stored as a row, with what it changed. What changes nothing is a line of the
-        /// log and is counted: it can be had as often as anybody asks.
+        /// Whether it is stored as a row, with what it changed. What changes nothing is a line of
+        /// the log and is counted: it can be had as often as anybody asks.
         public var isDurable: Bool {
             switch self {
             case .clientRefused, .hashingOverloaded, .invitationUsed, .loginFailed, .loginSucceeded, .loginThrottled,

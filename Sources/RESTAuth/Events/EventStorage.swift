@@ -10,9 +10,9 @@ public protocol EventStorage: Sendable {
     /// Records what changed nothing else in the storage, as an export.
     func append(_ event: AuthEvent) async throws
 
-    /// At most `limit` rows with an id greater than `id`, in ascending order of id. A row may appear
-    /// with an id less than one that was there before: ids are given when a row is written, and
-    /// transactions end in another order.
+    /// At most `limit` rows with an id greater than `id`, in ascending order of id. A row may
+    /// appear with an id less than one that was there before: ids are given when a row is written,
+    /// and transactions end in another order.
     func events(after id: Int64, limit: Int) async throws -> [StoredEvent]
 }
 

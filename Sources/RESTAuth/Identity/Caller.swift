@@ -41,6 +41,12 @@ public struct Caller: Sendable, Hashable {
         return caller
     }
 
+    /// The same request, where nobody was known to be behind it until now. Your own code acts as
+    /// itself, whomever it vouches for.
+    func nowKnown(as user: UserIdentity) -> Caller {
+        identity == nil && self != .application ? identified(as: .user(user)) : self
+    }
+
     /// The client's IP address.
     public var address: String? { origin.address }
 }

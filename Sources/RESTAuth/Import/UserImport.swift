@@ -23,8 +23,9 @@ public struct UserImport: Sendable {
         public static let renumbering = Concessions(rawValue: 4)
     }
 
-    private let storage: any ImportStorage
+    private let storage: any ImportStorage & EventStorage
     private let hashes: HashIntake
+    private let caller: Caller
     private let now: @Sendable () -> Date
 
     /// Users of one transaction: enough that its commit weighs little, few enough that others
@@ -32,7 +33,7 @@ public struct UserImport: Sendable {
     package static let batchSize = 20_000
 
     public init(
-        into storage: any ImportStorage, limit: HashLimit = HashLimit(),
+        into storage: any ImportStorage & EventStorage, limit: HashLimit = HashLimit(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.init(into: storage, hashes: HashIntake(limit: limit), now: now)
@@ -41,12 +42,15 @@ public struct UserImport: Sendable {
     /// - Parameters:
     ///   - storage: where the users come to.
     ///   - hashes: which hashes are taken, and how they are stored.
+    ///   - caller: who brings them in.
     ///   - now: the clock.
     public init(
-        into storage: any ImportStorage, hashes: HashIntake, now: @escaping @Sendable () -> Date = { Date() }
+        into storage: any ImportStorage & EventStorage, hashes: HashIntake, by caller: Caller = .application,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.storage = storage
         self.hashes = hashes
+        self.caller = caller
         self.now = now
     }
 
@@ -89,8 +93,22 @@ public struct UserImport: Sendable {
             try settle((arrivals.admitted + arrivals.displaced).map { $0.note(.imported(0), isTrial: true) }, step)
             return counts
         }
-        try await write(arrivals, above: last, settle)
+        do {
+            try await write(arrivals, above: last, settle)
+        } catch {
+            try? await record(counts)
+            throw error
+        }
+        try await record(counts)
         return counts
+    }
+
+    /// One event, however many came in.
+    private func record(_ counts: ImportCounts) async throws {
+        guard counts.imported > 0 else { return }
+        let event = AuthEvent.usersImported(counts.imported).by(caller, at: now())
+        try await storage.append(event)
+        event.record()
     }
 
     // MARK: Checking

@@ -34,7 +34,7 @@ public final class Login: CredentialVerifier {
         _ username: String, password: String, by caller: Caller = .application
     ) async throws -> UserIdentity {
         let name = try? Username(whoever: username)
-        let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: caller.network)) { guess in
+        let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, by: caller)) { guess in
             let stored: StoredCredentials? =
                 if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
             let verdict = try await passwords.verify(
@@ -47,9 +47,10 @@ public final class Login: CredentialVerifier {
             try await throttle.succeed(guess, user: stored.user.id)
             return (stored, verdict.isOutdated)
         }
-        if isOutdated { await passwords.upgrade(password, of: stored, from: caller.network) }
+        let identity = UserIdentity(stored, authenticatedAt: now())
+        if isOutdated { await passwords.upgrade(password, of: stored, by: caller.nowKnown(as: identity)) }
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
-        return UserIdentity(stored, authenticatedAt: now())
+        return identity
     }
 
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else

@@ -71,10 +71,13 @@ public final class Revocations: Sendable {
         }
     }
 
-    /// Takes the lines of sessions that this process has just ended, and records each end.
-    func applyEnded(_ lines: [Revocation]) {
+    /// Takes the lines of sessions that this process has just ended, and tells each end.
+    /// - Parameters:
+    ///   - cause: what ended them.
+    ///   - user: whose they were; `nil` where that is not known.
+    func applyEnded(_ lines: [Revocation], of user: User.ID?, by cause: AuthEvent) {
         apply(lines)
-        for case .session(let id) in lines.map(\.subject) { AuthEvent.sessionEnded(id).record() }
+        for case .session(let id) in lines.map(\.subject) { cause.ending(id, of: user).record() }
     }
 
     /// Keeps what is refused, and lets lines of any number count from now on: the log has been

@@ -77,21 +77,42 @@ public final class SecretRotation: Sendable {
     /// be told from whom it leaked to. Signing keys are encrypted anew.
     /// - Returns: how many sessions were ended, and the ids of the clients.
     @discardableResult
-    public func endWhatNeedsPrevious() async throws -> (sessions: Int, clients: [String]) {
+    public func endWhatNeedsPrevious(
+        by caller: Caller = .application
+    ) async throws -> (sessions: Int, clients: [String]) {
         try await reseal()
         let known = secrets.known
-        guard known.previous != nil else { return (0, []) }
+        guard let previous = known.previous else { return (0, []) }
         let mark = known.maker.mark
+        let cause = AuthEvent.secretDropped(previous.id).by(caller, at: now())
         var sessions = 0
-        while case let lines = try await storage.endSessions(notMarked: mark, limit: 1000, at: now()), !lines.isEmpty {
-            revocations.applyEnded(lines)
+        while case let lines = try await storage.endSessions(
+            notMarked: mark, limit: 1000, at: cause.at, recording: cause), !lines.isEmpty
+        {
+            revocations.applyEnded(lines, of: nil, by: cause)
             sessions += lines.count
         }
         var clients: [String] = []
-        for id in try await storage.clients(notMarked: mark) where try await storage.deleteClient(id: id) {
-            AuthEvent.clientRemoved(id: id).record()
+        for id in try await storage.clients(notMarked: mark) {
+            let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())
+            guard try await storage.deleteClient(id: id, recording: event) else { continue }
+            event.record()
             clients.append(id)
         }
         return (sessions, clients)
+    }
+
+    /// Records that the secret was changed, which is written in a file: each process that follows
+    /// says so in its log only.
+    package func recordChange(from before: Status, by caller: Caller) async throws {
+        let after = try await status()
+        if after.present != before.present {
+            try await storage.append(
+                AuthEvent.secretRotated(after.present, previous: before.present).by(caller, at: now()))
+        }
+        let known = [after.present, after.next, after.previous]
+        for id in [before.present, before.next, before.previous].compactMap(\.self) where !known.contains(id) {
+            try await storage.append(AuthEvent.secretDropped(id).by(caller, at: now()))
+        }
     }
 }

@@ -80,7 +80,7 @@ public final class Sessions: Sendable {
             if stored == nil, let session = legacySession(of: identity, from: caller.origin, until: expiresAt, at: now)
             {
                 try throttle.countSession(of: session.userID, by: caller)
-                try await insertOnce(session, of: identity)
+                try await insertOnce(session, of: identity, by: caller)
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             }
             guard let stored, !stored.user.isDisabled else { throw AuthError.invalidToken }
@@ -114,7 +114,7 @@ public final class Sessions: Sendable {
         _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]?
     ) async throws {
         try throttle.countSession(of: session.userID, by: caller)
-        guard try await insertOnce(session, of: identity, refreshDigest: refreshDigest) else {
+        guard try await insertOnce(session, of: identity, by: caller, refreshDigest: refreshDigest) else {
             throw AuthError.invalidCredentials
         }
     }
@@ -122,14 +122,17 @@ public final class Sessions: Sendable {
     /// - Returns: whether it was stored; not when there is one with that id, or was.
     @discardableResult
     private func insertOnce(
-        _ session: Session, of identity: UserIdentity, refreshDigest: [UInt8]? = nil
+        _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]? = nil
     ) async throws -> Bool {
+        let event = AuthEvent.sessionStarted(userID: session.userID, session.id)
+            .by(caller.nowKnown(as: identity), at: session.lastUsedAt)
         guard
             let ended = try await storage.insertSession(
-                session, passwordVersion: identity.passwordVersion, refreshDigest: refreshDigest, limit: limit)
+                session, passwordVersion: identity.passwordVersion, refreshDigest: refreshDigest, limit: limit,
+                recording: event)
         else { return false }
-        AuthEvent.sessionStarted(userID: session.userID, session.id).record()
-        revocations.applyEnded(ended)
+        event.record()
+        revocations.applyEnded(ended, of: session.userID, by: event)
         return true
     }
 
@@ -173,10 +176,9 @@ public final class Sessions: Sendable {
 
     /// The tokens of a replacement that has been stored.
     func tokens(of replacement: Replacement, for owner: UserIdentity) throws -> ReplacementTokens {
-        let session = replacement.new.session
-        AuthEvent.sessionStarted(userID: session.userID, session.id).record()
-        return ReplacementTokens(
-            access: try accessTokens.issue(for: owner, in: session, duration: replacement.duration),
+        ReplacementTokens(
+            access: try accessTokens.issue(
+                for: owner, in: replacement.new.session, duration: replacement.duration),
             refresh: replacement.refresh)
     }
 
@@ -189,13 +191,13 @@ public final class Sessions: Sendable {
     /// successors comes, its session is ended: two hold what one should (RFC 9700 section 4.14.2).
     /// - Throws: `refresh_token_reused`, `session_expired`, `invalid_grant` for everything else
     ///   that is no good.
-    public func refresh(_ presented: String) async throws -> SessionTokens {
+    public func refresh(_ presented: String, by caller: Caller = .application) async throws -> SessionTokens {
         guard let token = try await refreshToken(presented) else { throw AuthError.invalidGrant }
         // By the secret of this moment, also when another takes its place before all is done.
         let maker = refreshTokens.maker
         let first = refreshTokens.successor(of: token, index: 0, by: maker)
         let firstDigest = refreshTokens.digest(of: first)
-        let rotation = rotation(of: token) { [refreshTokens] index in
+        let rotation = rotation(of: token, by: caller) { [refreshTokens] index in
             index == 0
                 ? firstDigest : refreshTokens.digest(of: refreshTokens.successor(of: token, index: index, by: maker))
         }
@@ -205,16 +207,17 @@ public final class Sessions: Sendable {
                 access: try accessToken(for: user, in: session, duration: accessTokens.duration),
                 refresh: digest == firstDigest ? first : try await successor(of: token, index: 0, digest: digest))
         case .repeated(let session, let user, let index, let digest):
-            AuthEvent.refreshTokenRepeated(userID: user.id, session.id).record()
+            rotation.event(.refreshTokenRepeated, of: user.id).record()
             return SessionTokens(
                 access: try accessToken(for: user, in: session, duration: accessTokens.duration),
                 refresh: try await successor(of: token, index: index, digest: digest))
         case .exhausted(let user):
-            AuthEvent.refreshTokenExhausted(userID: user, token.sessionID).record()
+            rotation.event(.refreshTokenExhausted, of: user).record()
             throw AuthError.invalidGrant
         case .reused(let user, let line):
-            AuthEvent.refreshTokenReused(userID: user, token.sessionID).record()
-            revocations.applyEnded([line])
+            let event = rotation.event(.refreshTokenReused, of: user)
+            event.record()
+            revocations.applyEnded([line], of: user, by: event)
             throw AuthError(
                 .refreshTokenReused,
                 "this refresh token, or another in its place, was used before: the session has been ended")
@@ -247,13 +250,14 @@ public final class Sessions: Sendable {
     }
 
     private func rotation(
-        of token: RefreshToken, successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8]
+        of token: RefreshToken, by caller: Caller = .application,
+        successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8]
     ) -> RefreshRotation {
         let now = now()
         return RefreshRotation(
             sessionID: token.sessionID, generation: token.generation, digest: refreshTokens.digest(of: token),
             successorDigest: successorDigest, now: now, inactivityTimeout: inactivityTimeout, timebox: timebox,
-            tokenExpiresAt: now.addingTimeInterval(TimeInterval(accessTokens.duration)))
+            tokenExpiresAt: now.addingTimeInterval(TimeInterval(accessTokens.duration)), by: caller)
     }
 
     // MARK: Looking
@@ -285,38 +289,48 @@ public final class Sessions: Sendable {
     /// error.
     /// - Returns: whether a session was ended.
     @discardableResult
-    public func end(presenting token: String) async throws -> Bool {
+    public func end(presenting token: String, by caller: Caller = .application) async throws -> Bool {
         let bytes = Array(token.utf8)
         if let id = try await refreshToken(token)?.sessionID ?? accessTokens.session(ofSigned: bytes) {
-            return try await endSession(id, of: nil)
+            return try await endSession(id, of: nil, by: caller)
         }
         let now = now()
         guard let identity = try await accessTokens.legacyIdentity(of: bytes),
             let session = legacySession(of: identity, until: now, at: now)
         else { return false }
         // One that was never traded has no session yet, and only a session can be ended.
-        try await insertOnce(session, of: identity)
-        return try await endSession(session.id, of: nil)
+        try await insertOnce(session, of: identity, by: caller)
+        return try await endSession(session.id, of: nil, by: caller)
     }
 
     /// Ends one session, of that user when one is given.
     /// - Throws: `session_not_found`, also for another user's.
-    public func end(_ id: Session.ID, of user: User.ID? = nil) async throws {
-        guard try await endSession(id, of: user) else { throw AuthError(.sessionNotFound, "there is no such session") }
+    public func end(_ id: Session.ID, of user: User.ID? = nil, by caller: Caller = .application) async throws {
+        guard try await endSession(id, of: user, by: caller) else {
+            throw AuthError(.sessionNotFound, "there is no such session")
+        }
     }
 
     /// Ends all sessions of a user but one.
     /// - Returns: how many were ended.
     @discardableResult
-    public func endAll(of user: User.ID, except kept: Session.ID? = nil) async throws -> Int {
-        let lines = try await storage.endSessions(of: user, except: kept, at: now())
-        revocations.applyEnded(lines)
+    public func endAll(
+        of user: User.ID, except kept: Session.ID? = nil, by caller: Caller = .application
+    ) async throws -> Int {
+        let now = now()
+        let event = AuthEvent.sessionEnded.by(caller, at: now)
+        let lines = try await storage.endSessions(of: user, except: kept, at: now, recording: event)
+        revocations.applyEnded(lines, of: user, by: event)
         return lines.count
     }
 
-    private func endSession(_ id: Session.ID, of user: User.ID?) async throws -> Bool {
-        guard let line = try await storage.endSession(id: id, of: user, at: now()) else { return false }
-        revocations.applyEnded([line])
+    private func endSession(_ id: Session.ID, of user: User.ID?, by caller: Caller) async throws -> Bool {
+        let now = now()
+        let event = AuthEvent.sessionEnded.by(caller, at: now)
+        guard let line = try await storage.endSession(id: id, of: user, at: now, recording: event) else {
+            return false
+        }
+        revocations.applyEnded([line], of: user, by: event)
         return true
     }
 }

@@ -32,10 +32,10 @@ public protocol SigningKeyStorage: Sendable {
     /// Stores a key. No two keys follow the same one: of processes that make a successor at once,
     /// one succeeds.
     /// - Returns: whether it was stored.
-    func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool
+    func insertSigningKey(_ key: StoredSigningKey, recording event: AuthEvent) async throws -> Bool
 
     /// Lets the key sign from `date` on, if it would have begun later.
-    func hastenSigningKey(id: String, to date: Date) async throws
+    func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws
 
     /// Stores the key encrypted anew, if it is still encrypted as given.
     /// - Returns: whether it was.
@@ -43,7 +43,7 @@ public protocol SigningKeyStorage: Sendable {
 
     /// Deletes a key, whichever it is.
     /// - Returns: whether there was such a key.
-    func deleteSigningKey(id: String) async throws -> Bool
+    func deleteSigningKey(id: String, recording event: AuthEvent) async throws -> Bool
 
     /// Deletes the keys whose successor has been signing since before `date`: no token of theirs
     /// can still be live.

@@ -91,7 +91,7 @@ public final class SigningKeys: Sendable {
     /// Where there is no key. Another process may be first: then its key is loaded.
     private func insertFirst() async throws {
         guard ring.withLock({ $0.isEmpty }) else { return }
-        _ = try await insert(after: nil, signsFrom: now())
+        _ = try await insert(after: nil, signsFrom: now(), by: .application)
         try await load()
     }
 
@@ -180,7 +180,9 @@ public final class SigningKeys: Sendable {
     ///   until they ask again.
     /// - Throws: `key_pending` when there is a next key that signs no later than that.
     @discardableResult
-    public func rotate(lead: TimeInterval = SigningKeys.publicationLead) async throws -> Description {
+    public func rotate(
+        lead: TimeInterval = SigningKeys.publicationLead, by caller: Caller = .application
+    ) async throws -> Description {
         try await load()
         let signsFrom = now().addingTimeInterval(max(lead, Self.shortestLead))
         guard let newest = ring.withLock({ $0.last?.stored }) else {
@@ -188,9 +190,11 @@ public final class SigningKeys: Sendable {
         }
         var id: String? = newest.id
         if newest.signsFrom <= now() {
-            id = try await insert(after: newest.id, signsFrom: signsFrom)
+            id = try await insert(after: newest.id, signsFrom: signsFrom, by: caller)
         } else if newest.signsFrom > signsFrom {
-            try await storage.hastenSigningKey(id: newest.id, to: signsFrom)
+            let event = AuthEvent.signingKeyHastened(id: newest.id).by(caller, at: now())
+            try await storage.hastenSigningKey(id: newest.id, to: signsFrom, recording: event)
+            event.record()
         } else {
             id = nil
         }
@@ -207,26 +211,23 @@ public final class SigningKeys: Sendable {
     /// leaked. The next one in the row signs, or a new one when there is none. Sessions go on:
     /// their clients renew.
     /// - Throws: `key_not_found`.
-    public func revoke(_ id: String) async throws {
-        guard try await storage.deleteSigningKey(id: id) else { throw AuthError(.keyNotFound, "there is no key \(id)") }
-        AuthEvent.signingKeyRevoked(id: id).record()
+    public func revoke(_ id: String, by caller: Caller = .application) async throws {
+        guard try await delete(id, by: caller) else { throw AuthError(.keyNotFound, "there is no key \(id)") }
         try await load()
         try await insertFirst()
     }
 
     /// Refuses every token of every key that there is, for when all of them leaked: a new one signs
-    /// at once, and the others are revoked as by ``revoke(_:)``.
+    /// at once, and the others are revoked as by ``revoke(_:by:)``.
     /// - Returns: the new key.
     @discardableResult
-    public func replaceAll() async throws -> Description {
+    public func replaceAll(by caller: Caller = .application) async throws -> Description {
         try await load()
         let leaked = ring.withLock { $0.map(\.stored.id) }
-        guard let id = try await insert(after: leaked.last, signsFrom: now()) else {
+        guard let id = try await insert(after: leaked.last, signsFrom: now(), by: caller) else {
             throw AuthError(.keyPending, "another process has just made a key; try again")
         }
-        for id in leaked where try await storage.deleteSigningKey(id: id) {
-            AuthEvent.signingKeyRevoked(id: id).record()
-        }
+        for id in leaked { _ = try await delete(id, by: caller) }
         try await load()
         guard let key = list().first(where: { $0.id == id }) else {
             throw AuthError(.misconfigured, "the storage kept no signing key")
@@ -245,21 +246,31 @@ public final class SigningKeys: Sendable {
             return
         }
         _ = try await insert(
-            after: newest.id, signsFrom: max(isDue ? end : now(), now().addingTimeInterval(Self.publicationLead)))
+            after: newest.id, signsFrom: max(isDue ? end : now(), now().addingTimeInterval(Self.publicationLead)),
+            by: .application)
         try await load()
     }
 
     /// - Returns: the new key's id, or `nil` when another process was first.
-    private func insert(after predecessor: String?, signsFrom: Date) async throws -> String? {
+    private func insert(after predecessor: String?, signsFrom: Date, by caller: Caller) async throws -> String? {
         let present = ring.withLock { $0.last?.key.algorithm }
         let key = try SigningKey(algorithm ?? present ?? .es256)
         let stored = StoredSigningKey(
             id: key.publicKey.id, algorithm: key.algorithm.rawValue, sealed: try key.sealed(by: secrets.known.maker),
             createdAt: now(),
             signsFrom: signsFrom, follows: predecessor ?? "")
-        guard try await storage.insertSigningKey(stored) else { return nil }
-        AuthEvent.signingKeyMade(id: stored.id).record()
+        let event = AuthEvent.signingKeyMade(id: stored.id).by(caller, at: stored.createdAt)
+        guard try await storage.insertSigningKey(stored, recording: event) else { return nil }
+        event.record()
         return stored.id
+    }
+
+    /// - Returns: whether there was such a key.
+    private func delete(_ id: String, by caller: Caller) async throws -> Bool {
+        let event = AuthEvent.signingKeyRevoked(id: id).by(caller, at: now())
+        guard try await storage.deleteSigningKey(id: id, recording: event) else { return false }
+        event.record()
+        return true
     }
 
     /// Looks at the storage again, unless that was done just now: once for all who ask meanwhile.

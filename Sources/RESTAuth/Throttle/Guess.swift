@@ -5,13 +5,15 @@ import Foundation
 package struct Guess: Sendable {
     /// `nil` for what could be no name.
     let name: Username?
-    /// `nil` when nobody knows.
-    let network: ClientNetwork?
+    let caller: Caller
 
-    package init(name: Username?, network: ClientNetwork?) {
+    package init(name: Username?, by caller: Caller) {
         self.name = name
-        self.network = network
+        self.caller = caller
     }
+
+    /// `nil` when nobody knows.
+    var network: ClientNetwork? { caller.network }
 
     /// All that could stand in its way.
     var subjects: [ThrottleSubject] {

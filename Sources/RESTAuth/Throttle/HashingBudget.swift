@@ -62,7 +62,8 @@ package final class HashingBudget: Service {
     }
 
     private func write(_ spent: Int) async throws -> ThrottleCounter? {
-        counted(try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()))
+        counted(
+            try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, by: .application, at: now()))
     }
 
     /// What is done is never refused.

@@ -87,14 +87,11 @@ public final class Throttle: Sendable {
         let tallies = guess.tallies(configuration)
         try await settle(after: tallies)
         for (index, tally) in tallies.enumerated() {
-            switch try await count(tally, orKeep: tallies[index...]) {
+            switch try await count(tally, by: guess.guess.caller, orKeep: tallies[index...]) {
             case .refused(let until):
                 guard guess.isHeldUp(by: tally.subject) else { continue }
                 throw await refused(guess.guess, until: until, by: tally.subject, quota: tally.limit.allowance)
-            case .counted(_, let isNoticed):
-                guard isNoticed else { continue }
-                let isUser = await isUser(tally.subject.username)
-                AuthEvent.credentialStuffing(tally.subject, isUser: isUser).record()
+            case .counted: break
             }
         }
     }
@@ -109,7 +106,7 @@ public final class Throttle: Sendable {
         try await check(counters, of: guess)
         await unlessItFails {
             for counter in counters where guess.isForgotten(counter, configuration, at: now()) {
-                try await storage.deleteThrottle(counter.subject)
+                try await storage.deleteThrottle(counter.subject, recording: nil)
             }
         }
         guard let network = guess.guess.network else { return }
@@ -130,9 +127,11 @@ public final class Throttle: Sendable {
 
     /// Whether somebody has that name, so that the log may say it: anything else may be a password
     /// that was typed in the wrong field.
-    private func isUser(_ canonicalUsername: String?) async -> Bool {
-        guard let canonicalUsername else { return false }
-        return ((try? await storage.credentials(canonicalUsername: canonicalUsername)) ?? nil) != nil
+    private func isUser(_ canonicalUsername: String?) async -> Bool { await user(named: canonicalUsername) != nil }
+
+    private func user(named canonicalUsername: String?) async -> User.ID? {
+        guard let canonicalUsername else { return nil }
+        return ((try? await storage.credentials(canonicalUsername: canonicalUsername)) ?? nil)?.user.id
     }
 
     /// Forgets what the storage has not taken of that user, whose series it has ended itself: there
@@ -167,10 +166,20 @@ public final class Throttle: Sendable {
 
     /// Counts a failure. Where the storage does not take it, it is kept, with all that would have
     /// been counted after it.
-    private func count(_ tally: Tally, orKeep tallies: ArraySlice<Tally>) async throws -> ThrottleLimit.Outcome {
+    private func count(
+        _ tally: Tally, by caller: Caller, orKeep tallies: ArraySlice<Tally>
+    ) async throws -> ThrottleLimit.Outcome {
         do {
-            return try await storage.countFailure(
-                1, of: tally.subject, other: tally.other, limit: tally.limit, at: now())
+            let now = now()
+            let outcome = try await storage.countFailure(
+                1, of: tally.subject, other: tally.other, limit: tally.limit, by: caller, at: now)
+            if !tally.limit.events(of: outcome, amount: 1, user: nil).isEmpty {
+                let user = await user(named: tally.subject.username)
+                for event in tally.limit.events(of: outcome, amount: 1, user: user) {
+                    event.by(caller, at: now).record()
+                }
+            }
+            return outcome
         } catch {
             tallies.forEach(uncounted.add)
             throw error
@@ -209,7 +218,9 @@ public final class Throttle: Sendable {
     /// Runs `confirm`, which asks who is signed in for the password, and counts when it is wrong.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `confirm` throws.
-    func confirming<Value>(_ user: User.ID, _ confirm: () async throws -> Value) async throws -> Value {
+    func confirming<Value>(
+        _ user: User.ID, by caller: Caller, _ confirm: () async throws -> Value
+    ) async throws -> Value {
         guard configuration.isOn else { return try await confirm() }
         let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
         func refuse(_ until: Date) -> AuthError {
@@ -233,11 +244,11 @@ public final class Throttle: Sendable {
         do {
             let value = try await confirm()
             try await settle(after: [tally])
-            if try await counter() != nil { try await storage.deleteThrottle(subject) }
+            if try await counter() != nil { try await storage.deleteThrottle(subject, recording: nil) }
             return value
         } catch let error as AuthError where error.code == .currentPasswordInvalid {
             try await settle(after: [tally])
-            if case .refused(let until) = try await count(tally, orKeep: [tally]) { throw refuse(until) }
+            if case .refused(let until) = try await count(tally, by: caller, orKeep: [tally]) { throw refuse(until) }
             throw error
         }
     }
@@ -258,7 +269,7 @@ public final class Throttle: Sendable {
             let limit = configuration.registrations(perHour: perHour).times(block.allowanceFactor)
             guard
                 case .refused(let until) = try await storage.countFailure(
-                    1, of: subject, other: nil, limit: limit, at: now())
+                    1, of: subject, other: nil, limit: limit, by: caller, at: now())
             else { continue }
             AuthEvent.registrationThrottled(network: block.description).record()
             throw Self.tooMany(
@@ -315,10 +326,11 @@ public final class Throttle: Sendable {
     /// Forgets what has been counted of a subject, so that the next guess is let through at once.
     /// - Returns: whether there was anything.
     @discardableResult
-    public func clear(_ subject: ThrottleSubject) async throws -> Bool {
+    public func clear(_ subject: ThrottleSubject, by caller: Caller = .application) async throws -> Bool {
         uncounted.forget { $0 == subject }
-        let isCleared = try await storage.deleteThrottle(subject)
-        if isCleared { AuthEvent.throttleCleared(subject).record() }
+        let event = AuthEvent.throttleCleared(subject).by(caller, at: now())
+        let isCleared = try await storage.deleteThrottle(subject, recording: event)
+        if isCleared { event.record() }
         return isCleared
     }
 
@@ -328,10 +340,14 @@ public final class Throttle: Sendable {
     ///   - user: whose wrong confirmations are forgotten too; `nil` for nobody's.
     /// - Returns: what there was.
     @discardableResult
-    public func clear(_ name: Username, user: User.ID? = nil) async throws -> [ThrottleSubject] {
+    public func clear(
+        _ name: Username, user: User.ID? = nil, by caller: Caller = .application
+    ) async throws -> [ThrottleSubject] {
         uncounted.forget { $0.username == name.canonical || user != nil && $0.userID == user }
-        let cleared = try await storage.deleteThrottles(canonicalUsername: name.canonical, user: user)
-        for subject in cleared { AuthEvent.throttleCleared(subject).record() }
+        let event = AuthEvent.throttleCleared(of: name, user: user).by(caller, at: now())
+        let cleared = try await storage.deleteThrottles(
+            canonicalUsername: name.canonical, user: user, recording: event)
+        for subject in cleared { AuthEvent.throttleCleared(subject).by(caller, at: event.at).record() }
         return cleared
     }
 }

@@ -81,6 +81,21 @@ public struct ThrottleLimit: Sendable, Hashable {
         return .counted(counter, isNoticed: isNew && counter.others.count == ThrottleCounter.otherLimit)
     }
 
+    /// What is recorded of a failure: the thresholds that were reached with it.
+    /// - Parameters:
+    ///   - outcome: what it came to.
+    ///   - amount: how much it counted for.
+    ///   - user: who has the name of the subject; `nil` for nobody, whose name is not told.
+    public func events(of outcome: Outcome, amount: Int, user: User.ID?) -> [AuthEvent] {
+        guard case .counted(let counter, let isNoticed) = outcome else { return [] }
+        let subject = counter.subject
+        var events: [AuthEvent] = []
+        if isNoticed { events.append(.credentialStuffing(subject, user: user)) }
+        let isReached = counter.failures >= allowance && counter.failures - amount < allowance
+        if isReached, subject.isOfGuesses { events.append(.throttleReached(subject, user: subject.userID ?? user)) }
+        return events
+    }
+
     /// Until when nothing is let through; `nil` when it is.
     public func blockedUntil(_ counter: ThrottleCounter, at now: Date) -> Date? {
         delayEnd(clamped(counter, to: now)).flatMap { $0 > now ? $0 : nil }

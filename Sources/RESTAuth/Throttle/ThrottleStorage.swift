@@ -6,9 +6,12 @@ public protocol ThrottleStorage: Sendable {
     func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter]
 
     /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``), the counter being
-    /// read and written in one: no two get the same answer because neither saw the other.
+    /// read and written in one: no two get the same answer because neither saw the other. What
+    /// ``ThrottleLimit/events(of:amount:user:)`` has to tell is recorded with it, by `caller`; the
+    /// user is the one of the subject's name, if there is one.
     func countFailure(
-        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
+        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, by caller: Caller,
+        at now: Date
     ) async throws -> ThrottleLimit.Outcome
 
     /// At most `limit` counters with a subject greater than `subject`, in ascending order of the
@@ -16,15 +19,19 @@ public protocol ThrottleStorage: Sendable {
     /// the user's id.
     func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter]
 
+    /// - Parameter event: is recorded when there was one; `nil` where a right password ends it.
     /// - Returns: whether there was one.
     @discardableResult
-    func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool
+    func deleteThrottle(_ subject: ThrottleSubject, recording event: AuthEvent?) async throws -> Bool
 
     /// Deletes all counters of exactly that name, and the confirmations of that user when one is
     /// given, in one transaction.
+    /// - Parameter event: is recorded when there was one at least.
     /// - Returns: of what there was one.
     @discardableResult
-    func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject]
+    func deleteThrottles(
+        canonicalUsername: String, user: User.ID?, recording event: AuthEvent
+    ) async throws -> [ThrottleSubject]
 
     /// Deletes at most `limit` counters that mean nothing any more.
     /// - Returns: how many.

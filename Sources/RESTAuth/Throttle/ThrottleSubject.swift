@@ -49,6 +49,14 @@ public struct ThrottleSubject: Sendable, Hashable {
     public static func registrations(from network: ClientNetwork) -> Self { Self(.registrations, network: network) }
 
     public static let hashing = Self(.hashing)
+
+    /// Whether it is wrong passwords that are counted.
+    var isOfGuesses: Bool {
+        switch kind {
+        case .account, .confirmation, .known, .network: true
+        case .hashing, .registrations: false
+        }
+    }
 }
 
 // MARK: - In a row

@@ -144,7 +144,7 @@ package final class UncountedFailures: Service {
         // As of when it was: nobody waits anew. Where it is refused, others have counted as many,
         // and whoever comes has to wait anyway.
         _ = try await storage.countFailure(
-            owed.amount, of: subject, other: owed.other, limit: owed.limit, at: owed.failedAt)
+            owed.amount, of: subject, other: owed.other, limit: owed.limit, by: .application, at: owed.failedAt)
         state.withLock { state in
             // More may have come meanwhile.
             state.owed[subject]?.amount -= owed.amount

@@ -41,6 +41,7 @@ struct BackupCommand: AsyncParsableCommand {
         let report = ProgressReport()
         defer { report.end() }
         try database.backUp(to: file, isReplacing: force) { done, total in report.showPages(done, of: total) }
+        try database.record(.backupMade(file).by(.commandLine, at: .now))
     }
 }
 

@@ -23,7 +23,7 @@ struct ClientsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
-                let secret = try await auth.clients.add(id)
+                let secret = try await auth.clients.add(id, by: .commandLine)
                 do throws(AuthError) {
                     try Output.deliver(json ? jsonLine(secret) : text(secret))
                 } catch {
@@ -48,7 +48,7 @@ struct ClientsCommand: AsyncParsableCommand {
         /// Nobody has seen its secret, and nobody can: it would be a client that no program can be.
         private func takenBack(from auth: Auth, because error: AuthError) async -> AuthError {
             do {
-                try await auth.clients.remove(id)
+                try await auth.clients.remove(id, by: .commandLine)
                 return AuthError(error.code, "\(error.detail); the client \(id) was not added")
             } catch _ {
                 return AuthError(
@@ -81,7 +81,7 @@ struct ClientsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.clients.remove(id)
+                try await auth.clients.remove(id, by: .commandLine)
                 Output.report("Removed \(id).")
             }
         }

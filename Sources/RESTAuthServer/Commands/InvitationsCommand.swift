@@ -35,7 +35,7 @@ struct InvitationsCommand: AsyncParsableCommand {
             try await options.withAuth(createsMissing: true) { auth in
                 for made in 0..<count {
                     let (invitation, code) = try await auth.registration.invite(
-                        note: note, duration: expiresIn.seconds)
+                        note: note, duration: expiresIn.seconds, by: .commandLine)
                     do throws(AuthError) {
                         try Output.deliver(code.value)
                     } catch {
@@ -51,7 +51,7 @@ struct InvitationsCommand: AsyncParsableCommand {
         ) async -> AuthError {
             let before = made == 0 ? "no invitation was made" : "\(made) that were written are good, no more were made"
             do {
-                try await auth.registration.deleteInvitation(invitation.id)
+                try await auth.registration.deleteInvitation(invitation.id, by: .commandLine)
                 return AuthError(error.code, "\(error.detail); \(before)")
             } catch _ {
                 return AuthError(
@@ -86,7 +86,7 @@ struct InvitationsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.registration.deleteInvitation(id)
+                try await auth.registration.deleteInvitation(id, by: .commandLine)
                 Output.report("Deleted \(id).")
             }
         }

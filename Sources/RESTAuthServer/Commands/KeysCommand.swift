@@ -43,7 +43,7 @@ struct KeysCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let key = try await auth.signingKeys.rotate(
-                    lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
+                    lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead, by: .commandLine)
                 Output.report(
                     "The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
             }
@@ -65,7 +65,7 @@ extension KeysCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.signingKeys.revoke(id)
+                try await auth.signingKeys.revoke(id, by: .commandLine)
                 Output.report("Revoked the key \(id).")
             }
         }

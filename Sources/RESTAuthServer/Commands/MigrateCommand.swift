@@ -57,7 +57,7 @@ struct MigrateCommand: AsyncParsableCommand {
         let report = ProgressReport()
         // Before an error is written, too.
         defer { report.end() }
-        return try await Transfer(from: source, to: target) { progress in
+        return try await Transfer(from: source, to: target, by: .commandLine) { progress in
             report.show(progress.step.rawValue, part: progress.table, done: progress.done, total: progress.total)
         }.run()
     }

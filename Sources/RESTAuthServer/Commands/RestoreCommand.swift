@@ -39,6 +39,9 @@ struct RestoreCommand: AsyncParsableCommand {
     private func restore(_ database: SQLiteFile) throws -> String? {
         let report = ProgressReport()
         defer { report.end() }
-        return try database.restore(from: file, isReplacing: force) { done, total in report.showPages(done, of: total) }
+        let event = AuthEvent.backupRestored(file).by(.commandLine, at: .now)
+        return try database.restore(from: file, isReplacing: force, recording: event) { done, total in
+            report.showPages(done, of: total)
+        }
     }
 }

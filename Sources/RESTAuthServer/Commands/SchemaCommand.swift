@@ -34,7 +34,8 @@ struct SchemaCommand: AsyncParsableCommand {
                     "a SQLite database is brought up to date by every command that opens it; this is for postgres:// only"
                 )
             }
-            try await PostgresStorage.applySchema(settings.postgresConfiguration(url), grantingRowsTo: runtimeRole)
+            try await PostgresStorage.applySchema(
+                settings.postgresConfiguration(url), grantingRowsTo: runtimeRole, by: .commandLine)
             Output.report(
                 "The schema is up to date." + (runtimeRole.map { " \($0) may read and write its rows." } ?? ""))
         }

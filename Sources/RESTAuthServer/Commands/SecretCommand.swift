@@ -68,6 +68,7 @@ extension SecretCommand {
                 guard let file = settings.placeOfSecret else { return try await resealGiven(auth, before) }
                 let isChanged = try SecretFile(file).take(step(settings))
                 let resealed = try await auth.secretRotation.reseal()
+                try await auth.secretRotation.recordChange(from: before, by: .commandLine)
                 let after = try await auth.secretRotation.status()
                 guard let previous = after.previous else {
                     Output.report(
@@ -100,7 +101,7 @@ extension SecretCommand {
         private func finish(_ auth: Auth, _ resealed: Int, previous: SecretID) async throws {
             Output.report("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
             if revokeKeys {
-                let key = try await auth.signingKeys.replaceAll()
+                let key = try await auth.signingKeys.replaceAll(by: .commandLine)
                 Output.report("Revoked all signing keys; \(key.id) signs from now on.")
             } else {
                 Output.report(
@@ -152,12 +153,13 @@ extension SecretCommand {
         func run() async throws {
             let settings = try options.load()
             try await options.withAuth { auth in
-                guard let previous = try await auth.secretRotation.status().previous else {
+                let before = try await auth.secretRotation.status()
+                guard let previous = before.previous else {
                     throw AuthError(.misconfigured, "there is no previous secret to drop")
                 }
                 let file = settings.placeOfSecret
                 if force {
-                    let ended = try await auth.secretRotation.endWhatNeedsPrevious()
+                    let ended = try await auth.secretRotation.endWhatNeedsPrevious(by: .commandLine)
                     Output.report("Ended \(counted(ended.sessions, "session")).")
                     for client in ended.clients { Output.report("Removed the client \(client).") }
                 } else {
@@ -169,7 +171,7 @@ extension SecretCommand {
                     return
                 }
                 try SecretFile(file).drop(previous)
-                _ = try await auth.secretRotation.status()
+                try await auth.secretRotation.recordChange(from: before, by: .commandLine)
                 Output.report("Dropped the secret \(previous).")
                 if settings.isShared { Output.report("Copy \(file) to every node.") }
             }

@@ -60,13 +60,13 @@ struct SessionsCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 if let user {
                     let count = try await auth.sessions.endAll(
-                        of: UserReference(username: user).find(in: auth.users).id)
+                        of: UserReference(username: user).find(in: auth.users).id, by: .commandLine)
                     Output.report("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
                 }
                 var unknown: [String] = []
                 for id in sessions {
                     do {
-                        try await auth.sessions.end(id)
+                        try await auth.sessions.end(id, by: .commandLine)
                         Output.report("Ended \(id).")
                     } catch let error as AuthError where error.code == .sessionNotFound {
                         unknown.append(id.description)

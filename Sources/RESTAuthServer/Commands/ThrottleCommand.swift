@@ -74,11 +74,12 @@ struct ThrottleCommand: AsyncParsableCommand {
                 var count = 0
                 if let user, let name {
                     // A confirmation is counted by id.
-                    count = try await auth.throttle.clear(name, user: auth.users.id(named: user)).count
+                    count = try await auth.throttle.clear(name, user: auth.users.id(named: user), by: .commandLine)
+                        .count
                 } else {
                     try await auth.throttle.forEach { counter in
                         let isMeant = all || counter.subject.network.map(blocks.contains) ?? false
-                        if isMeant, try await auth.throttle.clear(counter.subject) { count += 1 }
+                        if isMeant, try await auth.throttle.clear(counter.subject, by: .commandLine) { count += 1 }
                     }
                 }
                 Output.report(count == 0 ? "Nothing was counted." : "Cleared \(count).")

@@ -38,7 +38,7 @@ extension UsersCommand {
             // Who is asked for it may also go away.
             let password = try password.read()
             try await options.withAuth(createsMissing: true) { auth in
-                let user = try await auth.users.register(username, password: password)
+                let user = try await auth.users.register(username, password: password, by: .commandLine)
                 Output.report("Added \(user.username) with id \(user.id).")
             }
         }
@@ -87,7 +87,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.passwords.set(password.read(), for: user)
+                try await auth.passwords.set(password.read(), for: user, by: .commandLine)
                 Output.report("Set the password of \(user.username).")
             }
         }
@@ -102,7 +102,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.users.disable(user.id)
+                try await auth.users.disable(user.id, by: .commandLine)
                 Output.report("Disabled \(user.username).")
             }
         }
@@ -117,7 +117,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.users.enable(user.id)
+                try await auth.users.enable(user.id, by: .commandLine)
                 Output.report("Enabled \(user.username).")
             }
         }
@@ -133,7 +133,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.users.delete(user.id)
+                try await auth.users.delete(user.id, by: .commandLine)
                 Output.report("Deleted \(user.username).")
             }
         }
@@ -151,7 +151,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
-                for role in arguments.roles { try await auth.users.grant(role, to: user.id) }
+                for role in arguments.roles { try await auth.users.grant(role, to: user.id, by: .commandLine) }
                 Output.report(
                     "\(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one on."
                 )
@@ -170,7 +170,7 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
-                for role in arguments.roles { try await auth.users.revoke(role, from: user.id) }
+                for role in arguments.roles { try await auth.users.revoke(role, from: user.id, by: .commandLine) }
                 Output.report("\(user.username) has \(arguments.roles.joined(separator: ", ")) no more.")
             }
         }

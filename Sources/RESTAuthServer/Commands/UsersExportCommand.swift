@@ -22,7 +22,8 @@ extension UsersCommand {
             let settings = try options.load()
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
-            let users = UserExport(from: try await settings.openStorage(createsMissing: false, isServer: false))
+            let users = UserExport(
+                from: try await settings.openStorage(createsMissing: false, isServer: false), by: .commandLine)
             try await users.run(includingPasswordHashes: includePasswordHashes) { lines in
                 try Output.write(lines)
             }

@@ -74,7 +74,7 @@ extension UsersCommand {
 
         private func run(_ source: any UserSource, into storage: any Storage, _ intake: HashIntake) async throws {
             if let pepper = intake.pepper { try await refuseAnother(than: pepper, in: storage) }
-            let users = UserImport(into: storage, hashes: intake)
+            let users = UserImport(into: storage, hashes: intake, by: .commandLine)
             let report = try ImportReport(file: report, of: self.source)
             let counts = try await importing(users, source, report)
             guard counts.imported + counts.skipped + counts.refusals > 0 else {
