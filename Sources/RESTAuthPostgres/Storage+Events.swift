@@ -32,8 +32,8 @@ extension Statement {
     /// Runs `change`, and records the event when it gave back any row: nothing that did not happen
     /// is told, and both are one statement, in one trip.
     /// - Parameters:
-    ///   - change: an INSERT, UPDATE, DELETE or SELECT with `RETURNING`; the rows that it gives back
-    ///     are those of the statement.
+    ///   - change: an INSERT, UPDATE or DELETE with `RETURNING`, or a SELECT; the rows that it
+    ///     gives back are those of the statement.
     ///   - parameters: of `change`.
     init(
         _ change: String, _ parameters: [any PostgresParameter], recording event: AuthEvent,

@@ -187,8 +187,8 @@ extension PostgresStorage {
     }
 
     /// Stores a session when its user is there, `condition` is true of the user's row, with
-    /// `parameter` as `$10`, and none with that id has been ended; records the event, and gives back
-    /// a row, when it was stored.
+    /// `parameter` as `$10`, and none with that id has been ended; records the event, and gives
+    /// back a row, when it was stored.
     func inserting(
         _ new: NewSession, _ condition: String, _ parameter: any PostgresParameter, recording event: AuthEvent
     ) -> Statement {
@@ -209,7 +209,8 @@ extension PostgresStorage {
             ], recording: event)
     }
 
-    /// Deletes the sessions of which `condition` is true, writes a line for each and records its end.
+    /// Deletes the sessions of which `condition` is true, writes a line for each and records its
+    /// end.
     /// - Parameters:
     ///   - parameters: from `$2` on.
     ///   - cause: what ends them.

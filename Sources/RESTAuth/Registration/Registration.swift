@@ -37,8 +37,8 @@ public final class Registration: Sendable {
     /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy,
     /// the proof, and how many have come from the network of the caller. Then the password is
     /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:by:)``, that
-    /// the invitation is used, that the challenge is spent, and that the user is known in that network.
-    /// A registration that is refused for whatever reason uses neither up.
+    /// the invitation is used, that the challenge is spent, and that the user is known in that
+    /// network. A registration that is refused for whatever reason uses neither up.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`,
     ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
     ///   `user_already_exists`, `overloaded`.

@@ -26,8 +26,8 @@ public struct RegistrationPermit: Sendable, Hashable {
 /// The promises about invitations' rows, and about challenges that were spent.
 public protocol RegistrationStorage: Sendable {
     /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:recording:)`` does, who is
-    /// known in `network` where one is given, and uses the permit up, in one transaction: all of it is done
-    /// or nothing.
+    /// known in `network` where one is given, and uses the permit up, in one transaction: all of it
+    /// is done or nothing.
     ///
     /// The invitation's row goes and the challenge's comes with the user. Of several that use the
     /// same one at once, one returns.
