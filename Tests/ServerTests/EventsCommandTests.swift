@@ -49,8 +49,6 @@ import Testing
         try await run("restore", "copy.sqlite", on: "other.sqlite")
         #expect(try await events().map(\.name) == ["user.registered", "backup.made"])
         #expect(try await events().last?.details == #"{"file":"copy.sqlite"}"#)
-        try FileManager.default.copyItem(
-            atPath: directory.path + "/db.sqlite.secret", toPath: directory.path + "/other.sqlite.secret")
         #expect(try await events(of: "other.sqlite").map(\.name) == ["user.registered", "backup.restored"])
     }
 
