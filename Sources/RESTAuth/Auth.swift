@@ -32,6 +32,8 @@ public struct Auth: Sendable {
     public let secretRotation: SecretRotation
     /// Who has to wait after too many wrong passwords: list, and forgive.
     public let throttle: Throttle
+    /// What happened: look at it, and see whether anybody changed it.
+    public let auditTrail: AuditTrail
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public let services: [any Service]
     /// What the doors were built from.
@@ -68,12 +70,15 @@ public struct Auth: Sendable {
             storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
         login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
+        auditTrail = AuditTrail(
+            storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now)
+        let sealer = AuditSealer(trail: auditTrail)
         secretRotation = SecretRotation(
-            storage: storage, secrets: secrets, keys: signingKeys, revocations: revocations, now: now)
+            storage: storage, secrets: secrets, keys: signingKeys, sealer: sealer, revocations: revocations, now: now)
         services = [
             RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
-            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget,
-            passwords.decoys, throttle.uncounted,
+            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, trail: auditTrail, now: now),
+            throttle.budget, passwords.decoys, throttle.uncounted, sealer,
         ]
         self.configuration = configuration
         self.storage = storage

@@ -71,6 +71,12 @@ public struct AuthConfiguration: Sendable {
     /// A minute, in seconds.
     public static let longestRevocationBound = 60
 
+    /// Seconds for which events are kept, a day at least.
+    public var auditRetention = 90 * 86400
+
+    /// A day to ten years, in seconds.
+    package static let auditRetentions = 86400...3650 * 86400
+
     /// How many verified tokens are remembered. One takes about 200 bytes.
     public var verifiedTokenCapacity = 100_000
 
@@ -132,6 +138,7 @@ public struct AuthConfiguration: Sendable {
         try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
         try Self.require(revocationBound, in: 1...Self.longestRevocationBound, "revocation bound")
         try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
+        try Self.require(auditRetention, in: Self.auditRetentions, "audit retention")
         if let registrationChallenge {
             try Self.require(registrationChallenge, in: Self.registrationChallenges, "registration challenge")
         }

@@ -64,6 +64,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let keyPending = Code(rawValue: "key_pending")
         /// The instance's secret has been changed already, and the one before is accepted still.
         public static let secretPending = Code(rawValue: "secret_pending")
+        /// A row of the audit trail was altered, removed or moved, or the trail was set back.
+        public static let auditTrailBroken = Code(rawValue: "audit_trail_broken")
         /// There is no signing key of that id.
         public static let keyNotFound = Code(rawValue: "key_not_found")
         /// The credentials could not be parsed (RFC 6750 section 3.1).

@@ -1,16 +1,22 @@
 package import Foundation
+import Logging
 public import ServiceLifecycle
 
 /// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys,
-/// counted failures, known origins, invitations, challenges.
+/// counted failures, known origins, invitations, challenges, events, and what nobody reads from the
+/// outbox.
 public struct ExpirySweeper: Service {
     let storage: any Storage
     let verifier: TokenVerifier
+    let trail: AuditTrail
     let now: @Sendable () -> Date
 
-    package init(storage: any Storage, verifier: TokenVerifier, now: @escaping @Sendable () -> Date) {
+    package init(
+        storage: any Storage, verifier: TokenVerifier, trail: AuditTrail, now: @escaping @Sendable () -> Date
+    ) {
         self.storage = storage
         self.verifier = verifier
+        self.trail = trail
         self.now = now
     }
 
@@ -22,6 +28,12 @@ public struct ExpirySweeper: Service {
 
     /// Seconds for which it is remembered from where a user came: 90 days.
     private static let originRetention: TimeInterval = 90 * 86400
+
+    /// Seconds that an event waits in the outbox for its reader: a week.
+    private static let outboxPatience: TimeInterval = 7 * 86400
+
+    /// How many events wait there.
+    private static let outboxLimit = 100_000
 
     /// Runs until graceful shutdown.
     public func run() async throws {
@@ -41,5 +53,20 @@ public struct ExpirySweeper: Service {
         while try await storage.deleteThrottles(forgottenBefore: now(), limit: Self.batch) == Self.batch {}
         let unseen = now().addingTimeInterval(-Self.originRetention)
         while try await storage.deleteKnownOrigins(seenBefore: unseen, limit: Self.batch) == Self.batch {}
+        try await trimOutbox()
+        // Last: a trail that is broken is left as it is.
+        try await trail.prune()
+    }
+
+    private func trimOutbox() async throws {
+        let tooOld = now().addingTimeInterval(-Self.outboxPatience)
+        var total = 0
+        while case let count = try await storage.trimOutbox(
+            before: tooOld, keeping: Self.outboxLimit, limit: Self.batch),
+            count > 0
+        {
+            total += count
+        }
+        if total > 0 { Logger.current.warning("events were not read in time", metadata: ["count": "\(total)"]) }
     }
 }

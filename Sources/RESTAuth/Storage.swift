@@ -10,7 +10,7 @@
 /// the database cannot answer. `RESTAuthTesting` has the same promises as tests.
 public protocol Storage: UserStorage, SessionStorage, SigningKeyStorage, RevocationStorage, ClientStorage,
     ThrottleStorage,
-    RegistrationStorage, ImportStorage, EventStorage
+    RegistrationStorage, ImportStorage, EventStorage, AuditStorage, OutboxStorage
 {
     /// The secrets that lie beside the data, one made when there is none yet; `nil` when this
     /// backend has no place of its own for them and the configuration must bring them.

@@ -81,6 +81,7 @@ extension Auth {
         if !omitted.contains(.sessions) { sessionRoutes.add(to: group) }
         if !omitted.contains(.account) {
             MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
+            MeEventRoutes(auth: self).add(to: group)
         }
         if !omitted.contains(.resource) { ResourceRoutes(login: login).add(to: group) }
         if !omitted.contains(.verify) { VerifyRoutes(login: login, now: self.configuration.now).add(to: group) }

@@ -207,12 +207,40 @@ package enum Migrations {
         CREATE UNIQUE INDEX audit_events_by_number ON audit_events (number) WHERE number IS NOT NULL;
         CREATE INDEX audit_events_not_sealed ON audit_events (id) WHERE number IS NULL;
         """,
+        """
+        -- Where the trail of sealed events ends and where it begins. One row, replaced as a whole.
+        CREATE TABLE audit_chain (
+            is_the_only_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_only_row),
+            number bigint NOT NULL,
+            digest bytea NOT NULL,
+            pruned_number bigint NOT NULL CHECK (pruned_number BETWEEN 0 AND number),
+            pruned_digest bytea NOT NULL,
+            sealed_at timestamptz NOT NULL,
+            seal bytea NOT NULL
+        );
+
+        -- Events that wait for their reader.
+        CREATE TABLE outbox (
+            event_id bigint PRIMARY KEY REFERENCES audit_events (id) ON DELETE CASCADE,
+            -- Until when whoever took it last may take to deal with it.
+            taken_until timestamptz
+        );
+        -- Has a row as long as somebody reads.
+        CREATE TABLE outbox_reader (is_the_only_row boolean PRIMARY KEY CHECK (is_the_only_row));
+        CREATE FUNCTION event_is_recorded() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM outbox_reader) THEN INSERT INTO outbox (event_id) VALUES (NEW.id); END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER event_is_recorded AFTER INSERT ON audit_events
+            FOR EACH ROW EXECUTE FUNCTION event_is_recorded();
+        """,
     ]
 
     static let tables = [
         "users", "sessions", "user_roles", "clients", "revocations", "revocation_counter", "signing_keys",
         "unfinished_transfer",
         "throttles", "known_origins", "invitations", "spent_challenges", "reserved_user_ids",
-        "audit_events",
+        "audit_events", "audit_chain", "outbox", "outbox_reader",
     ]
 }

@@ -312,6 +312,36 @@ package enum Migrations {
                     CREATE INDEX audit_events_not_sealed ON audit_events (id) WHERE number IS NULL;
                     """)
         }
+        migrator.registerMigration("10 seals of events, outbox") { database in
+            try database.execute(
+                sql: """
+                    -- Where the trail of sealed events ends and where it begins. One row, replaced as a whole.
+                    CREATE TABLE audit_chain (
+                        is_the_only_row INTEGER PRIMARY KEY CHECK (is_the_only_row = 1),
+                        number INTEGER NOT NULL,
+                        digest BLOB NOT NULL,
+                        pruned_number INTEGER NOT NULL CHECK (pruned_number BETWEEN 0 AND number),
+                        pruned_digest BLOB NOT NULL,
+                        sealed_at REAL NOT NULL,
+                        seal BLOB NOT NULL
+                    ) STRICT;
+
+                    -- Events that wait for their reader.
+                    CREATE TABLE outbox (
+                        event_id INTEGER PRIMARY KEY REFERENCES audit_events (id) ON DELETE CASCADE,
+                        -- Until when whoever took it last may take to deal with it.
+                        taken_until REAL
+                    ) STRICT;
+                    -- Has a row as long as somebody reads.
+                    CREATE TABLE outbox_reader (
+                        is_the_only_row INTEGER PRIMARY KEY CHECK (is_the_only_row = 1)
+                    ) STRICT;
+                    CREATE TRIGGER event_is_recorded AFTER INSERT ON audit_events
+                    WHEN EXISTS (SELECT 1 FROM outbox_reader) BEGIN
+                        INSERT INTO outbox (event_id) VALUES (NEW.id);
+                    END;
+                    """)
+        }
         return migrator
     }
 }

@@ -249,6 +249,7 @@ extension Database {
             let condition =
                 switch table.name {
                 case "signing_keys": "false"
+                case "audit_chain": "false"
                 case "audit_events": "name <> 'signing_key.made'"
                 default: "true"
                 }

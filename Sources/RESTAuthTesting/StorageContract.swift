@@ -28,5 +28,5 @@ public enum StorageContract {
 
     public static let all =
         users + sessions + signingKeys + revocations + clients + throttle + knownOrigins + upgrades + registration
-        + importing + owners + events
+        + importing + owners + events + auditTrail + outbox
 }

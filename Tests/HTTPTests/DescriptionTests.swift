@@ -52,7 +52,8 @@ import Yams
         for path in [
             "/api/users/1", "/api/user/1", "/api/token", "/api/resource", "/health/live", "/health/ready",
             "/openapi.yaml", "/api/users", "/api/tokens", "/api/me", "/api/me/password", "/api/me/sessions",
-            "/api/me/sessions/1", "/api/verify", "/api/verify/any/path", "/", "/api/revocations", "/api/challenge",
+            "/api/me/sessions/1", "/api/me/events", "/api/verify", "/api/verify/any/path", "/", "/api/revocations",
+            "/api/challenge",
             "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json", "/.well-known/openid-configuration",
             "/.well-known/openid-configuration/x", "/.well-known/oauth-authorization-server/x",
             "/.well-known/oauth-authorization-server",

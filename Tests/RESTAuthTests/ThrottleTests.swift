@@ -601,7 +601,8 @@ import Testing
         let test = try await testWithMiguel()
         _ = await guess(test, 3, from: elsewhere)
         let sweeper = ExpirySweeper(
-            storage: test.storage, verifier: test.auth.accessTokens.verifier, now: { test.clock.now })
+            storage: test.storage, verifier: test.auth.accessTokens.verifier, trail: test.auth.auditTrail,
+            now: { test.clock.now })
         test.clock.advance(by: 86400)
         try await sweeper.sweep()
         #expect(

@@ -89,7 +89,7 @@ import Testing
 
     /// The page of what was found names the tests that hold it.
     @Test func theTestsThatAreNamedAreThere() throws {
-        let page = try text("Sources/RESTAuth/RESTAuth.docc/Audit.md")
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Findings.md")
         let directory = ExternalProcess.repository.appendingPathComponent("Tests")
         let files = try #require(FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil))
         let tests = try files.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }

@@ -21,8 +21,9 @@ import Testing
         )
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts.dropLast() == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
-        #expect(try await counts.last == source.events(after: 0, limit: 1000).count)
+        #expect(counts.prefix(11) == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        #expect(try await counts[11] == source.events(after: 0, limit: 1000).count)
+        #expect(counts[12...] == [1, 2, 1])
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -87,8 +88,9 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts.dropLast() == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
-        #expect(try await counts.last == source.events(after: 0, limit: 1000).count)
+        #expect(counts.prefix(11) == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        #expect(try await counts[11] == source.events(after: 0, limit: 1000).count)
+        #expect(counts[12...] == [1, 2, 1])
         let names = TransferTable.all.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
@@ -275,6 +277,16 @@ import Testing
         clock.advance(by: 1)
         _ = try await storage.insertSigningKey(Samples.signingKey("a-", at: clock.now, follows: "Z"))
         try await storage.reserveUserIDs([1, 21, 20])
+        try await storage.openOutbox()
+        for rows in [1, 2] {
+            try await storage.append(AuthEvent.databaseMigrated(from: "李雷", rows: rows).by(.application, at: clock.now))
+        }
+        let event = try #require(try await storage.unsealedEvents(limit: 1).first)
+        let chain = AuditChain(
+            head: AuditLink(number: 1, digest: [0, 255]), anchor: AuditLink(number: 0, digest: []), sealedAt: clock.now,
+            seal: [255, 0])
+        #expect(try await storage.seal([EventSeal(id: event.id, seal: [0])], replacing: nil, with: chain))
+        _ = try await storage.takeFromOutbox(limit: 1, until: clock.now, at: clock.now)
     }
 
     /// Stops a move, a row at a time, after the first row of that table.
@@ -294,7 +306,7 @@ import Testing
             let rows = try await source.rows(of: table, after: nil, limit: 1000)
             var copied = try await target.rows(of: table, after: nil, limit: 1000)
             // That of the move itself.
-            if table.name == "audit_events" { copied.removeLast() }
+            if ["audit_events", "outbox"].contains(table.name) { copied.removeLast() }
             #expect(copied == rows, "\(table.name)")
         }
         let (before, after) = (try await source.counters(), try await target.counters())

@@ -1,4 +1,5 @@
 public import Foundation
+import Logging
 
 /// The door to the change of the instance's secret: see how far it is, take it further, end what is
 /// in its way.
@@ -35,16 +36,19 @@ public final class SecretRotation: Sendable {
     let storage: any Storage
     let secrets: InstanceSecrets
     let keys: SigningKeys
+    let sealer: AuditSealer
     let revocations: Revocations
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, revocations: Revocations,
+        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, sealer: AuditSealer,
+        revocations: Revocations,
         now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.secrets = secrets
         self.keys = keys
+        self.sealer = sealer
         self.revocations = revocations
         self.now = now
     }
@@ -65,12 +69,19 @@ public final class SecretRotation: Sendable {
             lastSessionOfPreviousExpiresAt: hasPrevious ? sessions.lastUnmarkedExpiry : nil)
     }
 
-    /// Encrypts the signing keys under the present secret, where they are not. May be interrupted
-    /// and repeated.
-    /// - Returns: how many were; none without a previous secret.
+    /// Encrypts the signing keys under the present secret, where they are not, and seals the end of
+    /// the audit trail under it, which vouches for all before. May be interrupted and repeated.
+    /// - Returns: how many keys were; none without a previous secret.
     @discardableResult
     public func reseal() async throws -> Int {
-        try await keys.reseal()
+        let count = try await keys.reseal()
+        do {
+            try await sealer.seal()
+        } catch let error as AuthError where error.code == .auditTrailBroken {
+            // No reason to keep a secret that may have leaked.
+            Logger.current.warning("events could not be sealed", metadata: ["error": "\(error)"])
+        }
+        return count
     }
 
     /// Ends the sessions and removes the clients that need the previous secret: whose it was cannot

@@ -112,5 +112,15 @@ extension TransferTable {
                 Column("user_agent", .text, isNullable: true), Column("details", .text),
                 Column("number", .integer, isNullable: true), Column("seal", .bytes, isNullable: true),
             ]),
+        TransferTable(
+            "audit_chain",
+            [
+                Column("is_the_only_row", .boolean), Column("number", .integer), Column("digest", .bytes),
+                Column("pruned_number", .integer), Column("pruned_digest", .bytes), Column("sealed_at", .time),
+                Column("seal", .bytes),
+            ]),
+        TransferTable("outbox", [Column("event_id", .integer), Column("taken_until", .time, isNullable: true)]),
+        // Behind the events, each of which would be put into the outbox once more.
+        TransferTable("outbox_reader", [Column("is_the_only_row", .boolean)]),
     ]
 }

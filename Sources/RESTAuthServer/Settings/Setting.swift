@@ -33,6 +33,7 @@ package enum Setting: String, CaseIterable {
     case signingAlgorithm = "signing_algorithm"
     case keyRotation = "key_rotation"
     case revocationBound = "revocation_bound"
+    case auditRetention = "audit_retention"
     case tokenCache = "token_cache"
     case registration
     case registrationChallenge = "registration_challenge"

@@ -39,6 +39,7 @@ struct Settings {
     let signingAlgorithm: SigningAlgorithm?
     let keyRotation: Int
     let revocationBound: Int
+    let auditRetention: Int
     let tokenCache: Int
     let registration: RegistrationMode
     let registrationChallenge: Int?
@@ -118,6 +119,9 @@ struct Settings {
             try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation)
             ?? 30 * 86400
         revocationBound = try read.number(.revocationBound, in: 1...AuthConfiguration.longestRevocationBound) ?? 1
+        auditRetention =
+            try read.number(.auditRetention, in: AuthConfiguration.auditRetentions)
+            ?? AuthConfiguration().auditRetention
         tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
         registration = try read.choice(.registration) ?? .open
         registrationChallenge = try read.registrationChallenge()
@@ -369,6 +373,7 @@ struct Settings {
         configuration.signingAlgorithm = signingAlgorithm
         configuration.keyRotationInterval = keyRotation
         configuration.revocationBound = revocationBound
+        configuration.auditRetention = auditRetention
         configuration.verifiedTokenCapacity = tokenCache
         configuration.registration = registration
         configuration.registrationChallenge = registrationChallenge

@@ -108,6 +108,9 @@ struct SettingsOptions: ParsableArguments {
     )
     var revocationBound: String?
 
+    @Option(help: ArgumentHelp("How long events are kept (7776000).", valueName: "seconds"))
+    var auditRetention: String?
+
     @Option(help: ArgumentHelp("How many verified tokens are remembered (100000).", valueName: "count"))
     var tokenCache: String?
 
@@ -270,7 +273,8 @@ struct SettingsOptions: ParsableArguments {
             .refreshTokenInCookie: refreshTokenInCookie, .refreshTokenInBody: refreshTokenInBody,
             .refreshTokenCookieSecure: refreshTokenCookieSecure,
             .signingAlgorithm: signingAlgorithm, .keyRotation: keyRotation,
-            .revocationBound: revocationBound, .tokenCache: tokenCache, .registration: registration,
+            .revocationBound: revocationBound, .auditRetention: auditRetention, .tokenCache: tokenCache,
+            .registration: registration,
             .registrationChallenge: registrationChallenge, .passwordPolicy: passwordPolicy,
             .breachedPasswords: breachedPasswords,
             .passwordMemory: passwordMemory, .passwordPasses: passwordPasses,
