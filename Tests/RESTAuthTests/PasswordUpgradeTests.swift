@@ -158,8 +158,7 @@ import Testing
         let user = try await user(vector.hash, test)
         let identity = UserIdentity(
             userID: user.id, username: "miguel", roles: [],
-            authentication: Authentication([.password], at: test.clock.now),
-            presented: .accessToken(Session.ID(at: test.clock.now)))
+            authentication: Authentication([.password], at: test.clock.now), presented: .password)
         await test.expect(.currentPasswordInvalid) {
             try await test.auth.passwords.change(from: "wrong", to: "monty", for: identity)
         }

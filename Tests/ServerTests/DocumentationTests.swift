@@ -48,7 +48,7 @@ import Testing
     @Test(arguments: [
         "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Identity/UserIdentity", "RESTAuth/Sessions/Session",
         "RESTAuth/Sessions/Sessions", "RESTAuth/Users/User", "RESTAuth/AccessTokens/AccessTokens",
-        "RESTAuth/AccessTokens/SigningKeys", "RESTAuthHummingbird/SignedInContext",
+        "RESTAuth/SigningKeys/SigningKeys", "RESTAuthHummingbird/SignedInContext",
         "RESTAuthHummingbird/Authenticator", "RESTAuthHummingbird/AuthRoutes", "RESTAuthHummingbird/Auth+Routes",
         "RESTAuthHummingbird/Problem", "RESTAuthHummingbird/AllowedOrigins",
     ])
