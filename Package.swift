@@ -197,7 +197,8 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthServer", "RESTAuthSQLite",
+                "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

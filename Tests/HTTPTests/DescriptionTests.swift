@@ -1,4 +1,8 @@
 import Foundation
+import RESTAuth
+import RESTAuthHummingbird
+import RESTAuthSQLite
+import RESTAuthServer
 import Support
 import Testing
 import Yams
@@ -38,11 +42,51 @@ import Yams
         }
     }
 
-    @Test func everyMethodIsDescribedWhereAProxyAsks() {
-        for path in ["/api/verify", "/api/verify/{path}"] {
-            let described = paths[path].map { Set($0.keys) }?.subtracting(["description", "parameters"])
-            #expect(described == ["get", "post", "put", "patch", "delete", "options", "trace"])
+    /// The methods that a description has a place for; `HEAD` goes with `GET`.
+    private static let methods = ["get", "post", "put", "patch", "delete", "options", "trace"]
+
+    /// A method on a path, its name, and for whom it is.
+    private struct Operation: Hashable, CustomStringConvertible {
+        let description: String
+    }
+
+    private var described: [Operation] {
+        paths.flatMap { path, operations in
+            operations.compactMap { method, operation -> Operation? in
+                guard Self.methods.contains(method), let operation = operation as? [String: Any] else { return nil }
+                let name = operation["operationId"] as? String ?? "-"
+                let schemes = (operation["security"] as? [[String: Any]] ?? []).flatMap { $0.isEmpty ? ["-"] : $0.keys }
+                let audience =
+                    switch schemes {
+                    case ["client"]: "client"
+                    case ["basic", "bearer"]: "user"
+                    case let schemes where schemes.isEmpty || schemes.contains("-"): "anyone"
+                    default: "?"
+                    }
+                return Operation(description: "\(method) \(path) \(name) \(audience)")
+            }
         }
+    }
+
+    /// An undescribed route fails here, and so does an operation without one.
+    @Test func theRoutesAreTheOperations() async throws {
+        let routes = ServerRoutes(try await Auth(storage: SQLiteStorage()), configuration: .init()).all
+        let operations = routes.compactMap { route -> Operation? in
+            let method = route.method.rawValue.lowercased()
+            guard Self.methods.contains(method) else { return nil }
+            let path = route.path.replacing("**", with: "{path}")
+            let audience =
+                switch route.audience {
+                case .anyone, .everyPage: "anyone"
+                case .client: "client"
+                case .user: "user"
+                }
+            return Operation(description: "\(method) \(path) \(route.operationID) \(audience)")
+        }
+        #expect(Set(operations).subtracting(described) == [])
+        #expect(Set(described).subtracting(operations) == [])
+        #expect(Set(routes.map(\.operationID)).count == routes.count)
+        #expect(operations.count == described.count)
     }
 
     /// On a server of its own: reads the whole log.
