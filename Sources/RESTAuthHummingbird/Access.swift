@@ -27,6 +27,8 @@ package struct Access<Proof: Sendable>: Sendable {
     /// The same without waiting, from what the process remembers; `nil` says nothing but that
     /// ``admit`` has to tell.
     var remember: @Sendable (HTTPRequest) -> Proof? = { _ in nil }
+    /// Whether the query says what is required.
+    var readsQuery = false
 
     /// The same for a handler that need not know who it is.
     var unnamed: Access<Void> {
@@ -61,12 +63,18 @@ extension Access where Proof == Void {
 extension Access where Proof == UserIdentity {
     /// A user of whom all of that holds.
     static func user(_ auth: Auth, requiring requirements: [Requirement] = [.signedIn]) -> Access {
-        user(auth) { _ in requirements }
+        user(auth, readsQuery: false) { _ in requirements }
     }
 
-    /// The same where the request itself says what it requires.
+    /// The same where the request itself says what it requires, in its path or its query.
     static func user(
         _ auth: Auth, requiring requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
+    ) -> Access {
+        user(auth, readsQuery: true, requirements)
+    }
+
+    private static func user(
+        _ auth: Auth, readsQuery: Bool, _ requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
     ) -> Access {
         let (login, accessTokens, now) = (auth.login, auth.accessTokens, auth.configuration.now)
         return Access(
@@ -83,7 +91,7 @@ extension Access where Proof == UserIdentity {
                     (try? requirements(head).check(user, at: now)) != nil
                 else { return nil }
                 return user
-            })
+            }, readsQuery: readsQuery)
     }
 }
 

@@ -31,8 +31,7 @@ extension [Requirement] {
     /// - Throws: what `Requirement.check` throws.
     func check(_ user: UserIdentity?, at now: () -> Date) throws(AuthError) {
         guard !isEmpty else { return try Requirement.signedIn.check(user, at: now()) }
-        let now = now()
-        for requirement in self { try requirement.check(user, at: now) }
+        for requirement in self { try requirement.check(user, at: now()) }
     }
 }
 

@@ -16,6 +16,7 @@ package struct ImmediateRoutes: Sendable {
         /// All of the path, or its beginning.
         let path: WireText
         let isBeginning: Bool
+        let readsQuery: Bool
         let respond: @Sendable (HTTPRequest) -> ImmediateAnswer?
 
         init?(_ route: Route) {
@@ -24,11 +25,13 @@ package struct ImmediateRoutes: Sendable {
             self.route = route.path
             path = beginning ?? WireText(route.path)
             isBeginning = beginning != nil
+            readsQuery = route.readsQuery
             self.respond = respond
         }
 
-        func isPlace(of path: WireText) -> Bool {
-            isBeginning ? path.bytes.starts(with: self.path.bytes) : path == self.path
+        func isPlace(of target: WireText) -> Bool {
+            let path = readsQuery ? target.before("?") : target
+            return isBeginning ? path.bytes.starts(with: self.path.bytes) : path == self.path
         }
     }
 
@@ -39,14 +42,14 @@ package struct ImmediateRoutes: Sendable {
     package func answer(to request: HTTPRequest) -> (answer: ImmediateAnswer, route: String)? {
         // Who may ask, and read the answer, is for the router's middleware to say.
         guard request.method == .get, !request.headerFields.contains(.origin),
-            !request.headerFields.contains(.secFetchSite), let path = request.path.map({ WireText($0).before("?") }),
-            let place = places.first(where: { $0.isPlace(of: path) })
+            !request.headerFields.contains(.secFetchSite), let target = request.path.map({ WireText($0) }),
+            let index = places.firstIndex(where: { $0.isPlace(of: target) })
         else { return nil }
-        return place.respond(request).map { ($0, place.route) }
+        return places[index].respond(request).map { ($0, places[index].route) }
     }
 }
 
-/// A 200 that was made without waiting.
+/// A 200 that was made without waiting: JSON, or fields and no body.
 package struct ImmediateAnswer: Sendable {
     package let fields: HTTPFields
     package let body: [UInt8]
@@ -63,8 +66,9 @@ package struct ImmediateAnswer: Sendable {
 
     /// The same behind the router.
     var response: Response {
-        var response = Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
-        response.headers[.xContentTypeOptions] = "nosniff"
+        guard body.isEmpty else { return .json(ByteBuffer(bytes: body)) }
+        var response = Response.empty(.ok)
+        response.headers.append(contentsOf: fields)
         return response
     }
 }

@@ -13,6 +13,7 @@ package struct Route: Sendable {
     package let audience: Audience
     /// The name in the description, `operationId`.
     package let operationID: String
+    let readsQuery: Bool
     let respond: @Sendable (RoutedRequest) async throws -> Response
     /// Answers without waiting; `nil` for a route that has to wait, and from it where this request
     /// has to.
@@ -26,6 +27,7 @@ package struct Route: Sendable {
         self.path = path
         self.operationID = operationID
         audience = access.audience
+        readsQuery = access.readsQuery
         respond = { request in
             let admission = try await access.admit(request)
             return try await handler(admission.proof, request.identified(as: admission.identity))
@@ -43,6 +45,7 @@ package struct Route: Sendable {
         self.path = path
         self.operationID = operationID
         audience = access.audience
+        readsQuery = access.readsQuery
         respond = { request in try await handler(access.admit(request).proof).response }
         respondAtOnce = { head in access.remember(head).map(handler) }
     }

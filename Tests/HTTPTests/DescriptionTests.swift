@@ -55,7 +55,9 @@ import Yams
             operations.compactMap { method, operation -> Operation? in
                 guard Self.methods.contains(method), let operation = operation as? [String: Any] else { return nil }
                 let name = operation["operationId"] as? String ?? "-"
-                let schemes = (operation["security"] as? [[String: Any]] ?? []).flatMap { $0.isEmpty ? ["-"] : $0.keys }
+                let schemes = (operation["security"] as? [[String: Any]] ?? []).flatMap {
+                    $0.isEmpty ? ["-"] : Array($0.keys)
+                }
                 let audience =
                     switch schemes {
                     case ["client"]: "client"
