@@ -165,7 +165,7 @@ let package = Package(
                 "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite",
                 .product(name: "Hummingbird", package: "hummingbird"),
             ],
-            path: "Examples/Notes/Sources/Notes",
+            path: "Examples/Notes/Sources/Notes", packageAccess: false,
             // Its tests reach into it.
             swiftSettings: [.unsafeFlags(["-enable-testing"])]),
         .testTarget(
@@ -175,6 +175,10 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
             path: "Examples/Notes/Tests/NotesTests", swiftSettings: testSettings),
+        // What an adopter does with a backend of the own: like the example, it sees what is public.
+        .testTarget(
+            name: "AdopterTests", dependencies: ["RESTAuth", "RESTAuthSQLite", "RESTAuthTesting"],
+            packageAccess: false, swiftSettings: testSettings),
         .target(name: "Support", path: "Tests/Support", swiftSettings: testSettings),
         .testTarget(
             name: "RESTAuthTests",
@@ -197,7 +201,8 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthServer", "RESTAuthSQLite",
+                "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

@@ -32,12 +32,14 @@ public struct Auth: Sendable {
     public let secretRotation: SecretRotation
     /// Who has to wait after too many wrong passwords: list, and forgive.
     public let throttle: Throttle
-    /// Background work, for a `ServiceGroup` or an application's list of services.
-    public let services: [any Service]
     /// What the doors were built from.
     public let configuration: AuthConfiguration
-    private let storage: any Storage
-    private let secrets: InstanceSecrets
+    /// For doors that are put in by an extension.
+    package let storage: any Storage
+    package let secrets: InstanceSecrets
+
+    /// Background work, for a `ServiceGroup` or an application's list of services.
+    public var services: [any Service] { Rooms.all.flatMap { $0.services(of: self) } + [ExpirySweeper(self)] }
 
     /// Checks the configuration, opens the secrets, loads or makes the signing keys.
     /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
@@ -70,11 +72,6 @@ public struct Auth: Sendable {
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
         secretRotation = SecretRotation(
             storage: storage, secrets: secrets, keys: signingKeys, revocations: revocations, now: now)
-        services = [
-            RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
-            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget,
-            passwords.decoys, throttle.uncounted,
-        ]
         self.configuration = configuration
         self.storage = storage
         self.secrets = secrets

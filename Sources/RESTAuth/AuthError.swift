@@ -125,7 +125,7 @@ extension AuthError: CustomStringConvertible {
 
 extension AuthError {
     static let invalidCredentials = AuthError(.invalidCredentials, "Unauthorized Access")
-    static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
+    package static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
     package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
     static let invalidGrant = AuthError(.invalidGrant, "this refresh token is not good, or not any more: sign in again")
     static let userNotFound = AuthError(.userNotFound, "user not found")

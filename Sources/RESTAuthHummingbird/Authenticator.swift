@@ -34,15 +34,13 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     let now: @Sendable () -> Date
     let refusal: Refusal?
 
-    /// - Parameter requirements: none is not "nobody has to sign in", which is
-    ///   `Requirement.optional`, but that nothing more is asked of who does.
     init(
         verifier: any CredentialVerifier, accepted: AcceptedCredentials, requirements: [Requirement],
         now: @escaping @Sendable () -> Date, refusal: Refusal?
     ) {
         self.verifier = verifier
         self.accepted = accepted
-        self.requirements = requirements.isEmpty ? [.signedIn] : requirements
+        self.requirements = requirements
         self.now = now
         self.refusal = refusal
     }
@@ -52,9 +50,8 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         do {
-            context.identity = try await verifier.identity(
-                of: request, accepting: accepted, by: context.caller(request))
-            for requirement in requirements { try requirement.check(context.identity?.user, at: now()) }
+            context.identity = try await verifier.admit(
+                request.headers, accepting: accepted, requiring: requirements, at: now, by: context.caller(request))
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
@@ -131,7 +128,8 @@ extension Auth {
     public func authenticate(
         _ request: Request, accepting accepted: AcceptedCredentials = .any, by caller: Caller = .application
     ) async throws -> Identity? {
-        try await login.identity(of: request, accepting: accepted, by: caller)
+        try await login.admit(
+            request.headers, accepting: accepted, requiring: [.optional], at: configuration.now, by: caller)
     }
 }
 
@@ -143,29 +141,5 @@ extension CredentialVerifier {
         context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil
     ) -> Authenticator<Context> {
         Authenticator(verifier: self, accepted: accepted, requirements: requirements, now: { Date() }, refusal: refusal)
-    }
-
-    fileprivate func identity(
-        of request: Request, accepting accepted: AcceptedCredentials, by caller: Caller
-    ) async throws -> Identity? {
-        guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
-        switch credentials {
-        case .password where !accepted.contains(.password), .token where !accepted.contains(.token):
-            throw AuthError.credentialsRequired
-        default: return try await identify(credentials, by: caller)
-        }
-    }
-
-    /// The user who makes this request, by whatever credentials.
-    /// - Throws: `credentials_required` when there are none, and of anybody else; what
-    ///   ``identify(_:by:)`` throws.
-    func user(of request: Request, in context: some RequestContext) async throws -> UserIdentity {
-        guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else {
-            throw AuthError.credentialsRequired
-        }
-        guard let user = try await identify(credentials, by: context.caller(request)).user else {
-            throw AuthError.credentialsRequired
-        }
-        return user
     }
 }

@@ -3,21 +3,28 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
+extension ClientsRoom: RoutedRoom {
+    static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
+        [RouteGroup(.oauth, OAuthRoutes(auth: auth, configuration: configuration).routes)]
+    }
+}
+
 /// `POST /oauth/introspect` (RFC 7662) and `POST /oauth/revoke` (RFC 7009), for clients that an
 /// operator made.
 struct OAuthRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        let routes = routes.group("oauth")
-        routes.resource("introspect", [.post: { request, _ in try await introspect(request) }])
-        routes.resource("revoke", [.post: { request, _ in try await revoke(request) }])
+    var routes: [Route] {
+        let client = Access.clientForm(auth, bodyLimit: configuration.bodyLimit)
+        return [
+            Route(.post, "/oauth/introspect", client, "introspect") { sent, _ in try await introspect(sent.token()) },
+            Route(.post, "/oauth/revoke", client, "revoke") { sent, _ in try await revoke(sent.token()) },
+        ]
     }
 
     /// What is not good, for whatever reason, is inactive and nothing more is said of it.
-    private func introspect(_ request: Request) async throws -> Response {
-        let token = try await token(from: request)
+    private func introspect(_ token: String) async throws -> Response {
         var description = try await accessToken(token)
         if description == nil { description = try await refreshToken(token) }
         return Response.json(description ?? ["active": false]).notStored()
@@ -25,32 +32,9 @@ struct OAuthRoutes: Sendable {
 
     /// Ends the token's session, and with it every other token of it. A token that is unknown or no
     /// good any more is no error.
-    private func revoke(_ request: Request) async throws -> Response {
-        try await auth.sessions.end(presenting: token(from: request))
+    private func revoke(_ token: String) async throws -> Response {
+        try await auth.sessions.end(presenting: token)
         return .empty(.ok).notStored()
-    }
-
-    /// The token in question, once the client is known. `token_type_hint` is not needed to tell the
-    /// kinds apart, so a wrong one does no harm.
-    private func token(from request: Request) async throws -> String {
-        let form = try await RequestBody(limit: configuration.bodyLimit).form(request)
-        let client = try clientCredentials(request, form)
-        try await auth.clients.authenticate(client.id, secret: client.secret)
-        guard let token = form["token"] else { throw AuthError(.invalidRequest, "missing argument: token") }
-        return token
-    }
-
-    /// In the header or in the form, not in both (RFC 6749 section 2.3).
-    private func clientCredentials(_ request: Request, _ form: FormBody) throws -> (id: String, secret: String) {
-        let inForm = form["client_id"].flatMap { id in form["client_secret"].map { (id, $0) } }
-        guard let inHeader = try AuthorizationHeader.clientCredentials(in: request.headers) else {
-            guard let inForm else { throw AuthError(.invalidClient, "a client signs in with its id and secret") }
-            return inForm
-        }
-        guard form["client_secret"] == nil, WireText(form["client_id"] ?? inHeader.id) == WireText(inHeader.id) else {
-            throw AuthError(.invalidRequest, "The client signs in twice.")
-        }
-        return inHeader
     }
 
     private func accessToken(_ token: String) async throws -> JSON? {
@@ -81,5 +65,49 @@ struct OAuthRoutes: Sendable {
             "exp": .integer(Int(session.expiresAt.timeIntervalSince1970)),
             "auth_time": .integer(Int(session.createdAt.timeIntervalSince1970)),
         ]
+    }
+}
+
+/// What a client sends, once it is known which client that is.
+struct ClientForm: Sendable {
+    let client: ClientIdentity
+    private let form: FormBody
+
+    fileprivate init(client: ClientIdentity, form: FormBody) {
+        self.client = client
+        self.form = form
+    }
+
+    /// The token in question. `token_type_hint` is not needed to tell the kinds apart, so a wrong
+    /// one does no harm.
+    func token() throws(AuthError) -> String {
+        guard let token = form["token"] else { throw AuthError(.invalidRequest, "missing argument: token") }
+        return token
+    }
+}
+
+extension Access where Proof == ClientForm {
+    /// A client that signs in with a form, in the header or in the form itself.
+    fileprivate static func clientForm(_ auth: Auth, bodyLimit: Int) -> Access {
+        let clients = auth.clients
+        return Access(audience: .client) { request in
+            let form = try await RequestBody(limit: bodyLimit).form(request.http)
+            let claimed = try clientCredentials(request.http, form)
+            let client = try await clients.authenticate(claimed.id, secret: claimed.secret)
+            return Admission(proof: ClientForm(client: client, form: form), identity: .client(client))
+        }
+    }
+
+    /// Not in both places (RFC 6749 section 2.3).
+    private static func clientCredentials(_ request: Request, _ form: FormBody) throws -> (id: String, secret: String) {
+        let inForm = form["client_id"].flatMap { id in form["client_secret"].map { (id, $0) } }
+        guard let inHeader = try AuthorizationHeader.clientCredentials(in: request.headers) else {
+            guard let inForm else { throw AuthError(.invalidClient, "a client signs in with its id and secret") }
+            return inForm
+        }
+        guard form["client_secret"] == nil, WireText(form["client_id"] ?? inHeader.id) == WireText(inHeader.id) else {
+            throw AuthError(.invalidRequest, "The client signs in twice.")
+        }
+        return inHeader
     }
 }

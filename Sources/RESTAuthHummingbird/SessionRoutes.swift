@@ -2,43 +2,46 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
+extension SessionsRoom: RoutedRoom {
+    static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
+        [RouteGroup(.sessions, SessionRoutes(auth: auth, configuration: configuration).routes)]
+    }
+}
+
 /// `POST /api/tokens` starts a session, `PUT` renews it, `DELETE` signs out.
 struct SessionRoutes: Sendable {
-    let login: Login
-    let sessions: Sessions
+    let auth: Auth
     let configuration: AuthRoutesConfiguration
-    let cookieLifetime: Int
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource(
-            "tokens",
-            [
-                .post: { request, context in try await start(request, context) },
-                .put: { request, _ in try await renew(request) },
-                .delete: { request, _ in try await end(request) },
-            ])
+    /// Anyone may come: password and tokens may stand in the body, and the doors judge them.
+    var routes: [Route] {
+        [
+            Route(.post, "/api/tokens", .anyone, "startSession") { _, request in try await start(request) },
+            Route(.put, "/api/tokens", .anyone, "renewSession") { _, request in try await renew(request.http) },
+            Route(.delete, "/api/tokens", .anyone, "endSession") { _, request in try await end(request.http) },
+        ]
     }
 
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
-    private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        try refuseOtherSites(request)
-        guard !request.headers.contains(.authorization) else {
-            return try await start(for: login.user(of: request, in: context), request, context)
+    private func start(_ request: RoutedRequest) async throws -> Response {
+        try refuseOtherSites(request.http)
+        if let credentials = try AuthorizationHeader.credentials(in: request.http.headers) {
+            return try await start(with: credentials, request)
         }
-        let fields = try await body.fields(request, known: ["username", "password"])
-        return try await fields.named(in: request) {
-            let identity = try await login.identify(
-                fields.requiredString("username"), password: fields.requiredString("password"),
-                by: context.caller(request))
-            return try await start(for: identity, request, context)
+        let fields = try await body.fields(request.http, known: ["username", "password"])
+        return try await fields.named(in: request.http) {
+            let credentials = try Credentials.password(
+                username: fields.requiredString("username"), password: fields.requiredString("password"))
+            return try await start(with: credentials, request)
         }
     }
 
-    private func start(
-        for identity: UserIdentity, _ request: Request, _ context: some RequestContext
-    ) async throws -> Response {
-        answer(try await sessions.start(for: identity, by: context.caller(request)), to: request)
+    private func start(with credentials: Credentials, _ request: RoutedRequest) async throws -> Response {
+        let identity = try await auth.login.identify(credentials, by: request.caller)
+        guard let user = identity.user else { throw AuthError.credentialsRequired }
+        let tokens = try await auth.sessions.start(for: user, by: request.caller.identified(as: identity))
+        return answer(tokens, to: request.http)
     }
 
     private func renew(_ request: Request) async throws -> Response {
@@ -49,7 +52,7 @@ struct SessionRoutes: Sendable {
 
     private func renew(_ request: Request, _ fields: RequestFields) async throws -> Response {
         if let token = try fields.optionalString("refresh_token") {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await auth.sessions.refresh(token), to: request)
         }
         let cookies = cookies(of: request)
         guard let token = cookies.first else { throw fields.missing("refresh_token") }
@@ -58,7 +61,7 @@ struct SessionRoutes: Sendable {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
         do {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await auth.sessions.refresh(token), to: request)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
@@ -85,7 +88,7 @@ struct SessionRoutes: Sendable {
         guard !tokens.isEmpty else {
             throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
         }
-        for token in tokens { try await sessions.end(presenting: token) }
+        for token in tokens { try await auth.sessions.end(presenting: token) }
         var response = Response.empty()
         if configuration.refreshTokenInCookie {
             response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
@@ -110,7 +113,8 @@ struct SessionRoutes: Sendable {
         }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
         if let refresh, configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, to: request, path: path)
+            response.headers[.setCookie] = cookie(
+                refresh.value, lifetime: auth.configuration.sessionInactivityTimeout, to: request, path: path)
         }
         return response
     }

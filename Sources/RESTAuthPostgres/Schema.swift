@@ -43,7 +43,7 @@ enum Schema {
             let connection = try connect(configuration)
             let version = try version(connection)
             if version > 0 { try refuseUnfinished(connection) }
-            guard version == Migrations.all.count else { return [] }
+            guard try version == latest() else { return [] }
             return try connection.query(Statement(StoredSigningKey.selection)).map(StoredSigningKey.init)
         } catch let error as PostgresError {
             throw unusable(error)
@@ -89,7 +89,7 @@ enum Schema {
     /// Of nodes that start at once one does it, the others wait for its end. A node that finds all
     /// done asks for no lock and needs no right to change anything.
     private static func migrate(_ connection: Connection, schema: String?) throws {
-        guard try version(connection) < Migrations.all.count else { return }
+        guard try version(connection) < latest() else { return }
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
         if let schema,
             try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [schema])).count == 0
@@ -99,18 +99,21 @@ enum Schema {
         try connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        for (index, script) in Migrations.all.enumerated().dropFirst(try version(connection)) {
-            try connection.execute(script)
-            try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [index + 1]))
+        let version = try version(connection)
+        for change in try Migrations.all() where change.number > version {
+            try connection.execute(change.script)
+            try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [change.number]))
         }
         try connection.execute("COMMIT")
     }
 
     static func isOfThisVersion(_ connection: Connection) throws -> Bool {
-        try version(connection) == Migrations.all.count
+        try version(connection) == latest()
     }
 
-    /// How many of the migrations have been applied.
+    private static func latest() throws -> Int { try Migrations.all().last?.number ?? 0 }
+
+    /// The number of the last change that was made.
     private static func version(_ connection: Connection) throws -> Int {
         guard
             try connection.query(Statement("SELECT to_regclass('schema_migrations') IS NOT NULL AS is_there")).first?[
@@ -119,7 +122,7 @@ enum Schema {
         let version: Int =
             try connection.query(Statement("SELECT coalesce(max(version), 0) AS version FROM schema_migrations"))
             .first?["version"] ?? 0
-        guard version <= Migrations.all.count else {
+        guard try version <= latest() else {
             throw AuthError(
                 .misconfigured, "the database was made by a newer version of rest-auth; use that version or a later one"
             )

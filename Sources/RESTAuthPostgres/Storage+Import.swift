@@ -26,7 +26,7 @@ extension PostgresStorage {
                 WHERE given.id > coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
                 ON CONFLICT DO NOTHING
                 """, [PostgresArray(ids)]),
-            Self.raisedSequence(to: greatest))
+            Self.raisedSequence(of: "users", to: greatest))
     }
 
     public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
@@ -43,7 +43,7 @@ extension PostgresStorage {
         return try await write(
             Self.withoutRegistrations,
             // Before ids are given here and afterwards elsewhere.
-            Self.raisedSequence(to: users.compactMap(\.id).max() ?? 0),
+            Self.raisedSequence(of: "users", to: users.compactMap(\.id).max() ?? 0),
             Statement(Self.storedUsers, parameters + Self.roleParameters(users))
         )[2].map { try ImportOutcome($0) }
     }
@@ -72,12 +72,12 @@ extension PostgresStorage {
     /// sent.
     private static let withoutRegistrations = Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'")
 
-    /// Makes the next id greater than all that users keep.
-    private static func raisedSequence(to last: User.ID) -> Statement {
+    /// Makes the next id of that table greater than `last`.
+    static func raisedSequence(of table: String, to last: Int64) -> Statement {
         Statement(
             """
-            SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
-                pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
+            SELECT setval(pg_get_serial_sequence('\(table)', 'id')::regclass, $1) WHERE $1 > coalesce(
+                pg_sequence_last_value(pg_get_serial_sequence('\(table)', 'id')::regclass), 0)
             """, [last])
     }
 

@@ -1,5 +1,11 @@
 package import GRDB
-import RESTAuth
+package import RESTAuth
+
+/// A room with tables in SQLite.
+protocol SQLiteRoom: Room {
+    /// Its steps from one version of the schema to the next.
+    static var changes: [SchemaChange] { get }
+}
 
 /// The schema, version by version. A version that was released is never changed, only followed.
 ///
@@ -10,6 +16,22 @@ package enum Migrations {
     static let applicationID: Int32 = 0x5241_7468
 
     package static var migrator: DatabaseMigrator {
+        get throws {
+            var migrator = history
+            for change in try changes() {
+                migrator.registerMigration("\(change.number) \(change.title)") { try $0.execute(sql: change.script) }
+            }
+            return migrator
+        }
+    }
+
+    /// What the rooms have changed since version 0.2.
+    package static func changes() throws -> [SchemaChange] {
+        try SchemaChange.inOrder(Rooms.all.compactMap { $0 as? any SQLiteRoom.Type }.flatMap { $0.changes })
+    }
+
+    /// Up to version 0.2.
+    private static var history: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 users, signing keys, revocations") { database in
             try database.execute(

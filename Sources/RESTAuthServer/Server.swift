@@ -51,12 +51,13 @@ struct Server {
             log: RequestLog(sink: sink),
             proxies: ForwardedFields(trusted: settings.trustedProxies, family: settings.forwardedFields),
             isSecure: certificate != nil)
+        let routes = ServerRoutes(auth, configuration: settings.routesConfiguration)
         let service = HTTPService(
-            makeChannel: channelMaker(certificate, immediate: ImmediateRoutes(auth: auth), completion),
+            makeChannel: channelMaker(certificate, immediate: ImmediateRoutes(routes.all), completion),
             sockets: sockets, maxConnections: settings.maxConnections,
             // Those of the database, and of what is read or written for a moment.
             reservedFiles: settings.databaseConnections + 16,
-            router: router(auth).buildResponder(), completion: completion, logger: logger,
+            router: router(routes).buildResponder(), completion: completion, logger: logger,
             onServerRunning: {
                 Banner(settings: settings, addresses: sockets.addresses, isNameTaken: isNameTaken).show()
                 manager.ready("serving")
@@ -80,16 +81,13 @@ struct Server {
         logger.info("stopped")
     }
 
-    private func router(_ auth: Auth) -> Router<ServerContext> {
+    private func router(_ routes: ServerRoutes) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
         if !settings.corsOrigins.isEmpty {
             router.add(
                 middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie))
         }
-        auth.addRoutes(to: router, configuration: settings.routesConfiguration)
-        auth.addHealthRoutes(to: router)
-        RootRoute(publicURL: settings.publicURL).add(to: router)
-        DescriptionRoutes().add(to: router)
+        for table in routes.tables { table.add(to: router) }
         // Last: a middleware stands around what is added after it, and after the routes there is
         // only what no route answers.
         router.add(middleware: ProblemResponses())

@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension RevocationsRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.revocations]
+}
+
+extension StorageContract.Chapter {
+    /// The log of who and what is refused.
+    public static let revocations = Self("revocations", StorageContract.revocations)
+}
+
 extension StorageContract {
     /// The log, read on from the last number over and over, up to the line about `subject`.
     private static func log(of storage: any Storage, until subject: Revocation.Subject) async throws -> [Revocation] {

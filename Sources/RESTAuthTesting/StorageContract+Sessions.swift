@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension SessionsRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.sessions]
+}
+
+extension StorageContract.Chapter {
+    /// Sessions, and the trade of their refresh tokens.
+    public static let sessions = Self("sessions", StorageContract.sessions)
+}
+
 extension StorageContract {
     /// A storage with one user and the sessions that a test wants.
     private static func user(_ storage: any Storage, name: String = "a", at now: Date) async throws -> User.ID {

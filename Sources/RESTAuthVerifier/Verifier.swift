@@ -70,22 +70,26 @@ public final class Verifier: CredentialVerifier, Service {
     /// the list was read.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list or the keys are too old.
     public func verify(_ token: [UInt8]) async throws -> UserIdentity {
-        if let identity = tokens.remembered(token) { return identity }
+        guard let token = PresentedToken(token) else { throw AuthError.invalidToken }
+        if let known = tokens.remembered(token) { return known.identity }
+        guard let parts = token.parts else { throw AuthError.invalidToken }
         // Perhaps a key that is newer than ours.
-        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {
+        if let id = parts.keyID, !tokens.keys.contains(id) {
             try await updateKeys(ifOlderThan: Self.keyPatience)
         }
-        return try await tokens.verify(token) { _, identity in
+        return try await tokens.verify(token, parts) { _, identity in
             guard tokens.revocations.standing(of: identity) == .admitted, tokens.keys.isConfirmed() else {
                 throw AuthError(
                     .storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
             }
-        }
+        }.identity
     }
 
     /// Who is behind these credentials. A password is for the server alone.
     /// - Throws: what ``verify(_:)`` throws; `credentials_required` for a password.
-    public func identify(_ credentials: Credentials, by caller: Caller = .application) async throws -> Identity {
+    public func identify(
+        _ credentials: Credentials, by caller: @autoclosure () -> Caller = .application
+    ) async throws -> Identity {
         guard case .token(let token) = credentials else { throw AuthError.credentialsRequired }
         return .user(try await verify(token))
     }

@@ -82,7 +82,7 @@ import Testing
         let token = try await test.token()
         let group = ServiceGroup(services: test.auth.services, logger: .init(label: "test"))
         async let running: Void = group.run()
-        let revocations = try #require(test.auth.services.first as? RevocationFeed).revocations
+        let revocations = try #require(test.auth.services.compactMap { $0 as? RevocationFeed }.first).revocations
         try await wait(for: "the feed to confirm") { revocations.standing(of: identity(1)) == .admitted }
         _ = try await test.auth.accessTokens.verify(token)
         try await other.auth.users.disable(1)
@@ -94,7 +94,7 @@ import Testing
 
     @Test func aLogThatWasPutBackIsReadAnewAlsoWhenItHasGrownAsLong() async throws {
         let test = try await TestAuth()
-        let feed = try #require(test.auth.services.first as? RevocationFeed)
+        let feed = try #require(test.auth.services.compactMap { $0 as? RevocationFeed }.first)
         for name in ["a", "b", "c"] { _ = try await test.auth.users.register(name, password: "python") }
         for id in [1, 2] { _ = try await test.storage.disableUser(id: Int64(id), at: test.clock.now) }
         let last = try await feed.read(after: nil)
@@ -110,7 +110,7 @@ import Testing
 
     @Test func aLastLineThatIsGoneMakesTheLogBeReadAnew() async throws {
         let test = try await TestAuth()
-        let feed = try #require(test.auth.services.first as? RevocationFeed)
+        let feed = try #require(test.auth.services.compactMap { $0 as? RevocationFeed }.first)
         _ = try await test.auth.users.register("a", password: "python")
         _ = try await test.storage.disableUser(id: 1, at: test.clock.now)
         let last = try #require(await feed.read(after: nil))

@@ -61,7 +61,7 @@ struct TestAuth {
 
     /// Makes keys and revocations believed, as running services do, however long the test takes.
     func readFeed() async throws {
-        let feed = try #require(auth.services.first as? RevocationFeed)
+        let feed = try #require(auth.services.compactMap { $0 as? RevocationFeed }.first)
         _ = try await feed.read(after: nil)
         feed.revocations.confirm(at: .now + .seconds(3600))
         auth.signingKeys.verification.confirm(at: .now + .seconds(3600))

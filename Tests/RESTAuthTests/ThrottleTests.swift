@@ -600,8 +600,7 @@ import Testing
     @Test func whatIsForgottenIsSwept() async throws {
         let test = try await testWithMiguel()
         _ = await guess(test, 3, from: elsewhere)
-        let sweeper = ExpirySweeper(
-            storage: test.storage, verifier: test.auth.accessTokens.verifier, now: { test.clock.now })
+        let sweeper = try #require(test.auth.services.compactMap { $0 as? ExpirySweeper }.first)
         test.clock.advance(by: 86400)
         try await sweeper.sweep()
         #expect(

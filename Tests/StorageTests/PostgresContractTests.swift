@@ -27,7 +27,7 @@ import Testing
         }
         try await server.execute(
             """
-            \(Migrations.all[0]) \(Migrations.all[1])
+            \(Migrations.history[0]) \(Migrations.history[1])
             CREATE TABLE schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
             INSERT INTO schema_migrations VALUES (1), (2);
             INSERT INTO throttles VALUES \(rows.joined(separator: ", "));

@@ -21,7 +21,7 @@ import Testing
         )
         try await fillAwkwardly(source)
         let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
+        expectFilled(counts)
         let copy = try await target.open()
         try await expectEqual(source, copy)
         let users = try await copy.users(after: 0, limit: 10)
@@ -39,7 +39,7 @@ import Testing
         )
         #expect(
             try await Transfer(from: source, to: target.openToFill()).run()
-                == Array(repeating: 0, count: TransferTable.all.count))
+                == Array(repeating: 0, count: Rooms.tables.count))
         #expect(try await target.open().insertUser(Username("first"), passwordHash: "h", at: .now).id == 1)
     }
 
@@ -75,7 +75,7 @@ import Testing
 
     // MARK: Interruptions
 
-    @Test(arguments: TransferPair.all, TransferTable.all.map(\.name))
+    @Test(arguments: TransferPair.all, filled.keys.sorted())
     func anInterruptedMoveGoesOnWhereItStopped(pair: TransferPair, table: String) async throws {
         let (source, target) = try await (
             pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
@@ -86,8 +86,8 @@ import Testing
         let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
             if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
         }.run()
-        #expect(counts == [4, 3, 3, 2, 3, 6, 9, 2, 2, 2, 2])
-        let names = TransferTable.all.map(\.name)
+        expectFilled(counts)
+        let names = Rooms.tables.map(\.name)
         let finished = names.prefix { $0 != table }
         #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
         #expect(copied.withLock { $0.count } < counts.reduce(0, +))
@@ -140,7 +140,7 @@ import Testing
         #expect(error?.detail.contains("was written to while it was copied") == true)
         await #expect(throws: AuthError.self) { try await target.open() }
         let half = try await target.openToFill()
-        for table in TransferTable.all { #expect(try await half.count(of: table) == 0) }
+        for table in Rooms.tables { #expect(try await half.count(of: table) == 0) }
         _ = try await Transfer(from: source, to: half).run()
         try await expectEqual(source, target.open())
     }
@@ -164,7 +164,7 @@ import Testing
                 Issue.record(error)
             }
         }.run()
-        #expect(refusals.withLock { $0 } == [.checking: 2 * TransferTable.all.count])
+        #expect(refusals.withLock { $0 } == [.checking: 2 * Self.filled.count])
         _ = try await source.disableUser(id: 1, at: .now)
     }
 
@@ -186,7 +186,7 @@ import Testing
         #expect(error?.detail.contains("is not empty") == true)
         let after = try await target.open()
         var rows = 0
-        for table in TransferTable.all { rows += try await after.count(of: table) }
+        for table in Rooms.tables { rows += try await after.count(of: table) }
         #expect(rows == 1)
     }
 
@@ -204,6 +204,17 @@ import Testing
 
     // MARK: -
 
+    /// How many rows of which table `fillAwkwardly` leaves.
+    private static let filled = [
+        "users": 4, "user_roles": 3, "clients": 3, "signing_keys": 2, "sessions": 3, "revocations": 6, "throttles": 9,
+        "known_origins": 2, "invitations": 2, "spent_challenges": 2, "reserved_user_ids": 2, "audit_events": 1,
+    ]
+
+    private func expectFilled(_ counts: [Int]) {
+        let moved = zip(Rooms.tables.map(\.name), counts).filter { $0.1 > 0 }
+        #expect(Dictionary(uniqueKeysWithValues: moved) == Self.filled)
+    }
+
     /// Four users of six, of whom the last two were deleted, and of every other table what is hard
     /// to carry.
     private func fillAwkwardly(_ storage: any Storage) async throws {
@@ -217,6 +228,7 @@ import Testing
             clock.advance(by: 0.000_001_4)
         }
         _ = try await storage.setPasswordHash("another", user: 1, replacing: nil, beginning: nil, at: clock.now)
+        try await storage.append(.databaseMigrated(from: "elsewhere", rows: 0).by(.application, at: clock.now))
         for (role, user) in [("über", 1), ("admin", 1), ("auditor", 3), ("guest", 3)] as [(String, Int64)] {
             _ = try await storage.grantRole(role, user: user, at: clock.now)
         }
@@ -288,11 +300,16 @@ import Testing
     }
 
     private func expectEqual(_ source: any TransferableStorage, _ target: any TransferableStorage) async throws {
-        for table in TransferTable.all {
+        for table in Rooms.tables {
             let rows = try await source.rows(of: table, after: nil, limit: 1000)
-            #expect(try await target.rows(of: table, after: nil, limit: 1000) == rows, "\(table.name)")
+            var copied = try await target.rows(of: table, after: nil, limit: 1000)
+            // That of the move itself.
+            if table.name == "audit_events" { copied.removeLast() }
+            #expect(copied == rows, "\(table.name)")
         }
-        #expect(try await source.counters() == target.counters())
+        let (before, after) = (try await source.counters(), try await target.counters())
+        #expect(before.lastUserID == after.lastUserID && before.lastRevocationNumber == after.lastRevocationNumber)
+        #expect(before.lastEventID < after.lastEventID)
     }
 }
 

@@ -40,13 +40,18 @@ public final class AccessTokens: Sendable {
     /// configured, costs a signature check and a look into the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> UserIdentity {
-        if let identity = verifier.remembered(token) { return identity }
-        if let identity = try await legacyTokens?.identity(of: token) { return identity }
+        let token = try presented(token)
+        if let known = verifier.remembered(token) { return known.identity }
+        let parts = try parts(of: token)
+        if let identity = try await legacyTokens?.identity(of: token, parts) { return identity }
+        return try await verify(token, parts).identity
+    }
+
+    private func verify(_ token: PresentedToken, _ parts: CompactJWS) async throws -> VerifiedToken {
         // Perhaps a key that another process made since the last look.
-        let keyID = TokenVerifier.keyID(of: token)
-        if let keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
-        return try await verifier.verify(token) { [storage, keys] claims, identity in
-            guard let keyID, try await keys.confirm(keyID),
+        if let keyID = parts.keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
+        return try await verifier.verify(token, parts) { [storage, keys] claims, identity in
+            guard let keyID = parts.keyID, try await keys.confirm(keyID),
                 let stored = try await storage.session(id: claims.sessionID),
                 stored.user.id == claims.subject,
                 !stored.user.isDisabled, identity.roles.isSubset(of: stored.user.roles)
@@ -54,23 +59,35 @@ public final class AccessTokens: Sendable {
         }
     }
 
+    private func presented(_ bytes: [UInt8]) throws(AuthError) -> PresentedToken {
+        guard let token = PresentedToken(bytes) else { throw .invalidToken }
+        return token
+    }
+
+    private func parts(of token: PresentedToken) throws(AuthError) -> CompactJWS {
+        guard let parts = token.parts else { throw .invalidToken }
+        return parts
+    }
+
     /// Who `token` stands for, when that can be told without waiting: it was verified before, is
     /// live, and its session is known to be admitted. `nil` says nothing about the token, only that
     /// ``verify(_:)`` has to tell.
     public func remembered(_ token: [UInt8]) -> UserIdentity? {
-        verifier.remembered(token)
+        PresentedToken(token).flatMap { verifier.remembered($0) }?.identity
     }
 
-    /// What a live token says of itself.
+    /// What a live token of ours says of itself.
     package func claims(of token: [UInt8]) async throws -> AccessTokenClaims {
-        _ = try await verify(token)
-        return try verifier.signedClaims(token)
+        let token = try presented(token)
+        if let known = verifier.remembered(token) { return known.claims }
+        return try await verify(token, parts(of: token)).claims
     }
 
     /// Who a token of a Flask server's stands for; `nil` for any other, and when it is no good.
     func legacyIdentity(of token: [UInt8]) async throws -> UserIdentity? {
+        guard let legacyTokens, let token = PresentedToken(token), let parts = token.parts else { return nil }
         do {
-            return try await legacyTokens?.identity(of: token)
+            return try await legacyTokens.identity(of: token, parts)
         } catch let error as AuthError where error.code == .invalidToken {
             return nil
         }
@@ -78,7 +95,8 @@ public final class AccessTokens: Sendable {
 
     /// The session of a token that we signed, live or not.
     func session(ofSigned token: [UInt8]) -> Session.ID? {
-        try? verifier.signedClaims(token).sessionID
+        guard token.count <= Self.maximumBytes, let parts = CompactJWS(token) else { return nil }
+        return try? verifier.signedClaims(parts).sessionID
     }
 
     // MARK: Issuing

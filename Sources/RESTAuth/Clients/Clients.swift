@@ -34,8 +34,10 @@ public final class Clients: Sendable {
     /// that does not exist.
     ///
     /// A digest that was keyed by the previous secret is replaced by one of the present.
+    /// - Returns: who it is.
     /// - Throws: `invalid_client`.
-    public func authenticate(_ id: String, secret: String) async throws {
+    @discardableResult
+    public func authenticate(_ id: String, secret: String) async throws -> ClientIdentity {
         let stored = Self.isID(id) ? try await storage.clientSecretDigest(id: id) : nil
         if let stored, isOfUnknownSecret(stored) { try await keys.followSecretsNow() }
         let known = secrets.known
@@ -49,10 +51,12 @@ public final class Clients: Sendable {
             AuthEvent.clientRefused(id: stored == nil ? nil : id).record()
             throw AuthError(.invalidClient, "the client's id or secret is wrong")
         }
-        guard known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) else { return }
-        // Who has shown the right secret is not refused because the database is full.
-        _ = try? await storage.replaceClientSecretDigest(
-            id: id, stored, with: digest(of: secret, by: known.maker))
+        if known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) {
+            // Who has shown the right secret is not refused because the database is full.
+            _ = try? await storage.replaceClientSecretDigest(
+                id: id, stored, with: digest(of: secret, by: known.maker))
+        }
+        return ClientIdentity(id: id)
     }
 
     /// In the order of their ids.

@@ -109,4 +109,8 @@ extension AuthEvent {
                 "network": subject.network?.description,
             ])
     }
+
+    package static func databaseMigrated(from source: String, rows: Int) -> Self {
+        Self(.databaseMigrated, ["from": source, "rows": String(rows)])
+    }
 }

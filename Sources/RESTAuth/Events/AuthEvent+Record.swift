@@ -9,19 +9,18 @@ extension AuthEvent {
         metadata["event"] = .string(name.rawValue)
         if let userID { metadata["user_id"] = .stringConvertible(userID) }
         if let sessionID { metadata["session_id"] = .stringConvertible(sessionID) }
-        Logger.current.log(level: name.level, "\(name.logName)", metadata: metadata)
+        Logger.current.log(level: Logger.Level(name.level), "\(name.logName)", metadata: metadata)
         Counter(label: "rest_auth_events_total", dimensions: [("event", name.rawValue)]).increment()
     }
 }
 
-extension AuthEvent.Name {
-    fileprivate var level: Logger.Level {
-        switch self {
-        case .registrationRefused, .loginFailed, .clientRefused, .signingKeyRevoked, .secretRotated, .secretDropped,
-            .hashingOverloaded, .loginThrottled, .registrationThrottled, .sessionThrottled, .refreshTokenRepeated:
-            .notice
-        case .refreshTokenReused, .refreshTokenExhausted, .loginStuffed: .warning
-        default: .info
-        }
+extension Logger.Level {
+    fileprivate init(_ level: AuthEvent.Name.Level) {
+        self =
+            switch level {
+            case .info: .info
+            case .notice: .notice
+            case .warning: .warning
+            }
     }
 }

@@ -8,9 +8,9 @@ public struct AuthEvent: Sendable, Hashable {
     /// What happened.
     public let name: Name
     /// Whose account it happened to; `nil` where it is nobody's.
-    public let userID: User.ID?
+    public private(set) var userID: User.ID?
     /// The session that it happened to.
-    public let sessionID: Session.ID?
+    public private(set) var sessionID: Session.ID?
     /// What else there is to know, by names that the page *Events* lists.
     public let details: [String: String]
     /// Who did it.
@@ -35,8 +35,35 @@ public struct AuthEvent: Sendable, Hashable {
         event.actor = Actor(caller)
         event.requestID = caller.requestID
         event.origin = caller.origin
-        event.at = date
+        event.at = Date(timeIntervalSince1970: (date.timeIntervalSince1970 * 1e6).rounded() / 1e6)
         return event
+    }
+
+    /// The same, of a user whose number was not known before, as one who registers.
+    public func of(_ user: User.ID) -> AuthEvent {
+        var event = self
+        event.userID = user
+        return event
+    }
+
+    /// What happened with it: by the same actor, in the same request, at the same time.
+    private func alongside(
+        _ name: Name, user: User.ID?, session: Session.ID, _ details: [String: String?] = [:]
+    ) -> AuthEvent {
+        var event = AuthEvent(name, user: user, session: session, details)
+        (event.actor, event.requestID, event.origin, event.at) = (actor, requestID, origin, at)
+        return event
+    }
+
+    /// The session that began with it.
+    public func starting(_ session: Session) -> AuthEvent {
+        alongside(.sessionStarted, user: session.userID, session: session.id)
+    }
+
+    /// The end of a session that it caused, or that it is.
+    /// - Parameter user: whose session it is; `nil` where that is not known.
+    public func ending(_ session: Session.ID, of user: User.ID?) -> AuthEvent {
+        alongside(.sessionEnded, user: user, session: session, name == .sessionEnded ? [:] : ["cause": name.rawValue])
     }
 
     /// Who did what happened.

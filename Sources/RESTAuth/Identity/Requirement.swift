@@ -34,13 +34,13 @@ public struct Requirement: Sendable, Hashable {
 
     /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a
     ///   password that was given too long ago, `forbidden` for a role that is missing.
-    public func check(_ identity: UserIdentity?, at now: Date) throws(AuthError) {
+    public func check(_ identity: UserIdentity?, at now: @autoclosure () -> Date) throws(AuthError) {
         if rule == .optional { return }
         guard let identity else { throw .credentialsRequired }
         switch rule {
         case .signedIn, .optional: return
         case .recently(let seconds):
-            guard now.timeIntervalSince(identity.authenticatedAt) <= TimeInterval(seconds) else {
+            guard now().timeIntervalSince(identity.authenticatedAt) <= TimeInterval(seconds) else {
                 throw AuthError(
                     .insufficientUserAuthentication,
                     "Unauthorized Access: give the password again, the last time was too long ago",

@@ -55,11 +55,13 @@ public final class Login: CredentialVerifier {
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else
     /// as a name and a password.
     /// - Throws: `invalid_credentials`, `invalid_token`, `rate_limited`, `overloaded`.
-    public func identify(_ credentials: Credentials, by caller: Caller = .application) async throws -> Identity {
+    public func identify(
+        _ credentials: Credentials, by caller: @autoclosure () -> Caller = .application
+    ) async throws -> Identity {
         switch credentials {
         case .token(let token): .user(try await accessTokens.verify(token))
         case .password(let username, let password):
-            .user(try await identify(username, password: password, by: caller))
+            .user(try await identify(username, password: password, by: caller()))
         }
     }
 

@@ -231,8 +231,9 @@ public final class Sessions: Sendable {
     /// The token that `text` spells, when we made it, be it with a secret that this process has not
     /// heard of.
     private func refreshToken(_ text: String) async throws -> RefreshToken? {
-        if refreshTokens.isOfUnknownSecret(text) { try await accessTokens.keys.followSecretsNow() }
-        return refreshTokens.token(text)
+        guard let candidate = RefreshTokens.Candidate(text) else { return nil }
+        if refreshTokens.isOfUnknownSecret(candidate) { try await accessTokens.keys.followSecretsNow() }
+        return refreshTokens.token(candidate)
     }
 
     /// The successor that was stored, by this process or another.

@@ -148,9 +148,9 @@ package final class VerificationKeys: Sendable {
     ///
     /// The header must hold exactly what ours holds, with either ``AccessTokenType``, so nothing in
     /// it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
-    package func verifiedPayload(of token: [UInt8]) -> JSON? {
-        guard let jws = CompactJWS(token), case .object(let parameters) = jws.header, parameters.count == 3,
-            let id = jws.header["kid"]?.string, let key = keys.withLock({ $0[id] }),
+    package func verifiedPayload(of jws: CompactJWS) -> JSON? {
+        guard case .object(let parameters) = jws.header, parameters.count == 3,
+            let id = jws.keyID, let key = keys.withLock({ $0[id] }),
             key.signs(jws.header), key.material.accepts(jws.signature, for: jws.signingInput)
         else { return nil }
         return jws.payload

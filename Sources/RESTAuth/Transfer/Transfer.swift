@@ -28,21 +28,23 @@ package struct Transfer: Sendable {
     private let source: any TransferableStorage
     private let target: any TransferableStorage
     private let batchSize: Int
+    private let caller: Caller
     private let report: @Sendable (TransferProgress) -> Void
 
     package init(
         from source: any TransferableStorage, to target: any TransferableStorage, batchSize: Int = 1000,
-        report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
+        by caller: Caller = .application, report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
     ) {
         self.source = source
         self.target = target
         self.batchSize = batchSize
+        self.caller = caller
         self.report = report
     }
 
     /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops
     /// between two batches.
-    /// - Returns: how many rows each table has, in the order of ``TransferTable/all``.
+    /// - Returns: how many rows each table has, in the order of ``Rooms/tables``.
     /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled
     ///   from another source, and when the source was written to in the meantime; then the target
     ///   is empty again. What the storages throw.
@@ -50,7 +52,8 @@ package struct Transfer: Sendable {
         try await begin()
         try await copy()
         let (counts, counters) = try await source.withoutWriters { (try await check(), try await source.counters()) }
-        try await target.finishTransfer(with: counters)
+        let event = AuthEvent.databaseMigrated(from: source.transferName, rows: counts.reduce(0, +))
+        try await target.finishTransfer(with: counters, recording: event.by(caller, at: .now))
         return counts
     }
 
@@ -75,7 +78,7 @@ package struct Transfer: Sendable {
     private func copy() async throws {
         var done = 0
         let total = try await rowCount()
-        for table in TransferTable.all {
+        for table in Rooms.tables {
             var last = try await target.lastKey(of: table)
             if last != nil { done += try await target.count(of: table) }
             while true {
@@ -97,7 +100,7 @@ package struct Transfer: Sendable {
         var progress = 0
         let total = try await 2 * rowCount()
         var counts: [Int] = []
-        for table in TransferTable.all {
+        for table in Rooms.tables {
             var digests: [Contents] = []
             for storage in [source, target] {
                 let contents = try await contents(of: table, in: storage) { rows in
@@ -120,7 +123,7 @@ package struct Transfer: Sendable {
     }
 
     private func contents(
-        of table: TransferTable, in storage: any TransferableStorage, progress: (Int) -> Void
+        of table: StoredTable, in storage: any TransferableStorage, progress: (Int) -> Void
     ) async throws -> Contents {
         var hash = SHA256()
         var count = 0
@@ -149,7 +152,7 @@ package struct Transfer: Sendable {
 
     private func rowCount() async throws -> Int {
         var count = 0
-        for table in TransferTable.all { count += try await source.count(of: table) }
+        for table in Rooms.tables { count += try await source.count(of: table) }
         return count
     }
 }

@@ -2,10 +2,12 @@
 package struct TransferCounters: Sendable, Hashable {
     package var lastUserID: Int64
     package var lastRevocationNumber: Int64
+    package var lastEventID: Int64
 
-    package init(lastUserID: Int64, lastRevocationNumber: Int64) {
+    package init(lastUserID: Int64, lastRevocationNumber: Int64, lastEventID: Int64) {
         self.lastUserID = lastUserID
         self.lastRevocationNumber = lastRevocationNumber
+        self.lastEventID = lastEventID
     }
 }
 
@@ -33,24 +35,25 @@ package protocol TransferableStorage: Sendable {
     func beginTransfer(from source: String) async throws -> TransferBeginning
 
     /// How many rows a table has.
-    func count(of table: TransferTable) async throws -> Int
+    func count(of table: StoredTable) async throws -> Int
 
     /// At most `limit` rows whose key is greater than `key`, in the order of keys; from the first
     /// one on when that is `nil`.
-    func rows(of table: TransferTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow]
+    func rows(of table: StoredTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow]
 
     /// The greatest key; `nil` for none.
-    func lastKey(of table: TransferTable) async throws -> TransferRow?
+    func lastKey(of table: StoredTable) async throws -> TransferRow?
 
     /// Stores all rows or none, in one transaction.
     /// - Returns: whether they were stored: not when they contradict what is there, as a name that
     ///   another row has.
-    func insert(_ rows: [TransferRow], into table: TransferTable) async throws -> Bool
+    func insert(_ rows: [TransferRow], into table: StoredTable) async throws -> Bool
 
     func counters() async throws -> TransferCounters
 
-    /// Lets no counter be less than given and takes the mark away, in one transaction.
-    func finishTransfer(with counters: TransferCounters) async throws
+    /// Lets no counter be less than given, takes the mark away and records the event, in one
+    /// transaction.
+    func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws
 
     /// Deletes all rows and leaves the mark, in one transaction.
     func deleteAllRows() async throws

@@ -76,6 +76,27 @@ public final class Users: Sendable {
         AuthEvent.userDeleted(userID: id).record()
     }
 
+    /// Deletes the account of who is signed in, as ``delete(_:)`` does.
+    ///
+    /// Who came by a token has to know the password as well. Who came by the password has given it
+    /// already, and may not take it back.
+    /// - Parameters:
+    ///   - identity: who is signed in.
+    ///   - password: the present one, if it was given once more.
+    ///   - caller: by whose network a wrong one is hashed in turn.
+    /// - Throws: `validation_failed` when it is missing, `current_password_invalid`,
+    ///   `rate_limited`, `overloaded`, `user_not_found`.
+    public func deleteAccount(
+        of identity: UserIdentity, confirming password: String?, by caller: Caller = .application
+    ) async throws {
+        if let password {
+            try await passwords.confirm(password, for: identity, by: caller)
+        } else if identity.presented != .password {
+            throw AuthError(.validationFailed, "missing argument: password", field: "password")
+        }
+        try await delete(identity.userID)
+    }
+
     // MARK: Roles
 
     /// Gives the user a role. Tokens carry it from the next one on.

@@ -33,7 +33,7 @@ struct MigrateCommand: AsyncParsableCommand {
         let source = try await from.openToMoveFrom()
         let target = try await to.openToMoveInto()
         let counts = try await moveOrAbandon(from: source, to: target)
-        let tables = zip(TransferTable.all, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
+        let tables = zip(Rooms.tables, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
         Output.report(
             "Moved from \(source.transferName) to \(target.transferName), and compared: \(tables.joined(separator: ", "))."
         )

@@ -6,7 +6,7 @@ import RESTAuthHummingbird
 
 /// `GET /` and `OPTIONS /`: where to look, for people, and for load balancers that can ask for
 /// nothing else whether the process lives.
-struct RootRoute {
+struct RootRoutes {
     /// Where clients find the server's paths, without a slash at the end: what a proxy takes off.
     private let prefix: String
 
@@ -15,9 +15,12 @@ struct RootRoute {
         prefix = WireText(path).trimmingEnd("/").string
     }
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
+    var routes: [Route] {
         let directory = directory
-        routes.resource("", [.get: { _, _ in directory }, .options: { _, _ in directory }])
+        return [
+            Route(.get, "/", .anyone, "showRoot") { _, _ in directory },
+            Route(.options, "/", .anyone, "showRootByOptions") { _, _ in directory },
+        ]
     }
 
     private var directory: Response {
