@@ -136,6 +136,7 @@ let package = Package(
                 "RESTAuth", "RESTAuthSQLite", "RESTAuthPostgres", "RESTAuthHummingbird", "PasswordHashing",
                 .target(name: "CLinux", condition: .when(platforms: [.linux])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -165,7 +166,7 @@ let package = Package(
                 "RESTAuth", "RESTAuthHummingbird", "RESTAuthSQLite",
                 .product(name: "Hummingbird", package: "hummingbird"),
             ],
-            path: "Examples/Notes/Sources/Notes",
+            path: "Examples/Notes/Sources/Notes", packageAccess: false,
             // Its tests reach into it.
             swiftSettings: [.unsafeFlags(["-enable-testing"])]),
         .testTarget(
@@ -175,6 +176,10 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
             path: "Examples/Notes/Tests/NotesTests", swiftSettings: testSettings),
+        // What an adopter does with a backend of the own: like the example, it sees what is public.
+        .testTarget(
+            name: "AdopterTests", dependencies: ["RESTAuth", "RESTAuthSQLite", "RESTAuthTesting"],
+            packageAccess: false, swiftSettings: testSettings),
         .target(name: "Support", path: "Tests/Support", swiftSettings: testSettings),
         .testTarget(
             name: "RESTAuthTests",
@@ -197,7 +202,8 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthSQLite", "RESTAuthVerifier", "Support",
+                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthServer", "RESTAuthSQLite",
+                "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
@@ -209,7 +215,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "Crypto", package: "swift-crypto"),
+                "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: testSettings),

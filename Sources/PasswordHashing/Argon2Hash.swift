@@ -57,7 +57,7 @@ struct Argon2Hash: StoredHash {
 
     func decoy() -> Self {
         var decoy = self
-        (decoy.salt, decoy.tag) = (salt.scrambled(), tag.scrambled())
+        (decoy.salt, decoy.tag) = (Random.bytes(salt.count), Random.bytes(tag.count))
         return decoy
     }
 }

@@ -6,21 +6,24 @@ import CSodium
 /// own from the system's random number generator and a 32-byte tag. ``PasswordHash`` verifies it.
 public struct Argon2id: Sendable, Hashable {
     /// Memory in KiB. Never below ``minimumMemory``.
-    public let memory: Int
+    public package(set) var memory: Int
     /// Passes over that memory.
-    public let passes: Int
+    public package(set) var passes: Int
 
     /// 19456 KiB (19 MiB), which with two passes is the least that OWASP's password storage advice
     /// accepts for one lane.
     public static let minimumMemory = 19456
     public static let minimumPasses = 2
 
+    package static let memoryRange = minimumMemory...(4 << 20)
+    package static let passesRange = minimumPasses...64
+
     /// OWASP's line: 19 MiB, two passes.
     public static let standard = Argon2id(memory: minimumMemory, passes: minimumPasses)
 
     /// `nil` when the cost is below the floor or above what a server could bear (4 GiB, 64 passes).
     public init?(memoryKiB: Int, passes: Int) {
-        guard (Self.minimumMemory...(4 << 20)).contains(memoryKiB), (Self.minimumPasses...64).contains(passes) else {
+        guard Self.memoryRange.contains(memoryKiB), Self.passesRange.contains(passes) else {
             return nil
         }
         self.init(memory: memoryKiB, passes: passes)

@@ -43,7 +43,7 @@ struct CryptDigits {
 
     /// As many digits, at random, which spell so many bytes where that is asked for. None of none.
     func scrambled(_ text: [UInt8], spelling bytes: Int? = nil) -> [UInt8] {
-        var values = text.map { _ in Int.random(in: 0..<64) }
+        var values = Random.bytes(text.count).map { Int($0 & 0x3F) }
         if let bytes, let last = values.popLast() { values.append(used(last, spelling: bytes)) }
         return values.map(digit)
     }

@@ -114,7 +114,7 @@ struct DigestHash: SettingHash {
 
     func decoy() -> Self {
         var decoy = self
-        (decoy.salt, decoy.digest) = (salt.scrambled(), digest.scrambled())
+        (decoy.salt, decoy.digest) = (Random.bytes(salt.count), Random.bytes(digest.count))
         return decoy
     }
 }

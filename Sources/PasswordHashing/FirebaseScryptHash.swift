@@ -44,10 +44,10 @@ struct FirebaseScryptHash: StoredHash {
 
     func decoy() -> Self {
         var decoy = self
-        decoy.salt = salt.scrambled()
+        decoy.salt = Random.bytes(salt.count)
         // A secret of the project that the users came from.
-        decoy.signerKey = signerKey.scrambled()
-        decoy.digest = digest.scrambled()
+        decoy.signerKey = Random.bytes(signerKey.count)
+        decoy.digest = Random.bytes(digest.count)
         return decoy
     }
 }

@@ -36,7 +36,8 @@ extension ForeignHash {
             throw Refusal(
                 reason: """
                     {\(name.uppercased())} is what a mail or directory server keeps for one way of signing in; it \
-                    is no hash that a password can be stored by. Such users get a password by rest-auth users set-password
+                    is no hash that a password can be stored by. Such users get a password by rest-auth users \
+                    set-password
                     """)
         case "sasl", "kerberos", "gssapi", "pam":
             throw Refusal(

@@ -170,8 +170,3 @@ protocol StoredHash: Sendable {
 extension StoredHash {
     func countsWhole(_ password: [UInt8]) -> Bool { true }
 }
-
-extension [UInt8] {
-    /// As many others, from the system's random number generator.
-    func scrambled() -> [UInt8] { map { _ in UInt8.random(in: 0...255) } }
-}

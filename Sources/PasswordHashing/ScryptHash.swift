@@ -57,7 +57,7 @@ struct ScryptHash: SettingHash {
 
     func decoy() -> Self {
         var decoy = self
-        (decoy.salt, decoy.key) = (salt.scrambled(), key.scrambled())
+        (decoy.salt, decoy.key) = (Random.bytes(salt.count), Random.bytes(key.count))
         return decoy
     }
 }

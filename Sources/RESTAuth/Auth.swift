@@ -5,7 +5,7 @@ public import ServiceLifecycle
 ///
 ///     let auth = try await Auth(storage: SQLiteStorage(path: "rest-auth.sqlite"))
 ///     let user = try await auth.users.register("miguel", password: "python")
-///     let identity = try await auth.login.attempt("miguel", password: "python")
+///     let identity = try await auth.login.identify("miguel", password: "python")
 ///     let tokens = try await auth.sessions.start(for: identity)
 ///
 /// Run ``services`` as long as it is used: without them everything still holds, but each verified
@@ -32,12 +32,17 @@ public struct Auth: Sendable {
     public let secretRotation: SecretRotation
     /// Who has to wait after too many wrong passwords: list, and forgive.
     public let throttle: Throttle
-    /// Background work, for a `ServiceGroup` or an application's list of services.
-    public let services: [any Service]
+    /// What happened: look at it, and see whether anybody changed it.
+    public let auditTrail: AuditTrail
+    package let sealer: AuditSealer
     /// What the doors were built from.
     public let configuration: AuthConfiguration
-    private let storage: any Storage
-    private let secrets: InstanceSecrets
+    /// For doors that are put in by an extension.
+    package let storage: any Storage
+    package let secrets: InstanceSecrets
+
+    /// Background work, for a `ServiceGroup` or an application's list of services.
+    public var services: [any Service] { Rooms.all.flatMap { $0.services(of: self) } + [ExpirySweeper(self)] }
 
     /// Checks the configuration, opens the secrets, loads or makes the signing keys.
     /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
@@ -66,15 +71,15 @@ public struct Auth: Sendable {
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
         registration = Registration(
             storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
-        login = Login(storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, now: now)
+        login = Login(
+            storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, secrets: secrets,
+            factors: configuration.factors, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
+        auditTrail = AuditTrail(
+            storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now)
+        sealer = AuditSealer(trail: auditTrail)
         secretRotation = SecretRotation(
-            storage: storage, secrets: secrets, keys: signingKeys, revocations: revocations, now: now)
-        services = [
-            RevocationFeed(storage: storage, revocations: revocations), KeyRotation(keys: signingKeys),
-            ExpirySweeper(storage: storage, verifier: accessTokens.verifier, now: now), throttle.budget,
-            passwords.decoys, throttle.uncounted,
-        ]
+            storage: storage, secrets: secrets, keys: signingKeys, sealer: sealer, revocations: revocations, now: now)
         self.configuration = configuration
         self.storage = storage
         self.secrets = secrets
@@ -83,6 +88,9 @@ public struct Auth: Sendable {
     /// Closes the storage after a failure, and takes back what was made for it: see
     /// `FileStorage`.
     package func abandon() { (storage as? any FileStorage)?.abandon(secrets) }
+
+    /// Closes the storage, once the ``services`` have ended and nobody asks any more.
+    package func close() { (storage as? any FileStorage)?.closeDatabase() }
 
     /// What users were imported with and is not configured.
     package func missingPeppers() async throws -> [MissingPepper] {

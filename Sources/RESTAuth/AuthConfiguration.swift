@@ -29,7 +29,8 @@ public struct AuthConfiguration: Sendable {
     /// `typ` of every token. A change refuses no live token.
     public var tokenType = AccessTokenType.accessToken
 
-    /// Life of an access token in seconds, 1 to ``maximumTokenDuration``. 600 is the ancestor's.
+    /// Life of an access token in seconds, 1 to ``maximumTokenDuration``. 600 is the original Flask
+    /// server's.
     public var tokenDuration = 600
 
     /// A day, in seconds.
@@ -42,6 +43,9 @@ public struct AuthConfiguration: Sendable {
     /// Ten years, in seconds.
     package static let longestRotation = 3650 * 86400
 
+    /// What may follow a password: none that is built in.
+    package var factors: [Factor] = []
+
     /// Whether a live token may be traded for a fresh one.
     public var tokenRenewal = TokenRenewal.always
 
@@ -53,7 +57,7 @@ public struct AuthConfiguration: Sendable {
     public var sessionTimebox = 30 * 86400
 
     /// How many sessions a user may have; a new one ends the oldest beyond. Large, because the
-    /// ancestor's route starts one for each token.
+    /// original Flask server's route starts one for each token.
     public var sessionLimit = 10_000
 
     /// How new signing keys sign. `nil` stays with what the newest key does; the first is ES256.
@@ -71,10 +75,17 @@ public struct AuthConfiguration: Sendable {
     /// A minute, in seconds.
     public static let longestRevocationBound = 60
 
+    /// Seconds for which events are kept, a day at least.
+    public var auditRetention = 90 * 86400
+
+    /// A day to ten years, in seconds.
+    package static let auditRetentions = 86400...3650 * 86400
+
     /// How many verified tokens are remembered. One takes about 200 bytes.
     public var verifiedTokenCapacity = 100_000
 
-    /// Who may register by ``Registration``, and so over HTTP. Open, as the ancestor is.
+    /// Who may register by ``Registration``, and so over HTTP. Open, as the original Flask server
+    /// is.
     public var registration = RegistrationMode.open
 
     /// Work that is asked of who registers there, in zero bits that a hash has to begin with, 8 to
@@ -83,7 +94,7 @@ public struct AuthConfiguration: Sendable {
 
     package static let registrationChallenges = 8...30
 
-    /// What a new password must be. ``PasswordPolicy/open`` is the ancestor's.
+    /// What a new password must be. ``PasswordPolicy/open`` is the original Flask server's.
     public var passwordPolicy = PasswordPolicy.open
 
     /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses beside the common ones.
@@ -132,6 +143,7 @@ public struct AuthConfiguration: Sendable {
         try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
         try Self.require(revocationBound, in: 1...Self.longestRevocationBound, "revocation bound")
         try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
+        try Self.require(auditRetention, in: Self.auditRetentions, "audit retention")
         if let registrationChallenge {
             try Self.require(registrationChallenge, in: Self.registrationChallenges, "registration challenge")
         }
@@ -174,9 +186,10 @@ public struct AuthConfiguration: Sendable {
     }
 }
 
-/// Whether a live token may be traded for a fresh one (row 6 of the ancestor's contract).
+/// Whether a live token may be traded for a fresh one (row 6 of the original Flask server's
+/// contract).
 public enum TokenRenewal: Sendable, Hashable {
-    /// Over and over: the ancestor's side effect, kept.
+    /// Over and over: the original Flask server's side effect, kept.
     case always
     /// Until that many seconds after the password was given.
     case until(Int)

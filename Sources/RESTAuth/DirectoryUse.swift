@@ -18,7 +18,7 @@ enum DirectoryUse {
 
     /// - Parameter file: the service's own; what has its name, with whatever ending, goes with it.
     init(of directory: String, keeping file: String) {
-        let path = Self.resolved(directory)
+        let path = FileAccess.resolved(directory)
         var status = stat()
         if Self.isSystems(path) || stat(path, &status) != 0 || status.st_mode & (S_ISVTX | S_IWOTH) != 0
             || FileOwner(user: status.st_uid, group: status.st_gid).home == path
@@ -36,12 +36,6 @@ enum DirectoryUse {
                 && FileOwner(of: "\(path)/\(name)")?.user != FileOwner.process.user
         }
         self = isShared ? .shared : .alone
-    }
-
-    private static func resolved(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
     }
 
     /// Those of hier(7), and the homes of users.

@@ -1,45 +1,49 @@
-package import Foundation
+import Foundation
 public import ServiceLifecycle
 
-/// Deletes what has expired, in small batches: sessions, lines of the revocation log, signing keys,
-/// counted failures, known origins, invitations, challenges.
+/// Deletes what has expired, room by room, in small batches: sessions, lines of the revocation log,
+/// signing keys, counted failures, known origins, invitations, challenges.
 public struct ExpirySweeper: Service {
-    let storage: any Storage
-    let verifier: TokenVerifier
-    let now: @Sendable () -> Date
+    let auth: Auth
 
-    package init(storage: any Storage, verifier: TokenVerifier, now: @escaping @Sendable () -> Date) {
-        self.storage = storage
-        self.verifier = verifier
-        self.now = now
-    }
+    init(_ auth: Auth) { self.auth = auth }
 
-    private static let batch = 1000
+    /// Seconds that an event waits in the outbox for its reader: a week.
+    private static let outboxPatience: TimeInterval = 7 * 86400
 
-    /// Seconds that a key outlives its last token's beginning: the longest life of one, and an hour
-    /// for clocks.
-    private static let keyRetention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
-
-    /// Seconds for which it is remembered from where a user came: 90 days.
-    private static let originRetention: TimeInterval = 90 * 86400
+    /// How many events wait there.
+    private static let outboxLimit = 100_000
 
     /// Runs until graceful shutdown.
     public func run() async throws {
         try await every(.seconds(60), "what has expired could not be deleted") { try await sweep() }
     }
 
+    /// - Throws: what the first room threw that could not; the others have swept all the same.
     package func sweep() async throws {
-        verifier.forgetRevocations()
-        // A clock that is a little behind must still find the session of a token that is live by
-        // it, and the challenge that was spent.
-        let expired = now().addingTimeInterval(-TimeInterval(AccessTokenClaims.clockSlack))
-        while try await storage.deleteSessions(expiredBefore: expired, limit: Self.batch) == Self.batch {}
-        while try await storage.deleteInvitations(expiredBefore: expired, limit: Self.batch) == Self.batch {}
-        while try await storage.deleteSpentChallenges(expiredBefore: expired, limit: Self.batch) == Self.batch {}
-        while try await storage.deleteRevocations(expiredBefore: now(), limit: Self.batch) == Self.batch {}
-        try await storage.deleteSigningKeys(replacedBefore: now().addingTimeInterval(-Self.keyRetention))
-        while try await storage.deleteThrottles(forgottenBefore: now(), limit: Self.batch) == Self.batch {}
-        let unseen = now().addingTimeInterval(-Self.originRetention)
-        while try await storage.deleteKnownOrigins(seenBefore: unseen, limit: Self.batch) == Self.batch {}
+        var failures: [any Error] = []
+        for room in Rooms.all {
+            do {
+                try await room.sweep(auth)
+            } catch {
+                failures.append(error)
+            }
+        }
+        if let failure = failures.first { throw failure }
+    }
+}
+
+extension Auth {
+    /// Up to when what has an end of its own must have ended to be deleted: a clock that is a
+    /// little behind must still find the session of a token that is live by it, and the challenge
+    /// that was spent.
+    var expiredBefore: Date { configuration.now().addingTimeInterval(-TimeInterval(AccessTokenClaims.clockSlack)) }
+}
+
+extension Room {
+    /// Deletes at most so many rows at a time, until there are no more.
+    static func inBatches(_ delete: (_ limit: Int) async throws -> Int) async throws {
+        let limit = 1000
+        while try await delete(limit) == limit {}
     }
 }

@@ -126,6 +126,13 @@ package enum FileAccess {
         return problem(directory, mode: W_OK | X_OK, remedy: .directory(of: file, elsewhere: elsewhere))
     }
 
+    /// Where a path leads, every link on the way followed; the path itself where there is nothing.
+    static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     private static func denied(_ name: String, _ path: String, _ remedy: Remedy) -> String {
         let process = FileOwner.process
         guard let owner = FileOwner(of: path) else { return "\(name): \(String(cString: strerror(EACCES)))" }

@@ -1,5 +1,6 @@
 package import Crypto
 import Foundation
+import PasswordHashing
 import Synchronization
 
 #if canImport(Glibc)
@@ -27,13 +28,16 @@ public struct InstanceSecret: Sendable {
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
     ///   bytes, when they are too regular to be random (repetitions, runs, words), or when the
-    ///   secret has been published (the ancestor's article, common documentation).
+    ///   secret has been published (the original Flask server's article, common documentation).
     public init(_ text: String) throws(AuthError) {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text.utf8.count >= Self.minimumLength else {
             throw AuthError(
                 .misconfigured,
-                "the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: openssl rand -base64 32"
+                """
+                the secret key has \(text.utf8.count) bytes and needs at least \(Self.minimumLength); make one with: \
+                openssl rand -base64 32
+                """
             )
         }
         guard !Self.published.contains(where: text.lowercased().contains),
@@ -61,7 +65,7 @@ public struct InstanceSecret: Sendable {
 
     /// A new random secret of 256 bits that lives as long as this process.
     public init() {
-        keys = DerivedKeys(of: SymmetricKey(size: .bits256))
+        keys = DerivedKeys(of: SymmetricKey(data: Random.bytes(32)))
     }
 
     static let published = [
@@ -82,7 +86,7 @@ public struct InstanceSecret: Sendable {
 }
 
 /// The keys of one secret, each derived once.
-private final class DerivedKeys: Sendable {
+private final class DerivedKeys: Sendable, Redacted {
     private let secret: SymmetricKey
     private let derived = Mutex<[String: SymmetricKey]>([:])
 
@@ -101,11 +105,7 @@ private final class DerivedKeys: Sendable {
     }
 }
 
-extension InstanceSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension InstanceSecret: Redacted {}
 
 // MARK: - The file
 
@@ -141,27 +141,26 @@ extension InstanceSecret {
     /// - Returns: whether it was made here; another process may have been first.
     @discardableResult
     static func create(_ file: String) throws(AuthError) -> Bool {
-        var template = Array("\(file).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else {
-            let failure = unusable(file, "cannot be made")
-            throw obstacle(toMaking: file) ?? failure
+        let new: NewFile
+        do {
+            new = try NewFile(for: file)
+        } catch {
+            throw obstacle(toMaking: file) ?? unusable(file, "cannot be made", error)
         }
-        defer {
-            close(descriptor)
-            unlink(template)
+        _ = FileOwner.handOver(new.descriptor, madeAt: file)
+        do {
+            try new.write(Array((randomText() + "\n").utf8))
+        } catch {
+            throw unusable(file, "cannot be written", error)
         }
-        _ = FileOwner.handOver(descriptor, madeAt: file)
-        let text = Array((randomText() + "\n").utf8)
-        guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
-            throw unusable(file, "cannot be written")
+        do {
+            try new.put(isReplacing: false)
+            return true
+        } catch {
+            // The first of two starting processes wins, and both read its secret.
+            guard error.code == EEXIST else { throw unusable(file, "cannot be made", error) }
+            return false
         }
-        // A link fails where a rename would replace: the first of two starting processes wins, and
-        // both read its secret.
-        let isFirst = link(template, file) == 0
-        guard isFirst || errno == EEXIST else { throw unusable(file, "cannot be made") }
-        synchronize(directory: (file as NSString).deletingLastPathComponent.nonEmpty ?? ".")
-        return isFirst
     }
 
     /// Why it cannot be made, by its directory; `nil` when it can.
@@ -173,24 +172,9 @@ extension InstanceSecret {
     }
 
     /// 256 random bits.
-    static func randomText() -> String {
-        SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) }
-    }
+    static func randomText() -> String { Base64.url.encode(Random.bytes(32)) }
 
-    /// Brings the names in it to disk.
-    static func synchronize(directory path: String) {
-        let directory = open(path, O_RDONLY | O_CLOEXEC)
-        if directory >= 0 {
-            fsync(directory)
-            close(directory)
-        }
+    static func unusable(_ file: String, _ what: String, _ error: SystemError) -> AuthError {
+        AuthError(.misconfigured, "the secret file \(file) \(what): \(error.reason)")
     }
-
-    static func unusable(_ file: String, _ what: String) -> AuthError {
-        AuthError(.misconfigured, "the secret file \(file) \(what): \(String(cString: strerror(errno)))")
-    }
-}
-
-extension String {
-    fileprivate var nonEmpty: String? { isEmpty ? nil : self }
 }

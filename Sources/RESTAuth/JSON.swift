@@ -45,6 +45,12 @@ package enum JSON: Sendable, Equatable {
         return members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
+    /// The object with those members after its own; anything else as it is.
+    package func adding(_ added: [(String, JSON)]) -> JSON {
+        guard case .object(let members) = self else { return self }
+        return .object(members + added.map(Member.init))
+    }
+
     package var string: String? {
         if case .string(let value) = self { value } else { nil }
     }
@@ -99,6 +105,8 @@ extension JSON {
         write(to: &output)
         return output
     }
+
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     private func write(to output: inout [UInt8]) {
         switch self {

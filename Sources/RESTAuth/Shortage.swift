@@ -29,8 +29,8 @@ package final class Shortage: Sendable {
     package static func noticeDisk() {
         disk.say(
             """
-            the disk of the database is full: nothing can be stored, so that nobody can register or sign in; make room on \
-            it, or move the database to a larger one. This goes on by itself then
+            the disk of the database is full: nothing can be stored, so that nobody can register or sign in; make room \
+            on it, or move the database to a larger one. This goes on by itself then
             """)
     }
 
@@ -43,9 +43,9 @@ package final class Shortage: Sendable {
         case EMFILE:
             files.say(
                 """
-                the process has as many files and connections open as it may (ulimit -n is \(limit.map(String.init) ?? "unknown")), so that who comes \
-                waits: raise that, with LimitNOFILE= in a unit of systemd or --ulimit nofile= of a container, or lower \
-                max_connections
+                the process has as many files and connections open as it may (ulimit -n is \
+                \(limit.map(String.init) ?? "unknown")), so that who comes waits: raise that, with LimitNOFILE= in a \
+                unit of systemd or --ulimit nofile= of a container, or lower max_connections
                 """)
         case ENFILE:
             files.say("the machine has as many files open as it may, so that who comes waits: raise fs.file-max")

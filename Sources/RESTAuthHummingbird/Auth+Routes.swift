@@ -35,8 +35,8 @@ public struct AuthRoutesConfiguration: Sendable {
 
     private(set) var allowedOrigins = AllowedOrigins([])
 
-    /// Whether anybody is shown a user's name by the user's number, as by the ancestor; otherwise
-    /// whoever is signed in.
+    /// Whether anybody is shown a user's name by the user's number, as by the original Flask
+    /// server; otherwise whoever is signed in.
     public var publicUsers = true
 
     /// Whether anybody may read the list of revocations; otherwise clients only.
@@ -68,36 +68,25 @@ extension Auth {
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init(),
         leavingOut omitted: AuthRoutes = []
     ) {
-        let routes = routes.group().add(middleware: CrossSiteRefusal(configuration: configuration))
-        let group = routes.group("api")
-        UserRoutes(
-            users: users, registration: registration, login: login, throttle: throttle, configuration: configuration
-        ).add(to: group, leavingOut: omitted)
-        if !omitted.contains(.registration) { ChallengeRoutes(registration: registration).add(to: group) }
-        if !omitted.contains(.token) { TokenRoutes(login: login, sessions: sessions).add(to: group) }
-        let sessionRoutes = SessionRoutes(
-            login: login, sessions: sessions, configuration: configuration,
-            cookieLifetime: self.configuration.sessionInactivityTimeout)
-        if !omitted.contains(.sessions) { sessionRoutes.add(to: group) }
-        if !omitted.contains(.account) {
-            MeRoutes(auth: self, sessionRoutes: sessionRoutes, configuration: configuration).add(to: group)
-        }
-        if !omitted.contains(.resource) { ResourceRoutes(login: login).add(to: group) }
-        if !omitted.contains(.verify) { VerifyRoutes(login: login, now: self.configuration.now).add(to: group) }
-        if !omitted.contains(.revocations) {
-            RevocationRoutes(
-                revocations: RevocationList(auth: self), clients: clients, isPublic: configuration.publicRevocations
-            ).add(to: group)
-        }
-        if !omitted.contains(.oauth) { OAuthRoutes(auth: self, configuration: configuration).add(to: routes) }
-        if !omitted.contains(.wellKnown) {
-            WellKnownRoutes(auth: self, configuration: configuration, hasOAuth: !omitted.contains(.oauth))
-                .add(to: routes)
-        }
+        routeTable(configuration: configuration, leavingOut: omitted).add(to: routes)
     }
 
     /// Adds `/health/live` and `/health/ready`.
     public func addHealthRoutes<Context: RequestContext>(to routes: some RouterMethods<Context>) {
-        HealthRoutes(auth: self).add(to: routes.group("health"))
+        healthRouteTable.add(to: routes)
     }
+
+    package func routeTable(
+        configuration: AuthRoutesConfiguration, leavingOut omitted: AuthRoutes = []
+    ) -> RouteTable {
+        let rooms = Rooms.all.compactMap { $0 as? any RoutedRoom.Type }
+        let wellKnown = WellKnownRoutes(auth: self, configuration: configuration, hasOAuth: !omitted.contains(.oauth))
+        let groups = rooms.flatMap { $0.routes(of: self, configuration) } + [RouteGroup(.wellKnown, wellKnown.routes)]
+        return RouteTable(
+            groups.filter { !omitted.contains($0.name) }.flatMap(\.routes),
+            leavingFree: groups.filter { omitted.contains($0.name) }.flatMap(\.routes),
+            refusingOtherSites: configuration)
+    }
+
+    package var healthRouteTable: RouteTable { RouteTable(HealthRoutes(auth: self).routes) }
 }

@@ -16,7 +16,7 @@ public struct AuthRoutes: OptionSet, Sendable {
     public static let sessions = AuthRoutes(rawValue: 1 << 3)
     /// `/api/me` and what is below it.
     public static let account = AuthRoutes(rawValue: 1 << 4)
-    /// `GET /api/resource`, the ancestor's example.
+    /// `GET /api/resource`, the original Flask server's example.
     public static let resource = AuthRoutes(rawValue: 1 << 5)
     /// `/api/verify`, for proxies.
     public static let verify = AuthRoutes(rawValue: 1 << 6)

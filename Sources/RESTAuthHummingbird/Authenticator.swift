@@ -34,15 +34,13 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     let now: @Sendable () -> Date
     let refusal: Refusal?
 
-    /// - Parameter requirements: none is not "nobody has to sign in", which is
-    ///   `Requirement.optional`, but that nothing more is asked of who does.
     init(
         verifier: any CredentialVerifier, accepted: AcceptedCredentials, requirements: [Requirement],
         now: @escaping @Sendable () -> Date, refusal: Refusal?
     ) {
         self.verifier = verifier
         self.accepted = accepted
-        self.requirements = requirements.isEmpty ? [.signedIn] : requirements
+        self.requirements = requirements
         self.now = now
         self.refusal = refusal
     }
@@ -52,9 +50,8 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         do {
-            context.identity = try await verifier.identity(
-                of: request, accepting: accepted, from: context.knownClientAddress)
-            for requirement in requirements { try requirement.check(context.identity, at: now()) }
+            context.identity = try await verifier.admit(
+                request.headers, accepting: accepted, requiring: requirements, at: now, by: context.caller(request))
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
@@ -124,14 +121,15 @@ extension Auth {
     /// - Parameters:
     ///   - request: with or without an `Authorization` field.
     ///   - accepted: which credentials are taken.
-    ///   - address: the client's IP address, by which wrong passwords are counted.
+    ///   - caller: who makes the request: wrong passwords are counted by the caller's network.
     /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required`
     ///   when the credentials are of a kind that is not accepted here, `rate_limited`,
     ///   `overloaded`.
     public func authenticate(
-        _ request: Request, accepting accepted: AcceptedCredentials = .any, from address: String? = nil
+        _ request: Request, accepting accepted: AcceptedCredentials = .any, by caller: Caller = .application
     ) async throws -> Identity? {
-        try await login.identity(of: request, accepting: accepted, from: address)
+        try await login.admit(
+            request.headers, accepting: accepted, requiring: [.optional], at: configuration.now, by: caller)
     }
 }
 
@@ -143,25 +141,5 @@ extension CredentialVerifier {
         context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil
     ) -> Authenticator<Context> {
         Authenticator(verifier: self, accepted: accepted, requirements: requirements, now: { Date() }, refusal: refusal)
-    }
-
-    fileprivate func identity(
-        of request: Request, accepting accepted: AcceptedCredentials, from address: String?
-    ) async throws -> Identity? {
-        guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else { return nil }
-        switch credentials {
-        case .password where !accepted.contains(.password), .token where !accepted.contains(.token):
-            throw AuthError.credentialsRequired
-        default: return try await attempt(credentials, from: address)
-        }
-    }
-
-    /// Who makes this request, by whatever credentials.
-    /// - Throws: `credentials_required` when there are none; what ``attempt(_:from:)`` throws.
-    func identity(of request: Request, in context: some RequestContext) async throws -> Identity {
-        guard let credentials = try AuthorizationHeader.credentials(in: request.headers) else {
-            throw AuthError.credentialsRequired
-        }
-        return try await attempt(credentials, from: context.knownClientAddress)
     }
 }

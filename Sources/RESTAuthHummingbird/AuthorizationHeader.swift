@@ -4,7 +4,7 @@ import RESTAuth
 
 /// The `Authorization` field of a request: Basic (RFC 7617) and Bearer (RFC 6750), nothing else.
 enum AuthorizationHeader {
-    /// The ancestor's realm, and its challenge word for word.
+    /// The original Flask server's realm, and its challenge word for word.
     static let basicChallenge = #"Basic realm="Authentication Required""#
 
     /// What the client presented, or `nil` when there is no such field.

@@ -6,15 +6,14 @@ import RESTAuth
 struct HealthRoutes: Sendable {
     let auth: Auth
 
-    static let alive: JSON = ["status": "ok"]
-
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        let routes = routes.group().add(middleware: ReadableByEveryPage())
-        routes.resource("live", [.get: { _, _ in .json(Self.alive) }])
-        routes.resource("ready", [.get: { _, _ in try await ready() }])
+    var routes: [Route] {
+        [
+            Route(.get, "/health/live", .everyPage, "showLiveness", atOnce: { _ in ImmediateAnswer(["status": "ok"]) }),
+            Route(.get, "/health/ready", .everyPage, "showReadiness") { _, _ in try await showReadiness() },
+        ]
     }
 
-    private func ready() async throws -> Response {
+    private func showReadiness() async throws -> Response {
         let readiness = await auth.readiness()
         let parts: [(String, JSON)] = [
             ("storage", readiness.storage ? "ok" : "unavailable"),

@@ -1,63 +1,78 @@
-import Foundation
 package import HTTPTypes
-package import RESTAuth
+import Hummingbird
+import NIOCore
+import RESTAuth
 
-/// What can be answered on the spot: that the process lives, and a remembered token, need neither
-/// the database nor another thread.
+/// The routes of a list that need not wait: that the process lives, and what a remembered token
+/// opens, need neither the database nor another thread.
 ///
 /// A server may ask this before its router. `nil` says nothing about the request, only that the
 /// router has to answer it.
 package struct ImmediateRoutes: Sendable {
-    private let accessTokens: AccessTokens
-    private let now: @Sendable () -> Date
+    private let places: [Place]
 
-    package init(auth: Auth) {
-        accessTokens = auth.accessTokens
-        now = auth.configuration.now
-    }
+    /// The paths of the routes that are answered so, in the order of their numbers.
+    package var paths: [String] { places.map(\.route) }
 
-    /// A 200 that nobody may keep, without the fields that all answers have.
-    package struct Answer: Sendable {
-        /// The route's pattern.
-        package let route: String
-        package let fields: HTTPFields
-        package let body: [UInt8]
+    private struct Place: Sendable {
+        let route: String
+        /// All of the path, or its beginning.
+        let path: WireText
+        let isBeginning: Bool
+        let readsQuery: Bool
+        let respond: @Sendable (HTTPRequest) -> ImmediateAnswer?
 
-        fileprivate init(route: String, fields: HTTPFields, body: [UInt8] = []) {
-            self.route = route
-            var fields = fields
-            fields[.cacheControl] = "no-store"
-            self.fields = fields
-            self.body = body
+        init?(_ route: Route) {
+            guard route.method == .get, let respond = route.respondAtOnce else { return nil }
+            let beginning = WireText(route.path).before(end: "**")
+            self.route = route.path
+            path = beginning ?? WireText(route.path)
+            isBeginning = beginning != nil
+            readsQuery = route.readsQuery
+            self.respond = respond
+        }
+
+        func isPlace(of target: WireText) -> Bool {
+            let path = readsQuery ? target.before("?") : target
+            return isBeginning ? path.bytes.starts(with: self.path.bytes) : path == self.path
         }
     }
 
-    /// `nil` for a role that is missing as well.
-    private func verified(_ identity: Identity, _ path: WireText) -> Answer? {
-        let isBelow = !path.before("?").equals("/api/verify")
-        guard let requirements = try? VerifyRoutes.requirements(of: path, isBelow: isBelow),
-            requirements.allSatisfy({ (try? $0.check(identity, at: now())) != nil })
-        else { return nil }
-        return Answer(
-            route: isBelow ? "/api/verify/**" : "/api/verify", fields: VerifyRoutes.fields(for: identity))
+    package init(_ routes: [Route]) {
+        places = routes.compactMap(Place.init)
     }
 
-    package func answer(to request: HTTPRequest) -> Answer? {
+    /// - Returns: the answer, the path of its route, and the route's place in ``paths``.
+    package func answer(to request: HTTPRequest) -> (answer: ImmediateAnswer, route: String, number: Int)? {
         // Who may ask, and read the answer, is for the router's middleware to say.
         guard request.method == .get, !request.headerFields.contains(.origin),
-            !request.headerFields.contains(.secFetchSite), let path = request.path.map({ WireText($0) })
+            !request.headerFields.contains(.secFetchSite), let target = request.path.map({ WireText($0) }),
+            let number = places.firstIndex(where: { $0.isPlace(of: target) })
         else { return nil }
-        if path.equals("/health/live") {
-            return Answer(
-                route: "/health/live", fields: [.contentType: "application/json"], body: HealthRoutes.alive.bytes)
-        }
-        guard path.equals("/api/resource") || path.isVerifyPath,
-            case .token(let token)? = try? AuthorizationHeader.credentials(in: request.headerFields),
-            let identity = accessTokens.remembered(token)
-        else { return nil }
-        if path.isVerifyPath { return verified(identity, path) }
-        return Answer(
-            route: "/api/resource", fields: [.contentType: "application/json"],
-            body: ResourceRoutes.greeting(for: identity).bytes)
+        return places[number].respond(request).map { ($0, places[number].route, number) }
+    }
+}
+
+/// A 200 that was made without waiting: JSON, or fields and no body.
+package struct ImmediateAnswer: Sendable {
+    package let fields: HTTPFields
+    package let body: [UInt8]
+
+    init(fields: HTTPFields) {
+        self.fields = fields
+        body = []
+    }
+
+    init(_ json: JSON) {
+        fields = [.contentType: "application/json"]
+        body = json.bytes
+    }
+
+    /// The same behind the router.
+    var response: Response {
+        guard body.isEmpty else { return .json(ByteBuffer(bytes: body)) }
+        var response = Response.empty(.ok)
+        response.headers.append(contentsOf: fields)
+        return response
     }
 }

@@ -10,46 +10,28 @@ struct MeRoutes: Sendable {
     let sessionRoutes: SessionRoutes
     let configuration: AuthRoutesConfiguration
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        let routes = routes.group("me")
-        routes.resource(
-            "",
-            [
-                .get: { request, context in try await show(identity(request, context)) },
-                .delete: { request, context in
-                    try await delete(request, identity(request, context), at: context.knownClientAddress)
-                },
-            ])
-        routes.resource(
-            "password",
-            [
-                .put: { request, context in
-                    try await changePassword(
-                        request, identity(request, context), from: SessionOrigin(request, context))
-                }
-            ])
-        routes.resource(
-            "sessions",
-            [
-                .get: { request, context in try await listSessions(request, identity(request, context)) },
-                .delete: { request, context in try await endSessions(request, identity(request, context)) },
-            ])
-        routes.resource(
-            "sessions/{id}",
-            [
-                .delete: { request, context in
-                    try await endSession(context.parameters.require("id"), identity(request, context))
-                }
-            ])
-    }
-
-    private func identity(_ request: Request, _ context: some RequestContext) async throws -> Identity {
-        try await auth.login.identity(of: request, in: context)
+    var routes: [Route] {
+        [
+            Route(.get, "/api/me", .user(auth), "showMe") { user, _ in try await show(user) },
+            Route(.delete, "/api/me", .user(auth), "deleteMe") { user, request in try await delete(user, request) },
+            Route(.put, "/api/me/password", .user(auth), "changePassword") { user, request in
+                try await changePassword(of: user, request)
+            },
+            Route(.get, "/api/me/sessions", .user(auth), "listSessions") { user, request in
+                try await listSessions(of: user, request)
+            },
+            Route(.delete, "/api/me/sessions", .user(auth), "endSessions") { user, request in
+                try await endSessions(of: user, request)
+            },
+            Route(.delete, "/api/me/sessions/{id}", .user(auth), "endOneSession") { user, request in
+                try await endSession(request.segment("id"), of: user, by: request.caller)
+            },
+        ]
     }
 
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
-    private func show(_ identity: Identity) async throws -> Response {
+    private func show(_ identity: UserIdentity) async throws -> Response {
         let user = try await auth.users.find(identity.userID)
         return .json([
             "id": .integer(Int(user.id)), "username": .string(user.username),
@@ -58,62 +40,64 @@ struct MeRoutes: Sendable {
         ])
     }
 
-    private func delete(_ request: Request, _ identity: Identity, at address: String?) async throws -> Response {
-        let fields = try await body.fieldsIfPresent(request, known: ["password"])
-        return try await fields.named(in: request) {
-            // Who came by the password has given it already, and may not take it back in the body.
-            if identity.method != .password || fields.hasValue("password") {
-                try await auth.passwords.confirm(fields.requiredString("password"), for: identity, at: address)
+    private func delete(_ identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
+        let fields = try await body.fieldsIfPresent(request.http, known: ["password"])
+        return try await fields.named(in: request.http) {
+            let password = try fields.optionalString("password")
+            do {
+                try await auth.users.deleteAccount(of: identity, confirming: password, by: request.caller)
+            } catch let error as AuthError where password == nil && error.code == .validationFailed {
+                throw fields.naming(ignored: error)
             }
-            try await auth.users.delete(identity.userID)
             return .empty()
         }
     }
 
     /// Every token from before is refused: who came by one needs another.
-    private func changePassword(_ request: Request, _ identity: Identity, from origin: SessionOrigin) async throws
-        -> Response
-    {
-        let fields = try await body.fields(request, known: ["current_password", "new_password"])
-        return try await fields.named(in: request) {
+    private func changePassword(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
+        let fields = try await body.fields(request.http, known: ["current_password", "new_password"])
+        return try await fields.named(in: request.http) {
             let tokens = try await auth.passwords.change(
                 from: fields.requiredString("current_password"), to: fields.requiredString("new_password"),
-                for: identity, at: origin.address, origin: origin)
+                for: identity, by: request.caller)
             guard let tokens else { return .empty() }
-            let own = RequestOrigin.path(of: request, configuration: configuration)
+            let own = RequestOrigin.path(of: request.http, configuration: configuration)
             return sessionRoutes.answer(
-                tokens.access, tokens.refresh, to: request, path: own.droppingSegment.droppingSegment + "/tokens")
+                tokens.access, tokens.refresh, to: request.http, path: own.droppingSegment.droppingSegment + "/tokens")
         }
     }
 
     // MARK: Sessions
 
-    private func listSessions(_ request: Request, _ identity: Identity) async throws -> Response {
-        let page = try Page(request) { Session.ID($0) }
+    private func listSessions(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
+        let page = try Page(request.http) { Session.ID($0) }
         let sessions = try await auth.sessions.list(of: identity.userID, after: page.after, limit: page.limit)
         return page.answer(sessions.map { $0.json(isCurrent: $0.id == identity.sessionID) }, last: sessions.last?.id)
             .notStored()
     }
 
-    private func endSession(_ segment: String, _ identity: Identity) async throws -> Response {
+    private func endSession(
+        _ segment: String, of identity: UserIdentity, by caller: Caller
+    ) async throws -> Response {
         guard let id = Session.ID(segment) else { throw AuthError(.sessionNotFound, "there is no such session") }
-        try await auth.sessions.end(id, of: identity.userID)
+        try await auth.sessions.end(id, of: identity.userID, by: caller)
         return .empty()
     }
 
     /// `scope=others` spares the session that asks. What may be a misspelt `scope` ends nothing.
-    private func endSessions(_ request: Request, _ identity: Identity) async throws -> Response {
-        guard request.uri.queryParameters.allSatisfy({ WireText($0.key).equals("scope") }) else {
+    private func endSessions(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
+        let query = request.http.uri.queryParameters
+        guard query.allSatisfy({ WireText($0.key).equals("scope") }) else {
             throw AuthError(.validationFailed, "there is no parameter here but scope", field: "scope")
         }
         let kept: Session.ID?
-        switch request.uri.queryParameters.get("scope").map({ WireText($0) }) {
+        switch query.get("scope").map({ WireText($0) }) {
         case nil: kept = nil
         case let scope? where scope.equals("global"): kept = nil
         case let scope? where scope.equals("others"): kept = identity.sessionID
         default: throw AuthError(.validationFailed, "scope must be global or others", field: "scope")
         }
-        try await auth.sessions.endAll(of: identity.userID, except: kept)
+        try await auth.sessions.endAll(of: identity.userID, except: kept, by: request.caller)
         return .empty()
     }
 }
@@ -126,7 +110,10 @@ extension Session {
             "last_used_at": .string(lastUsedAt.ISO8601Format()), "expires_at": .string(expiresAt.ISO8601Format()),
             "address": origin.address.map(JSON.string) ?? .null,
             "user_agent": origin.userAgent.map(JSON.string) ?? .null,
-            "amr": ["pwd"], "renewable": .bool(isRenewable), "current": .bool(isCurrent),
+            "authenticated_at": .string(authentication.at.ISO8601Format()),
+            "amr": .array(authentication.methods.map { .string($0.rawValue) }),
+            "acr": authentication.contextClass.map(JSON.string) ?? .null, "renewable": .bool(isRenewable),
+            "current": .bool(isCurrent),
         ]
     }
 }

@@ -64,7 +64,7 @@ public struct Problem: Error, Sendable {
     /// For a client that was taken for gone before its turn came; one that has only ended its own
     /// half can read it.
     private static let abandoned = Problem(
-        .serviceUnavailable, code: AuthError.Code.overloaded.rawValue, title: title(of: .overloaded),
+        .serviceUnavailable, code: AuthError.Code.overloaded.rawValue, title: AuthError.Kind.overloaded.answer?.title,
         detail: "the connection was ended before it was this request's turn", headers: [.retryAfter: "1"])
 
     static let notFound = Problem(.notFound, code: "not_found", detail: "There is nothing here.")
@@ -80,15 +80,13 @@ public struct Problem: Error, Sendable {
 
 extension Problem {
     private init(_ error: AuthError, request: Request) {
-        let status = Self.status(of: error.code)
-        guard status != .internalServerError else {
+        guard let answer = error.kind?.answer else {
             self = .internalError
             return
         }
         self.init(
-            status, code: error.code.rawValue, title: Self.title(of: error.code), detail: error.detail,
-            field: error.field)
-        if status == .unauthorized || error.code == .invalidRequest || error.code == .forbidden {
+            answer.status, code: error.code.rawValue, title: answer.title, detail: error.detail, field: error.field)
+        if answer.hasChallenge {
             headers = HTTPFields([AuthorizationHeader.challenge(for: error, request: request)].compactMap(\.self))
         }
         if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
@@ -99,44 +97,60 @@ extension Problem {
             headers[.rateLimit] = "\"\(policy.name)\";r=0;t=\(error.retryAfter ?? 0)"
         }
     }
+}
 
-    fileprivate static func status(of code: AuthError.Code) -> HTTPResponse.Status {
-        switch code {
-        case .validationFailed, .weakPassword, .userAlreadyExists, .userNotFound, .invalidRequest, .invalidGrant,
-            .refreshTokenReused, .sessionExpired:
-            .badRequest
-        case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication, .invalidClient:
-            .unauthorized
-        case .forbidden, .currentPasswordInvalid, .signupDisabled, .invitationRequired, .invitationInvalid,
-            .challengeRequired,
-            .challengeInvalid:
-            .forbidden
-        case .sessionNotFound: .notFound
-        case .rateLimited: .tooManyRequests
-        case .overloaded, .storageUnavailable: .serviceUnavailable
-        default: .internalServerError
+extension AuthError.Kind {
+    /// The answer to an error of one kind: a row of the table from error to status, body and
+    /// challenge.
+    package struct Answer {
+        let status: HTTPResponse.Status
+        /// `nil` for the status phrase.
+        let title: String?
+        /// `error` in the body, for clients that read only that (RFC 6749 section 5.2).
+        var oauthError: String?
+        /// Whether it says in `WWW-Authenticate` how to sign in (RFC 9110 section 11.6.1, RFC 6750
+        /// section 3).
+        var hasChallenge = false
+
+        fileprivate init(
+            _ status: HTTPResponse.Status, _ title: String?, oauthError: String? = nil, hasChallenge: Bool = false
+        ) {
+            self.status = status
+            self.title = title
+            self.oauthError = oauthError
+            self.hasChallenge = hasChallenge
+        }
+
+        fileprivate static func unauthorized(_ title: String, oauthError: String? = nil) -> Self {
+            Self(.unauthorized, title, oauthError: oauthError, hasChallenge: true)
         }
     }
 
-    private static func title(of code: AuthError.Code) -> String? {
-        switch code {
-        case .validationFailed: "The input is not acceptable"
-        case .weakPassword: "The password is too weak"
-        case .userAlreadyExists: "The user name is taken"
-        case .userNotFound: "There is no such user"
+    /// The row of the table; `nil` for what no request can bring about, which is a 500 like any
+    /// other fault of the server's own.
+    package var answer: Answer? {
+        switch self {
+        case .validationFailed: Answer(.badRequest, "The input is not acceptable")
+        case .weakPassword: Answer(.badRequest, "The password is too weak")
+        case .userAlreadyExists: Answer(.badRequest, "The user name is taken")
+        case .userNotFound: Answer(.badRequest, "There is no such user")
+        case .invalidRequest: Answer(.badRequest, nil, oauthError: "invalid_request", hasChallenge: true)
+        case .invalidGrant, .refreshTokenReused, .sessionExpired:
+            Answer(.badRequest, "The session cannot be renewed", oauthError: "invalid_grant")
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication:
-            "Unauthorized Access"
-        case .invalidGrant, .refreshTokenReused, .sessionExpired: "The session cannot be renewed"
-        case .sessionNotFound: "There is no such session"
-        case .forbidden: "Not allowed"
-        case .currentPasswordInvalid: "The present password is wrong"
-        case .signupDisabled: "Registration is closed"
-        case .invitationRequired, .invitationInvalid: "Registration takes an invitation"
-        case .challengeRequired, .challengeInvalid: "Registration takes a solved challenge"
-        case .invalidClient: "The client is not known"
-        case .rateLimited: "Too many attempts"
-        case .overloaded, .storageUnavailable: "Try again later"
-        default: nil
+            .unauthorized("Unauthorized Access")
+        case .invalidClient: .unauthorized("The client is not known", oauthError: "invalid_client")
+        case .forbidden: Answer(.forbidden, "Not allowed", hasChallenge: true)
+        case .currentPasswordInvalid: Answer(.forbidden, "The present password is wrong")
+        case .signupDisabled: Answer(.forbidden, "Registration is closed")
+        case .invitationRequired, .invitationInvalid: Answer(.forbidden, "Registration takes an invitation")
+        case .challengeRequired, .challengeInvalid: Answer(.forbidden, "Registration takes a solved challenge")
+        case .sessionNotFound: Answer(.notFound, "There is no such session")
+        case .rateLimited: Answer(.tooManyRequests, "Too many attempts")
+        case .overloaded, .storageUnavailable: Answer(.serviceUnavailable, "Try again later")
+        case .invitationNotFound, .clientAlreadyExists, .clientNotFound, .keyPending, .secretPending, .keyNotFound,
+            .auditTrailBroken, .mfaRequired, .invalidCode, .ticketExpired, .factorNotFound, .misconfigured:
+            nil
         }
     }
 }
@@ -147,14 +161,7 @@ extension Problem: HTTPResponseError {
     public static let mediaType = "application/problem+json"
 
     /// What OAuth calls this, for clients that read only that (RFC 6749 section 5.2).
-    private var oauthError: String? {
-        switch AuthError.Code(rawValue: code) {
-        case .invalidGrant, .refreshTokenReused, .sessionExpired: "invalid_grant"
-        case .invalidClient: "invalid_client"
-        case .invalidRequest: "invalid_request"
-        default: nil
-        }
-    }
+    private var oauthError: String? { AuthError.Kind(rawValue: code)?.answer?.oauthError }
 
     /// The JSON text of the document.
     package func document(requestID: String?) -> [UInt8] {
@@ -201,7 +208,7 @@ extension Problem: HTTPResponseError {
 extension AuthError: HTTPResponseError {
     /// The one that it is answered with: 401 for who is not signed in, 403 for who may not, and so
     /// on. Answers in words of your own keep it.
-    public var status: HTTPResponse.Status { Problem.status(of: code) }
+    public var status: HTTPResponse.Status { kind?.answer?.status ?? .internalServerError }
 
     public func response(from request: Request, context: some RequestContext) -> Response {
         Problem.response(to: self, request: request, context: context)

@@ -96,7 +96,8 @@ struct RequestBody: Sendable {
         WireText(contentType).before(";").trimmed
     }
 
-    /// A body without a type is taken for JSON, as the ancestor's careless clients expect.
+    /// A body without a type is taken for JSON, as the original Flask server's careless clients
+    /// expect.
     private static func isJSON(_ contentType: String?) -> Bool {
         guard let type = contentType.map({ mediaType($0).lowercased }) else { return true }
         return type.equals("application/json")

@@ -4,9 +4,9 @@ import RESTAuth
 
 /// The fields of a JSON body: those that its route understands, and the names of the others.
 ///
-/// What is not understood is not refused, because clients of the ancestor may send more than it
-/// reads, and not kept, because it may be the password once more. So the answer names it: nobody
-/// takes it for kept, or a misspelt field for understood.
+/// What is not understood is not refused, because clients of the original Flask server may send
+/// more than it reads, and not kept, because it may be the password once more. So the answer names
+/// it: nobody takes it for kept, or a misspelt field for understood.
 struct RequestFields: Sendable {
     private let object: JSON
     /// The names that the route does not understand, shortened to what an answer can hold.

@@ -1,20 +1,17 @@
 import HTTPTypes
-import Hummingbird
 import RESTAuth
 
 /// `GET /api/resource`: what only someone signed in may see.
 struct ResourceRoutes: Sendable {
-    let login: Login
+    let auth: Auth
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("resource", [.get: { request, context in try await show(request, context) }])
-    }
-
-    private func show(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        .json(Self.greeting(for: try await login.identity(of: request, in: context)))
-    }
-
-    static func greeting(for identity: Identity) -> JSON {
-        ["data": .string("Hello, \(identity.username)!")]
+    var routes: [Route] {
+        [
+            Route(
+                .get, "/api/resource", .user(auth), "showResource",
+                atOnce: { user in
+                    ImmediateAnswer(["data": .string("Hello, \(user.username)!")])
+                })
+        ]
     }
 }

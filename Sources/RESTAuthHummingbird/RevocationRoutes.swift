@@ -2,6 +2,12 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
+extension RevocationsRoom: RoutedRoom {
+    static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
+        [RouteGroup(.revocations, RevocationRoutes(auth: auth, isPublic: configuration.publicRevocations).routes)]
+    }
+}
+
 /// `GET /api/revocations`: which live tokens are refused, for those who verify tokens without
 /// asking.
 ///
@@ -9,16 +15,20 @@ import RESTAuth
 /// need not be trusted with a secret. It names sessions by ids that open nothing, users by the ids
 /// that `GET /api/users/{id}` shows, and roles only to who has a token that gives them.
 struct RevocationRoutes: Sendable {
-    let revocations: RevocationList
-    let clients: Clients
+    let auth: Auth
     let isPublic: Bool
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("revocations", [.get: { request, _ in try await list(request) }])
+    var routes: [Route] {
+        let readers: Access<Void> = isPublic ? .anyone : Access.client(auth).unnamed
+        let revocations = RevocationList(auth: auth)
+        return [
+            Route(.get, "/api/revocations", readers, "listRevocations") { _, request in
+                try await list(revocations, request.http)
+            }
+        ]
     }
 
-    private func list(_ request: Request) async throws -> Response {
-        if !isPublic { try await authenticate(request) }
+    private func list(_ revocations: RevocationList, _ request: Request) async throws -> Response {
         let since = request.uri.queryParameters.get("since") ?? "0"
         guard let number = WireText(since).decimalNumber else {
             throw AuthError(.validationFailed, "since must be a number from 0 on", field: "since")
@@ -33,12 +43,5 @@ struct RevocationRoutes: Sendable {
         response.headers.append(contentsOf: fields)
         if compressed != nil { response.headers[.contentEncoding] = "gzip" }
         return response
-    }
-
-    private func authenticate(_ request: Request) async throws {
-        guard let client = try AuthorizationHeader.clientCredentials(in: request.headers) else {
-            throw AuthError(.invalidClient, "a client signs in with its id and secret")
-        }
-        try await clients.authenticate(client.id, secret: client.secret)
     }
 }

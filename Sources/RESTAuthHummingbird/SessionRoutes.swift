@@ -2,54 +2,55 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
+extension SessionsRoom: RoutedRoom {
+    static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
+        [RouteGroup(.sessions, SessionRoutes(auth: auth, configuration: configuration).routes)]
+    }
+}
+
 /// `POST /api/tokens` starts a session, `PUT` renews it, `DELETE` signs out.
 struct SessionRoutes: Sendable {
-    let login: Login
-    let sessions: Sessions
+    let auth: Auth
     let configuration: AuthRoutesConfiguration
-    let cookieLifetime: Int
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource(
-            "tokens",
-            [
-                .post: { request, context in try await start(request, context) },
-                .put: { request, _ in try await renew(request) },
-                .delete: { request, _ in try await end(request) },
-            ])
+    /// Anyone may come: password and tokens may stand in the body, and the doors judge them.
+    var routes: [Route] {
+        [
+            Route(.post, "/api/tokens", .anyone, "startSession") { _, request in try await start(request) },
+            Route(.put, "/api/tokens", .anyone, "renewSession") { _, request in try await renew(request) },
+            Route(.delete, "/api/tokens", .anyone, "endSession") { _, request in try await end(request) },
+        ]
     }
 
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
-    private func start(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        try refuseOtherSites(request)
-        guard !request.headers.contains(.authorization) else {
-            return try await start(for: login.identity(of: request, in: context), request, context)
+    private func start(_ request: RoutedRequest) async throws -> Response {
+        try refuseOtherSites(request.http)
+        if let credentials = try AuthorizationHeader.credentials(in: request.http.headers) {
+            return try await start(with: credentials, request)
         }
-        let fields = try await body.fields(request, known: ["username", "password"])
-        return try await fields.named(in: request) {
-            let identity = try await login.attempt(
-                fields.requiredString("username"), password: fields.requiredString("password"),
-                from: context.knownClientAddress)
-            return try await start(for: identity, request, context)
+        let fields = try await body.fields(request.http, known: ["username", "password"])
+        return try await fields.named(in: request.http) {
+            let credentials = try Credentials.password(
+                username: fields.requiredString("username"), password: fields.requiredString("password"))
+            return try await start(with: credentials, request)
         }
     }
 
-    private func start(
-        for identity: Identity, _ request: Request, _ context: some RequestContext
-    ) async throws -> Response {
-        answer(try await sessions.start(for: identity, from: SessionOrigin(request, context)), to: request)
+    private func start(with credentials: Credentials, _ request: RoutedRequest) async throws -> Response {
+        let user = try await auth.login.attempt(credentials, by: request.caller).completed()
+        return answer(try await auth.sessions.start(for: user, by: request.caller), to: request.http)
     }
 
-    private func renew(_ request: Request) async throws -> Response {
-        try refuseOtherSites(request)
-        let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
-        return try await fields.named(in: request) { try await renew(request, fields) }
+    private func renew(_ request: RoutedRequest) async throws -> Response {
+        try refuseOtherSites(request.http)
+        let fields = try await body.fieldsIfPresent(request.http, known: ["refresh_token"])
+        return try await fields.named(in: request.http) { try await renew(request.http, fields, by: request.caller) }
     }
 
-    private func renew(_ request: Request, _ fields: RequestFields) async throws -> Response {
+    private func renew(_ request: Request, _ fields: RequestFields, by caller: Caller) async throws -> Response {
         if let token = try fields.optionalString("refresh_token") {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await auth.sessions.refresh(token, by: caller), to: request)
         }
         let cookies = cookies(of: request)
         guard let token = cookies.first else { throw fields.missing("refresh_token") }
@@ -58,7 +59,7 @@ struct SessionRoutes: Sendable {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
         do {
-            return answer(try await sessions.refresh(token), to: request)
+            return answer(try await auth.sessions.refresh(token, by: caller), to: request)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
@@ -67,25 +68,29 @@ struct SessionRoutes: Sendable {
         }
     }
 
-    private func end(_ request: Request) async throws -> Response {
-        try refuseOtherSites(request)
+    private func end(_ request: RoutedRequest) async throws -> Response {
+        try refuseOtherSites(request.http)
         let tokens: [String]
-        switch try AuthorizationHeader.credentials(in: request.headers) {
+        switch try AuthorizationHeader.credentials(in: request.http.headers) {
         case .token(let token)?: tokens = [String(decoding: token, as: UTF8.self)]
         case .password?: throw AuthError.credentialsRequired
         case nil: tokens = []
         }
-        let fields = try await body.fieldsIfPresent(request, known: ["refresh_token"])
-        return try await fields.named(in: request) { try await end(request, tokens, fields) }
+        let fields = try await body.fieldsIfPresent(request.http, known: ["refresh_token"])
+        return try await fields.named(in: request.http) {
+            try await end(request.http, tokens, fields, by: request.caller)
+        }
     }
 
     /// - Parameter presented: the token in the header, if there is one.
-    private func end(_ request: Request, _ presented: [String], _ fields: RequestFields) async throws -> Response {
+    private func end(
+        _ request: Request, _ presented: [String], _ fields: RequestFields, by caller: Caller
+    ) async throws -> Response {
         let tokens = try presented + [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
         guard !tokens.isEmpty else {
             throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
         }
-        for token in tokens { try await sessions.end(presenting: token) }
+        for token in tokens { try await auth.sessions.end(presenting: token, by: caller) }
         var response = Response.empty()
         if configuration.refreshTokenInCookie {
             response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
@@ -110,7 +115,8 @@ struct SessionRoutes: Sendable {
         }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
         if let refresh, configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie(refresh.value, lifetime: cookieLifetime, to: request, path: path)
+            response.headers[.setCookie] = cookie(
+                refresh.value, lifetime: auth.configuration.sessionInactivityTimeout, to: request, path: path)
         }
         return response
     }
@@ -152,11 +158,5 @@ struct SessionRoutes: Sendable {
         guard !configuration.refreshTokenInCookie || RequestInitiator(request, configuration).mayUseCookie else {
             throw Problem.crossSite("Pages of other sites may not use the cookie.", request, configuration)
         }
-    }
-}
-
-extension SessionOrigin {
-    init(_ request: Request, _ context: some RequestContext) {
-        self.init(address: context.knownClientAddress, userAgent: request.headers[.userAgent])
     }
 }

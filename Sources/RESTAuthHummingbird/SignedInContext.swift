@@ -35,12 +35,12 @@ public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
     /// Hummingbird's own.
     public var coreContext: CoreRequestContextStorage
     /// Who is signed in.
-    public let identity: Identity
+    public let identity: UserIdentity
     /// The context it was made from.
     public let parent: Parent
 
     public init(context: Parent) throws {
-        guard let identity = context.identity else { throw AuthError.credentialsRequired }
+        guard let identity = context.identity?.user else { throw AuthError.credentialsRequired }
         coreContext = context.coreContext
         self.identity = identity
         parent = context

@@ -2,19 +2,23 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
+extension AccessTokensRoom: RoutedRoom {
+    static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
+        [RouteGroup(.token, TokenRoutes(auth: auth).routes)]
+    }
+}
+
 /// `GET /api/token` trades a password, or a live token where the renewal policy allows it, for a
 /// fresh token.
 struct TokenRoutes: Sendable {
-    let login: Login
-    let sessions: Sessions
+    let auth: Auth
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.resource("token", [.get: { request, context in try await issue(request, context) }])
-    }
-
-    private func issue(_ request: Request, _ context: some RequestContext) async throws -> Response {
-        let token = try await sessions.token(
-            for: login.identity(of: request, in: context), from: SessionOrigin(request, context))
-        return Response.json(["token": .string(token.value), "duration": .integer(token.duration)]).notStored()
+    var routes: [Route] {
+        [
+            Route(.get, "/api/token", .user(auth), "issueToken") { user, request in
+                let token = try await auth.sessions.token(for: user, by: request.caller)
+                return Response.json(["token": .string(token.value), "duration": .integer(token.duration)]).notStored()
+            }
+        ]
     }
 }

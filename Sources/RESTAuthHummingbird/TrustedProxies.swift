@@ -1,4 +1,5 @@
 public import Hummingbird
+import Logging
 public import NIOCore
 import RESTAuth
 
@@ -23,6 +24,13 @@ extension RequestContext {
     /// The client's IP address, where the context knows it.
     var knownClientAddress: String? {
         (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.clientAddress }
+    }
+
+    /// Whoever makes `request`, before it is known who that is.
+    func caller(_ request: Request) -> Caller {
+        Caller(
+            address: knownClientAddress, userAgent: request.headers[.userAgent],
+            requestID: logger[metadataKey: "hb.request.id"].map { "\($0)" })
     }
 }
 

@@ -62,15 +62,25 @@ package final class UnheardProxies: Sendable {
         switch sighting.reason {
         case .otherFamily:
             return
-                "\(address), which trusted_proxies names, sends \(field), which is ignored, so all its clients count as one: set --forwarded-fields \(family.other.rawValue)"
+                """
+                \(address), which trusted_proxies names, sends \(field), which is ignored, so all its clients count as \
+                one: set --forwarded-fields \(family.other.rawValue)
+                """
         case .noAddress:
             return
-                "\(address), which trusted_proxies names, sends in \(field) what ends with no IP address, so those clients of it count as one: have it send the address of its client there"
+                """
+                \(address), which trusted_proxies names, sends in \(field) what ends with no IP address, so those \
+                clients of it count as one: have it send the address of its client there
+                """
         case .notNamed: break
         }
         let setting = (named.map(\.description) + [address]).joined(separator: ",")
         return
-            "\(address) sends \(field) and is not in trusted_proxies, so the field is ignored and all who come through \(address) count as one client: if that is your proxy, set --trusted-proxies \(setting), or a range in the place of an address that changes; if it is not, nothing needs to be done"
+            """
+            \(address) sends \(field) and is not in trusted_proxies, so the field is ignored and all who come through \
+            \(address) count as one client: if that is your proxy, set --trusted-proxies \(setting), or a range in the \
+            place of an address that changes; if it is not, nothing needs to be done
+            """
     }
 
     /// Counts who sent these fields, if they are of those.

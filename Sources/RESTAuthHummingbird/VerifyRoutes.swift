@@ -3,6 +3,15 @@ import HTTPTypes
 import Hummingbird
 package import RESTAuth
 
+extension LoginRoom: RoutedRoom {
+    static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
+        [
+            RouteGroup(.resource, ResourceRoutes(auth: auth).routes),
+            RouteGroup(.verify, VerifyRoutes(auth: auth).routes),
+        ]
+    }
+}
+
 /// `/api/verify` and whatever stands below it, by any method: who makes the request that a reverse
 /// proxy is about to pass on (nginx `auth_request`, forward auth of Caddy and Traefik, `ext_authz`
 /// of Envoy, which keeps method and path). 200 with the identity in the header, or the 401 or 403
@@ -11,35 +20,33 @@ package import RESTAuth
 /// Some proxies let through whatever is answered with 2xx, so that is answered to nobody else: not
 /// to `OPTIONS` either.
 struct VerifyRoutes: Sendable {
-    let login: Login
-    let now: @Sendable () -> Date
+    let auth: Auth
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        add(to: routes, at: "verify", isBelow: false)
-        add(to: routes, at: "verify/**", isBelow: true)
-    }
-
-    private func add<Context: RequestContext>(
-        to routes: some RouterMethods<Context>, at path: RouterPath, isBelow: Bool
-    ) {
-        let ask: @Sendable (Request, Context) async throws -> Response = { request, context in
-            try await show(request, context, isBelow: isBelow)
+    var routes: [Route] {
+        HTTPRequest.Method.registered.filter { $0 != .head }.flatMap { method in
+            [route(method, isBelow: false), route(method, isBelow: true)]
         }
-        routes.resource(path, Dictionary(uniqueKeysWithValues: HTTPRequest.Method.registered.map { ($0, ask) }))
     }
 
-    private func show(_ request: Request, _ context: some RequestContext, isBelow: Bool) async throws -> Response {
-        let requirements = try Self.requirements(of: WireText(request.head.path ?? ""), isBelow: isBelow)
-        let identity = try await login.identity(of: request, in: context)
-        for requirement in requirements { try requirement.check(identity, at: now()) }
-        var response = Response.empty(.ok)
-        response.headers.append(contentsOf: Self.fields(for: identity))
-        return response
+    private func route(_ method: HTTPRequest.Method, isBelow: Bool) -> Route {
+        let user = Access.user(auth) { head in
+            try Self.requirements(of: WireText(head.path ?? ""), isBelow: isBelow)
+        }
+        let name = Self.operationIDs[method] ?? "verify\(method.rawValue)"
+        return Route(
+            method, isBelow ? "/api/verify/**" : "/api/verify", user, isBelow ? "\(name)Below" : name,
+            atOnce: { ImmediateAnswer(fields: Self.fields(for: $0)) })
     }
+
+    /// Of the methods that a description has a place for.
+    private static let operationIDs: [HTTPRequest.Method: String] = [
+        .get: "verify", .post: "verifyPost", .put: "verifyPut", .patch: "verifyPatch", .delete: "verifyDelete",
+        .options: "verifyOptions", .trace: "verifyTrace",
+    ]
 
     /// `Remote-User` is the name as typed at registration, in UTF-8; `Remote-Groups` are the roles,
     /// with commas between.
-    static func fields(for identity: Identity) -> HTTPFields {
+    private static func fields(for identity: UserIdentity) -> HTTPFields {
         [
             .remoteUser: identity.username, .remoteUserID: String(identity.userID),
             .remoteGroups: identity.roles.sorted().joined(separator: ","),
@@ -55,7 +62,7 @@ struct VerifyRoutes: Sendable {
     /// - Parameter target: with the path as it came, which is below where it ends with a slash.
     /// - Throws: `validation_failed` for what can be no role, for what else is in the operator's
     ///   query, and for a fragment, which no request has (RFC 9112 section 3.2).
-    static func requirements(of target: WireText, isBelow: Bool) throws(AuthError) -> [Requirement] {
+    private static func requirements(of target: WireText, isBelow: Bool) throws(AuthError) -> [Requirement] {
         guard !target.bytes.contains(UInt8(ascii: "#")) else { throw fragment }
         let isOwn = !isBelow && !target.before("?").ends(with: "/")
         var requirements: [Requirement] = []

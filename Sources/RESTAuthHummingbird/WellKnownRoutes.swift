@@ -13,18 +13,19 @@ struct WellKnownRoutes: Sendable {
     let configuration: AuthRoutesConfiguration
     let hasOAuth: Bool
 
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        let routes = routes.group(".well-known").add(middleware: ReadableByEveryPage())
-        routes.resource("jwks.json", [.get: { _, _ in try keys() }])
-        for name in Self.metadataNames {
-            routes.resource(RouterPath("\(name)"), [.get: { request, _ in try metadata(request) }])
-            routes.resource(RouterPath("\(name)/**"), [.get: { request, _ in try metadata(request) }])
+    var routes: [Route] {
+        let keys = Route(.get, "/.well-known/jwks.json", .everyPage, "showKeys") { _, _ in try showKeys() }
+        let metadata = [
+            ("oauth-authorization-server", "showMetadata"), ("oauth-authorization-server/**", "showMetadataOfPath"),
+            ("openid-configuration", "showProviderMetadata"),
+            ("openid-configuration/**", "showProviderMetadataOfPath"),
+        ].map { path, name in
+            Route(.get, "/.well-known/\(path)", .everyPage, name) { _, request in try showMetadata(request.http) }
         }
+        return [keys] + metadata
     }
 
-    private static let metadataNames: [StaticString] = ["oauth-authorization-server", "openid-configuration"]
-
-    private func keys() throws -> Response {
+    private func showKeys() throws -> Response {
         // Verifiers would keep a set of none.
         guard !auth.signingKeys.list().isEmpty else {
             throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
@@ -48,7 +49,7 @@ struct WellKnownRoutes: Sendable {
         return nil
     }
 
-    private func metadata(_ request: Request) throws -> Response {
+    private func showMetadata(_ request: Request) throws -> Response {
         let origin = try RequestOrigin(request, configuration: configuration)
         guard let prefix = prefix(of: request.uri.path.trimmingSlashes) else { throw Problem.notFound }
         func url(_ path: String) -> JSON { .string(origin.url(of: prefix + path)) }

@@ -8,11 +8,19 @@ import Synchronization
 final class CountingRounds: Sendable {
     /// What becomes of the counter, given as it is.
     typealias Decision = @Sendable (ThrottleCounter?) -> ThrottleLimit.Outcome
+    /// What is recorded of an outcome, given who has the name of the subject.
+    typealias Telling = @Sendable (ThrottleLimit.Outcome, User.ID?) -> [AuthEvent]
     /// Decides one after the other and stores what comes out, in one.
-    typealias Round = @Sendable ([Decision]) async throws -> [ThrottleLimit.Outcome]
+    typealias Round = @Sendable ([Part]) async throws -> [ThrottleLimit.Outcome]
+
+    /// One of those who count.
+    struct Part: Sendable {
+        let decide: Decision
+        let tell: Telling
+    }
 
     private struct Entry {
-        let decide: Decision
+        let part: Part
         let continuation: CheckedContinuation<ThrottleLimit.Outcome, any Error>
     }
 
@@ -22,12 +30,14 @@ final class CountingRounds: Sendable {
     /// - Parameters:
     ///   - subject: what is counted.
     ///   - decide: this one's part.
+    ///   - tell: what is recorded of it.
     ///   - round: run by the first who comes, for all.
-    func count(_ subject: ThrottleSubject, _ decide: @escaping Decision, rounds round: @escaping Round) async throws
-        -> ThrottleLimit.Outcome
-    {
+    func count(
+        _ subject: ThrottleSubject, _ decide: @escaping Decision, told tell: @escaping Telling,
+        rounds round: @escaping Round
+    ) async throws -> ThrottleLimit.Outcome {
         try await withCheckedThrowingContinuation { continuation in
-            let entry = Entry(decide: decide, continuation: continuation)
+            let entry = Entry(part: Part(decide: decide, tell: tell), continuation: continuation)
             let isFirst = waiting.withLock { waiting in
                 defer { waiting[subject, default: []].append(entry) }
                 return waiting[subject] == nil
@@ -39,7 +49,7 @@ final class CountingRounds: Sendable {
     private func run(_ subject: ThrottleSubject, _ round: Round) async {
         while case let entries = next(subject), !entries.isEmpty {
             do {
-                let outcomes = try await round(entries.map(\.decide))
+                let outcomes = try await round(entries.map(\.part))
                 for (entry, outcome) in zip(entries, outcomes) { entry.continuation.resume(returning: outcome) }
             } catch {
                 for entry in entries { entry.continuation.resume(throwing: error) }

@@ -48,7 +48,12 @@ public struct PostgresConfiguration: Sendable {
     /// Scheme, perhaps who, hosts with ports, and the rest, without an @ that is not where it
     /// belongs.
     private static var outline: Regex<Substring> {
-        /[a-z]+:\/\/(?:[^\/?#@]*@)?(?:\[[^\]]*\]|[^\/?#@:,]*)(?::\d*)?(?:,(?:\[[^\]]*\]|[^\/?#@:,]*)(?::\d*)?)*(?:[\/?][^@]*)?/
+        #/
+        [a-z]+ :// (?: [^/?\#@]* @ )?
+        (?: \[[^\]]*\] | [^/?\#@:,]* ) (?: :\d* )?
+        (?: , (?: \[[^\]]*\] | [^/?\#@:,]* ) (?: :\d* )? )*
+        (?: [/?] [^@]* )?
+        /#
     }
 
     /// - Throws: `misconfigured`, naming what is wrong.
@@ -61,7 +66,10 @@ public struct PostgresConfiguration: Sendable {
         guard url.wholeMatch(of: Self.outline) != nil, !url.contains("%00"), url.removingPercentEncoding != nil else {
             throw AuthError(
                 .misconfigured,
-                "the URL of the database has a character in its password or elsewhere that must be written as % and two digits, such as %40 for @"
+                """
+                the URL of the database has a character in its password or elsewhere that must be written as % and two \
+                digits, such as %40 for @
+                """
             )
         }
         try URIParameters(of: url).check()
@@ -69,8 +77,4 @@ public struct PostgresConfiguration: Sendable {
 }
 
 /// The URI may hold a password.
-extension PostgresConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension PostgresConfiguration: Redacted {}

@@ -28,7 +28,7 @@ public final class PostgresUsers: UserSource {
 
     private let opened: Opened
 
-    /// The users of a Flask server of the ancestor's kind: table `users`, or `user` as
+    /// The users of a Flask server like the original one: table `users`, or `user` as
     /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
     /// those that the server's tokens name them by.
     /// - Parameter url: as libpq takes it.
@@ -150,8 +150,8 @@ private struct Table: Sendable {
             throw AuthError(
                 .misconfigured,
                 """
-                the id of the table \(name) is of type \(types["id"] ?? "-"), and no whole number, as a user's is here: \
-                write username and \(hash) to a list without the id, and import that with --csv
+                the id of the table \(name) is of type \(types["id"] ?? "-"), and no whole number, as a user's is \
+                here: write username and \(hash) to a list without the id, and import that with --csv
                 """)
         }
         var table = self

@@ -20,15 +20,17 @@ enum Schema {
     ///   - createsMissing: whether to make the tables where there are none.
     ///   - isFilled: whether this is for a transfer, which alone may open a database that one is
     ///     filling.
+    ///   - caller: who brings the schema up to date, if it is not.
     /// - Throws: `misconfigured`, with what to do about it.
-    static func prepare(_ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool) throws -> Database
-    {
+    static func prepare(
+        _ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool, by caller: Caller = .application
+    ) throws -> Database {
         do {
             let connection = try connect(configuration)
             guard try createsMissing || version(connection) > 0 else {
                 throw AuthError(.misconfigured, "the PostgreSQL database has no tables of rest-auth")
             }
-            try migrate(connection, schema: configuration.schema)
+            try migrate(connection, schema: configuration.schema, by: caller)
             if isFilled { try requireOwner(connection) } else { try refuseUnfinished(connection) }
             return try describe(connection)
         } catch let error as PostgresError {
@@ -43,7 +45,7 @@ enum Schema {
             let connection = try connect(configuration)
             let version = try version(connection)
             if version > 0 { try refuseUnfinished(connection) }
-            guard version == Migrations.all.count else { return [] }
+            guard try version == latest() else { return [] }
             return try connection.query(Statement(StoredSigningKey.selection)).map(StoredSigningKey.init)
         } catch let error as PostgresError {
             throw unusable(error)
@@ -55,7 +57,10 @@ enum Schema {
         // Before anything is set up on a connection that is others' too.
         if configuration.pooler == .no, try ServerProfile.sharesConnections(of: configuration) {
             throw PostgresError.unsuitable(
-                "is behind a pooler that changes the connection between transactions, and database_pooler is no: take it out, or set it to yes"
+                """
+                is behind a pooler that changes the connection between transactions, and database_pooler is no: take \
+                it out, or set it to yes
+                """
             )
         }
         let connection = try Connection(configuration)
@@ -78,7 +83,8 @@ enum Schema {
             try connection.execute(
                 """
                 GRANT USAGE ON SCHEMA \(name) TO \(role);
-                GRANT SELECT, INSERT, UPDATE, DELETE ON \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
+                GRANT SELECT, INSERT, UPDATE, DELETE ON \
+                \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
                 GRANT SELECT ON \(name).schema_migrations, \(name).users_id_seq TO \(role)
                 """)
         } catch let error as PostgresError {
@@ -88,8 +94,8 @@ enum Schema {
 
     /// Of nodes that start at once one does it, the others wait for its end. A node that finds all
     /// done asks for no lock and needs no right to change anything.
-    private static func migrate(_ connection: Connection, schema: String?) throws {
-        guard try version(connection) < Migrations.all.count else { return }
+    private static func migrate(_ connection: Connection, schema: String?, by caller: Caller) throws {
+        guard try version(connection) < latest() else { return }
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
         if let schema,
             try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [schema])).count == 0
@@ -97,20 +103,32 @@ enum Schema {
             try connection.execute("CREATE SCHEMA \(Connection.quoted(schema))")
         }
         try connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL \
+            DEFAULT now())
+            """
         )
-        for (index, script) in Migrations.all.enumerated().dropFirst(try version(connection)) {
-            try connection.execute(script)
-            try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [index + 1]))
+        let earlier = try version(connection)
+        for change in try Migrations.all() where change.number > earlier {
+            try connection.execute(change.script)
+            try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [change.number]))
+        }
+        // A new database has no history.
+        let latest = try latest()
+        if earlier > 0, earlier < latest {
+            let event = AuthEvent.schemaApplied(version: latest, from: earlier).by(caller, at: .now)
+            try connection.query(Statement(recording: event))
         }
         try connection.execute("COMMIT")
     }
 
     static func isOfThisVersion(_ connection: Connection) throws -> Bool {
-        try version(connection) == Migrations.all.count
+        try version(connection) == latest()
     }
 
-    /// How many of the migrations have been applied.
+    private static func latest() throws -> Int { try Migrations.all().last?.number ?? 0 }
+
+    /// The number of the last change that was made.
     private static func version(_ connection: Connection) throws -> Int {
         guard
             try connection.query(Statement("SELECT to_regclass('schema_migrations') IS NOT NULL AS is_there")).first?[
@@ -119,7 +137,7 @@ enum Schema {
         let version: Int =
             try connection.query(Statement("SELECT coalesce(max(version), 0) AS version FROM schema_migrations"))
             .first?["version"] ?? 0
-        guard version <= Migrations.all.count else {
+        guard try version <= latest() else {
             throw AuthError(
                 .misconfigured, "the database was made by a newer version of rest-auth; use that version or a later one"
             )
@@ -169,14 +187,26 @@ enum Schema {
             case .connectionLost(let message) where message.utf8.contains("hot standby mode".utf8):
                 "cannot be reached: \(message); it is \(ServerProfile.standby)"
             case .connectionLost(let message) where message.utf8.contains("unsupported startup parameter".utf8):
-                "cannot be reached: \(message); a pooler sets no parameters for its clients: take it out of the URL, or of PGOPTIONS, and set it on the role, such as ALTER ROLE name SET search_path = schema"
+                """
+                cannot be reached: \(message); a pooler sets no parameters for its clients: take it out of the URL, \
+                or of PGOPTIONS, and set it on the role, such as ALTER ROLE name SET search_path = schema
+                """
             case .connectionLost(let message) where message.utf8.contains("statement pooling mode".utf8):
-                "is behind a pooler in statement mode, through which no tables are made: set its pool_mode to transaction, or run rest-auth schema apply with the URL of the database itself"
+                """
+                is behind a pooler in statement mode, through which no tables are made: set its pool_mode to \
+                transaction, or run rest-auth schema apply with the URL of the database itself
+                """
             case .connectionLost(let message): "cannot be reached: \(message)"
             case .refused(.insufficientPrivilege, let message):
-                "needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth schema apply"
+                """
+                needs its schema brought up to date, which this role may not (\(message)); run as the owner: rest-auth \
+                schema apply
+                """
             case .refused(.invalidSchemaName, let message):
-                "has no schema for the tables (\(message)): CREATE SCHEMA makes one, and the role's search_path or database_schema names it"
+                """
+                has no schema for the tables (\(message)): CREATE SCHEMA makes one, and the role's search_path or \
+                database_schema names it
+                """
             case .refused(let state, let message): "cannot be used: \(message) (SQLSTATE \(state.rawValue))"
             case .unsuitable(let message): message
             case .timedOut, .queueFull, .abandoned: "does not answer"

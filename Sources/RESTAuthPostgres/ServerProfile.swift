@@ -41,7 +41,8 @@ struct ServerProfile: Sendable {
                 WHEN 'database' THEN format('ALTER DATABASE %I RESET default_transaction_read_only', current_database())
                 WHEN 'user' THEN format('ALTER ROLE %I RESET default_transaction_read_only', session_user)
                 WHEN 'database user' THEN format(
-                    'ALTER ROLE %I IN DATABASE %I RESET default_transaction_read_only', session_user, current_database())
+                    'ALTER ROLE %I IN DATABASE %I RESET default_transaction_read_only', session_user,
+                    current_database())
                 WHEN 'client' THEN 'take it out of the options in the URL or in PGOPTIONS'
                 ELSE format('ALTER ROLE %I SET default_transaction_read_only = off', session_user)
             END AS remedy
@@ -66,7 +67,10 @@ struct ServerProfile: Sendable {
         var obstacles = [Self.obstacle(ofVersion: version)].compactMap { $0 }
         if encoding != "UTF8" {
             obstacles.append(
-                "keeps text in \(encoding), in which not every name can be written: make one with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0, and move what is there with pg_dump and pg_restore"
+                """
+                keeps text in \(encoding), in which not every name can be written: make one with CREATE DATABASE name \
+                ENCODING 'UTF8' TEMPLATE template0, and move what is there with pg_dump and pg_restore
+                """
             )
         }
         if isStandby { obstacles.append("is \(Self.standby)") }
@@ -75,14 +79,20 @@ struct ServerProfile: Sendable {
         }
         if !closedTables.isEmpty {
             obstacles.append(
-                "does not let the role \(role) read and write \(closedTables.joined(separator: ", ")); as the owner of the tables: rest-auth schema apply --runtime-role \(role)"
+                """
+                does not let the role \(role) read and write \(closedTables.joined(separator: ", ")); as the owner of \
+                the tables: rest-auth schema apply --runtime-role \(role)
+                """
             )
         }
         return obstacles
     }
 
     static let standby =
-        "a standby, which cannot be written: name the primary in the URL, or all hosts (host1,host2), of which the primary is taken"
+        """
+        a standby, which cannot be written: name the primary in the URL, or all hosts (host1,host2), of which the \
+        primary is taken
+        """
 
     private static func obstacle(ofVersion version: Int) -> String? {
         guard version > 0, version < oldestVersion else { return nil }

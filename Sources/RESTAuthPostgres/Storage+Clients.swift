@@ -2,12 +2,12 @@ import Foundation
 public import RESTAuth
 
 extension PostgresStorage {
-    public func insertClient(_ client: Client, secretDigest: [UInt8]) async throws {
+    public func insertClient(_ client: Client, secretDigest: [UInt8], recording event: AuthEvent) async throws {
         do {
             _ = try await write(
                 Statement(
-                    "INSERT INTO clients (id, secret_digest, created_at) VALUES ($1, $2, $3)",
-                    [client.id, secretDigest, client.createdAt]))
+                    "INSERT INTO clients (id, secret_digest, created_at) VALUES ($1, $2, $3) RETURNING id",
+                    [client.id, secretDigest, client.createdAt], recording: event))
         } catch let error as PostgresError where error.state == .uniqueViolation {
             throw AuthError(.clientAlreadyExists, "there is a client \(client.id) already", field: "client_id")
         }
@@ -36,7 +36,9 @@ extension PostgresStorage {
         ).map { try $0["id"] }
     }
 
-    public func deleteClient(id: String) async throws -> Bool {
-        try await write(Statement("DELETE FROM clients WHERE id = $1", [id]))[0].changedCount == 1
+    public func deleteClient(id: String, recording event: AuthEvent) async throws -> Bool {
+        try await write(
+            Statement("DELETE FROM clients WHERE id = $1 RETURNING id", [id], recording: event)
+        )[0].count == 1
     }
 }

@@ -5,7 +5,8 @@ extension PostgresStorage {
     public func lastUserID() async throws -> User.ID {
         let row = try await read(
             """
-            SELECT coalesce(pg_sequence_last_value(sequence), 0) AS last_id, has_sequence_privilege(sequence, 'UPDATE') AS is_owner
+            SELECT coalesce(pg_sequence_last_value(sequence), 0) AS last_id, has_sequence_privilege(sequence,
+                'UPDATE') AS is_owner
             FROM (SELECT pg_get_serial_sequence('users', 'id')::regclass AS sequence) AS sequences
             """
         ).first
@@ -26,7 +27,7 @@ extension PostgresStorage {
                 WHERE given.id > coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
                 ON CONFLICT DO NOTHING
                 """, [PostgresArray(ids)]),
-            Self.raisedSequence(to: greatest))
+            Self.raisedSequence(of: "users", to: greatest))
     }
 
     public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
@@ -43,7 +44,7 @@ extension PostgresStorage {
         return try await write(
             Self.withoutRegistrations,
             // Before ids are given here and afterwards elsewhere.
-            Self.raisedSequence(to: users.compactMap(\.id).max() ?? 0),
+            Self.raisedSequence(of: "users", to: users.compactMap(\.id).max() ?? 0),
             Statement(Self.storedUsers, parameters + Self.roleParameters(users))
         )[2].map { try ImportOutcome($0) }
     }
@@ -55,7 +56,8 @@ extension PostgresStorage {
     public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
         try await read(
             """
-            SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > $1 ORDER BY id LIMIT $2
+            SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > $1 ORDER BY id
+                LIMIT $2
             """, [id, limit]
         ).map { row in
             try ExportedUser(
@@ -72,12 +74,12 @@ extension PostgresStorage {
     /// sent.
     private static let withoutRegistrations = Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'")
 
-    /// Makes the next id greater than all that users keep.
-    private static func raisedSequence(to last: User.ID) -> Statement {
+    /// Makes the next id of that table greater than `last`.
+    static func raisedSequence(of table: String, to last: Int64) -> Statement {
         Statement(
             """
-            SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
-                pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
+            SELECT setval(pg_get_serial_sequence('\(table)', 'id')::regclass, $1) WHERE $1 > coalesce(
+                pg_sequence_last_value(pg_get_serial_sequence('\(table)', 'id')::regclass), 0)
             """, [last])
     }
 
@@ -94,17 +96,21 @@ extension PostgresStorage {
                 WHEN present.id IS NOT NULL THEN 'name'
                 WHEN EXISTS (SELECT FROM users WHERE users.legacy_id = incoming.legacy_id) THEN 'legacy id'
                 WHEN EXISTS (SELECT FROM users WHERE users.id = incoming.id) THEN 'id'
-                WHEN incoming.id <= $8 AND NOT EXISTS (SELECT FROM reserved_user_ids AS kept WHERE kept.id = incoming.id) THEN 'id'
+                WHEN incoming.id <= $8 AND NOT EXISTS (SELECT FROM reserved_user_ids AS kept
+                    WHERE kept.id = incoming.id) THEN 'id'
                 END AS obstacle
-            FROM incoming LEFT JOIN users AS present ON present.canonical_username = incoming.canonical_username COLLATE "C"
+            FROM incoming LEFT JOIN users AS present ON present.canonical_username = incoming.canonical_username
+                COLLATE "C"
         )
         """
 
     private static let storedUsers = """
         \(judgedUsers), stored AS (
             INSERT INTO users (
-                id, legacy_id, username, canonical_username, password_hash, created_at, password_changed_at, disabled_at)
-            SELECT coalesce(id, nextval(pg_get_serial_sequence('users', 'id')::regclass)), legacy_id, username, canonical_username,
+                id, legacy_id, username, canonical_username, password_hash, created_at, password_changed_at,
+                    disabled_at)
+            SELECT coalesce(id, nextval(pg_get_serial_sequence('users', 'id')::regclass)), legacy_id, username,
+                canonical_username,
                 password_hash, created_at, created_at, disabled_at
             FROM (SELECT * FROM judged WHERE obstacle IS NULL ORDER BY place) AS admitted
             RETURNING id, canonical_username

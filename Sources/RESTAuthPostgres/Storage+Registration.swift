@@ -4,13 +4,15 @@ public import RESTAuth
 extension PostgresStorage {
     public func insertUser(
         _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
-        from network: ClientNetwork?
+        from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User {
         // One statement less, where there is nothing to use up.
         guard permit != RegistrationPermit() else {
-            return try await insertUser(name, passwordHash: passwordHash, at: now, from: network)
+            return try await insertUser(
+                name, passwordHash: passwordHash, at: now, from: network, recording: event)
         }
         let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
+        let recorded = Statement.recorded([(event, .forEachUser)], after: 7)
         let rows: [Rows]
         do {
             rows = try await write(
@@ -20,20 +22,22 @@ extension PostgresStorage {
                     "SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE", [permit.invitation, now]),
                 Statement(
                     """
-                    WITH registered AS (
+                    WITH changed AS (
                         INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                         SELECT $1, $2, $3, $4, $4
                         WHERE $5 IS NULL OR EXISTS (SELECT FROM invitations WHERE id = $5 AND expires_at > $4)
-                        ON CONFLICT (canonical_username) DO NOTHING RETURNING id
+                        ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
                     ),
-                    used AS (DELETE FROM invitations WHERE id = $5 AND EXISTS (SELECT FROM registered)),
-                    spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM registered WHERE $6 IS NOT NULL)
-                    SELECT id AS registered_id FROM registered
+                    used AS (DELETE FROM invitations WHERE id = $5 AND EXISTS (SELECT FROM changed)),
+                    spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM changed
+                        WHERE $6 IS NOT NULL)
+                    \(recorded.sql)
+                    SELECT user_id AS registered_id FROM changed
                     """,
                     [
                         name.text, name.canonical, passwordHash, now, permit.invitation, permit.challenge?.digest,
                         permit.challenge?.expiresAt,
-                    ]),
+                    ] + recorded.parameters),
                 welcome.forgetting, welcome.remembering)
         } catch {
             // Of the constraints only that of the challenge fails the statement, and with it the
@@ -61,41 +65,34 @@ extension PostgresStorage {
         try await read("SELECT FROM spent_challenges WHERE digest = $1", [digest]).count == 1
     }
 
-    public func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws {
+    public func insertInvitation(
+        _ invitation: Invitation, codeDigest: [UInt8], recording event: AuthEvent
+    ) async throws {
         _ = try await write(
             Statement(
-                "INSERT INTO invitations (id, code_digest, note, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-                [invitation.id, codeDigest, invitation.note, invitation.createdAt, invitation.expiresAt]))
+                """
+                INSERT INTO invitations (id, code_digest, note, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+                RETURNING id
+                """, [invitation.id, codeDigest, invitation.note, invitation.createdAt, invitation.expiresAt],
+                recording: event))
     }
 
     public func invitations() async throws -> [Invitation] {
         try await read("SELECT \(Invitation.columns) FROM invitations ORDER BY created_at, id").map(Invitation.init)
     }
 
-    public func deleteInvitation(id: Invitation.ID) async throws -> Bool {
-        try await write(Statement("DELETE FROM invitations WHERE id = $1", [id]))[0].changedCount == 1
+    public func deleteInvitation(id: Invitation.ID, recording event: AuthEvent) async throws -> Bool {
+        try await write(
+            Statement("DELETE FROM invitations WHERE id = $1 RETURNING id", [id], recording: event)
+        )[0].count == 1
     }
 
     public func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM invitations
-                WHERE id = ANY (ARRAY(SELECT id FROM invitations WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(from: "invitations", by: "id", where: "expires_at < $1", date, limit: limit)
     }
 
     public func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM spent_challenges
-                WHERE digest = ANY (ARRAY(SELECT digest FROM spent_challenges WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(from: "spent_challenges", by: "digest", where: "expires_at < $1", date, limit: limit)
     }
 }
 

@@ -20,15 +20,7 @@ extension PostgresStorage {
     }
 
     public func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM revocations
-                WHERE number = ANY (ARRAY(
-                    SELECT number FROM revocations WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(from: "revocations", by: "number", where: "expires_at < $1", date, limit: limit)
     }
 
     public func news(within duration: Duration) async throws {
@@ -52,19 +44,27 @@ extension PostgresStorage {
     ///   - time: the parameter with the time of the lines.
     ///   - change: an INSERT, UPDATE, DELETE or SELECT that gives back the columns of `subject`,
     ///     and `expires_at`.
-    func loggingRevocations(of subject: String, isRefused: Bool = true, at time: String, _ change: String) -> String {
-        """
-        WITH changed AS (\(change)),
-        counter AS (
-            UPDATE revocation_counter SET last_number = last_number + (SELECT count(*) FROM changed)
-            WHERE EXISTS (SELECT FROM changed)
-            RETURNING last_number
-        )
-        INSERT INTO revocations (number, \(subject), is_refused, at, expires_at)
-        SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time), expires_at
-        FROM changed, counter
-        RETURNING number, user_id, session_id, role, is_refused, at, expires_at\(announcement)
-        """
+    ///   - parameters: of `change`.
+    ///   - events: what is recorded with it.
+    func loggingRevocations(
+        of subject: String, isRefused: Bool = true, at time: String, _ change: String,
+        _ parameters: [any PostgresParameter], recording events: [(AuthEvent, Statement.Occurrence)] = []
+    ) -> Statement {
+        let recorded = Statement.recorded(events, after: parameters.count)
+        let sql = """
+            WITH changed AS (\(change)),
+            counter AS (
+                UPDATE revocation_counter SET last_number = last_number + (SELECT count(*) FROM changed)
+                WHERE EXISTS (SELECT FROM changed)
+                RETURNING last_number
+            )\(recorded.sql)
+            INSERT INTO revocations (number, \(subject), is_refused, at, expires_at)
+            SELECT last_number + 1 - row_number() OVER (ORDER BY \(subject) DESC), \(subject), \(isRefused), \(time),
+                expires_at
+            FROM changed, counter
+            RETURNING number, user_id, session_id, role, is_refused, at, expires_at\(announcement)
+            """
+        return Statement(sql, parameters + recorded.parameters)
     }
 
     /// `Revocation.expiry` as an expression.

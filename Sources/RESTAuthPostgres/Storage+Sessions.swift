@@ -1,35 +1,60 @@
 public import Foundation
 public import RESTAuth
 
+extension SessionsRoom: PostgresRoom {
+    static let changes = [
+        SchemaChange(
+            9, "sessions' facts",
+            """
+            -- In the order in which sign-ins lock them.
+            LOCK TABLE users, sessions IN ACCESS EXCLUSIVE MODE;
+
+            -- What the user has proven, and when. Of the session of a Flask server's token, which says 1970, nobody
+            -- knows; nor of one that a node of an earlier version begins meanwhile: where it matters, the password is
+            -- asked for.
+            ALTER TABLE sessions
+                ADD COLUMN authenticated_at timestamptz NOT NULL DEFAULT 'epoch',
+                ADD COLUMN amr text NOT NULL DEFAULT '',
+                -- On whose behalf, and for how much; NULL for the user alone, and for everything.
+                ADD COLUMN client_id text,
+                ADD COLUMN scope text;
+            UPDATE sessions SET
+                authenticated_at = created_at, amr = CASE WHEN created_at = 'epoch' THEN '' ELSE 'pwd' END;
+
+            -- NULL for a user without a password.
+            ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
+            UPDATE users SET password_hash = NULL WHERE password_hash = '!';
+            """)
+    ]
+}
+
 extension PostgresStorage {
     public func insertSession(
-        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int, recording event: AuthEvent
     ) async throws -> [Revocation]? {
         let rows = try await write(
+            // Whoever else starts or ends a session with that id is waited for before, so that one
+            // that has ended is found to have.
+            Statement(Self.lockUser, [session.userID]),
+            Statement("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [session.id]),
             inserting(
                 NewSession(session, refreshDigest: refreshDigest),
-                "disabled_at IS NULL AND password_version = coalesce($10, password_version)", passwordVersion),
-            // After it, so that one whose end was waited for is found to have ended.
-            Statement(
-                "DELETE FROM sessions WHERE id = $1 AND EXISTS (SELECT FROM revocations WHERE session_id = $1)",
-                [session.id]),
+                "disabled_at IS NULL AND password_version = coalesce($10, password_version)", passwordVersion,
+                recording: event),
             // Ids are in the order of creation, but for a clock that was set back: the new one
             // stays in any case.
             endingSessions(
                 """
                 id IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 ORDER BY id DESC OFFSET $4)
                 AND EXISTS (SELECT FROM sessions WHERE id = $3)
-                """, [session.userID, session.id, limit - 1], at: session.lastUsedAt))
-        return rows[0].changedCount == 1 && rows[1].changedCount == 0 ? try rows[2].map(Revocation.init) : nil
+                """, [session.userID, session.id, limit - 1], at: session.lastUsedAt, recording: event))
+        return rows[2].count == 1 ? try rows[3].map(Revocation.init) : nil
     }
 
     public func session(id: Session.ID) async throws -> StoredSession? {
         try await read(
             """
-            SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
-                username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
-            FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
+            SELECT \(StoredSession.columns) FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1
             """, [id]
         ).first.map(StoredSession.init)
     }
@@ -37,9 +62,7 @@ extension PostgresStorage {
     public func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session] {
         try await read(
             """
-            SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                tokens_expire_at
-            FROM sessions
+            SELECT \(Session.columns) FROM sessions
             WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2) AND expires_at > $3 ORDER BY id DESC LIMIT $4
             """, [user, id, now, limit]
         ).map(Session.init)
@@ -51,13 +74,11 @@ extension PostgresStorage {
             Statement(
                 """
                 UPDATE sessions
-                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2) ELSE expires_at END,
+                SET last_used_at = $1, expires_at = CASE WHEN refresh_digest IS NULL THEN greatest(expires_at, $2)
+                    ELSE expires_at END,
                     tokens_expire_at = greatest(tokens_expire_at, $2)
                 FROM users WHERE users.id = user_id AND sessions.id = $3
-                RETURNING sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                    generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats,
-                    tokens_expire_at,
-                    username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+                RETURNING \(StoredSession.columns)
                 """, [now, expiresAt, id])
         )[0].first.map(StoredSession.init)
     }
@@ -75,7 +96,8 @@ extension PostgresStorage {
                     Statement(
                         """
                         UPDATE sessions
-                        SET generation = generation + 1, previous_digest = $1, refresh_digest = $2, sibling_digests = '',
+                        SET generation = generation + 1, previous_digest = $1, refresh_digest = $2,
+                            sibling_digests = '',
                             successor_given_at = $3, repeats = 0, last_used_at = $3, expires_at = $4,
                             tokens_expire_at = greatest(tokens_expire_at, $7)
                         WHERE id = $5 AND generation = $6
@@ -97,19 +119,22 @@ extension PostgresStorage {
                         SET sibling_digests = $1, successor_given_at = $2, repeats = repeats + 1, last_used_at = $3,
                             tokens_expire_at = greatest(tokens_expire_at, $8)
                         WHERE id = $4 AND generation = $5 AND sibling_digests = $6 AND repeats < $7
+                        RETURNING id
                         """,
                         [
                             repetition.siblingDigests.packed, repetition.givenAt, session.lastUsedAt, session.id,
                             stored.refresh.generation, stored.refresh.siblingDigests.packed,
                             RefreshRotation.repeatLimit, rotation.tokenExpiresAt,
-                        ]))
-                if rows[0].changedCount == 1 {
+                        ], recording: rotation.event(.refreshTokenRepeated, of: stored.user.id)))
+                if rows[0].count == 1 {
                     return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
                 }
             case .endSession:
-                guard let line = try await endSession(id: rotation.sessionID, of: nil, at: rotation.now) else {
-                    return .refused
-                }
+                let rows = try await write(
+                    endingSessions(
+                        "id = $2", [rotation.sessionID], at: rotation.now,
+                        recording: rotation.event(.refreshTokenReused, of: stored.user.id), withCause: true))
+                guard let line = try rows[0].first.map(Revocation.init) else { return .refused }
                 return .reused(stored.user.id, line)
             case .refuseExpired: return .expired
             case .refuseRepeat: return .exhausted(stored.user.id)
@@ -118,15 +143,22 @@ extension PostgresStorage {
         }
     }
 
-    public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
-        try await write(endingSessions("id = $2 AND user_id = coalesce($3, user_id)", [id, user], at: now))[0].first
-            .map(Revocation.init)
+    public func endSession(
+        id: Session.ID, of user: User.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> Revocation? {
+        try await write(
+            endingSessions(
+                "id = $2 AND user_id = coalesce($3, user_id)", [id, user], at: now, recording: cause)
+        )[0].first.map(Revocation.init)
     }
 
-    public func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation] {
+    public func endSessions(
+        of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation] {
         try await write(
             Statement(Self.lockUser, [user]),
-            endingSessions("user_id = $2 AND id IS DISTINCT FROM $3", [user, kept], at: now)
+            endingSessions(
+                "user_id = $2 AND id IS DISTINCT FROM $3", [user, kept], at: now, recording: cause)
         )[1].map(Revocation.init)
     }
 
@@ -144,14 +176,16 @@ extension PostgresStorage {
             lastUnmarkedExpiry: try row?["last_expiry"])
     }
 
-    public func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation] {
+    public func endSessions(
+        notMarked mark: [UInt8], limit: Int, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation] {
         try await write(
             endingSessions(
                 """
                 id = ANY (ARRAY(
                     SELECT id FROM sessions WHERE refresh_digest IS NOT NULL
                         AND (\(Self.isUnmarked("refresh_digest", "previous_digest", mark: "$2"))) LIMIT $3 FOR UPDATE))
-                """, [mark, limit], at: now))[0].map(Revocation.init)
+                """, [mark, limit], at: now, recording: cause))[0].map(Revocation.init)
     }
 
     /// Whether one of those columns has a digest that does not begin with `mark`.
@@ -161,59 +195,69 @@ extension PostgresStorage {
     }
 
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                DELETE FROM sessions
-                WHERE id = ANY (ARRAY(
-                    SELECT id FROM sessions WHERE expires_at < $1 AND tokens_expire_at < $1 LIMIT $2
-                    FOR UPDATE SKIP LOCKED))
-                """, [date, limit])
-        )[0].changedCount
+        try await delete(
+            from: "sessions", by: "id", where: "expires_at < $1 AND tokens_expire_at < $1", date, limit: limit)
     }
 
-    /// Stores a session when its user is there and `condition` is true of the user's row, with
-    /// `parameter` as `$10`.
-    func inserting(_ new: NewSession, _ condition: String, _ parameter: any PostgresParameter) -> Statement {
+    /// Stores a session when its user is there, `condition` is true of the user's row, with
+    /// `parameter` as `$10`, and none with that id has been ended; records the event, and gives
+    /// back a row, when it was stored.
+    func inserting(
+        _ new: NewSession, _ condition: String, _ parameter: any PostgresParameter, recording event: AuthEvent
+    ) -> Statement {
         let session = new.session
         return Statement(
             """
             INSERT INTO sessions (
                 id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                tokens_expire_at)
-            SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $9 AND \(condition)
-            FOR NO KEY UPDATE
-            ON CONFLICT (id) DO NOTHING
+                tokens_expire_at, authenticated_at, amr, client_id, scope)
+            SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $11, $12, $13, $14 FROM users
+            WHERE id = $9 AND \(condition) AND NOT EXISTS (SELECT FROM revocations WHERE session_id = $1)
+            ON CONFLICT (id) DO NOTHING RETURNING id
             """,
             [
                 session.id, session.createdAt, session.lastUsedAt, session.expiresAt, session.origin.address,
                 session.origin.userAgent,
                 new.refreshDigest, session.tokensExpireAt, session.userID, parameter,
-            ])
+                session.authentication.at, session.authentication.methods.text, session.clientID, session.scopeText,
+            ], recording: event)
     }
 
-    /// Deletes the sessions of which `condition` is true and writes a line for each.
-    /// - Parameter parameters: from `$2` on.
-    func endingSessions(_ condition: String, _ parameters: [any PostgresParameter], at now: Date) -> Statement {
-        Statement(
-            loggingRevocations(
-                of: "session_id", at: "$1",
-                """
-                DELETE FROM sessions WHERE \(condition)
-                RETURNING id AS session_id, \(Self.expiry(at: "$1", tokensUntil: "tokens_expire_at")) AS expires_at
-                """),
-            [now] + parameters)
+    /// Deletes the sessions of which `condition` is true, writes a line for each and records its
+    /// end.
+    /// - Parameters:
+    ///   - parameters: from `$2` on.
+    ///   - cause: what ends them.
+    ///   - withCause: whether it is recorded as well, when there is a session that ends.
+    func endingSessions(
+        _ condition: String, _ parameters: [any PostgresParameter], at now: Date, recording cause: AuthEvent,
+        withCause: Bool = false
+    ) -> Statement {
+        loggingRevocations(
+            of: "session_id", at: "$1",
+            """
+            DELETE FROM sessions WHERE \(condition)
+            RETURNING id AS session_id, user_id, \(Self.expiry(at: "$1", tokensUntil: "tokens_expire_at")) AS expires_at
+            """, [now] + parameters,
+            recording: [(cause.ending(nil, of: nil), .forEachSession)] + (withCause ? [(cause, .once)] : []))
     }
 }
 
 // MARK: - Rows
 
 extension Session {
+    fileprivate static let columns = """
+        sessions.id, user_id, sessions.created_at, authenticated_at, amr, client_id, scope, last_used_at, expires_at,
+        address, user_agent, refresh_digest, tokens_expire_at
+        """
+
     init(_ row: Row) throws {
         let refreshDigest: [UInt8]? = try row["refresh_digest"]
         self.init(
             id: try row["id"], userID: try row["user_id"], createdAt: try row["created_at"],
+            authenticatedAt: try row["authenticated_at"] as Date,
+            methods: Authentication.Method.list(in: try row["amr"]), clientID: try row["client_id"],
+            scope: Session.scope(try row["scope"]),
             lastUsedAt: try row["last_used_at"],
             expiresAt: try row["expires_at"],
             origin: SessionOrigin(address: try row["address"], userAgent: try row["user_agent"]),
@@ -222,6 +266,11 @@ extension Session {
 }
 
 extension StoredSession {
+    fileprivate static let columns = """
+        \(Session.columns), generation, sibling_digests, previous_digest, successor_given_at, repeats,
+        username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+        """
+
     init(_ row: Row) throws {
         self.init(
             session: try Session(row), user: try User(row, id: "user_id", createdAt: "user_created_at"),

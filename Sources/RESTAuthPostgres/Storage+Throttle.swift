@@ -12,29 +12,48 @@ extension PostgresStorage {
     }
 
     public func countFailure(
-        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
+        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, by caller: Caller,
+        at now: Date
     ) async throws -> ThrottleLimit.Outcome {
         try await counting.count(subject) {
             limit.counting(amount, of: subject, other: other, on: $0, at: now)
+        } told: { outcome, user in
+            limit.events(of: outcome, amount: amount, user: user).map { $0.by(caller, at: now) }
         } rounds: { decisions in
             // What was decided is written only on the counter that it was decided on. Another node
             // may have come first; then it is decided anew.
             while true {
                 let seen = try await throttles(of: [subject]).first
                 var (counter, outcomes) = (seen, [ThrottleLimit.Outcome]())
-                for decide in decisions {
-                    let outcome = decide(counter)
+                for decision in decisions {
+                    let outcome = decision.decide(counter)
                     if case .counted(let next, _) = outcome { counter = next }
                     outcomes.append(outcome)
                 }
                 guard let counter, counter != seen else { return outcomes }
-                if try await store(counter, replacing: seen?.version ?? 0) { return outcomes }
+                let events = try await events(of: zip(decisions, outcomes).map { ($0.tell, $1) }, subject)
+                if try await store(counter, replacing: seen?.version ?? 0, recording: events) { return outcomes }
             }
         }
     }
 
+    /// What a round has to tell; who has the name is looked up only when it has.
+    private func events(
+        of outcomes: [(tell: CountingRounds.Telling, outcome: ThrottleLimit.Outcome)], _ subject: ThrottleSubject
+    ) async throws -> [AuthEvent] {
+        guard outcomes.contains(where: { !$0.tell($0.outcome, nil).isEmpty }) else { return [] }
+        let user: User.ID? =
+            if let name = subject.username {
+                try await read("SELECT id FROM users WHERE canonical_username = $1", [name]).first?["id"]
+            } else { nil }
+        return outcomes.flatMap { $0.tell($0.outcome, user) }
+    }
+
     /// - Returns: whether the stored one was still that version; 0 for none.
-    private func store(_ counter: ThrottleCounter, replacing version: Int) async throws -> Bool {
+    private func store(
+        _ counter: ThrottleCounter, replacing version: Int, recording events: [AuthEvent]
+    ) async throws -> Bool {
+        let events = events.map { ($0, Statement.Occurrence.once) }
         let values =
             counter.subject.key.parameters + [
                 counter.failures, counter.failedAt, counter.forgivenAt, counter.forgottenAt, counter.others.bytes,
@@ -45,9 +64,10 @@ extension PostgresStorage {
                 Statement(
                     """
                     INSERT INTO throttles (
-                        kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
-                    """, values)
+                        kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others,
+                            version)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING kind
+                    """, values, recording: events)
             } else {
                 // Not an upsert: one that was deleted meanwhile must not come back.
                 Statement(
@@ -55,9 +75,10 @@ extension PostgresStorage {
                     UPDATE throttles
                     SET failures = $5, failed_at = $6, forgiven_at = $7, forgotten_at = $8, others = $9, version = $10
                     WHERE kind = $1 AND username = $2 AND network = $3 AND user_id = $4 AND version = $11
-                    """, values + [version])
+                    RETURNING kind
+                    """, values + [version], recording: events)
             }
-        return try await write(statement)[0].changedCount == 1
+        return try await write(statement)[0].count == 1
     }
 
     public func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter] {
@@ -68,15 +89,20 @@ extension PostgresStorage {
         ).map(ThrottleCounter.init)
     }
 
-    public func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool {
+    public func deleteThrottle(_ subject: ThrottleSubject, recording event: AuthEvent?) async throws -> Bool {
         try await write(
             Statement(
-                "DELETE FROM throttles WHERE kind = $1 AND username = $2 AND network = $3 AND user_id = $4",
-                subject.key.parameters)
-        )[0].changedCount == 1
+                """
+                DELETE FROM throttles WHERE kind = $1 AND username = $2 AND network = $3 AND user_id = $4
+                RETURNING kind
+                """,
+                subject.key.parameters, recording: event.map { [($0, .once)] } ?? [])
+        )[0].count == 1
     }
 
-    public func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject] {
+    public func deleteThrottles(
+        canonicalUsername: String, user: User.ID?, recording event: AuthEvent
+    ) async throws -> [ThrottleSubject] {
         try await write(
             Statement(
                 """
@@ -84,7 +110,7 @@ extension PostgresStorage {
                 WHERE kind IN ('account', 'known') AND username = $1
                     OR kind = 'confirmation' AND username = '' AND network = '' AND user_id = $2
                 RETURNING kind, username, network, user_id
-                """, [canonicalUsername, user])
+                """, [canonicalUsername, user], recording: event)
         )[0].map(ThrottleSubject.init)
     }
 
@@ -133,7 +159,8 @@ extension PostgresStorage {
             Statement(
                 """
                 DELETE FROM known_origins USING (
-                    SELECT user_id, network FROM known_origins WHERE seen_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+                    SELECT user_id, network FROM known_origins WHERE seen_at < $1 LIMIT $2
+                        FOR UPDATE SKIP LOCKED) AS old
                 WHERE known_origins.user_id = old.user_id AND known_origins.network = old.network
                 """, [date, limit])
         )[0].changedCount

@@ -4,7 +4,7 @@ import Synchronization
 
 extension PostgresStorage: TransferableStorage {
     package func beginTransfer(from source: String) async throws -> TransferBeginning {
-        let isEmpty = TransferTable.all.map { "NOT EXISTS (SELECT FROM \($0.name))" }.joined(separator: " AND ")
+        let isEmpty = Rooms.tables.map { "NOT EXISTS (SELECT FROM \($0.name))" }.joined(separator: " AND ")
         let rows = try await write(
             // Any row that is there once: of two transfers that begin at once, the second sees the
             // mark of the first.
@@ -12,7 +12,8 @@ extension PostgresStorage: TransferableStorage {
             Statement("SELECT source FROM unfinished_transfer"),
             Statement(
                 """
-                INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer) AND \(isEmpty)
+                INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer)
+                    AND \(isEmpty)
                 """, [source]))
         if let marked: String = try rows[1].first?["source"] {
             return marked == source ? .admitted : .filledFrom(marked)
@@ -20,11 +21,11 @@ extension PostgresStorage: TransferableStorage {
         return rows[2].changedCount == 1 ? .admitted : .notEmpty
     }
 
-    package func count(of table: TransferTable) async throws -> Int {
+    package func count(of table: StoredTable) async throws -> Int {
         try await read("SELECT count(*) AS count FROM \(table.name)").first?["count"] ?? 0
     }
 
-    package func rows(of table: TransferTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow] {
+    package func rows(of table: StoredTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow] {
         let condition = key == nil ? "" : "WHERE (\(table.key.list)) > (\(table.key.placeholders(from: 2)))"
         let parameters = zip(key ?? [], table.key).map { $0.parameter($1) }
         return try await read(
@@ -33,13 +34,13 @@ extension PostgresStorage: TransferableStorage {
         ).map { try TransferRow($0, table.columns[...]) }
     }
 
-    package func lastKey(of table: TransferTable) async throws -> TransferRow? {
+    package func lastKey(of table: StoredTable) async throws -> TransferRow? {
         let order = table.key.map { "\($0.name) DESC" }.joined(separator: ", ")
         return try await read("SELECT \(table.key.list) FROM \(table.name) ORDER BY \(order) LIMIT 1").first
             .map { try TransferRow($0, table.key) }
     }
 
-    package func insert(_ rows: [TransferRow], into table: TransferTable) async throws -> Bool {
+    package func insert(_ rows: [TransferRow], into table: StoredTable) async throws -> Bool {
         let columns = table.columns[...]
         let places = rows.indices.map { "(\(columns.placeholders(from: 1 + $0 * columns.count)))" }.joined(
             separator: ", ")
@@ -48,7 +49,8 @@ extension PostgresStorage: TransferableStorage {
             return try await write(
                 Statement(
                     """
-                    INSERT INTO \(table.name) (\(columns.list)) SELECT * FROM (VALUES \(places)) AS rows
+                    INSERT INTO \(table.name) (\(columns.list)) OVERRIDING SYSTEM VALUE
+                    SELECT * FROM (VALUES \(places)) AS rows
                     WHERE EXISTS (SELECT FROM unfinished_transfer)
                     """, parameters)
             )[0].changedCount == rows.count
@@ -60,31 +62,31 @@ extension PostgresStorage: TransferableStorage {
     package func counters() async throws -> TransferCounters {
         let row = try await read(
             """
-            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id, last_number
+            SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id,
+                last_number,
+                coalesce(pg_sequence_last_value(pg_get_serial_sequence('audit_events', 'id')::regclass), 0) AS event_id
             FROM revocation_counter
             """
         ).first
         return TransferCounters(
-            lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0)
+            lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0,
+            lastEventID: try row?["event_id"] ?? 0)
     }
 
-    package func finishTransfer(with counters: TransferCounters) async throws {
+    package func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws {
         _ = try await write(
             isRepeatable: true,
-            Statement(
-                """
-                SELECT setval(pg_get_serial_sequence('users', 'id')::regclass, $1) WHERE $1 > coalesce(
-                    pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)
-                """, [counters.lastUserID]),
+            Self.raisedSequence(of: "users", to: counters.lastUserID),
+            Self.raisedSequence(of: "audit_events", to: counters.lastEventID),
             Statement(
                 "UPDATE revocation_counter SET last_number = greatest(last_number, $1)", [counters.lastRevocationNumber]
             ),
-            Statement("DELETE FROM unfinished_transfer"))
+            Statement("DELETE FROM unfinished_transfer RETURNING source", [], recording: event))
     }
 
     package func deleteAllRows() async throws {
         _ = try await pool.write(
-            TransferTable.all.reversed().map {
+            Rooms.tables.reversed().map {
                 Statement("DELETE FROM \($0.name) WHERE EXISTS (SELECT FROM unfinished_transfer)")
             },
             isRepeatable: true)
@@ -115,7 +117,7 @@ private final class TableLock: Sendable {
     }
 
     private static func lock(_ connection: Connection) throws {
-        let tables = TransferTable.all.map(\.name).joined(separator: ", ")
+        let tables = Rooms.tables.map(\.name).joined(separator: ", ")
         while true {
             do {
                 try connection.execute(
@@ -140,7 +142,7 @@ private final class TableLock: Sendable {
 
 // MARK: - Values
 
-extension ArraySlice<TransferTable.Column> {
+extension ArraySlice<StoredTable.Column> {
     fileprivate var list: String { map(\.name).joined(separator: ", ") }
 
     fileprivate func placeholders(from first: Int) -> String {
@@ -149,13 +151,13 @@ extension ArraySlice<TransferTable.Column> {
 }
 
 extension TransferRow {
-    fileprivate init(_ row: Row, _ columns: ArraySlice<TransferTable.Column>) throws {
+    fileprivate init(_ row: Row, _ columns: ArraySlice<StoredTable.Column>) throws {
         self = try columns.map { try TransferValue(row, $0) }
     }
 }
 
 extension TransferValue {
-    fileprivate init(_ row: Row, _ column: TransferTable.Column) throws {
+    fileprivate init(_ row: Row, _ column: StoredTable.Column) throws {
         let read: TransferValue? =
             switch column.kind {
             case .integer: (try row[column.name] as Int64?).map { .integer($0) }
@@ -171,7 +173,7 @@ extension TransferValue {
     }
 
     /// Typed by the column, because NULL has no type of its own.
-    fileprivate func parameter(_ column: TransferTable.Column) -> any PostgresParameter {
+    fileprivate func parameter(_ column: StoredTable.Column) -> any PostgresParameter {
         switch (column.kind, self) {
         case (_, .integer(let number)): number
         case (.uuid, .text(let text)): Session.ID(text)

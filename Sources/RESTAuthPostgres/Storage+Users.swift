@@ -2,24 +2,30 @@ public import Foundation
 public import RESTAuth
 
 extension PostgresStorage {
-    public func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
-        try await insertUser(name, passwordHash: passwordHash, at: now, from: nil)
+    public func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+    ) async throws -> User {
+        try await insertUser(name, passwordHash: passwordHash, at: now, from: nil, recording: event)
     }
 
-    func insertUser(_ name: Username, passwordHash: String, at now: Date, from network: ClientNetwork?) async throws
-        -> User
-    {
+    func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, from network: ClientNetwork?, recording event: AuthEvent
+    ) async throws -> User {
         let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
+        let recorded = Statement.recorded([(event, .forEachUser)], after: 4)
         let rows = try await write(
             isRepeatable: true,
             Statement(
                 """
-                INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
-                VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id
-                """, [name.text, name.canonical, passwordHash, now]),
+                WITH changed AS (
+                    INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                    VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
+                )\(recorded.sql)
+                SELECT user_id AS registered_id FROM changed
+                """, [name.text, name.canonical, passwordHash, now] + recorded.parameters),
             welcome.forgetting, welcome.remembering)
         if let row = rows[0].first {
-            return User(id: try row["id"], username: name.text, createdAt: now, disabledAt: nil)
+            return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil)
         }
         // Sent again because the answer was lost, it meets its own row: the hash, salted as no
         // other, tells.
@@ -59,36 +65,48 @@ extension PostgresStorage {
     }
 
     public func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
+        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
+        recording event: AuthEvent
     ) async throws -> [Revocation]? {
         let isPresent =
-            "id = $2 AND password_hash = coalesce($3, password_hash)"
+            "id = $2 AND ($3 IS NULL OR password_hash = $3)"
             + (beginning == nil ? "" : " AND disabled_at IS NULL")
         var statements = [
             // No session can begin under the old password once it is locked.
             Statement(Self.lockUser, [id]),
             endingSessions(
-                "user_id = $2 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, present], at: now),
+                "user_id = $2 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, present], at: now,
+                recording: event),
             Statement(
                 """
-                UPDATE users SET password_hash = $1, password_changed_at = $4, password_version = password_version + 1 WHERE \(isPresent)
-                """, [hash, id, present, now]),
+                UPDATE users SET password_hash = $1, password_changed_at = $4, password_version = password_version + 1
+                WHERE \(isPresent) RETURNING id
+                """, [hash, id, present, now], recording: event),
             Statement(
-                "DELETE FROM known_origins WHERE user_id = $1 AND EXISTS (SELECT FROM users WHERE id = $1 AND password_hash = $2)",
+                """
+                DELETE FROM known_origins WHERE user_id = $1 AND EXISTS
+                    (SELECT FROM users WHERE id = $1 AND password_hash = $2)
+                """,
                 [id, hash]),
             Self.deletingThrottles(ofUsers: "id = $1 AND password_hash = $2", [id, hash]),
         ]
-        if let beginning { statements.append(inserting(beginning, "password_hash = $10", hash)) }
+        if let beginning {
+            statements.append(
+                inserting(
+                    beginning, "password_hash = $10", hash, recording: event.starting(beginning.session)))
+        }
         let rows = try await write(statements)
-        return rows[2].changedCount == 1 ? try rows[1].map(Revocation.init) : nil
+        return rows[2].count == 1 ? try rows[1].map(Revocation.init) : nil
     }
 
-    public func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool {
+    public func upgradePasswordHash(
+        _ hash: String, user id: User.ID, replacing present: String, recording event: AuthEvent
+    ) async throws -> Bool {
         try await write(
-            Statement("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3", [hash, id, present]))[
-                0
-            ]
-            .changedCount == 1
+            Statement(
+                "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3 RETURNING id",
+                [hash, id, present], recording: event)
+        )[0].count == 1
     }
 
     public func passwordHashes(sampling count: Int) async throws -> [String] {
@@ -99,74 +117,76 @@ extension PostgresStorage {
         SELECT DISTINCT ON (id) password_hash
         FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
             LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
+        WHERE password_hash IS NOT NULL
         """
 
-    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (
-        exists: Bool, lifted: Revocation?
-    ) {
+    public func grantRole(
+        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (exists: Bool, isNew: Bool, lifted: Revocation?) {
         let rows = try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [id]),
             Statement(
                 """
-                SELECT coalesce(sum(char_length(role)), 0) + char_length($2) AS length FROM user_roles WHERE user_id = $1 AND role <> $2
+                SELECT coalesce(sum(char_length(role)), 0) + char_length($2) AS length FROM user_roles
+                    WHERE user_id = $1 AND role <> $2
                 """, [id, role]),
             Statement(
                 """
                 INSERT INTO user_roles (user_id, role)
                 SELECT id, $2 FROM users WHERE id = $1 AND $3 >= char_length($2)
                     + (SELECT coalesce(sum(char_length(role)), 0) FROM user_roles WHERE user_id = $1 AND role <> $2)
-                ON CONFLICT DO NOTHING
-                """, [id, role, Role.maximumTotalLength]),
-            Statement(
-                loggingRevocations(
-                    of: "user_id, role", isRefused: false, at: "$3",
-                    """
-                    SELECT user_id, role, \(Self.expiry(at: "$3", lifting: "user_id = $1 AND role = $2")) AS expires_at
-                    FROM user_roles WHERE user_id = $1 AND role = $2 AND (
-                        SELECT is_refused FROM revocations WHERE user_id = $1 AND role = $2 ORDER BY number DESC LIMIT 1)
-                    """), [id, role, now]))
-        guard rows[0].count == 1 else { return (false, nil) }
+                ON CONFLICT DO NOTHING RETURNING user_id
+                """, [id, role, Role.maximumTotalLength], recording: event),
+            loggingRevocations(
+                of: "user_id, role", isRefused: false, at: "$3",
+                """
+                SELECT user_id, role, \(Self.expiry(at: "$3", lifting: "user_id = $1 AND role = $2")) AS expires_at
+                FROM user_roles WHERE user_id = $1 AND role = $2 AND (
+                    SELECT is_refused FROM revocations WHERE user_id = $1 AND role = $2 ORDER BY number DESC
+                        LIMIT 1)
+                """, [id, role, now]))
+        guard rows[0].count == 1 else { return (false, false, nil) }
         try Role.check(totalLength: try rows[1].first?["length"] ?? 0)
-        return (true, try rows[3].first.map(Revocation.init))
+        return (true, rows[2].count == 1, try rows[3].first.map(Revocation.init))
     }
 
-    public func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
+    public func revokeRole(
+        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> Revocation? {
         try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [id]),
             Statement("DELETE FROM user_roles WHERE user_id = $1 AND role = $2", [id, role]),
-            Statement(
-                loggingRevocations(
-                    of: "user_id, role", at: "$3",
-                    """
-                    SELECT id AS user_id, $2 AS role, \(Self.expiry(at: "$3", tokensUntil: nil)) AS expires_at
-                    FROM users WHERE id = $1
-                    """),
-                [id, role, now])
+            loggingRevocations(
+                of: "user_id, role", at: "$3",
+                """
+                SELECT id AS user_id, $2 AS role, \(Self.expiry(at: "$3", tokensUntil: nil)) AS expires_at
+                FROM users WHERE id = $1
+                """, [id, role, now], recording: [(event, .once)])
         )[2].first.map(Revocation.init)
     }
 
-    public func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
+    public func disableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await write(
             isRepeatable: true,
             revoking(
-                id, at: now, expiry: Self.expiry(at: "$2", tokensUntil: nil),
+                id, at: now, recording: event, expiry: Self.expiry(at: "$2", tokensUntil: nil),
                 "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
         )[0].first.map(Revocation.init)
     }
 
-    public func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
+    public func enableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await write(
             isRepeatable: true,
             revoking(
-                id, isRefused: false, at: now,
+                id, isRefused: false, at: now, recording: event,
                 expiry: Self.expiry(at: "$2", lifting: "user_id = $1 AND role IS NULL"),
                 "UPDATE users SET disabled_at = NULL WHERE id = $1")
         )[0].first.map(Revocation.init)
     }
 
-    public func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
+    public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await write(
             Statement("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]),
             // Before the counter, as everywhere: the cascade would take these locks after it. From
@@ -174,23 +194,21 @@ extension PostgresStorage {
             Statement("SELECT FROM sessions WHERE user_id = $1 FOR UPDATE", [id]),
             Self.deletingThrottles(ofUsers: "id = $1", [id]),
             revoking(
-                id, at: now,
+                id, at: now, recording: event,
                 expiry: Self.expiry(
                     at: "$2", tokensUntil: "(SELECT max(tokens_expire_at) FROM sessions WHERE user_id = $1)"),
                 "DELETE FROM users WHERE id = $1")
         )[3].first.map(Revocation.init)
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
-    /// transaction.
-    private func revoking(_ id: User.ID, isRefused: Bool = true, at now: Date, expiry: String, _ sql: String)
-        -> Statement
-    {
-        Statement(
-            loggingRevocations(
-                of: "user_id", isRefused: isRefused, at: "$2",
-                "\(sql) RETURNING id AS user_id, \(expiry) AS expires_at"),
-            [id, now])
+    /// Runs `sql` and, when it changed the user's row, writes the line of the log and the event in
+    /// the same transaction.
+    private func revoking(
+        _ id: User.ID, isRefused: Bool = true, at now: Date, recording event: AuthEvent, expiry: String, _ sql: String
+    ) -> Statement {
+        loggingRevocations(
+            of: "user_id", isRefused: isRefused, at: "$2",
+            "\(sql) RETURNING id AS user_id, \(expiry) AS expires_at", [id, now], recording: [(event, .once)])
     }
 }
 

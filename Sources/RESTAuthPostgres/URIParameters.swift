@@ -29,7 +29,10 @@ struct URIParameters {
             guard !value.isEmpty || Self.known.contains(name) else {
                 throw AuthError(
                     .misconfigured,
-                    "the URL of the database has a parameter without a value; where it is part of a password, write & there as %26"
+                    """
+                    the URL of the database has a parameter without a value; where it is part of a password, write & \
+                    there as %26
+                    """
                 )
             }
             if name == "sslmode", !Self.tlsModes.contains(value) { throw Self.wrongMode(value) }
@@ -40,7 +43,10 @@ struct URIParameters {
                 ?? "take it out, or if it is a setting of the server, write options=-cNAME%3DVALUE"
             throw AuthError(
                 .misconfigured,
-                "the URL of the database has the parameter \(name), which PostgreSQL's own client does not read: \(advice)"
+                """
+                the URL of the database has the parameter \(name), which PostgreSQL's own client does not read: \
+                \(advice)
+                """
             )
         }
     }
@@ -103,7 +109,9 @@ struct URIParameters {
         ),
         (
             ["ssl", "ssl_mode", "tls"],
-            "write sslmode=disable, sslmode=require (encrypted), or sslmode=verify-full with sslrootcert=FILE (verified)"
+            """
+            write sslmode=disable, sslmode=require (encrypted), or sslmode=verify-full with sslrootcert=FILE (verified)
+            """
         ),
         (["applicationname", "application-name"], "write application_name"),
         (["targetservertype"], "take it out, the primary is looked for; otherwise write target_session_attrs"),

@@ -21,7 +21,7 @@ public actor ForeignUsers: UserSource {
     private var done = 0
     private var lastRow: Int64 = .min
 
-    /// The users of a Flask server of the ancestor's kind: table `users`, or `user` as
+    /// The users of a Flask server like the original one: table `users`, or `user` as
     /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
     /// those that the server's tokens name them by.
     /// - Throws: `misconfigured` when there is no such file or table.
@@ -181,7 +181,8 @@ private struct Table: Sendable {
     var selection: String {
         let django = isDjango ? ", is_active, CAST(date_joined AS BLOB) AS date_joined" : ""
         return """
-            SELECT rowid AS row, id, typeof(username) AS name_type, CAST(username AS BLOB) AS name, typeof(\(hash)) AS hash_type,
+            SELECT rowid AS row, id, typeof(username) AS name_type, CAST(username AS BLOB) AS name,
+                typeof(\(hash)) AS hash_type,
                 CAST(\(hash) AS BLOB) AS hash\(django)
             FROM \(quotedName) WHERE rowid > ? ORDER BY rowid LIMIT ?
             """

@@ -1,5 +1,11 @@
 package import GRDB
-import RESTAuth
+package import RESTAuth
+
+/// A room with tables in SQLite.
+protocol SQLiteRoom: Room {
+    /// Its steps from one version of the schema to the next.
+    static var changes: [SchemaChange] { get }
+}
 
 /// The schema, version by version. A version that was released is never changed, only followed.
 ///
@@ -10,6 +16,22 @@ package enum Migrations {
     static let applicationID: Int32 = 0x5241_7468
 
     package static var migrator: DatabaseMigrator {
+        get throws {
+            var migrator = history
+            for change in try changes() {
+                migrator.registerMigration("\(change.number) \(change.title)") { try $0.execute(sql: change.script) }
+            }
+            return migrator
+        }
+    }
+
+    /// What the rooms have changed since version 0.2.
+    package static func changes() throws -> [SchemaChange] {
+        try SchemaChange.inOrder(Rooms.all.compactMap { $0 as? any SQLiteRoom.Type }.flatMap { $0.changes })
+    }
+
+    /// Up to version 0.2.
+    private static var history: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 users, signing keys, revocations") { database in
             try database.execute(
@@ -95,7 +117,8 @@ package enum Migrations {
                     ) STRICT;
                     CREATE INDEX revocations_by_time ON revocations (at);
                     CREATE INDEX revocations_of_roles ON revocations (user_id, role, number) WHERE role IS NOT NULL;
-                    INSERT INTO revocations (number, user_id, is_refused, at) SELECT number, user_id, is_refused, at FROM revocations_1;
+                    INSERT INTO revocations (number, user_id, is_refused, at)
+                    SELECT number, user_id, is_refused, at FROM revocations_1;
                     -- No number is given twice, also when the last lines have been swept.
                     DELETE FROM sqlite_sequence WHERE name = 'revocations';
                     UPDATE sqlite_sequence SET name = 'revocations' WHERE name = 'revocations_1';
@@ -111,7 +134,8 @@ package enum Migrations {
                         signs_from REAL NOT NULL,
                         follows TEXT NOT NULL UNIQUE
                     ) STRICT, WITHOUT ROWID;
-                    INSERT INTO signing_keys SELECT id, algorithm, sealed, created_at, created_at, '' FROM signing_keys_1;
+                    INSERT INTO signing_keys
+                    SELECT id, algorithm, sealed, created_at, created_at, '' FROM signing_keys_1;
                     DROP TABLE signing_keys_1;
                     """)
         }
@@ -193,11 +217,12 @@ package enum Migrations {
                         PRIMARY KEY (kind, username, network, user_id)
                     ) STRICT, WITHOUT ROWID;
                     INSERT INTO throttles
-                    SELECT kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version
+                    SELECT kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others,
+                        version
                     FROM (
                         SELECT *,
-                            CASE kind WHEN 'account' THEN rest WHEN 'known' THEN substr(named, 1, length(named) - 1) ELSE ''
-                                END AS username,
+                            CASE kind WHEN 'account' THEN rest
+                                WHEN 'known' THEN substr(named, 1, length(named) - 1) ELSE '' END AS username,
                             CASE WHEN kind = 'known' THEN substr(rest, length(named) + 1)
                                 WHEN kind IN ('network', 'registrations') THEN rest ELSE '' END AS network,
                             CASE kind WHEN 'confirmation' THEN CAST(rest AS INTEGER) ELSE 0 END AS user_id
@@ -269,7 +294,8 @@ package enum Migrations {
                     INSERT INTO users_8 SELECT * FROM users;
                     -- No id is given twice, also when the last users have been deleted.
                     DELETE FROM sqlite_sequence WHERE name = 'users_8';
-                    INSERT INTO sqlite_sequence (name, seq) SELECT 'users_8', seq FROM sqlite_sequence WHERE name = 'users';
+                    INSERT INTO sqlite_sequence (name, seq)
+                    SELECT 'users_8', seq FROM sqlite_sequence WHERE name = 'users';
                     DROP TABLE users;
                     ALTER TABLE users_8 RENAME TO users;
                     CREATE UNIQUE INDEX users_by_legacy_id ON users (legacy_id) WHERE legacy_id IS NOT NULL;
@@ -280,7 +306,8 @@ package enum Migrations {
                         UPDATE users SET session_count = session_count - 1 WHERE id = OLD.user_id;
                     END;
 
-                    -- Ids that are kept for users of an import: smaller than others that were given, and given to nobody.
+                    -- Ids that are kept for users of an import: smaller than others that were given, and given to
+                    -- nobody.
                     CREATE TABLE reserved_user_ids (id INTEGER PRIMARY KEY CHECK (id > 0)) STRICT;
                     """)
         }
@@ -307,7 +334,10 @@ extension Migrations {
         else { return }
         throw AuthError(
             .misconfigured,
-            "the database \(path) is only partly filled from \(source): repeat rest-auth migrate, which goes on from there"
+            """
+            the database \(path) is only partly filled from \(source): repeat rest-auth migrate, which goes on from \
+            there
+            """
         )
     }
 }

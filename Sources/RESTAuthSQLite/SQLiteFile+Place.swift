@@ -35,7 +35,10 @@ extension SQLiteFile {
     /// What is dangerous about the file system on which the database lies; `nil` for nothing.
     package var networkProblem: String? {
         networkFileSystem.map {
-            "the database \(path) lies on a network file system (\($0)), where SQLite's locks and log cannot be relied on: take a disk of this machine, or PostgreSQL"
+            """
+            the database \(path) lies on a network file system (\($0)), where SQLite's locks and log cannot be relied \
+            on: take a disk of this machine, or PostgreSQL
+            """
         }
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import RESTAuth
+package import RESTAuth
 
 #if canImport(Glibc)
     import Glibc
@@ -40,32 +40,33 @@ package struct SQLiteFile: Sendable {
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
         try Self.requireOwner(of: file)
-        let copy = try checkedCopy(beside: file, report: report)
-        // Of its two names, or when it could not be given the other.
-        defer { unlink(copy) }
-        try Self.give(file, to: copy, isReplacing: isReplacing)
+        try Self.put(checkedCopy(for: file, report: report), at: file, isReplacing: isReplacing)
     }
 
     // MARK: Copying
 
-    /// A new file in the directory of `place` with all that is in this one, on disk and without
-    /// side files.
-    fileprivate func checkedCopy(beside place: String, report: @escaping Report) throws -> String {
-        let copy = try Self.emptyFile(beside: place)
+    /// A new file for `place` with all that is in this one, on disk and without side files.
+    fileprivate func checkedCopy(for place: String, report: @escaping Report) throws -> NewFile {
+        let copy = try Self.emptyFile(for: place)
+        try Self.keepOwner(of: place, on: copy.descriptor)
         let hadLog = hasLog
         defer { if !hadLog { clearLog() } }
         do {
             do {
-                try copyPages(to: copy, report: report)
+                try copyPages(to: copy.path, report: report)
             } catch let error as DatabaseError
                 where isOnlyRead && [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
             {
-                try copyAtRest(to: copy, report: report)
+                try copyAtRest(to: copy.path, report: report)
             }
-            try Self.synchronize(copy)
+            do {
+                try copy.synchronize()
+            } catch {
+                throw Self.failed("\(copy.path) cannot be brought to disk", error)
+            }
             return copy
         } catch {
-            for suffix in ["", "-journal", "-wal", "-shm"] { unlink(copy + suffix) }
+            for suffix in ["-journal", "-wal", "-shm"] { unlink(copy.path + suffix) }
             if let error = error as? DatabaseError, error.resultCode == .SQLITE_FULL {
                 let directory = URL(fileURLWithPath: place).deletingLastPathComponent().path
                 throw AuthError(.misconfigured, "there is no space left in \(directory), where the copy goes")
@@ -112,7 +113,10 @@ package struct SQLiteFile: Sendable {
         guard sources.map({ Self.state(path + $0) }) == before else {
             throw AuthError(
                 .misconfigured,
-                "the database \(path) was written while it was copied: stop what uses it, or back it up where its directory can be written"
+                """
+                the database \(path) was written while it was copied: stop what uses it, or back it up where its \
+                directory can be written
+                """
             )
         }
         let queue = try DatabaseQueue(path: copy, configuration: SQLiteStorage.configuration)
@@ -219,30 +223,34 @@ extension SQLiteFile {
     ///
     /// There is a whole database in that place at every moment. No process may have it open: it
     /// would go on with the one that was there before.
+    /// - Parameter event: is recorded in the copy, unless that is of a version without events.
     /// - Returns: the name under which the database that was there is kept; `nil` when there was
     ///   none.
     /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version,
     ///   when there is a database that is not to be replaced, is of another program, or is open in
     ///   another process. Then nothing has changed.
-    package func restore(from file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws -> String?
-    {
+    package func restore(
+        from file: String, isReplacing: Bool, recording event: AuthEvent? = nil,
+        report: @escaping Report = { _, _ in }
+    ) throws -> String? {
         guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
         // What a link leads to is replaced: the database stays on the disk that it is on.
         if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil {
             let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-            return try SQLiteFile(target).restore(from: file, isReplacing: isReplacing, report: report)
+            return try SQLiteFile(target).restore(
+                from: file, isReplacing: isReplacing, recording: event, report: report)
         }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         // Before a long copying, and again below, when nobody can open it any more.
         try refuse(isReplacing: isReplacing)
-        let copy = try SQLiteFile(file).checkedCopy(beside: path, report: report)
-        defer { unlink(copy) }
+        let copy = try SQLiteFile(file).checkedCopy(for: path, report: report)
+        if let event { try SQLiteFile(copy.path).record(event) }
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         try refuse(isReplacing: isReplacing)
         let kept = try setAside()
         do {
-            try Self.give(path, to: copy, isReplacing: isReplacing)
+            try Self.put(copy, at: path, isReplacing: isReplacing)
         } catch {
             if let kept { putBack(kept) }
             throw error
@@ -356,7 +364,10 @@ extension SQLiteFile {
         guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
         throw AuthError(
             .misconfigured,
-            "\(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: \(owner.advice)"
+            """
+            \(path) belongs to \(owner.userName), and what \(process.userName) puts in its place would not: \
+            \(owner.advice)
+            """
         )
     }
 
@@ -376,54 +387,32 @@ extension SQLiteFile {
         guard fchmod(descriptor, mode) == 0 else { throw failed("the mode of \(path) cannot be kept") }
     }
 
-    /// Makes an empty file with a name of its own.
-    private static func emptyFile(beside path: String) throws -> String {
-        let url = URL(fileURLWithPath: path)
-        let prefix = url.deletingLastPathComponent().appendingPathComponent("." + url.lastPathComponent).path
-        var template = Array("\(prefix).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else {
-            let failure = failed("no file can be made beside \(path)")
-            let directory = url.deletingLastPathComponent().path
+    private static func emptyFile(for path: String) throws -> NewFile {
+        do throws(SystemError) {
+            return try NewFile(for: path)
+        } catch {
+            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
             guard let problem = FileAccess.problem(directory, mode: W_OK | X_OK, remedy: .otherUser) else {
-                throw failure
+                throw failed("no file can be made beside \(path)", error)
             }
             throw AuthError(.misconfigured, "no file can be made beside \(path): \(problem)")
         }
-        defer { close(descriptor) }
-        do {
-            try keepOwner(of: path, on: descriptor)
+    }
+
+    private static func put(_ copy: NewFile, at name: String, isReplacing: Bool) throws {
+        do throws(SystemError) {
+            try copy.put(isReplacing: isReplacing)
         } catch {
-            unlink(template)
-            throw error
+            guard error.code != EEXIST else { throw taken(name) }
+            throw failed("\(name) cannot be \(isReplacing ? "replaced" : "made")", error)
         }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    /// Gives the file `copy` that name, at once and for good.
-    private static func give(_ name: String, to copy: String, isReplacing: Bool) throws {
-        if isReplacing {
-            guard rename(copy, name) == 0 else { throw failed("\(name) cannot be replaced") }
-        } else {
-            // A link fails where a rename would replace what has come in the meantime.
-            guard link(copy, name) == 0 else { throw errno == EEXIST ? taken(name) : failed("\(name) cannot be made") }
-        }
-        try synchronize(URL(fileURLWithPath: name).deletingLastPathComponent().path)
-    }
-
-    /// Waits until a file, or the names in a directory, are on disk.
-    private static func synchronize(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failed("\(path) cannot be read") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failed("\(path) cannot be brought to disk") }
     }
 
     private static func taken(_ name: String) -> AuthError {
         AuthError(.misconfigured, "\(name) exists already and was left untouched; --force puts the other in its place")
     }
 
-    private static func failed(_ what: String) -> AuthError {
-        AuthError(.misconfigured, "\(what): \(String(cString: strerror(errno)))")
+    private static func failed(_ what: String, _ error: SystemError = SystemError()) -> AuthError {
+        AuthError(.misconfigured, "\(what): \(error.reason)")
     }
 }

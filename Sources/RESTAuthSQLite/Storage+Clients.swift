@@ -3,12 +3,13 @@ import GRDB
 public import RESTAuth
 
 extension SQLiteStorage {
-    public func insertClient(_ client: Client, secretDigest: [UInt8]) async throws {
+    public func insertClient(_ client: Client, secretDigest: [UInt8], recording event: AuthEvent) async throws {
         try await write { database in
             do {
                 try database.run(
                     "INSERT INTO clients (id, secret_digest, created_at) VALUES (?, ?, ?)",
                     [client.id, Data(secretDigest), client.createdAt.timeIntervalSince1970])
+                try database.append(event)
             } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
                 throw AuthError(.clientAlreadyExists, "there is a client \(client.id) already", field: "client_id")
             }
@@ -46,10 +47,10 @@ extension SQLiteStorage {
         }
     }
 
-    public func deleteClient(id: String) async throws -> Bool {
+    public func deleteClient(id: String, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run("DELETE FROM clients WHERE id = ?", [id])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 }

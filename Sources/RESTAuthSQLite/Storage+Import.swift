@@ -38,7 +38,8 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > ? ORDER BY id LIMIT ?
+                SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > ? ORDER BY id
+                    LIMIT ?
                 """, [id, limit]
             ) { row in
                 ExportedUser(
@@ -93,7 +94,8 @@ private struct UserInsertion {
     private func insertion() throws -> Statement {
         try database.cachedStatement(
             sql: """
-                INSERT INTO users (id, legacy_id, username, canonical_username, password_hash, created_at, password_changed_at, disabled_at)
+                INSERT INTO users (id, legacy_id, username, canonical_username, password_hash, created_at,
+                    password_changed_at, disabled_at)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)
                 """)
     }

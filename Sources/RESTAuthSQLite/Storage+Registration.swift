@@ -5,11 +5,11 @@ public import RESTAuth
 extension SQLiteStorage {
     public func insertUser(
         _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
-        from network: ClientNetwork?
+        from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User {
         let id = try await write { database in
             // What is thrown rolls all of it back.
-            let id = try database.insertUser(name, passwordHash: passwordHash, at: now)
+            let id = try database.insertUser(name, passwordHash: passwordHash, at: now, recording: event)
             if let network { try database.rememberOrigin(network, user: id, at: now) }
             if let invitation = permit.invitation {
                 try database.run(
@@ -43,7 +43,9 @@ extension SQLiteStorage {
         }
     }
 
-    public func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws {
+    public func insertInvitation(
+        _ invitation: Invitation, codeDigest: [UInt8], recording event: AuthEvent
+    ) async throws {
         try await write { database in
             try database.run(
                 "INSERT INTO invitations (id, code_digest, note, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
@@ -51,6 +53,7 @@ extension SQLiteStorage {
                     invitation.id, Data(codeDigest), invitation.note, invitation.createdAt.timeIntervalSince1970,
                     invitation.expiresAt.timeIntervalSince1970,
                 ])
+            try database.append(event)
         }
     }
 
@@ -62,29 +65,19 @@ extension SQLiteStorage {
         }
     }
 
-    public func deleteInvitation(id: Invitation.ID) async throws -> Bool {
+    public func deleteInvitation(id: Invitation.ID, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run("DELETE FROM invitations WHERE id = ?", [id])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 
     public func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at < ? LIMIT ?)",
-                [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "invitations", by: "id", where: "expires_at < ?1", date, limit: limit)
     }
 
     public func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                "DELETE FROM spent_challenges WHERE digest IN (SELECT digest FROM spent_challenges WHERE expires_at < ? LIMIT ?)",
-                [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "spent_challenges", by: "digest", where: "expires_at < ?1", date, limit: limit)
     }
 }
 

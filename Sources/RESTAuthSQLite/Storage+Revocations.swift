@@ -24,14 +24,7 @@ extension SQLiteStorage {
     }
 
     public func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM revocations
-                WHERE number IN (SELECT number FROM revocations WHERE expires_at < ? LIMIT ?)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "revocations", by: "number", where: "expires_at < ?1", date, limit: limit)
     }
 }
 

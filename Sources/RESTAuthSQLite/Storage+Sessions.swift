@@ -2,13 +2,65 @@ public import Foundation
 import GRDB
 public import RESTAuth
 
+extension SessionsRoom: SQLiteRoom {
+    static let changes = [
+        SchemaChange(
+            9, "sessions' facts",
+            """
+            -- What the user has proven, and when. Of the session of a Flask server's token, which says
+            -- 1970, nobody knows.
+            ALTER TABLE sessions ADD COLUMN authenticated_at REAL NOT NULL DEFAULT 0;
+            ALTER TABLE sessions ADD COLUMN amr TEXT NOT NULL DEFAULT '';
+            -- On whose behalf, and for how much; NULL for the user alone, and for everything.
+            ALTER TABLE sessions ADD COLUMN client_id TEXT;
+            ALTER TABLE sessions ADD COLUMN scope TEXT;
+            UPDATE sessions SET authenticated_at = created_at, amr = iif(created_at = 0, '', 'pwd');
+
+            DROP TRIGGER session_begins;
+            DROP TRIGGER session_ends;
+            CREATE TABLE users_9 (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                username TEXT NOT NULL CHECK (length(CAST(username AS BLOB)) BETWEEN 1 AND 256),
+                canonical_username TEXT NOT NULL UNIQUE,
+                -- NULL for a user without a password.
+                password_hash TEXT,
+                created_at REAL NOT NULL,
+                password_changed_at REAL NOT NULL,
+                disabled_at REAL,
+                password_version INTEGER NOT NULL DEFAULT 1,
+                -- Kept by the triggers below, so that a sign-in need not count.
+                session_count INTEGER NOT NULL DEFAULT 0 CHECK (session_count >= 0),
+                -- The id that the user had where the tokens come from that are still out.
+                legacy_id INTEGER
+            ) STRICT;
+            INSERT INTO users_9
+            SELECT id, username, canonical_username, nullif(password_hash, '!'), created_at,
+                password_changed_at, disabled_at, password_version, session_count, legacy_id
+            FROM users;
+            -- No id is given twice, also when the last users have been deleted.
+            DELETE FROM sqlite_sequence WHERE name = 'users_9';
+            INSERT INTO sqlite_sequence (name, seq)
+            SELECT 'users_9', seq FROM sqlite_sequence WHERE name = 'users';
+            DROP TABLE users;
+            ALTER TABLE users_9 RENAME TO users;
+            CREATE UNIQUE INDEX users_by_legacy_id ON users (legacy_id) WHERE legacy_id IS NOT NULL;
+            CREATE TRIGGER session_begins AFTER INSERT ON sessions BEGIN
+                UPDATE users SET session_count = session_count + 1 WHERE id = NEW.user_id;
+            END;
+            CREATE TRIGGER session_ends AFTER DELETE ON sessions BEGIN
+                UPDATE users SET session_count = session_count - 1 WHERE id = OLD.user_id;
+            END;
+            """)
+    ]
+}
+
 extension SQLiteStorage {
     public func insertSession(
-        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int, recording event: AuthEvent
     ) async throws -> [Revocation]? {
         try await write { database in
             let new = NewSession(session, refreshDigest: refreshDigest)
-            guard try database.insert(new, passwordVersion: passwordVersion) else { return nil }
+            guard try database.insert(new, passwordVersion: passwordVersion, recording: event) else { return nil }
             let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) {
                 $0["session_count"] as Int
             }
@@ -17,7 +69,7 @@ extension SQLiteStorage {
             // stays in any case.
             return try database.endSessions(
                 "user_id = ? AND id <> ? ORDER BY id LIMIT ?",
-                [session.userID, session.id.description, count - limit], at: session.lastUsedAt)
+                [session.userID, session.id.description, count - limit], at: session.lastUsedAt, recording: event)
         }
     }
 
@@ -29,9 +81,7 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                    tokens_expire_at
-                FROM sessions
+                SELECT \(Session.columns) FROM sessions
                 WHERE user_id = ? AND id < ? AND expires_at > ? ORDER BY id DESC LIMIT ?
                 """,
                 // Every id is less than a "g".
@@ -86,11 +136,15 @@ extension SQLiteStorage {
                         session.lastUsedAt.timeIntervalSince1970, session.tokensExpireAt.timeIntervalSince1970,
                         session.id.description,
                     ])
+                try database.append(rotation.event(.refreshTokenRepeated, of: stored.user.id))
                 return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
             case .endSession:
+                let event = rotation.event(.refreshTokenReused, of: stored.user.id)
                 let lines = try database.endSessions(
-                    "id = ?", [rotation.sessionID.description], at: rotation.now)
-                return lines.first.map { .reused(stored.user.id, $0) } ?? .refused
+                    "id = ?", [rotation.sessionID.description], at: rotation.now, recording: event)
+                guard let line = lines.first else { return .refused }
+                try database.append(event)
+                return .reused(stored.user.id, line)
             case .refuseExpired: return .expired
             case .refuseRepeat: return .exhausted(stored.user.id)
             case .refuse: return .refused
@@ -98,16 +152,20 @@ extension SQLiteStorage {
         }
     }
 
-    public func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation? {
+    public func endSession(
+        id: Session.ID, of user: User.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> Revocation? {
         try await write { database in
             try database.endSessions(
-                "id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now
+                "id = ? AND user_id = coalesce(?, user_id)", [id.description, user], at: now, recording: cause
             ).first
         }
     }
 
-    public func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation] {
-        try await write { try $0.endSessions(of: user, except: kept, at: now) }
+    public func endSessions(
+        of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation] {
+        try await write { try $0.endSessions(of: user, except: kept, at: now, recording: cause) }
     }
 
     public func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions {
@@ -127,12 +185,14 @@ extension SQLiteStorage {
         }
     }
 
-    public func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation] {
+    public func endSessions(
+        notMarked mark: [UInt8], limit: Int, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation] {
         try await write { database in
             try database.endSessions(
                 """
                 refresh_digest IS NOT NULL AND (\(Self.isUnmarked("refresh_digest", "previous_digest"))) LIMIT :limit
-                """, ["mark": Data(mark), "limit": limit], at: now)
+                """, ["mark": Data(mark), "limit": limit], at: now, recording: cause)
         }
     }
 
@@ -143,14 +203,8 @@ extension SQLiteStorage {
     }
 
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM sessions WHERE id IN (
-                    SELECT id FROM sessions WHERE expires_at < ?1 AND tokens_expire_at < ?1 LIMIT ?2)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(
+            from: "sessions", by: "id", where: "expires_at < ?1 AND tokens_expire_at < ?1", date, limit: limit)
     }
 }
 
@@ -159,14 +213,14 @@ extension Database {
     /// any.
     /// - Returns: whether it was stored.
     @discardableResult
-    func insert(_ new: NewSession, passwordVersion: Int?) throws -> Bool {
+    func insert(_ new: NewSession, passwordVersion: Int?, recording event: AuthEvent) throws -> Bool {
         let session = new.session
         try run(
             """
             INSERT INTO sessions (
                 id, user_id, created_at, last_used_at, expires_at, address, user_agent, refresh_digest,
-                tokens_expire_at)
-            SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM users
+                tokens_expire_at, authenticated_at, amr, client_id, scope)
+            SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?11, ?12, ?13, ?14 FROM users
             WHERE id = ?9 AND disabled_at IS NULL AND password_version = coalesce(?10, password_version)
                 AND NOT EXISTS (SELECT 1 FROM revocations WHERE session_id = ?1)
             ON CONFLICT (id) DO NOTHING
@@ -176,33 +230,39 @@ extension Database {
                 session.lastUsedAt.timeIntervalSince1970,
                 session.expiresAt.timeIntervalSince1970, session.origin.address, session.origin.userAgent,
                 new.refreshDigest.map { Data($0) }, session.tokensExpireAt.timeIntervalSince1970,
-                session.userID, passwordVersion,
+                session.userID, passwordVersion, session.authentication.at.timeIntervalSince1970,
+                session.authentication.methods.text, session.clientID, session.scopeText,
             ])
-        return changesCount == 1
+        guard changesCount == 1 else { return false }
+        try append(event)
+        return true
     }
 
     func session(id: Session.ID) throws -> StoredSession? {
         try row(
             """
-            SELECT sessions.id, user_id, sessions.created_at, last_used_at, expires_at, address, user_agent,
-                generation, refresh_digest, sibling_digests, previous_digest, successor_given_at, repeats, tokens_expire_at,
-                username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
-            FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
+            SELECT \(StoredSession.columns) FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
             """, [id.description], StoredSession.init) ?? nil
     }
 
-    func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) throws -> [Revocation] {
-        try endSessions("user_id = ? AND id IS NOT ?", [user, kept?.description], at: now)
+    func endSessions(
+        of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
+    ) throws -> [Revocation] {
+        try endSessions("user_id = ? AND id IS NOT ?", [user, kept?.description], at: now, recording: cause)
     }
 
-    /// Deletes the sessions of which `condition` is true and writes a line for each.
-    fileprivate func endSessions(_ condition: String, _ arguments: StatementArguments, at now: Date) throws
-        -> [Revocation]
-    {
-        try rows("SELECT id, tokens_expire_at FROM sessions WHERE \(condition)", arguments) { row in
-            try row.sessionID("id").map { ($0, Date(timeIntervalSince1970: row["tokens_expire_at"])) }
-        }.compactMap(\.self).map { id, tokensExpireAt in
+    /// Deletes the sessions of which `condition` is true, writes a line for each and records its
+    /// end.
+    fileprivate func endSessions(
+        _ condition: String, _ arguments: StatementArguments, at now: Date, recording cause: AuthEvent
+    ) throws -> [Revocation] {
+        try rows("SELECT id, user_id, tokens_expire_at FROM sessions WHERE \(condition)", arguments) { row in
+            try row.sessionID("id").map {
+                ($0, row["user_id"] as User.ID, Date(timeIntervalSince1970: row["tokens_expire_at"]))
+            }
+        }.compactMap(\.self).map { id, user, tokensExpireAt in
             try run("DELETE FROM sessions WHERE id = ?", [id.description])
+            try append(cause.ending(id, of: user))
             return try appendRevocation(of: .session(id), at: now, tokensUntil: tokensExpireAt)
         }
     }
@@ -211,10 +271,18 @@ extension Database {
 // MARK: - Rows
 
 extension Session {
+    fileprivate static let columns = """
+        sessions.id, user_id, sessions.created_at, authenticated_at, amr, client_id, scope, last_used_at, expires_at,
+        address, user_agent, refresh_digest, tokens_expire_at
+        """
+
     init?(_ row: Row) throws {
         guard let id = try row.sessionID("id") else { return nil }
         self.init(
             id: id, userID: row["user_id"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
+            authenticatedAt: Date(timeIntervalSince1970: row["authenticated_at"]),
+            methods: Authentication.Method.list(in: row["amr"]), clientID: row["client_id"],
+            scope: Session.scope(row["scope"]),
             lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]),
             expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
             origin: SessionOrigin(address: row["address"], userAgent: row["user_agent"]),
@@ -224,6 +292,11 @@ extension Session {
 }
 
 extension StoredSession {
+    fileprivate static let columns = """
+        \(Session.columns), generation, sibling_digests, previous_digest, successor_given_at, repeats,
+        username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
+        """
+
     init?(_ row: Row) throws {
         guard let session = try Session(row) else { return nil }
         self.init(

@@ -7,11 +7,12 @@ extension SQLiteStorage {
         try read { try $0.signingKeys() }
     }
 
-    public func insertSigningKey(_ key: StoredSigningKey) async throws -> Bool {
+    public func insertSigningKey(_ key: StoredSigningKey, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run(
                 """
-                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows) VALUES (?, ?, ?, ?, ?, ?)
+                INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from, follows)
+                    VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (follows) DO NOTHING
                 """,
                 [
@@ -19,15 +20,16 @@ extension SQLiteStorage {
                     key.signsFrom.timeIntervalSince1970,
                     key.follows,
                 ])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 
-    public func hastenSigningKey(id: String, to date: Date) async throws {
+    public func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws {
         try await write { database in
             try database.run(
-                "UPDATE signing_keys SET signs_from = min(signs_from, ?) WHERE id = ?",
+                "UPDATE signing_keys SET signs_from = ?1 WHERE id = ?2 AND signs_from > ?1",
                 [date.timeIntervalSince1970, id])
+            _ = try database.recordChange(event)
         }
     }
 
@@ -39,17 +41,20 @@ extension SQLiteStorage {
         }
     }
 
-    public func deleteSigningKey(id: String) async throws -> Bool {
+    public func deleteSigningKey(id: String, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run("DELETE FROM signing_keys WHERE id = ?", [id])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 
     public func deleteSigningKeys(replacedBefore date: Date) async throws {
         try await write { database in
             try database.run(
-                "DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys WHERE signs_from < ?)",
+                """
+                DELETE FROM signing_keys WHERE signs_from < (SELECT max(signs_from) FROM signing_keys
+                    WHERE signs_from < ?)
+                """,
                 [date.timeIntervalSince1970])
         }
     }
@@ -58,7 +63,10 @@ extension SQLiteStorage {
 extension Database {
     func signingKeys() throws -> [StoredSigningKey] {
         try rows(
-            "SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys ORDER BY signs_from, created_at"
+            """
+            SELECT id, algorithm, sealed, created_at, signs_from, follows FROM signing_keys
+                ORDER BY signs_from, created_at
+            """
         ) { row in
             StoredSigningKey(
                 id: row["id"], algorithm: row["algorithm"], sealed: Array(row["sealed"] as Data),

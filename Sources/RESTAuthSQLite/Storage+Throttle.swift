@@ -8,12 +8,21 @@ extension SQLiteStorage {
     }
 
     public func countFailure(
-        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
+        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, by caller: Caller,
+        at now: Date
     ) async throws -> ThrottleLimit.Outcome {
         try await write { database in
             let counter = try database.throttle(subject)
             let outcome = limit.counting(amount, of: subject, other: other, on: counter, at: now)
             if case .counted(let counter, _) = outcome { try database.store(counter) }
+            if !limit.events(of: outcome, amount: amount, user: nil).isEmpty {
+                let user = try database.row(
+                    "SELECT id FROM users WHERE canonical_username = ?", [subject.username]
+                ) { $0["id"] as User.ID }
+                for event in limit.events(of: outcome, amount: amount, user: user) {
+                    try database.append(event.by(caller, at: now))
+                }
+            }
             return outcome
         }
     }
@@ -28,28 +37,30 @@ extension SQLiteStorage {
         }
     }
 
-    public func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool {
+    public func deleteThrottle(_ subject: ThrottleSubject, recording event: AuthEvent?) async throws -> Bool {
         try await write { database in
             try database.run(
                 "DELETE FROM throttles WHERE kind = ? AND username = ? AND network = ? AND user_id = ?",
                 subject.key.arguments)
-            return database.changesCount == 1
+            guard database.changesCount == 1 else { return false }
+            if let event { try database.append(event) }
+            return true
         }
     }
 
-    public func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject] {
-        try await write { try $0.deleteThrottles(ofUser: canonicalUsername, id: user) }
+    public func deleteThrottles(
+        canonicalUsername: String, user: User.ID?, recording event: AuthEvent
+    ) async throws -> [ThrottleSubject] {
+        try await write { database in
+            let deleted = try database.deleteThrottles(ofUser: canonicalUsername, id: user)
+            if !deleted.isEmpty { try database.append(event) }
+            return deleted
+        }
     }
 
     public func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM throttles WHERE (kind, username, network, user_id) IN (
-                    SELECT kind, username, network, user_id FROM throttles WHERE forgotten_at < ? LIMIT ?)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(
+            from: "throttles", by: "kind, username, network, user_id", where: "forgotten_at < ?1", date, limit: limit)
     }
 
     public func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date? {
@@ -69,20 +80,14 @@ extension SQLiteStorage {
             try database.run(
                 """
                 DELETE FROM known_origins WHERE user_id = ? AND network IN (
-                    SELECT network FROM known_origins WHERE user_id = ? ORDER BY seen_at DESC, network LIMIT -1 OFFSET ?)
+                    SELECT network FROM known_origins WHERE user_id = ? ORDER BY seen_at DESC, network LIMIT -1
+                        OFFSET ?)
                 """, [user, user, limit])
         }
     }
 
     public func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int {
-        try await write { database in
-            try database.run(
-                """
-                DELETE FROM known_origins
-                WHERE (user_id, network) IN (SELECT user_id, network FROM known_origins WHERE seen_at < ? LIMIT ?)
-                """, [date.timeIntervalSince1970, limit])
-            return database.changesCount
-        }
+        try await delete(from: "known_origins", by: "user_id, network", where: "seen_at < ?1", date, limit: limit)
     }
 }
 

@@ -11,7 +11,7 @@ extension SQLiteStorage: TransferableStorage {
         try await write { database in
             let marked = try database.row("SELECT source FROM unfinished_transfer", []) { $0["source"] as String }
             if let marked { return marked == source ? .admitted : .filledFrom(marked) }
-            for table in TransferTable.all {
+            for table in Rooms.tables {
                 let isEmpty = try database.row("SELECT 1 FROM \(table.name) LIMIT 1", []) { _ in true } == nil
                 guard isEmpty else { return .notEmpty }
             }
@@ -20,11 +20,11 @@ extension SQLiteStorage: TransferableStorage {
         }
     }
 
-    package func count(of table: TransferTable) async throws -> Int {
+    package func count(of table: StoredTable) async throws -> Int {
         try read { try $0.row("SELECT count(*) AS count FROM \(table.name)", []) { $0["count"] as Int } ?? 0 }
     }
 
-    package func rows(of table: TransferTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow] {
+    package func rows(of table: StoredTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow] {
         let condition = key == nil ? "" : "WHERE (\(table.key.list)) > (\(table.key.placeholders))"
         let arguments = StatementArguments((key ?? []).map(\.databaseValue) + [limit.databaseValue])
         return try read { database in
@@ -35,7 +35,7 @@ extension SQLiteStorage: TransferableStorage {
         }
     }
 
-    package func lastKey(of table: TransferTable) async throws -> TransferRow? {
+    package func lastKey(of table: StoredTable) async throws -> TransferRow? {
         let order = table.key.map { "\($0.name) DESC" }.joined(separator: ", ")
         return try read { database in
             try database.row("SELECT \(table.key.list) FROM \(table.name) ORDER BY \(order) LIMIT 1", []) {
@@ -44,7 +44,7 @@ extension SQLiteStorage: TransferableStorage {
         }
     }
 
-    package func insert(_ rows: [TransferRow], into table: TransferTable) async throws -> Bool {
+    package func insert(_ rows: [TransferRow], into table: StoredTable) async throws -> Bool {
         let columns = table.columns[...]
         let sql = "INSERT INTO \(table.name) (\(columns.list)) VALUES (\(columns.placeholders))"
         do {
@@ -67,23 +67,27 @@ extension SQLiteStorage: TransferableStorage {
             func last(_ table: String) throws -> Int64 {
                 try database.row("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]) { $0["seq"] as Int64 } ?? 0
             }
-            return try TransferCounters(lastUserID: last("users"), lastRevocationNumber: last("revocations"))
+            let lastEvent = try database.row("SELECT max(id) AS last FROM audit_events", []) { $0["last"] as Int64? }
+            return try TransferCounters(
+                lastUserID: last("users"), lastRevocationNumber: last("revocations"),
+                lastEventID: (lastEvent ?? nil) ?? 0)
         }
     }
 
-    package func finishTransfer(with counters: TransferCounters) async throws {
+    package func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws {
         try await write { database in
             for (table, last) in [("users", counters.lastUserID), ("revocations", counters.lastRevocationNumber)] {
                 try database.raiseSequence(of: table, to: last)
             }
             try database.run("DELETE FROM unfinished_transfer")
+            if database.changesCount > 0 { try database.append(event) }
         }
     }
 
     package func deleteAllRows() async throws {
         try await write { database in
             guard try database.isBeingFilled() else { return }
-            for table in TransferTable.all.reversed() { try database.run("DELETE FROM \(table.name)") }
+            for table in Rooms.tables.reversed() { try database.run("DELETE FROM \(table.name)") }
         }
     }
 
@@ -128,13 +132,13 @@ private struct RowsContradict: Error {}
 
 // MARK: - Values
 
-extension ArraySlice<TransferTable.Column> {
+extension ArraySlice<StoredTable.Column> {
     fileprivate var list: String { map(\.name).joined(separator: ", ") }
     fileprivate var placeholders: String { map { _ in "?" }.joined(separator: ", ") }
 }
 
 extension TransferRow {
-    fileprivate init(_ row: Row, _ columns: ArraySlice<TransferTable.Column>) throws {
+    fileprivate init(_ row: Row, _ columns: ArraySlice<StoredTable.Column>) throws {
         self = try columns.enumerated().map { index, column in
             let value: DatabaseValue = row[index]
             return try TransferValue(value, column)
@@ -143,7 +147,7 @@ extension TransferRow {
 }
 
 extension TransferValue {
-    fileprivate init(_ value: DatabaseValue, _ column: TransferTable.Column) throws {
+    fileprivate init(_ value: DatabaseValue, _ column: StoredTable.Column) throws {
         let read: TransferValue? =
             switch (column.kind, value.storage) {
             case (_, .null): column.isNullable ? .null : nil

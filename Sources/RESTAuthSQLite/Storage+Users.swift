@@ -3,8 +3,10 @@ import GRDB
 public import RESTAuth
 
 extension SQLiteStorage {
-    public func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
-        let id = try await write { try $0.insertUser(name, passwordHash: passwordHash, at: now) }
+    public func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+    ) async throws -> User {
+        let id = try await write { try $0.insertUser(name, passwordHash: passwordHash, at: now, recording: event) }
         return User(id: id, username: name.text, createdAt: now, disabledAt: nil)
     }
 
@@ -40,28 +42,34 @@ extension SQLiteStorage {
     }
 
     public func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
+        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
+        recording event: AuthEvent
     ) async throws -> [Revocation]? {
         try await write { database in
             try database.run(
                 """
-                UPDATE users SET password_hash = ?, password_changed_at = ?, password_version = password_version + 1
-                WHERE id = ? AND password_hash = coalesce(?, password_hash) AND (disabled_at IS NULL OR NOT ?)
+                UPDATE users SET password_hash = ?1, password_changed_at = ?2, password_version = password_version + 1
+                WHERE id = ?3 AND (?4 IS NULL OR password_hash = ?4) AND (disabled_at IS NULL OR NOT ?5)
                 """, [hash, now.timeIntervalSince1970, id, present, beginning != nil])
             guard database.changesCount == 1 else { return nil }
             try database.run("DELETE FROM known_origins WHERE user_id = ?", [id])
             try database.deleteThrottles(ofUser: id)
-            let ended = try database.endSessions(of: id, except: nil, at: now)
-            if let beginning { try database.insert(beginning, passwordVersion: nil) }
+            try database.append(event)
+            let ended = try database.endSessions(of: id, except: nil, at: now, recording: event)
+            if let beginning {
+                try database.insert(beginning, passwordVersion: nil, recording: event.starting(beginning.session))
+            }
             return ended
         }
     }
 
-    public func upgradePasswordHash(_ hash: String, user id: User.ID, replacing present: String) async throws -> Bool {
+    public func upgradePasswordHash(
+        _ hash: String, user id: User.ID, replacing present: String, recording event: AuthEvent
+    ) async throws -> Bool {
         try await write { database in
             try database.run(
                 "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", [hash, id, present])
-            return database.changesCount == 1
+            return try database.recordChange(event)
         }
     }
 
@@ -69,12 +77,13 @@ extension SQLiteStorage {
         try read { try $0.passwordHashes(sampling: count) }
     }
 
-    public func grantRole(_ role: String, user id: User.ID, at now: Date) async throws -> (
-        exists: Bool, lifted: Revocation?
-    ) {
+    public func grantRole(
+        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (exists: Bool, isNew: Bool, lifted: Revocation?) {
         try await write { database in
-            guard try database.hasUser(id) else { return (false, nil) }
+            guard try database.hasUser(id) else { return (false, false, nil) }
             try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?) ON CONFLICT DO NOTHING", [id, role])
+            let isNew = try database.recordChange(event)
             let length = try database.row("SELECT sum(length(role)) AS length FROM user_roles WHERE user_id = ?", [id])
             {
                 $0["length"] as Int
@@ -84,34 +93,38 @@ extension SQLiteStorage {
                 "SELECT is_refused FROM revocations WHERE user_id = ? AND role = ? ORDER BY number DESC LIMIT 1",
                 [id, role]
             ) { $0["is_refused"] as Bool }
-            guard isRefused == true else { return (true, nil) }
+            guard isRefused == true else { return (true, isNew, nil) }
             return (
-                true,
+                true, isNew,
                 try database.appendRevocation(
                     of: .role(role, of: id), isRefused: false, at: now, tokensUntil: nil)
             )
         }
     }
 
-    public func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
+    public func revokeRole(
+        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> Revocation? {
         try await write { database in
             guard try database.hasUser(id) else { return nil }
             try database.run("DELETE FROM user_roles WHERE user_id = ? AND role = ?", [id, role])
+            try database.append(event)
             return try database.appendRevocation(of: .role(role, of: id), at: now, tokensUntil: nil)
         }
     }
 
-    public func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
+    public func disableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await revoke(
-            id, isRefused: true, at: now,
+            id, isRefused: true, at: now, recording: event,
             "UPDATE users SET disabled_at = coalesce(disabled_at, ?) WHERE id = ?", [now.timeIntervalSince1970, id])
     }
 
-    public func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revoke(id, isRefused: false, at: now, "UPDATE users SET disabled_at = NULL WHERE id = ?", [id])
+    public func enableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
+        try await revoke(
+            id, isRefused: false, at: now, recording: event, "UPDATE users SET disabled_at = NULL WHERE id = ?", [id])
     }
 
-    public func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
+    public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await write { database in
             try database.deleteThrottles(ofUser: id)
             // Nobody can be giving one more: a session is needed for that, and they go too.
@@ -119,15 +132,16 @@ extension SQLiteStorage {
                 "SELECT max(tokens_expire_at) AS latest FROM sessions WHERE user_id = ?", [id]
             ) { ($0["latest"] as Double?).map(Date.init(timeIntervalSince1970:)) }
             try database.run("DELETE FROM users WHERE id = ?", [id])
-            guard database.changesCount == 1 else { return nil }
+            guard try database.recordChange(event) else { return nil }
             return try database.appendRevocation(of: .user(id), at: now, tokensUntil: (latest ?? nil) ?? now)
         }
     }
 
     private func revoke(
-        _ id: User.ID, isRefused: Bool, at now: Date, _ sql: String, _ arguments: StatementArguments
+        _ id: User.ID, isRefused: Bool, at now: Date, recording event: AuthEvent, _ sql: String,
+        _ arguments: StatementArguments
     ) async throws -> Revocation? {
-        try await write { try $0.revoke(id, isRefused: isRefused, at: now, sql, arguments) }
+        try await write { try $0.revoke(id, isRefused: isRefused, at: now, recording: event, sql, arguments) }
     }
 }
 
@@ -139,15 +153,17 @@ extension Database {
         for index in 0..<count {
             let start = last * Int64(index) / Int64(count)
             let row = try row("SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]) {
-                ($0["id"] as User.ID, $0["password_hash"] as String)
+                ($0["id"] as User.ID, $0["password_hash"] as String?)
             }
-            if let (id, hash) = row { hashes[id] = hash }
+            if let (id, hash) = row, let hash { hashes[id] = hash }
         }
         return Array(hashes.values)
     }
 
     /// - Throws: `user_already_exists`.
-    func insertUser(_ name: Username, passwordHash: String, at now: Date) throws -> User.ID {
+    func insertUser(
+        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+    ) throws -> User.ID {
         do {
             try run(
                 """
@@ -156,6 +172,7 @@ extension Database {
                 """,
                 [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970])
             let id = lastInsertedRowID
+            try append(event.of(id))
             try deleteThrottles(ofUser: name.canonical, id: id)
             return id
         } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
@@ -164,13 +181,14 @@ extension Database {
         }
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log in the same
-    /// transaction.
+    /// Runs `sql` and, when it changed the user's row, writes the line of the log and the event in
+    /// the same transaction.
     fileprivate func revoke(
-        _ id: User.ID, isRefused: Bool, at now: Date, _ sql: String, _ arguments: StatementArguments
+        _ id: User.ID, isRefused: Bool, at now: Date, recording event: AuthEvent, _ sql: String,
+        _ arguments: StatementArguments
     ) throws -> Revocation? {
         try run(sql, arguments)
-        guard changesCount == 1 else { return nil }
+        guard try recordChange(event) else { return nil }
         return try appendRevocation(of: .user(id), isRefused: isRefused, at: now, tokensUntil: nil)
     }
 

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -40,25 +41,38 @@ struct Server {
         InheritedSockets.forget()
         let sockets = try inherited.map { ListeningSockets($0) } ?? ListeningSockets(settings)
         defer { sockets.close() }
+        let metricsSockets = try ListeningSockets(metricsOf: settings)
+        defer { metricsSockets?.close() }
         try settings.refuseCookieInTheClear(at: sockets.addresses)
         raiseFileLimit(logger)
+        // Before anything is made that measures.
+        let registry = metricsSockets.map { _ in MetricRegistry() }
+        if let registry { MetricsSystem.bootstrap(registry) }
         let auth = try await settings.openAuthWhenThere(logger, manager)
         warn(logger, sockets)
         for missing in try await auth.missingPeppers() { logger.warning("\(missing.text)") }
         let isNameTaken = (try? await auth.users.find(named: Banner.username)) != nil
 
+        let routes = ServerRoutes(auth, configuration: settings.routes)
+        let immediate = ImmediateRoutes(routes.all)
+        let router = router(routes)
+        // Files of the database, and of what is read or written for a moment; of the metrics' port.
+        let reservedFiles = settings.postgres.connections + 16 + (registry == nil ? 0 : MetricsService.files)
+        let connections = ConnectionCount(limit: settings.maxConnections, reserve: reservedFiles)
         let completion = Completion(
             log: RequestLog(sink: sink),
             proxies: ForwardedFields(trusted: settings.trustedProxies, family: settings.forwardedFields),
-            isSecure: certificate != nil)
+            isSecure: certificate != nil,
+            metrics: registry.map { requestMetrics($0, router, immediate, connections) })
         let service = HTTPService(
-            makeChannel: channelMaker(certificate, immediate: ImmediateRoutes(auth: auth), completion),
-            sockets: sockets, maxConnections: settings.maxConnections,
-            // Those of the database, and of what is read or written for a moment.
-            reservedFiles: settings.databaseConnections + 16,
-            router: router(auth).buildResponder(), completion: completion, logger: logger,
+            makeChannel: channelMaker(certificate, immediate: immediate, completion),
+            sockets: sockets, connections: connections, router: router.buildResponder(), completion: completion,
+            logger: logger,
             onServerRunning: {
-                Banner(settings: settings, addresses: sockets.addresses, isNameTaken: isNameTaken).show()
+                Banner(
+                    settings: settings, addresses: sockets.addresses,
+                    metricsAddresses: metricsSockets?.addresses ?? [], isNameTaken: isNameTaken
+                ).show()
                 manager.ready("serving")
             })
         let reload = await Reload(
@@ -67,8 +81,10 @@ struct Server {
             sink: sink, manager: manager, logger: logger)
         let supervised = Supervised(manager: manager, loops: HTTPService.loops)
         let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)
+        let metrics = registry.flatMap { registry in metricsSockets.map { metricsService(registry, $0) } }
         var group = ServiceGroupConfiguration(
-            services: auth.services + [reload, service, limit, supervised],
+            // What is first is stopped last: a server that stops can be watched.
+            services: [metrics].compactMap(\.self) + auth.services + [reload, service, limit, supervised],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
         do {
@@ -77,19 +93,18 @@ struct Server {
             auth.abandon()
             throw error
         }
+        auth.close()
         logger.info("stopped")
     }
 
-    private func router(_ auth: Auth) -> Router<ServerContext> {
+    private func router(_ routes: ServerRoutes) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
         if !settings.corsOrigins.isEmpty {
             router.add(
-                middleware: CrossOrigin(origins: settings.corsOrigins, allowsCookies: settings.refreshTokenInCookie))
+                middleware: CrossOrigin(
+                    origins: settings.corsOrigins, allowsCookies: settings.routes.refreshTokenInCookie))
         }
-        auth.addRoutes(to: router, configuration: settings.routesConfiguration)
-        auth.addHealthRoutes(to: router)
-        RootRoute(publicURL: settings.publicURL).add(to: router)
-        DescriptionRoutes().add(to: router)
+        for table in routes.tables { table.add(to: router) }
         // Last: a middleware stands around what is added after it, and after the routes there is
         // only what no route answers.
         router.add(middleware: ProblemResponses())
@@ -101,10 +116,8 @@ struct Server {
     private func channelMaker(
         _ certificate: CertificateInUse?, immediate: ImmediateRoutes, _ completion: Completion
     ) -> HTTPService.ChannelMaker {
-        let limits = ConnectionLifetime.Limits(
-            idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
-            shutdown: .seconds(Int64(settings.shutdownTimeout)))
-        let (headLimits, bodyLimit) = (settings.headLimits, settings.bodyLimit)
+        let limits = connectionLimits
+        let (headLimits, bodyLimit) = (settings.headLimits, settings.routes.bodyLimit)
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
                 ConnectionGuard(requestTimeout: limits.request, headLimits: headLimits, bodyLimit: bodyLimit),
@@ -130,6 +143,12 @@ struct Server {
         }
     }
 
+    var connectionLimits: ConnectionLifetime.Limits {
+        ConnectionLifetime.Limits(
+            idle: .seconds(Int64(settings.idleTimeout)), request: .seconds(Int64(settings.requestTimeout)),
+            shutdown: .seconds(Int64(settings.shutdownTimeout)))
+    }
+
     /// Until there are services to be stopped: the first process of a container is sent no signal
     /// that it has said nothing about, and SIGHUP would end any other.
     private func endOnSignals() {
@@ -146,9 +165,9 @@ struct Server {
         if limit.rlim_cur < rlim_t(settings.maxConnections) {
             logger.warning(
                 """
-                the process may have \(limit.rlim_cur) files open, fewer than max_connections \(settings.maxConnections): \
-                raise that, with LimitNOFILE= in a unit of systemd or --ulimit nofile= of a container, or lower \
-                max_connections
+                the process may have \(limit.rlim_cur) files open, fewer than max_connections \
+                \(settings.maxConnections): raise that, with LimitNOFILE= in a unit of systemd or --ulimit nofile= of \
+                a container, or lower max_connections
                 """)
         }
     }
@@ -165,7 +184,7 @@ struct Server {
     // MARK: Warnings
 
     private func warn(_ logger: Logger, _ sockets: ListeningSockets) {
-        logger.notice("password policy \(settings.passwordPolicy.rawValue)")
+        logger.notice("password policy \(settings.auth.passwordPolicy.rawValue)")
         for remark in settings.remarks { logger.notice("\(remark)") }
         for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) { logger.warning("\(warning)") }
         if let restriction = settings.registrationRestriction { logger.notice("registration \(restriction)") }

@@ -24,6 +24,15 @@ public enum Samples {
     public static let passwordHash =
         "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
 
+    /// Of a request of nobody known; where it matters to no user.
+    public static func event(
+        _ name: AuthEvent.Name, user: User.ID? = nil, session: Session.ID? = nil, _ details: [String: String] = [:],
+        by caller: Caller = Caller(address: "192.0.2.1", userAgent: "curl/8", requestID: "0123456789abcdef"),
+        at date: Date = Date(timeIntervalSince1970: 1_800_000_000)
+    ) -> AuthEvent {
+        AuthEvent(name, user: user, session: session, details).by(caller, at: date)
+    }
+
     public static func signingKey(_ id: String = "key", at date: Date, follows: String = "") -> StoredSigningKey {
         StoredSigningKey(
             id: id, algorithm: "ES256", sealed: Array(id.utf8), createdAt: date, signsFrom: date, follows: follows)
@@ -37,7 +46,8 @@ public enum Samples {
         let id = "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
         guard let id = Session.ID(id) else { preconditionFailure("\(number) has too many digits") }
         return Session(
-            id: id, userID: user, createdAt: date, lastUsedAt: date, expiresAt: date.addingTimeInterval(7 * 86400),
+            id: id, userID: user, createdAt: date, methods: [.password], lastUsedAt: date,
+            expiresAt: date.addingTimeInterval(7 * 86400),
             origin: SessionOrigin(address: "192.0.2.1", userAgent: "curl/8"), isRenewable: isRenewable)
     }
 }

@@ -1,6 +1,15 @@
 import RESTAuth
 import Testing
 
+extension ClientsRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.clients]
+}
+
+extension StorageContract.Chapter {
+    /// Other services that ask about tokens.
+    public static let clients = Self("clients", StorageContract.clients)
+}
+
 extension StorageContract {
     static let clients = [
         Promise("a client comes back with its digest, until it is deleted") { storage async throws in

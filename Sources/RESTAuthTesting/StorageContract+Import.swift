@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension ImportRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.imports]
+}
+
+extension StorageContract.Chapter {
+    /// Users of other systems, with ids of their own.
+    public static let imports = Self("imports", StorageContract.importing)
+}
+
 extension StorageContract {
     static let importing = [
         Promise("imported users are found as they were given, and sign in by their hash") { storage async throws in

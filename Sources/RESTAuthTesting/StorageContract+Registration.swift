@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension RegistrationRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.registration]
+}
+
+extension StorageContract.Chapter {
+    /// Invitations, challenges, and who comes by them.
+    public static let registration = Self("registration", StorageContract.registration)
+}
+
 extension StorageContract {
     /// Good for an hour.
     private static func invitation(_ id: String = "first", at now: Date) -> Invitation {

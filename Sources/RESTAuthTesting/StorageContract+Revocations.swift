@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension RevocationsRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.revocations]
+}
+
+extension StorageContract.Chapter {
+    /// The log of who and what is refused.
+    public static let revocations = Self("revocations", StorageContract.revocations)
+}
+
 extension StorageContract {
     /// The log, read on from the last number over and over, up to the line about `subject`.
     private static func log(of storage: any Storage, until subject: Revocation.Subject) async throws -> [Revocation] {
@@ -72,7 +81,7 @@ extension StorageContract {
             func session(_ number: Int, tokensFor seconds: TimeInterval) async throws -> Session {
                 let sample = Samples.session(number, of: user, at: clock.now, isRenewable: number > 2)
                 let session = Session(
-                    id: sample.id, userID: user, createdAt: clock.now, lastUsedAt: clock.now,
+                    id: sample.id, userID: user, createdAt: clock.now, methods: [.password], lastUsedAt: clock.now,
                     expiresAt: sample.expiresAt, origin: sample.origin, isRenewable: sample.isRenewable,
                     tokensExpireAt: clock.now.addingTimeInterval(seconds))
                 _ = try await storage.insertSession(
@@ -130,7 +139,8 @@ extension StorageContract {
                     let sample = Samples.session(number, of: user, at: now)
                     _ = try await storage.insertSession(
                         Session(
-                            id: sample.id, userID: user, createdAt: now, lastUsedAt: now, expiresAt: sample.expiresAt,
+                            id: sample.id, userID: user, createdAt: now, methods: [.password], lastUsedAt: now,
+                            expiresAt: sample.expiresAt,
                             origin: sample.origin, isRenewable: true, tokensExpireAt: now.addingTimeInterval(seconds)),
                         passwordVersion: nil, refreshDigest: [1], limit: 10)
                 }

@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension SessionsRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.sessions]
+}
+
+extension StorageContract.Chapter {
+    /// Sessions, and the trade of their refresh tokens.
+    public static let sessions = Self("sessions", StorageContract.sessions)
+}
+
 extension StorageContract {
     /// A storage with one user and the sessions that a test wants.
     private static func user(_ storage: any Storage, name: String = "a", at now: Date) async throws -> User.ID {
@@ -85,7 +94,7 @@ extension StorageContract {
             let now = TestClock().now
             let sample = Samples.session(of: try await user(storage, at: now), at: now)
             let session = Session(
-                id: sample.id, userID: sample.userID, createdAt: now, lastUsedAt: now,
+                id: sample.id, userID: sample.userID, createdAt: now, methods: [.password], lastUsedAt: now,
                 expiresAt: now.addingTimeInterval(60), origin: sample.origin, isRenewable: false,
                 tokensExpireAt: now.addingTimeInterval(3600))
             _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: 10)

@@ -2,6 +2,15 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension SigningKeysRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.signingKeys]
+}
+
+extension StorageContract.Chapter {
+    /// Keys, each of which follows one other.
+    public static let signingKeys = Self("signing keys", StorageContract.signingKeys)
+}
+
 extension StorageContract {
     static let signingKeys = [
         Promise("there is no signing key at first") { storage async throws in

@@ -3,6 +3,19 @@ import RESTAuth
 import Synchronization
 import Testing
 
+extension ThrottleRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.throttle, .knownOrigins, .owners]
+}
+
+extension StorageContract.Chapter {
+    /// Counted failures.
+    public static let throttle = Self("throttle", StorageContract.throttle)
+    /// From where users have come.
+    public static let knownOrigins = Self("known origins", StorageContract.knownOrigins)
+    /// Whose counted failures end when what they were counted for does.
+    public static let owners = Self("owners", StorageContract.owners)
+}
+
 extension StorageContract {
     private static let limit = ThrottleLimit(
         allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)

@@ -2,6 +2,17 @@ import Foundation
 import RESTAuth
 import Testing
 
+extension UsersRoom: PromisedRoom {
+    static let chapters: [StorageContract.Chapter] = [.users, .passwordUpgrades]
+}
+
+extension StorageContract.Chapter {
+    /// Who there is, by name and number.
+    public static let users = Self("users", StorageContract.users)
+    /// Hashes that give way to newer ones of the same password.
+    public static let passwordUpgrades = Self("password upgrades", StorageContract.upgrades)
+}
+
 extension StorageContract {
     static let users = [
         Promise("a name may have as many octets as a mail address") { storage async throws in

@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import RESTAuth
 
-/// What a verifier asks a server for.
+/// The requests of a verifier to a server.
 final class RemoteServer: Sendable {
     struct Page: Sendable {
         let lines: [Revocation]
@@ -12,12 +12,13 @@ final class RemoteServer: Sendable {
         let isMore: Bool
     }
 
-    /// Without a slash at the end.
+    /// The URL, without a slash at the end.
     let url: String
-    /// The `Authorization` field of a client; `nil` for nobody.
+    /// The `Authorization` field of a client; `nil` for none.
     private let authorization: String?
 
-    /// A page of a thousand lines has about 120 kB, a set of keys less than one for each key.
+    /// The largest body in bytes. A page of a thousand revocations has about 120 kB, a key less
+    /// than one.
     private static let bodyLimit = 1 << 20
     private static let patience: TimeAmount = .seconds(2)
 
@@ -39,7 +40,7 @@ final class RemoteServer: Sendable {
         host == "localhost" || host == "::1" || host == "[::1]" || host.wholeMatch(of: /127(\.[0-9]{1,3}){3}/) != nil
     }
 
-    /// The published keys that are of a kind that is known here.
+    /// The published keys of the kinds that are supported here.
     func keys() async throws -> [VerificationKey] {
         guard case .array(let published)? = try await get("/.well-known/jwks.json")["keys"] else {
             throw Self.unexpected
@@ -69,7 +70,7 @@ final class RemoteServer: Sendable {
         } catch {
             throw AuthError(.storageUnavailable, "the auth server does not answer", retryAfter: 1)
         }
-        // Not from where it was sent on to: that may be another machine, and in the clear.
+        // An answer after a redirect is not used: it may be from another machine, without TLS.
         guard response.status.code == 200, response.history.count <= 1, let json = JSON(text: body.readableBytesView)
         else {
             throw Self.unexpected

@@ -20,19 +20,19 @@ public final class Verifier: CredentialVerifier, Service {
     private let progress = Mutex(Progress())
 
     private struct Progress {
-        /// The number of the last line that was applied.
+        /// The sequence number of the last revocation that was applied.
         var last: Int64 = 0
         var keysFetchedAt: ContinuousClock.Instant?
         var keysFailedAt: ContinuousClock.Instant?
-        /// The fetch that is under way, for all who wait for it.
+        /// The fetch in progress, shared by all who wait for it.
         var keyFetch: Task<Void, any Error>?
     }
 
-    /// Who failed to get the keys is not the last to try, but once in that time is enough.
+    /// The shortest time between two attempts to fetch the keys after a failure.
     private static let retryInterval: Duration = .seconds(1)
 
-    /// How often an unknown `kid` may make it ask for the keys: whoever sends invented ones must
-    /// not make it ask for each.
+    /// The shortest time between two fetches for an unknown `kid`, so that invented ones do not
+    /// cause a fetch each.
     private static let keyPatience: Duration = .seconds(2)
 
     /// - Parameters:
@@ -66,34 +66,38 @@ public final class Verifier: CredentialVerifier, Service {
 
     // MARK: Verifying
 
-    /// Who `token` stands for: as `AccessTokens.verify` on the server, but for what happened since
-    /// the list was read.
+    /// Verifies a token as `AccessTokens.verify` on the server does, with the revocations that were
+    /// fetched last.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list or the keys are too old.
-    public func verify(_ token: [UInt8]) async throws -> Identity {
-        if let identity = tokens.remembered(token) { return identity }
+    public func verify(_ token: [UInt8]) async throws -> UserIdentity {
+        guard let token = PresentedToken(token) else { throw AuthError.invalidToken }
+        if let known = tokens.remembered(token) { return known.identity }
+        guard let parts = token.parts else { throw AuthError.invalidToken }
         // Perhaps a key that is newer than ours.
-        if let id = TokenVerifier.keyID(of: token), !tokens.keys.contains(id) {
+        if let id = parts.keyID, !tokens.keys.contains(id) {
             try await updateKeys(ifOlderThan: Self.keyPatience)
         }
-        return try await tokens.verify(token) { _, identity in
+        return try await tokens.verify(token, parts) { _, identity in
             guard tokens.revocations.standing(of: identity) == .admitted, tokens.keys.isConfirmed() else {
                 throw AuthError(
                     .storageUnavailable, "it is not known at the moment which tokens were revoked", retryAfter: 1)
             }
-        }
+        }.identity
     }
 
-    /// Who is behind these credentials. A password is for the server alone.
+    /// Verifies credentials. A password is refused: only the server can check one.
     /// - Throws: what ``verify(_:)`` throws; `credentials_required` for a password.
-    public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
+    public func identify(
+        _ credentials: Credentials, by caller: @autoclosure () -> Caller = .application
+    ) async throws -> Identity {
         guard case .token(let token) = credentials else { throw AuthError.credentialsRequired }
-        return try await verify(token)
+        return .user(try await verify(token))
     }
 
     // MARK: Updating
 
-    /// One fetch at a time, whoever asks. While the keys cannot be had, nobody knows what a token
-    /// with another `kid` is worth.
+    /// Fetches the keys, once for all callers at a time. While that fails, a token with an unknown
+    /// `kid` can be neither accepted nor refused.
     private func updateKeys(ifOlderThan age: Duration) async throws {
         let start = ContinuousClock.now
         let fetch = try progress.withLock { progress throws(AuthError) -> Task<Void, any Error>? in
@@ -127,7 +131,7 @@ public final class Verifier: CredentialVerifier, Service {
             let since = progress.withLock { $0.last }
             let page = try await server.revocations(after: since)
             tokens.revocations.apply(page.lines)
-            // A list that ends before what was read of it is another: the server's database was
+            // A log that ends before the last known entry is another one: the server's database was
             // restored from a backup.
             let isAnother = page.last < since
             if isAnother { tokens.revocations.startOver() }

@@ -13,24 +13,25 @@ public struct VerifierConfiguration: Sendable {
     /// clients only.
     public var client: (id: String, secret: String)?
 
-    /// How often the list of revocations is asked for: for its new lines only, so mostly for none.
+    /// The interval between two requests for new revocations.
     public var revocationInterval: Duration = .seconds(1)
 
-    /// How old the list may be. Beyond, every token is answered `storage_unavailable`: nobody knows
-    /// whether it was revoked.
+    /// The greatest age of the list. Beyond it, every token is answered with `storage_unavailable`,
+    /// because it may have been revoked.
     ///
     /// So this is the longest that a session which was ended can go on here, also when the server
     /// or the network between fails.
     public var bound: Duration = .seconds(5)
 
-    /// How often the keys are asked for. The server publishes a key an hour before it signs.
+    /// The interval between two requests for the keys. The server publishes a key an hour before it
+    /// signs with it.
     public var keyInterval: Duration = .seconds(300)
 
-    /// How many verified tokens are remembered. One takes about 300 bytes.
+    /// The number of verified tokens that are remembered. One takes about 300 bytes.
     public var verifiedTokenCapacity = 100_000
 
-    /// Whether the server may be asked in the clear on another machine. Whoever can change what
-    /// comes back can sign in as anyone.
+    /// Whether a server on another machine may be asked without TLS. An attacker who can change its
+    /// answers can sign in as any user.
     public var allowsPlaintext = false
 
     public init() {}

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// The ancestor's contract, row by row, through the real binary.
+/// The original Flask server's contract, row by row, through the real binary.
 @Suite(.server()) struct ContractTests {
     let server: RunningServer
 

@@ -1,4 +1,9 @@
 import Foundation
+import HTTPTypes
+import RESTAuth
+import RESTAuthHummingbird
+import RESTAuthSQLite
+import RESTAuthServer
 import Support
 import Testing
 import Yams
@@ -38,30 +43,84 @@ import Yams
         }
     }
 
-    @Test func everyMethodIsDescribedWhereAProxyAsks() {
-        for path in ["/api/verify", "/api/verify/{path}"] {
-            let described = paths[path].map { Set($0.keys) }?.subtracting(["description", "parameters"])
-            #expect(described == ["get", "post", "put", "patch", "delete", "options", "trace"])
+    /// The methods that a description has a place for; `HEAD` goes with `GET`.
+    private static let methods = ["get", "post", "put", "patch", "delete", "options", "trace"]
+
+    /// A method on a path, its name, and for whom it is.
+    private struct Operation: Hashable, CustomStringConvertible {
+        let description: String
+    }
+
+    private var described: [Operation] {
+        paths.flatMap { path, operations in
+            operations.compactMap { method, operation -> Operation? in
+                guard Self.methods.contains(method), let operation = operation as? [String: Any] else { return nil }
+                let name = operation["operationId"] as? String ?? "-"
+                let schemes = (operation["security"] as? [[String: Any]] ?? []).flatMap {
+                    $0.isEmpty ? ["-"] : Array($0.keys)
+                }
+                let audience =
+                    switch schemes {
+                    case ["client"]: "client"
+                    case ["basic", "bearer"]: "user"
+                    case let schemes where schemes.isEmpty || schemes.contains("-"): "anyone"
+                    default: "?"
+                    }
+                return Operation(description: "\(method) \(path) \(name) \(audience)")
+            }
         }
+    }
+
+    /// The codes of the core's errors, those written in the sources, and the phrases of statuses.
+    @Test func everyCodeIsDescribedAndNoOther() throws {
+        let document = try String(contentsOf: Self.file, encoding: .utf8)
+        let list = try #require(document.firstMatch(of: /\n    ProblemCode:\n(?:.*\n)*?      enum:\n((?: +- \w+\n)+)/))
+        let described = Set(list.output.1.matches(of: /- (\w+)/).map { String($0.output.1) })
+        let kinds = Set(AuthError.Kind.allCases.filter { $0.answer != nil }.map(\.rawValue))
+        let sources = Self.file.deletingLastPathComponent().appendingPathComponent("Sources")
+        let written = try ["RESTAuthHummingbird", "RESTAuthServer/HTTP"].flatMap { directory in
+            let directory = sources.appendingPathComponent(directory)
+            return try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
+                .filter { $0.pathExtension == "swift" }
+                .flatMap { try String(contentsOf: $0, encoding: .utf8).matches(of: /code: "(\w+)"/) }
+                .map { String($0.output.1) }
+        }
+        let statuses = Set(
+            (400..<600).map { HTTPResponse.Status(code: $0).reasonPhrase.lowercased().replacing(" ", with: "_") })
+        #expect(written.count > 10)
+        #expect(kinds.union(written).subtracting(described).isEmpty)
+        #expect(described.subtracting(kinds).subtracting(written).subtracting(statuses).isEmpty)
+    }
+
+    /// An undescribed route fails here, and so does an operation without one.
+    @Test func theRoutesAreTheOperations() async throws {
+        let routes = ServerRoutes(try await Auth(storage: SQLiteStorage()), configuration: .init()).all
+        let operations = routes.compactMap { route -> Operation? in
+            let method = route.method.rawValue.lowercased()
+            guard Self.methods.contains(method) else { return nil }
+            let path = route.path.replacing("**", with: "{path}")
+            let audience =
+                switch route.audience {
+                case .anyone, .everyPage: "anyone"
+                case .client: "client"
+                case .user: "user"
+                }
+            return Operation(description: "\(method) \(path) \(route.operationID) \(audience)")
+        }
+        #expect(Set(operations).subtracting(described) == [])
+        #expect(Set(described).subtracting(operations) == [])
+        #expect(Set(routes.map(\.operationID)).count == routes.count)
+        #expect(operations.count == described.count)
     }
 
     /// On a server of its own: reads the whole log.
     @Test func everyRouteInTheLogIsDescribed() async throws {
         let server = try await RunningServer()
         try await server.register("miguel", "python")
-        for path in [
-            "/api/users/1", "/api/user/1", "/api/token", "/api/resource", "/health/live", "/health/ready",
-            "/openapi.yaml", "/api/users", "/api/tokens", "/api/me", "/api/me/password", "/api/me/sessions",
-            "/api/me/sessions/1", "/api/verify", "/api/verify/any/path", "/", "/api/revocations", "/api/challenge",
-            "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json", "/.well-known/openid-configuration",
-            "/.well-known/openid-configuration/x", "/.well-known/oauth-authorization-server/x",
-            "/.well-known/oauth-authorization-server",
-        ] {
-            try await server.send("GET", path)
+        for path in paths.keys {
+            try await server.send("GET", path.replacing("{id}", with: "1").replacing("{path}", with: "x"))
         }
-        try await wait(for: "the lines") {
-            server.log.contains("route=/.well-known/oauth-authorization-server status=200")
-        }
+        try await wait(for: "the lines") { server.log.matches(of: /route=/).count > paths.count }
         let routes = Set(server.log.matches(of: /route=(\S+)/).map { String($0.1.replacing("**", with: "{path}")) })
         #expect(routes == Set(paths.keys))
     }

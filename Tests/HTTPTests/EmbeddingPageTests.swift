@@ -135,17 +135,17 @@ import Testing
 
     @Test func signingInFromARouteOfYourOwn() async throws {
         let (username, password, address, userAgent) = ("miguel", "python", "203.0.113.7", "curl/8.5.0")
-        let identity = try await auth.login.attempt(username, password: password, from: address)
-        let origin = SessionOrigin(address: address, userAgent: userAgent)
-        let tokens = try await auth.sessions.start(for: identity, from: origin)
-        #expect(try await auth.sessions.list(of: identity.userID).first?.origin == origin)
+        let caller = Caller(address: address, userAgent: userAgent)
+        let identity = try await auth.login.identify(username, password: password, by: caller)
+        let tokens = try await auth.sessions.start(for: identity, by: caller)
+        #expect(try await auth.sessions.list(of: identity.userID).first?.origin == caller.origin)
         #expect("\(tokens.access) \(tokens.refresh)" == "redacted redacted")
     }
 
     @Test func theDoorsOneAfterTheOther() async throws {
         let auth = try await Auth(storage: SQLiteStorage())
         let user = try await auth.users.register("miguel", password: "python")
-        let identity = try await auth.login.attempt("miguel", password: "python")
+        let identity = try await auth.login.identify("miguel", password: "python")
         let tokens = try await auth.sessions.start(for: identity)
 
         // again.userID == user.id
@@ -161,7 +161,7 @@ import Testing
     }
 
     @Test func aSessionFromItsBeginningToItsEnd() async throws {
-        let identity = try await auth.login.attempt("miguel", password: "python")
+        let identity = try await auth.login.identify("miguel", password: "python")
         let first = try await auth.sessions.start(for: identity)
         let second = try await auth.sessions.refresh(first.refresh.value)
         try await auth.sessions.end(presenting: second.refresh.value)  // signed out
@@ -228,7 +228,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let auth = try await Auth(storage: SQLiteStorage(path: directory.path + "/notes.sqlite"))
         _ = try await auth.users.register("miguel", password: "python")
-        _ = try await auth.sessions.start(for: auth.login.attempt("miguel", password: "python"))
+        _ = try await auth.sessions.start(for: auth.login.identify("miguel", password: "python"))
         let file = ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc/Embedding.md")
         let page = try String(contentsOf: file, encoding: .utf8)
         let commands = page.matches(of: /\n    .*rest-auth (?<words>[a-z].* --database .*)/)
@@ -238,7 +238,7 @@ import Testing
             let outcome = try await runCommand(words, directory: directory, input: "correct horse\n")
             #expect(outcome.status == 0, "\(words) \(outcome.error)")
         }
-        #expect(try await auth.login.attempt("susan", password: "correct horse").roles == ["admin"])
+        #expect(try await auth.login.identify("susan", password: "correct horse").roles == ["admin"])
         #expect(try await auth.sessions.list(of: 1).isEmpty)
         #expect(directory.contents.contains("notes-backup.sqlite"))
     }

@@ -18,7 +18,7 @@ import Testing
     }
 
     private func token() async throws -> String {
-        try await auth.sessions.token(for: auth.login.attempt("miguel", password: "python")).value
+        try await auth.sessions.token(for: auth.login.identify("miguel", password: "python")).value
     }
 
     private func field(_ header: String) -> HTTPFields {
@@ -31,7 +31,9 @@ import Testing
     ) async throws -> (response: TestResponse, body: String) {
         let router = Router(context: BasicAuthRequestContext.self)
         router.group("mine").add(middleware: authenticator).get { _, context in
-            context.identity.map { "\($0.username) by \($0.method)" } ?? "nobody"
+            context.identity?.user.map {
+                "\($0.username) by \($0.presented == .password ? "password" : "token")"
+            } ?? "nobody"
         }
         return try await Application(router: router).test(.live) { client in
             try await client.execute(uri: "/mine", method: .get, headers: headers) { ($0, String(buffer: $0.body)) }

@@ -222,12 +222,15 @@ import Testing
         #expect(sessions.map { ($0["user_agent"] as? String)?.prefix(6) } == ["laptop", "phone"])
         #expect((sessions[0]["user_agent"] as? String)?.count == 256)
         let members = [
-            "id", "created_at", "last_used_at", "expires_at", "address", "user_agent", "amr", "renewable", "current",
+            "id", "created_at", "authenticated_at", "last_used_at", "expires_at", "address", "user_agent", "amr", "acr",
+            "renewable", "current",
         ]
         for session in sessions {
             #expect(Set(session.keys) == Set(members))
             #expect(session["address"] as? String == "127.0.0.1")
             #expect(session["amr"] as? [String] == ["pwd"])
+            #expect(session["acr"] as? String == "aal1")
+            #expect(session["authenticated_at"] as? String == session["created_at"] as? String)
         }
         #expect(try await server.sessions(bearer(second.access)).map { $0["current"] as? Bool } == [true, false])
         #expect(try await server.sessions(miguel.basic).allSatisfy { $0["current"] as? Bool == false })

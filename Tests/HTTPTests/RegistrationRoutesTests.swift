@@ -74,7 +74,9 @@ import Testing
         #expect(try await server.run(["users", "add", "miguel", "--password-stdin"], input: "python\n").status == 0)
         #expect(try await server.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
         #expect(try await banner(server).contains("register  closed"))
-        try await wait(for: "the line") { server.log.contains("registration_refused reason=signup_disabled") }
+        try await wait(for: "the line") {
+            server.log.contains("registration_refused event=registration.refused reason=signup_disabled")
+        }
     }
 
     @Test func aConnectionGoesOnAfterARefusalThatReadNoBody() async throws {

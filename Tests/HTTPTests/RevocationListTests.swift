@@ -20,7 +20,7 @@ import Testing
     }
 
     private func write(_ count: Int) async throws {
-        for _ in 0..<count { _ = try await storage.disableUser(id: 1, at: Date()) }
+        for _ in 0..<count { try await auth.users.disable(1) }
     }
 
     private struct Answer {

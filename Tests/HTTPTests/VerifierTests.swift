@@ -23,7 +23,7 @@ import Testing
         return try Verifier(at: "http://127.0.0.1:\((server ?? self.server).port)", configuration: configuration)
     }
 
-    private func verify(_ verifier: Verifier, _ token: String) async throws -> Identity {
+    private func verify(_ verifier: Verifier, _ token: String) async throws -> UserIdentity {
         try await verifier.verify(Array(token.utf8))
     }
 
@@ -71,7 +71,7 @@ import Testing
         }
         try await expect(.invalidToken, self.verifier { $0.issuer = "other" }.updated(), tokens.access)
         let error = await #expect(throws: AuthError.self) {
-            try await verifier.attempt(.password(username: miguel.name, password: miguel.password))
+            try await verifier.identify(.password(username: miguel.name, password: miguel.password))
         }
         #expect(error?.code == .credentialsRequired)
     }

@@ -58,6 +58,29 @@ import Testing
         #expect(Self.read(Self.payload(("exp", exp))) == nil)
     }
 
+    @Test(arguments: [
+        "null", "\"pwd\"", "[]", "[1]", "[\"pwd\",null]", "[\"\"]", "[\"p w\"]", "[\"é\"]", "{}", "[[\"pwd\"]]",
+        "[\"\(String(repeating: "x", count: 33))\"]",
+    ])
+    func methodsThatCannotBeAnysAreRefused(amr: String) {
+        #expect(Self.read(Self.payload(("amr", amr))) == nil)
+    }
+
+    @Test(arguments: ["null", "\"\"", "\"aal2\"", "\"AAL1\"", "[\"aal1\"]", "1"])
+    func aClassThatIsNotThatOfItsMethodsIsRefused(acr: String) {
+        #expect(Self.read(Self.payload(("acr", acr))) == nil)
+    }
+
+    @Test func whatWasProvenIsReadAlsoWhereAnEarlierVersionDidNotSayAll() throws {
+        let earlier = try #require(Self.read(Self.payload()))
+        #expect(earlier.methods == [.password])
+        #expect(try #require(Self.read(Self.payload(("amr", nil)))).methods.isEmpty)
+        #expect(Self.read(Self.payload(("amr", nil), ("acr", "\"aal1\""))) == nil)
+        let both = try #require(Self.read(Self.payload(("amr", "[\"pwd\",\"otp\",\"mfa\"]"), ("acr", "\"aal2\""))))
+        #expect(both.methods == [.password, .oneTimePassword, .multipleFactors])
+        #expect(AccessTokenClaims(both.json, issuer: "rest-auth") == both)
+    }
+
     @Test func theLongestLifeIsADay() {
         #expect(Self.read(Self.payload(("exp", "1800086400"))) != nil)
     }

@@ -17,6 +17,8 @@ import Testing
         #expect(payload["iat"] == .integer(now))
         #expect(payload["exp"] == .integer(now + 600))
         #expect(payload["auth_time"] == .integer(now))
+        #expect(payload["amr"] == ["pwd"])
+        #expect(payload["acr"] == "aal1")
         #expect(payload["iss"] == "rest-auth")
         #expect(payload["aud"] == "rest-auth")
         #expect(payload["preferred_username"] == "miguel")
@@ -28,7 +30,7 @@ import Testing
     @Test func twoTokensOfOneSecondDiffer() async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "python")
-        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        let identity = try await test.auth.login.identify("miguel", password: "python")
         let (one, other) = (
             try await test.auth.sessions.token(for: identity), try await test.auth.sessions.token(for: identity)
         )
@@ -41,7 +43,7 @@ import Testing
         for _ in 0..<2 {
             let identity = try await test.auth.accessTokens.verify(token)
             #expect(identity.username == "miguel")
-            #expect(identity.method == .token)
+            #expect(identity.presented != .password && identity.sessionID != nil)
         }
         test.clock.advance(by: 599.9)
         _ = try await test.auth.accessTokens.verify(token)
@@ -233,7 +235,10 @@ import Testing
 
 extension VerifiedToken {
     fileprivate static let sample = VerifiedToken(
-        identity: Identity(userID: 1, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0)),
+        identity: UserIdentity(
+            userID: 1, username: "a", roles: [],
+            authentication: Authentication([.password], at: Date(timeIntervalSince1970: 0)),
+            presented: .accessToken(Session.ID(at: Date(timeIntervalSince1970: 0)))),
         claims: AccessTokenClaims(
             issuer: "i", subject: 1, username: "a", sessionID: Session.ID(at: Date(timeIntervalSince1970: 0)),
             roles: [], tokenID: "t",

@@ -134,13 +134,13 @@ import Testing
         #expect(try await test.auth.users.list().isEmpty)
         let user = try await test.auth.users.register("miguel", password: good)
         await test.expect(.weakPassword) { try await test.auth.passwords.set(bad, for: user) }
-        let identity = try await test.auth.login.attempt("miguel", password: good)
+        let identity = try await test.auth.login.identify("miguel", password: good)
         let error = await #expect(throws: AuthError.self) {
             try await test.auth.passwords.change(from: good, to: bad, for: identity)
         }
         #expect(error?.code == .weakPassword)
         #expect(error?.field == "new_password")
-        _ = try await test.auth.login.attempt("miguel", password: good)
+        _ = try await test.auth.login.identify("miguel", password: good)
     }
 
     @Test func aFileThatIsNoneIsRefusedWithWhatToDo() throws {

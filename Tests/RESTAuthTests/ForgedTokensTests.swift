@@ -22,8 +22,10 @@ import Testing
         test = try await TestAuth(over: SQLiteStorage(), secret: secret)
         let user = try await test.storage.insertUser(
             Username("miguel"), passwordHash: Samples.passwordHash, at: test.clock.now)
-        let identity = Identity(
-            userID: user.id, username: user.username, method: .password, authenticatedAt: test.clock.now)
+        let identity = UserIdentity(
+            userID: user.id, username: user.username, roles: [],
+            authentication: Authentication([.password], at: test.clock.now),
+            presented: .password)
         let token = try #require(CompactJWS(Array(await test.auth.sessions.token(for: identity).value.utf8)))
         header = String(decoding: token.header.bytes, as: UTF8.self)
         payload = String(decoding: try #require(token.payload).bytes, as: UTF8.self)

@@ -66,7 +66,9 @@ import Testing
     private var pyJWT: [UInt8] { signed(Self.pyJWTHeader.utf8, Self.pyJWTPayload.utf8) }
     private var jws: [UInt8] { signed(Self.jwsHeader.utf8, Self.jwsPayload.utf8, .hs512) }
 
-    private func verify(_ token: [UInt8]) async throws -> Identity { try await test.auth.accessTokens.verify(token) }
+    private func verify(_ token: [UInt8]) async throws -> UserIdentity {
+        try await test.auth.accessTokens.verify(token)
+    }
 
     private func expectInvalid(
         _ token: [UInt8], _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
@@ -88,7 +90,7 @@ import Testing
             #expect(identity.userID == 70)
             #expect(identity.username == "Miguel")
             #expect(identity.roles == ["admin"])
-            #expect(identity.method == .token)
+            #expect(identity.flaskTokenExpiresAt != nil)
             #expect(identity.sessionID != nil)
             #expect(Username.looksLikeToken(token))
         }
@@ -162,7 +164,7 @@ import Testing
         let own = try await Self(secret: InstanceSecret())
         // A hash of a password that is known.
         _ = try await own.test.auth.users.register("david", password: "python")
-        let known = try #require(await own.test.storage.credentials(canonicalUsername: "david")).passwordHash
+        let known = try #require(await own.test.storage.credentials(canonicalUsername: "david")?.passwordHash)
         _ = try await own.test.storage.upgradePasswordHash(known, user: 70, replacing: Samples.passwordHash)
         let identity = try await own.verify(jws)
         let new = try #require(
@@ -277,7 +279,7 @@ import Testing
         case .all: #expect(try await sessions.endAll(of: 70) == 1)
         case .tooMany:
             let other = Session(
-                id: Session.ID(at: own.test.clock.now), userID: 70, createdAt: own.test.clock.now,
+                id: Session.ID(at: own.test.clock.now), userID: 70, createdAt: own.test.clock.now, methods: [.password],
                 lastUsedAt: own.test.clock.now, expiresAt: own.test.clock.now.addingTimeInterval(1), origin: .init(),
                 isRenewable: false)
             let lines = try await own.test.storage.insertSession(

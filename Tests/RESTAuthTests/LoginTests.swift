@@ -5,8 +5,8 @@ import Testing
     @Test func theRightPasswordSignsIn() async throws {
         let test = try await TestAuth()
         let user = try await test.auth.users.register("Miguel", password: "python")
-        let identity = try await test.auth.login.attempt("miguel", password: "python")
-        #expect((identity.userID, identity.username, identity.method) == (user.id, "Miguel", .password))
+        let identity = try await test.auth.login.identify("miguel", password: "python")
+        #expect((identity.userID, identity.username, identity.presented) == (user.id, "Miguel", .password))
         #expect(identity.authenticatedAt == test.clock.now)
         #expect(identity.sessionID == nil)
     }
@@ -23,7 +23,7 @@ import Testing
             ("a\0b", "python"), ("disabled", "python"), ("miguel", long), (long, "python"),
         ] {
             let error = await #expect(throws: AuthError.self, "\(username) with \(password)") {
-                try await test.auth.login.attempt(username, password: password)
+                try await test.auth.login.identify(username, password: password)
             }
             let refusal = AuthError(.invalidCredentials, "Unauthorized Access")
             #expect(error == refusal, "\(username) with \(password)")
@@ -36,31 +36,31 @@ import Testing
         let test = try await TestAuth()
         await test.expect(.validationFailed) { try await test.auth.users.register(text, password: "python") }
         _ = try await test.auth.users.register("a", password: "python")
-        let hash = try #require(await test.storage.credentials(canonicalUsername: "a")).passwordHash
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "a")?.passwordHash)
         let user = try await test.storage.insertUser(Username(whoever: text), passwordHash: hash, at: test.clock.now)
-        #expect(try await test.auth.login.attempt(text, password: "python").userID == user.id)
-        await test.expect(.invalidCredentials) { try await test.auth.login.attempt(text, password: "x") }
+        #expect(try await test.auth.login.identify(text, password: "python").userID == user.id)
+        await test.expect(.invalidCredentials) { try await test.auth.login.identify(text, password: "x") }
         #expect(try await test.auth.users.find(named: text).id == user.id)
         try await test.auth.passwords.set("monty", for: user)
-        let identity = try await test.auth.login.attempt(text, password: "monty")
+        let identity = try await test.auth.login.identify(text, password: "monty")
         try await test.auth.passwords.change(from: "monty", to: "python", for: identity)
         await test.expect(.validationFailed) { try await test.auth.registration.register(text, password: "python") }
         try await test.auth.users.delete(user.id)
-        await test.expect(.invalidCredentials) { try await test.auth.login.attempt(text, password: "python") }
+        await test.expect(.invalidCredentials) { try await test.auth.login.identify(text, password: "python") }
     }
 
     @Test func anotherPasswordReplacesTheFirst() async throws {
         let test = try await TestAuth()
         let user = try await test.auth.users.register("miguel", password: "python")
         try await test.auth.passwords.set("monty", for: user)
-        _ = try await test.auth.login.attempt("miguel", password: "monty")
-        await #expect(throws: AuthError.self) { try await test.auth.login.attempt("miguel", password: "python") }
+        _ = try await test.auth.login.identify("miguel", password: "monty")
+        await #expect(throws: AuthError.self) { try await test.auth.login.identify("miguel", password: "python") }
     }
 
     @Test func theHashIsStoredAndThePasswordIsNot() async throws {
         let test = try await TestAuth()
         _ = try await test.auth.users.register("miguel", password: "correct-horse")
-        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")).passwordHash
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")?.passwordHash)
         #expect(hash.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"))
         #expect(!hash.contains("correct-horse"))
     }
@@ -70,14 +70,14 @@ import Testing
         let user = try await test.auth.users.register("miguel", password: "python")
         try await test.auth.users.disable(user.id)
         try await test.auth.users.enable(user.id)
-        _ = try await test.auth.login.attempt("miguel", password: "python")
+        _ = try await test.auth.login.identify("miguel", password: "python")
     }
 
     @Test(arguments: [1, 99, -1, 0])
     func whoDoesNotExistCannotBeChanged(id: User.ID) async throws {
         let test = try await TestAuth()
         for change in [test.auth.users.disable, test.auth.users.enable, test.auth.users.delete] {
-            let error = await #expect(throws: AuthError.self) { try await change(id) }
+            let error = await #expect(throws: AuthError.self) { try await change(id, .application) }
             #expect(error?.code == .userNotFound)
         }
     }

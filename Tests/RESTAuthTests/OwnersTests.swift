@@ -10,7 +10,9 @@ import Testing
     private let place = "198.51.100.1"
 
     private func guess(_ test: TestAuth, _ count: Int = 12, at name: String, from address: String) async {
-        for _ in 0..<count { _ = try? await test.auth.login.attempt(name, password: "wrong", from: address) }
+        for _ in 0..<count {
+            _ = try? await test.auth.login.identify(name, password: "wrong", by: Caller(address: address))
+        }
     }
 
     private func kinds(_ test: TestAuth, about name: String) async throws -> [ThrottleSubject.Kind] {
@@ -22,9 +24,9 @@ import Testing
         let test = try await TestAuth()
         await guess(test, at: "bob", from: place)
         await guess(test, at: "bobby", from: place)
-        _ = try await test.auth.registration.register("Bob", password: "python", from: place)
-        _ = try await test.auth.login.attempt("bob", password: "python", from: place)
-        _ = try await test.auth.login.attempt("bob", password: "python", from: "203.0.113.1")
+        _ = try await test.auth.registration.register("Bob", password: "python", by: Caller(address: place))
+        _ = try await test.auth.login.identify("bob", password: "python", by: Caller(address: place))
+        _ = try await test.auth.login.identify("bob", password: "python", by: Caller(address: "203.0.113.1"))
         #expect(try await kinds(test, about: "bob").isEmpty)
         // Another name is another's.
         #expect(try await kinds(test, about: "bobby") == [.account])
@@ -32,12 +34,12 @@ import Testing
 
     @Test func whoRegistersIsKnownThere() async throws {
         let test = try await TestAuth()
-        _ = try await test.auth.registration.register("bob", password: "python", from: place)
+        _ = try await test.auth.registration.register("bob", password: "python", by: Caller(address: place))
         for number in 0..<40 { await guess(test, 1, at: "nobody\(number)", from: place) }
         await guess(test, at: "bob", from: "203.0.113.1")
-        _ = try await test.auth.login.attempt("bob", password: "python", from: place)
+        _ = try await test.auth.login.identify("bob", password: "python", by: Caller(address: place))
         await test.expect(.rateLimited) {
-            try await test.auth.login.attempt("bob", password: "python", from: "203.0.113.1")
+            try await test.auth.login.identify("bob", password: "python", by: Caller(address: "203.0.113.1"))
         }
     }
 
@@ -55,16 +57,18 @@ import Testing
         _ = try await test.auth.users.register("bob", password: "python")
         await guess(test, at: "bob", from: place)
         await test.expect(.userAlreadyExists) {
-            try await test.auth.registration.register("BOB", password: "mine", from: place)
+            try await test.auth.registration.register("BOB", password: "mine", by: Caller(address: place))
         }
-        await test.expect(.rateLimited) { try await test.auth.login.attempt("bob", password: "python", from: place) }
+        await test.expect(.rateLimited) {
+            try await test.auth.login.identify("bob", password: "python", by: Caller(address: place))
+        }
     }
 
     @Test func whoHasTheNameNextBeginsAnew() async throws {
         let test = try await TestAuth()
         let home = "192.0.2.1"
-        let first = try await test.auth.registration.register("bob", password: "python", from: home)
-        let identity = try await test.auth.login.attempt("bob", password: "python", from: home)
+        let first = try await test.auth.registration.register("bob", password: "python", by: Caller(address: home))
+        let identity = try await test.auth.login.identify("bob", password: "python", by: Caller(address: home))
         for address in [home, place] { await guess(test, 3, at: "bob", from: address) }
         await test.expect(.currentPasswordInvalid) { try await test.auth.passwords.confirm("wrong", for: identity) }
         #expect(try await test.auth.throttle.list().count { $0.subject.userID == first.id } == 1)
@@ -85,7 +89,7 @@ import Testing
                 sql: "CREATE TRIGGER full BEFORE DELETE ON throttles BEGIN SELECT RAISE(ABORT, 'full'); END")
         }
         await test.expect(.storageUnavailable) { try await test.auth.passwords.set("monty", for: user) }
-        _ = try await test.auth.login.attempt("bob", password: "python", from: place)
+        _ = try await test.auth.login.identify("bob", password: "python", by: Caller(address: place))
         try await test.storage.database.write { try $0.execute(sql: "DROP TRIGGER full") }
         try await test.auth.passwords.set("monty", for: user)
         #expect(try await kinds(test, about: "bob").isEmpty)
@@ -93,7 +97,7 @@ import Testing
 
     @Test func whereNothingIsCountedNobodyIsKnown() async throws {
         let test = try await TestAuth { $0.throttle.isOn = false }
-        _ = try await test.auth.registration.register("bob", password: "python", from: place)
+        _ = try await test.auth.registration.register("bob", password: "python", by: Caller(address: place))
         #expect(try await test.storage.knownOrigin(#require(ClientNetwork(place)), canonicalUsername: "bob") == nil)
     }
 }

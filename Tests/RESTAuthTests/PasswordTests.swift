@@ -125,6 +125,6 @@ import Testing
         let test = try await TestAuth { $0.passwordPolicy = .nist }
         let user = try await test.auth.users.register("miguel", password: "gnorf blit quazz mump")
         await #expect(throws: AuthError.self) { try await test.auth.passwords.set("python", for: user) }
-        _ = try await test.auth.login.attempt("miguel", password: "gnorf blit quazz mump")
+        _ = try await test.auth.login.identify("miguel", password: "gnorf blit quazz mump")
     }
 }

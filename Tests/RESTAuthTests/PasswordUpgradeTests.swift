@@ -13,7 +13,7 @@ import Testing
     }
 
     private func storedHash(_ test: TestAuth, of name: String = "miguel") async throws -> String {
-        try #require(await test.storage.credentials(canonicalUsername: name)).passwordHash
+        try #require(await test.storage.credentials(canonicalUsername: name)?.passwordHash)
     }
 
     @Test(arguments: PasswordHashVector.forms)
@@ -28,22 +28,22 @@ import Testing
             let isWhole = try #require(PasswordHash(vector.hash)).countsWhole(Array(vector.password.utf8))
             guard isWhole else {
                 // What was typed may be anything from there on, and becomes nobody's password.
-                for end in ["", "x"] { _ = try await test.auth.login.attempt(name, password: vector.password + end) }
+                for end in ["", "x"] { _ = try await test.auth.login.identify(name, password: vector.password + end) }
                 #expect(try await storedHash(test, of: name) == vector.hash)
                 continue
             }
             if !form.hasSuffix("bcrypt") || vector.password.utf8.count < 72 {
                 await test.expect(.invalidCredentials) {
-                    try await test.auth.login.attempt(name, password: vector.password + "x")
+                    try await test.auth.login.identify(name, password: vector.password + "x")
                 }
             }
             #expect(try await storedHash(test, of: name) == vector.hash)
-            _ = try await test.auth.login.attempt(name, password: vector.password)
+            _ = try await test.auth.login.identify(name, password: vector.password)
             let replaced = try await storedHash(test, of: name)
             #expect(replaced.hasPrefix("$argon2id$v=19$m=19456,t=2,p=1$"), "\(vector.hash)")
-            _ = try await test.auth.login.attempt(name, password: vector.password)
+            _ = try await test.auth.login.identify(name, password: vector.password)
             await test.expect(.invalidCredentials) {
-                try await test.auth.login.attempt(name, password: vector.password + "x")
+                try await test.auth.login.identify(name, password: vector.password + "x")
             }
             #expect(try await storedHash(test, of: name) == replaced)
         }
@@ -55,7 +55,7 @@ import Testing
             let name = "user\(vector.hash.hashValue.magnitude)"
             _ = try await user(vector.hash, test, named: name)
             for password in [vector.password + " ", vector.password.uppercased() + "1", "x", ""] {
-                await test.expect(.invalidCredentials) { try await test.auth.login.attempt(name, password: password) }
+                await test.expect(.invalidCredentials) { try await test.auth.login.identify(name, password: password) }
             }
             #expect(try await storedHash(test, of: name) == vector.hash)
         }
@@ -68,11 +68,11 @@ import Testing
         let after = try await TestAuth(over: before.storage, secret: secret) {
             $0.passwordCost = Argon2id(memoryKiB: 20480, passes: 3) ?? .standard
         }
-        _ = try await after.auth.login.attempt("miguel", password: "python")
+        _ = try await after.auth.login.identify("miguel", password: "python")
         let hash = try await storedHash(after)
         #expect(hash.hasPrefix("$argon2id$v=19$m=20480,t=3,p=1$"))
         // Never the other way round.
-        _ = try await before.auth.login.attempt("miguel", password: "python")
+        _ = try await before.auth.login.identify("miguel", password: "python")
         #expect(try await storedHash(before) == hash)
     }
 
@@ -80,7 +80,7 @@ import Testing
         let test = try await TestAuth()
         let vector = try #require(PasswordHashVector.small("phpass").first)
         let user = try await user(vector.hash, test)
-        let before = try await test.auth.login.attempt("miguel", password: vector.password)
+        let before = try await test.auth.login.identify("miguel", password: vector.password)
         // Signed in under the old hash, and still so under the new one.
         _ = try await test.auth.sessions.start(for: before)
         #expect(try await test.storage.credentials(user: user.id)?.passwordVersion == 1)
@@ -92,7 +92,7 @@ import Testing
         let vector = try #require(PasswordHashVector.small("phpass").first)
         try await test.auth.users.disable(user(vector.hash, test).id)
         await test.expect(.invalidCredentials) {
-            try await test.auth.login.attempt("miguel", password: vector.password)
+            try await test.auth.login.identify("miguel", password: vector.password)
         }
         #expect(try await storedHash(test) == vector.hash)
     }
@@ -104,7 +104,7 @@ import Testing
         let stored = try #require(await test.storage.credentials(user: user.id))
         try await test.auth.passwords.set("monty", for: user)
         let changed = try await storedHash(test)
-        await test.auth.passwords.upgrade(vector.password, of: stored, from: nil)
+        await test.auth.passwords.upgrade(vector.password, of: stored, by: .application)
         #expect(try await storedHash(test) == changed)
     }
 
@@ -115,7 +115,7 @@ import Testing
         let succeeded = try await withThrowingTaskGroup(of: Bool.self) { group in
             for _ in 0..<20 {
                 group.addTask {
-                    let identity = try await test.auth.login.attempt("miguel", password: vector.password)
+                    let identity = try await test.auth.login.identify("miguel", password: vector.password)
                     return try await !test.auth.sessions.token(for: identity).value.isEmpty
                 }
             }
@@ -131,11 +131,11 @@ import Testing
         let decomposed = "pa\u{0308}sswo\u{0308}rd\u{00A0}1"
         let hash = try Argon2id.standard.hash(Array(decomposed.utf8))
         _ = try await user(hash, test)
-        await test.expect(.invalidCredentials) { try await test.auth.login.attempt("miguel", password: "pässwörd 1") }
-        _ = try await test.auth.login.attempt("miguel", password: decomposed)
+        await test.expect(.invalidCredentials) { try await test.auth.login.identify("miguel", password: "pässwörd 1") }
+        _ = try await test.auth.login.identify("miguel", password: decomposed)
         #expect(try await storedHash(test) != hash)
         // From now on every spelling of it is the same.
-        _ = try await test.auth.login.attempt("miguel", password: "pässwörd 1")
+        _ = try await test.auth.login.identify("miguel", password: "pässwörd 1")
     }
 
     @Test(arguments: [
@@ -147,7 +147,7 @@ import Testing
         let test = try await TestAuth()
         _ = try await user(hash, test)
         for password in ["python", "x", hash] where !password.isEmpty {
-            await test.expect(.invalidCredentials) { try await test.auth.login.attempt("miguel", password: password) }
+            await test.expect(.invalidCredentials) { try await test.auth.login.identify("miguel", password: password) }
         }
         #expect(try await storedHash(test) == hash)
     }
@@ -156,12 +156,14 @@ import Testing
         let test = try await TestAuth()
         let vector = try #require(PasswordHashVector.small("bcrypt").first)
         let user = try await user(vector.hash, test)
-        let identity = Identity(userID: user.id, username: "miguel", method: .token, authenticatedAt: test.clock.now)
+        let identity = UserIdentity(
+            userID: user.id, username: "miguel", roles: [],
+            authentication: Authentication([.password], at: test.clock.now), presented: .password)
         await test.expect(.currentPasswordInvalid) {
             try await test.auth.passwords.change(from: "wrong", to: "monty", for: identity)
         }
         try await test.auth.passwords.change(from: vector.password, to: "monty", for: identity)
-        _ = try await test.auth.login.attempt("miguel", password: "monty")
+        _ = try await test.auth.login.identify("miguel", password: "monty")
     }
 }
 

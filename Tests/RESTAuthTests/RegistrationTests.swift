@@ -63,7 +63,7 @@ import Testing
         let nonsense = RegistrationProof(invitation: "nonsense", challenge: "nonsense", nonce: "x")
         for (name, proof) in [("miguel", RegistrationProof()), ("susan", nonsense)] {
             #expect(try await test.auth.registration.register(name, password: "python", proof: proof).username == name)
-            _ = try await test.auth.login.attempt(name, password: "python")
+            _ = try await test.auth.login.identify(name, password: "python")
         }
         #expect(test.auth.registration.challenge() == nil)
     }
@@ -83,7 +83,7 @@ import Testing
         #expect(test.auth.registration.challenge() == nil)
         #expect(try await test.auth.registration.invitations().count == 1)
         _ = try await test.auth.users.register("miguel", password: "python")
-        _ = try await test.auth.login.attempt("miguel", password: "python")
+        _ = try await test.auth.login.identify("miguel", password: "python")
     }
 
     @Test(arguments: [7, 31, 0, -1])

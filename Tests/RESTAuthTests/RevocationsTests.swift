@@ -13,10 +13,11 @@ import Testing
             expiresAt: Date(timeIntervalSince1970: end))
     }
 
-    private func identity(_ user: User.ID, session: Session.ID? = nil, roles: Set<String> = []) -> Identity {
-        Identity(
-            userID: user, username: "a", method: .token, authenticatedAt: Date(timeIntervalSince1970: 0),
-            sessionID: session, roles: roles)
+    private func identity(_ user: User.ID, session: Session.ID? = nil, roles: Set<String> = []) -> UserIdentity {
+        UserIdentity(
+            userID: user, username: "a", roles: roles,
+            authentication: Authentication([.password], at: Date(timeIntervalSince1970: 0)),
+            presented: session.map(UserIdentity.Presented.accessToken) ?? .password)
     }
 
     @Test func whatIsNotConfirmedIsUnknown() {
@@ -81,7 +82,7 @@ import Testing
         let token = try await test.token()
         let group = ServiceGroup(services: test.auth.services, logger: .init(label: "test"))
         async let running: Void = group.run()
-        let revocations = try #require(test.auth.services.first as? RevocationFeed).revocations
+        let revocations = try #require(test.auth.services.compactMap { $0 as? RevocationFeed }.first).revocations
         try await wait(for: "the feed to confirm") { revocations.standing(of: identity(1)) == .admitted }
         _ = try await test.auth.accessTokens.verify(token)
         try await other.auth.users.disable(1)
@@ -93,7 +94,7 @@ import Testing
 
     @Test func aLogThatWasPutBackIsReadAnewAlsoWhenItHasGrownAsLong() async throws {
         let test = try await TestAuth()
-        let feed = try #require(test.auth.services.first as? RevocationFeed)
+        let feed = try #require(test.auth.services.compactMap { $0 as? RevocationFeed }.first)
         for name in ["a", "b", "c"] { _ = try await test.auth.users.register(name, password: "python") }
         for id in [1, 2] { _ = try await test.storage.disableUser(id: Int64(id), at: test.clock.now) }
         let last = try await feed.read(after: nil)
@@ -109,7 +110,7 @@ import Testing
 
     @Test func aLastLineThatIsGoneMakesTheLogBeReadAnew() async throws {
         let test = try await TestAuth()
-        let feed = try #require(test.auth.services.first as? RevocationFeed)
+        let feed = try #require(test.auth.services.compactMap { $0 as? RevocationFeed }.first)
         _ = try await test.auth.users.register("a", password: "python")
         _ = try await test.storage.disableUser(id: 1, at: test.clock.now)
         let last = try #require(await feed.read(after: nil))
@@ -124,8 +125,9 @@ import Testing
     @Test(arguments: [true, false]) func aLineOfASessionOutlivesItsTokensByLittle(isRenewable: Bool) async throws {
         let test = try await TestAuth { $0.tokenDuration = 1 }
         _ = try await test.auth.users.register("miguel", password: "python")
-        let identity = Identity(
-            userID: 1, username: "miguel", method: .password, authenticatedAt: test.clock.now)
+        let identity = UserIdentity(
+            userID: 1, username: "miguel", roles: [], authentication: Authentication([.password], at: test.clock.now),
+            presented: .password)
         for _ in 0..<200 {
             if isRenewable {
                 try await test.auth.sessions.end(presenting: test.auth.sessions.start(for: identity).refresh.value)

@@ -47,8 +47,11 @@ import Testing
 
     // MARK: Requirements
 
-    private func identity(roles: Set<String> = [], age: TimeInterval = 0) -> Identity {
-        Identity(userID: 1, username: "a", method: .token, authenticatedAt: now.addingTimeInterval(-age), roles: roles)
+    private func identity(roles: Set<String> = [], age: TimeInterval = 0) -> UserIdentity {
+        UserIdentity(
+            userID: 1, username: "a", roles: roles,
+            authentication: Authentication([.password], at: now.addingTimeInterval(-age)),
+            presented: .accessToken(Session.ID(at: now)))
     }
 
     private let now = TestClock().now

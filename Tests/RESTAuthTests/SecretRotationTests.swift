@@ -333,7 +333,7 @@ import Testing
             changed.auth.sessions.refresh(renewed.refresh.value).refresh.value)
         let fresh = try await changed.session("david")
         let plain = try await changed.auth.sessions.token(
-            for: changed.auth.login.attempt("david", password: "python"))
+            for: changed.auth.login.identify("david", password: "python"))
         let ended = try await changed.auth.secretRotation.endWhatNeedsPrevious()
         #expect(ended.sessions == 1)
         #expect(ended.clients == ["idle"])

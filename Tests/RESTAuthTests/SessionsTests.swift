@@ -10,9 +10,9 @@ import Testing
 
     @Test func aPasswordStartsASessionThatIsListed() async throws {
         let test = try await TestAuth()
-        let origin = SessionOrigin(
+        let caller = Caller(
             address: "192.0.2.1", userAgent: "a\u{9b}\u{202e}\u{2029}\u{7}" + String(repeating: "\u{301}", count: 1000))
-        let identity = try await test.verify(test.session(from: origin).access)
+        let identity = try await test.verify(test.session(by: caller).access)
         let session = try #require(await test.auth.sessions.list(of: identity.userID).first)
         #expect(session.id == identity.sessionID)
         #expect(session.createdAt == test.clock.now)
@@ -32,7 +32,7 @@ import Testing
     @Test func whoSignedInWithThePasswordOfBeforeIsTooLate() async throws {
         let test = try await TestAuth()
         let user = try await test.auth.users.register("miguel", password: "python")
-        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        let identity = try await test.auth.login.identify("miguel", password: "python")
         try await test.auth.passwords.set("monty", for: user)
         await test.expect(.invalidCredentials) { try await test.auth.sessions.start(for: identity) }
         await test.expect(.invalidCredentials) { try await test.auth.sessions.token(for: identity) }
@@ -292,7 +292,7 @@ import Testing
         _ = try await test.session()
         test.clock.advance(by: -3600)
         _ = try await test.verify(test.signIn().access)
-        _ = try await test.auth.sessions.token(for: test.auth.login.attempt("miguel", password: "python"))
+        _ = try await test.auth.sessions.token(for: test.auth.login.identify("miguel", password: "python"))
     }
 
     @Test func aClockThatWasAheadRevivesNothing() async throws {
@@ -406,9 +406,9 @@ import Testing
         }
         _ = try await test.verify(other.access)
         test.clock.advance(by: 300)
-        let origin = SessionOrigin(address: "192.0.2.9", userAgent: "laptop")
+        let caller = Caller(address: "192.0.2.9", userAgent: "laptop")
         let new = try #require(
-            await test.auth.passwords.change(from: "python", to: "monty", for: identity, origin: origin))
+            await test.auth.passwords.change(from: "python", to: "monty", for: identity, by: caller))
         for tokens in [mine, other] {
             await test.expect(.invalidToken) { try await test.verify(tokens.access) }
             await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
@@ -420,12 +420,12 @@ import Testing
         #expect(try await test.auth.sessions.list(of: 1).count == 1)
         #expect(session.id == owner.sessionID)
         #expect(session.id != identity.sessionID)
-        #expect(session.origin == origin)
+        #expect(session.origin == caller.origin)
         #expect(session.createdAt == test.clock.now)
         #expect(session.expiresAt == test.clock.now.addingTimeInterval(7 * 86400))
         let renewed = try await test.auth.sessions.refresh(#require(new.refresh).value)
         _ = try await test.verify(renewed.access)
-        await test.expect(.invalidCredentials) { try await test.auth.login.attempt("miguel", password: "python") }
+        await test.expect(.invalidCredentials) { try await test.auth.login.identify("miguel", password: "python") }
         #expect("\(new.access) \(String(describing: new.refresh))".contains("redacted"))
     }
 
@@ -450,13 +450,13 @@ import Testing
         await test.expect(.invalidToken) {
             try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
         }
-        _ = try await test.auth.login.attempt("miguel", password: "python")
+        _ = try await test.auth.login.identify("miguel", password: "python")
     }
 
     @Test func whoComesByPasswordHasNoSessionAndGetsNone() async throws {
         let test = try await TestAuth()
         let tokens = try await test.session()
-        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        let identity = try await test.auth.login.identify("miguel", password: "python")
         #expect(try await test.auth.passwords.change(from: "python", to: "monty", for: identity) == nil)
         await test.expect(.invalidToken) { try await test.verify(tokens.access) }
         #expect(try await test.auth.sessions.list(of: 1).isEmpty)
@@ -506,7 +506,7 @@ import Testing
             let session = Samples.session(number, of: user.id, at: test.clock.now)
             _ = try await test.storage.insertSession(session, passwordVersion: nil, refreshDigest: nil, limit: count)
         }
-        let identity = try await test.auth.login.attempt("miguel", password: "python")
+        let identity = try await test.auth.login.identify("miguel", password: "python")
         _ = try await test.auth.sessions.start(for: identity)
         var seen: [Session.ID] = []
         while case let page = try await test.auth.sessions.list(of: user.id, after: seen.last, limit: count / 10),

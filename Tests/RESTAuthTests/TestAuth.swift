@@ -33,20 +33,20 @@ struct TestAuth {
     /// A token for a new user.
     func token(_ username: String = "miguel", password: String = "python") async throws -> [UInt8] {
         _ = try await auth.users.register(username, password: password)
-        return Array(try await auth.sessions.token(for: auth.login.attempt(username, password: password)).value.utf8)
+        return Array(try await auth.sessions.token(for: auth.login.identify(username, password: password)).value.utf8)
     }
 
     /// The tokens of a session for a new user.
-    func session(_ username: String = "miguel", from origin: SessionOrigin = .init()) async throws -> SessionTokens {
+    func session(_ username: String = "miguel", by caller: Caller = .application) async throws -> SessionTokens {
         _ = try await auth.users.register(username, password: "python")
-        return try await signIn(username, from: origin)
+        return try await signIn(username, by: caller)
     }
 
-    func signIn(_ username: String = "miguel", from origin: SessionOrigin = .init()) async throws -> SessionTokens {
-        try await auth.sessions.start(for: auth.login.attempt(username, password: "python"), from: origin)
+    func signIn(_ username: String = "miguel", by caller: Caller = .application) async throws -> SessionTokens {
+        try await auth.sessions.start(for: auth.login.identify(username, password: "python"), by: caller)
     }
 
-    func verify(_ token: AccessToken) async throws -> Identity {
+    func verify(_ token: AccessToken) async throws -> UserIdentity {
         try await auth.accessTokens.verify(Array(token.value.utf8))
     }
 
@@ -61,7 +61,7 @@ struct TestAuth {
 
     /// Makes keys and revocations believed, as running services do, however long the test takes.
     func readFeed() async throws {
-        let feed = try #require(auth.services.first as? RevocationFeed)
+        let feed = try #require(auth.services.compactMap { $0 as? RevocationFeed }.first)
         _ = try await feed.read(after: nil)
         feed.revocations.confirm(at: .now + .seconds(3600))
         auth.signingKeys.verification.confirm(at: .now + .seconds(3600))

@@ -16,9 +16,9 @@ import Testing
         let test = try await TestAuth(over: SQLiteStorage(), secret: secret, configure)
         let user = try await test.storage.insertUser(
             Username("miguel"), passwordHash: Self.cheapHash, at: test.clock.now)
-        _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         // Signing in has made a dear hash of it.
-        let stored = try #require(await test.storage.credentials(user: user.id)).passwordHash
+        let stored = try #require(await test.storage.credentials(user: user.id)?.passwordHash)
         try #require(
             await test.storage.upgradePasswordHash(Self.cheapHash, user: user.id, replacing: stored))
         try await test.auth.passwords.decoys.update()
@@ -42,7 +42,7 @@ import Testing
         _ test: TestAuth, _ username: String, _ password: String, from address: String?
     ) async -> AuthError.Code {
         do {
-            _ = try await test.auth.login.attempt(username, password: password, from: address)
+            _ = try await test.auth.login.identify(username, password: password, by: Caller(address: address))
             return AuthError.Code(rawValue: "signed_in")
         } catch {
             return (error as? AuthError)?.code ?? AuthError.Code(rawValue: "\(error)")
@@ -53,7 +53,7 @@ import Testing
         _ test: TestAuth, _ username: String, _ password: String, from address: String?
     ) async -> AuthError? {
         await #expect(throws: AuthError.self) {
-            try await test.auth.login.attempt(username, password: password, from: address)
+            try await test.auth.login.identify(username, password: password, by: Caller(address: address))
         }
     }
 
@@ -138,7 +138,7 @@ import Testing
     @Test func aRightPasswordFromElsewhereEndsTheSeries() async throws {
         let test = try await testWithMiguel()
         _ = await guess(test, 9, from: elsewhere)
-        _ = try await test.auth.login.attempt("miguel", password: "python", from: "203.0.113.1")
+        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: "203.0.113.1"))
         #expect(await guess(test, 10, from: elsewhere) == Array(repeating: .invalidCredentials, count: 10))
     }
 
@@ -147,7 +147,7 @@ import Testing
         var codes: [AuthError.Code] = []
         for _ in 0..<5 {
             codes += await guess(test, 5, from: elsewhere)
-            _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+            _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         }
         #expect(codes.count { $0 == .invalidCredentials } == 10)
     }
@@ -164,7 +164,7 @@ import Testing
         let refusal = await error(test, "miguel", "python", from: elsewhere)
         #expect(refusal?.code == .rateLimited)
         #expect(refusal?.retryAfter == 86400)
-        _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
     }
 
@@ -187,7 +187,7 @@ import Testing
         for isRight in [true, false] {
             await test.expect(.rateLimited) {
                 try await test.auth.throttle.admitting(
-                    Guess(name: Username("miguel"), network: ClientNetwork(elsewhere))
+                    Guess(name: Username("miguel"), by: Caller(address: elsewhere))
                 ) { guess in
                     _ = await self.guess(other, 10, from: "203.0.113.1")
                     if isRight {
@@ -232,9 +232,9 @@ import Testing
     @Test(arguments: ["miguel smith", "miguel  smith", "miguel 192.0.2.0/24", "\u{301}miguel"])
     func anotherPasswordIsNothingToWhoseNameBeginsAlike(name: String) async throws {
         let test = try await testWithMiguel()
-        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")).passwordHash
+        let hash = try #require(await test.storage.credentials(canonicalUsername: "miguel")?.passwordHash)
         _ = try await test.storage.insertUser(Username(whoever: name), passwordHash: hash, at: .now)
-        _ = try await test.auth.login.attempt(name, password: "python", from: home)
+        _ = try await test.auth.login.identify(name, password: "python", by: Caller(address: home))
         #expect(await guess(test, 11, at: name, from: home).count { $0 == .invalidCredentials } == 10)
         #expect(await guess(test, 11, at: name, from: elsewhere).count { $0 == .invalidCredentials } == 10)
         for other in ["miguel"] {
@@ -289,7 +289,7 @@ import Testing
 
     @Test func whoIsKnownInANetworkIsNotHeldUpByItsBlocks() async throws {
         let test = try await testWithMiguel { $0.throttle.networkFailures = 1 }
-        _ = try await test.auth.login.attempt("miguel", password: "python", from: address(0))
+        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: address(0)))
         for number in 1..<20 { _ = await guess(test, 1, at: "user\(number)", from: address(number)) }
         #expect(await code(test, "miguel", "python", from: address(0)).rawValue == "signed_in")
         // Known is what a customer has, not all of the site or the provider.
@@ -318,9 +318,11 @@ import Testing
     @Test func whileNothingIsWrongNothingIsWritten() async throws {
         let test = try await testWithMiguel()
         // The first replaces his hash.
-        _ = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         let changes = try await test.storage.database.read { $0.totalChangesCount }
-        for _ in 0..<5 { _ = try await test.auth.login.attempt("miguel", password: "python", from: home) }
+        for _ in 0..<5 {
+            _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
+        }
         #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
     }
 
@@ -353,11 +355,13 @@ import Testing
         }
         test.clock.advance(by: 119)
         try await budget.settle()
-        await test.expect(.rateLimited) { try await test.auth.login.attempt("susan", password: "x", from: elsewhere) }
+        await test.expect(.rateLimited) {
+            try await test.auth.login.identify("susan", password: "x", by: Caller(address: elsewhere))
+        }
         test.clock.advance(by: 2)
         try await budget.settle()
         await test.expect(.invalidCredentials) {
-            try await test.auth.login.attempt("susan", password: "x", from: elsewhere)
+            try await test.auth.login.identify("susan", password: "x", by: Caller(address: elsewhere))
         }
     }
 
@@ -390,7 +394,7 @@ import Testing
     @Test func thePresentPasswordCannotBeGuessedWithAToken() async throws {
         let test = try await testWithMiguel()
         let identity = try await test.verify(
-            test.auth.sessions.token(for: test.auth.login.attempt("miguel", password: "python")))
+            test.auth.sessions.token(for: test.auth.login.identify("miguel", password: "python")))
         for number in 0..<10 {
             await test.expect(.currentPasswordInvalid) {
                 try await test.auth.passwords.confirm("wrong\(number)", for: identity)
@@ -421,7 +425,7 @@ import Testing
     @Test func anotherPasswordIsNotGuessedYetAtHomeEither() async throws {
         let test = try await testWithMiguel()
         _ = try await test.auth.users.register("miguel2", password: "python")
-        _ = try await test.auth.login.attempt("miguel2", password: "python", from: home)
+        _ = try await test.auth.login.identify("miguel2", password: "python", by: Caller(address: home))
         _ = await guess(test, 10, from: home)
         _ = await guess(test, 10, at: "miguel2", from: home)
         try await test.auth.passwords.set("monty", for: test.auth.users.find(named: "miguel"))
@@ -431,9 +435,9 @@ import Testing
 
     @Test func anotherPasswordIsKnownWhereItWasSet() async throws {
         let test = try await testWithMiguel()
-        _ = try await test.auth.login.attempt("miguel", password: "python", from: elsewhere)
-        let identity = try await test.auth.login.attempt("miguel", password: "python", from: home)
-        try await test.auth.passwords.change(from: "python", to: "monty", for: identity, at: home)
+        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: elsewhere))
+        let identity = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
+        try await test.auth.passwords.change(from: "python", to: "monty", for: identity, by: Caller(address: home))
         _ = await guess(test, 10, from: "203.0.113.1")
         #expect(await code(test, "miguel", "monty", from: elsewhere) == .rateLimited)
         #expect(await code(test, "miguel", "monty", from: home) == AuthError.Code(rawValue: "signed_in"))
@@ -450,17 +454,17 @@ import Testing
 
     @Test func registrationsOfANetworkAreCounted() async throws {
         let test = try await TestAuth { $0.throttle.registrationsPerHour = 3 }
-        for _ in 0..<3 { try await test.auth.throttle.countRegistration(from: home) }
+        for _ in 0..<3 { try await test.auth.throttle.countRegistration(by: Caller(address: home)) }
         let error = await #expect(throws: AuthError.self) {
-            try await test.auth.throttle.countRegistration(from: "192.0.2.200")
+            try await test.auth.throttle.countRegistration(by: Caller(address: "192.0.2.200"))
         }
         #expect(error?.code == .rateLimited)
         #expect(error?.retryAfter == 1200)
-        try await test.auth.throttle.countRegistration(from: elsewhere)
-        try await test.auth.throttle.countRegistration(from: nil)
+        try await test.auth.throttle.countRegistration(by: Caller(address: elsewhere))
+        try await test.auth.throttle.countRegistration(by: Caller(address: nil))
         test.clock.advance(by: 1200)
-        try await test.auth.throttle.countRegistration(from: home)
-        await test.expect(.rateLimited) { try await test.auth.throttle.countRegistration(from: home) }
+        try await test.auth.throttle.countRegistration(by: Caller(address: home))
+        await test.expect(.rateLimited) { try await test.auth.throttle.countRegistration(by: Caller(address: home)) }
     }
 
     @Test func registrationsOfABlockAreCounted() async throws {
@@ -468,7 +472,7 @@ import Testing
         var refused = 0
         for number in 0..<12 {
             do {
-                try await test.auth.throttle.countRegistration(from: address(number))
+                try await test.auth.throttle.countRegistration(by: Caller(address: address(number)))
             } catch {
                 refused += 1
                 #expect((error as? AuthError)?.policy == RateLimitPolicy(name: "registrations", quota: 8))
@@ -477,23 +481,25 @@ import Testing
         }
         #expect(refused == 4)
         // Who is refused in a network takes nothing of the block that it lies in.
-        for _ in 0..<40 { try? await test.auth.throttle.countRegistration(from: address(site: 1, 0)) }
-        for number in 1..<7 { try await test.auth.throttle.countRegistration(from: address(site: 1, number)) }
+        for _ in 0..<40 { try? await test.auth.throttle.countRegistration(by: Caller(address: address(site: 1, 0))) }
+        for number in 1..<7 {
+            try await test.auth.throttle.countRegistration(by: Caller(address: address(site: 1, number)))
+        }
     }
 
     // MARK: Sessions
 
     private func started(_ test: TestAuth, _ username: String, from address: String?, _ count: Int) async throws -> Int
     {
-        let identity = try await test.auth.login.attempt(username, password: "python", from: address)
+        let identity = try await test.auth.login.identify(username, password: "python", by: Caller(address: address))
         var started = 0
         for number in 0..<count {
             do {
                 // Both ways to start one.
                 if number.isMultiple(of: 2) {
-                    _ = try await test.auth.sessions.start(for: identity, from: SessionOrigin(address: address))
+                    _ = try await test.auth.sessions.start(for: identity, by: Caller(address: address))
                 } else {
-                    _ = try await test.auth.sessions.token(for: identity, from: SessionOrigin(address: address))
+                    _ = try await test.auth.sessions.token(for: identity, by: Caller(address: address))
                 }
                 started += 1
             } catch {
@@ -518,7 +524,7 @@ import Testing
 
     @Test func whatIsThereIsRenewedAllTheSame() async throws {
         let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 1 }
-        let identity = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        let identity = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         var tokens = try await test.auth.sessions.start(for: identity)
         await test.expect(.rateLimited) { try await test.auth.sessions.start(for: identity) }
         for _ in 0..<5 { tokens = try await test.auth.sessions.refresh(tokens.refresh.value) }
@@ -528,7 +534,7 @@ import Testing
 
     @Test func nothingIsStoredOfASessionThatIsRefused() async throws {
         let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 1 }
-        let identity = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        let identity = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         _ = try await test.auth.sessions.start(for: identity)
         let changes = try await test.storage.database.read { $0.totalChangesCount }
         for _ in 0..<5 { await test.expect(.rateLimited) { try await test.auth.sessions.start(for: identity) } }
@@ -539,7 +545,7 @@ import Testing
     @Test func aNetworkStartsTwentyTimesAsManyAndABlockFourTimesThat() async throws {
         let test = try await TestAuth { $0.throttle.sessionsPerHour = 2 }
         func start(_ user: User.ID, _ address: String) throws {
-            try test.auth.throttle.countSession(of: user, from: address)
+            try test.auth.throttle.countSession(of: user, by: Caller(address: address))
         }
         for user in 0..<40 as Range<User.ID> { try start(user, address(0)) }
         let refusal = #expect(throws: AuthError.self) { try start(100, address(0)) }
@@ -594,8 +600,7 @@ import Testing
     @Test func whatIsForgottenIsSwept() async throws {
         let test = try await testWithMiguel()
         _ = await guess(test, 3, from: elsewhere)
-        let sweeper = ExpirySweeper(
-            storage: test.storage, verifier: test.auth.accessTokens.verifier, now: { test.clock.now })
+        let sweeper = try #require(test.auth.services.compactMap { $0 as? ExpirySweeper }.first)
         test.clock.advance(by: 86400)
         try await sweeper.sweep()
         #expect(

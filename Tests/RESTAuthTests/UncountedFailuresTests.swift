@@ -15,7 +15,7 @@ import Testing
     /// A user who has signed in from home.
     private func testWithMiguel() async throws -> TestAuth {
         let test = try await TestAuth()
-        _ = try await test.auth.registration.register("miguel", password: "python", from: home)
+        _ = try await test.auth.registration.register("miguel", password: "python", by: Caller(address: home))
         return test
     }
 
@@ -34,7 +34,7 @@ import Testing
         _ test: TestAuth, _ password: String, at username: String = "miguel", from address: String?
     ) async -> AuthError {
         do {
-            _ = try await test.auth.login.attempt(username, password: password, from: address)
+            _ = try await test.auth.login.identify(username, password: password, by: Caller(address: address))
             return AuthError(signedIn, "")
         } catch {
             return error as? AuthError ?? AuthError(.misconfigured, "\(error)")
@@ -104,7 +104,7 @@ import Testing
             try await refuseCounting(test)
             await test.expect(.storageUnavailable) {
                 try await test.auth.throttle.admitting(
-                    Guess(name: Username("miguel"), network: ClientNetwork(elsewhere))
+                    Guess(name: Username("miguel"), by: Caller(address: elsewhere))
                 ) { guess in
                     _ = await self.outcome(test, "x", at: "nobody", from: "203.0.113.1")
                     if isRight {
@@ -140,10 +140,10 @@ import Testing
 
     @Test func presentPasswordsAreCountedInMemoryToo() async throws {
         let test = try await testWithMiguel()
-        let identity = try await test.auth.login.attempt("miguel", password: "python", from: home)
+        let identity = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         func confirm(_ password: String) async -> AuthError.Code {
             do {
-                try await test.auth.passwords.confirm(password, for: identity, at: home)
+                try await test.auth.passwords.confirm(password, for: identity, by: Caller(address: home))
                 return signedIn
             } catch { return (error as? AuthError)?.code ?? .misconfigured }
         }
@@ -191,7 +191,9 @@ import Testing
             await test.expect(.storageUnavailable) { try await budget.settle() }
         }
         #expect(budget.blockedUntil > test.clock.now)
-        await test.expect(.rateLimited) { try await test.auth.login.attempt("susan", password: "x", from: elsewhere) }
+        await test.expect(.rateLimited) {
+            try await test.auth.login.identify("susan", password: "x", by: Caller(address: elsewhere))
+        }
         try await takeCounting(test)
         try await budget.settle()
         #expect(try await test.auth.throttle.list().first?.failures == 700)

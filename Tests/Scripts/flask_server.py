@@ -1,4 +1,4 @@
-"""The server that users move away from: the ancestor's contract, with Flask, SQLite and HS256.
+"""The server that users move away from: the original Flask server's contract, with Flask, SQLite and HS256.
 
     flask_server.py serve FILE PORT SECRET [--tokens FORM] [--hashes AGE]
     flask_server.py fill FILE USERS [--once]     users of all ages, straight into the table

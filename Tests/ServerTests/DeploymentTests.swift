@@ -111,7 +111,8 @@ import Testing
                 mount -o remount,bind,ro /
                 cd "$1"
                 ! touch ../elsewhere 2>/dev/null
-                exec env -i REST_AUTH_HOSTNAME='*' REST_AUTH_PORT=\(port) REST_AUTH_DATABASE_URL="sqlite:$1/rest-auth.sqlite" \
+                exec env -i REST_AUTH_HOSTNAME='*' REST_AUTH_PORT=\(port) \
+                REST_AUTH_DATABASE_URL="sqlite:$1/rest-auth.sqlite" \
                     unshare --user --map-user=65534 --map-group=65534 "$0" serve
                 """, ExternalProcess.restAuth.path, data,
             ], directory: directory)

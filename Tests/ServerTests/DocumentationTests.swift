@@ -11,10 +11,10 @@ import Testing
         ("Behind-a-proxy", "Proxies/haproxy.cfg"), ("Behind-a-proxy", "Proxies/verify.lua"),
         ("Verifying-elsewhere", "Verifying/verify.py"), ("Verifying-elsewhere", "Verifying/verify.mjs"),
         ("Registration", "Registering/register.mjs"), ("Registration", "Registering/register.py"),
-        ("Running-it", "systemd/rest-auth.socket"), ("README", "systemd/rest-auth.service"),
+        ("Running-it", "systemd/rest-auth.socket"), ("Running-it", "systemd/rest-auth.service"),
     ])
     func aPageShowsTheExampleWordForWord(page: String, example: String) throws {
-        let page = try text(page == "README" ? "README.md" : "Sources/RESTAuth/RESTAuth.docc/\(page).md")
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/\(page).md")
         let blocks = page.components(separatedBy: "\n```").enumerated().filter { $0.offset % 2 == 1 }.map { block in
             // Without the name of the language.
             block.element.components(separatedBy: "\n").dropFirst().joined(separator: "\n") + "\n"
@@ -46,9 +46,9 @@ import Testing
 
     /// What a handler is given has a sentence for each of its properties.
     @Test(arguments: [
-        "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Login/Identity", "RESTAuth/Sessions/Session",
+        "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Identity/UserIdentity", "RESTAuth/Sessions/Session",
         "RESTAuth/Sessions/Sessions", "RESTAuth/Users/User", "RESTAuth/AccessTokens/AccessTokens",
-        "RESTAuth/AccessTokens/SigningKeys", "RESTAuthHummingbird/SignedInContext",
+        "RESTAuth/SigningKeys/SigningKeys", "RESTAuthHummingbird/SignedInContext",
         "RESTAuthHummingbird/Authenticator", "RESTAuthHummingbird/AuthRoutes", "RESTAuthHummingbird/Auth+Routes",
         "RESTAuthHummingbird/Problem", "RESTAuthHummingbird/AllowedOrigins",
     ])
@@ -64,16 +64,80 @@ import Testing
         }
     }
 
-    /// The table of settings has them all, in their order, with every name of each.
-    @Test func theTableHasEverySetting() throws {
-        let rows = try text("README.md").components(separatedBy: "\n").filter { $0.contains("| `REST_AUTH_") }
-        #expect(rows.count == Setting.allCases.count)
-        for (row, setting) in zip(rows, Setting.allCases) {
-            let names = [
-                setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName, setting.rawValue,
-            ]
-            for name in names.compactMap(\.self) { #expect(row.contains("`\(name)`"), "\(row)") }
+    /// The page of settings has what the program says of each; `dev/settings-page` writes it.
+    @Test func thePageHasEverySettingAsTheProgramKnowsIt() async throws {
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Settings.md").components(
+            separatedBy: "\n## Every setting\n\n")
+        let known = try await runCommand(["config", "page"], directory: TemporaryDirectory())
+        #expect(known.status == 0, "\(known.error)")
+        #expect(page.count == 2)
+        #expect(page.last == known.output)
+    }
+
+    /// They are all there, in their order, with every name of each.
+    @Test func thePageHasEveryNameOfEverySetting() throws {
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Settings.md")
+        let entries = page.components(separatedBy: "\n#### ").dropFirst()
+        #expect(entries.count == Setting.all.count)
+        for (entry, setting) in zip(entries, Setting.all) {
+            let names = [setting.isSecret ? nil : setting.flag, setting.environmentName, setting.platformName]
+            #expect(entry.hasPrefix("\(setting.name)\n"), "\(entry)")
+            for name in names.compactMap(\.self) { #expect(entry.contains("`\(name)`"), "\(entry)") }
         }
+    }
+
+    /// The table of commands has them all, as the program lists them itself.
+    @Test func thePageHasEveryCommand() async throws {
+        struct Command: Decodable {
+            let commandName: String
+            let shouldDisplay: Bool
+            let subcommands: [Command]?
+
+            var leaves: [String] {
+                let below = (subcommands ?? []).filter { $0.shouldDisplay && $0.commandName != "help" }
+                guard !below.isEmpty else { return [commandName] }
+                return below.flatMap(\.leaves).map { "\(commandName) \($0)" }
+            }
+        }
+        struct Dump: Decodable { let command: Command }
+        let help = try await runCommand(["--experimental-dump-help"], directory: TemporaryDirectory())
+        let commands = try JSONDecoder().decode(Dump.self, from: Data(help.output.utf8)).command.leaves
+        #expect(commands.count > 30)
+        let rows = try Document(page: "Commands").text.components(separatedBy: "\n").filter { $0.hasPrefix("| `") }
+        for command in commands {
+            #expect(rows.contains { $0.hasPrefix("| `\(command) ") || $0.hasPrefix("| `\(command)`") }, "\(command)")
+        }
+    }
+
+    /// Files are linked by where they lie in the repository.
+    @Test(arguments: ["README.md", "SECURITY.md", "CONTRIBUTING.md"]) func whatIsLinkedIsThere(page: String) throws {
+        let links = try text(page).matches(of: /(?:\]\(|src="|srcset=")([^)"#]+)/).map { String($0.output.1) }
+        for link in links where !link.contains("://") {
+            let file = ExternalProcess.repository.appendingPathComponent(link)
+            #expect(FileManager.default.fileExists(atPath: file.path), "\(link)")
+        }
+    }
+
+    /// No page of the core's catalogue is found by chance only: each is linked from the first, or
+    /// from one that is.
+    @Test func everyPageIsReachedFromTheFirst() throws {
+        let folder = ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc")
+        let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+        var unreached: [(link: String, text: String)] = []
+        for page in files.compactMap({ $0 as? URL }) where page.pathExtension == "md" {
+            let text = try String(contentsOf: page, encoding: .utf8)
+            let name = page.deletingPathExtension().lastPathComponent
+            // The page of a type is linked as that type.
+            let type = text.firstMatch(of: /^# ``RESTAuth\/(.+)``/)?.output.1
+            if name != "RESTAuth" { unreached.append((type.map { "``\($0)``" } ?? "<doc:\(name)>", text)) }
+        }
+        var reached = [try Document(page: "RESTAuth").text]
+        while let text = reached.popLast() {
+            let next = unreached.partition { text.contains($0.link) }
+            reached += unreached[next...].map(\.text)
+            unreached.removeSubrange(next...)
+        }
+        #expect(unreached.map(\.link) == [])
     }
 
     /// One version is enough to begin with, wherever a newcomer looks.
@@ -82,6 +146,7 @@ import Testing
         let version = try #require(toolchain.firstMatch(of: /needed=([0-9.]+)/)).output.1
         #expect(try text("README.md").contains("with Swift \(version):"))
         #expect(try text("Containerfile").contains("docker.io/library/swift:\(version)-"))
+        #expect(try text(".github/workflows/test.yml").contains("image: swift:\(version)-"))
         for script in ["dev/build", "dev/test", "dev/check"] {
             #expect(try text(script).contains("dev/toolchain"), "\(script)")
         }
@@ -89,7 +154,7 @@ import Testing
 
     /// The page of what was found names the tests that hold it.
     @Test func theTestsThatAreNamedAreThere() throws {
-        let page = try text("Sources/RESTAuth/RESTAuth.docc/Audit.md")
+        let page = try text("Sources/RESTAuth/RESTAuth.docc/Findings.md")
         let directory = ExternalProcess.repository.appendingPathComponent("Tests")
         let files = try #require(FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil))
         let tests = try files.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }

@@ -19,8 +19,10 @@ import Testing
         let refused = try await desk.users("import", "--csv", "-", input: damaged)
         #expect(refused.status == 1)
         #expect(
-            refused.output
-                == "Nothing was written. Would be imported: 200; there already: 0; refused: 1 (name not acceptable 1).\n"
+            refused.output == """
+                Nothing was written. Would be imported: 200; there already: 0; refused: 1 (name not acceptable 1).
+
+                """
         )
         #expect(refused.error.contains("--skip-refused"), "\(refused.error)")
         #expect(refused.error.contains("U+003A (:)"), "\(refused.error)")

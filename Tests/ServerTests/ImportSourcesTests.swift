@@ -307,14 +307,20 @@ import Testing
                 {"id": "9a4c0b9e-0000-4000-8000-000000000001", "createdTimestamp": 1577934245000,
                  "username": "miguel", "enabled": true, "email": "miguel@example.com",
                  "credentials": [{"id": "c", "type": "password", "createdDate": 1577934245000,
-                   "secretData": "{\"value\":\"RNrcNr35JCu0ncfpMSeNWKrmvhp71l8h1kALDUfhw3kqJkTzAEAHK61MYgLqqkBnujOkuVwhnBy0QR1KejWYQA==\",\"salt\":\"c2FsdHNhbHRzYWx0c2FsdA==\",\"additionalParameters\":{}}",
-                   "credentialData": "{\"hashIterations\":1000,\"algorithm\":\"pbkdf2-sha512\",\"additionalParameters\":{}}"}],
+                   "secretData": "{\"value\":\#
+            \"RNrcNr35JCu0ncfpMSeNWKrmvhp71l8h1kALDUfhw3kqJkTzAEAHK61MYgLqqkBnujOkuVwhnBy0QR1KejWYQA==\",\#
+            \"salt\":\"c2FsdHNhbHRzYWx0c2FsdA==\",\"additionalParameters\":{}}",
+                   "credentialData": "{\"hashIterations\":1000,\"algorithm\":\"pbkdf2-sha512\",\#
+            \"additionalParameters\":{}}"}],
                  "realmRoles": ["default-roles-site"]},
                 {"id": "9a4c0b9e-0000-4000-8000-000000000002", "createdTimestamp": 1577934245000,
                  "username": "susan", "enabled": false,
                  "credentials": [{"type": "password",
-                   "secretData": "{\"value\":\"bubJPFW3Y1keJKCsMoMp3rKKVaFEDw6G8l2bIbWEIjk=\",\"salt\":\"ZjrrBfxvbB7B7QmHeAgHpA==\"}",
-                   "credentialData": "{\"hashIterations\":2,\"algorithm\":\"argon2\",\"additionalParameters\":{\"hashLength\":[\"32\"],\"memory\":[\"64\"],\"type\":[\"id\"],\"version\":[\"1.3\"],\"parallelism\":[\"1\"]}}"}]},
+                   "secretData": "{\"value\":\"bubJPFW3Y1keJKCsMoMp3rKKVaFEDw6G8l2bIbWEIjk=\",\#
+            \"salt\":\"ZjrrBfxvbB7B7QmHeAgHpA==\"}",
+                   "credentialData": "{\"hashIterations\":2,\"algorithm\":\"argon2\",\#
+            \"additionalParameters\":{\"hashLength\":[\"32\"],\"memory\":[\"64\"],\#
+            \"type\":[\"id\"],\"version\":[\"1.3\"],\"parallelism\":[\"1\"]}}"}]},
                 {"id": "9a4c0b9e-0000-4000-8000-000000000003", "username": "service-account-site", "enabled": true,
                  "serviceAccountClientId": "site", "credentials": []},
                 {"id": "9a4c0b9e-0000-4000-8000-000000000004", "username": "david", "enabled": true, "totp": false}
@@ -373,7 +379,8 @@ import Testing
             CREATE TABLE auth_user (
                 id serial PRIMARY KEY, username text, password text, is_active boolean, date_joined timestamptz);
             INSERT INTO auth_user VALUES (1, 'miguel', '\(PythonHash.bcrypt)', true, 'infinity'),
-                (2, 'susan', '\(PythonHash.bcrypt)', true, '0044-03-15 BC'), (3, 'david', '\(PythonHash.bcrypt)', true, now())
+                (2, 'susan', '\(PythonHash.bcrypt)', true, '0044-03-15 BC'), (3, 'david', '\(PythonHash.bcrypt)', \
+            true, now())
             """, at: url)
         let outcome = try await desk.users("import", "--from-django", url, "--skip-refused")
         #expect(outcome.output.contains("Imported: 1; there already: 0; refused: 2"), "\(outcome.error)")

@@ -360,10 +360,11 @@ import Testing
             [
                 "--user", "--map-root-user", "--mount", "bash", "-c",
                 """
-                mkdir data && mount -t tmpfs -o size=512k tmpfs data && mkfifo process-fifo
+                mkdir data && mount -t tmpfs -o size=1m tmpfs data && mkfifo process-fifo
                 "$0" serve --port \(port) --database sqlite:data/rest-auth.sqlite --throttle no &
                 trap 'kill $!' TERM
-                while read -r word; do case $word in fill) cat /dev/zero >data/filler 2>/dev/null ;; free) rm data/filler ;; esac
+                while read -r word; do case $word in fill) cat /dev/zero >data/filler 2>/dev/null ;; free) \
+                rm data/filler ;; esac
                 done <process-fifo; wait
                 """, ExternalProcess.restAuth.path,
             ], directory: directory)

@@ -48,7 +48,10 @@ import Testing
             // A pipe takes what is written until its reader has gone.
             let command =
                 output.hasPrefix("> >")
-                ? "trap '' PIPE; (sleep 0.5; \"$0\" clients add gateway \(flag); echo $? >process-status) | true; exit $(cat process-status)"
+                ? """
+                trap '' PIPE; (sleep 0.5; "$0" clients add gateway \(flag); echo $? >process-status) | true; \
+                exit $(cat process-status)
+                """
                 : "\"$0\" clients add gateway \(flag) \(output)"
             let outcome = try await shell(command)
             #expect(outcome.status == 1)

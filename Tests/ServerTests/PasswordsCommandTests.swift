@@ -114,13 +114,14 @@ import Testing
     }
 
     @Test(arguments: [
-        Data([0x1F, 0x8B, 8, 0, 0xFF, 0xFE]), Data("p\u{e4}ss\n".unicodeScalars.map { UInt8($0.value) }),
+        (Data([0x1F, 0x8B, 8, 0, 0xFF, 0xFE]), "compressed: unpack it first"),
+        (Data("p\u{e4}ss\n".unicodeScalars.map { UInt8($0.value) }), "line 1 is not UTF-8"),
     ])
-    func whatIsNotTextIsRefused(list: Data) async throws {
+    func whatIsNotTextIsRefused(list: Data, reason: String) async throws {
         try write(list)
         let outcome = try await filter()
         #expect(outcome.status == 1)
-        #expect(outcome.error.contains("line 1 is not UTF-8"))
+        #expect(outcome.error.contains(reason), "\(outcome.error)")
         #expect(directory.contents == ["list.txt"])
     }
 

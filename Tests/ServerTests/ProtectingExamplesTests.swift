@@ -8,7 +8,8 @@ import Testing
 
     init() throws { server = try SharedServer.current() }
 
-    private static let heading = "### Protect your API"
+    private static let page = "Protecting-an-API"
+    private static let asking = "### Ask for each request"
 
     /// A service that runs in a directory of its own, until nobody asks it any more.
     private final class Service: Sendable {
@@ -47,21 +48,31 @@ import Testing
             ["app.py": placed(code, at: server)], port: port)
     }
 
-    /// The decorator of the README, and a route behind it.
+    /// The application of the README.
+    private func readme(at server: RunningServer? = nil) async throws -> Service {
+        let blocks = try Document("README.md").blocks("python", under: "## Protect your API")
+        return try await flask(#require(blocks.first), at: server)
+    }
+
+    /// The decorator of the page, and a route behind it.
     private func decorated(at server: RunningServer? = nil) async throws -> Service {
-        let blocks = try Document("README.md").blocks("python", under: Self.heading)
+        let blocks = try Document(page: Self.page).blocks("python", under: Self.asking)
         return try await flask(#require(blocks.first), at: server)
     }
 
     private func node(at server: RunningServer? = nil) async throws -> Service {
         let port = try FreePort.next()
-        let block = try #require(try Document("README.md").blocks("javascript", under: Self.heading).first)
+        let block = try #require(try Document(page: Self.page).blocks("javascript", under: Self.asking).first)
         let code = placed(block, at: server).replacing("listen(3000)", with: "listen(\(port), '127.0.0.1')")
         return try await Service(
             ExternalProcess.program("node"), ["service.mjs"], ["service.mjs": code], port: port)
     }
 
     // MARK: By asking
+
+    @Test func theREADMEsApplicationIsGuarded() async throws {
+        try await expectGuarded("/api/notes", by: readme())
+    }
 
     @Test func theDecoratorForFlaskGuardsARoute() async throws {
         try await expectGuarded("/api/notes", by: decorated())
@@ -100,7 +111,10 @@ import Testing
     @Test func withoutAServerNobodyIsLetIn() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()
-        let services = [("/", try await node(at: server)), ("/api/notes", try await decorated(at: server))]
+        let services = [
+            ("/", try await node(at: server)), ("/api/notes", try await decorated(at: server)),
+            ("/api/notes", try await readme(at: server)),
+        ]
         try await server.kill()
         for (path, service) in services { #expect(try await service.get(path, [miguel.basic]).status == 503) }
     }
@@ -157,8 +171,8 @@ import Testing
     @Test(arguments: [[], ["--public-url", "https://auth.example.com"]])
     func sixLinesOfPyJWTVerifyAToken(arguments: [String]) async throws {
         let server = try await RunningServer(arguments)
-        let blocks = try Document("README.md").blocks("python", under: Self.heading)
-        let block = placed(try #require(blocks.last), at: server)
+        let blocks = try Document(page: Self.page).blocks("python", under: "### Verify without asking")
+        let block = placed(try #require(blocks.first), at: server)
             .replacing("\"rest-auth\"", with: "\"\(arguments.last ?? "rest-auth")\"")
         let code = block + "\nimport sys\n\nprint(claims(sys.stdin.readline().strip())[\"sub\"])\n"
         let directory = server.directory

@@ -108,7 +108,7 @@ import Testing
         let miguel = try await server.newAccount()
         let paths = [
             "/api/todos", "/api/todos/1", "/api/", "/api", "/api/users/1/photos", "/api/users/miguel", "/api/user",
-            "/api/tokensx", "/api/xtokens", "/api/me/settings", "/api/verify/x", "/x/api/token", "/oauth/authorize",
+            "/api/tokensx", "/api/xtokens", "/api/men", "/api/verify/x", "/x/api/token", "/oauth/authorize",
             "/oauth/callback?code=x", "/.well-known/change-password", "/.well-known/jwksxjson", "/auth/api/token",
         ]
         for (number, path) in paths.enumerated() {

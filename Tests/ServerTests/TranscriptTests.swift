@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// The README's transcript, typed into a shell as it stands, in front of a server that has just
-/// been started.
+/// Transcripts of the documentation, typed into a shell as they stand, in front of a server that has
+/// just been started.
 @Suite struct TranscriptTests {
     private struct Step {
         let command: String
@@ -11,11 +11,19 @@ import Testing
     }
 
     @Test func theServerAnswersAsTheREADMESays() async throws {
+        try await expectAnswers(
+            as: Document("README.md"), under: ["## Try it", "## Protect your API", "## Stay signed in"], atLeast: 16)
+    }
+
+    @Test func theServerAnswersAsThePageForBeginnersSays() async throws {
+        let sections = ["### Register and sign in", "### Use a token", "### Stay signed in", "### Your account"]
+        try await expectAnswers(as: Document(page: "Getting-started"), under: sections, atLeast: 24)
+    }
+
+    private func expectAnswers(as document: Document, under sections: [String], atLeast count: Int) async throws {
         let server = try await RunningServer()
         let url = "http://127.0.0.1:\(server.port)"
-        let sections = ["## Try it", "## Stay signed in", "## The own account"]
-        let readme = try Document("README.md")
-        let lines = sections.flatMap { readme.blocks("", under: $0) }
+        let lines = sections.flatMap { document.blocks("", under: $0) }
             .flatMap { $0.replacing("http://127.0.0.1:5000", with: url).components(separatedBy: "\n") }
         var steps: [Step] = []
         for line in lines {
@@ -25,7 +33,7 @@ import Testing
                 steps[steps.count - 1].output.append(line)
             }
         }
-        #expect(steps.count > 20)
+        #expect(steps.count >= count)
         let separator = "-- next --"
         let script = steps.map { "\($0.command)\necho; echo '\(separator)'\n" }.joined()
         let shell = try ExternalProcess(

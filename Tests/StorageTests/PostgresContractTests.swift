@@ -27,12 +27,26 @@ import Testing
         }
         try await server.execute(
             """
-            \(Migrations.all[0]) \(Migrations.all[1])
+            \(Migrations.history[0]) \(Migrations.history[1])
             CREATE TABLE schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
             INSERT INTO schema_migrations VALUES (1), (2);
             INSERT INTO throttles VALUES \(rows.joined(separator: ", "));
             """, at: url)
         try await PackedThrottles.expectUnpacked(PostgresStorage(PostgresConfiguration(url: url)))
+    }
+
+    @Test func sessionsOfAnEarlierVersionLiveOnWithWhatIsKnownOfThem() async throws {
+        let server = try await PostgresServer.shared()
+        let url = try await directory.makePostgresDatabase()
+        let versions = (1...6).map { "(\($0))" }.joined(separator: ", ")
+        try await server.execute(
+            """
+            \(Migrations.history.joined())
+            CREATE TABLE schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+            INSERT INTO schema_migrations VALUES \(versions);
+            \(EarlierSessions.rows(tokenEnds: "to_timestamp(1900000000)", key: "'\\x03'"))
+            """, at: url)
+        try await EarlierSessions.expectAlive(in: PostgresStorage(PostgresConfiguration(url: url)))
     }
 
     @Test(arguments: [0, 257])

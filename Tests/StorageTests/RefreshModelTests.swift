@@ -27,14 +27,14 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private func auth(_ backend: Backend) async throws -> (auth: Auth, owner: Identity) {
+    private func auth(_ backend: Backend) async throws -> (auth: Auth, owner: UserIdentity) {
         var configuration = AuthConfiguration()
         configuration.secret = InstanceSecret()
         configuration.now = { [clock] in clock.now }
         configuration.hashingPatience = 600
         let auth = try await Auth(storage: backend.storage(directory), configuration: configuration)
         _ = try await auth.users.register("miguel", password: "python")
-        return (auth, try await auth.login.attempt("miguel", password: "python"))
+        return (auth, try await auth.login.identify("miguel", password: "python"))
     }
 
     /// Every token that was ever given, presented at any time, by whoever has it.
@@ -42,8 +42,10 @@ import Testing
         let (auth, owner) = try await auth(backend)
         for round in 0..<Soak.count(20, soak: 400) {
             let now = clock.now
-            let owner = Identity(
-                userID: owner.userID, username: owner.username, method: .password, authenticatedAt: now)
+            let owner = UserIdentity(
+                userID: owner.userID, username: owner.username, roles: [],
+                authentication: Authentication([.password], at: now),
+                presented: .password)
             let first = try await auth.sessions.start(for: owner)
             let identity = try await auth.accessTokens.verify(Array(first.access.value.utf8))
             var model = RefreshModel(first: first.refresh.value, at: now)
@@ -103,8 +105,10 @@ import Testing
         let (auth, owner) = try await auth(backend)
         for _ in 0..<Soak.count(20, soak: 400) {
             let now = clock.now
-            let owner = Identity(
-                userID: owner.userID, username: owner.username, method: .password, authenticatedAt: now)
+            let owner = UserIdentity(
+                userID: owner.userID, username: owner.username, roles: [],
+                authentication: Authentication([.password], at: now),
+                presented: .password)
             let stolen = try await auth.sessions.start(for: owner).refresh.value
             let isThiefFirst = Bool.random()
             let one = try await auth.sessions.refresh(stolen).refresh.value
@@ -141,7 +145,7 @@ import Testing
                 try await Auth(storage: PostgresStorage(PostgresConfiguration(url: url)), configuration: configuration))
         }
         _ = try await nodes[0].users.register("miguel", password: "python")
-        let owner = try await nodes[0].login.attempt("miguel", password: "python")
+        let owner = try await nodes[0].login.identify("miguel", password: "python")
         let first = try await nodes[0].sessions.start(for: owner).refresh.value
         var seen: Set<String> = []
         for round in 1...3 {

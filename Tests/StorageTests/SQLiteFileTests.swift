@@ -151,7 +151,8 @@ import Testing
                     sql: """
                         INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                         VALUES ('Miguel', 'miguel', 'h', 1, 1);
-                        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, generation, refresh_digest, previous_digest)
+                        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, generation, \
+                        refresh_digest, previous_digest)
                         VALUES ('\(session.id)', 1, 1800000000, 1800000000, 1800600000, 3, x'03', x'02');
                         """)
             }
@@ -240,7 +241,8 @@ import Testing
                 for name in ["Miguel", long, "last"] {
                     try database.execute(
                         sql: """
-                            INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at, legacy_id)
+                            INSERT INTO users (username, canonical_username, password_hash, created_at, \
+                            password_changed_at, legacy_id)
                             VALUES (?1, lower(?1), 'h', 1, 1, ?2)
                             """, arguments: [name, name.utf8.count])
                 }
@@ -272,6 +274,27 @@ import Testing
         _ = try await storage.deleteUser(id: 1, at: now)
         let sessions = try await storage.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sessions") }
         #expect(sessions == 0)
+    }
+
+    /// Version 0.2 said of no session what was proven, and had a mark for who had no password.
+    @Test func sessionsOfAnEarlierVersionLiveOnWithWhatIsKnownOfThem() async throws {
+        do {
+            let before = try DatabaseQueue(path: path)
+            try Migrations.migrator.migrate(before, upTo: "8 user names of mail length, ids of imports")
+            try await before.write { try $0.execute(sql: EarlierSessions.rows(tokenEnds: "1900000000", key: "x'03'")) }
+        }
+        try await EarlierSessions.expectAlive(in: SQLiteStorage(path: path))
+        // What refers to a user still does.
+        let storage = try await SQLiteStorage(path: path)
+        let counted = try await storage.database.read {
+            try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = 1")
+        }
+        #expect(counted == 2)
+        _ = try await storage.deleteUser(id: 1, at: .now)
+        for table in ["sessions", "user_roles", "known_origins"] {
+            let rows = try await storage.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") }
+            #expect(rows == 0, "\(table)")
+        }
     }
 
     @Test(arguments: ["", String(repeating: "x", count: 257), String(repeating: "日", count: 86)])

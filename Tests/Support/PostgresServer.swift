@@ -86,7 +86,8 @@ public final class PostgresServer: Sendable {
     public func makeDatabase() async throws -> String {
         let name = "test_\(databases.add(1, ordering: .relaxed).newValue)"
         let emptying = """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+            AND pid <> pg_backend_pid();
             DROP SCHEMA public CASCADE;
             CREATE SCHEMA public AUTHORIZATION pg_database_owner;
             GRANT USAGE ON SCHEMA public TO PUBLIC

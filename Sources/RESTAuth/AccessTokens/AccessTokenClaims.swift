@@ -1,4 +1,4 @@
-import Crypto
+import PasswordHashing
 
 /// What an access token says (RFC 9068 section 2.2).
 ///
@@ -24,8 +24,10 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package let tokenID: String
     package let issuedAt: Int
     package let expiresAt: Int
-    /// `auth_time`: when the password was given.
+    /// `auth_time`: when the user last proved who they are.
     package let authenticatedAt: Int
+    /// `amr`: what was proven then; none where nobody knows. `acr` follows from it.
+    package let methods: [Authentication.Method]
 
     /// Seconds by which another node's clock may be ahead.
     package static let clockSlack = 60
@@ -33,7 +35,8 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package init(
         issuer: String, audience: [String] = [], subject: User.ID, username: String, sessionID: Session.ID,
         roles: [String],
-        roleKey: RoleKey? = nil, tokenID: String, issuedAt: Int, expiresAt: Int, authenticatedAt: Int
+        roleKey: RoleKey? = nil, tokenID: String, issuedAt: Int, expiresAt: Int, authenticatedAt: Int,
+        methods: [Authentication.Method] = .passwordAlone
     ) {
         self.issuer = issuer
         self.audience = audience
@@ -46,11 +49,10 @@ package struct AccessTokenClaims: Sendable, Hashable {
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
         self.authenticatedAt = authenticatedAt
+        self.methods = methods
     }
 
-    static func freshID() -> String {
-        SymmetricKey(size: .bits128).withUnsafeBytes { Base64.url.encode(Array($0)) }
-    }
+    static func freshID() -> String { Base64.url.encode(Random.bytes(16)) }
 
     /// Not expired, and not from a future that only a clock set back, or another issuer, could have
     /// seen.
@@ -68,8 +70,7 @@ extension AccessTokenClaims {
                 ("preferred_username", .string(username)), ("sid", .string(sessionID.description)),
                 ("jti", .string(tokenID)),
                 ("iat", .integer(issuedAt)), ("exp", .integer(expiresAt)), ("auth_time", .integer(authenticatedAt)),
-                ("amr", ["pwd"]),
-            ] + (roles.isEmpty ? [] : [("roles", .array(roles.map(JSON.string)))])
+            ] + methods.members + (roles.isEmpty ? [] : [("roles", .array(roles.map(JSON.string)))])
             + (roleKey.map { [("roles_key", .string($0.text))] } ?? [])
         return .object(members.map(JSON.Member.init))
     }
@@ -86,7 +87,7 @@ extension AccessTokenClaims {
     }
 
     /// Reads what ``json`` wrote, to whomever it is made out; `nil` for anything else, down to the
-    /// last type. A token that an earlier version signed has no `client_id`.
+    /// last type. A token that an earlier version signed has no `client_id`, or no `acr`.
     package init?(_ payload: JSON, issuer: String) {
         guard payload["iss"] == .string(issuer), let audience = Self.audience(payload["aud"], issuer: issuer),
             (payload["client_id"] ?? .string(issuer)) == .string(issuer),
@@ -99,13 +100,15 @@ extension AccessTokenClaims {
             expiresAt - issuedAt <= AuthConfiguration.maximumTokenDuration,
             // We never make one, so whatever it says, it is not ours.
             payload["nbf"] == nil, let roles = Self.roles(payload["roles"]),
-            let roleKey = Self.roleKey(payload["roles_key"], isExpected: !roles.isEmpty)
+            let roleKey = Self.roleKey(payload["roles_key"], isExpected: !roles.isEmpty),
+            let methods = Self.methods(payload["amr"]),
+            (payload["acr"] ?? methods.contextClass.map(JSON.string)) == methods.contextClass.map(JSON.string)
         else { return nil }
         self.init(
             issuer: issuer, audience: audience, subject: id, username: username, sessionID: sessionID, roles: roles,
             roleKey: roleKey,
             tokenID: tokenID, issuedAt: issuedAt,
-            expiresAt: expiresAt, authenticatedAt: authenticatedAt)
+            expiresAt: expiresAt, authenticatedAt: authenticatedAt, methods: methods)
     }
 
     /// A list that could be a string, or names one twice, is none of ours.
@@ -128,10 +131,26 @@ extension AccessTokenClaims {
         return RoleKey(text)
     }
 
+    private static func methods(_ json: JSON?) -> [Authentication.Method]? {
+        guard let json else { return [] }
+        if json == ["pwd"] { return .passwordAlone }
+        guard case .array(let elements) = json, !elements.isEmpty else { return nil }
+        let methods = elements.compactMap { $0.string.flatMap(Authentication.Method.init) }
+        return methods.count == elements.count ? methods : nil
+    }
+
     private static func roles(_ json: JSON?) -> [String]? {
         guard let json else { return [] }
         guard case .array(let elements) = json, !elements.isEmpty else { return nil }
         let roles = elements.compactMap(\.string)
         return roles.count == elements.count ? roles : nil
+    }
+}
+
+extension [Authentication.Method] {
+    /// `amr` and `acr`; neither where what was proven is not known.
+    package var members: [(String, JSON)] {
+        guard let contextClass else { return [] }
+        return [("amr", .array(map { .string($0.rawValue) })), ("acr", .string(contextClass))]
     }
 }

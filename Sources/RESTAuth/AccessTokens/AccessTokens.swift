@@ -39,14 +39,19 @@ public final class AccessTokens: Sendable {
     /// in memory: no signature check, no database. One of a Flask server's, where its secret is
     /// configured, costs a signature check and a look into the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
-    public func verify(_ token: [UInt8]) async throws -> Identity {
-        if let identity = verifier.remembered(token) { return identity }
-        if let identity = try await legacyTokens?.identity(of: token) { return identity }
+    public func verify(_ token: [UInt8]) async throws -> UserIdentity {
+        let token = try presented(token)
+        if let known = verifier.remembered(token) { return known.identity }
+        let parts = try parts(of: token)
+        if let identity = try await legacyTokens?.identity(of: token, parts) { return identity }
+        return try await verify(token, parts).identity
+    }
+
+    private func verify(_ token: PresentedToken, _ parts: CompactJWS) async throws -> VerifiedToken {
         // Perhaps a key that another process made since the last look.
-        let keyID = TokenVerifier.keyID(of: token)
-        if let keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
-        return try await verifier.verify(token) { [storage, keys] claims, identity in
-            guard let keyID, try await keys.confirm(keyID),
+        if let keyID = parts.keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
+        return try await verifier.verify(token, parts) { [storage, keys] claims, identity in
+            guard let keyID = parts.keyID, try await keys.confirm(keyID),
                 let stored = try await storage.session(id: claims.sessionID),
                 stored.user.id == claims.subject,
                 !stored.user.isDisabled, identity.roles.isSubset(of: stored.user.roles)
@@ -54,23 +59,35 @@ public final class AccessTokens: Sendable {
         }
     }
 
+    private func presented(_ bytes: [UInt8]) throws(AuthError) -> PresentedToken {
+        guard let token = PresentedToken(bytes) else { throw .invalidToken }
+        return token
+    }
+
+    private func parts(of token: PresentedToken) throws(AuthError) -> CompactJWS {
+        guard let parts = token.parts else { throw .invalidToken }
+        return parts
+    }
+
     /// Who `token` stands for, when that can be told without waiting: it was verified before, is
     /// live, and its session is known to be admitted. `nil` says nothing about the token, only that
     /// ``verify(_:)`` has to tell.
-    public func remembered(_ token: [UInt8]) -> Identity? {
-        verifier.remembered(token)
+    public func remembered(_ token: [UInt8]) -> UserIdentity? {
+        PresentedToken(token).flatMap { verifier.remembered($0) }?.identity
     }
 
-    /// What a live token says of itself.
+    /// What a live token of ours says of itself.
     package func claims(of token: [UInt8]) async throws -> AccessTokenClaims {
-        _ = try await verify(token)
-        return try verifier.signedClaims(token)
+        let token = try presented(token)
+        if let known = verifier.remembered(token) { return known.claims }
+        return try await verify(token, parts(of: token)).claims
     }
 
     /// Who a token of a Flask server's stands for; `nil` for any other, and when it is no good.
-    func legacyIdentity(of token: [UInt8]) async throws -> Identity? {
+    func legacyIdentity(of token: [UInt8]) async throws -> UserIdentity? {
+        guard let legacyTokens, let token = PresentedToken(token), let parts = token.parts else { return nil }
         do {
-            return try await legacyTokens?.identity(of: token)
+            return try await legacyTokens.identity(of: token, parts)
         } catch let error as AuthError where error.code == .invalidToken {
             return nil
         }
@@ -78,27 +95,30 @@ public final class AccessTokens: Sendable {
 
     /// The session of a token that we signed, live or not.
     func session(ofSigned token: [UInt8]) -> Session.ID? {
-        try? verifier.signedClaims(token).sessionID
+        guard token.count <= Self.maximumBytes, let parts = CompactJWS(token) else { return nil }
+        return try? verifier.signedClaims(parts).sessionID
     }
 
     // MARK: Issuing
 
     /// Signs a fresh token (JWT access token, RFC 9068) of a session for its user, with the
-    /// ``Identity/roles`` of `identity`.
+    /// ``UserIdentity/roles`` of `identity`.
     /// - Parameter permitted: seconds that it may live; it ends when the session does, if not
     ///   before.
-    func issue(for identity: Identity, in session: Session, duration permitted: Int) throws -> AccessToken {
+    /// - Throws: `invalid_token` for a session on behalf of a client, which a later version has
+    ///   stored: a token here says nothing of a scope, and would open everything.
+    func issue(for identity: UserIdentity, in session: Session, duration permitted: Int) throws -> AccessToken {
+        guard session.clientID == nil, session.scope == nil else { throw AuthError.invalidToken }
         let issuedAt = Int(now().timeIntervalSince1970)
-        // A clock that was set back since the session began must not make a token that came before
-        // its password.
-        let authenticatedAt = min(Int(session.createdAt.timeIntervalSince1970), issuedAt)
+        // A clock that was set back since the sign-in must not make a token that came before it.
+        let authenticatedAt = min(Int(session.authentication.at.timeIntervalSince1970), issuedAt)
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
             issuer: issuer, audience: audience, subject: identity.userID, username: identity.username,
             sessionID: session.id,
             roles: identity.roles.sorted(), roleKey: identity.roles.isEmpty ? nil : roleKeys(of: identity.userID).first,
             tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration,
-            authenticatedAt: authenticatedAt)
+            authenticatedAt: authenticatedAt, methods: session.authentication.methods)
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
         guard token.value.utf8.count <= Self.maximumBytes else {
             throw AuthError(
@@ -118,13 +138,13 @@ public final class AccessTokens: Sendable {
     /// Seconds that a token may live that is traded for these credentials, a password or another
     /// token.
     /// - Throws: `insufficient_user_authentication` when the renewal policy wants a password.
-    func permittedDuration(for identity: Identity) throws -> Int {
+    func permittedDuration(for identity: UserIdentity) throws -> Int {
         let age = Int(now().timeIntervalSince1970) - Int(identity.authenticatedAt.timeIntervalSince1970)
-        switch (identity.method, renewal) {
+        switch (identity.presented, renewal) {
         case (.password, .until(let limit)): return min(duration, limit)
-        case (.password, _), (.token, .always): return duration
-        case (.token, .until(let limit)) where age < limit: return min(duration, limit - age)
-        case (.token, _):
+        case (.password, _), (_, .always): return duration
+        case (_, .until(let limit)) where age < limit: return min(duration, limit - age)
+        case (_, _):
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a token is given for a password only")
         }
@@ -139,8 +159,4 @@ public struct AccessToken: Sendable {
     public let duration: Int
 }
 
-extension AccessToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension AccessToken: Redacted {}

@@ -22,6 +22,9 @@ package struct CompactJWS {
         encodedPayload = token[(first + 1)..<last]
     }
 
+    /// The `kid` that it names, whether it is good or not.
+    package var keyID: String? { header["kid"]?.string }
+
     /// Read it only after the signature was found good.
     package var payload: JSON? {
         Base64.url.decode(encodedPayload).flatMap { JSON($0) }

@@ -18,7 +18,7 @@ public struct LegacySecret: Sendable {
     /// Takes the bytes of `text` as they are.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
     ///   bytes, when they are too regular to be random, or when the secret has been published (the
-    ///   ancestor's article, tutorials, documentation).
+    ///   original Flask server's article, tutorials, documentation).
     public init(_ text: String) throws(AuthError) {
         guard text.utf8.count >= Self.minimumLength, !Self.isPublished(text.lowercased()),
             GuessableSecret.bits(of: text) >= Self.minimumStrength
@@ -26,8 +26,8 @@ public struct LegacySecret: Sendable {
             throw AuthError(
                 .misconfigured,
                 """
-                the legacy secret is published or easy to guess, so anybody could make tokens for all users who were imported; go without it: \
-                passwords move all the same, and users whose token ends sign in again
+                the legacy secret is published or easy to guess, so anybody could make tokens for all users who were \
+                imported; go without it: passwords move all the same, and users whose token ends sign in again
                 """)
         }
         key = SymmetricKey(data: Data(text.utf8))
@@ -44,9 +44,10 @@ public struct LegacySecret: Sendable {
         throw AuthError(
             .misconfigured,
             """
-            the secret key and legacy_secret are the same: the Flask server's SECRET_KEY is given as legacy_secret only, and this server has a \
-            secret of its own; take SECRET_KEY out of the environment, or give another (openssl rand -base64 32); a database that was made with \
-            it changes over with the other as SECRET_KEY and this one as SECRET_KEY_PREVIOUS
+            the secret key and legacy_secret are the same: the Flask server's SECRET_KEY is given as legacy_secret \
+            only, and this server has a secret of its own; take SECRET_KEY out of the environment, or give another \
+            (openssl rand -base64 32); a database that was made with it changes over with the other as SECRET_KEY and \
+            this one as SECRET_KEY_PREVIOUS
             """)
     }
 
@@ -86,8 +87,4 @@ public struct LegacySecret: Sendable {
     }
 }
 
-extension LegacySecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension LegacySecret: Redacted {}

@@ -7,7 +7,7 @@ import Foundation
 /// `TimedJSONWebSignatureSerializer` writes. Each request looks the user up, by the id that the
 /// other server knew, and whether the token's session has been ended. That session is one for each
 /// token, however often it is traded: its id is a keyed digest of the token's bytes.
-struct LegacyTokens: Sendable {
+struct LegacyTokens: Sendable, Redacted {
     private let secret: LegacySecret
     private let sessionKey: SymmetricKey
     private let storage: any Storage
@@ -43,12 +43,8 @@ struct LegacyTokens: Sendable {
 
     /// `nil` when the token's header is that of neither form.
     /// - Throws: `invalid_token` when it is, and the rest is no good.
-    private func claims(of token: [UInt8]) throws(AuthError) -> Claims? {
-        guard token.count <= TokenVerifier.maximumBytes, let token = CompactJWS(token),
-            let form = Form(header: token.header)
-        else {
-            return nil
-        }
+    private func claims(of token: CompactJWS) throws(AuthError) -> Claims? {
+        guard let form = Form(header: token.header) else { return nil }
         guard secret.isSignature(token.signature, of: token.signingInput, form.algorithm), let payload = token.payload,
             let claims = form.claims(payload), claims.isLive(at: now().timeIntervalSince1970, longest: longestLife)
         else { throw .invalidToken }
@@ -58,15 +54,16 @@ struct LegacyTokens: Sendable {
     /// Who `token` stands for; `nil` when its header is that of neither form.
     /// - Throws: `invalid_token` when the rest is no good, when its session has been ended, or when
     ///   the user is gone, disabled, or has another password than at the import.
-    func identity(of token: [UInt8]) async throws -> Identity? {
-        guard let claims = try claims(of: token) else { return nil }
-        let session = Session.ID(digest: HMAC<SHA256>.authenticationCode(for: token, using: sessionKey).map(\.self))
+    func identity(of token: PresentedToken, _ parts: CompactJWS) async throws -> UserIdentity? {
+        guard let claims = try claims(of: parts) else { return nil }
+        let session = Session.ID(
+            digest: HMAC<SHA256>.authenticationCode(for: token.bytes, using: sessionKey).map(\.self))
         guard let stored = try await storage.credentials(legacyID: claims.id), !stored.user.isDisabled,
             stored.passwordVersion == ImportableUser.passwordVersion,
             try await !storage.isSessionRevoked(session)
         else { throw AuthError.invalidToken }
-        return Identity(
-            stored, legacySession: session, tokenExpiresAt: Date(timeIntervalSince1970: claims.expiresAt))
+        return UserIdentity(
+            stored, flaskSession: session, tokenExpiresAt: Date(timeIntervalSince1970: claims.expiresAt))
     }
 }
 

@@ -32,43 +32,48 @@ package final class TokenVerifier: Sendable {
 
     /// Who `token` stands for.
     ///
-    /// Checked, in this order: length and outline, the header (algorithm pinned to the key, RFC
-    /// 8725 section 3.1), the signature, the claims, the revocations. A token seen before costs a
-    /// digest and look-ups in memory.
-    /// - Parameter confirm: asked when a token is new here and when keys or revocations are not up
-    ///   to date; throws to refuse.
+    /// Checked, in this order: the header (algorithm pinned to the key, RFC 8725 section 3.1), the
+    /// signature, the claims, the revocations. A token seen before costs look-ups in memory.
+    /// - Parameters:
+    ///   - token: as it was presented.
+    ///   - parts: the same, taken apart.
+    ///   - confirm: asked when a token is new here and when keys or revocations are not up to date;
+    ///     throws to refuse.
     /// - Throws: `invalid_token`; what `confirm` throws.
     package func verify(
-        _ token: [UInt8], confirm: (AccessTokenClaims, Identity) async throws -> Void
-    ) async throws -> Identity {
-        guard token.count <= Self.maximumBytes else { throw AuthError.invalidToken }
-        let digest = TokenDigest(of: token)
+        _ token: PresentedToken, _ parts: CompactJWS,
+        confirm: (AccessTokenClaims, UserIdentity) async throws -> Void
+    ) async throws -> VerifiedToken {
         let now = now().timeIntervalSince1970
         let (instant, epoch) = (ContinuousClock.now, keys.epoch)
-        let known = cache.token(digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
-        let claims = try known?.claims ?? signedClaims(token)
-        guard claims.isLive(at: now) else { throw AuthError.invalidToken }
-        let identity = known?.identity ?? Identity(claims, hidesRoles: hidesRoles)
-        let standing = revocations.standing(of: identity, at: instant)
-        if known != nil, standing == .admitted, keys.isConfirmed(at: instant) { return identity }
+        let known = cache.token(token.digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
+        let verified = try known ?? self.verified(parts, epoch: epoch)
+        guard verified.claims.isLive(at: now) else { throw AuthError.invalidToken }
+        let standing = revocations.standing(of: verified.identity, at: instant)
+        if known != nil, standing == .admitted, keys.isConfirmed(at: instant) { return verified }
         guard standing != .refused else { throw AuthError.invalidToken }
-        try await confirm(claims, identity)
+        try await confirm(verified.claims, verified.identity)
         // Once more: what was refused during the wait is refused.
-        guard revocations.standing(of: identity) != .refused else { throw AuthError.invalidToken }
-        if known == nil { cache.remember(VerifiedToken(identity: identity, claims: claims, epoch: epoch), as: digest) }
-        return identity
+        guard revocations.standing(of: verified.identity) != .refused else { throw AuthError.invalidToken }
+        if known == nil { cache.remember(verified, as: token.digest) }
+        return verified
     }
 
-    /// Who `token` stands for, when that can be told without waiting: it was verified before, is
+    private func verified(_ parts: CompactJWS, epoch: Int) throws(AuthError) -> VerifiedToken {
+        let claims = try signedClaims(parts)
+        return VerifiedToken(identity: UserIdentity(claims, hidesRoles: hidesRoles), claims: claims, epoch: epoch)
+    }
+
+    /// What is known of `token`, when that can be told without waiting: it was verified before, is
     /// live, and is known to be admitted. `nil` says nothing about the token, only that
-    /// ``verify(_:confirm:)`` has to tell.
-    package func remembered(_ token: [UInt8]) -> Identity? {
+    /// ``verify(_:_:confirm:)`` has to tell.
+    package func remembered(_ token: PresentedToken) -> VerifiedToken? {
         let (now, instant) = (now().timeIntervalSince1970, ContinuousClock.now)
-        guard token.count <= Self.maximumBytes, let known = cache.token(TokenDigest(of: token), at: now),
+        guard let known = cache.token(token.digest, at: now),
             known.epoch == keys.epoch, known.claims.isLive(at: now), keys.isConfirmed(at: instant),
             revocations.standing(of: known.identity, at: instant) == .admitted
         else { return nil }
-        return known.identity
+        return known
     }
 
     /// Forgets the lines that have expired. The time is noted: a clock that is set back afterwards
@@ -80,18 +85,10 @@ package final class TokenVerifier: Sendable {
     }
 
     /// The claims of a token with a good signature, live or not.
-    func signedClaims(_ token: [UInt8]) throws(AuthError) -> AccessTokenClaims {
-        guard token.count <= Self.maximumBytes, let payload = keys.verifiedPayload(of: token),
-            let claims = AccessTokenClaims(payload, issuer: issuer), audiences.map(claims.isFor) ?? true
+    func signedClaims(_ parts: CompactJWS) throws(AuthError) -> AccessTokenClaims {
+        guard let payload = keys.verifiedPayload(of: parts), let claims = AccessTokenClaims(payload, issuer: issuer),
+            audiences.map(claims.isFor) ?? true
         else { throw .invalidToken }
         return claims
-    }
-}
-
-extension TokenVerifier {
-    /// The `kid` that a token names, whether it is good or not.
-    package static func keyID(of token: [UInt8]) -> String? {
-        guard token.count <= maximumBytes else { return nil }
-        return CompactJWS(token)?.header["kid"]?.string
     }
 }

@@ -20,12 +20,12 @@ package struct TokenDigest: Sendable, Hashable {
 }
 
 package struct VerifiedToken: Sendable {
-    package let identity: Identity
+    package let identity: UserIdentity
     package let claims: AccessTokenClaims
     /// That of the keys when the signature was checked.
     package let epoch: Int
 
-    package init(identity: Identity, claims: AccessTokenClaims, epoch: Int) {
+    package init(identity: UserIdentity, claims: AccessTokenClaims, epoch: Int) {
         self.identity = identity
         self.claims = claims
         self.epoch = epoch

@@ -19,16 +19,12 @@ public struct ClientSecret: Sendable {
     public let value: String
 }
 
-extension ClientSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension ClientSecret: Redacted {}
 
 /// The promises about clients' rows.
 public protocol ClientStorage: Sendable {
     /// - Throws: `client_already_exists`.
-    func insertClient(_ client: Client, secretDigest: [UInt8]) async throws
+    func insertClient(_ client: Client, secretDigest: [UInt8], recording event: AuthEvent) async throws
 
     func clientSecretDigest(id: String) async throws -> [UInt8]?
 
@@ -44,5 +40,5 @@ public protocol ClientStorage: Sendable {
     func clients(notMarked mark: [UInt8]) async throws -> [String]
 
     /// - Returns: whether there was such a client.
-    func deleteClient(id: String) async throws -> Bool
+    func deleteClient(id: String, recording event: AuthEvent) async throws -> Bool
 }

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import PasswordHashing
 
 /// The door to clients: add, authenticate, list, remove.
 public final class Clients: Sendable {
@@ -18,28 +19,33 @@ public final class Clients: Sendable {
     /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
     /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of
     ///   ASCII, `client_already_exists`.
-    public func add(_ id: String) async throws -> ClientSecret {
+    public func add(_ id: String, by caller: Caller = .application) async throws -> ClientSecret {
         guard Self.isID(id) else {
             throw AuthError(
                 .validationFailed, "a client's id is 1 to 64 letters, digits and . _ - of ASCII", field: "client_id")
         }
-        let secret = ClientSecret(value: SymmetricKey(size: .bits256).withUnsafeBytes { Base64.url.encode(Array($0)) })
+        let secret = ClientSecret(value: Base64.url.encode(Random.bytes(32)))
+        let now = now()
+        let event = AuthEvent.clientAdded(id: id).by(caller, at: now)
         try await storage.insertClient(
-            Client(id: id, createdAt: now()), secretDigest: digest(of: secret.value, by: secrets.known.maker))
-        AuthEvent.clientAdded(id: id).record()
+            Client(id: id, createdAt: now), secretDigest: digest(of: secret.value, by: secrets.known.maker),
+            recording: event)
+        event.record()
         return secret
     }
 
-    /// Makes sure that a caller is the client it says it is. The same work is done for a client
-    /// that does not exist.
+    /// Checks the secret of a client. An unknown client costs the same work as a known one.
     ///
-    /// A digest that was keyed by the previous secret is replaced by one of the present.
+    /// A digest under the previous secret of the instance is replaced by one under the present
+    /// secret.
+    /// - Returns: who it is.
     /// - Throws: `invalid_client`.
-    public func authenticate(_ id: String, secret: String) async throws {
+    @discardableResult
+    public func authenticate(_ id: String, secret: String) async throws -> ClientIdentity {
         let stored = Self.isID(id) ? try await storage.clientSecretDigest(id: id) : nil
         if let stored, isOfUnknownSecret(stored) { try await keys.followSecretsNow() }
         let known = secrets.known
-        // Each is computed, whatever is stored.
+        // Every digest is computed, so that the time does not tell which one matched.
         let isEqual = known.all.reduce(false) { found, candidate in
             let maker = SecretMaker(secret: candidate, isMarked: stored.map(isMarked) ?? false)
             let digest = digest(of: secret, by: maker)
@@ -49,24 +55,27 @@ public final class Clients: Sendable {
             AuthEvent.clientRefused(id: stored == nil ? nil : id).record()
             throw AuthError(.invalidClient, "the client's id or secret is wrong")
         }
-        guard known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) else { return }
-        // Who has shown the right secret is not refused because the database is full.
-        _ = try? await storage.replaceClientSecretDigest(
-            id: id, stored, with: digest(of: secret, by: known.maker))
+        if known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) {
+            // A client with the right secret is not refused because the database takes no writes.
+            _ = try? await storage.replaceClientSecretDigest(
+                id: id, stored, with: digest(of: secret, by: known.maker))
+        }
+        return ClientIdentity(id: id)
     }
 
-    /// In the order of their ids.
+    /// All clients, in the order of their ids.
     public func list() async throws -> [Client] {
         try await storage.clients()
     }
 
-    /// Refuses the client from the next request on.
+    /// Deletes a client, who is refused from the next request on.
     /// - Throws: `client_not_found`.
-    public func remove(_ id: String) async throws {
-        guard try await storage.deleteClient(id: id) else {
+    public func remove(_ id: String, by caller: Caller = .application) async throws {
+        let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())
+        guard try await storage.deleteClient(id: id, recording: event) else {
             throw AuthError(.clientNotFound, "there is no client \(id)")
         }
-        AuthEvent.clientRemoved(id: id).record()
+        event.record()
     }
 
     private static func isID(_ text: String) -> Bool {

@@ -4,9 +4,9 @@ import Foundation
 /// `password_hash`, and if wanted `id`, `created_at` and `disabled`; or with the columns of another
 /// system's export, as ``JSONLines`` knows them.
 ///
-/// In place of commas there may be semicolons, tabs or bars, as spreadsheets write them: the header
-/// tells. Read as strictly as a quoted field demands: where a record ends is decided by its quotes
-/// alone, so nobody's name can end a line and begin a user.
+/// Semicolons, tabs and bars are accepted in place of commas, as spreadsheets write them; the
+/// header decides. The quotes of a record alone decide where it ends, so that a name with a line
+/// end in it cannot begin another user.
 public actor CommaSeparatedUsers: UserSource {
     private static let allowed: [UserFields.Name] = [.username, .passwordHash, .id, .createdAt, .disabled]
 
@@ -87,7 +87,10 @@ public actor CommaSeparatedUsers: UserSource {
             return .unreadable(
                 place, id: id,
                 reason:
-                    "there are \(record.fields.count) fields, and \(columns.count) in the header; one with \(records.mark) stands in quotes"
+                    """
+                    there are \(record.fields.count) fields, and \(columns.count) in the header; one with \
+                    \(records.mark) stands in quotes
+                    """
             )
         }
         do {
@@ -97,8 +100,8 @@ public actor CommaSeparatedUsers: UserSource {
         }
     }
 
-    /// As far as it can be read where the user cannot. In a record that is damaged, only the first
-    /// field is surely where it should be, and one without an end has those of others in it.
+    /// The id of a record that is no user. In a damaged record only the first field is sure to be
+    /// in its place, and a record without an end has fields of others in it.
     private func id(of record: RecordReader.Record) -> User.ID? {
         guard !record.isEndless else { return nil }
         let isWhole = record.fault == nil && record.fields.count == columns.count
@@ -141,19 +144,18 @@ public actor CommaSeparatedUsers: UserSource {
     }
 }
 
-/// Takes lines together into records, and those apart into fields.
+/// A reader of records: joins lines into records, and splits records into fields.
 final class RecordReader {
     struct Record {
-        /// On which it begins.
+        /// The number of the line on which the record begins.
         let line: Int
         var fields: [String] = []
-        /// Why it cannot be read.
+        /// Why the record cannot be read.
         var fault: String?
-        /// Whether the rest of the file stands in a quote of it.
+        /// Whether a quote of the record is not closed before the end of the file.
         var isEndless = false
 
-        /// Whether nothing stands between the marks, as in the rows that spreadsheets put at the
-        /// end.
+        /// Whether all fields are empty, as in the rows that spreadsheets add at the end.
         var isEmpty: Bool { fault == nil && fields.allSatisfy(\.utf8.isEmpty) }
     }
 
@@ -162,7 +164,7 @@ final class RecordReader {
     }
 
     let lines: LineReader
-    /// Between two fields.
+    /// The byte between two fields.
     private var delimiter = UInt8(ascii: ",")
 
     init(_ lines: LineReader) { self.lines = lines }
@@ -175,8 +177,8 @@ final class RecordReader {
     /// The delimiter in words.
     var mark: String { Self.delimiters.first { $0.byte == delimiter }?.name ?? "the mark between two" }
 
-    /// Takes the delimiter from the first line: the one that it says (`sep=;`, as Excel does), or
-    /// that stands in it most often outside of quotes.
+    /// Finds the delimiter by the first line: the one that it names (`sep=;`, as Excel writes), or
+    /// the most frequent one outside of quotes.
     func findDelimiter() throws(AuthError) {
         guard let line = try lines.next() else { return }
         let bytes = Self.withoutReturn(line)
@@ -206,8 +208,8 @@ final class RecordReader {
         var field: [UInt8] = []
         var size = 0
         while true {
-            // Where the record ends cannot be told then, and to guess would let somebody's name
-            // begin a user.
+            // The end of the record is unknown then, and a guess could make a user of a part of a
+            // name.
             guard !line.isTooLong else {
                 throw AuthError(
                     .misconfigured,

@@ -2,12 +2,11 @@ import Foundation
 
 /// The users of another system's export, each recognised by the members that only that system has.
 ///
-/// Of those members the ones are read that say who the user is. Roles and groups of another system
-/// mean something there, and give nobody any here.
+/// Roles and groups are not read: those of another system have another meaning.
 enum ForeignExport {
     case auth0, cognito, firebase, goTrue, keycloak
 
-    /// By what members the users of each are told, all of one of these.
+    /// The members by which each system is recognised: all of one of these lists.
     private static let members: [(ForeignExport, [String])] = [
         (.firebase, ["localId"]),
         (.cognito, ["Username", "UserStatus"]), (.cognito, ["Username", "Attributes"]),
@@ -20,8 +19,8 @@ enum ForeignExport {
     ]
 
     /// - Parameter names: of all members of an object, or of the columns of a list.
-    /// - Returns: `nil` for one that names a `password_hash`, as no export does: it is a list of
-    ///   our own, whose other names are either understood or refused.
+    /// - Returns: `nil` for names with `password_hash`, which no other system uses: that is a list
+    ///   in our own format, whose unknown names are refused.
     init?(of names: Set<WireText>) {
         guard !names.contains(where: { $0.isWord("password_hash") }) else { return nil }
         let found = Self.members.first { $0.1.allSatisfy { names.contains(WireText($0)) } }
@@ -33,7 +32,7 @@ enum ForeignExport {
     ///   - object: of the export.
     ///   - place: where it stands.
     ///   - parameters: of the Firebase project that the hashes are of.
-    ///   - now: against which the end of a ban is held.
+    ///   - now: the time to compare the end of a ban with.
     func user(
         _ object: JSON, _ place: ImportPlace, firebase parameters: FirebaseParameters?, now: Date
     ) throws(UnreadableUser) -> ForeignUser {
@@ -55,7 +54,7 @@ enum ForeignExport {
     /// The number that is the user's id, where they have numbers.
     func id(of object: JSON) -> Int64? {
         switch self {
-        // `auth0|…` there; a number is that of another system's list with the same names.
+        // Auth0 writes `auth0|…`; a number is from the list of another system with the same names.
         case .auth0: Self.number(object["user_id"])
         // A UUID there, a number with Devise.
         case .goTrue: Self.number(object["id"])
@@ -121,7 +120,7 @@ enum ForeignExport {
         let isDeleted = object["deleted_at"].map { !isAbsent($0) } ?? false
         let isBanned = object["banned_until"].map { value in
             guard !isAbsent(value) else { return false }
-            // What never ends has no date.
+            // A ban that never ends has no date.
             return (try? ForeignValue.time(value, .disabledAt)).flatMap { $0 }.map { $0 > now } ?? true
         }
         fields.isDisabled = isDeleted || isBanned == true
@@ -202,8 +201,4 @@ public struct FirebaseParameters: Sendable {
     }
 }
 
-extension FirebaseParameters: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension FirebaseParameters: Redacted {}

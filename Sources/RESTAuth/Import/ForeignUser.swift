@@ -4,12 +4,12 @@ public import Foundation
 public struct ForeignUser: Sendable {
     /// Where it was read.
     public var place: ImportPlace
-    /// That it should keep.
+    /// The id that the user should keep.
     public var id: User.ID?
-    /// That tokens of the Flask server name it by.
+    /// The id by which tokens of the original Flask server name the user.
     public var legacyID: Int64?
     public var username: String
-    /// In whatever form the other system writes it; empty for who has none.
+    /// The hash in any form that another system writes; empty for a user without one.
     public var passwordHash: String
     /// `nil` for now.
     public var createdAt: Date?
@@ -35,22 +35,20 @@ public struct ForeignUser: Sendable {
     }
 }
 
-/// The hash is nobody's to see.
-extension ForeignUser: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+/// The hash is not shown.
+extension ForeignUser: Redacted {
     public var description: String { "\(place)" }
-    public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Where in its source a user stands.
 public enum ImportPlace: Sendable, Hashable {
-    /// Of a file, counted from 1.
+    /// The number of a line, counted from 1.
     case line(Int)
-    /// In a file whose users do not stand in lines of their own, counted from 1.
+    /// The position in a file that has not one user a line, counted from 1.
     case number(Int)
     /// The row of a table that has this id.
     case id(Int64)
-    /// Of a table, counted from 1, where the id cannot be read.
+    /// The position in a table of a row whose id cannot be read, counted from 1.
     case row(Int)
 }
 
@@ -65,10 +63,10 @@ extension ImportPlace: CustomStringConvertible {
     }
 }
 
-/// Where users come from: a file of another system's, or its database.
+/// A source of users: a file of another system, or its database.
 public protocol UserSource: Sendable {
-    /// What stands next.
-    /// - Parameter limit: how many users there may be at most; none are the end.
+    /// The next users.
+    /// - Parameter limit: the most users to return; an empty batch is the end.
     /// - Throws: when nothing more can be read. What is wrong with one user only is said in its
     ///   place.
     func next(_ limit: Int) async throws -> ImportBatch
@@ -78,15 +76,14 @@ public protocol UserSource: Sendable {
 public struct ImportBatch: Sendable {
     public enum Entry: Sendable {
         case user(ForeignUser)
-        /// There should be a user, with this id where that much can be read, and this is why none
-        /// is.
+        /// An entry that is no user, with its id if that can be read, and the reason.
         case unreadable(ImportPlace, id: User.ID? = nil, reason: String)
     }
 
     public var entries: [Entry]
-    /// How much of ``total`` has been read, in whatever unit.
+    /// The part of ``total`` that has been read, in the unit of the source.
     public var done: Int
-    /// 0 where nobody knows.
+    /// The size of the source; 0 when it is not known.
     public var total: Int
 
     public init(entries: [Entry], done: Int, total: Int) {

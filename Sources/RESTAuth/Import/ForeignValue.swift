@@ -4,8 +4,8 @@ import Foundation
 enum ForeignValue {
     /// A time: as `Timestamp` reads it, without seconds, a day alone, or the seconds or
     /// milliseconds since 1970. Without a zone it is UTC.
-    /// - Returns: `nil` for what stands where there is none: nothing, `NULL`, a zero, and the days
-    ///   that programs begin to count with.
+    /// - Returns: `nil` for what stands for no time: an empty text, `NULL`, zero, and the zero
+    ///   dates of databases.
     /// - Throws: ``UnreadableUser`` for anything else.
     static func time(_ text: WireText, _ field: UserFields.Name) throws(UnreadableUser) -> Date? {
         let trimmed = text.trimmed
@@ -22,11 +22,11 @@ enum ForeignValue {
         return date
     }
 
-    /// Of MySQL, and of Go and .NET.
+    /// The zero dates of MySQL, and of Go and .NET.
     private static let zeroDays: [StaticString] = ["0000-00-00", "0001-01-01"]
 
-    /// Seconds since 1970, or milliseconds where the number is too great for seconds. One of eight
-    /// digits could be a day, and is neither.
+    /// Seconds since 1970, or milliseconds when the number is too great for seconds. A number of
+    /// eight digits is refused, because it could be a date.
     static func time(_ number: Double, _ field: UserFields.Name) throws(UnreadableUser) -> Date? {
         switch number {
         case 0: nil
@@ -57,7 +57,8 @@ enum ForeignValue {
         return id
     }
 
-    /// What databases write where there is nothing: no text, `\N` of MySQL and PostgreSQL, `NULL`.
+    /// Whether a text stands for no value: empty, `NULL`, or `\N`, as MySQL and PostgreSQL write
+    /// it.
     static func isAbsent(_ text: WireText) -> Bool {
         text.isEmpty || text.equals("\\N") || text.isWord("null")
     }
@@ -72,7 +73,7 @@ extension ForeignValue {
         case .string(let text): try time(WireText(text), field)
         case .integer(let number): try time(Double(number), field)
         case .number(let number): try time(number, field)
-        // As MongoDB exports it, in either form of its JSON.
+        // MongoDB's extended JSON, in either of its forms.
         case .object:
             if let inner = value?["$date"] ?? value?["$numberLong"] {
                 try time(inner, field)

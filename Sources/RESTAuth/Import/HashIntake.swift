@@ -1,15 +1,15 @@
 public import PasswordHashing
 
-/// Which hashes of another system are taken, and what becomes of them.
+/// The rules for hashes of another system: which are accepted, and how they are stored.
 public struct HashIntake: Sendable {
-    /// What one may cost.
+    /// The highest cost of verifying a hash that is accepted.
     public var limit: HashLimit
-    /// Whether such are taken, too, as were guessed in bulk where they leaked
-    /// (`ForeignHash.Strength.weak`).
+    /// Whether hashes are accepted that are fast to guess (`ForeignHash.Strength.weak`). They are
+    /// stored inside an Argon2id hash.
     public var acceptsWeak: Bool
-    /// Of what goes around a weaker one.
+    /// The cost of the Argon2id hash around a weaker one.
     public var cost: Argon2id
-    /// What the application mixed into its passwords, and how.
+    /// The pepper that the application mixed into its passwords; `nil` for none.
     public var pepper: PepperUse?
 
     public init(
@@ -22,16 +22,16 @@ public struct HashIntake: Sendable {
     }
 
     /// Judges a hash without computing anything.
-    /// - Throws: why its user cannot come in with it.
+    /// - Throws: why the hash is refused.
     func admit(_ text: String) throws(ImportRefusal) -> ForeignHash {
-        // No hash has any of that in it, and columns of a fixed width and careless exports do
-        // around it.
+        // No hash has blanks in it; columns of a fixed width and careless exports have them around
+        // it.
         let text = Self.withoutBlanks(text)
         let hash: ForeignHash
         do {
             hash = try ForeignHash(text)
         } catch {
-            // Django and the system's own password files mark with these whoever cannot sign in by
+            // Django and the password files of Unix mark with these a user who cannot sign in with
             // a password.
             guard let first = text.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
                 throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
@@ -42,8 +42,8 @@ public struct HashIntake: Sendable {
             throw ImportRefusal(
                 kind: .weakHash,
                 reason: """
-                    the password hash (\(hash.origin)) is so fast that whoever has a copy guesses most passwords from it; \
-                    --accept-weak-hashes takes it, inside an Argon2id hash
+                    the password hash (\(hash.origin)) is so fast that whoever has a copy guesses most passwords from \
+                    it; --accept-weak-hashes takes it, inside an Argon2id hash
                     """)
         }
         guard pepper == nil || !hash.hasPepper else {
@@ -69,8 +69,8 @@ public struct HashIntake: Sendable {
         return String(Substring(rest[..<end]))
     }
 
-    /// What is stored of them, in their order. Those that are wrapped are hashed on as many threads
-    /// as there are processors.
+    /// The texts to store, in order. Weaker hashes are wrapped on as many threads as there are
+    /// processors.
     func stored(_ hashes: [ForeignHash]) async throws -> [String] {
         let (cost, pepper) = (cost, pepper)
         let threads = AuthConfiguration().hashingThreads

@@ -1,21 +1,20 @@
-/// What became of one user of a source, in words for whoever runs the import. It never has the
-/// hash.
+/// The outcome of one user of a source, in words for the operator. It never contains the hash.
 public struct ImportNote: Sendable {
     public enum Outcome: Sendable, Hashable {
         /// - Parameters:
-        ///   - id: the one that the user has now; `nil` in a trial.
-        ///   - former: the one that the user had, where it was not free, or is none here.
+        ///   - id: the present id; `nil` in a trial.
+        ///   - former: the id in the source, when the user could not keep it.
         case imported(id: User.ID?, former: User.ID?)
-        /// A user of that name is there already.
+        /// There is a user of that name already.
         case skipped
         case refused(ImportRefusal)
     }
 
     public let place: ImportPlace
-    /// As the source has it; `nil` where it cannot be read.
+    /// The name in the source; `nil` when it cannot be read.
     public let username: String?
     public let outcome: Outcome
-    /// Whether the user came in, or would, without a password.
+    /// Whether the user was imported, or would be, without a password.
     public let lacksPassword: Bool
 
     init(place: ImportPlace, username: String?, outcome: Outcome, lacksPassword: Bool = false) {
@@ -26,9 +25,9 @@ public struct ImportNote: Sendable {
     }
 }
 
-/// Why a user did not come in.
+/// Why a user was not imported.
 public struct ImportRefusal: Error, Hashable {
-    /// For counting: the refusals of one kind are mended in the same way.
+    /// The kind of reason, for counting: refusals of one kind have the same remedy.
     public enum Kind: String, Sendable, CaseIterable {
         case unreadable = "not readable"
         case name = "name not acceptable"
@@ -50,30 +49,30 @@ public struct ImportRefusal: Error, Hashable {
 /// How far an import is.
 public struct ImportProgress: Sendable {
     public enum Step: Sendable {
-        /// The source is read, and everyone in it is looked at.
+        /// The source is read, and every user in it is checked.
         case checking
         case writing
     }
 
     public let step: Step
-    /// Of ``total``, in whatever unit.
+    /// The part of ``total`` that is done, in the unit of the step.
     public let done: Int
-    /// 0 where nobody knows.
+    /// The amount of work of the step; 0 when it is not known.
     public let total: Int
 }
 
-/// How many users had which outcome.
+/// The number of users with each outcome.
 public struct ImportCounts: Sendable, Hashable {
-    /// Whether anybody came in; otherwise the counts say what would have become of the users.
+    /// Whether users were stored; otherwise the counts say what would have happened.
     public internal(set) var isWritten = false
     public internal(set) var imported = 0
-    /// Of those, the ones without a password.
+    /// The imported users without a password.
     public internal(set) var withoutPassword = 0
-    /// Of those, the ones with another id than they had.
+    /// The imported users with another id than in the source.
     public internal(set) var renumbered = 0
     public internal(set) var skipped = 0
-    /// Of those who were refused, the ones whose ids could not be read, though others have some:
-    /// who is left out then has no id that is kept.
+    /// The refused users whose ids could not be read, while others have ids: no id is reserved for
+    /// them.
     public internal(set) var unknownIDs = 0
     public internal(set) var refused: [ImportRefusal.Kind: Int] = [:]
 

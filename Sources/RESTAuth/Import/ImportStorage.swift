@@ -1,25 +1,22 @@
 public import Foundation
 
-/// A user on the way in, whose name and hash have been found good.
+/// A user to import, whose name and hash have been checked.
 public struct ImportableUser: Sendable {
-    /// To be kept where it is free; `nil` for the next.
+    /// The id to keep, if it is free; `nil` for the next one.
     public let id: User.ID?
     public let legacyID: Int64?
     public let name: Username
-    public let passwordHash: String
+    /// `nil` for who comes without a password.
+    public let passwordHash: String?
     public let createdAt: Date
     public let disabledAt: Date?
     public let roles: Set<String>
 
-    /// Of the password that a user comes with.
+    /// The version of an imported password.
     static let passwordVersion = 1
 
-    /// In place of a hash for who comes without a password: no password fits it, and to compare one
-    /// with it is the same work as for a name that nobody has.
-    static let noPassword = "!"
-
     public init(
-        id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String, createdAt: Date,
+        id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String?, createdAt: Date,
         disabledAt: Date? = nil,
         roles: Set<String> = []
     ) {
@@ -33,13 +30,15 @@ public struct ImportableUser: Sendable {
     }
 }
 
-/// What became of one.
+extension ImportableUser: Redacted {}
+
+/// The outcome of storing one user.
 public enum ImportOutcome: Sendable, Hashable {
     case imported(User.ID)
-    /// There is a user of that name, whatever its case, who stays as they are.
+    /// There is a user of that name, whatever its case, who was not changed.
     case nameTaken
-    /// The user of that name has this id, which is not the one to be kept, and came with no legacy
-    /// id that is.
+    /// There is a user of that name with this id, which is not the id to keep, and without the
+    /// legacy id of the import.
     case nameOfAnotherID(User.ID)
     /// Another user has that ``ImportableUser/legacyID``.
     case legacyIDTaken
@@ -47,7 +46,7 @@ public enum ImportOutcome: Sendable, Hashable {
     case idTaken
 }
 
-/// A user on the way out.
+/// A user to export, with what is secret.
 public struct ExportedUser: Sendable {
     public let credentials: StoredCredentials
     public let legacyID: Int64?
@@ -64,25 +63,24 @@ public protocol ImportStorage: Sendable {
     /// - Throws: `misconfigured` where ids may not be set, with what to do about it.
     func lastUserID() async throws -> User.ID
 
-    /// Keeps ids for users of an import who come in later, or in a later import: nobody else is
-    /// given them, and whoever registers from then on gets a greater one. Those that were given
-    /// before, to whomever, are passed over.
+    /// Reserves ids for users who are imported later. No other user gets them, and users who
+    /// register from then on get greater ones. Ids that were given before are skipped.
     func reserveUserIDs(_ ids: [User.ID]) async throws
 
-    /// Stores users who are not there yet, and ends the series of wrong passwords for their names,
-    /// in one transaction.
+    /// Stores users who do not exist yet, and deletes the counters of wrong passwords for their
+    /// names, in one transaction.
     ///
     /// An id is kept when no row has it, and it is greater than `last` or was reserved; ids that
-    /// are given afterwards are greater than all of them. What is in a user's way is told in the
-    /// order of ``ImportOutcome``, and nothing of that user is stored then.
+    /// are given later are greater than all of them. Of several obstacles the first in the order of
+    /// ``ImportOutcome`` is returned, and nothing of that user is stored.
     /// - Parameters:
     ///   - users: no two with the same name, id or legacy id.
     ///   - last: what ``lastUserID()`` said when the import began.
-    ///   - isTrial: whether to say only what would become of them, and store nothing.
+    ///   - isTrial: whether to return the outcomes without storing anything.
     /// - Returns: the outcomes, in the order of the users.
     func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome]
 
-    /// The user who came with that id from the server that the tokens are of.
+    /// The credentials of the user who was imported with that legacy id.
     func credentials(legacyID: Int64) async throws -> StoredCredentials?
 
     /// At most `limit` users with an id greater than `id`, in ascending order of id.

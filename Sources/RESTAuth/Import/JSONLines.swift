@@ -10,13 +10,13 @@ import Foundation
 public actor JSONLines: UserSource {
     private enum Form {
         case lines(LineReader)
-        /// With the place of each object in it.
+        /// A document, with the range of each user in it.
         case document([UInt8], [Range<Int>])
     }
 
     private let form: Form
     private let firebase: FirebaseParameters?
-    /// Of a document's objects, how many have been handed out.
+    /// The number of users of a document that were returned.
     private var number = 0
 
     /// The longest document that is no list of lines, in bytes.
@@ -37,7 +37,8 @@ public actor JSONLines: UserSource {
         form = .document(bytes, try JSONObjects.places(in: bytes, of: path))
     }
 
-    /// A list, and an object that does not end with its line or has a list of users.
+    /// Whether the text is one document: a list, or an object that does not end on its first line
+    /// or has a list of users.
     private static func isDocument(_ beginning: ArraySlice<UInt8>) -> Bool {
         let bytes = beginning.drop { isBlank($0) || $0 == 0x0A }
         guard bytes.first == UInt8(ascii: "{") else { return bytes.first == UInt8(ascii: "[") }
@@ -98,7 +99,7 @@ public actor JSONLines: UserSource {
 
 /// Finds the users in a document of JSON, without reading the rest of it.
 struct JSONObjects {
-    /// What the list of users is called, in the exports that have one.
+    /// The members that have the list of users, in the exports of other systems.
     static let listNames = ["users", "Users"]
 
     private let bytes: [UInt8]
@@ -106,9 +107,9 @@ struct JSONObjects {
     private var position = 0
     private var places: [Range<Int>] = []
 
-    /// Where each user stands in a text of lists and objects: an element of a list, or of the list
-    /// of users that an object has, or an object without one.
-    /// - Throws: `misconfigured` for what is no whole document.
+    /// The range of each user in a document: an element of a list, or of the list of users of an
+    /// object, or an object without such a list.
+    /// - Throws: `misconfigured` for a document that is malformed or does not end.
     static func places(in bytes: [UInt8], of path: String) throws(AuthError) -> [Range<Int>] {
         var objects = JSONObjects(bytes: bytes, path: path)
         while objects.skipBlanks() != nil { try objects.take(depth: 1) }
@@ -129,7 +130,7 @@ struct JSONObjects {
         case UInt8(ascii: "["): try takeList(depth)
         case UInt8(ascii: "{"): try takeObject(depth)
         default:
-            // No user, which whoever reads it says.
+            // An element that is no object is refused when it is read as a user.
             let start = position
             try skipValue()
             places.append(start..<position)
@@ -205,7 +206,7 @@ struct JSONObjects {
         throw damaged
     }
 
-    /// Up to the end of the text, the brackets or the word that come next.
+    /// Skips the next value.
     private mutating func skipValue() throws(AuthError) {
         guard let first = skipBlanks() else { throw damaged }
         if first == UInt8(ascii: "\"") { return try skipText() }

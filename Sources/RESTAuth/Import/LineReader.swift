@@ -8,15 +8,15 @@ import Foundation
     import Darwin
 #endif
 
-/// The lines of a file or of standard input, read a large piece at a time, as UTF-8 whatever they
-/// are in.
-final class LineReader {
-    struct Line {
+/// A reader of lines from a file or standard input: a large piece at a time, decoded from UTF-8 or
+/// UTF-16.
+package final class LineReader {
+    package struct Line {
         /// Counted from 1.
-        let number: Int
-        /// Without its end; none when the line is too long.
-        let bytes: ArraySlice<UInt8>
-        let isTooLong: Bool
+        package let number: Int
+        /// The line without its end; empty when it is too long.
+        package let bytes: ArraySlice<UInt8>
+        package let isTooLong: Bool
     }
 
     /// In bytes. No user takes a tenth of that.
@@ -25,26 +25,32 @@ final class LineReader {
 
     private let descriptor: Int32
     private let name: String
-    /// Of the file, in bytes; 0 for what is no file, and for UTF-16.
-    private(set) var total: Int
-    /// How many bytes have been handed out.
-    private(set) var done = 0
+    private let longestLine: Int
+    /// The size of the file in bytes; 0 for a pipe, and for UTF-16.
+    package private(set) var total: Int
+    /// The number of bytes that were returned as lines.
+    package private(set) var done = 0
     private var number = 0
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
+    /// Whether what comes next is the rest of a line that is too long.
+    private var isInLongLine = false
     /// `nil` before the first bytes have come.
     private var decoder: TextDecoder?
     private var isUTF8 = true
     private var unread: Line?
 
-    /// - Parameter path: of a file; `-` is standard input.
+    /// - Parameters:
+    ///   - path: of a file; `-` is standard input.
+    ///   - longestLine: in bytes; a longer one is named and passed over.
     /// - Throws: `misconfigured` when it cannot be read.
-    init(path: String) throws(AuthError) {
+    package init(path: String, longestLine: Int = LineReader.longestLine) throws(AuthError) {
+        self.longestLine = longestLine
         name = path == "-" ? "standard input" : path
         descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.unreadable(name) }
-        // Of a pipe nobody knows the end.
+        // A pipe has no size.
         let place = lseek(descriptor, 0, SEEK_CUR)
         total = place < 0 ? 0 : Int(lseek(descriptor, 0, SEEK_END) - place)
         if place >= 0 { lseek(descriptor, place, SEEK_SET) }
@@ -54,11 +60,12 @@ final class LineReader {
 
     /// The next line; `nil` at the end.
     /// - Throws: `misconfigured` when the file cannot be read any further.
-    func next() throws(AuthError) -> Line? {
+    package func next() throws(AuthError) -> Line? {
         if let line = unread {
             unread = nil
             return line
         }
+        if isInLongLine { try skipLongLine() }
         var searched = start
         while true {
             if let end = indexOfNewline(from: searched) {
@@ -66,7 +73,10 @@ final class LineReader {
                 return line(upTo: end)
             }
             searched = buffer.count
-            if buffer.count - start > Self.longestLine { return try skipLongLine() }
+            if buffer.count - start > longestLine {
+                isInLongLine = true
+                return line(upTo: buffer.count)
+            }
             if isAtEnd {
                 guard start < buffer.count else { return nil }
                 defer { skip(to: buffer.count) }
@@ -77,16 +87,16 @@ final class LineReader {
         }
     }
 
-    /// Hands the line out again with the next ``next()``.
+    /// Makes ``next()`` return the line once more.
     func putBack(_ line: Line) { unread = line }
 
-    /// What comes next, as much as a line may have, without taking it.
+    /// The next bytes, as many as the longest line may have, which ``next()`` returns all the same.
     func beginning() throws(AuthError) -> ArraySlice<UInt8> {
-        while !isAtEnd, buffer.count - start <= Self.longestLine { try fill() }
-        return buffer[start..<min(buffer.count, start + Self.longestLine)]
+        while !isAtEnd, buffer.count - start <= longestLine { try fill() }
+        return buffer[start..<min(buffer.count, start + longestLine)]
     }
 
-    /// Everything that has not been handed out.
+    /// All bytes that were not returned as lines.
     /// - Throws: `misconfigured` for more than `limit` bytes.
     func rest(limit: Int) throws(AuthError) -> [UInt8] {
         while !isAtEnd {
@@ -103,7 +113,7 @@ final class LineReader {
 
     private func line(upTo end: Int) -> Line {
         number += 1
-        let isTooLong = end - start > Self.longestLine
+        let isTooLong = end - start > longestLine
         return Line(number: number, bytes: isTooLong ? [] : buffer[start..<end], isTooLong: isTooLong)
     }
 
@@ -112,18 +122,14 @@ final class LineReader {
         start = end
     }
 
-    private func skipLongLine() throws(AuthError) -> Line {
+    private func skipLongLine() throws(AuthError) {
+        isInLongLine = false
         while true {
-            if let end = indexOfNewline(from: start) {
-                skip(to: end + 1)
-                break
-            }
+            if let end = indexOfNewline(from: start) { return skip(to: end + 1) }
             skip(to: buffer.count)
-            if isAtEnd { break }
+            if isAtEnd { return }
             try fill()
         }
-        number += 1
-        return Line(number: number, bytes: [], isTooLong: true)
     }
 
     private func indexOfNewline(from first: Int) -> Int? {
@@ -135,7 +141,7 @@ final class LineReader {
         }
     }
 
-    /// Adds a piece to what has not been handed out; that is then at the beginning.
+    /// Moves the unread bytes to the beginning of the buffer, and reads a piece behind them.
     private func fill() throws(AuthError) {
         buffer.removeFirst(start)
         start = 0
@@ -158,7 +164,7 @@ final class LineReader {
         isAtEnd = count == 0
     }
 
-    /// Finds out by the first bytes what the text is in.
+    /// Detects the encoding by the first bytes.
     private func begin() throws(AuthError) {
         if let other = Self.otherFiles.first(where: { buffer.starts(with: $0.beginning) }) {
             throw AuthError(.misconfigured, "\(name) is \(other.advice)")
@@ -174,7 +180,7 @@ final class LineReader {
         if !isUTF8 { total = 0 }
     }
 
-    /// What is easily named in the place of a text, by its first bytes.
+    /// Files that are often given by mistake, by their first bytes.
     private static let otherFiles: [(beginning: [UInt8], advice: String)] = [
         ([0x1F, 0x8B], "compressed: unpack it first, as with gunzip"),
         (Array("PK\u{3}\u{4}".utf8), "a ZIP archive: unpack it; a spreadsheet has to be saved as CSV"),

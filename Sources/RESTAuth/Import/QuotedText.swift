@@ -1,5 +1,5 @@
-/// Somebody else's text in quotes, for a terminal: nothing in it can steer that, turn the line
-/// around or fill the screen.
+/// Untrusted text in quotes, for a terminal: control characters and marks of direction are escaped,
+/// and a long text is cut.
 package struct QuotedText: CustomStringConvertible, Sendable {
     /// In code points.
     private static let maximumLength = 80

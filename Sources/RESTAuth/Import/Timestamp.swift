@@ -21,8 +21,8 @@ package enum Timestamp {
     package static let possible =
         Date(timeIntervalSince1970: -62_135_596_800)...Date(timeIntervalSince1970: 253_402_300_799)
 
-    /// In UTC, without a fraction where there is none. What is no possible time is shown as the
-    /// nearest one that is.
+    /// The text in UTC, without a fraction when it is zero. A time that four digits of a year
+    /// cannot say is shown as the nearest one.
     package static func text(_ date: Date) -> String {
         let nearest = min(max(date, possible.lowerBound), possible.upperBound)
         let microseconds = Int((nearest.timeIntervalSince1970 * 1_000_000).rounded())
@@ -56,7 +56,7 @@ package enum Timestamp {
         return number
     }
 
-    /// In microseconds; what is finer is cut off.
+    /// Parses the fraction of a second as microseconds; further digits are cut off.
     private static func fraction(_ rest: inout ArraySlice<UInt8>) -> Int? {
         guard skip(&rest, ".") else { return 0 }
         var (number, unit) = (0, 1_000_000)
@@ -67,7 +67,7 @@ package enum Timestamp {
         return unit == 1_000_000 ? nil : number
     }
 
-    /// In seconds.
+    /// Parses the offset of a zone as seconds.
     private static func offset(_ rest: inout ArraySlice<UInt8>) -> Int? {
         guard let next = rest.first else { return 0 }
         if skip(&rest, "Zz") { return 0 }
@@ -77,7 +77,8 @@ package enum Timestamp {
         return (next == UInt8(ascii: "-") ? -1 : 1) * (hours * 3600 + minutes * 60)
     }
 
-    /// From 1 January 1970 to a day of the Gregorian calendar; `nil` for a day that there is not.
+    /// The days from 1 January 1970 to a day of the Gregorian calendar; `nil` for a day that does
+    /// not exist.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int? {
         guard (1...12).contains(month) else { return nil }
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)

@@ -1,28 +1,41 @@
 import Foundation
 
-/// The door for users on their way out: JSON Lines, which ``JSONLines`` reads again.
+/// The door to the export of users, as JSON Lines that ``JSONLines`` reads again.
 public struct UserExport: Sendable {
-    private let storage: any ImportStorage
+    private let storage: any ImportStorage & EventStorage
+    private let caller: Caller
     private static let pageSize = 1000
 
-    public init(from storage: any ImportStorage) {
+    public init(from storage: any ImportStorage & EventStorage, by caller: Caller = .application) {
         self.storage = storage
+        self.caller = caller
     }
 
     /// Hands out every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
-    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens that name it are good.
+    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens that name it are good. That it was
+    /// done is recorded before the last page is handed out.
     /// - Parameters:
     ///   - includesPasswordHashes: whether there is `password_hash` as well. With it, the text is
-    ///     as secret as the database.
+    ///     as secret as the database. A user without a password has `!` there, as in `shadow(5)`.
     ///   - write: takes a page of lines, each with its end.
     public func run(
         includingPasswordHashes includesPasswordHashes: Bool = false, write: (_ lines: [UInt8]) throws -> Void
     ) async throws {
-        var last: User.ID = 0
-        while case let page = try await storage.exportUsers(after: last, limit: Self.pageSize), let end = page.last {
+        var page = try await storage.exportUsers(after: 0, limit: Self.pageSize)
+        var count = page.count
+        while let end = page.last {
+            let next = try await storage.exportUsers(after: end.credentials.user.id, limit: Self.pageSize)
+            if next.isEmpty { try await record(count, includesPasswordHashes) }
             try write(page.flatMap { $0.json(includesPasswordHashes).bytes + [0x0A] })
-            last = end.credentials.user.id
+            count += next.count
+            page = next
         }
+    }
+
+    private func record(_ count: Int, _ includesPasswordHashes: Bool) async throws {
+        let event = AuthEvent.usersExported(count, withHashes: includesPasswordHashes).by(caller, at: .now)
+        try await storage.append(event)
+        event.record()
     }
 }
 
@@ -35,9 +48,9 @@ extension ExportedUser {
             ("disabled_at", user.disabledAt.map { .string(Timestamp.text($0)) } ?? .null),
             ("roles", .array(user.roles.sorted().map(JSON.string))),
         ]
-        if includesPasswordHash { members.append(("password_hash", .string(credentials.passwordHash))) }
-        // Whoever takes the user in again counts passwords from the first: a token from before
-        // another password must not come back with that.
+        if includesPasswordHash { members.append(("password_hash", .string(credentials.passwordHash ?? "!"))) }
+        // An import counts passwords from the first again, and must not make tokens valid from
+        // before a change of the password.
         if let legacyID, credentials.passwordVersion == ImportableUser.passwordVersion {
             members.append(("legacy_id", .integer(Int(legacyID))))
         }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What an entry of a list says of a user, by the names of our own export.
+/// The fields of a user in a list, by the names of our own export.
 struct UserFields {
     enum Name: String, CaseIterable {
         case username
@@ -15,7 +15,7 @@ struct UserFields {
 
     let place: ImportPlace
     var username: String?
-    /// `nil` for who has none.
+    /// The hash; `nil` for a user without one.
     var passwordHash: String?
     var id: Int64?
     var legacyID: Int64?
@@ -58,11 +58,13 @@ struct UserFields {
     }
 }
 
+extension UserFields: Redacted {}
+
 /// Why an entry is no user.
 struct UnreadableUser: Error {
     let reason: String
 
-    /// A name that is not understood could be one that is misspelt, as of what disables a user.
+    /// An unknown name is refused: it could be a misspelt one, as that of `disabled`.
     static func unknown(_ name: String) -> UnreadableUser {
         UnreadableUser(
             reason:

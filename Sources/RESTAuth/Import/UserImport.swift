@@ -1,67 +1,70 @@
 public import Foundation
 public import PasswordHashing
 
-/// The door for users of another system, who keep their passwords and ids.
+/// The door to the import of users of another system, who keep their passwords and ids.
 ///
-/// Their hashes are stored as they are, the faster ones inside an Argon2id hash. A user comes in
-/// whose name could be registered (``Username``), whose hash the ``HashIntake`` takes, and whose id
-/// is free. While anyone could not, nobody comes in, unless the caller makes one of the
-/// ``Concessions``. Whoever is there already stays as they are, so an import that was interrupted
-/// is repeated.
+/// Hashes are stored as they are, the faster ones inside an Argon2id hash. A user is imported whose
+/// name could be registered (``Username``), whose hash the ``HashIntake`` accepts, and whose id is
+/// free. If one user is refused, none is imported, unless the caller makes one of the
+/// ``Concessions``. Users who exist already are not changed, so an interrupted import can be
+/// repeated.
 public struct UserImport: Sendable {
     /// What an import does for users who would be refused otherwise.
     public struct Concessions: OptionSet, Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// They are left out, and all others come in. Their ids are kept for them, where they can
-        /// be read (``ImportCounts/unknownIDs``).
+        /// Refused users are left out, and all others are imported. Their ids are reserved, as far
+        /// as they can be read (``ImportCounts/unknownIDs``).
         public static let leavingOut = Concessions(rawValue: 1)
-        /// Who has no usable hash comes in without a password, as others set one later.
+        /// A user without a usable hash is imported without a password, which can be set later.
         public static let withoutPassword = Concessions(rawValue: 2)
-        /// Whose id is not free, or no possible one, gets another.
+        /// A user whose id is not free, or not possible, gets another.
         public static let renumbering = Concessions(rawValue: 4)
     }
 
-    private let storage: any ImportStorage
+    private let storage: any ImportStorage & EventStorage
     private let hashes: HashIntake
+    private let caller: Caller
     private let now: @Sendable () -> Date
 
-    /// Users of one transaction: enough that its commit weighs little, few enough that others
-    /// hardly wait.
+    /// The users of one transaction: a compromise between the cost of a commit and the time that
+    /// other writers wait.
     package static let batchSize = 20_000
 
     public init(
-        into storage: any ImportStorage, limit: HashLimit = HashLimit(),
+        into storage: any ImportStorage & EventStorage, limit: HashLimit = HashLimit(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.init(into: storage, hashes: HashIntake(limit: limit), now: now)
     }
 
     /// - Parameters:
-    ///   - storage: where the users come to.
+    ///   - storage: the storage to import into.
     ///   - hashes: which hashes are taken, and how they are stored.
+    ///   - caller: who brings them in.
     ///   - now: the clock.
     public init(
-        into storage: any ImportStorage, hashes: HashIntake, now: @escaping @Sendable () -> Date = { Date() }
+        into storage: any ImportStorage & EventStorage, hashes: HashIntake, by caller: Caller = .application,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.storage = storage
         self.hashes = hashes
+        self.caller = caller
         self.now = now
     }
 
-    /// Brings in the users of `source`: all of them, or nobody while one would be refused.
+    /// Imports the users of `source`: all of them, or none while one would be refused.
     ///
-    /// Everyone is read and judged before the first is written, which takes about a kilobyte
-    /// of memory a user. Before that, their ids are reserved, so that whoever registers meanwhile
-    /// takes none of them, and an import that is interrupted gives the others theirs when it is
-    /// repeated. Only who takes a name, or an id, between the judgement and that is met when it is
-    /// too late to write nothing; then one user is left out.
+    /// All users are read and checked before the first is written, which takes about a kilobyte of
+    /// memory a user. Their ids are reserved first, so that no user who registers meanwhile gets
+    /// one of them, and an interrupted import can be repeated. A name or id that is taken between
+    /// the check and the write leaves out that one user.
     /// - Parameters:
     ///   - source: read once, from its beginning to its end.
     ///   - concessions: for those who would be refused.
     ///   - isTrial: whether everything is checked and nothing written.
-    ///   - report: hears what became of the users, some thousand at a time, and how far it is.
+    ///   - report: called with the outcomes, some thousand at a time, and the progress.
     /// - Throws: what the source throws when it cannot be read any further, and the storage. What
     ///   has been reported stays imported.
     public func run(
@@ -89,8 +92,22 @@ public struct UserImport: Sendable {
             try settle((arrivals.admitted + arrivals.displaced).map { $0.note(.imported(0), isTrial: true) }, step)
             return counts
         }
-        try await write(arrivals, above: last, settle)
+        do {
+            try await write(arrivals, above: last, settle)
+        } catch {
+            try? await record(counts)
+            throw error
+        }
+        try await record(counts)
         return counts
+    }
+
+    /// One event, however many came in.
+    private func record(_ counts: ImportCounts) async throws {
+        guard counts.imported > 0 else { return }
+        let event = AuthEvent.usersImported(counts.imported).by(caller, at: now())
+        try await storage.append(event)
+        event.record()
     }
 
     // MARK: Checking
@@ -99,9 +116,9 @@ public struct UserImport: Sendable {
         let place: ImportPlace
         /// As one without a password.
         let user: ImportableUser
-        /// The id that the user had, for whom another is to be found.
+        /// The id in the source of a user who gets another.
         let formerID: User.ID?
-        /// `nil` for who comes in without a password.
+        /// The hash; `nil` for a user without a password.
         let hash: ForeignHash?
     }
 
@@ -131,7 +148,7 @@ public struct UserImport: Sendable {
         }
         let (id, legacyID) = try ids(of: user, concessions)
         let checked = ImportableUser(
-            id: id, legacyID: legacyID, name: try name(of: user), passwordHash: ImportableUser.noPassword,
+            id: id, legacyID: legacyID, name: try name(of: user), passwordHash: nil,
             createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
             roles: try roles(of: user))
         return Candidate(
@@ -139,8 +156,8 @@ public struct UserImport: Sendable {
         )
     }
 
-    /// What a client can read from JSON unchanged, which ends at 2^53; half of it is left for those
-    /// who register afterwards.
+    /// The ids that can be imported: half of those that JSON carries unchanged (below 2^53), so
+    /// that the others are left for later registrations.
     package static let ids: ClosedRange<Int64> = 1...(1 << 52)
 
     private func ids(
@@ -156,7 +173,7 @@ public struct UserImport: Sendable {
         return (possible(user.id), possible(user.legacyID))
     }
 
-    /// - Returns: `nil` for who may come in without.
+    /// - Returns: `nil` for a user who may be imported without one.
     private func hash(of user: ForeignUser, _ concessions: Concessions) throws(ImportRefusal) -> ForeignHash? {
         do {
             return try hashes.admit(user.passwordHash)
@@ -188,7 +205,7 @@ public struct UserImport: Sendable {
 
     // MARK: Judging and writing
 
-    /// Asks the storage what is in anyone's way.
+    /// Asks the storage which users cannot be stored, in a trial.
     private func judge(_ arrivals: inout Arrivals, above last: User.ID) async throws {
         let candidates = arrivals.admitted
         arrivals.admitted = []
@@ -217,7 +234,7 @@ public struct UserImport: Sendable {
         let total = arrivals.admitted.count + arrivals.displaced.count
         var done = 0
         func store(_ candidates: [Candidate], _ note: (Candidate, ImportOutcome) -> ImportNote?) async throws {
-            // Where many are hashed, who waits wants to see how far it is.
+            // Smaller batches show progress while many hashes are wrapped.
             let size = candidates.contains { $0.hash?.isWrapped == true } ? Self.batchSize / 20 : Self.batchSize
             for start in stride(from: 0, to: candidates.count, by: size) {
                 let batch = candidates[start..<min(start + size, candidates.count)]
@@ -239,7 +256,7 @@ public struct UserImport: Sendable {
 }
 
 extension UserImport {
-    /// With the hashes that are stored.
+    /// The users to store, with their hashes as they are stored.
     private func stored(_ candidates: ArraySlice<Candidate>) async throws -> [ImportableUser] {
         var stored = try await hashes.stored(candidates.compactMap(\.hash)).makeIterator()
         return candidates.map { candidate in
@@ -251,19 +268,19 @@ extension UserImport {
 
 // MARK: - Who has come
 
-/// Everyone who has been read, as far as it is known what becomes of them.
+/// The users that have been read, by what is known of their outcome.
 private struct Arrivals {
     let concessions: UserImport.Concessions
     var admitted: [UserImport.Candidate] = []
-    /// Who gets another id, after all others have theirs.
+    /// Users who get another id, after all others have theirs.
     var displaced: [UserImport.Candidate] = []
-    /// Of whom nothing more is to be found out.
+    /// The outcomes that are certain.
     var settled: [ImportNote] = []
-    /// Of those who were refused, for when they come again.
+    /// The ids of refused users, to be reserved.
     var leftOutIDs: [User.ID] = []
-    /// How many could not be read as far as their id.
+    /// The number of entries whose id could not be read.
     var withoutReadableID = 0
-    /// Whether anyone came with an id.
+    /// Whether any user has an id.
     var haveIDs = false
 
     private var names: [String: ImportPlace] = [:]
@@ -308,7 +325,7 @@ private struct Arrivals {
         if let id, UserImport.ids.contains(id), ids[id] ?? place == place { leftOutIDs.append(id) }
     }
 
-    /// Whose id is not free.
+    /// Adds a user whose id is not free.
     mutating func displace(_ candidate: UserImport.Candidate, _ reason: String) {
         guard concessions.contains(.renumbering) else {
             let id = candidate.user.id.map(String.init) ?? "-"
@@ -329,7 +346,7 @@ extension UserImport.Candidate {
         case .nameOfAnotherID(let present):
             refused(.id, "the name is there already, with the id \(present) and not \(user.id ?? 0)")
         case .legacyIDTaken: legacyIDTaken
-        // The id of one who has none to keep is never in the way.
+        // A user without an id to keep cannot be refused for it.
         case .idTaken: refused(.id, "the id could not be given")
         }
     }
@@ -349,7 +366,7 @@ extension UserImport.Candidate {
 }
 
 extension ImportableUser {
-    fileprivate func with(id: User.ID?, passwordHash: String) -> ImportableUser {
+    fileprivate func with(id: User.ID?, passwordHash: String?) -> ImportableUser {
         ImportableUser(
             id: id, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
             disabledAt: disabledAt, roles: roles)

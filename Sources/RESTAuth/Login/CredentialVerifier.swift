@@ -3,8 +3,9 @@
 public protocol CredentialVerifier: Sendable {
     /// - Parameters:
     ///   - credentials: what a client presented.
-    ///   - address: the client's IP address, where it is known: wrong passwords are counted by it.
+    ///   - caller: who presents them: wrong passwords are counted by the caller's network. A token
+    ///     is judged without asking.
     /// - Throws: `invalid_credentials`, `invalid_token`, `rate_limited`, `overloaded`;
     ///   `credentials_required` for a kind of credentials that it cannot check.
-    func attempt(_ credentials: Credentials, from address: String?) async throws -> Identity
+    func identify(_ credentials: Credentials, by caller: @autoclosure () -> Caller) async throws -> Identity
 }

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// The door for credentials: the one place that decides whether they sign someone in.
 public final class Login: CredentialVerifier {
@@ -6,58 +6,168 @@ public final class Login: CredentialVerifier {
     let passwords: Passwords
     let accessTokens: AccessTokens
     let throttle: Throttle
+    /// What may follow the password.
+    private let factors: [Factor]
+    private let tickets: SignInTickets
     let now: @Sendable () -> Date
 
     init(
         storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, throttle: Throttle,
-        now: @escaping @Sendable () -> Date
+        secrets: InstanceSecrets, factors: [Factor], now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
+        self.factors = factors
+        tickets = SignInTickets(secrets: secrets)
         self.passwords = passwords
         self.accessTokens = accessTokens
         self.throttle = throttle
         self.now = now
     }
 
+    // MARK: Signing in
+
+    /// Takes what a client presents to sign in: a user name and a password. A token is looked at as
+    /// ``identify(_:by:)`` does, and signs nobody in who is not.
+    /// - Throws: what ``attempt(_:password:by:)`` throws; `invalid_token`.
+    public func attempt(_ credentials: Credentials, by caller: Caller = .application) async throws -> SignIn {
+        switch credentials {
+        case .token(let token): .complete(try await accessTokens.verify(token))
+        case .password(let username, let password): try await attempt(username, password: password, by: caller)
+        }
+    }
+
     /// Checks a user name and a password.
     ///
     /// Unknown, impossible and disabled users cost the same work as a wrong password and get the
     /// same answer. What is wrong is counted, and who is wrong too often has to wait
-    /// (``Throttle``). A right password whose hash is of another kind or of less than today's cost
-    /// is hashed anew.
+    /// (``Throttle``). Where nothing has to follow, a right password whose hash is of another kind
+    /// or of less than today's cost is hashed anew.
     /// - Parameters:
     ///   - username: in any case.
     ///   - password: as typed.
-    ///   - address: the client's IP address; without it guesses are counted for accounts only.
+    ///   - caller: who presents them; without an address guesses are counted for accounts only.
     /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`.
-    public func attempt(_ username: String, password: String, from address: String? = nil) async throws -> Identity {
+    public func attempt(
+        _ username: String, password: String, by caller: Caller = .application
+    ) async throws -> SignIn {
         let name = try? Username(whoever: username)
-        let network = address.flatMap(ClientNetwork.init)
-        let (stored, isOutdated) = try await throttle.admitting(Guess(name: name, network: network)) { guess in
+        let (stored, isOutdated, others) = try await throttle.admitting(Guess(name: name, by: caller)) { guess in
             let stored: StoredCredentials? =
                 if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
             let verdict = try await passwords.verify(
-                try? Password(password), against: stored?.passwordHash, as: name, from: network)
+                try? Password(password), against: stored?.passwordHash, as: name, from: caller.network)
             guard verdict.isRight, let stored, !stored.user.isDisabled else {
                 try await throttle.fail(guess, cost: verdict.cost)
                 AuthEvent.loginFailed(username: stored == nil ? nil : name?.canonical).record()
                 throw AuthError.invalidCredentials
             }
-            try await throttle.succeed(guess, user: stored.user.id)
-            return (stored, verdict.isOutdated)
+            let others = try await factors(of: stored.user.id)
+            if others.isEmpty {
+                try await throttle.succeed(guess, user: stored.user.id)
+            } else {
+                _ = try await throttle.disclose(guess)
+            }
+            return (stored, verdict.isOutdated, others)
         }
-        if isOutdated { await passwords.upgrade(password, of: stored, from: network) }
+        guard others.isEmpty else {
+            return .continues(
+                tickets.next(for: stored, from: caller.network, at: now()), with: others.map(\.description))
+        }
+        let signIn = complete(stored, .passwordAlone)
+        if isOutdated, case .complete(let identity) = signIn {
+            await passwords.upgrade(password, of: stored, by: caller.nowKnown(as: identity))
+        }
+        return signIn
+    }
+
+    /// Goes on with a sign-in: checks an answer to one of the user's factors.
+    ///
+    /// Each answer uses up one of the ticket's tries, a right one the ticket. A wrong one is
+    /// counted as a wrong password is, by account and by network.
+    /// - Parameters:
+    ///   - answer: as a code.
+    ///   - name: of the factor.
+    ///   - ticket: ``SignInTicket/value`` of what the password gave.
+    ///   - caller: who must come from the network that the password came from.
+    /// - Throws: `ticket_expired` for a ticket that is not good, or not any more;
+    ///   `factor_not_found` for what the user has not; `invalid_code` for a wrong answer;
+    ///   `rate_limited`.
+    public func answer(
+        _ answer: String, to name: String, of ticket: String, by caller: Caller = .application
+    ) async throws -> SignIn {
+        guard let ticket = tickets.content(of: ticket, from: caller.network, at: now()),
+            let stored = try await storage.credentials(user: ticket.userID), !stored.user.isDisabled,
+            stored.passwordVersion == ticket.passwordVersion,
+            try await !storage.isChallengeSpent(digest: ticket.use)
+        else { throw AuthError.ticketExpired }
+        guard let factor = try await factors(of: ticket.userID).first(where: { $0.description.isNamed(name) }) else {
+            throw AuthError(.factorNotFound, "there is no such factor")
+        }
+        let username = try? Username(whoever: stored.user.username)
+        return try await throttle.admitting(Guess(name: username, by: caller)) { guess in
+            guard try await storage.spendOne(of: ticket.tries, until: ticket.expiresAt) else {
+                throw AuthError.ticketExpired
+            }
+            guard try await factor.isRight(answer, ticket.userID) else {
+                try await throttle.fail(guess, cost: .zero)
+                AuthEvent.loginFailed(username: username?.canonical).record()
+                throw AuthError(.invalidCode, "this code is not right, or not any more")
+            }
+            guard try await storage.spendOne(of: [ticket.use], until: ticket.expiresAt) else {
+                throw AuthError.ticketExpired
+            }
+            try await throttle.succeed(guess, user: ticket.userID)
+            return complete(stored, [.password, factor.description.method, .multipleFactors])
+        }
+    }
+
+    private func complete(_ stored: StoredCredentials, _ methods: [Authentication.Method]) -> SignIn {
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
-        return Identity(stored, authenticatedAt: now())
+        return .complete(UserIdentity(stored, methods: methods, authenticatedAt: now()))
+    }
+
+    /// Those that the user has.
+    private func factors(of user: User.ID) async throws -> [Factor] {
+        var found: [Factor] = []
+        for factor in factors where try await factor.belongs(user) { found.append(factor) }
+        return found
+    }
+
+    // MARK: Identifying
+
+    /// Who gives that user name and that password, where nothing has to follow them.
+    /// - Throws: `mfa_required` where something has; what ``attempt(_:password:by:)`` throws.
+    public func identify(
+        _ username: String, password: String, by caller: Caller = .application
+    ) async throws -> UserIdentity {
+        try await attempt(username, password: password, by: caller).completed()
     }
 
     /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else
     /// as a name and a password.
-    /// - Throws: `invalid_credentials`, `invalid_token`, `rate_limited`, `overloaded`.
-    public func attempt(_ credentials: Credentials, from address: String? = nil) async throws -> Identity {
+    /// - Throws: `invalid_credentials`, `invalid_token`, `mfa_required`, `rate_limited`,
+    ///   `overloaded`.
+    public func identify(
+        _ credentials: Credentials, by caller: @autoclosure () -> Caller = .application
+    ) async throws -> Identity {
         switch credentials {
-        case .token(let token): try await accessTokens.verify(token)
-        case .password(let username, let password): try await attempt(username, password: password, from: address)
+        case .token(let token): .user(try await accessTokens.verify(token))
+        case .password(let username, let password):
+            .user(try await identify(username, password: password, by: caller()))
         }
+    }
+
+    /// Who your own code has made sure of by means of its own, as a sign-in by another system: it
+    /// can start sessions as who gave a password can.
+    /// - Parameters:
+    ///   - user: as stored.
+    ///   - methods: what was proven.
+    ///   - date: when, to the second.
+    public func vouch(
+        for user: User, provenBy methods: [Authentication.Method] = [.password], at date: Date
+    ) -> UserIdentity {
+        UserIdentity(
+            userID: user.id, username: user.username, roles: user.roles,
+            authentication: Authentication(methods, at: date), presented: .password)
     }
 }

@@ -131,26 +131,29 @@ enum CommonPasswords {
 
     private static let words = Set(
         """
-        password passwort passwd pass passw0rd passphrase contraseña senha parola heslo motdepasse wachtwoord kennwort secret \
-        secure security private admin administrator root user username login logon signin welcome hello letmein let me in open \
-        sesame access account default guest test testing tester temp temporary change changeme please master manager system server \
-        service computer internet network database windows linux ubuntu debian google facebook twitter amazon apple microsoft \
-        samsung android iphone youtube gmail hotmail yahoo office company business work home house family mother father brother \
-        sister daughter friend friends forever always never love lover loveyou iloveyou loveme baby angel angels heart sweet sweetie \
-        princess prince queen king royal dragon monkey tiger lion wolf eagle falcon bear horse dolphin kitten kitty puppy chicken \
-        bunny butterfly spider shadow ghost magic wizard merlin ninja samurai warrior hunter killer soldier ranger knight phoenix \
-        batman superman spiderman ironman starwars startrek pokemon naruto matrix gandalf hobbit harry potter hogwarts mickey minnie \
-        donald snoopy garfield football baseball basketball soccer hockey tennis golf cricket chelsea arsenal liverpool manchester \
-        barcelona realmadrid madrid juventus yankees cowboys lakers steelers eagles packers ferrari porsche mercedes mustang corvette \
-        camaro harley yamaha honda toyota jordan michael jennifer jessica ashley amanda nicole daniel joshua matthew andrew robert \
-        thomas william charlie george jasper hannah maggie ginger pepper cookie cheese banana orange cherry chocolate coffee \
-        peanut summer winter spring autumn january february march april may june july august september october november december \
-        monday tuesday wednesday thursday friday saturday sunday morning night sunshine sunny rainbow flower flowers rose daisy \
-        purple yellow silver golden diamond crystal black white green blue red pink money dollar rich lucky happy smile peace \
-        freedom liberty america england london france paris germany berlin canada mexico brazil india china japan jesus christ \
-        heaven blessed faith hope music guitar rock metal metallica nirvana blink slipknot player gamer gaming game games xbox \
-        playstation nintendo minecraft fortnite trustno trust nothing whatever fuck fucking fuckyou shit bitch asshole pussy \
-        cocacola pepsi qwerty qwertz azerty asdf zxcv abcd abc xyz correct horsebatterystaple one two three four five six seven \
-        eight nine ten zero hundred thousand million first second third the and you for my is your this that
+        password passwort passwd pass passw0rd passphrase contraseña senha parola heslo motdepasse wachtwoord kennwort \
+        secret secure security private admin administrator root user username login logon signin welcome hello letmein \
+        let me in open sesame access account default guest test testing tester temp temporary change changeme please \
+        master manager system server service computer internet network database windows linux ubuntu debian google \
+        facebook twitter amazon apple microsoft samsung android iphone youtube gmail hotmail yahoo office company \
+        business work home house family mother father brother sister daughter friend friends forever always never love \
+        lover loveyou iloveyou loveme baby angel angels heart sweet sweetie princess prince queen king royal dragon \
+        monkey tiger lion wolf eagle falcon bear horse dolphin kitten kitty puppy chicken bunny butterfly spider \
+        shadow ghost magic wizard merlin ninja samurai warrior hunter killer soldier ranger knight phoenix batman \
+        superman spiderman ironman starwars startrek pokemon naruto matrix gandalf hobbit harry potter hogwarts mickey \
+        minnie donald snoopy garfield football baseball basketball soccer hockey tennis golf cricket chelsea arsenal \
+        liverpool manchester barcelona realmadrid madrid juventus yankees cowboys lakers steelers eagles packers \
+        ferrari porsche mercedes mustang corvette camaro harley yamaha honda toyota jordan michael jennifer jessica \
+        ashley amanda nicole daniel joshua matthew andrew robert thomas william charlie george jasper hannah maggie \
+        ginger pepper cookie cheese banana orange cherry chocolate coffee peanut summer winter spring autumn january \
+        february march april may june july august september october november december monday tuesday wednesday \
+        thursday friday saturday sunday morning night sunshine sunny rainbow flower flowers rose daisy purple yellow \
+        silver golden diamond crystal black white green blue red pink money dollar rich lucky happy smile peace \
+        freedom liberty america england london france paris germany berlin canada mexico brazil india china japan \
+        jesus christ heaven blessed faith hope music guitar rock metal metallica nirvana blink slipknot player gamer \
+        gaming game games xbox playstation nintendo minecraft fortnite trustno trust nothing whatever fuck fucking \
+        fuckyou shit bitch asshole pussy cocacola pepsi qwerty qwertz azerty asdf zxcv abcd abc xyz correct \
+        horsebatterystaple one two three four five six seven eight nine ten zero hundred thousand million first second \
+        third the and you for my is your this that
         """.split(separator: " ").map(String.init))
 }

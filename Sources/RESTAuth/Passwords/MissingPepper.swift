@@ -29,8 +29,9 @@ package struct MissingPepper: Sendable, Hashable {
     /// For whoever runs the server.
     package var text: String {
         """
-        \(users) of \(sample) users who were looked at came with a pepper (\(use.construction.rawValue), id \(use.id)) that is \
-        not the one of password_pepper, and cannot sign in: set password_pepper to the one that they were imported with
+        \(users) of \(sample) users who were looked at came with a pepper (\(use.construction.rawValue), id \(use.id)) \
+        that is not the one of password_pepper, and cannot sign in: set password_pepper to the one that they were \
+        imported with
         """
     }
 }

@@ -51,8 +51,4 @@ public struct Password: Sendable {
     var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
-extension Password: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension Password: Redacted {}

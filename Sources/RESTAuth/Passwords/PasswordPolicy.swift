@@ -1,6 +1,7 @@
 /// Which passwords a registration or a change may set.
 public enum PasswordPolicy: String, Sendable, CaseIterable {
-    /// Anything that is not empty: what the ancestor's clients send, `python` included.
+    /// Anything that is not empty: what the original Flask server's clients send, `python`
+    /// included.
     case open
     /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15
     /// characters, not common, not known from a breach (``AuthConfiguration/breachedPasswords``),

@@ -92,20 +92,24 @@ public final class Passwords: Sendable {
 
     /// Replaces an outdated hash, now that the password is known. What stands in the way can wait
     /// until the next time.
-    package func upgrade(_ password: String, of stored: StoredCredentials, from network: ClientNetwork?) async {
-        guard let password = try? Password(password), let scheme = PasswordHash(stored.passwordHash)?.scheme,
-            let hash = try? await pool.run(for: network?.description, { [cost] in try cost.hash(password.bytes) }),
-            (try? await storage.upgradePasswordHash(hash, user: stored.user.id, replacing: stored.passwordHash)) == true
+    package func upgrade(_ password: String, of stored: StoredCredentials, by caller: Caller) async {
+        guard let password = try? Password(password), let present = stored.passwordHash,
+            let scheme = PasswordHash(present)?.scheme,
+            let hash = try? await pool.run(
+                for: caller.network?.description, { [cost] in try cost.hash(password.bytes) })
         else { return }
-        AuthEvent.passwordUpgraded(userID: stored.user.id, from: scheme.rawValue).record()
+        let event = AuthEvent.passwordUpgraded(userID: stored.user.id, from: scheme.rawValue).by(caller, at: now())
+        let isUpgraded = try? await storage.upgradePasswordHash(
+            hash, user: stored.user.id, replacing: present, recording: event)
+        if isUpgraded == true { event.record() }
     }
 
     /// Sets the password of a user, without asking for the present one, and ends all sessions: for
     /// an operator.
     /// - Throws: `user_not_found`, `validation_failed`, `weak_password`, `overloaded`.
-    public func set(_ password: String, for user: User) async throws {
+    public func set(_ password: String, for user: User, by caller: Caller = .application) async throws {
         let hash = try await hash(Password(password), for: Username(whoever: user.username))
-        guard try await replace(with: hash, of: user, replacing: nil, beginning: nil) else {
+        guard try await replace(with: hash, of: user, replacing: nil, beginning: nil, by: caller) else {
             throw AuthError.userNotFound
         }
     }
@@ -119,28 +123,29 @@ public final class Passwords: Sendable {
     ///   - present: the password that the user has.
     ///   - new: the one to have from then on.
     ///   - identity: who is signed in.
-    ///   - address: the client's IP address; from its network the user is known from then on, and
-    ///     from no other.
-    ///   - origin: where the new session comes from.
+    ///   - caller: where the new session comes from; from the caller's network the user is known
+    ///     from then on, and from no other.
     /// - Returns: the tokens in the place of the one that `identity` came by, with a refresh token
     ///   if its session had one; `nil` for who came by the password, and has no session.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
     ///   `overloaded`; `invalid_token` when the session has ended meanwhile.
     @discardableResult
     public func change(
-        from present: String, to new: String, for identity: Identity, at address: String? = nil,
-        origin: SessionOrigin = .init()
+        from present: String, to new: String, for identity: UserIdentity, by caller: Caller = .application
     ) async throws -> ReplacementTokens? {
-        let network = address.flatMap(ClientNetwork.init)
-        let stored = try await confirm(present, of: identity, from: network)
+        let network = caller.network
+        let stored = try await confirmed(present, of: identity, by: caller)
         let field = "new_password"
         let hash = try await hash(
             Password(new, field: field), for: Username(whoever: stored.user.username), field: field, from: network)
-        let owner = Identity(stored, authenticatedAt: now())
+        let owner = UserIdentity(stored, authenticatedAt: now())
         let replacement =
-            identity.method == .token
-            ? try await sessions.replacement(of: identity, for: owner, from: origin) : nil
-        guard try await replace(with: hash, of: stored, beginning: replacement?.new) else {
+            identity.presented == .password
+            ? nil : try await sessions.replacement(of: identity, for: owner, by: caller)
+        guard
+            try await replace(
+                with: hash, of: stored, beginning: replacement?.new, by: caller.nowKnown(as: identity))
+        else {
             throw Self.currentPasswordInvalid
         }
         if let network { await throttle.remember(network, of: stored.user.id) }
@@ -148,40 +153,41 @@ public final class Passwords: Sendable {
     }
 
     /// Replaces the password that was confirmed, also where a sign-in has hashed it anew meanwhile.
-    private func replace(with hash: String, of stored: StoredCredentials, beginning: NewSession?) async throws
-        -> Bool
-    {
-        if try await replace(with: hash, of: stored.user, replacing: stored.passwordHash, beginning: beginning) {
+    private func replace(
+        with hash: String, of stored: StoredCredentials, beginning: NewSession?, by caller: Caller
+    ) async throws -> Bool {
+        guard let present = stored.passwordHash else { return false }
+        if try await replace(
+            with: hash, of: stored.user, replacing: present, beginning: beginning, by: caller)
+        {
             return true
         }
         guard let now = try await storage.credentials(user: stored.user.id),
-            now.passwordVersion == stored.passwordVersion
-        else {
-            return false
-        }
-        return try await replace(with: hash, of: stored.user, replacing: now.passwordHash, beginning: beginning)
+            now.passwordVersion == stored.passwordVersion, let present = now.passwordHash
+        else { return false }
+        return try await replace(with: hash, of: stored.user, replacing: present, beginning: beginning, by: caller)
     }
 
     /// Makes sure that who is signed in knows the password.
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - identity: who is signed in.
-    ///   - address: the client's IP address.
+    ///   - caller: by whose network a wrong one is hashed in turn.
     /// - Throws: `current_password_invalid`, `rate_limited`, `overloaded`.
-    public func confirm(_ present: String, for identity: Identity, at address: String? = nil) async throws {
-        _ = try await confirm(present, of: identity, from: address.flatMap(ClientNetwork.init))
+    public func confirm(_ present: String, for identity: UserIdentity, by caller: Caller = .application) async throws {
+        _ = try await confirmed(present, of: identity, by: caller)
     }
 
-    private func confirm(_ present: String, of identity: Identity, from network: ClientNetwork?) async throws
+    private func confirmed(_ present: String, of identity: UserIdentity, by caller: Caller) async throws
         -> StoredCredentials
     {
         do {
-            return try await throttle.confirming(identity.userID) {
+            return try await throttle.confirming(identity.userID, by: caller) {
                 let stored = try await storage.credentials(user: identity.userID)
                 let verdict = try await verify(
                     try? Password(present), against: stored?.passwordHash,
                     as: try? Username(whoever: identity.username),
-                    from: network)
+                    from: caller.network)
                 guard verdict.isRight, let stored, !stored.user.isDisabled else { throw Self.currentPasswordInvalid }
                 return stored
             }
@@ -196,15 +202,18 @@ public final class Passwords: Sendable {
     private static let currentPasswordInvalid = AuthError(
         .currentPasswordInvalid, "the present password is not this one")
 
-    private func replace(with hash: String, of user: User, replacing present: String?, beginning: NewSession?)
-        async throws -> Bool
-    {
+    private func replace(
+        with hash: String, of user: User, replacing present: String?, beginning: NewSession?, by caller: Caller
+    ) async throws -> Bool {
+        let now = now()
+        let event = AuthEvent.passwordSet(userID: user.id).by(caller, at: now)
         guard
             let ended = try await storage.setPasswordHash(
-                hash, user: user.id, replacing: present, beginning: beginning, at: now())
+                hash, user: user.id, replacing: present, beginning: beginning, at: now, recording: event)
         else { return false }
-        revocations.applyEnded(ended)
-        AuthEvent.passwordSet(userID: user.id).record()
+        revocations.applyEnded(ended, of: user.id, by: event)
+        event.record()
+        if let beginning { event.starting(beginning.session).record() }
         if let name = try? Username(whoever: user.username) { throttle.forgetUncounted(of: name, id: user.id) }
         return true
     }

@@ -1,5 +1,6 @@
 import Crypto
 public import Foundation
+import PasswordHashing
 
 /// Lets one user register.
 public struct Invitation: Sendable, Hashable, Identifiable {
@@ -35,12 +36,11 @@ public struct InvitationCode: Sendable {
     private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
 
     static func random(_ count: Int) -> String {
-        let bytes = SymmetricKey(size: SymmetricKeySize(bitCount: 8 * count)).withUnsafeBytes(Array.init)
-        return String(bytes.map { alphabet[Int($0 & 31)] })
+        String(Random.bytes(count).map { alphabet[Int($0 & 31)] })
     }
 
-    /// SHA-256 of what counts in a code as it was typed: neither case nor hyphens nor blanks. What
-    /// could be no code is the digest of none.
+    /// SHA-256 of the characters of a code that count: its case, hyphens and blanks do not. The
+    /// digest of a text that is no code is not stored for any code.
     static func digest(of text: String) -> [UInt8] {
         let counting = text.unicodeScalars.filter { $0.value != 0x2D && !$0.properties.isWhitespace }
         let capitals = String(counting).utf8.map { (0x61...0x7A).contains($0) ? $0 & 0xDF : $0 }
@@ -48,8 +48,4 @@ public struct InvitationCode: Sendable {
     }
 }
 
-extension InvitationCode: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension InvitationCode: Redacted {}

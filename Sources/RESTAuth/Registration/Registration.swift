@@ -4,7 +4,7 @@ import Foundation
 /// invitations.
 ///
 /// An operator, and code of yours that has rules of its own, registers users by
-/// ``Users/register(_:password:)``, whatever the mode is.
+/// ``Users/register(_:password:by:)``, whatever the mode is.
 public final class Registration: Sendable {
     /// Who may register here.
     public let mode: RegistrationMode
@@ -35,15 +35,15 @@ public final class Registration: Sendable {
     /// Registers a user, where the mode allows it and `proof` has what is asked for.
     ///
     /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy,
-    /// the proof, and how many have come from the network of `address`. Then the password is
-    /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:)``, that the
-    /// invitation is used, that the challenge is spent, and that the user is known in that network.
-    /// A registration that is refused for whatever reason uses neither up.
+    /// the proof, and how many have come from the network of the caller. Then the password is
+    /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:by:)``, that
+    /// the invitation is used, that the challenge is spent, and that the user is known in that
+    /// network. A registration that is refused for whatever reason uses neither up.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`,
     ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
     ///   `user_already_exists`, `overloaded`.
     public func register(
-        _ username: String, password: String, proof: RegistrationProof = .init(), from address: String? = nil
+        _ username: String, password: String, proof: RegistrationProof = .init(), by caller: Caller = .application
     ) async throws -> User {
         try refuseWhenClosed()
         let name = try Username(username)
@@ -53,13 +53,15 @@ public final class Registration: Sendable {
         try passwords.check(password, for: name)
         do {
             let permit = try await self.permit(for: proof)
-            try await throttle.countRegistration(from: address)
-            let network = address.flatMap(ClientNetwork.init)
-            let hash = try await passwords.hash(password, for: name, from: network)
+            try await throttle.countRegistration(by: caller)
+            let hash = try await passwords.hash(password, for: name, from: caller.network)
+            let now = now()
+            let event = AuthEvent.registered(invitation: permit.invitation).by(caller, at: now)
             let user = try await storage.insertUser(
-                name, passwordHash: hash, at: now(), using: permit, from: throttle.isOn ? network : nil)
+                name, passwordHash: hash, at: now, using: permit, from: throttle.isOn ? caller.network : nil,
+                recording: event)
             throttle.forgetUncounted(of: name, id: user.id)
-            AuthEvent.registered(userID: user.id).record()
+            event.of(user.id).record()
             if let id = permit.invitation { AuthEvent.invitationUsed(id: id, userID: user.id).record() }
             return user
         } catch {
@@ -128,10 +130,11 @@ public final class Registration: Sendable {
     /// - Parameters:
     ///   - note: for whom it is, at most 200 characters, or nothing.
     ///   - duration: how long it is good for, in seconds, 1 to ``longestInvitation``.
+    ///   - caller: who makes it, for the event.
     /// - Throws: `validation_failed` for a note that is too long or has a control character, and
     ///   for another duration.
     public func invite(
-        note: String = "", duration: Int = 7 * 86400
+        note: String = "", duration: Int = 7 * 86400, by caller: Caller = .application
     ) async throws -> (invitation: Invitation, code: InvitationCode) {
         guard note.unicodeScalars.count <= Self.longestNote,
             !note.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
@@ -147,8 +150,10 @@ public final class Registration: Sendable {
         let invitation = Invitation(
             id: InvitationCode.random(12).lowercased(), note: note, createdAt: now,
             expiresAt: now.addingTimeInterval(TimeInterval(duration)))
-        try await storage.insertInvitation(invitation, codeDigest: InvitationCode.digest(of: code.value))
-        AuthEvent.invitationCreated(id: invitation.id).record()
+        let event = AuthEvent.invitationCreated(id: invitation.id).by(caller, at: now)
+        try await storage.insertInvitation(
+            invitation, codeDigest: InvitationCode.digest(of: code.value), recording: event)
+        event.record()
         return (invitation, code)
     }
 
@@ -160,11 +165,12 @@ public final class Registration: Sendable {
 
     /// Takes an invitation back.
     /// - Throws: `invitation_not_found`, also for one that was used.
-    public func deleteInvitation(_ id: Invitation.ID) async throws {
-        guard try await storage.deleteInvitation(id: id) else {
+    public func deleteInvitation(_ id: Invitation.ID, by caller: Caller = .application) async throws {
+        let event = AuthEvent.invitationDeleted(id: id).by(caller, at: now())
+        guard try await storage.deleteInvitation(id: id, recording: event) else {
             throw AuthError(.invitationNotFound, "there is no invitation \(id)")
         }
-        AuthEvent.invitationDeleted(id: id).record()
+        event.record()
     }
 }
 
@@ -185,8 +191,4 @@ public struct RegistrationProof: Sendable {
     }
 }
 
-extension RegistrationProof: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension RegistrationProof: Redacted {}

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import PasswordHashing
 
 /// Work to be done before a registration: to find a `nonce` for which SHA-256 of the challenge, a
 /// dot and the nonce begins with that many zero bits.
@@ -38,9 +39,7 @@ struct RegistrationChallenges: Sendable {
 
     func next(at now: Date) -> RegistrationChallenge {
         let end = UInt64(max(0, now.timeIntervalSince1970)) + UInt64(Self.duration)
-        let body =
-            SymmetricKey(size: .bits128).withUnsafeBytes(Array.init) + withUnsafeBytes(of: end.bigEndian, Array.init)
-            + [UInt8(difficulty)]
+        let body = Random.bytes(16) + withUnsafeBytes(of: end.bigEndian, Array.init) + [UInt8(difficulty)]
         let tag = HMAC<SHA256>.authenticationCode(for: body, using: Self.tagKey(secrets.known.present))
         return RegistrationChallenge(
             value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)

@@ -1,6 +1,6 @@
 /// Who may register without an operator.
 public enum RegistrationMode: String, Sendable, CaseIterable {
-    /// Whoever can reach the server: what the ancestor does.
+    /// Whoever can reach the server: what the original Flask server does.
     case open
     /// Who has the code of an ``Invitation``.
     case invitation

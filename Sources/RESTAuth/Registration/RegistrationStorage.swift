@@ -25,9 +25,9 @@ public struct RegistrationPermit: Sendable, Hashable {
 
 /// The promises about invitations' rows, and about challenges that were spent.
 public protocol RegistrationStorage: Sendable {
-    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:)`` does, who is known in
-    /// `network` where one is given, and uses the permit up, in one transaction: all of it is done
-    /// or nothing.
+    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:recording:)`` does, who is
+    /// known in `network` where one is given, and uses the permit up, in one transaction: all of it
+    /// is done or nothing.
     ///
     /// The invitation's row goes and the challenge's comes with the user. Of several that use the
     /// same one at once, one returns.
@@ -36,7 +36,7 @@ public protocol RegistrationStorage: Sendable {
     ///   several reasons the first one of these.
     func insertUser(
         _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
-        from network: ClientNetwork?
+        from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User
 
     /// The invitation with that digest of its code, also one that has expired.
@@ -44,13 +44,15 @@ public protocol RegistrationStorage: Sendable {
 
     func isChallengeSpent(digest: [UInt8]) async throws -> Bool
 
-    func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws
+    func insertInvitation(
+        _ invitation: Invitation, codeDigest: [UInt8], recording event: AuthEvent
+    ) async throws
 
     /// Those that have not been used, also when they have expired, in the order of their creation.
     func invitations() async throws -> [Invitation]
 
     /// - Returns: whether there was such an invitation.
-    func deleteInvitation(id: Invitation.ID) async throws -> Bool
+    func deleteInvitation(id: Invitation.ID, recording event: AuthEvent) async throws -> Bool
 
     /// Deletes at most `limit` invitations that expired before `date`.
     /// - Returns: how many were deleted.
@@ -59,13 +61,4 @@ public protocol RegistrationStorage: Sendable {
     /// Deletes at most `limit` spent challenges that expired before `date`.
     /// - Returns: how many were deleted.
     func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int
-}
-
-extension RegistrationStorage {
-    /// The same for a user who is known nowhere.
-    public func insertUser(
-        _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit
-    ) async throws -> User {
-        try await insertUser(name, passwordHash: passwordHash, at: now, using: permit, from: nil)
-    }
 }

@@ -1,28 +1,28 @@
 public import Foundation
 
-/// One line of the numbered log by which every process learns which live tokens are refused, or are
-/// not any more.
+/// An entry of the revocation log, by which every process learns which live tokens are refused, and
+/// which are accepted again.
 public struct Revocation: Sendable, Hashable {
-    /// Which tokens a line is about.
+    /// The tokens that an entry is about.
     public enum Subject: Sendable, Hashable {
-        /// All of that user's.
+        /// All tokens of a user.
         case user(User.ID)
-        /// All of that session's. Such a line is never lifted.
+        /// All tokens of a session. Such an entry is never lifted.
         case session(Session.ID)
-        /// Those that give that user this role.
+        /// The tokens in which a user has a role.
         case role(String, of: User.ID)
     }
 
-    /// Counts up in the order of commits.
+    /// The sequence number, in the order of commits.
     public let number: Int64
     public let subject: Subject
-    /// `false` when this line lifts an earlier one.
+    /// Whether the tokens are refused; `false` for an entry that lifts an earlier one.
     public let isRefused: Bool
     public let at: Date
-    /// From then on no token that it concerns is live, and nobody need know it.
+    /// The time from which no token of the entry is live, so that the entry can be forgotten.
     public let expiresAt: Date
 
-    /// Without `expiresAt` the tokens live as long as any may.
+    /// Makes an entry; without `expiresAt` it is kept for the longest life of any token.
     public init(number: Int64, subject: Subject, isRefused: Bool, at: Date, expiresAt: Date? = nil) {
         self.number = number
         self.subject = subject
@@ -31,52 +31,52 @@ public struct Revocation: Sendable, Hashable {
         self.expiresAt = expiresAt ?? Self.expiry(at: at, tokensUntil: nil)
     }
 
-    /// Seconds that a line outlives the tokens that it concerns: by so much the clocks of nodes and
-    /// of verifiers elsewhere may differ, or be set back. Five times what a clock may be behind
-    /// before it takes every fresh token to be from the future, so that somebody notices.
+    /// Seconds that an entry outlives its tokens: the most that the clocks of nodes and verifiers
+    /// may differ. A clock that is behind by a fifth of it refuses every fresh token as one from
+    /// the future, so that it is noticed before.
     package static let slack: TimeInterval = 300
 
-    /// When a line expires.
+    /// The time at which an entry expires.
     /// - Parameters:
-    ///   - now: when it is written.
-    ///   - latest: the end of the last of the tokens that it concerns; `nil` when one may be given
-    ///     at this moment, by who does not know of the line yet: then it is the longest life of
-    ///     any.
+    ///   - now: the time at which the entry is written.
+    ///   - latest: the end of the last token of the entry; `nil` when a process that does not know
+    ///     the entry yet may be signing another one: then the longest life of any token counts.
     public static func expiry(at now: Date, tokensUntil latest: Date?) -> Date {
         let longest = TimeInterval(AuthConfiguration.maximumTokenDuration)
         return max(now, latest ?? now.addingTimeInterval(longest)).addingTimeInterval(slack)
     }
 }
 
-/// The promises about the revocation log. Lines are written by the methods of ``UserStorage`` and
-/// ``SessionStorage`` that refuse or admit.
+/// The promises about the revocation log. Entries are written by the methods of ``UserStorage`` and
+/// ``SessionStorage`` that refuse tokens, or accept them again.
 ///
-/// A line expires as ``Revocation/expiry(at:tokensUntil:)`` says: that of a session by
+/// An entry expires as ``Revocation/expiry(at:tokensUntil:)`` says: that of a session by
 /// ``Session/tokensExpireAt``, that of a deleted user by the latest of the user's sessions. When a
-/// user is disabled or a role taken away, somebody may be giving a token who looked before; nobody
-/// knows how long that one lives. A line that lifts another expires no sooner than that.
+/// user is disabled or a role is revoked, another process may be signing a token at this moment, so
+/// the longest life of any token counts. An entry that lifts another expires no sooner than that
+/// one.
 public protocol RevocationStorage: Sendable {
-    /// At most `limit` lines with a number greater than `number`, in ascending order.
+    /// At most `limit` entries with a sequence number greater than `number`, in ascending order.
     func revocations(after number: Int64, limit: Int) async throws -> [Revocation]
 
-    /// The highest number that a line was ever given, also when it has been deleted; 0 for none.
+    /// The highest sequence number that was ever used, also by an entry that was deleted; 0 for
+    /// none.
     func lastRevocationNumber() async throws -> Int64
 
-    /// Whether the log has the line by which that session was ended.
+    /// Whether the log has an entry that ends a session.
     func isSessionRevoked(_ id: Session.ID) async throws -> Bool
 
-    /// Deletes at most `limit` lines that expired before `date`: no token that they concern can
-    /// still be live.
+    /// Deletes at most `limit` entries that expired before `date`.
     /// - Returns: how many were deleted.
     func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int
 
-    /// Waits until another process may have written lines, and no longer than `duration`: a hint
-    /// when to look, where the database gives one.
+    /// Waits until another process may have written entries, and no longer than `duration`. It is a
+    /// hint, for databases that give one.
     func news(within duration: Duration) async throws
 }
 
 extension RevocationStorage {
-    /// Without a hint there is only the time.
+    /// Waits for `duration`.
     public func news(within duration: Duration) async throws {
         try await Task.sleep(for: duration)
     }
@@ -85,10 +85,11 @@ extension RevocationStorage {
 // MARK: - On the wire
 
 extension Revocation {
-    /// `sub`, `sub` and `role`, or `sid`; nothing of whose session it was, and no role by its name.
-    /// `exp` is when the line may be forgotten.
-    /// - Parameter keys: those that a user's tokens may carry, the first of which is used for new
-    ///   ones. A role stands there once for each.
+    /// The JSON objects of the entry: `sub`, `sub` and `role`, or `sid`, without the user of a
+    /// session and without the name of a role. `exp` is the time from which the entry may be
+    /// forgotten.
+    /// - Parameter keys: the role keys that tokens of a user may carry. An entry about a role has
+    ///   an object for each.
     package func json(keys: (User.ID) -> [RoleKey]) -> [JSON] {
         switch subject {
         case .user(let id): [json([("sub", .string(String(id)))])]
@@ -107,8 +108,8 @@ extension Revocation {
         return .object(members.map(JSON.Member.init))
     }
 
-    /// A line of a server that does not say `exp` is kept as long as any token lives. Its role is
-    /// what stands for it (``RoleKey/digest(of:)``).
+    /// Reads an entry of a server. Without `exp` it is kept for the longest life of any token. Its
+    /// role is a digest (``RoleKey/digest(of:)``).
     package init?(_ json: JSON) {
         guard let number = json["number"]?.integer, case .bool(let isRefused)? = json["refused"],
             let at = json["at"]?.integer

@@ -2,14 +2,13 @@ import Foundation
 import Logging
 public import ServiceLifecycle
 
-/// Reads the numbered log of revocations over and over, so that what another process refused is
-/// refused here within ``AuthConfiguration/revocationBound``.
+/// A service that follows the revocation log, so that what another process refused is refused here
+/// within ``AuthConfiguration/revocationBound``.
 public struct RevocationFeed: Service {
     let storage: any Storage
     package let revocations: Revocations
 
-    /// However often there is news, the log is not read more often than this: many processes share
-    /// a database.
+    /// The shortest time between two reads of the log, because many processes share a database.
     private static let shortestPause: Duration = .milliseconds(20)
     private static let pageSize = 1000
 
@@ -23,19 +22,19 @@ public struct RevocationFeed: Service {
         }
     }
 
-    /// A quarter of the bound at most, so that a read may be late or fail without a look into the
-    /// database for each request.
+    /// Waits for a quarter of the bound at most, so that one read may be late or fail before
+    /// requests have to ask the database.
     private func pause() async throws {
         try await Task.sleep(for: Self.shortestPause)
         try await storage.news(within: revocations.bound / 4)
     }
 
-    /// Applies every line after `last` and returns the one to go on from.
+    /// Applies every entry after `last`, and returns the last one.
     ///
-    /// The last line is read once more each time. Where it is not what it was, the log may be
-    /// another: a backup has been put back, or a replica that had not heard of all has taken over.
-    /// Then all of it counts anew, because numbers are given twice. Where the line was only swept,
-    /// there is little left to read anew.
+    /// The last entry is read again each time. If it has changed, the log may be another one,
+    /// restored from a backup or of a replica that was behind, in which numbers are used again;
+    /// then the whole log is read anew. If it was only deleted because it expired, that costs
+    /// little.
     package func read(after last: Revocation?) async throws -> Revocation? {
         var last = last
         while true {

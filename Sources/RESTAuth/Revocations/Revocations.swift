@@ -1,12 +1,12 @@
 package import Foundation
+import Metrics
 import Synchronization
 
-/// Which live tokens are refused, in memory, so that a verified token costs no look into the
-/// database.
+/// The set of live tokens that are refused, in memory, so that verifying a token needs no query.
 ///
-/// The set is filled by this process's own writes at once, and by those of other processes through
-/// the numbered log that a feed reads. It is believed only while the log was read within the bound;
-/// otherwise, as when no feed runs, whoever knows better is asked.
+/// Writes of this process are added at once, those of other processes through the log
+/// (``RevocationFeed``). The set is used only while the log was read within the bound; otherwise,
+/// as when no feed runs, the storage is asked.
 public final class Revocations: Sendable {
     package enum Standing: Sendable {
         case admitted
@@ -33,7 +33,9 @@ public final class Revocations: Sendable {
     }
 
     private let state = Mutex(State())
-    /// For how long after a look at the log the set is believed.
+    private let count = Gauge(label: "rest_auth_revocations")
+    private let readAt = Gauge(label: "rest_auth_revocations_read_timestamp_seconds")
+    /// The time after a read of the log for which the set is used.
     package let bound: Duration
 
     package init(bound: Duration) {
@@ -47,7 +49,7 @@ public final class Revocations: Sendable {
     }
 
     /// Whether a token of that identity is refused.
-    package func standing(of identity: Identity, at now: ContinuousClock.Instant = .now) -> Standing {
+    package func standing(of identity: UserIdentity, at now: ContinuousClock.Instant = .now) -> Standing {
         state.withLock { state in
             if !state.entries.isEmpty {
                 if state.refuses(.user(identity.userID)) { return .refused }
@@ -60,38 +62,48 @@ public final class Revocations: Sendable {
         }
     }
 
-    /// Takes lines of the log in any order: for each subject the highest number counts.
+    /// Applies entries in any order: for each subject the highest sequence number counts.
     package func apply(_ lines: [Revocation]) {
         guard !lines.isEmpty else { return }
-        state.withLock { state in
+        let held = state.withLock { state in
             for line in lines where line.number > state.entries[line.subject]?.number ?? .min {
                 state.entries[line.subject] = Entry(
                     number: line.number, isRefused: line.isRefused, expiresAt: line.expiresAt)
             }
+            return state.entries.count
         }
+        count.record(held)
     }
 
-    /// Takes the lines of sessions that this process has just ended, and records each end.
-    func applyEnded(_ lines: [Revocation]) {
+    /// Applies the entries of sessions that this process has just ended, and tells each end.
+    /// - Parameters:
+    ///   - cause: what ended them.
+    ///   - user: whose they were; `nil` where that is not known.
+    func applyEnded(_ lines: [Revocation], of user: User.ID?, by cause: AuthEvent) {
         apply(lines)
-        for case .session(let id) in lines.map(\.subject) { AuthEvent.sessionEnded(id).record() }
+        for case .session(let id) in lines.map(\.subject) { cause.ending(id, of: user).record() }
     }
 
-    /// Keeps what is refused, and lets lines of any number count from now on: the log has been
-    /// replaced by another.
+    /// Prepares for another log: keeps what is refused, and lets entries with any sequence number
+    /// count again.
     package func startOver() {
         state.withLock { state in
             for subject in state.entries.keys { state.entries[subject]?.number = 0 }
         }
     }
 
-    /// Notes that every line committed before `instant` has been applied.
+    /// Notes that every entry committed before `instant` has been applied.
     package func confirm(at instant: ContinuousClock.Instant) {
         state.withLock { $0.confirmedAt = instant }
+        readAt.record(Date.now.timeIntervalSince1970 - (ContinuousClock.now - instant) / .seconds(1))
     }
 
-    /// Forgets the lines that have expired, and with them every token that they concern.
+    /// Forgets the entries that have expired.
     package func forget(expiredBefore date: Date) {
-        state.withLock { state in state.entries = state.entries.filter { $0.value.expiresAt >= date } }
+        let held = state.withLock { state in
+            state.entries = state.entries.filter { $0.value.expiresAt >= date }
+            return state.entries.count
+        }
+        count.record(held)
     }
 }

@@ -6,12 +6,12 @@
     import Darwin
 #endif
 
-/// A file with something secret in it, as it is read.
+/// Reading of files that are secret.
 package enum ConfidentialFile {
-    /// More than any secret has, in bytes.
+    /// The largest file that is read, in bytes.
     private static let limit = 12288
 
-    /// What it has; `nil` when there is no file. A link is followed.
+    /// The text of a file; `nil` when there is none. A link is followed.
     /// - Parameters:
     ///   - keepsLines: whether line ends inside are part of it.
     ///   - isExposureAllowed: whether others may read it, too.

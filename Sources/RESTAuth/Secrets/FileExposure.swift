@@ -6,16 +6,16 @@
     import Darwin
 #endif
 
-/// Who can read a file that is only the process's to read: a secret, a private key, settings with
-/// secrets in them, a database. The one judgement of all these, by the mode of what a link leads
-/// to.
+/// Whether others than this process can read a confidential file: a secret, a private key, settings
+/// with secrets, a database. A link is judged by the mode of its target.
 package struct FileExposure: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
-        /// Its owner alone, or a group that the process is in, as `fsGroup` of Kubernetes makes it.
+        /// Readable by its owner alone, or by a group of the process, as `fsGroup` of Kubernetes
+        /// makes it.
         case none
-        /// Others as well, but it was put there by what runs the container, where no command can
-        /// change a mode: in a place for that, or in a file system of its own that is mounted to
-        /// be read. That is not the root's: there others are all users of the machine.
+        /// Readable by others, but provided by the container runtime, where no command can change
+        /// the mode: in a directory for secrets, or on a read-only mount that is not the root file
+        /// system.
         case mounted
         /// Others as well.
         case others
@@ -48,17 +48,20 @@ package struct FileExposure: Sendable, Equatable {
     /// What is wrong and how to mend it, in one line; `nil` when nothing is.
     package var advice: String? { remedy.map { "\(fault); \($0)" } }
 
-    /// Who can read it.
+    /// Who can read the file, in words.
     package var fault: String {
         "\(path) can be read by others (mode \(octal), owner \(owner.userName), group \(owner.groupName))"
     }
 
-    /// `nil` when nothing is wrong.
+    /// How to mend it; `nil` when nothing is wrong.
     package var remedy: String? {
         switch kind {
         case .none: nil
         case .mounted:
-            "it is mounted there, so change that where it comes from: defaultMode: 0440 with fsGroup in Kubernetes, uid and mode: 0400 in Compose, Swarm and Podman"
+            """
+            it is mounted there, so change that where it comes from: defaultMode: 0440 with fsGroup in Kubernetes, uid \
+            and mode: 0400 in Compose, Swarm and Podman
+            """
         case .others: "take that away with: \(owning)chmod 600 \(path)"
         }
     }

@@ -80,10 +80,7 @@ package struct GivenText: Sendable {
     }
 
     /// `U+00A0 (no-break space)`.
-    package static func name(of scalar: Unicode.Scalar) -> String {
-        let digits = String(scalar.value, radix: 16, uppercase: true)
-        return "U+\(String(repeating: "0", count: max(0, 4 - digits.utf8.count)))\(digits) (\(word(for: scalar)))"
-    }
+    package static func name(of scalar: Unicode.Scalar) -> String { "\(scalar.codePoint) (\(word(for: scalar)))" }
 
     /// Unicode names no control character.
     private static func word(for scalar: Unicode.Scalar) -> String {
@@ -96,3 +93,5 @@ package struct GivenText: Sendable {
         }
     }
 }
+
+extension GivenText: Redacted {}

@@ -3,15 +3,15 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The secrets of an instance: the present one, which makes everything new, and while it is changed
-/// for another one more, whose work is accepted beside.
+/// The secrets of an instance: the present one, and during a rotation the next or the previous one,
+/// whose tokens and digests are accepted as well.
 ///
-/// Those of a file are followed: a running process takes up what ``SecretRotation`` writes there.
+/// A running process follows the file: it takes up what ``SecretRotation`` writes there.
 public final class InstanceSecrets: Sendable {
     private let state: Mutex<KnownSecrets>
-    /// `nil` for secrets that were given themselves.
+    /// The file; `nil` for secrets that were given as text.
     private let file: FollowedFile?
-    /// What this process made, where there was no file.
+    /// The version of the file that this process made; `nil` when there was one.
     private let made: SecretFile.Version?
 
     /// One secret alone.
@@ -21,8 +21,8 @@ public final class InstanceSecrets: Sendable {
         made = nil
     }
 
-    /// The secret in use, and the one that is to take its place: accepted, so that no process meets
-    /// what it does not know when others begin to use it.
+    /// The present secret and the next one, which is accepted already, so that nodes can begin to
+    /// use it one after the other.
     /// - Throws: ``AuthError/Code/misconfigured`` when both are the same.
     public init(_ present: InstanceSecret, next: InstanceSecret) throws(AuthError) {
         state = Mutex(try KnownSecrets(present, next, as: .next))
@@ -30,7 +30,7 @@ public final class InstanceSecrets: Sendable {
         made = nil
     }
 
-    /// The secret in use, and the one whose place it took.
+    /// The present secret and the previous one, which is still accepted.
     /// - Throws: ``AuthError/Code/misconfigured`` when both are the same.
     public init(_ present: InstanceSecret, previous: InstanceSecret) throws(AuthError) {
         state = Mutex(try KnownSecrets(present, previous, as: .previous))
@@ -64,14 +64,14 @@ public final class InstanceSecrets: Sendable {
         if let made, let file, file.file.version == made { file.file.remove() }
     }
 
-    /// At this moment.
+    /// The secrets at this moment.
     package var known: KnownSecrets { state.withLock { $0 } }
 
     // MARK: Following the file
 
     private final class FollowedFile: Sendable {
         let file: SecretFile
-        /// Of the contents that are known, and of those that were no good.
+        /// The versions of the contents in use, and of contents that were refused.
         let versions: Mutex<(known: SecretFile.Version?, refused: SecretFile.Version?)>
 
         init(_ file: SecretFile, _ version: SecretFile.Version?) {
@@ -80,14 +80,14 @@ public final class InstanceSecrets: Sendable {
         }
     }
 
-    /// Whether the file has contents that nobody has looked at.
+    /// Whether the file has changed since it was read.
     var isFileChanged: Bool {
         guard let file, let version = file.file.version else { return false }
         return file.versions.withLock { version != $0.known && version != $0.refused }
     }
 
-    /// Takes up what the file has by now, if that is something else and `check` does not throw.
-    /// Otherwise what is known stays, the log says why, once, and it is tried again the next time.
+    /// Takes up changed contents of the file if `check` accepts them. Otherwise the known secrets
+    /// stay, the reason is logged once, and the file is tried again next time.
     func follow(_ check: (KnownSecrets) throws -> Void) {
         guard let file, let version = file.file.version, version != file.versions.withLock({ $0.known }) else { return }
         do {
@@ -111,8 +111,8 @@ public final class InstanceSecrets: Sendable {
     }
 }
 
-/// Which secret it is, for rows, tokens and people: derived from the secret, and tells nothing of
-/// it.
+/// The id of a secret in rows, tokens and reports: derived from the secret, and revealing nothing
+/// of it.
 public struct SecretID: Sendable, Hashable, CustomStringConvertible {
     static let length = 4
     let bytes: [UInt8]
@@ -131,11 +131,11 @@ extension InstanceSecret {
 
 /// The one or two secrets that are known at one moment.
 package struct KnownSecrets: Sendable {
-    /// What the second one is to the present one.
+    /// The relation of the second secret to the present one.
     package enum Role: String, Sendable {
-        /// Will take its place.
+        /// The secret that will be the present one.
         case next
-        /// Was there before.
+        /// The secret that was the present one before.
         case previous
     }
 
@@ -169,12 +169,12 @@ package struct KnownSecrets: Sendable {
         for secret in before.all where !ids.contains(secret.id) { AuthEvent.secretDropped(secret.id).record() }
     }
 
-    /// How new work is done: with the secret's id while there is an earlier one it could be
-    /// mistaken for, and without otherwise, so that it is the same for who never had another.
+    /// The maker of new tokens and digests. They begin with the id of the secret while there is a
+    /// previous one, and have no id otherwise.
     var maker: SecretMaker { SecretMaker(secret: present, isMarked: previous != nil) }
 
-    /// Who can have made a digest, a token or another text of a length that says whether it is
-    /// marked: for a marked one whoever has that id, for another each of those that are known.
+    /// The makers that a digest or token may be from: of one with an id, the secret with that id;
+    /// of one without, every known secret.
     func makers(of work: some Collection<UInt8>, isMarked: Bool) -> [SecretMaker] {
         guard isMarked else { return all.map { SecretMaker(secret: $0, isMarked: false) } }
         let id = Array(work.prefix(SecretID.length))
@@ -182,11 +182,11 @@ package struct KnownSecrets: Sendable {
     }
 }
 
-/// A secret, and whether its work begins with its id.
+/// A secret, and whether what it makes begins with its id.
 struct SecretMaker: Sendable {
     let secret: InstanceSecret
     let isMarked: Bool
 
-    /// What its work begins with.
+    /// The id that tokens and digests begin with; empty for none.
     var mark: [UInt8] { isMarked ? secret.id.bytes : [] }
 }

@@ -19,13 +19,13 @@ package struct SecretFile: Sendable {
     package init(_ path: String) { self.path = path }
 
     /// The secrets as they are written, without the blanks around them.
-    private struct Contents {
+    private struct Contents: Redacted {
         var present: String
         var other: (text: String, role: KnownSecrets.Role)?
     }
 
-    /// Tells contents apart without reading them. A file is never written twice: another takes its
-    /// place.
+    /// The version of the contents, found without reading them: the file is always replaced, and
+    /// never written to.
     struct Version: Sendable, Equatable {
         private let device: UInt64
         private let number: UInt64
@@ -44,7 +44,7 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// `nil` when there is no file.
+    /// The present version; `nil` when there is no file.
     var version: Version? { Version(path) }
 
     // MARK: Reading
@@ -55,11 +55,14 @@ package struct SecretFile: Sendable {
         try contents().map { contents throws(AuthError) in try secrets(contents) }
     }
 
-    /// What to do where there is none, and signing keys were encrypted under the one that was.
+    /// The error for a missing file when the signing keys were encrypted under its secret.
     package var missing: AuthError {
         AuthError(
             .misconfigured,
-            "there is no secret in \(path), and no other opens the signing keys of the database: put the one there that belongs to it, or give it as SECRET_KEY; nothing was made in its place"
+            """
+            there is no secret in \(path), and no other opens the signing keys of the database: put the one there that \
+            belongs to it, or give it as SECRET_KEY; nothing was made in its place
+            """
         )
     }
 
@@ -106,7 +109,7 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// The present one of a file's text.
+    /// The present secret in the text of a file.
     static func present(in text: String, path: String) throws(AuthError) -> String {
         try contents(of: text, path: path).present
     }
@@ -182,55 +185,53 @@ package struct SecretFile: Sendable {
         return contents
     }
 
-    /// Of commands that change the file at once, one does at a time: two new secrets would be one
-    /// too many. On the directory, because the file is replaced.
+    /// Runs one change of the file at a time, among all processes, by a lock on the directory,
+    /// because the file is replaced.
     private func locked<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
         let directory = URL(fileURLWithPath: target).deletingLastPathComponent().path
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        guard descriptor >= 0 else { throw irreplaceable(SystemError()) }
         defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX) == 0 else { throw InstanceSecret.unusable(path, "cannot be replaced") }
+        guard flock(descriptor, LOCK_EX) == 0 else { throw irreplaceable(SystemError()) }
         return try body()
     }
 
-    /// Where it lies: what a link leads to is replaced, and the link stays.
-    private var target: String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
+    /// The path to replace: the target of a link, so that the link stays.
+    private var target: String { FileAccess.resolved(path) }
 
-    /// Puts another file in its place, with its owner and mode, whole and on disk or not at all.
+    /// Replaces the file, with its owner and mode.
     private func replace(with contents: Contents) throws(AuthError) {
         var text = contents.present + "\n"
         if let other = contents.other { text += "\(other.role.rawValue):\n\(other.text)\n" }
-        let target = target
-        var status = stat()
-        var template = Array("\(target).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw irreplaceable }
-        defer {
-            close(descriptor)
-            unlink(template)
+        do throws(SystemError) {
+            let file = try NewFile(for: target)
+            try keepOwner(on: file.descriptor)
+            try file.write(Array(text.utf8))
+            try file.put(isReplacing: true)
+        } catch {
+            throw irreplaceable(error)
         }
-        let bytes = Array(text.utf8)
-        // Whoever runs the command may be another than the server, which has to read it.
+    }
+
+    /// Gives the new file the owner, group and mode of the present one: the server may run as
+    /// another user than the command.
+    private func keepOwner(on descriptor: Int32) throws(SystemError) {
+        var status = stat()
         guard stat(path, &status) == 0,
             status.st_uid == geteuid() && status.st_gid == getegid()
                 || fchown(descriptor, status.st_uid, status.st_gid) == 0,
-            // Its group may be how the server reads it.
-            fchmod(descriptor, status.st_mode & 0o660) == 0,
-            write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
-            rename(template, target) == 0
-        else { throw irreplaceable }
-        InstanceSecret.synchronize(directory: URL(fileURLWithPath: target).deletingLastPathComponent().path)
+            fchmod(descriptor, status.st_mode & 0o660) == 0
+        else { throw SystemError() }
     }
 
-    private var irreplaceable: AuthError {
-        guard errno == EROFS else { return InstanceSecret.unusable(path, "cannot be replaced") }
+    private func irreplaceable(_ error: SystemError) -> AuthError {
+        guard error.code == EROFS else { return InstanceSecret.unusable(path, "cannot be replaced", error) }
         return AuthError(
             .misconfigured,
-            "the secret file \(path) is mounted to be read only: change it where it comes from, as it is done for SECRET_KEY"
+            """
+            the secret file \(path) is mounted to be read only: change it where it comes from, as it is done for \
+            SECRET_KEY
+            """
         )
     }
 }

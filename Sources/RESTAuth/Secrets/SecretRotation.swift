@@ -1,12 +1,13 @@
 public import Foundation
+import Logging
 
-/// The door to the change of the instance's secret: see how far it is, take it further, end what is
-/// in its way.
+/// The door to rotating the instance's secret: its status, its steps, and ending what still needs
+/// the previous secret.
 public final class SecretRotation: Sendable {
-    /// What there is, and what still needs the previous secret.
+    /// The state of a rotation, and what still needs the previous secret.
     public struct Status: Sendable, Hashable {
         public let present: SecretID
-        /// The one that is to take its place.
+        /// The next secret, if there is one.
         public let next: SecretID?
         public let previous: SecretID?
         /// How many signing keys there are.
@@ -35,21 +36,24 @@ public final class SecretRotation: Sendable {
     let storage: any Storage
     let secrets: InstanceSecrets
     let keys: SigningKeys
+    let sealer: AuditSealer
     let revocations: Revocations
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, revocations: Revocations,
+        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, sealer: AuditSealer,
+        revocations: Revocations,
         now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.secrets = secrets
         self.keys = keys
+        self.sealer = sealer
         self.revocations = revocations
         self.now = now
     }
 
-    /// How far the change is, by a look at the storage and at the file of the secrets.
+    /// The state of the rotation, from the storage and the file.
     public func status() async throws -> Status {
         try await keys.load()
         let known = secrets.known
@@ -65,33 +69,61 @@ public final class SecretRotation: Sendable {
             lastSessionOfPreviousExpiresAt: hasPrevious ? sessions.lastUnmarkedExpiry : nil)
     }
 
-    /// Encrypts the signing keys under the present secret, where they are not. May be interrupted
-    /// and repeated.
-    /// - Returns: how many were; none without a previous secret.
+    /// Encrypts the signing keys under the present secret, where they are not, and seals the end of
+    /// the audit trail under it, which vouches for all before. May be interrupted and repeated.
+    /// - Returns: how many keys were; none without a previous secret.
     @discardableResult
     public func reseal() async throws -> Int {
-        try await keys.reseal()
+        let count = try await keys.reseal()
+        do {
+            try await sealer.seal()
+        } catch let error as AuthError where error.code == .auditTrailBroken {
+            // No reason to keep a secret that may have leaked.
+            Logger.current.warning("events could not be sealed", metadata: ["error": "\(error)"])
+        }
+        return count
     }
 
     /// Ends the sessions and removes the clients that need the previous secret: whose it was cannot
     /// be told from whom it leaked to. Signing keys are encrypted anew.
     /// - Returns: how many sessions were ended, and the ids of the clients.
     @discardableResult
-    public func endWhatNeedsPrevious() async throws -> (sessions: Int, clients: [String]) {
+    public func endWhatNeedsPrevious(
+        by caller: Caller = .application
+    ) async throws -> (sessions: Int, clients: [String]) {
         try await reseal()
         let known = secrets.known
-        guard known.previous != nil else { return (0, []) }
+        guard let previous = known.previous else { return (0, []) }
         let mark = known.maker.mark
+        let cause = AuthEvent.secretDropped(previous.id).by(caller, at: now())
         var sessions = 0
-        while case let lines = try await storage.endSessions(notMarked: mark, limit: 1000, at: now()), !lines.isEmpty {
-            revocations.applyEnded(lines)
+        while case let lines = try await storage.endSessions(
+            notMarked: mark, limit: 1000, at: cause.at, recording: cause), !lines.isEmpty
+        {
+            revocations.applyEnded(lines, of: nil, by: cause)
             sessions += lines.count
         }
         var clients: [String] = []
-        for id in try await storage.clients(notMarked: mark) where try await storage.deleteClient(id: id) {
-            AuthEvent.clientRemoved(id: id).record()
+        for id in try await storage.clients(notMarked: mark) {
+            let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())
+            guard try await storage.deleteClient(id: id, recording: event) else { continue }
+            event.record()
             clients.append(id)
         }
         return (sessions, clients)
+    }
+
+    /// Records that the secret was changed, which is written in a file: each process that follows
+    /// says so in its log only.
+    package func recordChange(from before: Status, by caller: Caller) async throws {
+        let after = try await status()
+        if after.present != before.present {
+            try await storage.append(
+                AuthEvent.secretRotated(after.present, previous: before.present).by(caller, at: now()))
+        }
+        let known = [after.present, after.next, after.previous]
+        for id in [before.present, before.next, before.previous].compactMap(\.self) where !known.contains(id) {
+            try await storage.append(AuthEvent.secretDropped(id).by(caller, at: now()))
+        }
     }
 }

@@ -16,12 +16,14 @@ public struct RefreshRotation: Sendable {
     public let timebox: TimeInterval
     /// The end of the access token that is given with the successor.
     public let tokenExpiresAt: Date
+    /// Who presents it.
+    public let caller: Caller
 
     /// Without `tokenExpiresAt` its access token may live as long as any.
     public init(
         sessionID: Session.ID, generation: Int, digest: [UInt8],
         successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8], now: Date, inactivityTimeout: TimeInterval,
-        timebox: TimeInterval, tokenExpiresAt: Date? = nil
+        timebox: TimeInterval, tokenExpiresAt: Date? = nil, by caller: Caller = .application
     ) {
         self.sessionID = sessionID
         self.generation = generation
@@ -32,6 +34,13 @@ public struct RefreshRotation: Sendable {
         self.timebox = timebox
         let longest = TimeInterval(AuthConfiguration.maximumTokenDuration)
         self.tokenExpiresAt = tokenExpiresAt ?? now.addingTimeInterval(longest)
+        self.caller = caller
+    }
+
+    /// What is told of it: ``AuthEvent/Name/refreshTokenRepeated``,
+    /// ``AuthEvent/Name/refreshTokenReused`` or ``AuthEvent/Name/refreshTokenExhausted``.
+    public func event(_ name: AuthEvent.Name, of user: User.ID) -> AuthEvent {
+        AuthEvent(name, user: user, session: sessionID).by(caller, at: now)
     }
 
     /// Seconds for which a successor is given to whoever asks with the same token: tabs that ask at
@@ -53,10 +62,11 @@ public struct RefreshRotation: Sendable {
     public func repeated(_ session: Session) -> Session { used(session, until: session.expiresAt) }
 
     private func used(_ session: Session, until expiresAt: Date) -> Session {
-        Session(
-            id: session.id, userID: session.userID, createdAt: session.createdAt, lastUsedAt: now,
-            expiresAt: expiresAt, origin: session.origin, isRenewable: true,
-            tokensExpireAt: max(session.tokensExpireAt, tokenExpiresAt))
+        var used = session
+        used.lastUsedAt = now
+        used.expiresAt = expiresAt
+        used.tokensExpireAt = max(session.tokensExpireAt, tokenExpiresAt)
+        return used
     }
 }
 

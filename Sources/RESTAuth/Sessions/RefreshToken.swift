@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import PasswordHashing
 
 /// What renews a session: opaque to the client, 256 random bits, and signed by us.
 ///
@@ -19,11 +20,7 @@ public struct RefreshToken: Sendable {
     let maker: SecretMaker
 }
 
-extension RefreshToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "redacted" }
-    public var debugDescription: String { "redacted" }
-    public var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension RefreshToken: Redacted {}
 
 /// Makes refresh tokens and knows them again. Keys are derived from the instance's secrets, one for
 /// each purpose.
@@ -38,9 +35,7 @@ struct RefreshTokens: Sendable {
 
     /// The first token of a session.
     func first(of session: Session.ID) -> RefreshToken {
-        token(
-            session, generation: 0, secret: SymmetricKey(size: .bits256).withUnsafeBytes(Array.init),
-            by: secrets.known.maker)
+        token(session, generation: 0, secret: Random.bytes(32), by: secrets.known.maker)
     }
 
     /// The one of that digest, whoever made it: processes need not agree on which secret is the
@@ -63,25 +58,44 @@ struct RefreshTokens: Sendable {
         return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret), by: maker)
     }
 
-    /// The token that `text` spells, when we made it.
-    func token(_ text: String) -> RefreshToken? {
-        guard let bytes = Base64.url.decode(text.utf8), let isMarked = Self.isMarked(bytes) else { return nil }
+    /// A text that has the outline of a token, decoded.
+    struct Candidate {
+        fileprivate let text: String
+        fileprivate let bytes: [UInt8]
+        /// Whether it begins with the id of a secret.
+        fileprivate let isMarked: Bool
+
+        init?(_ text: String) {
+            guard let bytes = Base64.url.decode(text.utf8) else { return nil }
+            switch bytes.count {
+            case bodyLength + tagLength: isMarked = false
+            case SecretID.length + bodyLength + tagLength: isMarked = true
+            default: return nil
+            }
+            self.text = text
+            self.bytes = bytes
+        }
+    }
+
+    /// The token that it is, when we made it.
+    func token(_ candidate: Candidate) -> RefreshToken? {
+        let bytes = candidate.bytes
         let (body, tag) = (bytes.dropLast(Self.tagLength), bytes.suffix(Self.tagLength))
-        let maker = secrets.known.makers(of: bytes, isMarked: isMarked).first { maker in
+        let maker = secrets.known.makers(of: bytes, isMarked: candidate.isMarked).first { maker in
             HMAC<SHA256>.isValidAuthenticationCode(tag, authenticating: body, using: Self.tagKey(maker))
         }
         guard let maker else { return nil }
         let fields = body.dropFirst(maker.mark.count)
         let generation = fields.dropFirst(16).prefix(4).reduce(0) { $0 << 8 | Int($1) }
         return RefreshToken(
-            value: text, sessionID: Session.ID(bytes: fields.prefix(16)), generation: generation, body: Array(body),
+            value: candidate.text, sessionID: Session.ID(bytes: fields.prefix(16)), generation: generation,
+            body: Array(body),
             maker: maker)
     }
 
-    /// Whether `text` could be a token by a secret that another process knows.
-    func isOfUnknownSecret(_ text: String) -> Bool {
-        guard let bytes = Base64.url.decode(text.utf8), Self.isMarked(bytes) == true else { return false }
-        return secrets.known.makers(of: bytes, isMarked: true).isEmpty
+    /// Whether it could be a token by a secret that another process knows.
+    func isOfUnknownSecret(_ candidate: Candidate) -> Bool {
+        candidate.isMarked && secrets.known.makers(of: candidate.bytes, isMarked: true).isEmpty
     }
 
     /// What is stored of a token: useless to whoever reads the table without our key.
@@ -102,13 +116,4 @@ struct RefreshTokens: Sendable {
     }
 
     private static func tagKey(_ maker: SecretMaker) -> SymmetricKey { maker.secret.key(for: "refresh token tags") }
-
-    /// Whether they begin with the id of a secret; `nil` for what is no token by its length.
-    private static func isMarked(_ bytes: [UInt8]) -> Bool? {
-        switch bytes.count {
-        case bodyLength + tagLength: false
-        case SecretID.length + bodyLength + tagLength: true
-        default: nil
-        }
-    }
 }

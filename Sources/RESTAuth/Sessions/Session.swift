@@ -1,40 +1,64 @@
 public import Foundation
+import PasswordHashing
 
-/// One sign-in, from the password to its end: what all tokens that came of it belong to.
+/// One sign-in, from what was proven to its end: what all tokens that came of it belong to.
 public struct Session: Sendable, Hashable, Identifiable {
     /// The `sid` of its tokens. Names the session and opens nothing.
     public let id: ID
     /// Whose it is.
     public let userID: User.ID
-    /// When the password was given.
+    /// When it began. How long it may live is counted from here.
     public let createdAt: Date
+    /// What its user has proven, and when: the `amr`, `acr` and `auth_time` of its tokens.
+    public let authentication: Authentication
+    /// The client on whose behalf it is: an application that the user allowed to act; `nil` for the
+    /// user alone.
+    public let clientID: String?
+    /// What the client may do (RFC 6749 section 3.3); `nil` for everything.
+    public let scope: Set<String>?
     /// When a token was last given for it. A token's own use leaves no trace: nothing is written
     /// then.
-    public let lastUsedAt: Date
+    public internal(set) var lastUsedAt: Date
     /// When it ends unless it is renewed before. No access token of it lives longer.
-    public let expiresAt: Date
+    public internal(set) var expiresAt: Date
     /// Where the sign-in came from, for its owner to look at.
     public let origin: SessionOrigin
-    /// Whether it has a refresh token. One that the ancestor's route started has none and ends with
-    /// its access token.
+    /// Whether it has a refresh token. One that the original Flask server's route started has none
+    /// and ends with its access token.
     public let isRenewable: Bool
     /// The end of the last of its tokens that was ever given: from then on nobody need know that it
     /// has been ended.
-    public let tokensExpireAt: Date
+    public internal(set) var tokensExpireAt: Date
 
-    /// Without `tokensExpireAt` its tokens end when the session does.
+    /// A session as a row has it. Without `authenticatedAt` the user proved who they are when it
+    /// began, with no `methods` nobody knows how, and without `tokensExpireAt` its tokens end when
+    /// the session does.
     public init(
-        id: ID, userID: User.ID, createdAt: Date, lastUsedAt: Date, expiresAt: Date, origin: SessionOrigin,
-        isRenewable: Bool, tokensExpireAt: Date? = nil
+        id: ID, userID: User.ID, createdAt: Date, authenticatedAt: Date? = nil,
+        methods: [Authentication.Method], clientID: String? = nil, scope: Set<String>? = nil, lastUsedAt: Date,
+        expiresAt: Date, origin: SessionOrigin, isRenewable: Bool, tokensExpireAt: Date? = nil
     ) {
         self.id = id
         self.userID = userID
         self.createdAt = createdAt
+        authentication = Authentication(methods, at: authenticatedAt ?? createdAt)
+        self.clientID = clientID
+        self.scope = scope
         self.lastUsedAt = lastUsedAt
         self.expiresAt = expiresAt
         self.origin = origin
         self.isRenewable = isRenewable
         self.tokensExpireAt = tokensExpireAt ?? expiresAt
+    }
+}
+
+extension Session {
+    /// The scope in one text (RFC 6749 section 3.3), for a row.
+    package var scopeText: String? { scope.map { $0.sorted().joined(separator: " ") } }
+
+    /// Reads what ``scopeText`` wrote.
+    package static func scope(_ text: String?) -> Set<String>? {
+        text.map { Set($0.utf8.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }) }
     }
 }
 
@@ -84,7 +108,7 @@ extension Session {
             let time = UInt64(milliseconds)
             let fraction = UInt64((milliseconds - Double(time)) * 4096) & 0xFFF
             let high = time << 16 | 0x7000 | fraction
-            self.init(high: high, low: Self.variant(UInt64.random(in: .min ... .max)))
+            self.init(high: high, low: Self.variant(Self.word(Random.bytes(8))))
         }
 
         /// The one of 1970 that has 74 bits of a digest.

@@ -56,9 +56,11 @@ public protocol SessionStorage: Sendable {
     ///   - passwordVersion: the one that must still be the user's; `nil` for any.
     ///   - refreshDigest: of the first refresh token; `nil` for a session without.
     ///   - limit: how many sessions the user may have, this one included.
+    ///   - event: is recorded with the new one, and beside it the end of each that had to go
+    ///     (``AuthEvent/ending(_:of:)``).
     /// - Returns: the lines for the sessions that had to go; `nil` when nothing was stored.
     func insertSession(
-        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int
+        _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int, recording event: AuthEvent
     ) async throws -> [Revocation]?
 
     /// A session that has not been ended, with its user, who may be disabled.
@@ -77,7 +79,9 @@ public protocol SessionStorage: Sendable {
     /// Trades a refresh token for a successor, or ends the session when an earlier one comes back.
     ///
     /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
-    /// other rotation of this session can interleave with.
+    /// other rotation of this session can interleave with. Recorded with it
+    /// (``RefreshRotation/event(_:of:)``) is that an answer was repeated, or that a token was
+    /// reused, and beside that the end of the session; of a usual renewal nothing.
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
     /// Deletes the session and writes the line of the log, in one transaction.
@@ -85,11 +89,17 @@ public protocol SessionStorage: Sendable {
     ///   - id: of the session.
     ///   - user: whose it must be; `nil` for an operator, who may end anyone's.
     ///   - now: the line's time.
+    ///   - cause: what ends it; its ``AuthEvent/ending(_:of:)`` is recorded.
     /// - Returns: the line, or `nil` when there is no such session.
-    func endSession(id: Session.ID, of user: User.ID?, at now: Date) async throws -> Revocation?
+    func endSession(
+        id: Session.ID, of user: User.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> Revocation?
 
-    /// Deletes all sessions of the user but one and writes their lines, in one transaction.
-    func endSessions(of user: User.ID, except kept: Session.ID?, at now: Date) async throws -> [Revocation]
+    /// Deletes all sessions of the user but one, writes their lines and records the end of each, in
+    /// one transaction.
+    func endSessions(
+        of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation]
 
     /// Counts the sessions with a refresh token that are live at `now`, and among them those whose
     /// digests, of the newest token and of the one before, do not all begin with `mark`. One that
@@ -97,8 +107,10 @@ public protocol SessionStorage: Sendable {
     func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions
 
     /// Deletes at most `limit` of the sessions with a refresh token whose digests do not all begin
-    /// with `mark`, and writes their lines, in one transaction.
-    func endSessions(notMarked mark: [UInt8], limit: Int, at now: Date) async throws -> [Revocation]
+    /// with `mark`, writes their lines and records the end of each, in one transaction.
+    func endSessions(
+        notMarked mark: [UInt8], limit: Int, at now: Date, recording cause: AuthEvent
+    ) async throws -> [Revocation]
 
     /// Deletes at most `limit` sessions that expired before `date`, and all tokens of theirs. No
     /// line is written: there is none to refuse.

@@ -2,7 +2,7 @@ import Foundation
 
 /// The door to sessions: start one, renew it, list and end them.
 ///
-/// A session is what a password opens. Every access token belongs to one and carries its id as
+/// A session is what a sign-in opens. Every access token belongs to one and carries its id as
 /// `sid`, so ending the session ends them all.
 public final class Sessions: Sendable {
     let storage: any Storage
@@ -32,86 +32,87 @@ public final class Sessions: Sendable {
 
     // MARK: Starting
 
-    /// Starts a session for who just gave a password, with a refresh token.
+    /// Starts a session for who has just signed in, with a refresh token.
     ///
     /// Checked before anything is stored: how many sessions the user, and the users of the network
-    /// of `origin`, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
+    /// of the caller, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
     /// and a keyed digest of the refresh token. A user's oldest sessions beyond the configured
     /// number are ended.
     /// - Throws: `insufficient_user_authentication` when `identity` came by a token; `rate_limited`
     ///   when too many were started; `invalid_credentials` when the user has been deleted or the
     ///   password changed meanwhile.
-    public func start(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> SessionTokens {
-        guard identity.method == .password else {
+    public func start(for identity: UserIdentity, by caller: Caller = .application) async throws -> SessionTokens {
+        guard identity.presented == .password else {
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
-        let (session, refresh) = renewable(for: identity, from: origin)
-        try await insert(session, of: identity, refreshDigest: refreshTokens.digest(of: refresh))
+        let (session, refresh) = renewable(for: identity, from: caller.origin)
+        try await insert(session, of: identity, by: caller, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(
             access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
             refresh: refresh)
     }
 
     /// A session with a refresh token, and its first one.
-    private func renewable(for identity: Identity, from origin: SessionOrigin) -> (Session, RefreshToken) {
+    private func renewable(for identity: UserIdentity, from origin: SessionOrigin) -> (Session, RefreshToken) {
         let now = now()
         let id = Session.ID(at: now)
-        let expiresAt = min(
-            now.addingTimeInterval(inactivityTimeout), identity.authenticatedAt.addingTimeInterval(timebox))
+        let expiresAt = now.addingTimeInterval(min(inactivityTimeout, timebox))
         let session = Session(
-            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: expiresAt, origin: origin, isRenewable: true,
+            id: id, for: identity, from: origin, at: now, until: expiresAt, isRenewable: true,
             tokensExpireAt: min(expiresAt, now.addingTimeInterval(TimeInterval(accessTokens.duration))))
         return (session, refreshTokens.first(of: id))
     }
 
-    /// An access token alone, as the ancestor gives it: a password starts a session that ends with
-    /// the token, a live token prolongs its own where the renewal policy allows it. A token of a
-    /// Flask server's starts its one session the first time.
+    /// An access token alone, as the original Flask server gives it: a password starts a session
+    /// that ends with the token, a live token prolongs its own where the renewal policy allows it.
+    /// A token of a Flask server's starts its one session the first time.
     /// - Throws: `insufficient_user_authentication` when only a password will do; `rate_limited`
     ///   when too many sessions were started; `invalid_credentials`, `invalid_token`.
-    public func token(for identity: Identity, from origin: SessionOrigin = .init()) async throws -> AccessToken {
+    public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
         let expiresAt = now.addingTimeInterval(TimeInterval(duration))
         if let id = identity.sessionID {
             var stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
-            if stored == nil, let session = legacySession(of: identity, from: origin, until: expiresAt, at: now) {
-                try throttle.countSession(of: session.userID, from: session.origin.address)
-                try await insertOnce(session, of: identity)
+            if stored == nil, let session = legacySession(of: identity, from: caller.origin, until: expiresAt, at: now)
+            {
+                try throttle.countSession(of: session.userID, by: caller)
+                try await insertOnce(session, of: identity, by: caller)
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             }
             guard let stored, !stored.user.isDisabled else { throw AuthError.invalidToken }
             return try accessToken(for: stored.user, in: stored.session, duration: duration)
         }
-        let session = plain(for: identity, duration: duration, from: origin)
-        try await insert(session, of: identity, refreshDigest: nil)
+        let session = plain(for: identity, duration: duration, from: caller.origin)
+        try await insert(session, of: identity, by: caller, refreshDigest: nil)
         return try accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
     /// A session that ends with an access token of that many seconds.
-    private func plain(for identity: Identity, duration: Int, from origin: SessionOrigin) -> Session {
+    private func plain(for identity: UserIdentity, duration: Int, from origin: SessionOrigin) -> Session {
         let now = now()
         return Session(
-            id: Session.ID(at: now), userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now,
-            expiresAt: now.addingTimeInterval(TimeInterval(duration)), origin: origin, isRenewable: false)
+            id: Session.ID(at: now), for: identity, from: origin, at: now,
+            until: now.addingTimeInterval(TimeInterval(duration)))
     }
 
     /// The one of a Flask server's token, which is a token of its session too: what ends the
     /// session is to be known as long as that lives. `nil` for who came by anything else.
     private func legacySession(
-        of identity: Identity, from origin: SessionOrigin = .init(), until expiresAt: Date, at now: Date
+        of identity: UserIdentity, from origin: SessionOrigin = .init(), until expiresAt: Date, at now: Date
     ) -> Session? {
-        guard let id = identity.sessionID, let tokenExpiresAt = identity.legacyTokenExpiresAt else { return nil }
+        guard let id = identity.sessionID, let tokenExpiresAt = identity.flaskTokenExpiresAt else { return nil }
         return Session(
-            id: id, userID: identity.userID, createdAt: identity.authenticatedAt, lastUsedAt: now, expiresAt: expiresAt,
-            origin: origin, isRenewable: false, tokensExpireAt: max(tokenExpiresAt, expiresAt))
+            id: id, for: identity, from: origin, at: now, until: expiresAt,
+            tokensExpireAt: max(tokenExpiresAt, expiresAt))
     }
 
-    private func insert(_ session: Session, of identity: Identity, refreshDigest: [UInt8]?) async throws {
-        try throttle.countSession(of: session.userID, from: session.origin.address)
-        guard try await insertOnce(session, of: identity, refreshDigest: refreshDigest) else {
+    private func insert(
+        _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]?
+    ) async throws {
+        try throttle.countSession(of: session.userID, by: caller)
+        guard try await insertOnce(session, of: identity, by: caller, refreshDigest: refreshDigest) else {
             throw AuthError.invalidCredentials
         }
     }
@@ -119,14 +120,17 @@ public final class Sessions: Sendable {
     /// - Returns: whether it was stored; not when there is one with that id, or was.
     @discardableResult
     private func insertOnce(
-        _ session: Session, of identity: Identity, refreshDigest: [UInt8]? = nil
+        _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]? = nil
     ) async throws -> Bool {
+        let event = AuthEvent.sessionStarted(userID: session.userID, session.id)
+            .by(caller.nowKnown(as: identity), at: session.lastUsedAt)
         guard
             let ended = try await storage.insertSession(
-                session, passwordVersion: identity.passwordVersion, refreshDigest: refreshDigest, limit: limit)
+                session, passwordVersion: identity.passwordVersion, refreshDigest: refreshDigest, limit: limit,
+                recording: event)
         else { return false }
-        AuthEvent.sessionStarted(userID: session.userID, session.id).record()
-        revocations.applyEnded(ended)
+        event.record()
+        revocations.applyEnded(ended, of: session.userID, by: event)
         return true
     }
 
@@ -145,35 +149,34 @@ public final class Sessions: Sendable {
     /// - Parameters:
     ///   - identity: whose session ends. That of a Flask server's token may not have begun yet.
     ///   - owner: who has given the password.
-    ///   - origin: of the new one.
+    ///   - caller: where the new one comes from.
     /// - Throws: `invalid_token` when that one has ended already.
     func replacement(
-        of identity: Identity, for owner: Identity, from origin: SessionOrigin
+        of identity: UserIdentity, for owner: UserIdentity, by caller: Caller
     ) async throws -> Replacement {
         var isRenewable = false
         if let id = identity.sessionID {
             let stored = try await storage.session(id: id)
-            guard stored != nil || identity.legacyTokenExpiresAt != nil else { throw AuthError.invalidToken }
+            guard stored != nil || identity.flaskTokenExpiresAt != nil else { throw AuthError.invalidToken }
             isRenewable = stored?.session.isRenewable ?? false
         }
-        try throttle.countSession(of: owner.userID, from: origin.address)
+        try throttle.countSession(of: owner.userID, by: caller)
         guard isRenewable else {
             let duration = try accessTokens.permittedDuration(for: owner)
-            let session = plain(for: owner, duration: duration, from: origin)
+            let session = plain(for: owner, duration: duration, from: caller.origin)
             return Replacement(new: NewSession(session, refreshDigest: nil), refresh: nil, duration: duration)
         }
-        let (session, refresh) = renewable(for: owner, from: origin)
+        let (session, refresh) = renewable(for: owner, from: caller.origin)
         return Replacement(
             new: NewSession(session, refreshDigest: refreshTokens.digest(of: refresh)), refresh: refresh,
             duration: accessTokens.duration)
     }
 
     /// The tokens of a replacement that has been stored.
-    func tokens(of replacement: Replacement, for owner: Identity) throws -> ReplacementTokens {
-        let session = replacement.new.session
-        AuthEvent.sessionStarted(userID: session.userID, session.id).record()
-        return ReplacementTokens(
-            access: try accessTokens.issue(for: owner, in: session, duration: replacement.duration),
+    func tokens(of replacement: Replacement, for owner: UserIdentity) throws -> ReplacementTokens {
+        ReplacementTokens(
+            access: try accessTokens.issue(
+                for: owner, in: replacement.new.session, duration: replacement.duration),
             refresh: replacement.refresh)
     }
 
@@ -186,13 +189,13 @@ public final class Sessions: Sendable {
     /// successors comes, its session is ended: two hold what one should (RFC 9700 section 4.14.2).
     /// - Throws: `refresh_token_reused`, `session_expired`, `invalid_grant` for everything else
     ///   that is no good.
-    public func refresh(_ presented: String) async throws -> SessionTokens {
+    public func refresh(_ presented: String, by caller: Caller = .application) async throws -> SessionTokens {
         guard let token = try await refreshToken(presented) else { throw AuthError.invalidGrant }
         // By the secret of this moment, also when another takes its place before all is done.
         let maker = refreshTokens.maker
         let first = refreshTokens.successor(of: token, index: 0, by: maker)
         let firstDigest = refreshTokens.digest(of: first)
-        let rotation = rotation(of: token) { [refreshTokens] index in
+        let rotation = rotation(of: token, by: caller) { [refreshTokens] index in
             index == 0
                 ? firstDigest : refreshTokens.digest(of: refreshTokens.successor(of: token, index: index, by: maker))
         }
@@ -202,16 +205,17 @@ public final class Sessions: Sendable {
                 access: try accessToken(for: user, in: session, duration: accessTokens.duration),
                 refresh: digest == firstDigest ? first : try await successor(of: token, index: 0, digest: digest))
         case .repeated(let session, let user, let index, let digest):
-            AuthEvent.refreshTokenRepeated(userID: user.id, session.id).record()
+            rotation.event(.refreshTokenRepeated, of: user.id).record()
             return SessionTokens(
                 access: try accessToken(for: user, in: session, duration: accessTokens.duration),
                 refresh: try await successor(of: token, index: index, digest: digest))
         case .exhausted(let user):
-            AuthEvent.refreshTokenExhausted(userID: user, token.sessionID).record()
+            rotation.event(.refreshTokenExhausted, of: user).record()
             throw AuthError.invalidGrant
         case .reused(let user, let line):
-            AuthEvent.refreshTokenReused(userID: user, token.sessionID).record()
-            revocations.applyEnded([line])
+            let event = rotation.event(.refreshTokenReused, of: user)
+            event.record()
+            revocations.applyEnded([line], of: user, by: event)
             throw AuthError(
                 .refreshTokenReused,
                 "this refresh token, or another in its place, was used before: the session has been ended")
@@ -222,14 +226,15 @@ public final class Sessions: Sendable {
 
     /// With the roles that the user has now.
     private func accessToken(for user: User, in session: Session, duration: Int) throws -> AccessToken {
-        try accessTokens.issue(for: Identity(user, in: session), in: session, duration: duration)
+        try accessTokens.issue(for: UserIdentity(user, in: session), in: session, duration: duration)
     }
 
     /// The token that `text` spells, when we made it, be it with a secret that this process has not
     /// heard of.
     private func refreshToken(_ text: String) async throws -> RefreshToken? {
-        if refreshTokens.isOfUnknownSecret(text) { try await accessTokens.keys.followSecretsNow() }
-        return refreshTokens.token(text)
+        guard let candidate = RefreshTokens.Candidate(text) else { return nil }
+        if refreshTokens.isOfUnknownSecret(candidate) { try await accessTokens.keys.followSecretsNow() }
+        return refreshTokens.token(candidate)
     }
 
     /// The successor that was stored, by this process or another.
@@ -244,13 +249,14 @@ public final class Sessions: Sendable {
     }
 
     private func rotation(
-        of token: RefreshToken, successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8]
+        of token: RefreshToken, by caller: Caller = .application,
+        successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8]
     ) -> RefreshRotation {
         let now = now()
         return RefreshRotation(
             sessionID: token.sessionID, generation: token.generation, digest: refreshTokens.digest(of: token),
             successorDigest: successorDigest, now: now, inactivityTimeout: inactivityTimeout, timebox: timebox,
-            tokenExpiresAt: now.addingTimeInterval(TimeInterval(accessTokens.duration)))
+            tokenExpiresAt: now.addingTimeInterval(TimeInterval(accessTokens.duration)), by: caller)
     }
 
     // MARK: Looking
@@ -282,39 +288,63 @@ public final class Sessions: Sendable {
     /// error.
     /// - Returns: whether a session was ended.
     @discardableResult
-    public func end(presenting token: String) async throws -> Bool {
+    public func end(presenting token: String, by caller: Caller = .application) async throws -> Bool {
         let bytes = Array(token.utf8)
         if let id = try await refreshToken(token)?.sessionID ?? accessTokens.session(ofSigned: bytes) {
-            return try await endSession(id, of: nil)
+            return try await endSession(id, of: nil, by: caller)
         }
         let now = now()
         guard let identity = try await accessTokens.legacyIdentity(of: bytes),
             let session = legacySession(of: identity, until: now, at: now)
         else { return false }
         // One that was never traded has no session yet, and only a session can be ended.
-        try await insertOnce(session, of: identity)
-        return try await endSession(session.id, of: nil)
+        try await insertOnce(session, of: identity, by: caller)
+        return try await endSession(session.id, of: nil, by: caller)
     }
 
     /// Ends one session, of that user when one is given.
     /// - Throws: `session_not_found`, also for another user's.
-    public func end(_ id: Session.ID, of user: User.ID? = nil) async throws {
-        guard try await endSession(id, of: user) else { throw AuthError(.sessionNotFound, "there is no such session") }
+    public func end(_ id: Session.ID, of user: User.ID? = nil, by caller: Caller = .application) async throws {
+        guard try await endSession(id, of: user, by: caller) else {
+            throw AuthError(.sessionNotFound, "there is no such session")
+        }
     }
 
     /// Ends all sessions of a user but one.
     /// - Returns: how many were ended.
     @discardableResult
-    public func endAll(of user: User.ID, except kept: Session.ID? = nil) async throws -> Int {
-        let lines = try await storage.endSessions(of: user, except: kept, at: now())
-        revocations.applyEnded(lines)
+    public func endAll(
+        of user: User.ID, except kept: Session.ID? = nil, by caller: Caller = .application
+    ) async throws -> Int {
+        let now = now()
+        let event = AuthEvent.sessionEnded.by(caller, at: now)
+        let lines = try await storage.endSessions(of: user, except: kept, at: now, recording: event)
+        revocations.applyEnded(lines, of: user, by: event)
         return lines.count
     }
 
-    private func endSession(_ id: Session.ID, of user: User.ID?) async throws -> Bool {
-        guard let line = try await storage.endSession(id: id, of: user, at: now()) else { return false }
-        revocations.applyEnded([line])
+    private func endSession(_ id: Session.ID, of user: User.ID?, by caller: Caller) async throws -> Bool {
+        let now = now()
+        let event = AuthEvent.sessionEnded.by(caller, at: now)
+        guard let line = try await storage.endSession(id: id, of: user, at: now, recording: event) else {
+            return false
+        }
+        revocations.applyEnded([line], of: user, by: event)
         return true
+    }
+}
+
+extension Session {
+    /// One that begins now.
+    fileprivate init(
+        id: ID, for identity: UserIdentity, from origin: SessionOrigin, at now: Date, until expiresAt: Date,
+        isRenewable: Bool = false, tokensExpireAt: Date? = nil
+    ) {
+        self.init(
+            id: id, userID: identity.userID, createdAt: now, authenticatedAt: identity.authenticatedAt,
+            methods: identity.authentication.methods, clientID: identity.clientID, scope: identity.scope,
+            lastUsedAt: now, expiresAt: expiresAt, origin: origin, isRenewable: isRenewable,
+            tokensExpireAt: tokensExpireAt)
     }
 }
 

@@ -1,37 +1,36 @@
 import Synchronization
 
-/// What each of many may spend in an hour, some of it at once: counted in memory, which stays
-/// bounded whoever comes (the generic cell rate algorithm of ITU-T I.371).
+/// A rate limit for each of many keys: units an hour, some of them at once, counted in bounded
+/// memory (the generic cell rate algorithm of ITU-T I.371).
 ///
-/// Each process counts for itself, and a restart forgets: for what costs no write otherwise and
-/// does harm in large numbers only.
+/// Each process counts for itself, and a restart forgets. This is for what writes nothing to the
+/// storage otherwise, and does harm in large numbers only.
 package final class Allowances<Key: Hashable & Sendable>: Sendable {
-    /// How long one unit takes to come back.
+    /// The time after which one unit may be spent again.
     private let interval: Duration
     /// How much may be owed when a unit has been spent.
     private let credit: Duration
     private let capacity: Int
-    /// Until when what each has spent is paid back.
+    /// The time at which all units that a key has spent may be spent again.
     private let debts = Mutex<[Key: ContinuousClock.Instant]>([:])
 
     /// - Parameters:
     ///   - perHour: units that come back in an hour, at least 1.
     ///   - burst: units that may be spent at once, at least 1.
-    ///   - capacity: how many are remembered, at least 2; beyond, the half that owes least starts
-    ///     anew.
+    ///   - capacity: the keys that are remembered, at least 2; beyond it, the half with the fewest
+    ///     spent units is forgotten.
     package init(perHour: Int, burst: Int, capacity: Int = 100_000) {
         interval = .seconds(3600) / max(1, perHour)
         credit = interval * max(1, burst)
         self.capacity = max(2, capacity)
     }
 
-    /// Spends one unit of what `key` may.
+    /// Spends one unit of a key.
     /// - Parameters:
     ///   - key: who spends.
-    ///   - factor: how many times as much this one may, in an hour and at once.
+    ///   - factor: how many times the units this key has, in an hour and at once.
     ///   - now: the time.
-    /// - Returns: `nil` when there was one, else how long it takes until there is; then nothing is
-    ///   spent.
+    /// - Returns: `nil` when a unit was spent; else the time until there is one.
     package func spend(_ key: Key, factor: Int = 1, at now: ContinuousClock.Instant = .now) -> Duration? {
         debts.withLock { debts in
             let owed = max(debts[key] ?? now, now) - now + interval / factor
@@ -42,7 +41,7 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Gives a unit back that was spent for nothing.
+    /// Gives back a unit whose request was refused for another reason.
     package func giveBack(_ key: Key, factor: Int = 1) {
         debts.withLock { debts in
             guard let paidBack = debts[key] else { return }
@@ -50,7 +49,8 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Who owes much stays, so that nobody is rid of a debt by bringing many who owe little.
+    /// Keeps the keys with the most spent units, so that nobody escapes a limit by filling the
+    /// memory with other keys.
     private static func makeRoom(
         in debts: inout [Key: ContinuousClock.Instant], below limit: Int, at now: ContinuousClock.Instant
     ) {
@@ -62,10 +62,9 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
 }
 
 extension Allowances<ClientNetwork> {
-    /// Spends one unit of what a network may, and of what each block may that it lies in, or none
-    /// at all.
-    /// - Returns: `nil` when there was one of each, else where there was none, and how long it
-    ///   takes until there is.
+    /// Spends one unit of a network and of each larger block that it lies in, or none at all.
+    /// - Returns: `nil` when a unit of each was spent; else the block that had none, and the time
+    ///   until it has one.
     func spendInBlocks(of network: ClientNetwork) -> (block: ClientNetwork, wait: Duration)? {
         var spent: [ClientNetwork] = []
         for block in network.blocks {

@@ -6,25 +6,25 @@
     import Darwin
 #endif
 
-/// The network that an address belongs to, as far as guesses are counted: an attacker with one
-/// address of it has them all.
+/// The network of an address, by which guesses are counted: an attacker with one address of a
+/// network usually has all of them.
 ///
-/// IPv4 by /24, IPv6 by /56, which is what one customer is usually given (RFC 6177). Who is given
-/// more has many of these, so IPv6 is counted by the larger ``blocks`` as well.
+/// IPv4 is counted by /24, IPv6 by /56, which is what one customer is usually given (RFC 6177).
+/// Some customers are given more, so IPv6 is counted by the larger ``blocks`` as well.
 ///
-/// An address of IPv6 that stands for one of IPv4 is that one: mapped (`::ffff:0:0/96`, RFC 4291
-/// section 2.5.5.2), behind a translator of the well-known prefix (`64:ff9b::/96`, RFC 6052), where
-/// otherwise all of IPv4 would be one network, and of 6to4 (`2002::/16`, RFC 3056), where who has
-/// one address of IPv4 would have 256 networks.
+/// An IPv6 address that embeds an IPv4 address is counted as the IPv4 address: IPv4-mapped
+/// (`::ffff:0:0/96`, RFC 4291 section 2.5.5.2), the well-known prefix of translators
+/// (`64:ff9b::/96`, RFC 6052), which would otherwise make one network of all IPv4, and 6to4
+/// (`2002::/16`, RFC 3056), which would otherwise give 256 networks to each IPv4 address.
 public struct ClientNetwork: Sendable, Hashable {
-    /// The leading 64 bits of an address, those beyond the prefix zero; of IPv4 the last 32 of
-    /// them.
+    /// The first 64 bits of an IPv6 address, or the 32 bits of an IPv4 address in the low half; the
+    /// bits beyond the prefix are zero.
     private let bits: UInt64
     private let isVersion6: Bool
-    /// How many bits the addresses of it have in common.
+    /// The number of leading bits that all addresses of the network share.
     public let prefixLength: Int
 
-    /// The smallest one that the address is counted by; `nil` for what is no address.
+    /// The smallest network that an address is counted by; `nil` for anything but an IP address.
     public init?(_ address: String) {
         // A zone is only meaningful on this machine.
         guard let address = IPAddress(address.utf8.prefix { $0 != UInt8(ascii: "%") }) else { return nil }
@@ -34,7 +34,7 @@ public struct ClientNetwork: Sendable, Hashable {
         }
     }
 
-    /// The one that is written like that (``description``); `nil` for every other network.
+    /// Parses the text that ``description`` writes; `nil` for any other text.
     public static func cidr(_ text: String) -> ClientNetwork? {
         let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         guard parts.count == 2, let address = IPAddress(parts[0]), let length = Int(Substring(parts[1])) else {
@@ -59,8 +59,8 @@ public struct ClientNetwork: Sendable, Hashable {
 }
 
 extension ClientNetwork {
-    /// A customer's network, what a site is given at most (RFC 6177 section 2), and what providers
-    /// are given at least.
+    /// The prefix lengths of one customer's network, of the most that a site is given (RFC 6177
+    /// section 2), and of the least that a provider is given.
     private static let version6Lengths = [56, 48, 32]
 
     /// This network and the larger ones that are counted with it, the smallest first.
@@ -69,7 +69,7 @@ extension ClientNetwork {
         return Self.version6Lengths.filter { $0 <= prefixLength }.map { ClientNetwork(version6: bits, $0) }
     }
 
-    /// How many times as much it may as the smallest ones.
+    /// The factor by which the limits of the smallest networks are multiplied.
     var allowanceFactor: Int {
         switch (isVersion6, prefixLength) {
         case (true, 48): 4
@@ -78,7 +78,8 @@ extension ClientNetwork {
         }
     }
 
-    /// Whether it is more than one customer's: what comes from there has nothing else in common.
+    /// Whether the network is a whole provider's, whose customers have nothing to do with each
+    /// other.
     var isProvider: Bool { isVersion6 && prefixLength == 32 }
 }
 

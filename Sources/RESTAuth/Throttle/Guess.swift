@@ -1,29 +1,32 @@
 import Crypto
 import Foundation
 
-/// Who somebody says to be, and from where.
+/// A user name and the network from which a password for it comes, before the password is compared.
 package struct Guess: Sendable {
-    /// `nil` for what could be no name.
+    /// The user name; `nil` when the text can be no user name.
     let name: Username?
-    /// `nil` when nobody knows.
-    let network: ClientNetwork?
+    let caller: Caller
 
-    package init(name: Username?, network: ClientNetwork?) {
+    package init(name: Username?, by caller: Caller) {
         self.name = name
-        self.network = network
+        self.caller = caller
     }
 
-    /// All that could stand in its way.
+    /// The network; `nil` when the address is not known.
+    var network: ClientNetwork? { caller.network }
+
+    /// The subjects whose counters can refuse the guess.
     var subjects: [ThrottleSubject] {
-        [name.map(ThrottleSubject.account), name.flatMap { name in network.map { .account(name, from: $0) } }]
-            .compactMap { $0 } + (network?.blocks.map(ThrottleSubject.network) ?? [])
+        [name.map { .account($0) }, name.flatMap { name in network.map { .account(name, from: $0) } }]
+            .compactMap { $0 } + (network?.blocks.map { .network($0) } ?? [])
     }
 }
 
-/// A guess that may be tried.
+/// A guess whose password may be compared.
 package struct AdmittedGuess: Sendable {
     let guess: Guess
-    /// When the user last signed in from there, to within a day; `nil` for never.
+    /// The time of the last sign-in of the user from that network, to within a day; `nil` for
+    /// never.
     let knownSince: Date?
 
     init(_ guess: Guess, knownSince: Date?) {
@@ -33,9 +36,10 @@ package struct AdmittedGuess: Sendable {
 
     var isFromKnownOrigin: Bool { knownSince != nil }
 
-    /// What it is counted by when it is wrong, in the order in which it is taken: the account, then
-    /// the network and the blocks that it lies in. So of no two guesses each waits for the other,
-    /// and who has used up a small network takes nothing of the large one.
+    /// The limits that count the guess when it is wrong, in the order in which they are counted:
+    /// the account, then the network and the larger blocks. The order is fixed, so that no two
+    /// guesses wait for each other, and a guess that is refused in a small network is not counted
+    /// in the larger ones.
     func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
         var limits: [(ThrottleSubject, ThrottleLimit)] = []
         if let name = guess.name {
@@ -55,35 +59,41 @@ package struct AdmittedGuess: Sendable {
         Dictionary(uniqueKeysWithValues: sortedLimits(configuration))
     }
 
-    /// What is counted when it is wrong, in the order in which it is.
+    /// What is counted when the guess is wrong, in the order of ``sortedLimits(_:)``.
     func tallies(_ configuration: ThrottleConfiguration) -> [Tally] {
         sortedLimits(configuration).map { Tally(subject: $0, limit: $1, other: other(of: $0)) }
     }
 
-    /// From where the user has signed in before, what others did is no obstacle: only guesses at
-    /// this user from there are.
-    func isHeldUp(by subject: ThrottleSubject) -> Bool { (subject.kind == .known) == isFromKnownOrigin }
+    /// Whether the failures of a subject can refuse this guess. A guess from a network where the
+    /// user has signed in before is refused only for guesses at the same user from that network,
+    /// whatever others have done.
+    func isHeldUp(by subject: ThrottleSubject) -> Bool {
+        switch subject {
+        case .known: isFromKnownOrigin
+        case .account, .confirmation, .hashing, .network, .registrations: !isFromKnownOrigin
+        }
+    }
 
-    /// A digest of the account for a network, of the network for an account.
+    /// A digest of the network when an account is counted, of the account when a network is.
     func other(of subject: ThrottleSubject) -> UInt32? {
         let other: String? =
-            switch subject.kind {
+            switch subject {
             case .account: guess.network?.description
-            // Of a provider's customers some are wrong all the time.
-            case .network: subject.network?.isProvider == true ? nil : guess.name?.canonical
-            default: nil
+            // Among all customers of a provider there are always wrong passwords for many accounts.
+            case .network(let network): network.isProvider ? nil : guess.name?.canonical
+            case .confirmation, .hashing, .known, .registrations: nil
             }
         return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
     }
 
-    /// Whether a right password ends the series. From where the user signs in all the time it does
-    /// not end the series of others: they would begin anew each time. But nobody stays locked out
-    /// who is there.
+    /// Whether a right password resets a counter. A sign-in from a known network does not reset the
+    /// counter of guesses from elsewhere, or attackers would start over each time; it does when
+    /// that counter would block for good.
     func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
-        switch counter.subject.kind {
+        switch counter.subject {
         case .known: isFromKnownOrigin
         case .account: !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
-        default: false
+        case .confirmation, .hashing, .network, .registrations: false
         }
     }
 }

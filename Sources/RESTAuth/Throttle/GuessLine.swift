@@ -1,22 +1,21 @@
 import DequeModule
 import Synchronization
 
-/// Where guesses at one subject stand in line, so that no more are tried at once than would be one
-/// after the other.
+/// Queues of concurrent guesses, one a subject: a burst of guesses gets no more tries than the same
+/// guesses one after the other.
 ///
-/// A guess that is being tried may turn out wrong. Until that is known, those who come after it
-/// take it for a failure: they go forward as long as all together are within what the limit still
-/// lets through, and otherwise wait for one of those before them. So who has the right password
-/// waits a little, and a burst of guesses gets no more tries than it would have had one by one.
+/// A guess that is being compared is taken for a failure until the outcome is known. The next one
+/// is admitted while the limit has room for all of these, and otherwise waits until one of them
+/// ends. The right password in the middle of an attack waits a little.
 package final class GuessLine: Sendable {
     private struct Line {
-        /// Those that are tried now.
+        /// The number of guesses that are being compared.
         var tried = 0
-        /// Whether somebody finds out whether to go forward: one at a time, in the order in which
-        /// they came.
+        /// Whether a guess is finding out whether it is admitted: one at a time, in the order of
+        /// arrival.
         var isAsking = false
         var waiting: Deque<CheckedContinuation<Void, Never>> = []
-        /// The one who asks, once the answer was to wait for somebody to leave.
+        /// The guess that is finding out, when it has to wait for another one to end.
         var held: CheckedContinuation<Void, Never>?
 
         var isIdle: Bool { tried == 0 && !isAsking }
@@ -24,23 +23,24 @@ package final class GuessLine: Sendable {
 
     private let lines = Mutex<[ThrottleSubject: Line]>([:])
 
-    /// How many may wait at one subject.
+    /// The most guesses that may wait at one subject.
     private static let capacity = 1000
 
     package init() {}
 
-    /// Returns when it is this one's turn to be tried. ``leave(_:)`` has to follow.
+    /// Waits until a guess is admitted. ``leave(_:)`` has to follow.
     /// - Parameters:
-    ///   - subject: what is guessed at, or from where.
-    ///   - hasRoom: looks into the storage, given how many are tried already; throws to refuse.
+    ///   - subject: the account or network that the guess is counted by.
+    ///   - hasRoom: reads the counter in the storage, given the number of guesses that are being
+    ///     compared; throws to refuse.
     /// - Throws: `overloaded` when too many wait; what `hasRoom` throws.
     package func enter(_ subject: ThrottleSubject, hasRoom: (_ tried: Int) async throws -> Bool) async throws {
         try await beginAsking(subject)
         var isTried = false
         defer { endAsking(subject, isTried: isTried) }
         while true {
-            // Before the storage is looked into: who leaves in between is counted twice, never not
-            // at all.
+            // This is read before the storage: a guess that ends in between is counted twice, and
+            // never missed.
             let tried = lines.withLock { $0[subject]?.tried ?? 0 }
             if try await hasRoom(tried) { break }
             await somebodyLeaves(subject, of: tried)
@@ -48,7 +48,7 @@ package final class GuessLine: Sendable {
         isTried = true
     }
 
-    /// To be called when the storage has what became of the guess.
+    /// Ends a guess whose outcome the storage has.
     package func leave(_ subject: ThrottleSubject) {
         change(subject) { line in
             line.tried -= 1
@@ -93,8 +93,8 @@ package final class GuessLine: Sendable {
         }
     }
 
-    /// Changes a line and lets go on whom `change` returns. Nothing stays of a line in which nobody
-    /// is.
+    /// Changes a queue, resumes the guess that `change` returns, and removes the queue when it is
+    /// empty.
     private func change(_ subject: ThrottleSubject, _ change: (inout Line) -> CheckedContinuation<Void, Never>?) {
         let continuation = lines.withLock { lines in
             var line = lines[subject] ?? Line()

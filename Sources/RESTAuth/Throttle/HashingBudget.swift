@@ -2,20 +2,21 @@ package import Foundation
 import ServiceLifecycle
 import Synchronization
 
-/// What all wrong passwords together may cost, shared by all processes on one storage.
+/// The hashing time that all wrong passwords together may cost, shared by all processes on one
+/// storage.
 ///
-/// Each process adds up what it spent and writes it once a second, where it has spent anything,
-/// else it looks: while nothing is wrong, nobody writes.
+/// Each process adds up the time that it spent and writes it once a second. A process that spent
+/// none only reads, so nothing is written while no password is wrong.
 package final class HashingBudget: Service {
     private let storage: any Storage
     private let limit: ThrottleLimit
     private let now: @Sendable () -> Date
 
     private struct State {
-        /// Milliseconds that are not written yet.
+        /// Milliseconds that were spent and are not written yet.
         var spent = 0
         var blockedUntil = Date.distantPast
-        /// As it was last seen in the storage.
+        /// The counter as it was last read from the storage.
         var counter: ThrottleCounter?
     }
 
@@ -27,7 +28,7 @@ package final class HashingBudget: Service {
         self.now = now
     }
 
-    /// Until when nothing more may be spent, as far as this process knows.
+    /// The time until which nothing more may be spent, as far as this process knows.
     package var blockedUntil: Date { state.withLock { $0.blockedUntil } }
 
     package func spend(_ duration: Duration) {
@@ -51,7 +52,7 @@ package final class HashingBudget: Service {
             state.withLock { ($0.counter, $0.blockedUntil) = (counter, until) }
         } catch {
             state.withLock { state in
-                // For the next time; until then it is owed all the same.
+                // Kept for the next write.
                 state.spent += spent
                 let counter = counted(
                     limit.counting(state.spent, of: .hashing, other: nil, on: state.counter, at: now()))
@@ -62,10 +63,11 @@ package final class HashingBudget: Service {
     }
 
     private func write(_ spent: Int) async throws -> ThrottleCounter? {
-        counted(try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, at: now()))
+        counted(
+            try await storage.countFailure(spent, of: .hashing, other: nil, limit: limit, by: .application, at: now()))
     }
 
-    /// What is done is never refused.
+    /// The counter after an amount was added; hashing that was done is never refused.
     private func counted(_ outcome: ThrottleLimit.Outcome) -> ThrottleCounter? {
         if case .counted(let counter, _) = outcome { counter } else { nil }
     }

@@ -1,14 +1,14 @@
-/// How many sessions each user, and each network, may start in an hour.
+/// The limits of sessions that each user, and each network, may start in an hour.
 ///
-/// Counted in the memory of each process: starting a session writes a row anyhow, and what is to be
-/// kept small is how many rows, and how many lines of the revocation log when they end.
+/// Counted in the memory of each process. The limit keeps the number of session rows small, and
+/// that of revocations when these sessions end.
 final class SessionBudget: Sendable {
-    /// Who has none left, and until when.
+    /// Which limit was reached, and until when.
     struct Refusal {
-        /// `nil` for the user.
+        /// The network whose limit was reached; `nil` for that of the user.
         let network: ClientNetwork?
         let wait: Duration
-        /// How many may be started at once.
+        /// The most sessions that may be started at once.
         let quota: Int
     }
 
@@ -26,8 +26,8 @@ final class SessionBudget: Sendable {
         networks = Allowances(perHour: ofNetwork, burst: networkBurst)
     }
 
-    /// Spends one session of the user, and of the network with all blocks that it lies in, or of
-    /// none of them.
+    /// Counts one session of the user, of the network and of the larger blocks that it lies in, or
+    /// none at all.
     func spend(by user: User.ID, from network: ClientNetwork?) -> Refusal? {
         if let wait = users.spend(user) { return Refusal(network: nil, wait: wait, quota: userBurst) }
         guard let network, let (block, wait) = networks.spendInBlocks(of: network) else { return nil }

@@ -1,13 +1,13 @@
 public import Foundation
 import Logging
 
-/// The door to what stands in the way of guesses, and of floods of registrations and sessions.
+/// The door to rate limits: of wrong passwords, registrations, new sessions and look-ups of users.
 ///
 /// Failures are counted in the storage, so all processes count together and a restart forgets
-/// nothing. While nothing is wrong nothing is written. What the storage does not take is counted in
-/// memory, and until it takes it no password is compared (`UncountedFailures`). Nobody is told
-/// more by having to wait: the answer is the same for a right and a wrong password, and for a user
-/// that does not exist.
+/// nothing. Nothing is written while no password is wrong. A failure that the storage does not take
+/// is kept in memory, and no password is compared until it is written (`UncountedFailures`). A
+/// refusal tells nothing about the password or the user: it is the same for a right and a wrong
+/// password, and for a user that does not exist.
 public final class Throttle: Sendable {
     let storage: any Storage
     let configuration: ThrottleConfiguration
@@ -17,7 +17,7 @@ public final class Throttle: Sendable {
     package let uncounted: UncountedFailures
     private let line = GuessLine()
     private let lookups: UserLookups?
-    /// `nil` for as many sessions as come.
+    /// The limit of sessions; `nil` for no limit.
     private let sessions: SessionBudget?
     let now: @Sendable () -> Date
 
@@ -33,13 +33,13 @@ public final class Throttle: Sendable {
 
     // MARK: Guesses
 
-    /// Networks of one user that are remembered.
+    /// The most networks of one user that are remembered.
     private static let originLimit = 20
 
-    /// Tries a guess when its turn has come.
+    /// Runs `attempt` when the guess is admitted.
     ///
-    /// `attempt` has to count what is wrong (``fail(_:cost:)``) and ask whether what is right may
-    /// be known (``succeed(_:user:)``).
+    /// `attempt` has to call ``fail(_:cost:)`` for a wrong password, and ``succeed(_:user:)`` for a
+    /// right one before it tells anybody.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `attempt` throws.
     package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws
@@ -54,7 +54,7 @@ public final class Throttle: Sendable {
         try await settle(before: admitted.tallies(configuration)) { try await check($0, of: admitted) }
         var entered: [ThrottleSubject] = []
         defer { entered.forEach(line.leave) }
-        // In one order, so that no two wait for each other.
+        // In a fixed order, against deadlocks.
         for (subject, limit) in admitted.sortedLimits(configuration) where admitted.isHeldUp(by: subject) {
             try await line.enter(subject) { tried in
                 let counters = try await counters(of: [subject])
@@ -87,40 +87,47 @@ public final class Throttle: Sendable {
         let tallies = guess.tallies(configuration)
         try await settle(after: tallies)
         for (index, tally) in tallies.enumerated() {
-            switch try await count(tally, orKeep: tallies[index...]) {
+            switch try await count(tally, by: guess.guess.caller, orKeep: tallies[index...]) {
             case .refused(let until):
                 guard guess.isHeldUp(by: tally.subject) else { continue }
                 throw await refused(guess.guess, until: until, by: tally.subject, quota: tally.limit.allowance)
-            case .counted(_, let isNoticed):
-                guard isNoticed else { continue }
-                let isUser = await isUser(tally.subject.username)
-                AuthEvent.credentialStuffing(tally.subject, isUser: isUser).record()
+            case .counted: break
             }
         }
     }
 
-    /// Makes sure that a right password may be known to be right, and remembers from where it came.
+    /// Checks that a right password may be answered as one, which asking for another factor does as
+    /// well.
+    /// - Returns: what was counted of it.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
     ///   waited; `storage_unavailable` when a wrong one could not have been counted.
-    package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
-        guard configuration.isOn else { return }
+    package func disclose(_ guess: AdmittedGuess) async throws -> [ThrottleCounter] {
+        guard configuration.isOn else { return [] }
         try await settle(after: guess.tallies(configuration))
         let counters = try await storage.throttles(of: guess.guess.subjects)
         try await check(counters, of: guess)
+        return counters
+    }
+
+    /// Ends the series of a sign-in that is complete, and remembers from where it came.
+    /// - Throws: what ``disclose(_:)`` throws.
+    package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
+        guard configuration.isOn else { return }
+        let counters = try await disclose(guess)
         await unlessItFails {
             for counter in counters where guess.isForgotten(counter, configuration, at: now()) {
-                try await storage.deleteThrottle(counter.subject)
+                try await storage.deleteThrottle(counter.subject, recording: nil)
             }
         }
         guard let network = guess.guess.network else { return }
-        // To within a day: who signs in every second does not write every second.
+        // To within a day, so that a user who signs in every second does not write every second.
         if let knownSince = guess.knownSince, now().timeIntervalSince(knownSince) < 86400 { return }
         await remember(network, of: user)
     }
 
     private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) async -> AuthError {
         let isUser = await isUser(guess.name?.canonical)
-        // That the user is known there is nobody else's business.
+        // The answer does not tell that the network is a known one.
         let policy = (subject.kind == .known ? .account : subject.kind).rawValue
         AuthEvent.loginThrottled(
             username: isUser ? guess.name?.canonical : nil, network: subject.network, policy: policy
@@ -128,20 +135,22 @@ public final class Throttle: Sendable {
         return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: policy, quota: quota)
     }
 
-    /// Whether somebody has that name, so that the log may say it: anything else may be a password
-    /// that was typed in the wrong field.
-    private func isUser(_ canonicalUsername: String?) async -> Bool {
-        guard let canonicalUsername else { return false }
-        return ((try? await storage.credentials(canonicalUsername: canonicalUsername)) ?? nil) != nil
+    /// Whether a user has that name, so that it may be logged: any other text may be a password
+    /// that was typed into the wrong field.
+    private func isUser(_ canonicalUsername: String?) async -> Bool { await user(named: canonicalUsername) != nil }
+
+    private func user(named canonicalUsername: String?) async -> User.ID? {
+        guard let canonicalUsername else { return nil }
+        return ((try? await storage.credentials(canonicalUsername: canonicalUsername)) ?? nil)?.user.id
     }
 
-    /// Forgets what the storage has not taken of that user, whose series it has ended itself: there
-    /// is another password to guess.
+    /// Forgets the failures that are not written yet of a user whose password was changed; the
+    /// storage has deleted its counters in the same transaction.
     func forgetUncounted(of name: Username, id: User.ID) {
         uncounted.forget { $0.username == name.canonical || $0.userID == id }
     }
 
-    /// From there the user is known now.
+    /// Remembers that a user has signed in from a network.
     func remember(_ network: ClientNetwork, of user: User.ID) async {
         guard configuration.isOn else { return }
         await unlessItFails {
@@ -149,8 +158,8 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// What only eases the next sign-in must not make this one fail: the password is right, and
-    /// stored.
+    /// Runs a write that only eases the next sign-in, and logs a failure: the password was right,
+    /// so this sign-in goes on.
     private func unlessItFails(_ write: () async throws -> Void) async {
         do {
             try await write()
@@ -165,20 +174,29 @@ public final class Throttle: Sendable {
         uncounted.added(to: try await storage.throttles(of: subjects), of: subjects)
     }
 
-    /// Counts a failure. Where the storage does not take it, it is kept, with all that would have
-    /// been counted after it.
-    private func count(_ tally: Tally, orKeep tallies: ArraySlice<Tally>) async throws -> ThrottleLimit.Outcome {
+    /// Counts a failure. When the storage does not take it, this one and those that follow in
+    /// `tallies` are kept in memory.
+    private func count(
+        _ tally: Tally, by caller: Caller, orKeep tallies: ArraySlice<Tally>
+    ) async throws -> ThrottleLimit.Outcome {
         do {
-            return try await storage.countFailure(
-                1, of: tally.subject, other: tally.other, limit: tally.limit, at: now())
+            let now = now()
+            let outcome = try await storage.countFailure(
+                1, of: tally.subject, other: tally.other, limit: tally.limit, by: caller, at: now)
+            if !tally.limit.events(of: outcome, amount: 1, user: nil).isEmpty {
+                let user = await user(named: tally.subject.username)
+                for event in tally.limit.events(of: outcome, amount: 1, user: user) {
+                    event.by(caller, at: now).record()
+                }
+            }
+            return outcome
         } catch {
             tallies.forEach(uncounted.add)
             throw error
         }
     }
 
-    /// Before a password is compared: where the last failure could not be counted, nobody is told
-    /// anything until it is.
+    /// Writes the failures that are kept in memory, before a password is compared.
     /// - Parameter check: refuses who has to wait.
     private func settle(before tallies: [Tally], check: ([ThrottleCounter]) async throws -> Void) async throws {
         guard !uncounted.isEmpty else { return }
@@ -193,8 +211,8 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// After a password was compared, and before it is told whether it was right: the same,
-    /// whatever it was.
+    /// Writes the failures that are kept in memory, after a password was compared and before the
+    /// outcome is told, whether it was right or wrong.
     private func settle(after tallies: [Tally]) async throws {
         do {
             try await uncounted.settle()
@@ -206,10 +224,13 @@ public final class Throttle: Sendable {
 
     // MARK: Who is signed in
 
-    /// Runs `confirm`, which asks who is signed in for the password, and counts when it is wrong.
+    /// Runs `confirm`, which checks the present password of a user who is signed in, and counts a
+    /// wrong one.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `confirm` throws.
-    func confirming<Value>(_ user: User.ID, _ confirm: () async throws -> Value) async throws -> Value {
+    func confirming<Value>(
+        _ user: User.ID, by caller: Caller, _ confirm: () async throws -> Value
+    ) async throws -> Value {
         guard configuration.isOn else { return try await confirm() }
         let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
         func refuse(_ until: Date) -> AuthError {
@@ -233,23 +254,23 @@ public final class Throttle: Sendable {
         do {
             let value = try await confirm()
             try await settle(after: [tally])
-            if try await counter() != nil { try await storage.deleteThrottle(subject) }
+            if try await counter() != nil { try await storage.deleteThrottle(subject, recording: nil) }
             return value
         } catch let error as AuthError where error.code == .currentPasswordInvalid {
             try await settle(after: [tally])
-            if case .refused(let until) = try await count(tally, orKeep: [tally]) { throw refuse(until) }
+            if case .refused(let until) = try await count(tally, by: caller, orKeep: [tally]) { throw refuse(until) }
             throw error
         }
     }
 
     // MARK: Registrations and sessions
 
-    /// Counts a registration before it costs a hash: of the network, then of the blocks that it
-    /// lies in, so that who is refused in a small one takes nothing of the large one.
+    /// Counts a registration before its password is hashed: by the network, then by the larger
+    /// blocks, so that one that is refused in a small network is not counted in the larger ones.
     /// - Throws: `rate_limited`.
-    package func countRegistration(from address: String?) async throws {
+    package func countRegistration(by caller: Caller) async throws {
         guard configuration.isOn, let perHour = configuration.registrationsPerHour,
-            let network = address.flatMap(ClientNetwork.init)
+            let network = caller.network
         else {
             return
         }
@@ -258,7 +279,7 @@ public final class Throttle: Sendable {
             let limit = configuration.registrations(perHour: perHour).times(block.allowanceFactor)
             guard
                 case .refused(let until) = try await storage.countFailure(
-                    1, of: subject, other: nil, limit: limit, at: now())
+                    1, of: subject, other: nil, limit: limit, by: caller, at: now())
             else { continue }
             AuthEvent.registrationThrottled(network: block.description).record()
             throw Self.tooMany(
@@ -267,11 +288,11 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// Counts a session before anything of it is stored. The password was right: who is told here
-    /// that there are too many has shown to be the user.
+    /// Counts a session before it is stored. The password was right, so a refusal is told to the
+    /// user alone.
     /// - Throws: `rate_limited`.
-    package func countSession(of user: User.ID, from address: String?) throws(AuthError) {
-        guard let refusal = sessions?.spend(by: user, from: address.flatMap(ClientNetwork.init)) else { return }
+    package func countSession(of user: User.ID, by caller: Caller) throws(AuthError) {
+        guard let refusal = sessions?.spend(by: user, from: caller.network) else { return }
         AuthEvent.sessionThrottled(userID: user, network: refusal.network).record()
         let now = now()
         throw Self.tooMany(
@@ -281,10 +302,10 @@ public final class Throttle: Sendable {
 
     // MARK: Looking users up
 
-    /// Counts that somebody looks a user up by number, whether there is such a user or not.
+    /// Counts the look-up of a user by id, whether there is such a user or not.
     /// - Throws: `rate_limited`.
-    package func countLookup(of user: User.ID, from address: String?) throws(AuthError) {
-        guard let lookups, let network = address.flatMap(ClientNetwork.init),
+    package func countLookup(of user: User.ID, by caller: Caller) throws(AuthError) {
+        guard let lookups, let network = caller.network,
             let wait = lookups.refusal(of: user, from: network)
         else { return }
         throw Self.tooMany(
@@ -292,7 +313,7 @@ public final class Throttle: Sendable {
             policy: "lookups", quota: lookups.burst)
     }
 
-    /// Says to come back in a day where nobody knows when it will help.
+    /// The refusal, with a `Retry-After` of a day when the limit ends only by an operator.
     private static func tooMany(_ what: String, until: Date, now: Date, policy: String, quota: Int) -> AuthError {
         let seconds = Int(max(1, min(until.timeIntervalSince(now).rounded(.up), 86400)))
         return AuthError(
@@ -302,36 +323,42 @@ public final class Throttle: Sendable {
 
     // MARK: For an operator
 
-    /// At most `limit` counters (1 to 1000) that mean something, in the order of their subjects.
+    /// At most `limit` counters (1 to 1000) that are not forgotten, in the order of their subjects.
     public func list(after subject: ThrottleSubject? = nil, limit: Int = 100) async throws -> [ThrottleCounter] {
         try await storage.throttles(after: subject, limit: min(max(limit, 1), 1000))
     }
 
-    /// Until when this counter lets nothing through; `nil` when it does.
+    /// The time until which a counter blocks; `nil` when it does not.
     public func blockedUntil(_ counter: ThrottleCounter) -> Date? {
         configuration.limit(of: counter.subject)?.blockedUntil(counter, at: now())
     }
 
-    /// Forgets what has been counted of a subject, so that the next guess is let through at once.
-    /// - Returns: whether there was anything.
+    /// Deletes the counter of a subject, so that the next guess is admitted at once.
+    /// - Returns: whether there was a counter.
     @discardableResult
-    public func clear(_ subject: ThrottleSubject) async throws -> Bool {
+    public func clear(_ subject: ThrottleSubject, by caller: Caller = .application) async throws -> Bool {
         uncounted.forget { $0 == subject }
-        let isCleared = try await storage.deleteThrottle(subject)
-        if isCleared { AuthEvent.throttleCleared(subject).record() }
+        let event = AuthEvent.throttleCleared(subject).by(caller, at: now())
+        let isCleared = try await storage.deleteThrottle(subject, recording: event)
+        if isCleared { event.record() }
         return isCleared
     }
 
-    /// Forgets the wrong passwords that have been counted for a name, from wherever they came.
+    /// Deletes the counters of wrong passwords for a user name, from all networks.
     /// - Parameters:
     ///   - name: whether there is such a user or not.
     ///   - user: whose wrong confirmations are forgotten too; `nil` for nobody's.
-    /// - Returns: what there was.
+    ///   - caller: who forgives them, for the event.
+    /// - Returns: the subjects whose counters were deleted.
     @discardableResult
-    public func clear(_ name: Username, user: User.ID? = nil) async throws -> [ThrottleSubject] {
+    public func clear(
+        _ name: Username, user: User.ID? = nil, by caller: Caller = .application
+    ) async throws -> [ThrottleSubject] {
         uncounted.forget { $0.username == name.canonical || user != nil && $0.userID == user }
-        let cleared = try await storage.deleteThrottles(canonicalUsername: name.canonical, user: user)
-        for subject in cleared { AuthEvent.throttleCleared(subject).record() }
+        let event = AuthEvent.throttleCleared(of: name, user: user).by(caller, at: now())
+        let cleared = try await storage.deleteThrottles(
+            canonicalUsername: name.canonical, user: user, recording: event)
+        for subject in cleared { AuthEvent.throttleCleared(subject).by(caller, at: event.at).record() }
         return cleared
     }
 }

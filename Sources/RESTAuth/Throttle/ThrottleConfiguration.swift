@@ -1,13 +1,13 @@
 import Foundation
 
-/// How many guesses are let through.
+/// The limits of wrong passwords, registrations, sessions and look-ups.
 public struct ThrottleConfiguration: Sendable, Hashable {
     /// Whether guesses and registrations are counted at all.
     public var isOn = true
 
     /// Wrong passwords for one account before the next has to wait: 30 seconds, then twice as long
-    /// each time, up to an hour. After ``longestSeries`` in a row nobody comes in any more from
-    /// where the user has not signed in before (NIST SP 800-63B-4 section 3.2.2).
+    /// each time, up to an hour. After ``longestSeries`` in a row, sign-ins are refused from
+    /// networks where the user has not signed in before (NIST SP 800-63B-4 section 3.2.2).
     public var accountFailures = 10
 
     /// Wrong passwords from one network before the next has to wait: a second, then twice as long
@@ -30,12 +30,13 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     /// once; `nil` for as many as it likes.
     public var userLookupsPerHour: Int? = 3600
 
-    /// Milliseconds of hashing a second that wrong passwords may cost everybody together; beyond,
-    /// only who comes from where the user has signed in before is let through. What was not spent
-    /// in the last minute can be spent at once.
+    /// Milliseconds of hashing a second that all wrong passwords together may cost. Beyond it, only
+    /// sign-ins from networks where the user has signed in before are admitted. Up to a minute of
+    /// unspent budget can be spent at once.
     public var hashingBudget = 1000
 
-    /// Wrong passwords in a row.
+    /// Wrong passwords for one account in a row, after which every further one is refused until the
+    /// series is ended.
     public static let longestSeries = 100
 
     /// The most sessions that one user may start at once.
@@ -61,11 +62,10 @@ public struct ThrottleConfiguration: Sendable, Hashable {
         ThrottleLimit(allowance: count, delay: .untilForgiven, forgiveness: 3600 / TimeInterval(count), memory: 3600)
     }
 
-    /// What decides about the failures of a subject; `nil` for those that are let through as they
-    /// come.
+    /// The limit of a subject; `nil` for one that is not limited.
     func limit(of subject: ThrottleSubject) -> ThrottleLimit? {
         let limit: ThrottleLimit? =
-            switch subject.kind {
+            switch subject {
             case .account, .known, .confirmation: account
             case .hashing: hashing
             case .network: network

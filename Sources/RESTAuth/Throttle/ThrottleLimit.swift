@@ -1,24 +1,24 @@
 public import Foundation
 
-/// How much is let through, and for how long nothing is after that.
+/// A limit of failures: how many there may be, and how long the next has to wait after that.
 public struct ThrottleLimit: Sendable, Hashable {
-    /// Failures without a delay.
+    /// Failures that are admitted without a delay.
     public var allowance: Int
     public var delay: Delay
     /// Seconds after which one failure is forgiven; `nil` for never.
     public var forgiveness: TimeInterval?
-    /// Failures after which nothing is let through until somebody lifts it; `nil` for never.
+    /// Failures after which everything is refused until the counter is deleted; `nil` for never.
     public var end: Int?
     /// Seconds without a failure after which all is forgotten; below the allowance at most a day.
     public var memory: TimeInterval
-    /// Whether what is counted has been done before it is counted, and is never refused.
+    /// Whether the work was done before it is counted, so that counting never refuses.
     public var isDone: Bool
 
-    /// How long to wait after the failure that came to the allowance, or beyond.
+    /// The delay after a failure that reaches the allowance or goes beyond it.
     public enum Delay: Sendable, Hashable {
         /// Seconds, twice as many after each further failure.
         case doubling(from: TimeInterval, to: TimeInterval)
-        /// Until so much has been forgiven that there is room again.
+        /// The time until enough failures are forgiven.
         case untilForgiven
     }
 
@@ -34,8 +34,7 @@ public struct ThrottleLimit: Sendable, Hashable {
         self.isDone = isDone
     }
 
-    /// One for as many as share it: so many times as much is let through, and forgiven as many
-    /// times as fast.
+    /// The limit for `factor` times as many users: allowance and forgiveness are multiplied.
     package func times(_ factor: Int) -> ThrottleLimit {
         var limit = self
         limit.allowance *= factor
@@ -43,20 +42,20 @@ public struct ThrottleLimit: Sendable, Hashable {
         return limit
     }
 
-    /// What one failure more comes to.
+    /// The outcome of counting one failure.
     public enum Outcome: Sendable, Hashable {
         /// `isNoticed` when with this one the other sides have become
         /// ``ThrottleCounter/otherLimit``.
         case counted(ThrottleCounter, isNoticed: Bool)
-        /// Nothing is counted: this one had to wait until then, and is told nothing else.
+        /// Nothing was counted, because the guess had to wait until then; the answer says nothing
+        /// else.
         case refused(until: Date)
     }
 
     /// Decides about a failure.
     ///
-    /// A storage calls this with the counter as it is in the database and stores what comes out, in
-    /// one transaction: so of many at once no more are let through than of as many one after the
-    /// other.
+    /// A storage calls this with the stored counter and stores the result, in one transaction, so
+    /// that concurrent failures are all counted.
     /// - Parameters:
     ///   - amount: how much it counts for.
     ///   - subject: what is counted.
@@ -75,30 +74,46 @@ public struct ThrottleLimit: Sendable, Hashable {
         let isNew =
             other.map { !counter.others.contains($0) && counter.others.count < ThrottleCounter.otherLimit } ?? false
         if isNew, let other { counter.others.append(other) }
-        // Not from 1 on: one that was deleted and made anew is another.
+        // A random start tells a counter that was deleted and made anew from the one before.
         counter.version = counter.version == 0 ? Int.random(in: 1...(1 << 40)) : counter.version + 1
         counter.forgottenAt = forgottenAt(counter)
         return .counted(counter, isNoticed: isNew && counter.others.count == ThrottleCounter.otherLimit)
     }
 
-    /// Until when nothing is let through; `nil` when it is.
+    /// What is recorded of a failure: the thresholds that were reached with it.
+    /// - Parameters:
+    ///   - outcome: what it came to.
+    ///   - amount: how much it counted for.
+    ///   - user: who has the name of the subject; `nil` for nobody, whose name is not told.
+    public func events(of outcome: Outcome, amount: Int, user: User.ID?) -> [AuthEvent] {
+        guard case .counted(let counter, let isNoticed) = outcome else { return [] }
+        let subject = counter.subject
+        var events: [AuthEvent] = []
+        if isNoticed { events.append(.credentialStuffing(subject, user: user)) }
+        let isReached = counter.failures >= allowance && counter.failures - amount < allowance
+        if isReached, subject.isOfGuesses { events.append(.throttleReached(subject, user: subject.userID ?? user)) }
+        return events
+    }
+
+    /// The time until which a counter blocks; `nil` when it does not.
     public func blockedUntil(_ counter: ThrottleCounter, at now: Date) -> Date? {
         delayEnd(clamped(counter, to: now)).flatMap { $0 > now ? $0 : nil }
     }
 
-    /// Whether one more may be tried while so many others are, all of which may fail.
+    /// Whether one more guess may be compared while `tried` others are, all of which may be wrong.
     package func hasRoom(_ counter: ThrottleCounter?, tried: Int, at now: Date) -> Bool {
         let failures = current(counter, at: now)?.failures ?? 0
         return failures >= allowance ? tried == 0 : failures + tried < allowance
     }
 
-    /// What it is by now; `nil` when it is forgotten.
+    /// The counter at a time, with what was forgiven since taken off; `nil` when it is forgotten.
     private func current(_ counter: ThrottleCounter?, at now: Date) -> ThrottleCounter? {
         guard let counter, counter.forgottenAt > now else { return nil }
         return forgiving(clamped(counter, to: now), at: now)
     }
 
-    /// A clock that was ahead must not make anybody wait until the time that it showed.
+    /// The counter with its times not after `now`: a clock that was ahead must not block anybody
+    /// until the time that it showed.
     private func clamped(_ counter: ThrottleCounter, to now: Date) -> ThrottleCounter {
         var counter = counter
         counter.failedAt = min(counter.failedAt, now)
@@ -133,28 +148,30 @@ public struct ThrottleLimit: Sendable, Hashable {
         return counter
     }
 
-    /// When the counter will mean nothing any more: what held nobody up, after a day at the latest.
+    /// The time at which a counter may be deleted; below the allowance, a day at most.
     private func forgottenAt(_ counter: ThrottleCounter) -> Date {
         guard let end = delayEnd(counter) else { return counter.failedAt.addingTimeInterval(min(memory, 86400)) }
         return end == .distantFuture ? end : max(counter.failedAt.addingTimeInterval(memory), end)
     }
 }
 
-/// Failures, counted.
+/// The counter of a subject.
 public struct ThrottleCounter: Sendable, Hashable {
     public let subject: ThrottleSubject
     public var failures: Int
-    /// The last one.
+    /// The time of the last failure.
     public var failedAt: Date
-    /// Up to when failures have been forgiven.
+    /// The time up to which failures have been forgiven.
     public var forgivenAt: Date
     public var forgottenAt: Date
-    /// Digests of the other side, at most ``otherLimit`` different ones.
+    /// Digests of the networks of an account, or of the accounts of a network: at most
+    /// ``otherLimit`` different ones.
     public var others: [UInt32]
-    /// Goes up with each change; 0 for one that is not stored.
+    /// A number that grows with each change; 0 for a counter that is not stored.
     public var version: Int
 
-    /// As many accounts from one network, or networks at one account, are no accident.
+    /// The number of accounts from one network, or networks at one account, that is reported as an
+    /// attack.
     public static let otherLimit = 10
 
     public init(

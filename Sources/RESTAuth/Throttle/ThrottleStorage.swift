@@ -2,13 +2,16 @@ public import Foundation
 
 /// The promises about counted failures, and about where users have signed in.
 public protocol ThrottleStorage: Sendable {
-    /// Those counters that there are, in any order.
+    /// The stored counters of these subjects, in any order.
     func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter]
 
-    /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``), the counter being
-    /// read and written in one: no two get the same answer because neither saw the other.
+    /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``). The counter is
+    /// read and written in one transaction, so no two failures see the same count. What
+    /// ``ThrottleLimit/events(of:amount:user:)`` has to tell is recorded with it, by `caller`; the
+    /// user is the one of the subject's name, if there is one.
     func countFailure(
-        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, at now: Date
+        _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, by caller: Caller,
+        at now: Date
     ) async throws -> ThrottleLimit.Outcome
 
     /// At most `limit` counters with a subject greater than `subject`, in ascending order of the
@@ -16,29 +19,33 @@ public protocol ThrottleStorage: Sendable {
     /// the user's id.
     func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter]
 
+    /// Deletes the counter, and records the event when there was one; `nil` where a right password
+    /// ends it.
     /// - Returns: whether there was one.
     @discardableResult
-    func deleteThrottle(_ subject: ThrottleSubject) async throws -> Bool
+    func deleteThrottle(_ subject: ThrottleSubject, recording event: AuthEvent?) async throws -> Bool
 
     /// Deletes all counters of exactly that name, and the confirmations of that user when one is
-    /// given, in one transaction.
-    /// - Returns: of what there was one.
+    /// given, and records the event when there was one at least, in one transaction.
+    /// - Returns: the subjects of the counters that were deleted.
     @discardableResult
-    func deleteThrottles(canonicalUsername: String, user: User.ID?) async throws -> [ThrottleSubject]
+    func deleteThrottles(
+        canonicalUsername: String, user: User.ID?, recording event: AuthEvent
+    ) async throws -> [ThrottleSubject]
 
-    /// Deletes at most `limit` counters that mean nothing any more.
+    /// Deletes at most `limit` counters that were to be forgotten before `date`.
     /// - Returns: how many.
     func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int
 
-    /// When a password last signed the user of that name in from there, to within a day; `nil` for
-    /// never.
+    /// The time of the last sign-in of a user with a password from a network, to within a day;
+    /// `nil` for never.
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
-    /// Remembers that a password signed the user in from there. Of a user's networks the newest
-    /// `limit` are kept. Nothing happens for a user who is not there any more.
+    /// Stores that a user has signed in with a password from a network. The newest `limit` networks
+    /// of a user are kept. A user who does not exist any more is no error.
     func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws
 
-    /// Deletes at most `limit` networks from which nobody has come since.
+    /// Deletes at most `limit` networks of users who have not signed in from there since `date`.
     /// - Returns: how many.
     func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int
 }

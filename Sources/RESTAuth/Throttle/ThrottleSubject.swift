@@ -1,54 +1,82 @@
-/// What failures are counted of: a kind, and the parts that this kind is counted by.
+/// The subject of a count of failures: a kind, with the parts that this kind is counted by.
 ///
 /// The parts stay apart wherever a subject goes. A name may have any character between its letters,
 /// so no text of several parts could be taken to pieces again.
-public struct ThrottleSubject: Sendable, Hashable {
-    public enum Kind: String, Sendable, CaseIterable {
-        /// Wrong passwords for a name, whether there is such a user or not: from where the user has
-        /// not signed in before.
-        case account
-        /// Wrong answers of who is signed in, asked for the present password.
-        case confirmation
-        /// Milliseconds of hashing for wrong passwords, of everybody.
-        case hashing
-        /// Wrong passwords for a name from one network where the user has signed in before.
-        case known
-        /// Wrong passwords from a network, whoever they are for.
-        case network
-        /// Registrations from a network.
-        case registrations
-    }
+public enum ThrottleSubject: Sendable, Hashable {
+    /// Wrong passwords for a user name, whether there is such a user or not, from networks where
+    /// that user has not signed in before.
+    case account(canonicalUsername: String)
+    /// Wrong answers of a user who is signed in and was asked for the present password.
+    case confirmation(by: User.ID)
+    /// Milliseconds of hashing for wrong passwords, of everybody.
+    case hashing
+    /// Wrong passwords for a user name from one network where that user has signed in before.
+    case known(canonicalUsername: String, from: ClientNetwork)
+    /// Wrong passwords from a network, for whatever user name.
+    case network(ClientNetwork)
+    /// Registrations from a network.
+    case registrations(from: ClientNetwork)
 
-    public let kind: Kind
-    /// The canonical user name that this is about.
-    public let username: String?
-    /// The network that this is about.
-    public let network: ClientNetwork?
-    /// The user that this is about, where it is not counted by name.
-    public let userID: User.ID?
+    /// The subject of guesses at a name from where its user has not signed in before.
+    public static func account(_ name: Username) -> Self { .account(canonicalUsername: name.canonical) }
 
-    private init(_ kind: Kind, username: String? = nil, network: ClientNetwork? = nil, userID: User.ID? = nil) {
-        self.kind = kind
-        self.username = username
-        self.network = network
-        self.userID = userID
-    }
-
-    /// Of whoever says to be that user, from where the user has not signed in before.
-    public static func account(_ name: Username) -> Self { Self(.account, username: name.canonical) }
-
-    /// Of whoever says to be that user, from one network where the user has signed in before.
+    /// The subject of guesses at a name from one network where its user has signed in before.
     public static func account(_ name: Username, from network: ClientNetwork) -> Self {
-        Self(.known, username: name.canonical, network: network)
+        .known(canonicalUsername: name.canonical, from: network)
+    }
+}
+
+// MARK: - Parts
+
+extension ThrottleSubject {
+    /// The name of a case, as rows, log lines and rate limit policies have it.
+    public enum Kind: String, Sendable, CaseIterable {
+        case account, confirmation, hashing, known, network, registrations
     }
 
-    public static func network(_ network: ClientNetwork) -> Self { Self(.network, network: network) }
+    /// The case.
+    public var kind: Kind {
+        switch self {
+        case .account: .account
+        case .confirmation: .confirmation
+        case .hashing: .hashing
+        case .known: .known
+        case .network: .network
+        case .registrations: .registrations
+        }
+    }
 
-    public static func confirmation(by user: User.ID) -> Self { Self(.confirmation, userID: user) }
+    /// The canonical user name that is guessed at, where the kind is counted by name.
+    public var username: String? {
+        switch self {
+        case .account(let name), .known(let name, _): name
+        case .confirmation, .hashing, .network, .registrations: nil
+        }
+    }
 
-    public static func registrations(from network: ClientNetwork) -> Self { Self(.registrations, network: network) }
+    /// The network that requests come from, where the kind is counted by network.
+    public var network: ClientNetwork? {
+        switch self {
+        case .known(_, let network), .network(let network), .registrations(let network): network
+        case .account, .confirmation, .hashing: nil
+        }
+    }
 
-    public static let hashing = Self(.hashing)
+    /// The user who is signed in, where the kind is counted by user and not by name.
+    public var userID: User.ID? {
+        switch self {
+        case .confirmation(let user): user
+        case .account, .hashing, .known, .network, .registrations: nil
+        }
+    }
+
+    /// Whether wrong passwords are counted.
+    var isOfGuesses: Bool {
+        switch self {
+        case .account, .confirmation, .known, .network: true
+        case .hashing, .registrations: false
+        }
+    }
 }
 
 // MARK: - In a row
@@ -76,18 +104,18 @@ extension ThrottleSubject {
 
     /// `nil` for a key that no subject has.
     public init?(_ key: Key) {
-        guard let kind = Kind(rawValue: key.kind) else { return nil }
-        let username = key.username.isEmpty ? nil : key.username
         let network = ClientNetwork.cidr(key.network)
         let subject: Self? =
-            switch kind {
-            case .account: username.map { Self(kind, username: $0) }
-            case .confirmation: Self(kind, userID: key.userID)
-            case .hashing: Self(kind)
-            case .known: username.flatMap { name in network.map { Self(kind, username: name, network: $0) } }
-            case .network, .registrations: network.map { Self(kind, network: $0) }
+            switch Kind(rawValue: key.kind) {
+            case .account: .account(canonicalUsername: key.username)
+            case .confirmation: .confirmation(by: key.userID)
+            case .hashing: .hashing
+            case .known: network.map { .known(canonicalUsername: key.username, from: $0) }
+            case .network: network.map { .network($0) }
+            case .registrations: network.map { .registrations(from: $0) }
+            case nil: nil
             }
-        guard let subject, subject.key == key else { return nil }
+        guard let subject, subject.key == key, subject.username?.isEmpty != true else { return nil }
         self = subject
     }
 }

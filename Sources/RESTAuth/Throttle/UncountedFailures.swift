@@ -1,17 +1,18 @@
 import Foundation
+import Metrics
 import ServiceLifecycle
 import Synchronization
 
-/// Failures that the storage has not taken, until it does: as good as none would be counted while
-/// a disk is full or a database takes no writes.
+/// The failures that the storage has not taken, as while a disk is full. They are kept until it
+/// takes them.
 ///
-/// As long as there are any, no password is compared before they are written (``Throttle``). They
-/// end with the process.
+/// While there are any, no password is compared before they are written (``Throttle``). They are
+/// lost when the process ends.
 package final class UncountedFailures: Service {
     private struct Owed {
         let limit: ThrottleLimit
         var amount = 0
-        /// The last of them.
+        /// The time of the last failure.
         var failedAt: Date
         var other: UInt32?
 
@@ -25,7 +26,7 @@ package final class UncountedFailures: Service {
             other = tally.other ?? other
         }
 
-        /// The counter with these on top; one that lets nothing through stays as it is.
+        /// The stored counter with these failures added; one that blocks stays as it is.
         func added(to stored: ThrottleCounter?, of subject: ThrottleSubject) -> ThrottleCounter? {
             let outcome = limit.counting(amount, of: subject, other: other, on: stored, at: failedAt)
             return if case .counted(let counter, _) = outcome { counter } else { stored }
@@ -34,18 +35,19 @@ package final class UncountedFailures: Service {
 
     private struct State {
         var owed: [ThrottleSubject: Owed] = [:]
-        /// Who waits for the writing that is under way; it begins with the first.
+        /// The callers that wait for the write in progress.
         var waiting: [CheckedContinuation<Void, any Error>] = []
     }
 
     private let storage: any Storage
     private let now: @Sendable () -> Date
     private let state = Mutex(State())
+    private let unwritten = Gauge(label: "rest_auth_throttle_unwritten")
 
-    /// Subjects of which something that was not compared is kept. What was is always: no more are
-    /// compared at once than are hashed and wait for it.
+    /// The most subjects of which refused guesses are kept. Guesses that were compared are always
+    /// kept: their number is bounded by the hashing queue.
     private static let capacity = 10_000
-    /// How many are written at once.
+    /// The number of counters that are written at once.
     private static let batch = 100
 
     init(storage: any Storage, now: @escaping @Sendable () -> Date) {
@@ -57,13 +59,13 @@ package final class UncountedFailures: Service {
 
     // MARK: Counting
 
-    /// Counts what was compared, and not told.
+    /// Keeps a failure whose password was compared.
     func add(_ tally: Tally) {
         state.withLock { $0.owed[tally.subject, default: Owed(tally, at: now())].add(tally, at: now()) }
     }
 
-    /// Counts what was refused without being compared, until the allowance is used up: it has told
-    /// nobody anything, so nobody waits for it any longer than that.
+    /// Keeps a failure that was refused without comparing a password, until the allowance is used
+    /// up: such a failure must not extend a delay.
     /// - Parameter stored: the counter in the storage.
     func addRefused(_ tally: Tally, to stored: ThrottleCounter?) {
         state.withLock { state in
@@ -78,7 +80,7 @@ package final class UncountedFailures: Service {
         }
     }
 
-    /// The counters of the subjects as they would be if everything were written.
+    /// The counters as they would be with all kept failures written.
     func added(to stored: [ThrottleCounter], of subjects: [ThrottleSubject]) -> [ThrottleCounter] {
         state.withLock { state in
             guard !state.owed.isEmpty else { return stored }
@@ -89,19 +91,23 @@ package final class UncountedFailures: Service {
         }
     }
 
-    /// Forgets what is kept of these subjects.
+    /// Forgets the kept failures of some subjects.
     func forget(where isForgotten: (ThrottleSubject) -> Bool) {
         state.withLock { state in state.owed = state.owed.filter { !isForgotten($0.key) } }
     }
 
     // MARK: Writing
 
-    /// Runs until graceful shutdown: an outage is over without anybody having to guess.
+    /// Writes the kept failures from time to time until graceful shutdown, so that an outage ends
+    /// without a guess.
     package func run() async throws {
-        try await every(.seconds(1), "wrong passwords could not be counted") { try await settle() }
+        try await every(.seconds(1), "wrong passwords could not be counted") {
+            defer { unwritten.record(state.withLock { $0.owed.count }) }
+            try await settle()
+        }
     }
 
-    /// Writes what is kept. All who call meanwhile get the same outcome.
+    /// Writes the kept failures. Concurrent callers share one write and its outcome.
     /// - Throws: what the storage throws; then what it did not take is kept.
     package func settle() async throws {
         guard !isEmpty else { return }
@@ -110,7 +116,7 @@ package final class UncountedFailures: Service {
                 state.waiting.append(continuation)
                 return state.waiting.count == 1
             }
-            // Not ended with the request of the one who began it.
+            // A task of its own is not cancelled with the request that began it.
             if isFirst { Task { await settleForAll() } }
         }
     }
@@ -127,7 +133,7 @@ package final class UncountedFailures: Service {
 
     private func write() async throws {
         var subjects = state.withLock { Array($0.owed.keys) }
-        // One alone, to find out whether it can be done at all.
+        // The first alone, to find out whether the storage takes writes.
         var count = 1
         while !subjects.isEmpty {
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -141,22 +147,22 @@ package final class UncountedFailures: Service {
 
     private func write(_ subject: ThrottleSubject) async throws {
         guard let owed = state.withLock({ $0.owed[subject] }) else { return }
-        // As of when it was: nobody waits anew. Where it is refused, others have counted as many,
-        // and whoever comes has to wait anyway.
+        // With the time of the failure, so that no delay starts anew. A refusal means that the
+        // counter blocks already.
         _ = try await storage.countFailure(
-            owed.amount, of: subject, other: owed.other, limit: owed.limit, at: owed.failedAt)
+            owed.amount, of: subject, other: owed.other, limit: owed.limit, by: .application, at: owed.failedAt)
         state.withLock { state in
-            // More may have come meanwhile.
+            // Failures may have been added since.
             state.owed[subject]?.amount -= owed.amount
             if let left = state.owed[subject]?.amount, left <= 0 { state.owed[subject] = nil }
         }
     }
 }
 
-/// What one failure is counted of.
+/// A subject that one failure is counted by, with its limit.
 struct Tally: Sendable {
     let subject: ThrottleSubject
     let limit: ThrottleLimit
-    /// A digest of the account for a network, of the network for an account.
+    /// A digest of the network when an account is counted, of the account when a network is.
     let other: UInt32?
 }

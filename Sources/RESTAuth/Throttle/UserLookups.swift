@@ -1,19 +1,19 @@
 import Synchronization
 
-/// How many different users are looked up by number from one network: numbers count up, so whoever
-/// asks for one after the other has all names.
+/// The limit of different users that one network may look up by id. Ids count up, so a client that
+/// asks for one after the other would learn all names.
 ///
-/// The same user again costs nothing. Counted in memory, by each process for itself.
+/// The same user again is not counted. Each process counts for itself, in memory.
 final class UserLookups: Sendable {
-    /// How many may be looked up at once.
+    /// The most users that may be looked up at once.
     let burst: Int
     private let allowances: Allowances<ClientNetwork>
-    /// Hashes of network and user, of what has been counted.
+    /// Hashes of the pairs of network and user that have been counted.
     private let counted = Mutex<Set<Int>>([])
 
     /// The most that may be looked up at once.
     private static let maximumBurst = 1000
-    /// How many hashes are kept; beyond, all are forgotten and count again.
+    /// The most hashes that are kept; beyond it, all are forgotten and counted again.
     private static let capacity = 200_000
 
     init(perHour: Int) {
@@ -21,7 +21,7 @@ final class UserLookups: Sendable {
         allowances = Allowances(perHour: perHour, burst: burst)
     }
 
-    /// - Returns: `nil` when the network may look this user up, else how long until it may.
+    /// - Returns: `nil` when the network may look this user up, else the time until it may.
     func refusal(of user: User.ID, from network: ClientNetwork) -> Duration? {
         var hasher = Hasher()
         hasher.combine(network)

@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 
-/// How far a transfer is, in rows of all tables together.
+/// The progress of a transfer, in rows of all tables.
 package struct TransferProgress: Sendable {
     package enum Step: String, Sendable {
         case copying
@@ -14,8 +14,8 @@ package struct TransferProgress: Sendable {
     package let total: Int
 }
 
-/// The door to moving everything from one storage into another: users, roles, clients, keys,
-/// sessions, the revocation log, and its counters.
+/// The door to moving everything from one storage to another: users, roles, clients, keys,
+/// sessions, the revocation log, and counters.
 ///
 /// Rows are copied in the order of their keys, a batch in a transaction, so that an interrupted
 /// transfer goes on after the greatest key that the target has. Then all rows of both are read anew
@@ -28,21 +28,23 @@ package struct Transfer: Sendable {
     private let source: any TransferableStorage
     private let target: any TransferableStorage
     private let batchSize: Int
+    private let caller: Caller
     private let report: @Sendable (TransferProgress) -> Void
 
     package init(
         from source: any TransferableStorage, to target: any TransferableStorage, batchSize: Int = 1000,
-        report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
+        by caller: Caller = .application, report: @escaping @Sendable (TransferProgress) -> Void = { _ in }
     ) {
         self.source = source
         self.target = target
         self.batchSize = batchSize
+        self.caller = caller
         self.report = report
     }
 
     /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops
     /// between two batches.
-    /// - Returns: how many rows each table has, in the order of ``TransferTable/all``.
+    /// - Returns: how many rows each table has, in the order of ``Rooms/tables``.
     /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled
     ///   from another source, and when the source was written to in the meantime; then the target
     ///   is empty again. What the storages throw.
@@ -50,7 +52,8 @@ package struct Transfer: Sendable {
         try await begin()
         try await copy()
         let (counts, counters) = try await source.withoutWriters { (try await check(), try await source.counters()) }
-        try await target.finishTransfer(with: counters)
+        let event = AuthEvent.databaseMigrated(from: source.transferName, rows: counts.reduce(0, +))
+        try await target.finishTransfer(with: counters, recording: event.by(caller, at: .now))
         return counts
     }
 
@@ -67,7 +70,9 @@ package struct Transfer: Sendable {
         case .filledFrom(let other):
             throw AuthError(
                 .misconfigured,
-                "\(target.transferName) is partly filled from \(other); go on from there, or name a database that is new"
+                """
+                \(target.transferName) is partly filled from \(other); go on from there, or name a database that is new
+                """
             )
         }
     }
@@ -75,7 +80,7 @@ package struct Transfer: Sendable {
     private func copy() async throws {
         var done = 0
         let total = try await rowCount()
-        for table in TransferTable.all {
+        for table in Rooms.tables {
             var last = try await target.lastKey(of: table)
             if last != nil { done += try await target.count(of: table) }
             while true {
@@ -97,7 +102,7 @@ package struct Transfer: Sendable {
         var progress = 0
         let total = try await 2 * rowCount()
         var counts: [Int] = []
-        for table in TransferTable.all {
+        for table in Rooms.tables {
             var digests: [Contents] = []
             for storage in [source, target] {
                 let contents = try await contents(of: table, in: storage) { rows in
@@ -120,7 +125,7 @@ package struct Transfer: Sendable {
     }
 
     private func contents(
-        of table: TransferTable, in storage: any TransferableStorage, progress: (Int) -> Void
+        of table: StoredTable, in storage: any TransferableStorage, progress: (Int) -> Void
     ) async throws -> Contents {
         var hash = SHA256()
         var count = 0
@@ -138,18 +143,21 @@ package struct Transfer: Sendable {
         }
     }
 
-    /// Empties the target, so that the next run copies anew what has changed.
+    /// Empties the target, so that the next run copies everything again.
     private func sourceHasChanged() async throws -> AuthError {
         try await target.deleteAllRows()
         return AuthError(
             .misconfigured,
-            "\(source.transferName) was written to while it was copied, so the copy was thrown away: stop its servers and repeat the command"
+            """
+            \(source.transferName) was written to while it was copied, so the copy was thrown away: stop its servers \
+            and repeat the command
+            """
         )
     }
 
     private func rowCount() async throws -> Int {
         var count = 0
-        for table in TransferTable.all { count += try await source.count(of: table) }
+        for table in Rooms.tables { count += try await source.count(of: table) }
         return count
     }
 }

@@ -3,12 +3,11 @@ package import Foundation
 /// The values of a row, in the order of its table's columns; or those of a key.
 package typealias TransferRow = [TransferValue]
 
-/// One value on its way from a backend to another, in the one form that all of them can give and
-/// take.
+/// A value of a row, in a form that every backend can read and write.
 package enum TransferValue: Sendable, Hashable {
     case null
     case integer(Int64)
-    /// Also the characters of a UUID.
+    /// A text, or the 36 characters of a UUID.
     case text(String)
     case bytes([UInt8])
     /// Whole microseconds since 1970.
@@ -16,7 +15,7 @@ package enum TransferValue: Sendable, Hashable {
     case boolean(Bool)
 
     /// A time in seconds since 1970, rounded to microseconds, because PostgreSQL keeps no less;
-    /// `nil` for one that no clock has shown.
+    /// `nil` for a time out of range.
     package init?(secondsSince1970 seconds: TimeInterval) {
         guard let microseconds = Int64(exactly: (seconds * 1_000_000).rounded()) else { return nil }
         self = .time(microseconds)
@@ -24,8 +23,8 @@ package enum TransferValue: Sendable, Hashable {
 }
 
 extension TransferValue {
-    /// Adds the one spelling of the value: what it is, how long, and its bytes, so that no two rows
-    /// have the same.
+    /// Appends the canonical encoding of the value, type, length and bytes, so that no two
+    /// different rows have the same encoding.
     func encode(into bytes: inout [UInt8]) {
         switch self {
         case .null: bytes.append(0)

@@ -29,7 +29,10 @@ public enum Role {
         guard totalLength <= maximumTotalLength else {
             throw AuthError(
                 .validationFailed,
-                "all roles of a user have \(maximumTotalLength) characters at most together, so that tokens can carry them",
+                """
+                all roles of a user have \(maximumTotalLength) characters at most together, so that tokens can carry \
+                them
+                """,
                 field: "role")
         }
     }

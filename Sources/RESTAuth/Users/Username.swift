@@ -67,10 +67,12 @@ public struct Username: Sendable, Hashable {
 
     /// Names the character, and shows it where it can be seen.
     private static func refused(_ scalar: Unicode.Scalar) -> AuthError {
-        let digits = String(scalar.value, radix: 16, uppercase: true)
-        let number = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-        return refused(
-            "username has the character U+\(number)\(isVisible(scalar) ? " (\(scalar))" : ""), which is not allowed")
+        refused(
+            """
+            username has the character \(scalar.codePoint)\(isVisible(scalar) ? " (\(scalar))" : ""), which is not \
+            allowed
+            """
+        )
     }
 
     /// Whether a character stands for itself in a sentence: it is no blank, combines with nothing,

@@ -22,12 +22,16 @@ public final class Users: Sendable {
     /// the name as typed, its canonical form, and the Argon2id hash. Wrong passwords for the name
     /// are forgotten: they were for nobody. The user is on disk when this returns.
     /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`.
-    public func register(_ username: String, password: String) async throws -> User {
+    public func register(
+        _ username: String, password: String, by caller: Caller = .application
+    ) async throws -> User {
         let name = try Username(username)
         let hash = try await passwords.hash(Password(password), for: name)
-        let user = try await storage.insertUser(name, passwordHash: hash, at: now())
+        let now = now()
+        let event = AuthEvent.registered().by(caller, at: now)
+        let user = try await storage.insertUser(name, passwordHash: hash, at: now, recording: event)
+        event.of(user.id).record()
         passwords.throttle.forgetUncounted(of: name, id: user.id)
-        AuthEvent.registered(userID: user.id).record()
         return user
     }
 
@@ -56,24 +60,48 @@ public final class Users: Sendable {
     /// In this process the next request is refused; in others that share the storage within
     /// ``AuthConfiguration/revocationBound``.
     /// - Throws: `user_not_found`.
-    public func disable(_ id: User.ID) async throws {
-        try apply(await storage.disableUser(id: id, at: now()))
-        AuthEvent.userDisabled(userID: id).record()
+    public func disable(_ id: User.ID, by caller: Caller = .application) async throws {
+        let now = now()
+        let event = AuthEvent.userDisabled(userID: id).by(caller, at: now)
+        try apply(await storage.disableUser(id: id, at: now, recording: event), event)
     }
 
     /// Lets a disabled user sign in again. Tokens that have not expired work again too.
     /// - Throws: `user_not_found`.
-    public func enable(_ id: User.ID) async throws {
-        try apply(await storage.enableUser(id: id, at: now()))
-        AuthEvent.userEnabled(userID: id).record()
+    public func enable(_ id: User.ID, by caller: Caller = .application) async throws {
+        let now = now()
+        let event = AuthEvent.userEnabled(userID: id).by(caller, at: now)
+        try apply(await storage.enableUser(id: id, at: now, recording: event), event)
     }
 
     /// Deletes the user for good, with what was counted of wrong passwords, and refuses the live
-    /// tokens, as ``disable(_:)`` does.
+    /// tokens, as ``disable(_:by:)`` does.
     /// - Throws: `user_not_found`.
-    public func delete(_ id: User.ID) async throws {
-        try apply(await storage.deleteUser(id: id, at: now()))
-        AuthEvent.userDeleted(userID: id).record()
+    public func delete(_ id: User.ID, by caller: Caller = .application) async throws {
+        let now = now()
+        let event = AuthEvent.userDeleted(userID: id).by(caller, at: now)
+        try apply(await storage.deleteUser(id: id, at: now, recording: event), event)
+    }
+
+    /// Deletes the account of who is signed in, as ``delete(_:by:)`` does.
+    ///
+    /// Who came by a token has to know the password as well. Who came by the password has given it
+    /// already, and may not take it back.
+    /// - Parameters:
+    ///   - identity: who is signed in.
+    ///   - password: the present one, if it was given once more.
+    ///   - caller: by whose network a wrong one is hashed in turn.
+    /// - Throws: `validation_failed` when it is missing, `current_password_invalid`,
+    ///   `rate_limited`, `overloaded`, `user_not_found`.
+    public func deleteAccount(
+        of identity: UserIdentity, confirming password: String?, by caller: Caller = .application
+    ) async throws {
+        if let password {
+            try await passwords.confirm(password, for: identity, by: caller)
+        } else if identity.presented != .password {
+            throw AuthError(.validationFailed, "missing argument: password", field: "password")
+        }
+        try await delete(identity.userID, by: caller)
     }
 
     // MARK: Roles
@@ -81,25 +109,29 @@ public final class Users: Sendable {
     /// Gives the user a role. Tokens carry it from the next one on.
     /// - Throws: `validation_failed` for what is no ``Role`` and for too many of them,
     ///   `user_not_found`.
-    public func grant(_ role: String, to id: User.ID) async throws {
+    public func grant(_ role: String, to id: User.ID, by caller: Caller = .application) async throws {
         try Role.check(role)
-        let outcome = try await storage.grantRole(role, user: id, at: now())
+        let now = now()
+        let event = AuthEvent.roleGranted(role, userID: id).by(caller, at: now)
+        let outcome = try await storage.grantRole(role, user: id, at: now, recording: event)
         guard outcome.exists else { throw AuthError.userNotFound }
         revocations.apply(outcome.lifted.map { [$0] } ?? [])
-        AuthEvent.roleGranted(role, userID: id).record()
+        if outcome.isNew { event.record() }
     }
 
     /// Takes a role away. Tokens that carry it are refused, as those of a disabled user are; the
     /// session's next one is without it.
     /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
-    public func revoke(_ role: String, from id: User.ID) async throws {
+    public func revoke(_ role: String, from id: User.ID, by caller: Caller = .application) async throws {
         try Role.check(role)
-        try apply(await storage.revokeRole(role, user: id, at: now()))
-        AuthEvent.roleRevoked(role, userID: id).record()
+        let now = now()
+        let event = AuthEvent.roleRevoked(role, userID: id).by(caller, at: now)
+        try apply(await storage.revokeRole(role, user: id, at: now, recording: event), event)
     }
 
-    private func apply(_ revocation: Revocation?) throws(AuthError) {
+    private func apply(_ revocation: Revocation?, _ event: AuthEvent) throws(AuthError) {
         guard let revocation else { throw .userNotFound }
         revocations.apply([revocation])
+        event.record()
     }
 }

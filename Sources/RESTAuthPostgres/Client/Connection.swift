@@ -111,12 +111,16 @@ final class Connection {
                 SELECT coalesce(current_schema()::text, '') = $1
                         OR btrim(split_part(current_setting('search_path'), ',', 1)) IN ($1, quote_ident($1))
                         AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS is_right,
-                    format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', session_user, current_database(), $1) AS remedy
+                    format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', session_user, current_database(), $1)
+                        AS remedy
                 """, [schema]), within: patience)
         guard !(Self.value("is_right", of: rows) ?? false) else { return }
         let remedy = Self.value("remedy", of: rows) ?? "ALTER ROLE name SET search_path = schema"
         throw .unsuitable(
-            "is behind a pooler, where database_schema cannot be set on a connection: the role has to have it by \(remedy), and the pooler has to connect anew; where it is in session mode, set database_pooler to no"
+            """
+            is behind a pooler, where database_schema cannot be set on a connection: the role has to have it by \
+            \(remedy), and the pooler has to connect anew; where it is in session mode, set database_pooler to no
+            """
         )
     }
 

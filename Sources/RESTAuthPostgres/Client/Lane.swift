@@ -239,7 +239,10 @@ final class Lane: Sendable {
         guard let unusable else { return }
         if unusable.state?.isSignOfPooler == true, connector.noteSignOfPooler() {
             logger.warning(
-                "a pooler stands between that was not recognised: statements are not prepared any more; set database_pooler to yes"
+                """
+                a pooler stands between that was not recognised: statements are not prepared any more; set \
+                database_pooler to yes
+                """
             )
         }
         throw unusable

@@ -40,6 +40,10 @@ extension String: PostgresArrayElement {
     static var arrayType: Oid { 1009 }
 }
 
+extension [UInt8]: PostgresArrayElement {
+    static var arrayType: Oid { 1001 }
+}
+
 extension Date: PostgresArrayElement {
     static var arrayType: Oid { 1185 }
 }

@@ -12,16 +12,17 @@ struct BackupCommand: AsyncParsableCommand {
               rest-auth backup /backups/rest-auth.sqlite --force \\
                   --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
-            The file has everything that was acknowledged before the command started. It appears whole, checked and on disk, or not at all, and \
-            only its owner may read it: who had the file that it replaces, or else whoever runs this; what root makes is the directory's owner's. \
-            The secret is not in it: keep that apart, because whoever has both has the keys that sign tokens.
+            The file has everything that was acknowledged before the command started. It appears whole, checked and on \
+            disk, or not at all, and only its owner may read it: who had the file that it replaces, or else whoever \
+            runs this; what root makes is the directory's owner's. The secret is not in it: keep that apart, because \
+            whoever has both has the keys that sign tokens.
 
             For a PostgreSQL database use pg_dump, or PostgreSQL's continuous archiving.
             """)
 
     @Argument(help: "The file to make.") var file: String
     @Flag(help: "Replace the file when there is one.") var force = false
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: SettingsOptions<DatabaseSettings, SecretSettings>
 
     func run() async throws {
         let settings = try options.load()
@@ -41,6 +42,7 @@ struct BackupCommand: AsyncParsableCommand {
         let report = ProgressReport()
         defer { report.end() }
         try database.backUp(to: file, isReplacing: force) { done, total in report.showPages(done, of: total) }
+        try database.record(.backupMade(file).by(.commandLine, at: .now))
     }
 }
 

@@ -19,11 +19,11 @@ struct ClientsCommand: AsyncParsableCommand {
 
         @Argument(help: "The client's id: letters, digits and . _ -") var id: String
         @Flag(help: "Print a JSON object.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
-                let secret = try await auth.clients.add(id)
+                let secret = try await auth.clients.add(id, by: .commandLine)
                 do throws(AuthError) {
                     try Output.deliver(json ? jsonLine(secret) : text(secret))
                 } catch {
@@ -42,18 +42,21 @@ struct ClientsCommand: AsyncParsableCommand {
 
         private func jsonLine(_ secret: ClientSecret) -> String {
             let json: JSON = ["client_id": .string(id), "client_secret": .string(secret.value)]
-            return String(decoding: json.bytes, as: UTF8.self)
+            return json.text
         }
 
         /// Nobody has seen its secret, and nobody can: it would be a client that no program can be.
         private func takenBack(from auth: Auth, because error: AuthError) async -> AuthError {
             do {
-                try await auth.clients.remove(id)
+                try await auth.clients.remove(id, by: .commandLine)
                 return AuthError(error.code, "\(error.detail); the client \(id) was not added")
             } catch _ {
                 return AuthError(
                     .misconfigured,
-                    "\(error.detail); the client \(id) was added and nobody has its secret: rest-auth clients remove \(id)"
+                    """
+                    \(error.detail); the client \(id) was added and nobody has its secret: rest-auth clients remove \
+                    \(id)
+                    """
                 )
             }
         }
@@ -62,7 +65,7 @@ struct ClientsCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the clients.")
 
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -77,11 +80,11 @@ struct ClientsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Refuse a client from now on.")
 
         @Argument(help: "The client's id.") var id: String
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.clients.remove(id)
+                try await auth.clients.remove(id, by: .commandLine)
                 Output.report("Removed \(id).")
             }
         }

@@ -7,7 +7,7 @@ struct ConfigCommand: AsyncParsableCommand {
         discussion: """
               rest-auth config check --config rest-auth.yaml
             """,
-        subcommands: [Check.self])
+        subcommands: [Check.self, Page.self])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -19,14 +19,14 @@ struct ConfigCommand: AsyncParsableCommand {
                   rest-auth config check --config rest-auth.yaml
                 """)
 
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: AllOptions
 
         func run() async throws {
             let source = try options.source()
             let settings = try Settings(source)
-            for setting in Setting.allCases {
+            for setting in Setting.all {
                 guard let found = source[setting] else { continue }
-                try Output.write("\(setting.rawValue) = \(setting.shown(found.value))  (\(found.place))")
+                try Output.write("\(setting.name) = \(setting.shown(found.value))  (\(found.place))")
             }
             for remark in settings.remarks { try Output.write("note: \(remark)") }
             try await settings.rehearse()
@@ -35,5 +35,12 @@ struct ConfigCommand: AsyncParsableCommand {
             }
             try Output.write("The settings are good.")
         }
+    }
+
+    struct Page: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print what the page Settings of the documentation says of each setting.", shouldDisplay: false)
+
+        func run() throws { try Output.write(SettingsPage(of: RESTAuthCommand.self).text) }
     }
 }

@@ -7,9 +7,9 @@ struct DoctorCommand: AsyncParsableCommand {
         commandName: "doctor",
         abstract: "Say what is wrong, dangerous or slow about a deployment, and how to mend it.",
         discussion: """
-            Reads the settings as serve would, and looks at files with their owners and modes, the database and what stands before it, the \
-            clock, proxies, certificates and the machine. Goes on after what is wrong; makes and changes nothing. Run it as the user that \
-            runs the server, with the same flags, environment and file.
+            Reads the settings as serve would, and looks at files with their owners and modes, the database and what \
+            stands before it, the clock, proxies, certificates and the machine. Goes on after what is wrong; makes and \
+            changes nothing. Run it as the user that runs the server, with the same flags, environment and file.
 
               rest-auth doctor
               rest-auth doctor --config /etc/rest-auth.yaml
@@ -19,7 +19,7 @@ struct DoctorCommand: AsyncParsableCommand {
             """)
 
     @Flag(help: "Print one JSON object a line.") var json = false
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: AllOptions
 
     func run() async throws {
         let findings = await Self.findings(options)
@@ -28,7 +28,7 @@ struct DoctorCommand: AsyncParsableCommand {
         if findings.contains(where: { $0.kind == .dangerous }) { throw ExitCode(2) }
     }
 
-    private static func findings(_ options: SettingsOptions) async -> [Finding] {
+    private static func findings(_ options: AllOptions) async -> [Finding] {
         do {
             return await Doctor(source: try options.source()).findings()
         } catch {

@@ -88,7 +88,10 @@ final class ImportReport {
         }
         if counts.unknownIDs > 0 {
             lines.append(
-                "Of \(counts.unknownIDs) of those who are refused the id cannot be read: with --skip-refused it is not kept, and others may be given it."
+                """
+                Of \(counts.unknownIDs) of those who are refused the id cannot be read: with --skip-refused it is not \
+                kept, and others may be given it.
+                """
             )
         }
         show(lines)
@@ -96,7 +99,10 @@ final class ImportReport {
 
     func showWhyNothingWasWritten() {
         show([
-            "Nobody came in, so that everyone can with the id they have: mend these first, or leave them out with --skip-refused."
+            """
+            Nobody came in, so that everyone can with the id they have: mend these first, or leave them out with \
+            --skip-refused.
+            """
         ])
     }
 

@@ -8,7 +8,10 @@ import RESTAuthSQLite
 struct ImportSourceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "SQLite file or postgresql:// URL of a Flask server: table users, or user, with id, username and password_hash.",
+            """
+            SQLite file or postgresql:// URL of a Flask server: table users, or user, with id, username and \
+            password_hash.
+            """,
             valueName: "file|url"))
     var fromFlask: String?
 
@@ -20,8 +23,8 @@ struct ImportSourceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            Comma-separated values, also with semicolons or tabs; the first line names username, password_hash and if wanted id, created_at, \
-            disabled, or the columns of an export of Auth0 or GoTrue. - is standard input.
+            Comma-separated values, also with semicolons or tabs; the first line names username, password_hash and if \
+            wanted id, created_at, disabled, or the columns of an export of Auth0 or GoTrue. - is standard input.
             """,
             valueName: "file"))
     var csv: String?
@@ -30,8 +33,8 @@ struct ImportSourceOptions: ParsableArguments {
         name: [.customLong("json"), .customLong("jsonl")],
         help: ArgumentHelp(
             """
-            JSON: an object a line, as users export writes them, or a list of them, or an export of Auth0, Cognito, Firebase, GoTrue (Supabase) \
-            or Keycloak, which is recognised. - is standard input.
+            JSON: an object a line, as users export writes them, or a list of them, or an export of Auth0, Cognito, \
+            Firebase, GoTrue (Supabase) or Keycloak, which is recognised. - is standard input.
             """,
             valueName: "file")
     )

@@ -11,8 +11,8 @@ struct InvitationsCommand: AsyncParsableCommand {
               rest-auth invitations create --count 20 --expires-in 30d
               rest-auth invitations delete k7wq2mzx9d4f
 
-            The code goes into the field "invitation" of a registration, and is good for one user. A server asks for it with --registration \
-            invitation.
+            The code goes into the field "invitation" of a registration, and is good for one user. A server asks for \
+            it with --registration invitation.
             """,
         subcommands: [Create.self, List.self, Delete.self])
 
@@ -22,20 +22,23 @@ struct InvitationsCommand: AsyncParsableCommand {
             discussion: "A code is shown this once: only a digest of it is kept.")
 
         @Option(help: "For whom they are, at most 200 characters.") var note = ""
-        @Option(help: ArgumentHelp("How long they are good for: a number and s, m, h or d.", valueName: "duration"))
-        var expiresIn = Lifetime(seconds: 7 * 86400)
+        @Option(help: ArgumentHelp("How long they are good for, such as 12h or 7d.", valueName: "duration"))
+        var expiresIn = DurationArgument(seconds: 7 * 86400)
         @Option(help: "How many, at most 1000.") var count = 1
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard (1...1000).contains(count) else { throw ValidationError("--count is 1 to 1000.") }
+            guard expiresIn.seconds > 0, !expiresIn.isBare else {
+                throw ValidationError("--expires-in is a duration with its unit, such as 12h or 7d.")
+            }
         }
 
         func run() async throws {
             try await options.withAuth(createsMissing: true) { auth in
                 for made in 0..<count {
                     let (invitation, code) = try await auth.registration.invite(
-                        note: note, duration: expiresIn.seconds)
+                        note: note, duration: expiresIn.seconds, by: .commandLine)
                     do throws(AuthError) {
                         try Output.deliver(code.value)
                     } catch {
@@ -51,7 +54,7 @@ struct InvitationsCommand: AsyncParsableCommand {
         ) async -> AuthError {
             let before = made == 0 ? "no invitation was made" : "\(made) that were written are good, no more were made"
             do {
-                try await auth.registration.deleteInvitation(invitation.id)
+                try await auth.registration.deleteInvitation(invitation.id, by: .commandLine)
                 return AuthError(error.code, "\(error.detail); \(before)")
             } catch _ {
                 return AuthError(
@@ -67,7 +70,7 @@ struct InvitationsCommand: AsyncParsableCommand {
             abstract: "List the invitations that are still good, the oldest first.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -82,32 +85,15 @@ struct InvitationsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take an invitation back.")
 
         @Argument(help: "The invitation's id, which list shows.") var id: String
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.registration.deleteInvitation(id)
+                try await auth.registration.deleteInvitation(id, by: .commandLine)
                 Output.report("Deleted \(id).")
             }
         }
     }
-}
-
-/// A time as an operator writes it: `90s`, `30m`, `12h`, `7d`.
-struct Lifetime: ExpressibleByArgument {
-    let seconds: Int
-
-    init(seconds: Int) { self.seconds = seconds }
-
-    init?(argument: String) {
-        let units = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        guard let unit = units[String(argument.suffix(1))], let number = Int(argument.dropLast()), number > 0,
-            case let (seconds, isTooLong) = number.multipliedReportingOverflow(by: unit), !isTooLong
-        else { return nil }
-        self.seconds = seconds
-    }
-
-    var defaultValueDescription: String { "\(seconds / 86400)d" }
 }
 
 extension Invitation {
@@ -120,6 +106,6 @@ extension Invitation {
             "id": .string(id), "note": .string(note), "created_at": .string(createdAt.ISO8601Format()),
             "expires_at": .string(expiresAt.ISO8601Format()),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -11,8 +11,8 @@ struct KeysCommand: AsyncParsableCommand {
               rest-auth keys rotate
               rest-auth keys revoke sK1YIrV8HuzXDb2CNxfiyWvL9qJa84MeRZsn5NZSfgI
 
-            A server rotates them by itself, every --key-rotation seconds. A new key is published for an hour before it signs, and an old \
-            one is kept until none of its tokens can be live.
+            A server rotates them by itself, every --key-rotation seconds. A new key is published for an hour before \
+            it signs, and an old one is kept until none of its tokens can be live.
             """,
         subcommands: [List.self, Rotate.self, Revoke.self])
 
@@ -20,7 +20,7 @@ struct KeysCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the keys in the order in which they sign.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -33,17 +33,18 @@ struct KeysCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make the next key, or bring the one that waits forward.",
             discussion: """
-                It signs in an hour, when everyone who keeps the published keys has seen it. With --now it signs in 5 seconds: servers on \
-                this database are ready by then, but verifiers elsewhere may refuse tokens until they fetch the keys again.
+                It signs in an hour, when everyone who keeps the published keys has seen it. With --now it signs in 5 \
+                seconds: servers on this database are ready by then, but verifiers elsewhere may refuse tokens until \
+                they fetch the keys again.
                 """)
 
         @Flag(help: "Let it sign in 5 seconds, not in an hour.") var now = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let key = try await auth.signingKeys.rotate(
-                    lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead)
+                    lead: now ? SigningKeys.shortestLead : SigningKeys.publicationLead, by: .commandLine)
                 Output.report(
                     "The next key is \(key.id) (\(key.algorithm)); it signs from \(key.signsFrom.ISO8601Format()) on.")
             }
@@ -56,16 +57,16 @@ extension KeysCommand {
         static let configuration = CommandConfiguration(
             abstract: "Refuse every token of a key, because it leaked.",
             discussion: """
-                Running servers refuse them within two seconds, verifiers elsewhere once they fetch the keys again, 5 minutes later at most. Nobody \
-                is signed out: clients renew with their refresh tokens.
+                Running servers refuse them within two seconds, verifiers elsewhere once they fetch the keys again, 5 \
+                minutes later at most. Nobody is signed out: clients renew with their refresh tokens.
                 """)
 
         @Argument(help: "The key's id.") var id: String
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.signingKeys.revoke(id)
+                try await auth.signingKeys.revoke(id, by: .commandLine)
                 Output.report("Revoked the key \(id).")
             }
         }
@@ -82,6 +83,6 @@ extension SigningKeys.Description {
             "kid": .string(id), "alg": .string(algorithm), "state": .string(state.rawValue),
             "created_at": .string(createdAt.ISO8601Format()), "signs_from": .string(signsFrom.ISO8601Format()),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -15,9 +15,10 @@ struct MigrateCommand: AsyncParsableCommand {
               rest-auth migrate --from postgres://rest-auth@db.example.com/rest-auth \\
                   --to sqlite:rest-auth.sqlite
 
-            Users, roles, clients, signing keys, sessions and revocations move; who is signed in stays so. Stop the servers first. The database \
-            that is moved from is left as it is, the other must be empty. At the end all rows are read again from both and compared. Until then \
-            no server starts on the new database; a command that was interrupted is repeated, and goes on where it stopped.
+            Users, roles, clients, signing keys, sessions and revocations move; who is signed in stays so. Stop the \
+            servers first. The database that is moved from is left as it is, the other must be empty. At the end all \
+            rows are read again from both and compared. Until then no server starts on the new database; a command \
+            that was interrupted is repeated, and goes on where it stopped.
 
             The secret does not move: the command says what to do with it.
             """)
@@ -33,9 +34,12 @@ struct MigrateCommand: AsyncParsableCommand {
         let source = try await from.openToMoveFrom()
         let target = try await to.openToMoveInto()
         let counts = try await moveOrAbandon(from: source, to: target)
-        let tables = zip(TransferTable.all, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
+        let tables = zip(Rooms.tables, counts).map { "\($0.name.replacing("_", with: " ")) \($1)" }
         Output.report(
-            "Moved from \(source.transferName) to \(target.transferName), and compared: \(tables.joined(separator: ", "))."
+            """
+            Moved from \(source.transferName) to \(target.transferName), and compared: \
+            \(tables.joined(separator: ", ")).
+            """
         )
         Output.report("\(from.secret) did not move, and no server starts without it: \(to.placeForSecret).")
         Output.report("What is written to \(source.transferName) from now on is not in \(target.transferName).")
@@ -57,7 +61,7 @@ struct MigrateCommand: AsyncParsableCommand {
         let report = ProgressReport()
         // Before an error is written, too.
         defer { report.end() }
-        return try await Transfer(from: source, to: target) { progress in
+        return try await Transfer(from: source, to: target, by: .commandLine) { progress in
             report.show(progress.step.rawValue, part: progress.table, done: progress.done, total: progress.total)
         }.run()
     }

@@ -22,12 +22,11 @@ struct PasswordList {
     ///   - minimumCount: the least count behind a digest that is taken.
     /// - Throws: `validation_failed` for a file that cannot be read or is neither kind of list.
     init(path: String, form: Form?, minimumCount: Int?) throws {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw AuthError(.validationFailed, "\(path) cannot be read: \(String(cString: strerror(errno)))")
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw AuthError(.validationFailed, "\(path) is not a file; the list is read twice, so it has to be one")
+        do {
+            // It is read twice.
+            _ = try RegularFile(path)
+        } catch {
+            throw AuthError(.validationFailed, "\(path) cannot be read: \(error.reason)")
         }
         self.path = path
         self.form = try form ?? Self.form(of: path)
@@ -39,8 +38,7 @@ struct PasswordList {
 
     private static func form(of path: String) throws -> Form {
         var (digests, lines) = (0, 0)
-        try LineReader(path: path, longestLine: longestLine).read(lines: sample) { line, _ in
-            guard !line.isEmpty else { return }
+        try forEachLine(of: path, limit: sample) { line, _ in
             lines += 1
             if Digest(line) != nil { digests += 1 }
             if isNTLM(line) {
@@ -50,15 +48,45 @@ struct PasswordList {
         guard digests == 0 || digests == lines else {
             throw AuthError(
                 .validationFailed,
-                "\(path) begins with SHA-1 digests and other lines mixed; say --hashes to have the line named that is none"
+                """
+                \(path) begins with SHA-1 digests and other lines mixed; say --hashes to have the line named that is \
+                none
+                """
             )
         }
         return digests > 0 ? .digests : .words
     }
 
-    private static func isNTLM(_ line: UnsafeRawBufferPointer) -> Bool {
-        line.count > 33 && line[32] == UInt8(ascii: ":") && line.prefix(32).allSatisfy { Digest.value(of: $0) != nil }
-            && line.dropFirst(33).allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    private static func isNTLM(_ line: ArraySlice<UInt8>) -> Bool {
+        let (digits, count) = (line.prefix(32), line.dropFirst(32))
+        return digits.allSatisfy { Digest.value(of: $0) != nil } && count.count > 1 && count.first == UInt8(ascii: ":")
+            && count.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+
+    /// - Parameters:
+    ///   - limit: how many lines.
+    ///   - progress: told the bytes read and all bytes, now and then.
+    ///   - body: given each line that has something in it, without its end, and its number.
+    private static func forEachLine(
+        of path: String, limit: Int = .max, progress: (Int, Int) -> Void = { _, _ in },
+        _ body: (ArraySlice<UInt8>, Int) throws -> Void
+    ) throws {
+        // A minus alone is standard input to whoever reads lines, and a file here.
+        let lines = try LineReader(path: path == "-" ? "./-" : path, longestLine: longestLine)
+        var shown = 0
+        while let line = try lines.next(), line.number <= limit {
+            guard !line.isTooLong else {
+                throw AuthError(
+                    .validationFailed, "\(path): line \(line.number) is too long for a password; a list has one a line")
+            }
+            let text = line.bytes.last == UInt8(ascii: "\r") ? line.bytes.dropLast() : line.bytes
+            if !text.isEmpty { try body(text, line.number) }
+            if lines.done - shown >= 1 << 20 {
+                shown = lines.done
+                progress(shown, lines.total)
+            }
+        }
+        progress(lines.done, lines.total)
     }
 
     /// Reads the list from its beginning to its end.
@@ -67,14 +95,16 @@ struct PasswordList {
     ///   - body: given a way to make the key of each password, because counting needs none.
     /// - Throws: `validation_failed`, naming the line that cannot be read.
     func read(progress: (Int, Int) -> Void, _ body: (() -> PasswordFilter.Key) -> Void) throws {
-        try LineReader(path: path, longestLine: Self.longestLine).read(progress: progress) { line, number in
-            guard !line.isEmpty else { return }
+        try Self.forEachLine(of: path, progress: progress) { line, number in
             switch form {
             case .words:
                 guard String(validating: line, as: UTF8.self) != nil, !line.contains(0) else {
                     throw wrong(
                         number,
-                        "is not UTF-8; a list that is compressed has to be unpacked first, one in another encoding converted"
+                        """
+                        is not UTF-8; a list that is compressed has to be unpacked first, one in another encoding \
+                        converted
+                        """
                     )
                 }
                 body { PasswordFilter.Key(password: line) }
@@ -102,7 +132,12 @@ private struct Digest {
     private var bytes: (UInt64, UInt64) = (0, 0)
     let count: Int?
 
-    init?(_ line: UnsafeRawBufferPointer) {
+    init?(_ line: ArraySlice<UInt8>) {
+        guard let digest = line.withUnsafeBytes(Digest.init) else { return nil }
+        self = digest
+    }
+
+    private init?(_ line: UnsafeRawBufferPointer) {
         guard line.count >= 40 else { return nil }
         for index in 0..<40 {
             guard let value = Self.value(of: line[index]) else { return nil }
@@ -132,82 +167,5 @@ private struct Digest {
         case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(digit - UInt8(ascii: "a") + 10)
         default: nil
         }
-    }
-}
-
-/// The lines of a file that is far larger than memory.
-private struct LineReader {
-    let path: String
-    let longestLine: Int
-
-    private static let chunk = 1 << 20
-
-    private struct Enough: Error {}
-
-    /// - Parameters:
-    ///   - limit: how many lines, `nil` for all.
-    ///   - progress: told the bytes read and all bytes, after each chunk.
-    ///   - body: given each line without its end, and its number.
-    func read(
-        lines limit: Int? = nil, progress: (Int, Int) -> Void = { _, _ in },
-        _ body: (UnsafeRawBufferPointer, Int) throws -> Void
-    ) throws {
-        do {
-            _ = try RegularFile(path)
-        } catch {
-            throw AuthError(.validationFailed, "\(path) cannot be read: \(error.reason)")
-        }
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            throw AuthError(.validationFailed, "\(path) cannot be read")
-        }
-        defer { try? file.close() }
-        let total = Int(try file.seekToEnd())
-        try file.seek(toOffset: 0)
-        var (done, number) = (0, 0)
-        var rest: [UInt8] = []
-        func take(_ line: UnsafeRawBufferPointer) throws {
-            number += 1
-            guard line.count <= longestLine else {
-                throw AuthError(
-                    .validationFailed, "\(path): line \(number) is too long for a password; a list has one a line")
-            }
-            try body(Self.trimmed(line, isFirst: number == 1), number)
-            if number == limit { throw Enough() }
-        }
-        do {
-            while let data = try file.read(upToCount: Self.chunk), !data.isEmpty {
-                done += data.count
-                rest += data
-                let taken = try rest.withUnsafeBytes { bytes in
-                    var start = 0
-                    while let length = Self.lineLength(bytes[start...]) {
-                        try take(UnsafeRawBufferPointer(rebasing: bytes[start..<(start + length)]))
-                        start += length + 1
-                    }
-                    // Not kept until its end comes: that may be never.
-                    if bytes.count - start > longestLine { try take(UnsafeRawBufferPointer(rebasing: bytes[start...])) }
-                    return start
-                }
-                rest.removeFirst(taken)
-                progress(done, total)
-            }
-            if !rest.isEmpty { try rest.withUnsafeBytes { try take($0) } }
-        } catch is Enough {}
-    }
-
-    /// How many bytes there are before the end of the first line, where it has one.
-    private static func lineLength(_ bytes: Slice<UnsafeRawBufferPointer>) -> Int? {
-        guard let start = UnsafeRawBufferPointer(rebasing: bytes).baseAddress,
-            let end = memchr(start, Int32(UInt8(ascii: "\n")), bytes.count)
-        else { return nil }
-        return UnsafeRawPointer(end) - start
-    }
-
-    /// Without a carriage return at its end, and on the first line without a byte order mark.
-    private static func trimmed(_ line: UnsafeRawBufferPointer, isFirst: Bool) -> UnsafeRawBufferPointer {
-        var line = line[...]
-        if isFirst, line.starts(with: [0xEF, 0xBB, 0xBF]) { line = line.dropFirst(3) }
-        if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
-        return UnsafeRawBufferPointer(rebasing: line)
     }
 }

@@ -17,9 +17,10 @@ struct PasswordsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a file that says of a password whether it is in a list.",
             discussion: """
-                The list has one password a line, as UTF-8, or one SHA-1 digest a line with a count behind it, as Pwned Passwords has them. Which of \
-                the two it is, its first lines tell. It is read twice and has to be a file. What comes of it takes 1.8 bytes for each password, \
-                as much memory while it is made, and does not say what is in it. It appears whole or not at all.
+                The list has one password a line, as UTF-8, or one SHA-1 digest a line with a count behind it, as \
+                Pwned Passwords has them. Which of the two it is, its first lines tell. It is read twice and has to be \
+                a file. What comes of it takes 1.8 bytes for each password, as much memory while it is made, and does \
+                not say what is in it. It appears whole or not at all.
                 """)
 
         @Argument(help: "The file with the list.") var list: String
@@ -52,10 +53,19 @@ struct PasswordsCommand: AsyncParsableCommand {
                 throw AuthError(.validationFailed, "\(list.path) was changed while it was read")
             }
             let bytes = filter.finish()
-            try write(bytes)
+            do throws(SystemError) {
+                let file = try NewFile(for: output)
+                try file.write(bytes)
+                try file.put(isReplacing: true)
+            } catch {
+                throw AuthError(.misconfigured, "\(output) cannot be written: \(error.reason)")
+            }
             report.end()
             Output.report(
-                "Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \(falsePositives.interval)."
+                """
+                Put \(count) passwords into \(output): \(bytes.count) bytes, one false positive in \
+                \(falsePositives.interval).
+                """
             )
         }
 
@@ -67,35 +77,16 @@ struct PasswordsCommand: AsyncParsableCommand {
                 throw AuthError(.validationFailed, "\(output) is there already and is no list that this command made")
             }
         }
-
-        private func write(_ bytes: [UInt8]) throws {
-            func failed() -> AuthError {
-                AuthError(.misconfigured, "\(output) cannot be written: \(String(cString: strerror(errno)))")
-            }
-            var name = Array("\(output).XXXXXX".utf8CString)
-            let descriptor = mkstemp(&name)
-            guard descriptor >= 0 else { throw failed() }
-            defer {
-                close(descriptor)
-                unlink(name)
-            }
-            var written = 0
-            while written < bytes.count {
-                let count = bytes[written...].withUnsafeBytes {
-                    Foundation.write(descriptor, $0.baseAddress, min($0.count, 1 << 24))
-                }
-                guard count > 0 else { throw failed() }
-                written += count
-            }
-            guard fsync(descriptor) == 0, rename(name, output) == 0 else { throw failed() }
-        }
     }
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Say whether a password is in a list.",
             discussion:
-                "Asks for the password without echo, or reads one line of standard input. Exit status 0 when it is not in the list, 2 when it is."
+                """
+                Asks for the password without echo, or reads one line of standard input. Exit status 0 when it is not \
+                in the list, 2 when it is.
+                """
         )
 
         @Option(help: ArgumentHelp("A file that passwords filter made.", valueName: "file")) var filter: String
@@ -103,14 +94,17 @@ struct PasswordsCommand: AsyncParsableCommand {
         func run() throws {
             let breached = try BreachedPasswords(file: filter)
             let password =
-                isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : try StandardInput.line() ?? ""
+                try isatty(STDIN_FILENO) == 1 ? PasswordOptions.ask("Password: ") : StandardInput.line() ?? ""
             guard !password.isEmpty else { throw AuthError(.validationFailed, "standard input has no password") }
             guard breached.contains(password) else {
                 Output.report("Not in the list of \(breached.count) passwords.")
                 return
             }
             Output.report(
-                "In the list of \(breached.count) passwords; one in \(breached.falsePositiveInterval) that are not in it is taken for one that is."
+                """
+                In the list of \(breached.count) passwords; one in \(breached.falsePositiveInterval) that are not in \
+                it is taken for one that is.
+                """
             )
             throw ExitCode(2)
         }

@@ -14,21 +14,27 @@ package struct RESTAuthCommand: AsyncParsableCommand {
 
               rest-auth serve
 
-            Every setting is a flag, an environment variable (--token-duration is REST_AUTH_TOKEN_DURATION) or a line in a file \
-            (token_duration: 600, with --config FILE). Flags win over the environment, the environment over the file. Secrets have no \
-            flag, because other users can see a command line: REST_AUTH_SECRET_KEY, REST_AUTH_SECRET_KEY_NEXT, REST_AUTH_SECRET_KEY_PREVIOUS, \
-            REST_AUTH_PASSWORD_PEPPER and REST_AUTH_LEGACY_SECRET. Each of them, and REST_AUTH_DATABASE_URL, may lie in a file that the \
-            variable with _FILE behind its name names.
+            Every setting is a flag, an environment variable (--token-duration is REST_AUTH_TOKEN_DURATION) or a line \
+            in a file (token_duration: 10m, with --config FILE). Flags win over the environment, the environment over \
+            the file. A command has flags for the settings that concern it; serve has them all.
+
+            Secrets have no flag, because other users can see a command line: \(names { $0.isSecret }). May lie in a \
+            file, which the variable with _FILE behind its name names: \(names { $0.isAlsoReadFromFile }), and the \
+            secret key.
             """,
         version: "rest-auth \(version)",
         subcommands: [
             ServeCommand.self, HealthCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self,
             SessionsCommand.self,
             KeysCommand.self, SecretCommand.self,
-            ClientsCommand.self, ThrottleCommand.self,
+            ClientsCommand.self, ThrottleCommand.self, AuditCommand.self,
             MigrateCommand.self,
             BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])
+
+    private static func names(_ isMeant: (Setting) -> Bool) -> String {
+        Setting.all.filter(isMeant).map(\.environmentName).joined(separator: ", ")
+    }
 
     static let version = "0.2.0"
 

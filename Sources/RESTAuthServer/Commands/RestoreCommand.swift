@@ -12,15 +12,16 @@ struct RestoreCommand: AsyncParsableCommand {
               rest-auth restore /backups/rest-auth.sqlite --force \\
                   --database sqlite:/var/lib/rest-auth/rest-auth.sqlite
 
-            The file is checked before anything is changed, and stays where it is. With --force a database that is there is replaced, and kept \
-            as NAME.before-restore; the owner and the mode stay. Stop the servers first: while one has the database open, it is not replaced.
+            The file is checked before anything is changed, and stays where it is. With --force a database that is \
+            there is replaced, and kept as NAME.before-restore; the owner and the mode stay. Stop the servers first: \
+            while one has the database open, it is not replaced.
 
             Who was signed out, disabled or deleted since the backup is as before. Revoke again what must stay revoked.
             """)
 
     @Argument(help: "The file that rest-auth backup made.") var file: String
     @Flag(help: "Replace the database when there is one.") var force = false
-    @OptionGroup var options: SettingsOptions
+    @OptionGroup var options: SettingsOptions<DatabaseSettings, SecretSettings>
 
     func run() async throws {
         let settings = try options.load()
@@ -31,7 +32,10 @@ struct RestoreCommand: AsyncParsableCommand {
         if let kept { Output.report("What was there before is kept as \(kept).") }
         if let secret = settings.placeOfSecret, !FileManager.default.fileExists(atPath: secret) {
             let warning =
-                "rest-auth: there is no secret in \(secret); put the one there that belongs to the backup: no server starts without it\n"
+                """
+                rest-auth: there is no secret in \(secret); put the one there that belongs to the backup: no server \
+                starts without it\n
+                """
             Output.note(warning)
         }
     }
@@ -39,6 +43,9 @@ struct RestoreCommand: AsyncParsableCommand {
     private func restore(_ database: SQLiteFile) throws -> String? {
         let report = ProgressReport()
         defer { report.end() }
-        return try database.restore(from: file, isReplacing: force) { done, total in report.showPages(done, of: total) }
+        let event = AuthEvent.backupRestored(file).by(.commandLine, at: .now)
+        return try database.restore(from: file, isReplacing: force, recording: event) { done, total in
+            report.showPages(done, of: total)
+        }
     }
 }

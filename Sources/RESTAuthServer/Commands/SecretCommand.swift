@@ -11,8 +11,9 @@ struct SecretCommand: AsyncParsableCommand {
               rest-auth secret rotate --revoke-keys
               rest-auth secret drop
 
-            Sessions, clients and signing keys go on. Until the previous secret is dropped, what was made with it is accepted; each session and \
-            each client changes over as it is used. No command prints a secret: ids stand for them.
+            Sessions, clients and signing keys go on. Until the previous secret is dropped, what was made with it is \
+            accepted; each session and each client changes over as it is used. No command prints a secret: ids stand \
+            for them.
             """,
         subcommands: [Status.self, Rotate.self, Drop.self])
 
@@ -25,7 +26,7 @@ struct SecretCommand: AsyncParsableCommand {
                 """)
 
         @Flag(help: "Print a JSON object.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -45,21 +46,22 @@ extension SecretCommand {
 
                   rest-auth secret rotate
 
-                With PostgreSQL, where every node has a copy of the file, in two steps, so that no node meets what it does not know. The first \
-                writes the next secret into the file; copy the file to every node. The second uses it; copy the file again.
+                With PostgreSQL, where every node has a copy of the file, in two steps, so that no node meets what it \
+                does not know. The first writes the next secret into the file; copy the file to every node. The second \
+                uses it; copy the file again.
 
                   rest-auth secret rotate --secret-key-file /etc/rest-auth.secret
                   rest-auth secret rotate --secret-key-file /etc/rest-auth.secret --nodes-ready
 
                 Where the secret is given as SECRET_KEY, the command says what to set.
 
-                Interrupted, it is repeated. --revoke-keys is for when a copy of the database may have leaked too: whoever has both has the keys \
-                that sign tokens. Nobody is signed out by it: clients renew.
+                Interrupted, it is repeated. --revoke-keys is for when a copy of the database may have leaked too: \
+                whoever has both has the keys that sign tokens. Nobody is signed out by it: clients renew.
                 """)
 
         @Flag(help: "Every node has a copy of the file with the next secret: use it.") var nodesReady = false
         @Flag(help: "Refuse every token of all signing keys, and sign with a new one.") var revokeKeys = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: KeyOptions
 
         func run() async throws {
             let settings = try options.load()
@@ -68,12 +70,13 @@ extension SecretCommand {
                 guard let file = settings.placeOfSecret else { return try await resealGiven(auth, before) }
                 let isChanged = try SecretFile(file).take(step(settings))
                 let resealed = try await auth.secretRotation.reseal()
+                try await auth.secretRotation.recordChange(from: before, by: .commandLine)
                 let after = try await auth.secretRotation.status()
                 guard let previous = after.previous else {
                     Output.report(
                         """
-                        The next secret is \(after.next?.description ?? ""). Copy \(file) to every node, where it is read again within a second; \
-                        then: rest-auth secret rotate --nodes-ready
+                        The next secret is \(after.next?.description ?? ""). Copy \(file) to every node, where it is \
+                        read again within a second; then: rest-auth secret rotate --nodes-ready
                         """)
                     return
                 }
@@ -100,11 +103,14 @@ extension SecretCommand {
         private func finish(_ auth: Auth, _ resealed: Int, previous: SecretID) async throws {
             Output.report("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
             if revokeKeys {
-                let key = try await auth.signingKeys.replaceAll()
+                let key = try await auth.signingKeys.replaceAll(by: .commandLine)
                 Output.report("Revoked all signing keys; \(key.id) signs from now on.")
             } else {
                 Output.report(
-                    "If a copy of the database may have leaked with \(previous), take its signing keys away: rest-auth secret rotate --revoke-keys"
+                    """
+                    If a copy of the database may have leaked with \(previous), take its signing keys away: rest-auth \
+                    secret rotate --revoke-keys
+                    """
                 )
             }
             Output.report("When nothing needs \(previous) any more: rest-auth secret drop")
@@ -113,20 +119,26 @@ extension SecretCommand {
         private static func pending(_ present: SecretID, _ previous: SecretID) -> AuthError {
             AuthError(
                 .secretPending,
-                "no new secret was made: \(present) is the present one and \(previous) is accepted still; drop that first with: rest-auth secret drop"
+                """
+                no new secret was made: \(present) is the present one and \(previous) is accepted still; drop that \
+                first with: rest-auth secret drop
+                """
             )
         }
 
         private static func procedure(hasNext: Bool) -> AuthError {
-            let first = """
-                  1. Make a secret: openssl rand -base64 32. Give it to every node as SECRET_KEY_NEXT, and restart each.
-                """
+            let first =
+                hasNext
+                ? "SECRET_KEY_NEXT is set: make sure that every node has been restarted with it."
+                : "Make a secret: openssl rand -base64 32. Give it to every node as SECRET_KEY_NEXT, and restart each."
             return AuthError(
                 .misconfigured,
                 """
-                the secret is given by a setting, which no command can change. So that no node meets what it does not know:
-                \(hasNext ? "  1. SECRET_KEY_NEXT is set: make sure that every node has been restarted with it." : first)
-                  2. Give every node that secret as SECRET_KEY, and the one before as SECRET_KEY_PREVIOUS, and restart each.
+                the secret is given by a setting, which no command can change. So that no node meets what it does not \
+                know:
+                  1. \(first)
+                  2. Give every node that secret as SECRET_KEY, and the one before as SECRET_KEY_PREVIOUS, and restart \
+                each.
                   3. Repeat this command, with the same: rest-auth secret rotate
                 """)
         }
@@ -139,12 +151,13 @@ extension SecretCommand {
                   rest-auth secret drop
                   rest-auth secret drop --force
 
-                Refused as long as a session or a client needs it; rest-auth secret status says which. --force ends those sessions, whose users \
-                sign in again, and removes those clients, which are added again and given other secrets.
+                Refused as long as a session or a client needs it; rest-auth secret status says which. --force ends \
+                those sessions, whose users sign in again, and removes those clients, which are added again and given \
+                other secrets.
                 """)
 
         @Flag(help: "End the sessions and remove the clients that need it.") var force = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         /// Seconds for running servers to take up what the file says.
         private static let patience: TimeInterval = 10
@@ -152,12 +165,13 @@ extension SecretCommand {
         func run() async throws {
             let settings = try options.load()
             try await options.withAuth { auth in
-                guard let previous = try await auth.secretRotation.status().previous else {
+                let before = try await auth.secretRotation.status()
+                guard let previous = before.previous else {
                     throw AuthError(.misconfigured, "there is no previous secret to drop")
                 }
                 let file = settings.placeOfSecret
                 if force {
-                    let ended = try await auth.secretRotation.endWhatNeedsPrevious()
+                    let ended = try await auth.secretRotation.endWhatNeedsPrevious(by: .commandLine)
                     Output.report("Ended \(counted(ended.sessions, "session")).")
                     for client in ended.clients { Output.report("Removed the client \(client).") }
                 } else {
@@ -169,7 +183,7 @@ extension SecretCommand {
                     return
                 }
                 try SecretFile(file).drop(previous)
-                _ = try await auth.secretRotation.status()
+                try await auth.secretRotation.recordChange(from: before, by: .commandLine)
                 Output.report("Dropped the secret \(previous).")
                 if settings.isShared { Output.report("Copy \(file) to every node.") }
             }
@@ -216,7 +230,10 @@ extension SecretRotation.Status {
         }
         if !clientsOfPrevious.isEmpty {
             needs.append(
-                "\(counted(clientsOfPrevious.count, "client")), each until it signs in: \(clientsOfPrevious.joined(separator: ", "))"
+                """
+                \(counted(clientsOfPrevious.count, "client")), each until it signs in: \
+                \(clientsOfPrevious.joined(separator: ", "))
+                """
             )
         }
         return needs
@@ -227,7 +244,10 @@ extension SecretRotation.Status {
         if let next { lines.append("next\t\(next)") }
         if let previous { lines.append("previous\t\(previous)") }
         lines.append(
-            "in all\t\(counted(signingKeys, "signing key")), \(counted(clients, "client")), \(counted(sessions, "session"))"
+            """
+            in all\t\(counted(signingKeys, "signing key")), \(counted(clients, "client")), \
+            \(counted(sessions, "session"))
+            """
         )
         lines += needs.map { "needs \(previous?.description ?? "")\t\($0)" }
         lines.append(advice)
@@ -260,6 +280,6 @@ extension SecretRotation.Status {
                     ?? .null,
             ],
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

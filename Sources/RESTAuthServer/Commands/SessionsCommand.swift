@@ -20,7 +20,7 @@ struct SessionsCommand: AsyncParsableCommand {
 
         @OptionGroup var reference: UserReference
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -42,7 +42,7 @@ struct SessionsCommand: AsyncParsableCommand {
 
         @Argument(help: "The ids of sessions.") var ids: [String] = []
         @Option(help: "End all sessions of the user of that name.") var user: String?
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard ids.isEmpty != (user == nil) else {
@@ -60,13 +60,13 @@ struct SessionsCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 if let user {
                     let count = try await auth.sessions.endAll(
-                        of: UserReference(username: user).find(in: auth.users).id)
+                        of: UserReference(username: user).find(in: auth.users).id, by: .commandLine)
                     Output.report("Ended \(count) session\(count == 1 ? "" : "s") of \(user).")
                 }
                 var unknown: [String] = []
                 for id in sessions {
                     do {
-                        try await auth.sessions.end(id)
+                        try await auth.sessions.end(id, by: .commandLine)
                         Output.report("Ended \(id).")
                     } catch let error as AuthError where error.code == .sessionNotFound {
                         unknown.append(id.description)
@@ -97,6 +97,6 @@ extension Session {
             "user_agent": origin.userAgent.map(JSON.string) ?? .null,
             "renewable": .bool(isRenewable),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

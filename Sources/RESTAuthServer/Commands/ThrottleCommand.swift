@@ -31,7 +31,7 @@ struct ThrottleCommand: AsyncParsableCommand {
 
         @Flag(help: "Only those that have to wait now.") var blocked = false
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: GuessingOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -58,7 +58,7 @@ struct ThrottleCommand: AsyncParsableCommand {
             help: ArgumentHelp("Of the network of this address, and the larger blocks of IPv6.", valueName: "address"))
         var address: String?
         @Flag(help: "Of everybody.") var all = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard [user != nil, address != nil, all].count(where: { $0 }) == 1 else {
@@ -74,11 +74,12 @@ struct ThrottleCommand: AsyncParsableCommand {
                 var count = 0
                 if let user, let name {
                     // A confirmation is counted by id.
-                    count = try await auth.throttle.clear(name, user: auth.users.id(named: user)).count
+                    count = try await auth.throttle.clear(name, user: auth.users.id(named: user), by: .commandLine)
+                        .count
                 } else {
                     try await auth.throttle.forEach { counter in
                         let isMeant = all || counter.subject.network.map(blocks.contains) ?? false
-                        if isMeant, try await auth.throttle.clear(counter.subject) { count += 1 }
+                        if isMeant, try await auth.throttle.clear(counter.subject, by: .commandLine) { count += 1 }
                     }
                 }
                 Output.report(count == 0 ? "Nothing was counted." : "Cleared \(count).")
@@ -131,6 +132,6 @@ extension ThrottleCounter {
             "is_blocked": .bool(until != nil),
             "blocked_until": until.map { $0 == .distantFuture ? .null : .string($0.ISO8601Format()) } ?? .null,
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -15,7 +15,8 @@ struct UsersCommand: AsyncParsableCommand {
               rest-auth users grant susan admin
               rest-auth users import --from-flask data.sqlite
 
-            A user is named by user name, or by --id. What is refused here is refused by a running server within a second.
+            A user is named by user name, or by --id. What is refused here is refused by a running server within a \
+            second.
             """,
         subcommands: [
             Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self,
@@ -32,13 +33,13 @@ extension UsersCommand {
 
         @Argument(help: "The user name.") var username: String
         @OptionGroup var password: PasswordOptions
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: NewPasswordOptions
 
         func run() async throws {
             // Who is asked for it may also go away.
             let password = try password.read()
             try await options.withAuth(createsMissing: true) { auth in
-                let user = try await auth.users.register(username, password: password)
+                let user = try await auth.users.register(username, password: password, by: .commandLine)
                 Output.report("Added \(user.username) with id \(user.id).")
             }
         }
@@ -48,7 +49,7 @@ extension UsersCommand {
         static let configuration = CommandConfiguration(abstract: "List the users in the order of their ids.")
 
         @Flag(help: "Print one JSON object a line.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -66,7 +67,7 @@ extension UsersCommand {
 
         @OptionGroup var reference: UserReference
         @Flag(help: "Print a JSON object.") var json = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
@@ -82,12 +83,12 @@ extension UsersCommand {
 
         @OptionGroup var reference: UserReference
         @OptionGroup var password: PasswordOptions
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: NewPasswordOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.passwords.set(password.read(), for: user)
+                try await auth.passwords.set(password.read(), for: user, by: .commandLine)
                 Output.report("Set the password of \(user.username).")
             }
         }
@@ -97,12 +98,12 @@ extension UsersCommand {
         static let configuration = CommandConfiguration(abstract: "Refuse a user's password and tokens from now on.")
 
         @OptionGroup var reference: UserReference
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.users.disable(user.id)
+                try await auth.users.disable(user.id, by: .commandLine)
                 Output.report("Disabled \(user.username).")
             }
         }
@@ -112,12 +113,12 @@ extension UsersCommand {
         static let configuration = CommandConfiguration(abstract: "Let a disabled user sign in again.")
 
         @OptionGroup var reference: UserReference
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.users.enable(user.id)
+                try await auth.users.enable(user.id, by: .commandLine)
                 Output.report("Enabled \(user.username).")
             }
         }
@@ -128,12 +129,12 @@ extension UsersCommand {
             abstract: "Delete a user for good. The id is never given again.")
 
         @OptionGroup var reference: UserReference
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try await auth.users.delete(user.id)
+                try await auth.users.delete(user.id, by: .commandLine)
                 Output.report("Deleted \(user.username).")
             }
         }
@@ -146,14 +147,17 @@ extension UsersCommand {
             abstract: "Give a user roles.", discussion: "  rest-auth users grant susan admin auditor")
 
         @OptionGroup var arguments: UserAndRoles
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
-                for role in arguments.roles { try await auth.users.grant(role, to: user.id) }
+                for role in arguments.roles { try await auth.users.grant(role, to: user.id, by: .commandLine) }
                 Output.report(
-                    "\(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one on."
+                    """
+                    \(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one \
+                    on.
+                    """
                 )
             }
         }
@@ -165,12 +169,12 @@ extension UsersCommand {
             discussion: "  rest-auth users revoke susan admin")
 
         @OptionGroup var arguments: UserAndRoles
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
-                for role in arguments.roles { try await auth.users.revoke(role, from: user.id) }
+                for role in arguments.roles { try await auth.users.revoke(role, from: user.id, by: .commandLine) }
                 Output.report("\(user.username) has \(arguments.roles.joined(separator: ", ")) no more.")
             }
         }
@@ -233,13 +237,16 @@ struct PasswordOptions: ParsableArguments {
         guard isatty(STDIN_FILENO) == 1 else {
             throw AuthError(.validationFailed, "no terminal to ask for a password on; use --password-stdin")
         }
-        let password = Self.ask("Password: ")
-        guard password == Self.ask("Again: ") else { throw AuthError(.validationFailed, "the two passwords differ") }
+        let password = try Self.ask("Password: ")
+        guard try password == Self.ask("Again: ") else {
+            throw AuthError(.validationFailed, "the two passwords differ")
+        }
         return password
     }
 
     /// Asks on the terminal without echo.
-    static func ask(_ prompt: String) -> String {
+    /// - Throws: `validation_failed` for what is no text.
+    static func ask(_ prompt: String) throws(AuthError) -> String {
         Output.note(prompt)
         var before = termios()
         tcgetattr(STDIN_FILENO, &before)
@@ -250,7 +257,7 @@ struct PasswordOptions: ParsableArguments {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
             Output.note("\n")
         }
-        return readLine() ?? ""
+        return try StandardInput.line() ?? ""
     }
 }
 
@@ -266,6 +273,6 @@ extension User {
             "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
             "roles": .array(roles.sorted().map(JSON.string)),
         ]
-        return String(decoding: json.bytes, as: UTF8.self)
+        return json.text
     }
 }

@@ -12,17 +12,19 @@ extension UsersCommand {
                   rest-auth users export --include-password-hashes |
                       rest-auth users import --json - --database sqlite:other.sqlite
 
-                With the hashes the text is as secret as the database. Sessions and keys are not in it: rest-auth migrate moves everything.
+                With the hashes the text is as secret as the database. Sessions and keys are not in it: rest-auth \
+                migrate moves everything.
                 """)
 
         @Flag(help: "Write password_hash as well, so that the users can be imported.") var includePasswordHashes = false
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: CoreOptions
 
         func run() async throws {
             let settings = try options.load()
             let sink = settings.startLogging(level: settings.logLevel ?? .warning)
             defer { sink.flush() }
-            let users = UserExport(from: try await settings.openStorage(createsMissing: false, isServer: false))
+            let users = UserExport(
+                from: try await settings.openStorage(createsMissing: false, isServer: false), by: .commandLine)
             try await users.run(includingPasswordHashes: includePasswordHashes) { lines in
                 try Output.write(lines)
             }

@@ -27,25 +27,28 @@ extension UsersCommand {
                   rest-auth users export --include-password-hashes |
                       rest-auth users import --json - --database sqlite:other.sqlite
 
-                What is imported from is only read. Nobody comes in while one would be refused: mend the source and repeat the command, or say \
-                with --skip-refused, --without-password or --renumber what is to become of them. A user whose name is there already is skipped, so \
-                a command that was interrupted is repeated. Ids are kept. Who is refused, and why, is said on standard error, the first three \
-                of each cause, and completely in the file of --report.
+                What is imported from is only read. Nobody comes in while one would be refused: mend the source and \
+                repeat the command, or say with --skip-refused, --without-password or --renumber what is to become of \
+                them. A user whose name is there already is skipped, so a command that was interrupted is repeated. \
+                Ids are kept. Who is refused, and why, is said on standard error, the first three of each cause, and \
+                completely in the file of --report.
 
                 Exit status 0 when nobody was refused, 1 otherwise.
                 """)
 
-        @OptionGroup var source: ImportSourceOptions
-        @OptionGroup var hashes: ImportHashOptions
+        @OptionGroup(title: "Source") var source: ImportSourceOptions
+        @OptionGroup(title: "Password hashes") var hashes: ImportHashOptions
         @Flag(help: "Check everything and write nothing.") var dryRun = false
         @Flag(
             help: """
-                Leave out who is refused, and bring in all others. Their ids, as far as they can be read, are kept for when they come again.
+                Leave out who is refused, and bring in all others. Their ids, as far as they can be read, are kept for \
+                when they come again.
                 """)
         var skipRefused = false
         @Flag(
             help: """
-                Bring in without a password who has no usable hash: rest-auth users set-password gives one. Whose hash costs too much stays refused.
+                Bring in without a password who has no usable hash: rest-auth users set-password gives one. Whose hash \
+                costs too much stays refused.
                 """)
         var withoutPassword = false
         @Flag(help: "Give another id to whose id is not free, or not from 1 to 4503599627370496.") var renumber = false
@@ -54,7 +57,7 @@ extension UsersCommand {
                 "Write who was refused, skipped, given another id or no password into this file, a JSON object a line.",
                 valueName: "file"))
         var report: String?
-        @OptionGroup var options: SettingsOptions
+        @OptionGroup var options: ImportOptions
 
         func run() async throws {
             let settings = try options.load()
@@ -74,7 +77,7 @@ extension UsersCommand {
 
         private func run(_ source: any UserSource, into storage: any Storage, _ intake: HashIntake) async throws {
             if let pepper = intake.pepper { try await refuseAnother(than: pepper, in: storage) }
-            let users = UserImport(into: storage, hashes: intake)
+            let users = UserImport(into: storage, hashes: intake, by: .commandLine)
             let report = try ImportReport(file: report, of: self.source)
             let counts = try await importing(users, source, report)
             guard counts.imported + counts.skipped + counts.refusals > 0 else {
@@ -97,15 +100,18 @@ extension UsersCommand {
             throw AuthError(
                 .misconfigured,
                 """
-                \(other.users) of \(other.sample) users who were looked at came with another pepper (\(other.use.construction.rawValue), \
-                id \(other.use.id)) than this one (id \(pepper.id)), and a server has one: import these into a database of their own, or \
-                wait until the others have signed in
+                \(other.users) of \(other.sample) users who were looked at came with another pepper \
+                (\(other.use.construction.rawValue), id \(other.use.id)) than this one (id \(pepper.id)), and a server \
+                has one: import these into a database of their own, or wait until the others have signed in
                 """)
         }
 
         private func showNeed(of pepper: PepperUse) {
             Output.note(
-                "serve needs the pepper (id \(pepper.id)) until these users have signed in: set \(Setting.passwordPepper.environmentName)\n"
+                """
+                serve needs the pepper (id \(pepper.id)) until these users have signed in: set \
+                \(Setting.importedUsers.pepper.environmentName)\n
+                """
             )
         }
 
@@ -136,12 +142,13 @@ extension Settings {
     /// In the environment of the application there is one that would become our own secret, with
     /// the first start.
     fileprivate func refuseSecretOfApplication() throws {
-        guard let name = Setting.secretKey.platformName, unprefixedSecret == name else { return }
+        guard let name = Setting.secret.key.platformName, unprefixedSecret == name else { return }
         throw AuthError(
             .misconfigured,
             """
-            \(name) may be the one of the application whose users these are, and would become this server's own secret: unset it, for this command and for serve; \
-            if it is this server's, give it as \(Setting.environmentPrefix)\(name)
+            \(name) may be the one of the application whose users these are, and would become this server's own \
+            secret: unset it, for this command and for serve; if it is this server's, give it as \
+            \(Setting.environmentPrefix)\(name)
             """)
     }
 

@@ -1,13 +1,13 @@
 import RESTAuth
 
-/// Looks at everything that a deployment is made of, and goes on after what is wrong.
+/// The checks of a whole deployment, which go on after a failure.
 ///
 /// Nothing is made or changed, and no connection leaves for anywhere but the database and the
 /// server's own address.
 struct Doctor {
     let source: SettingsSource
 
-    /// What is wrong first, then what is dangerous, then what is slow.
+    /// The findings, sorted: what is wrong, then what is dangerous, then what is slow.
     func findings() async -> [Finding] {
         let (settings, wrong) = readable()
         var findings = wrong
@@ -26,8 +26,8 @@ struct Doctor {
         return Self.eachOnce(Finding.Kind.allCases.flatMap { kind in findings.filter { $0.kind == kind } })
     }
 
-    /// What keeps the server from starting may be seen from two sides. Of two findings of which one
-    /// says what the other does, and perhaps more, the worse one is kept.
+    /// The findings without duplicates: of two of which one contains the text of the other, the
+    /// worse one is kept.
     private static func eachOnce(_ findings: [Finding]) -> [Finding] {
         var kept: [Finding] = []
         for finding in findings {
@@ -51,7 +51,7 @@ struct Doctor {
                 guard let found = source.whatIsMeant(by: text) else {
                     return (nil, findings + [.wrong("settings", text)])
                 }
-                findings.append(.wrong(found.setting.rawValue, text))
+                findings.append(.wrong(found.setting.name, text))
                 source = source.without(found.setting)
             }
         }

@@ -1,22 +1,22 @@
-/// Something about a deployment that whoever runs it should know.
+/// A fact about a deployment that its operator should know.
 struct Finding: Encodable {
     enum Kind: String, Encodable, CaseIterable {
         /// The server does not start, or does not do what it is for.
         case wrong
-        /// It works, and somebody could use what is described.
+        /// The server works, and an attacker could use what is described.
         case dangerous
-        /// It works, and could work better.
+        /// The server works, and could work better.
         case slow
-        /// Good to know, and nothing to do about it at once.
+        /// Information that needs no action now.
         case note
     }
 
     let kind: Kind
     /// The setting, the file, or the part of the machine.
     let subject: String
-    /// What is so, in one sentence.
+    /// The fact, in one sentence.
     let text: String
-    /// What to do about it; `nil` where the text says it.
+    /// The remedy; `nil` where the text says it.
     let remedy: String?
 
     static func wrong(_ subject: String, _ text: String, _ remedy: String? = nil) -> Finding {
@@ -36,15 +36,15 @@ struct Finding: Encodable {
     }
 
     static func dangerous(_ setting: Setting, _ text: String, _ remedy: String) -> Finding {
-        dangerous(setting.rawValue, text, remedy)
+        dangerous(setting.name, text, remedy)
     }
 
-    /// The same with that remedy apart from its text.
+    /// The finding with another remedy.
     func with(_ remedy: String?) -> Finding {
         guard let remedy, text.hasSuffix("; \(remedy)") else { return self }
         return Finding(kind: kind, subject: subject, text: String(text.dropLast(remedy.count + 2)), remedy: remedy)
     }
 
-    /// One line for a log.
+    /// The finding as one line for a log.
     var line: String { remedy.map { "\(text); \($0)" } ?? text }
 }

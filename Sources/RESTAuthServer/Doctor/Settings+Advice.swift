@@ -2,7 +2,7 @@ import Foundation
 import RESTAuth
 import RESTAuthHummingbird
 
-/// What the settings alone say about a deployment. `serve` logs it at its start.
+/// Findings from the settings alone. `serve` logs them at its start.
 extension Settings {
     /// The first address that other machines can reach.
     var openAddress: String? {
@@ -12,27 +12,28 @@ extension Settings {
     /// - Parameter address: The first that other machines can reach; `nil` where there is none.
     func advice(reachableAt address: String?) -> [Finding] {
         adviceOnPasswords + adviceOnTheDatabase + (address.map(adviceWhereReachable) ?? []) + adviceOnProxies
-            + adviceOnBrowsers
+            + adviceOnBrowsers + adviceOnMetrics
     }
 
     private var adviceOnPasswords: [Finding] {
         var findings: [Finding] = []
-        if breachedPasswords != nil, passwordPolicy == .open {
+        if breachedPasswords != nil, auth.passwordPolicy == .open {
             findings.append(
                 .dangerous(
-                    .breachedPasswords, "the open password policy does not ask the list of breached passwords",
+                    .passwords.breached, "the open password policy does not ask the list of breached passwords",
                     "set --password-policy nist"))
         }
-        if legacySecret != nil {
+        if auth.legacySecret != nil {
             findings.append(
                 .dangerous(
-                    .legacySecret, "tokens of a Flask server are accepted",
+                    .importedUsers.legacySecret, "tokens of a Flask server are accepted",
                     "take legacy_secret out of the settings once the last of them has expired"))
         }
-        if !throttle.isOn {
+        if !auth.throttle.isOn {
             findings.append(
                 .dangerous(
-                    .throttle, "wrong passwords are not counted, so anybody may guess as fast as passwords are hashed",
+                    .guessing.isOn,
+                    "wrong passwords are not counted, so anybody may guess as fast as passwords are hashed",
                     "set --throttle yes"))
         }
         return findings
@@ -44,37 +45,39 @@ extension Settings {
         }
         return [
             .dangerous(
-                .databaseURL, "whether the database is the right one is not checked",
+                .database.url, "whether the database is the right one is not checked",
                 "add sslmode=verify-full&sslrootcert=FILE to its URL")
         ]
     }
 
     private func adviceWhereReachable(at address: String) -> [Finding] {
         var findings: [Finding] = []
-        if passwordPolicy == .open {
+        if auth.passwordPolicy == .open {
             findings.append(
                 .dangerous(
-                    .passwordPolicy,
+                    .passwords.policy,
                     "the open password policy takes any password, and \(address) can be reached from other machines",
                     "consider --password-policy nist"))
         }
-        if publicUsers {
+        if routes.publicUsers {
             findings.append(
                 .dangerous(
-                    .publicUsers, "anybody may look up the name of a user by number",
+                    .clients.publicUsers, "anybody may look up the name of a user by number",
                     "set --public-users no where only who is signed in should"))
         }
-        if publicRevocations {
+        if routes.publicRevocations {
             findings.append(
                 .dangerous(
-                    .publicRevocations, "anybody may read which sessions have ended",
+                    .clients.publicRevocations, "anybody may read which sessions have ended",
                     "set --public-revocations no where only clients should"))
         }
         if tls == nil, trustedProxies.isEmpty {
             findings.append(
                 .dangerous(
-                    .tlsCertificate, "passwords travel in the clear to \(address)",
-                    "set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies"
+                    .tls.certificate, "passwords travel in the clear to \(address)",
+                    """
+                    set --tls-certificate and --tls-key, or put a TLS proxy in front and name it with --trusted-proxies
+                    """
                 ))
         }
         return findings
@@ -82,25 +85,30 @@ extension Settings {
 
     private var adviceOnProxies: [Finding] {
         var findings: [Finding] = []
-        if let publicURL, publicURL.utf8.starts(with: "http:".utf8),
+        if let publicURL = routes.publicURL, publicURL.utf8.starts(with: "http:".utf8),
             !AuthRoutesConfiguration.isLoopbackInTheClear(publicURL)
         {
             findings.append(
                 .dangerous(
-                    .publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
+                    .clients.publicURL, "clients are told to use \(publicURL), where passwords travel in the clear",
                     "use https there"))
         }
-        if let publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil, trustedProxies.isEmpty {
+        if let publicURL = routes.publicURL, publicURL.utf8.starts(with: "https:".utf8), tls == nil,
+            trustedProxies.isEmpty
+        {
             findings.append(
                 .dangerous(
-                    .trustedProxies,
-                    "public_url is https and this server speaks http, so a proxy stands in front and none is named: all clients count as one network",
+                    .clients.trustedProxies,
+                    """
+                    public_url is https and this server speaks http, so a proxy stands in front and none is named: all \
+                    clients count as one network
+                    """,
                     "set --trusted-proxies to the proxy's address"))
         }
         if trustedProxies.contains(where: \.isEverybody) {
             findings.append(
                 .dangerous(
-                    .trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
+                    .clients.trustedProxies, "everybody is a trusted proxy, so every client may claim any address",
                     "name the proxies' own addresses"))
         }
         if case .unixSocket(let path) = listenAddress, socketMode & 0o002 != 0,
@@ -108,18 +116,34 @@ extension Settings {
         {
             findings.append(
                 .dangerous(
-                    .socketMode,
-                    "every user of this machine may connect to \(path) and is a trusted proxy, so each may claim any address",
+                    .socket.mode,
+                    """
+                    every user of this machine may connect to \(path) and is a trusted proxy, so each may claim any \
+                    address
+                    """,
                     "set --socket-mode 0660, and --socket-group to the proxy's group"))
         }
         return findings
     }
 
-    private var adviceOnBrowsers: [Finding] {
-        guard refreshTokenInCookie, !refreshTokenCookieSecure else { return [] }
+    private var adviceOnMetrics: [Finding] {
+        guard let metricsPort,
+            let address = (try? metricsAddress.addresses(port: metricsPort))?.first(where: { !$0.isLoopback })
+        else { return [] }
         return [
             .dangerous(
-                .refreshTokenCookieSecure, "the cookie is given without Secure to who comes by http://localhost",
+                .metrics.hostname,
+                "who reaches \(address.shown) may read how many sign in and fail, and when keys change",
+                "let a firewall or a network of its own admit Prometheus alone")
+        ]
+    }
+
+    private var adviceOnBrowsers: [Finding] {
+        guard routes.refreshTokenInCookie, !routes.refreshTokenCookieSecure else { return [] }
+        return [
+            .dangerous(
+                .sessions.refreshTokenCookieSecure,
+                "the cookie is given without Secure to who comes by http://localhost",
                 "take refresh_token_cookie_secure out of the settings elsewhere")
         ]
     }

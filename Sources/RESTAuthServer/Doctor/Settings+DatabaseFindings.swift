@@ -4,7 +4,7 @@ import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
 
-/// The database, as it answers. That it can be used at all, the rehearsals have shown.
+/// Findings about the database, which the rehearsals have shown to be usable.
 extension Settings {
     func findingsOnTheDatabase() async -> [Finding] {
         guard let condition = try? await condition() else { return [] }
@@ -24,32 +24,39 @@ extension Settings {
     }
 
     private func findingsOnObstacles(_ condition: DatabaseCondition) -> [Finding] {
-        condition.obstacles.map { .wrong(Setting.databaseURL.rawValue, "the PostgreSQL database \($0)") }
+        condition.obstacles.map { .wrong(Setting.database.url.name, "the PostgreSQL database \($0)") }
     }
 
     private func findingsOnPeppers(_ condition: DatabaseCondition) -> [Finding] {
-        MissingPepper.all(among: condition.hashSample, besides: passwordPepper).map {
-            .wrong(Setting.passwordPepper.rawValue, $0.text)
+        MissingPepper.all(among: condition.hashSample, besides: auth.passwordPepper).map {
+            .wrong(Setting.importedUsers.pepper.name, $0.text)
         }
     }
 
-    /// Users who were imported under other limits.
+    /// Users whose imported hashes are beyond the limits of hashing.
     private func findingOnCostlyHashes(_ condition: DatabaseCondition) -> Finding? {
-        let costly = condition.hashSample.compactMap { PasswordHash($0)?.cost }.filter { !passwordHashLimit.admits($0) }
+        let costly = condition.hashSample.compactMap { PasswordHash($0)?.cost }.filter {
+            !auth.passwordHashLimit.admits($0)
+        }
         guard !costly.isEmpty else { return nil }
         let (memory, time) = (costly.map(\.memoryKiB).max() ?? 0, costly.map(\.milliseconds).max() ?? 0)
         return .wrong(
-            Setting.passwordHashTimeLimit.rawValue,
-            "\(costly.count) of \(condition.hashSample.count) users who were looked at have hashes beyond the limits, and cannot sign in",
+            Setting.importedUsers.timeLimit.name,
+            """
+            \(costly.count) of \(condition.hashSample.count) users who were looked at have hashes beyond the limits, \
+            and cannot sign in
+            """,
             "set --password-hash-memory-limit \(memory) and --password-hash-time-limit \(time), or more")
     }
 
     private func findingOnPooler(_ condition: DatabaseCondition) -> Finding? {
         guard condition.isThroughPooler else { return nil }
         return .note(
-            Setting.databasePooler.rawValue,
+            Setting.postgres.pooler.name,
             "a pooler stands between this node and the database, so nothing is prepared there",
-            "connect to PostgreSQL itself where you can: each node keeps \(databaseConnections) connections and no more"
+            """
+            connect to PostgreSQL itself where you can: each node keeps \(postgres.connections) connections and no more
+            """
         )
     }
 
@@ -58,7 +65,10 @@ extension Settings {
         guard abs(offset) >= 2 else { return nil }
         return .dangerous(
             "clock",
-            "the database's clock is \(abs(offset)) seconds \(offset > 0 ? "ahead of" : "behind") this machine's: what one node refuses, another may take",
+            """
+            the database's clock is \(abs(offset)) seconds \(offset > 0 ? "ahead of" : "behind") this machine's: what \
+            one node refuses, another may take
+            """,
             "set both by NTP")
     }
 
@@ -80,16 +90,22 @@ extension Settings {
         guard !condition.unsafeSettings.isEmpty else { return nil }
         return .dangerous(
             "database",
-            "the database runs with \(condition.unsafeSettings.joined(separator: ", ")): after a power cut users, or the end of sessions, may be lost",
-            "turn that on again: ALTER SYSTEM RESET for fsync and full_page_writes, ALTER DATABASE … RESET for synchronous_commit"
+            """
+            the database runs with \(condition.unsafeSettings.joined(separator: ", ")): after a power cut users, or \
+            the end of sessions, may be lost
+            """,
+            """
+            turn that on again: ALTER SYSTEM RESET for fsync and full_page_writes, ALTER DATABASE … RESET for \
+            synchronous_commit
+            """
         )
     }
 
     private func findingOnConnections(_ condition: DatabaseCondition) -> Finding? {
-        guard let free = condition.freeConnections, free < databaseConnections else { return nil }
+        guard let free = condition.freeConnections, free < postgres.connections else { return nil }
         return .dangerous(
-            Setting.databaseConnections.rawValue,
-            "the database would give \(max(free, 0)) more connections, and this node takes \(databaseConnections)",
+            Setting.serverDatabase.connections.name,
+            "the database would give \(max(free, 0)) more connections, and this node takes \(postgres.connections)",
             "raise max_connections of PostgreSQL, or lower --database-connections; a node that runs has its own already"
         )
     }

@@ -1,4 +1,4 @@
-/// What the environment says, or other programs say in it.
+/// Findings about environment variables.
 extension Settings {
     var findingsOnTheEnvironment: [Finding] {
         let ours = remarks.map { Finding.note("environment", $0) }
@@ -6,7 +6,7 @@ extension Settings {
         guard let relativeReading else { return ours + others }
         return ours + others + [
             .note(
-                Setting.databaseURL.rawValue,
+                Setting.database.url.name,
                 "the database is \(database), because three slashes begin at the root directory",
                 "sqlite:\(relativeReading) is in the directory of the process")
         ]

@@ -11,7 +11,7 @@ import RESTAuthSQLite
     import Darwin
 #endif
 
-/// The files of a deployment, and where they lie.
+/// Findings about the files of a deployment, and their disks.
 extension Settings {
     var findingsOnFiles: [Finding] {
         exposedFiles.map { file in
@@ -20,7 +20,7 @@ extension Settings {
         } + findingsOnOwners + findingsOnTheDisk
     }
 
-    /// To root every file is open. To the service they are, whose the directory is.
+    /// Files that the owner of their directory, and so the service, cannot open; root can open any.
     private var findingsOnOwners: [Finding] {
         guard case .sqlite(let path) = database, FileOwner.process.user == 0,
             let owner = FileOwner(of: URL(fileURLWithPath: path).deletingLastPathComponent().path), owner.user != 0
@@ -39,22 +39,22 @@ extension Settings {
         guard case .sqlite(let path) = database else { return [] }
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         return [
-            SQLiteFile(path).networkProblem.map { .dangerous(Setting.databaseURL.rawValue, $0) },
+            SQLiteFile(path).networkProblem.map { .dangerous(Setting.database.url.name, $0) },
             Disk(directory)?.findingOnItsKind, Disk(directory)?.findingOnItsSpace,
         ].compactMap(\.self)
     }
 }
 
-/// What a directory lies on.
+/// The file system of a directory.
 private struct Disk {
     private let directory: String
     private let free: UInt64
     private let size: UInt64
     private let type: UInt32
-    /// Whether it counts its files, and has as many as it may.
+    /// Whether no more files can be made (no free inodes).
     private let isOutOfNames: Bool
 
-    /// `nil` where it cannot be asked.
+    /// `nil` when the system does not tell.
     init?(_ directory: String) {
         var status = statfs()
         guard statfs(directory, &status) == 0 else { return nil }
@@ -70,7 +70,7 @@ private struct Disk {
         return isTooLarge ? .max : bytes
     }
 
-    /// By the numbers of statfs(2).
+    /// The type of the file system by the numbers of statfs(2).
     var findingOnItsKind: Finding? {
         switch type {
         case 0x0102_1994, 0x8584_58F6:

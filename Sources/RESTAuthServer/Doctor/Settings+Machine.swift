@@ -11,7 +11,7 @@ import RESTAuth
     import Darwin
 #endif
 
-/// The machine, or what of it a container has: files, memory, processors, clock.
+/// Findings about the machine or container: files, memory, processors, clock.
 extension Settings {
     var findingsOnTheMachine: [Finding] {
         [findingOnFileLimit, findingOnMemory, findingOnProcessors, findingOnClock].compactMap(\.self)
@@ -23,52 +23,58 @@ extension Settings {
         do {
             try requireFiles()
         } catch {
-            return .wrong(Setting.maxConnections.rawValue, error.detail)
+            return .wrong(Setting.requests.maxConnections.name, error.detail)
         }
         guard limit.rlim_max < rlim_t(maxConnections + Self.filesBesideConnections) else { return nil }
         return .slow(
-            Setting.maxConnections.rawValue,
+            Setting.requests.maxConnections.name,
             "the process may open \(limit.rlim_max) files, which is less than \(maxConnections) connections need",
             "raise the limit (LimitNOFILE= in a unit, ulimit -n in a shell) or lower --max-connections")
     }
 
-    /// Files that the server has open beside its connections.
+    /// The files that the server has open beside its connections.
     static let filesBesideConnections = 256
 
-    /// With fewer the threads that serve connections cannot be made, of which each needs three.
+    /// Checks that the threads that serve connections can be made, each of which needs three files.
     /// - Throws: `misconfigured` when the process may not have as many files open as that takes.
     func requireFiles() throws(AuthError) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        let forDatabase = if case .postgres = database { databaseConnections } else { 0 }
+        let forDatabase = if case .postgres = database { postgres.connections } else { 0 }
         let least = 30 + forDatabase + 3 * ProcessInfo.processInfo.activeProcessorCount
         guard limit.rlim_max < rlim_t(least) else { return }
         throw AuthError(
             .misconfigured,
             """
-            the process may have \(limit.rlim_max) files open, and needs \(least) without any connection: raise that with \
-            LimitNOFILE= in a unit of systemd, --ulimit nofile= of a container or ulimit -n in a shell
+            the process may have \(limit.rlim_max) files open, and needs \(least) without any connection: raise that \
+            with LimitNOFILE= in a unit of systemd, --ulimit nofile= of a container or ulimit -n in a shell
             """)
     }
 
     private var findingOnMemory: Finding? {
         guard let limit = ControlGroup.memoryLimit else { return nil }
-        let hashing = hashingThreads * max(passwordCost.memory, passwordHashLimit.memoryKiB) * 1024
+        let hashing = auth.hashingThreads * max(auth.passwordCost.memory, auth.passwordHashLimit.memoryKiB) * 1024
         let needed = hashing + 64 << 20
         guard limit < needed else { return nil }
         return .slow(
             "memory",
-            "the process may use \(limit >> 20) MiB, and hashing \(hashingThreads) passwords at once can take \(hashing >> 20) MiB",
+            """
+            the process may use \(limit >> 20) MiB, and hashing \(auth.hashingThreads) passwords at once can take \
+            \(hashing >> 20) MiB
+            """,
             "give it \(needed >> 20) MiB, or lower --hashing-threads or --password-hash-memory-limit")
     }
 
     private var findingOnProcessors: Finding? {
         let cores = ControlGroup.processors ?? Double(ProcessInfo.processInfo.activeProcessorCount)
-        guard Double(hashingThreads) > max(cores.rounded(.up), 1) else { return nil }
+        guard Double(auth.hashingThreads) > max(cores.rounded(.up), 1) else { return nil }
         let count = cores == cores.rounded() ? "\(Int(cores))" : "\(cores)"
         return .slow(
-            Setting.hashingThreads.rawValue,
-            "\(hashingThreads) passwords are hashed at once on \(count) processors, so hashing takes longer and what answers tokens waits for it",
+            Setting.hashingQueue.threads.name,
+            """
+            \(auth.hashingThreads) passwords are hashed at once on \(count) processors, so hashing takes longer and \
+            what answers tokens waits for it
+            """,
             "set --hashing-threads \(Int(max(cores.rounded(.up), 1)))")
     }
 
@@ -90,7 +96,7 @@ extension Settings {
 private enum ControlGroup {
     static var memoryLimit: Int? { word(of: "memory.max").flatMap { Int($0) } }
 
-    /// A quota in processors.
+    /// The quota of processor time, in processors.
     static var processors: Double? {
         guard let words = words(of: "cpu.max"), words.count == 2, let quota = Double(words[0]),
             let period = Double(words[1]), period > 0

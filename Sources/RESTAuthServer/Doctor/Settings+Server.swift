@@ -1,6 +1,6 @@
 import RESTAuth
 
-/// The server, where one runs.
+/// Findings about a server that runs.
 extension Settings {
     func findingsOnTheServer() async -> [Finding] {
         guard (try? ListeningSockets.rehearse(self)) == true else { return [] }
@@ -11,7 +11,7 @@ extension Settings {
             let place = if case .unixSocket = listenAddress { "path with --hostname" } else { "port with --port" }
             return [
                 .wrong(
-                    Setting.hostname.rawValue, Doctor.text(of: error),
+                    Setting.address.hostname.name, Doctor.text(of: error),
                     "if it is a rest-auth, look at its log; if not, stop it, or choose another \(place)")
             ]
         }

@@ -3,7 +3,7 @@ import NIOSSL
 import RESTAuth
 import RESTAuthHummingbird
 
-/// The certificate: how long it is good, and for which names.
+/// Findings about the certificate: its validity and its names.
 extension Settings {
     var findingsOnTLS: [Finding] {
         guard let tls, let leaf = tls.leaf else { return [] }
@@ -29,17 +29,21 @@ extension Settings {
                 file, "the certificate \(file) is for no name (it has no subjectAltName), so no client takes it",
                 "get one for the name that clients use")
         }
-        guard let host = publicURL.flatMap({ URLComponents(string: $0)?.host?.lowercased() }) else { return nil }
+        guard let host = routes.publicURL.flatMap({ URLComponents(string: $0)?.host?.lowercased() }) else { return nil }
         let address = Network.canonical(host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")))
         let isCovered = address.map(addresses.contains) ?? names.contains { covers($0, host) }
         guard !isCovered else { return nil }
         return .wrong(
             file,
-            "the certificate \(file) is for \((names + addresses).joined(separator: ", ")), and clients are told to use \(host)",
+            """
+            the certificate \(file) is for \((names + addresses).joined(separator: ", ")), and clients are told to use \
+            \(host)
+            """,
             "get one for \(host), or correct public_url")
     }
 
-    /// As RFC 6125 section 6.4.3 has it: a star stands for one label.
+    /// Whether a name of a certificate covers a host (RFC 6125 section 6.4.3): a star stands for
+    /// one label.
     private func covers(_ name: String, _ host: String) -> Bool {
         guard name.hasPrefix("*.") else { return name == host }
         return host.firstIndex(of: ".").map { host[$0...] == name.dropFirst() } ?? false

@@ -38,7 +38,7 @@ struct ClearTextChannel: ServerChildChannel {
     }
 
     func handle(value: Value, logger: Logger) async {
-        // Who went without a word speaks neither.
+        // A client that sent nothing speaks neither.
         switch try? await value.spoken.get() {
         case .http1(let connection): await http1.handle(value: connection, logger: logger)
         case .http2(let connection): await http2.handle(value: connection, logger: logger)
@@ -85,7 +85,7 @@ private final class PrefaceReader: ChannelInboundHandler, RemovableChannelHandle
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // What has come until then is all that will.
+        // No more bytes will come.
         if event as? ChannelEvent == .inputClosed, !isDecided {
             isInputClosed = true
             decide(context, isHTTP2: false)

@@ -1,14 +1,14 @@
 import NIOCore
 import RESTAuth
 
-/// An event on its way to the ``ConnectionGuard``, which alone knows whether the client is still
-/// there: what to do when it is not.
+/// An event for the ``ConnectionGuard``, which knows whether the client is still connected: the
+/// action for when it is not.
 struct ClientWatch: Sendable {
     let gone: @Sendable () -> Void
 }
 
 extension Departure {
-    /// That of the client at the other end.
+    /// A watch of the client of a channel.
     init(of channel: any Channel) {
         self.init { gone in
             let promise = channel.eventLoop.makePromise(of: Void.self)

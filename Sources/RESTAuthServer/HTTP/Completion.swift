@@ -2,13 +2,15 @@ import HTTPTypes
 import NIOCore
 import RESTAuthHummingbird
 
-/// The last thing that happens to every answer: the fields that all have, and the line in the log.
+/// The last step of every answer: the fields that all answers have, and the log line.
 struct Completion: Sendable {
     let log: RequestLog
     let proxies: ForwardedFields
     let isSecure: Bool
+    /// `nil` where nobody reads them.
+    let metrics: RequestMetrics?
 
-    /// Browsers come back over TLS only (RFC 6797).
+    /// HSTS: browsers come back over TLS only (RFC 6797).
     static let strictTransportSecurity = "max-age=31536000"
 
     /// What the log lines of a request say of it.
@@ -17,11 +19,13 @@ struct Completion: Sendable {
     }
 
     func complete(
-        _ response: inout HTTPResponse, to request: HTTPRequest, route: String, _ mark: RequestMark,
-        since start: NIODeadline
+        _ response: inout HTTPResponse, to request: HTTPRequest, route: String, _ series: RequestSeries?,
+        _ mark: RequestMark, since start: NIODeadline
     ) {
         response.headerFields[.date] = HTTPDate.text
         if isSecure { response.headerFields[.strictTransportSecurity] = Self.strictTransportSecurity }
-        log.write(method: request.method, route: route, status: response.status, took: .now() - start, mark)
+        let time = NIODeadline.now() - start
+        series?.record(response.status, took: time)
+        log.write(method: request.method, route: route, status: response.status, took: time, mark)
     }
 }

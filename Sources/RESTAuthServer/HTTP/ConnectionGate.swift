@@ -3,29 +3,33 @@ import NIOCore
 import RESTAuth
 import Synchronization
 
-/// How many connections are open, on all sockets together.
+/// The count of open connections on all sockets.
 final class ConnectionCount: Sendable {
     private struct State {
         var open = 0
-        /// What the sockets do that would accept the next one.
+        /// The actions of sockets that wait to accept a connection.
         var waiting: [@Sendable () -> Void] = []
     }
 
-    private let limit: Int
-    /// Whether more would be open if the process might open more files.
+    /// How many may be.
+    let limit: Int
+    /// Whether the limit comes from the number of files that the process may open.
     private let isOfFiles: Bool
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - limit: as many as are configured.
-    ///   - reserve: how many files are left for everything else, where the process may not have
-    ///     that many open. Without one the database would fail, and libdispatch, which looks at its
-    ///     threads in files, end the process.
+    ///   - limit: the configured number.
+    ///   - reserve: the files left for everything else when the process may not open so many.
+    ///     Without them the database would fail, and libdispatch, which reads files about its
+    ///     threads, would end the process.
     init(limit: Int, reserve: Int) {
         let room = max(1, Shortage.filesLeft - reserve)
         self.limit = min(limit, room)
         isOfFiles = room < limit
     }
+
+    /// How many are.
+    var open: Int { state.withLock { $0.open } }
 
     fileprivate func opened() { state.withLock { $0.open += 1 } }
 
@@ -38,8 +42,7 @@ final class ConnectionCount: Sendable {
         for accept in waiting { accept() }
     }
 
-    /// - Returns: whether there is room for one more; otherwise `accept` is called when there may
-    ///   be.
+    /// - Returns: whether one more may be accepted; otherwise `accept` is called later.
     fileprivate func hasRoom(orElse accept: @escaping @Sendable () -> Void) -> Bool {
         let hasRoom = state.withLock { state in
             if state.open >= limit { state.waiting.append(accept) }
@@ -50,7 +53,7 @@ final class ConnectionCount: Sendable {
     }
 }
 
-/// Accepts no connection on a socket as long as there are as many as may be.
+/// A handler that accepts no connection on a socket while the limit is reached.
 final class ConnectionGate: ChannelDuplexHandler {
     typealias InboundIn = Channel
     typealias InboundOut = Channel

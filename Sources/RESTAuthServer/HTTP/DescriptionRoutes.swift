@@ -4,9 +4,8 @@ import RESTAuthHummingbird
 
 /// `GET /openapi.yaml`: the description of the wire contract, kept inside the binary.
 struct DescriptionRoutes {
-    func add(to routes: some RouterMethods<some RequestContext>) {
-        routes.group().add(middleware: ReadableByEveryPage())
-            .resource("openapi.yaml", [.get: { _, _ in Self.description }])
+    var routes: [Route] {
+        [Route(.get, "/openapi.yaml", .everyPage, "showDescription") { _, _ in Self.description }]
     }
 
     private static let description = Response(

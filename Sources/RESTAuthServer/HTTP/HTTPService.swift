@@ -20,9 +20,7 @@ struct HTTPService: Service {
 
     let makeChannel: ChannelMaker
     let sockets: ListeningSockets
-    let maxConnections: Int
-    /// Files that no connection may take.
-    let reservedFiles: Int
+    let connections: ConnectionCount
     let router: RouterResponder<ServerContext>
     let completion: Completion
     let logger: Logger
@@ -44,13 +42,11 @@ struct HTTPService: Service {
     private func serve<Connection: ServerChildChannel>(_ connection: Connection) async throws {
         let descriptors = try sockets.listen(backlog: Self.backlog)
         let stops = descriptors.map { _ in ServerQuiescingHelper(group: Self.loops) }
-        // For all sockets together.
-        let count = ConnectionCount(limit: maxConnections, reserve: reservedFiles)
         try await withGracefulShutdownHandler {
             var channels: [NIOAsyncChannel<Connection.Value, Never>] = []
             for (descriptor, stop) in zip(descriptors, stops) {
                 channels.append(
-                    try await bootstrap(count, stop).bind(descriptor) { [logger] channel in
+                    try await bootstrap(stop).bind(descriptor) { [logger] channel in
                         connection.setup(channel: channel, logger: logger)
                     })
                 // Taking a socket over begins to listen anew, with room for fewer.
@@ -65,13 +61,13 @@ struct HTTPService: Service {
         }
     }
 
-    private func bootstrap(_ count: ConnectionCount, _ stop: ServerQuiescingHelper) -> ServerBootstrap {
+    private func bootstrap(_ stop: ServerQuiescingHelper) -> ServerBootstrap {
         ServerBootstrap(group: Self.loops)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(FileLimitWatch())
-                    try pipeline.addHandler(ConnectionGate(count))
+                    try pipeline.addHandler(ConnectionGate(connections))
                     try pipeline.addHandler(stop.makeServerChannelHandler(channel: channel))
                 }
             }
@@ -96,6 +92,8 @@ struct HTTPService: Service {
 
     private func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let start = NIODeadline.now()
+        completion.metrics?.began()
+        defer { completion.metrics?.ended() }
         var context = ServerContext(source: .init(channel: channel, logger: logger))
         let mark = completion.mark(request.head, context.requestID, from: context.peerAddress)
         context.clientAddress = mark.address
@@ -115,7 +113,10 @@ struct HTTPService: Service {
             }
         }
         var head = response.head
-        completion.complete(&head, to: request.head, route: context.endpointPath ?? "-", mark, since: start)
+        let route = context.endpointPath
+        completion.complete(
+            &head, to: request.head, route: route ?? "-", completion.metrics?.series(request.method, route), mark,
+            since: start)
         do {
             try await writer.write(response: head, body: response.body)
         } catch is HTTPParserError {

@@ -2,20 +2,22 @@ import HTTPTypes
 import RESTAuth
 import RESTAuthHummingbird
 
-/// How large the head of a request may be, in bytes: its path and the names and values of its
-/// fields.
+/// The limits of the head of a request, in bytes: its path and the names and values of its fields.
 ///
 /// A proxy that asks at `/api/verify` sends what a request to another application had, with the
 /// cookies of that application.
 struct HeadLimits: Sendable {
     /// All of it. The path, and each field, may be half as long.
-    let ordinary: Int
+    var ordinary = 16 << 10
     /// All of it at `/api/verify`, where one field may be as long as that.
-    let verify: Int
+    var verify = 32 << 10
+
+    /// What each of them may be.
+    static let range = 4096...(1 << 20)
 
     struct Exceeded: Error {}
 
-    /// What the parser lets through before a path is known.
+    /// The limit of the parser, which does not know the path yet.
     var largest: Int { max(ordinary, verify) }
 
     /// The sizes of the parts of one head.
@@ -31,7 +33,7 @@ struct HeadLimits: Sendable {
 
     func admit(_ sizes: Sizes, path: String) -> Bool {
         let isSmall = sizes.total <= ordinary && sizes.longest <= ordinary / 2
-        // Nearly every head is, and then its path does not matter.
+        // Nearly every head is small, and then its path does not matter.
         if isSmall, sizes.total <= verify { return true }
         return WireText(path).isVerifyPath ? sizes.total <= verify : isSmall
     }

@@ -48,13 +48,15 @@ final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
 
     private func answer(to request: HTTPRequest, _ channel: any Channel) -> (head: HTTPResponse, body: ByteBuffer)? {
         let start = NIODeadline.now()
-        guard let answer = routes.answer(to: request) else { return nil }
+        guard let (answer, route, number) = routes.answer(to: request) else { return nil }
         let body = ByteBuffer(bytes: answer.body)
         var head = HTTPResponse(status: .ok, headerFields: answer.fields)
+        head.headerFields[.cacheControl] = "no-store"
         head.headerFields[.xContentTypeOptions] = "nosniff"
         head.headerFields[.contentLength] = String(body.readableBytes)
         let mark = completion.mark(request, .next(), from: channel.remoteAddress)
-        completion.complete(&head, to: request, route: answer.route, mark, since: start)
+        completion.complete(
+            &head, to: request, route: route, completion.metrics?.series(immediate: number), mark, since: start)
         return (head, body)
     }
 }

@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 import RESTAuthHummingbird
 
-/// The answer to what is not a request: made without one, before any route.
+/// The answer to bytes that are no request, made before any route.
 struct Refusal {
     private let problem: Problem
     let body: ByteBuffer

@@ -1,7 +1,8 @@
 import Foundation
+import PasswordHashing
 import Synchronization
 
-/// What every log line that is written in the course of a request says of it.
+/// The fields of a request in each of its log lines.
 struct RequestMark: Sendable {
     @TaskLocal static var current: RequestMark?
 
@@ -10,26 +11,20 @@ struct RequestMark: Sendable {
     let address: String?
 }
 
-/// What ties a request's log lines, its problem document and its audit events together: 64 random
-/// bits.
+/// The id of a request in log lines, problem documents and audit events: 64 random bits.
 struct RequestID: Sendable, CustomStringConvertible {
     private let bits: UInt64
 
-    /// Taken from the system in advance, since asking for one at a time takes a hundredth of a
-    /// request's time.
+    /// Ids drawn in advance: a system call for each would take a hundredth of a request's time.
     private static let drawn = Mutex<[UInt64]>([])
-    /// As many as the system gives at once, 256 bytes.
-    private static let batch = 32
 
-    /// A new one, from the system's random numbers: from no number of them can anybody tell how
-    /// many requests there are, or what the next one will be.
+    /// A new id. Random ids tell neither the number of requests nor the next id.
     static func next() -> RequestID {
         drawn.withLock { drawn in
-            if let bits = drawn.popLast() { return RequestID(bits: bits) }
-            var bits = [UInt64](repeating: 0, count: batch)
-            let isDrawn = bits.withUnsafeMutableBytes { getentropy($0.baseAddress, $0.count) == 0 }
-            if isDrawn { drawn = bits }
-            return RequestID(bits: drawn.popLast() ?? .random(in: .min ... .max))
+            if drawn.isEmpty {
+                drawn = Random.bytes(Random.largestDraw).withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+            }
+            return RequestID(bits: drawn.removeLast())
         }
     }
 

@@ -2,15 +2,15 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// Who waits for a turn on an event loop.
+/// A connection that waits for its turn on an event loop.
 protocol TurnTaker: AnyObject {
     /// Starts one request at most.
     /// - Returns: whether another is ready for the next round.
     func takeTurn() -> Bool
 }
 
-/// Gives whoever waits on one event loop a turn each, and has the loop look at all of its
-/// connections before the next round.
+/// Turns for all that wait on one event loop: one turn each in a round, and all connections of the
+/// loop are polled before the next round.
 ///
 /// A task that an event loop is given while it runs its tasks is run before the loop looks at its
 /// connections again: a chain of such tasks would keep everyone else out. A round begins instead

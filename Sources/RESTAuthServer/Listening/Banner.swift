@@ -11,15 +11,21 @@ struct Banner {
 
     let settings: Settings
     let addresses: [SocketAddress]
+    /// Where metrics are; empty where they are not served.
+    let metricsAddresses: [SocketAddress]
     /// Whether there is such a user, whose password is known to nobody here.
     let isNameTaken: Bool
 
     func show() {
         let listens = addresses.map { address in
-            if case .unixDomainSocket = address { address.shown } else { "\(settings.scheme)://\(address.shown)" }
+            if case .unixDomainSocket = address {
+                address.shown
+            } else {
+                "\(settings.routes.scheme)://\(address.shown)"
+            }
         }.joined(separator: " and ")
         let policy =
-            switch settings.passwordPolicy {
+            switch settings.auth.passwordPolicy {
             case .open: "open: any password that is not empty (--password-policy nist is stricter)"
             case .nist: "nist: 15 characters or more, not a common one, not the user name"
             }
@@ -27,12 +33,17 @@ struct Banner {
             rest-auth \(RESTAuthCommand.version) listens on \(listens)
             data      \(settings.database)\(otherFile)
             passwords \(policy)
-            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")
+            \(settings.registrationRestriction.map { "register  \($0)\n" } ?? "")\(metrics)
             Try it:
             \(suggestions.map { "  \($0)\n" }.joined())
             """
         // Nobody has to read it.
         try? Output.write(text)
+    }
+
+    private var metrics: String {
+        let places = metricsAddresses.map { "http://\($0.shown)\(MetricsAnswers.path)" }
+        return places.isEmpty ? "" : "metrics   \(places.joined(separator: " and "))\n"
     }
 
     /// In the root directory nobody wants it who has counted the slashes.
@@ -44,7 +55,7 @@ struct Banner {
     // MARK: What to try
 
     private var suggestions: [String] {
-        let password = settings.passwordPolicy == .open ? "python" : Self.randomPassword()
+        let password = settings.auth.passwordPolicy == .open ? "python" : Self.randomPassword()
         let (registration, knowsPassword) = registering(password)
         let credentials = knowsPassword ? "\(Self.username):\(password)" : Self.username
         return registration + ["/api/token", "/api/resource"].map { curl("-u \(credentials) -i", $0) }
@@ -54,10 +65,10 @@ struct Banner {
     private func registering(_ password: String) -> (commands: [String], knowsPassword: Bool) {
         if isNameTaken { return ([], false) }
         // Work is for a program to do, and for no command of ours.
-        if settings.registration == .closed || settings.registrationChallenge != nil {
+        if settings.auth.registration == .closed || settings.auth.registrationChallenge != nil {
             return ([command("users add \(Self.username)")], false)
         }
-        let isInvited = settings.registration == .invitation
+        let isInvited = settings.auth.registration == .invitation
         let invitation = isInvited ? #","invitation":"CODE""# : ""
         let body = #"{"username":"\#(Self.username)","password":"\#(password)"\#(invitation)}"#
         return (
@@ -78,7 +89,7 @@ struct Banner {
         let socket = address.isUnixSocket ? " --unix-socket \(Self.quoted(address.pathname ?? ""))" : ""
         guard let tls = settings.tls else { return "curl\(socket) \(options) http://\(address.reachable)\(path)" }
         // By a name that the certificate is for, and trusting just that certificate.
-        let publicName = settings.publicURL.flatMap { URLComponents(string: $0)?.host }
+        let publicName = settings.routes.publicURL.flatMap { URLComponents(string: $0)?.host }
         let names = tls.leaf?.hostNames.map { $0.replacing("*", with: "auth") } ?? []
         let known = publicName.flatMap { names.contains($0) ? $0 : nil } ?? names.first
         let host = known.map { name in address.port.map { "\(name):\($0)" } ?? name } ?? address.reachable

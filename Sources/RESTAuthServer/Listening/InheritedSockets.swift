@@ -52,7 +52,10 @@ package struct InheritedSockets: Sendable {
         }
         guard number > 0, environment["LISTEN_PID"].flatMap({ Int32($0) }) != getpid() else { return nil }
         return
-            "LISTEN_FDS has sockets for another process (LISTEN_PID), so that they are not served: ExecStart= has to start rest-auth itself, or a shell there to end with exec rest-auth"
+            """
+            LISTEN_FDS has sockets for another process (LISTEN_PID), so that they are not served: ExecStart= has to \
+            start rest-auth itself, or a shell there to end with exec rest-auth
+            """
     }
 
     /// So that no process that is started by this one takes them for its own.

@@ -65,7 +65,10 @@ package enum ListenAddress: Sendable, Hashable {
             return "\(reason); write an address such as 127.0.0.1"
         }
         return
-            "has a port in it, which is a setting of its own: write --hostname \(host == "*" ? "'*'" : host) --port \(port)"
+            """
+            has a port in it, which is a setting of its own: write --hostname \(host == "*" ? "'*'" : host) --port \
+            \(port)
+            """
     }
 
     private static func path(_ text: Substring) throws(Misreading) -> String {
@@ -76,7 +79,10 @@ package enum ListenAddress: Sendable, Hashable {
         }
         if path.hasPrefix("@") {
             throw Misreading(
-                "is an abstract socket, which has no owner and no mode, so that anybody may use it; write unix: and a path"
+                """
+                is an abstract socket, which has no owner and no mode, so that anybody may use it; write unix: and a \
+                path
+                """
             )
         }
         if path.hasPrefix("//") { throw Misreading("has a host in it; write unix: and a path") }

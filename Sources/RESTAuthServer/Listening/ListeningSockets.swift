@@ -15,13 +15,15 @@ final class ListeningSockets: Sendable {
     private let taken = Mutex<UnixSocket.Taken?>(nil)
     /// Where; a port that was to be any has a number.
     let addresses: [SocketAddress]
+    /// Says which port they have.
+    private let setting: Setting
     /// Whether the service manager made them.
     let areInherited: Bool
 
     /// Takes the configured addresses.
     /// - Throws: `misconfigured`, with what is in the way and what to do.
     init(_ settings: Settings) throws {
-        areInherited = false
+        (areInherited, setting) = (false, .address.port)
         if case .unixSocket(let path) = settings.listenAddress {
             let socket = UnixSocket(path: path, mode: settings.socketMode, group: settings.socketGroup)
             try socket.check()
@@ -29,16 +31,27 @@ final class ListeningSockets: Sendable {
             unixSocket = socket
             addresses = try settings.listenAddress.addresses(port: 0)
         } else {
-            let sockets = try Self.bind(settings.listenAddress, port: settings.port)
+            let sockets = try Self.bind(settings.listenAddress, port: settings.port, as: .address.port)
             bound = Mutex(sockets.map(\.descriptor))
             unixSocket = nil
             addresses = sockets.map(\.address)
         }
     }
 
+    /// Takes the address of the metrics; `nil` where they are not served.
+    /// - Throws: `misconfigured`, with what is in the way and what to do.
+    init?(metricsOf settings: Settings) throws {
+        guard let port = settings.metricsPort else { return nil }
+        let sockets = try Self.bind(settings.metricsAddress, port: port, as: .metrics.port)
+        (areInherited, setting) = (false, .metrics.port)
+        bound = Mutex(sockets.map(\.descriptor))
+        unixSocket = nil
+        addresses = sockets.map(\.address)
+    }
+
     /// Takes over what the service manager passed on.
     init(_ inherited: InheritedSockets) {
-        areInherited = true
+        (areInherited, setting) = (true, .address.port)
         bound = Mutex(inherited.descriptors)
         unixSocket = nil
         addresses = inherited.addresses
@@ -59,7 +72,7 @@ final class ListeningSockets: Sendable {
             return bound
         }
         for (descriptor, address) in zip(descriptors, addresses) {
-            guard Foundation.listen(descriptor, backlog) == 0 else { throw Self.unusable(address, errno) }
+            guard Foundation.listen(descriptor, backlog) == 0 else { throw Self.unusable(address, errno, setting) }
         }
         return descriptors
     }
@@ -83,30 +96,30 @@ final class ListeningSockets: Sendable {
         let address: SocketAddress
     }
 
-    private static func bind(_ address: ListenAddress, port: Int) throws -> [BoundSocket] {
+    private static func bind(_ address: ListenAddress, port: Int, as setting: Setting) throws -> [BoundSocket] {
         let addresses = try address.addresses(port: port)
         if address == .everywhere {
             do {
                 return try bind(addresses, isDualStack: true)
             } catch  where error.isOfFamily {
                 // A machine without IPv6.
-                return try orExplain { try bind([SocketAddress(ipAddress: "0.0.0.0", port: port)]) }
+                return try orExplain(setting) { try bind([SocketAddress(ipAddress: "0.0.0.0", port: port)]) }
             } catch {
-                throw unusable(error.address, error.code)
+                throw unusable(error.address, error.code, setting)
             }
         }
         // Any port is the same port on all of them, which may be taken on the second.
         for _ in 0..<(port == 0 && addresses.count > 1 ? 20 : 0) {
             if let sockets = try? bind(addresses) { return sockets }
         }
-        return try orExplain { try bind(addresses) }
+        return try orExplain(setting) { try bind(addresses) }
     }
 
-    private static func orExplain(_ bind: () throws -> [BoundSocket]) throws -> [BoundSocket] {
+    private static func orExplain(_ setting: Setting, _ bind: () throws -> [BoundSocket]) throws -> [BoundSocket] {
         do {
             return try bind()
         } catch let failure as Failure {
-            throw unusable(failure.address, failure.code)
+            throw unusable(failure.address, failure.code, setting)
         }
     }
 
@@ -172,12 +185,21 @@ final class ListeningSockets: Sendable {
         }
     }
 
-    private static func unusable(_ address: SocketAddress, _ code: Int32) -> AuthError {
+    /// Makes sure that nothing is in the way of the metrics but, where a server runs, that server.
+    static func rehearseMetrics(_ settings: Settings) throws {
+        do {
+            _ = try ListeningSockets(metricsOf: settings)
+        } catch let error as AuthError where error.code == .addressInUse {
+            guard try rehearse(settings) else { throw error }
+        }
+    }
+
+    private static func unusable(_ address: SocketAddress, _ code: Int32, _ setting: Setting) -> AuthError {
         let host = address.ipAddress ?? ""
         let reason =
             switch code {
-            case EADDRINUSE: "is in use; stop what listens there or choose another with --port"
-            case EACCES: "needs privileges; choose one above 1023 with --port"
+            case EADDRINUSE: "is in use; stop what listens there or choose another with \(setting.flag)"
+            case EACCES: "needs privileges; choose one above 1023 with \(setting.flag)"
             case EADDRNOTAVAIL, EAFNOSUPPORT: "cannot be used: \(host) is not an address of this machine"
             default: "cannot be used: \(String(cString: strerror(code)))"
             }

@@ -37,7 +37,10 @@ struct UnixSocket: Sendable {
         let (process, name) = (FileOwner.process.userName, FileOwner(user: 0, group: group).groupName)
         return AuthError(
             .misconfigured,
-            "the socket \(path) cannot be given to the group \(name): \(process), as whom this process runs, has to be in it (SupplementaryGroups=\(name) in a unit of systemd)"
+            """
+            the socket \(path) cannot be given to the group \(name): \(process), as whom this process runs, has to be \
+            in it (SupplementaryGroups=\(name) in a unit of systemd)
+            """
         )
     }
 
@@ -100,7 +103,11 @@ struct UnixSocket: Sendable {
         if errno == EACCES, let owner = FileOwner(of: path) {
             throw AuthError(
                 .misconfigured,
-                "\(path) belongs to \(owner.userName), and \(FileOwner.process.userName), as whom this process runs, may not ask whether a server listens there: stop that server, or, where one that was killed has left it, take it away with: rm \(path)"
+                """
+                \(path) belongs to \(owner.userName), and \(FileOwner.process.userName), as whom this process runs, \
+                may not ask whether a server listens there: stop that server, or, where one that was killed has left \
+                it, take it away with: rm \(path)
+                """
             )
         }
         // A queue that is full is somebody's.

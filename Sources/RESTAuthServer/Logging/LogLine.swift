@@ -2,8 +2,7 @@ import Logging
 
 /// One log line as it is written: `time level message name=value ...`, or one JSON object.
 ///
-/// Control characters are escaped in both, so nothing that a client sent can begin a line of its
-/// own.
+/// Control characters are escaped in both, so that nothing from a client can begin another line.
 struct LogLine {
     let format: LogSink.Format
     fileprivate(set) var buffer: [UInt8]
@@ -37,7 +36,7 @@ struct LogLine {
         if isQuoted { append("\"") }
     }
 
-    /// A value of letters and digits only.
+    /// Appends a field whose value has letters and digits only.
     mutating func field(_ name: String, ascii value: some Sequence<UInt8>) {
         begin(name)
         if format == .json { append("\"") }
@@ -84,8 +83,8 @@ struct LogLine {
         }
     }
 
-    /// Control characters, and those that turn text around or end a line without being one. What
-    /// lies beyond the plane that four digits name does neither.
+    /// Whether a terminal obeys a character: control characters, marks of direction, and separators
+    /// of lines. None is beyond U+FFFF.
     private static func steersTerminals(_ scalar: Unicode.Scalar) -> Bool {
         guard scalar.value <= 0xFFFF else { return false }
         switch scalar.properties.generalCategory {

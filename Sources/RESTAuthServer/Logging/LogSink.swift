@@ -3,12 +3,11 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Where log lines go: a buffer that a thread of its own empties into standard error.
+/// A buffer of log lines, which a thread of its own writes to standard error.
 ///
-/// A line costs its formatting and nothing more; the requests that write them never wait for a
-/// terminal or a disk. The buffer is bounded: when standard error does not take lines as fast as
-/// they come, lines are dropped and counted. ``flush()`` empties it; lines of the last 50
-/// milliseconds before a `kill -9` are lost.
+/// Requests never wait for a terminal or a disk. The buffer is bounded: when standard error is
+/// slower than the lines come, lines are dropped and counted. ``flush()`` writes the buffer; lines
+/// of the last 50 milliseconds before a `kill -9` are lost.
 final class LogSink: Sendable {
     enum Format: String, CaseIterable {
         case text
@@ -51,7 +50,7 @@ final class LogSink: Sendable {
         set { leastLevel.withLock { $0 = newValue } }
     }
 
-    /// Writes out what is in the buffer.
+    /// Writes the buffer to standard error.
     func flush() {
         // Held while writing, so that two flushes cannot change the order of lines.
         writing.withLock { _ in

@@ -1,9 +1,9 @@
 import Logging
 
-/// Hands what is logged through swift-log to the sink, with the request that it happened in.
+/// A handler of swift-log that writes to the sink, with the id of the request.
 struct SinkLogHandler: LogHandler {
     let sink: LogSink
-    /// That of the sink, which may change, unless this logger has one of its own.
+    /// The level of this logger; without one, that of the sink, which may change.
     var logLevel: Logger.Level {
         get { ownLevel ?? sink.level }
         set { ownLevel = newValue }

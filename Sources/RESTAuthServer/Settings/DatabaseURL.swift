@@ -26,6 +26,14 @@ enum DatabaseURL {
         }
     }
 
+    /// As a setting has it.
+    var url: String {
+        switch self {
+        case .sqlite(let path): "sqlite:\(path)"
+        case .postgres(let url): url
+        }
+    }
+
     /// Whether what travels to the database could be read or answered by somebody between: another
     /// machine, and nobody said that its certificate must be its own.
     var isOpenToOthers: Bool {

@@ -19,7 +19,10 @@ struct SQLiteURL {
         guard !Self.isInMemory(path) else {
             throw AuthError(
                 .misconfigured,
-                "\(place) names no file, or a database in memory, which would end with the process; write sqlite:rest-auth.sqlite"
+                """
+                \(place) names no file, or a database in memory, which would end with the process; write \
+                sqlite:rest-auth.sqlite
+                """
             )
         }
         if let parameters = path.firstIndex(of: "?") {

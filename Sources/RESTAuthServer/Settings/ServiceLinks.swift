@@ -15,7 +15,7 @@ package enum ServiceLinks {
     static func isOne(_ name: String, in environment: [String: String]) -> Bool {
         guard let value = environment[name].map({ $0.utf8 }) else { return false }
         // A service cannot be named nothing; but who sets this means the same.
-        if name == Setting.port.platformName { return isURL(value) }
+        if name == Setting.address.port.platformName { return isURL(value) }
         guard name.utf8.starts(with: Setting.environmentPrefix.utf8) else { return false }
         let words = name.utf8.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false).map(Substring.init)
         // The first two are those of the prefix.

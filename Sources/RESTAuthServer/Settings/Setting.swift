@@ -1,129 +1,108 @@
-/// A setting's name and meaning: the one list that flags, environment, file, documentation and
-/// errors agree on.
+import RESTAuth
+
+/// A setting: what there is to know of it stands here, once. Flag, variable, line of the file, help,
+/// refusals and the page *Settings* are made from it.
 ///
 /// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the
 /// environment and `token_duration:` in the file.
-package enum Setting: String, CaseIterable {
-    case hostname
-    case port
-    case socketMode = "socket_mode"
-    case socketGroup = "socket_group"
-    case databaseURL = "database_url"
-    case databaseSchema = "database_schema"
-    case databaseConnections = "database_connections"
-    case databaseTimeout = "database_timeout"
-    case databasePooler = "database_pooler"
-    case waitForDatabase = "wait_for_database"
-    case publicURL = "public_url"
-    case secretKey = "secret_key"
-    case secretKeyFile = "secret_key_file"
-    case secretKeyNext = "secret_key_next"
-    case secretKeyPrevious = "secret_key_previous"
-    case tokenAudience = "token_audience"
-    case tokenType = "token_type"
-    case tokenDuration = "token_duration"
-    case tokenRenewal = "token_renewal"
-    case tokenRenewalLimit = "token_renewal_limit"
-    case sessionInactivityTimeout = "session_inactivity_timeout"
-    case sessionTimebox = "session_timebox"
-    case sessionLimit = "session_limit"
-    case refreshTokenInCookie = "refresh_token_in_cookie"
-    case refreshTokenInBody = "refresh_token_in_body"
-    case refreshTokenCookieSecure = "refresh_token_cookie_secure"
-    case signingAlgorithm = "signing_algorithm"
-    case keyRotation = "key_rotation"
-    case revocationBound = "revocation_bound"
-    case tokenCache = "token_cache"
-    case registration
-    case registrationChallenge = "registration_challenge"
-    case passwordPolicy = "password_policy"
-    case breachedPasswords = "breached_passwords"
-    case passwordMemory = "password_memory"
-    case passwordPasses = "password_passes"
-    case passwordHashMemoryLimit = "password_hash_memory_limit"
-    case passwordHashTimeLimit = "password_hash_time_limit"
-    case passwordPepper = "password_pepper"
-    case legacySecret = "legacy_secret"
-    case hashingThreads = "hashing_threads"
-    case hashingQueue = "hashing_queue"
-    case hashingPatience = "hashing_patience"
-    case throttle
-    case accountFailures = "account_failures"
-    case networkFailures = "network_failures"
-    case registrationsPerHour = "registrations_per_hour"
-    case sessionsPerHour = "sessions_per_hour"
-    case hashingBudget = "hashing_budget"
-    case publicUsers = "public_users"
-    case userLookupsPerHour = "user_lookups_per_hour"
-    case publicRevocations = "public_revocations"
-    case headLimit = "head_limit"
-    case verifyHeadLimit = "verify_head_limit"
-    case bodyLimit = "body_limit"
-    case requestTimeout = "request_timeout"
-    case idleTimeout = "idle_timeout"
-    case shutdownTimeout = "shutdown_timeout"
-    case maxConnections = "max_connections"
-    case logLevel = "log_level"
-    case logFormat = "log_format"
-    case corsOrigins = "cors_origins"
-    case trustedProxies = "trusted_proxies"
-    case forwardedFields = "forwarded_fields"
-    case http2Cleartext = "http2_cleartext"
-    case tlsCertificate = "tls_certificate"
-    case tlsKey = "tls_key"
-
+package struct Setting: Sendable {
+    package let name: String
     /// The name that hosting platforms set without a prefix, when there is one.
-    package var platformName: String? {
-        switch self {
-        case .port: "PORT"
-        case .databaseURL: "DATABASE_URL"
-        case .secretKey: "SECRET_KEY"
-        case .secretKeyFile: "SECRET_KEY_FILE"
-        case .secretKeyNext: "SECRET_KEY_NEXT"
-        case .secretKeyPrevious: "SECRET_KEY_PREVIOUS"
-        case .refreshTokenInCookie: "REFRESH_TOKEN_IN_COOKIE"
-        case .refreshTokenInBody: "REFRESH_TOKEN_IN_BODY"
-        case .logLevel: "LOG_LEVEL"
-        default: nil
-        }
-    }
+    package let platformName: String?
+    /// Whether nobody may see it. It has no flag then, because other users can see a command line.
+    package let isSecret: Bool
+    /// Whether the value may lie in a file that is named: in the environment by `_FILE` behind the
+    /// setting's name, in the settings file by `_file`. So may every setting that is secret or can
+    /// have a password in it; the secret key has a setting for that.
+    package let isAlsoReadFromFile: Bool
+    /// What it decides, in a sentence.
+    package let meaning: String
+    /// What else there is to know of it; empty for nothing.
+    package let details: String
+    /// What is taken: "a whole number from 1 to 10".
+    package let range: String
+    /// What stands for a value in help.
+    let placeholder: String
+    /// What holds when nobody says anything.
+    package let standard: String
+    private let flagName: String?
+    private let shownText: @Sendable (String) -> String
+    private let fieldText: @Sendable (Settings) -> String
+    /// Sets the field that the setting is for.
+    let write: @Sendable (SettingsSource.Found, inout Settings) throws(AuthError) -> Void
 
     static let environmentPrefix = "REST_AUTH_"
 
-    package var environmentName: String { Self.environmentPrefix + rawValue.uppercased() }
+    package var environmentName: String { Self.environmentPrefix + name.uppercased() }
 
-    /// Where the value may lie in a file, what names that file: in the environment with `_FILE`
-    /// behind the setting's name, in the settings file with `_file`. Every setting that is secret,
-    /// or can have a password in it; the secret key has a setting for that.
-    package var isAlsoReadFromFile: Bool {
-        switch self {
-        case .databaseURL: true
-        case .secretKey: false
-        default: isSecret
-        }
-    }
+    package var flag: String { "--" + (flagName ?? name.replacing("_", with: "-")) }
 
-    /// `--database` is shorter than what the platforms' name would give.
-    package var flag: String {
-        switch self {
-        case .databaseURL: "--database"
-        default: "--" + rawValue.replacing("_", with: "-")
-        }
-    }
-
-    package var isSecret: Bool {
-        switch self {
-        case .secretKey, .secretKeyNext, .secretKeyPrevious, .passwordPepper, .legacySecret: true
-        default: false
-        }
-    }
+    /// What stands in its field, as it is written.
+    package func text(in settings: Settings) -> String { fieldText(settings) }
 
     /// A value of it as it may be shown.
-    func shown(_ value: String) -> String {
-        switch self {
-        case _ where isSecret: "(secret)"
-        case .databaseURL, .publicURL: DatabaseURL.withoutPassword(value)
-        default: value
+    func shown(_ value: String) -> String { isSecret ? "(secret)" : shownText(value) }
+}
+
+extension Setting: CustomStringConvertible {
+    package var description: String { name }
+}
+
+extension Setting: Hashable {
+    package static func == (left: Setting, right: Setting) -> Bool { left.name == right.name }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
+
+extension Setting {
+    /// - Parameters:
+    ///   - field: what it sets; the default is what stands there in ``Settings/standard``.
+    ///   - standard: the default in words, where the value says too little.
+    ///   - flag: the flag's name, where it is not made from the setting's.
+    init<Value>(
+        _ name: String, _ field: any WritableKeyPath<Settings, Value> & Sendable, _ type: SettingType<Value>,
+        standard: String? = nil, platformName: String? = nil, flag: String? = nil, isSecret: Bool = false,
+        isAlsoReadFromFile: Bool? = nil, _ meaning: String, details: String = ""
+    ) {
+        let text: @Sendable (Settings) -> String = { type.text($0[keyPath: field]) }
+        self.init(
+            name: name, platformName: platformName, isSecret: isSecret,
+            isAlsoReadFromFile: isAlsoReadFromFile ?? isSecret, meaning: meaning, details: details, range: type.range,
+            placeholder: type.placeholder, standard: standard ?? text(.standard), flagName: flag,
+            shownText: type.shown, fieldText: text
+        ) { found, settings throws(AuthError) in
+            settings[keyPath: field] = try type.read(found)
         }
     }
+
+    /// A setting that nobody has to make.
+    /// - Parameter standard: what holds then, in words.
+    init<Value>(
+        _ name: String, _ field: any WritableKeyPath<Settings, Value?> & Sendable, _ type: SettingType<Value>,
+        standard: String, platformName: String? = nil, isSecret: Bool = false, isAlsoReadFromFile: Bool? = nil,
+        _ meaning: String, details: String = ""
+    ) {
+        self.init(
+            name, field, type.optional, standard: standard, platformName: platformName, isSecret: isSecret,
+            isAlsoReadFromFile: isAlsoReadFromFile, meaning, details: details)
+    }
+}
+
+// MARK: - All of them
+
+/// Settings that belong together, and are offered together by the commands that they concern: a
+/// struct with a property for each, in the order in which they are shown.
+protocol SettingGroup: Sendable {
+    static var title: String { get }
+    init()
+}
+
+extension SettingGroup {
+    static var settings: [Setting] { Mirror(reflecting: Self()).children.compactMap { $0.value as? Setting } }
+}
+
+extension Setting {
+    static let groups = AllOptions.groups
+
+    package static let all = groups.flatMap { $0.settings }
 }

@@ -8,167 +8,147 @@ import RESTAuthPostgres
 import RESTAuthSQLite
 
 /// Every setting with its value, checked: what the server is started from.
-struct Settings {
-    let listenAddress: ListenAddress
-    let port: Int
-    let socketMode: mode_t
+package struct Settings: Sendable {
+    // MARK: Of the rooms, the routes and the database
+
+    var auth = AuthConfiguration()
+    var routes = AuthRoutesConfiguration()
+    var postgres = PostgresConfiguration(url: "")
+
+    // MARK: Of the server
+
+    var listenAddress = ListenAddress.host("127.0.0.1")
+    var port = 5000
+    var socketMode: mode_t = 0o660
     /// `nil` for that of the process.
-    let socketGroup: gid_t?
-    let database: DatabaseURL
-    let databaseSchema: String?
-    let databaseConnections: Int
-    let databaseTimeout: Int
-    let databasePooler: PostgresConfiguration.Pooler
+    var socketGroup: gid_t?
+    var tlsCertificate: String?
+    var tlsKey: String?
+    var database = DatabaseURL.sqlite(path: "rest-auth.sqlite")
     /// In seconds, at the start.
-    let waitForDatabase: Int
-    let publicURL: String?
-    let secrets: InstanceSecrets?
+    var waitForDatabase = 0
+    var secretKey: InstanceSecret?
+    var secretKeyNext: InstanceSecret?
+    var secretKeyPrevious: InstanceSecret?
     /// Where the secrets lie, when they are neither given nor beside the database.
-    let secretFile: String?
-    let tokenAudience: [String]
-    let tokenType: AccessTokenType
-    let tokenDuration: Int
-    let tokenRenewal: TokenRenewal
-    let sessionInactivityTimeout: Int
-    let sessionTimebox: Int
-    let sessionLimit: Int
-    let refreshTokenInCookie: Bool
-    let refreshTokenInBody: Bool
-    let refreshTokenCookieSecure: Bool
-    /// `nil` for that of the newest key.
-    let signingAlgorithm: SigningAlgorithm?
-    let keyRotation: Int
-    let revocationBound: Int
-    let tokenCache: Int
-    let registration: RegistrationMode
-    let registrationChallenge: Int?
-    let passwordPolicy: PasswordPolicy
-    let breachedPasswords: String?
-    let passwordCost: Argon2id
-    let passwordHashLimit: HashLimit
-    let passwordPepper: PasswordPepper?
-    let legacySecret: LegacySecret?
-    let hashingThreads: Int
-    let hashingQueue: Int
-    let hashingPatience: Int
-    let throttle: ThrottleConfiguration
-    let publicUsers: Bool
-    let publicRevocations: Bool
-    let headLimits: HeadLimits
-    let bodyLimit: Int
-    let requestTimeout: Int
-    let idleTimeout: Int
-    let shutdownTimeout: Int
-    let maxConnections: Int
+    var secretFile: String?
+    var tokenRenewal = TokenRenewalMode.always
+    /// In seconds.
+    var tokenRenewalLimit = 43200
+    var breachedPasswords: String?
+    var trustedProxies: [Network] = []
+    var forwardedFields = ForwardedFamily.xForwarded
+    var corsOrigins: [String] = []
+    var headLimits = HeadLimits()
+    /// In seconds, as the following.
+    var requestTimeout = 30
+    var idleTimeout = 60
+    var shutdownTimeout = 5
+    var maxConnections = 10_000
+    /// `nil` where metrics are not served.
+    var metricsPort: Int?
+    var metricsAddress = ListenAddress.host("127.0.0.1")
+    var http2Cleartext = false
     /// `nil` when nobody said: a server and a command differ in what they say unasked.
-    let logLevel: Logger.Level?
-    let logFormat: LogSink.Format
-    let corsOrigins: [String]
-    let trustedProxies: [Network]
-    let forwardedFields: ForwardedFamily
-    let http2Cleartext: Bool
-    let tls: TLSFiles?
+    var logLevel: Logger.Level?
+    var logFormat = LogSink.Format.text
+
+    /// What holds when nobody makes a setting.
+    package static let standard = Settings()
+
+    // MARK: Of several of these
+
+    private(set) var tls: TLSFiles?
     /// What was made of the environment that nobody may expect, a line each.
-    let remarks: [String]
+    private(set) var remarks: [String] = []
     /// What in the environment may be meant for another program, a line each.
-    let warnings: [String]
+    private(set) var warnings: [String] = []
     /// The variable that the secret key comes from, where other programs have one of that name.
-    let unprefixedSecret: String?
+    private(set) var unprefixedSecret: String?
     /// What who knows SQLAlchemy means by the URL of the database, where that is another file.
-    let relativeReading: String?
+    private(set) var relativeReading: String?
     /// The arguments with which a command works on the same database.
-    let commandArguments: [String]
+    private(set) var commandArguments: [String] = []
     /// Files that settings were read from, where they have secrets.
-    private let filesWithSecrets: [String]
+    private var filesWithSecrets: [String] = []
+
+    private init() {}
 
     /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
-    init(_ source: SettingsSource) throws {
-        let read = SettingsReader(source: source)
-        listenAddress = try read.listenAddress()
-        port = try read.number(.port, in: 0...65535) ?? 5000
-        socketMode = try read.socketMode()
-        socketGroup = try read.socketGroup()
-        database = try read.database()
-        databaseSchema = read.text(.databaseSchema)
-        databaseConnections = try read.number(.databaseConnections, in: 3...1000) ?? 6
-        databaseTimeout = try read.number(.databaseTimeout, in: 1...600) ?? 3
-        databasePooler = try read.databasePooler()
-        waitForDatabase = try read.number(.waitForDatabase, in: 0...86400) ?? 0
-        publicURL = try read.publicURL()
-        secrets = try read.secrets()
-        secretFile = read.text(.secretKeyFile)
-        tokenAudience = try read.tokenAudience()
-        tokenType = try read.choice(.tokenType) ?? .accessToken
-        tokenDuration = try read.number(.tokenDuration, in: 1...AuthConfiguration.maximumTokenDuration) ?? 600
-        tokenRenewal = try read.tokenRenewal()
-        let longest = AuthConfiguration.longestSession
-        sessionInactivityTimeout = try read.number(.sessionInactivityTimeout, in: 1...longest) ?? 7 * 86400
-        sessionTimebox = try read.number(.sessionTimebox, in: 1...longest) ?? 30 * 86400
-        sessionLimit = try read.number(.sessionLimit, in: 1...1_000_000) ?? 10_000
-        refreshTokenInCookie = try read.flag(.refreshTokenInCookie) ?? false
-        refreshTokenInBody = try read.flag(.refreshTokenInBody) ?? true
-        refreshTokenCookieSecure = try read.flag(.refreshTokenCookieSecure) ?? true
-        guard refreshTokenInCookie || refreshTokenInBody else {
+    package init(_ source: SettingsSource) throws {
+        try source.refuseContradictions()
+        for setting in Setting.all {
+            if let found = source[setting] { try setting.write(found, &self) }
+        }
+        try putTogether(source)
+        remarks = source.remarks
+        warnings = source.warnings
+        unprefixedSecret = source.unprefixedSecret
+        relativeReading = source[.database.url].flatMap { SQLiteURL.relativeReading(of: $0.value) }
+        commandArguments = source.commandArguments
+        filesWithSecrets = [source.fileWithSecrets].compactMap(\.self) + source.valueFiles
+    }
+
+    /// Reads what several settings say together.
+    private mutating func putTogether(_ source: SettingsSource) throws(AuthError) {
+        switch (tlsCertificate, tlsKey) {
+        case (nil, nil): break
+        case (let certificate?, let key?): tls = TLSFiles(certificate: certificate, key: key)
+        default: throw AuthError(.misconfigured, "tls_certificate and tls_key go together: set both or none")
+        }
+        auth.secrets = try givenSecrets(source)
+        if let secrets = auth.secrets { try auth.legacySecret?.refuse(in: secrets.known) }
+        auth.issuer = routes.publicURL ?? auth.issuer
+        auth.tokenRenewal =
+            switch tokenRenewal {
+            case .always: .always
+            case .until: .until(tokenRenewalLimit)
+            case .never: .never
+            }
+        routes.scheme = tls == nil ? "http" : "https"
+        routes.believesForwardedFields = !trustedProxies.isEmpty
+        routes.trustedOrigins = Set(corsOrigins)
+        guard routes.refreshTokenInCookie || routes.refreshTokenInBody else {
             throw AuthError(
                 .misconfigured,
                 "refresh_token_in_cookie and refresh_token_in_body are both off, so no client could renew its session")
         }
-        signingAlgorithm = try read.choice(.signingAlgorithm)
-        keyRotation =
-            try read.number(.keyRotation, in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation)
-            ?? 30 * 86400
-        revocationBound = try read.number(.revocationBound, in: 1...AuthConfiguration.longestRevocationBound) ?? 1
-        tokenCache = try read.number(.tokenCache, in: 0...100_000_000) ?? 100_000
-        registration = try read.choice(.registration) ?? .open
-        registrationChallenge = try read.registrationChallenge()
-        passwordPolicy = try read.choice(.passwordPolicy) ?? .open
-        breachedPasswords = read.text(.breachedPasswords)
-        passwordCost = try read.passwordCost()
-        passwordHashLimit = try read.passwordHashLimit()
-        passwordPepper = try read.passwordPepper()
-        legacySecret = try read.legacySecret()
-        hashingThreads = try read.number(.hashingThreads, in: 1...1024) ?? AuthConfiguration().hashingThreads
-        hashingQueue = try read.number(.hashingQueue, in: 1...1_000_000) ?? 256
-        hashingPatience = try read.number(.hashingPatience, in: 1...600) ?? 5
-        throttle = try read.throttle()
-        publicUsers = try read.flag(.publicUsers) ?? true
-        publicRevocations = try read.flag(.publicRevocations) ?? true
-        headLimits = try read.headLimits()
-        bodyLimit = try read.number(.bodyLimit, in: 1024...(16 << 20)) ?? 65536
-        requestTimeout = try read.number(.requestTimeout, in: 1...3600) ?? 30
-        idleTimeout = try read.number(.idleTimeout, in: 1...3600) ?? 60
-        shutdownTimeout = try read.number(.shutdownTimeout, in: 1...3600) ?? 5
-        maxConnections = try read.number(.maxConnections, in: 1...1_000_000) ?? 10_000
-        logLevel = try read.choice(.logLevel)
-        logFormat = try read.choice(.logFormat) ?? .text
-        corsOrigins = try read.corsOrigins()
-        trustedProxies = try read.trustedProxies()
-        forwardedFields = try read.choice(.forwardedFields) ?? .xForwarded
-        http2Cleartext = try read.flag(.http2Cleartext) ?? false
-        tls = try read.tls()
-        remarks = source.remarks
-        warnings = read.warnings()
-        unprefixedSecret = read.unprefixedSecret
-        relativeReading = source[.databaseURL].flatMap { SQLiteURL.relativeReading(of: $0.value) }
-        commandArguments = source.commandArguments
-        filesWithSecrets = [source.fileWithSecrets].compactMap(\.self) + source.valueFiles
-        if let secrets { try legacySecret?.refuse(in: secrets.known) }
-        if !refreshTokenCookieSecure, let obstacle = obstacleToCookieInTheClear {
+        if !routes.refreshTokenCookieSecure, let obstacle = obstacleToCookieInTheClear {
             throw AuthError(
                 .misconfigured,
                 """
-                \(source[.refreshTokenCookieSecure]?.place ?? "") is no, which is for http://localhost alone, and \
-                \(obstacle): take it out
+                \(source[.sessions.refreshTokenCookieSecure]?.place ?? "") is no, which is for http://localhost alone, \
+                and \(obstacle): take it out
                 """)
+        }
+        if case .unixSocket = listenAddress {
+        } else if metricsPort == port {
+            throw AuthError(
+                .misconfigured,
+                "\(source[.metrics.port]?.place ?? "") is \(port), which is the port of the server: choose another")
         }
         if http2Cleartext, tls != nil {
             throw AuthError(
                 .misconfigured,
                 """
-                \(source[.http2Cleartext]?.place ?? "") is for a server without TLS; with tls_certificate HTTP/2 is \
-                spoken anyway: take it out
+                \(source[.requests.http2Cleartext]?.place ?? "") is for a server without TLS; with tls_certificate \
+                HTTP/2 is spoken anyway: take it out
                 """)
         }
+    }
+
+    /// Those that are given themselves; `nil` for those of a file.
+    private func givenSecrets(_ source: SettingsSource) throws(AuthError) -> InstanceSecrets? {
+        guard let secretKey else { return nil }
+        if let secretKeyNext, let next = source[.secret.next] {
+            return try next.explaining { () throws(AuthError) in try InstanceSecrets(secretKey, next: secretKeyNext) }
+        }
+        if let secretKeyPrevious, let previous = source[.secret.previous] {
+            return try previous.explaining { () throws(AuthError) in
+                try InstanceSecrets(secretKey, previous: secretKeyPrevious)
+            }
+        }
+        return InstanceSecrets(secretKey)
     }
 
     /// Why a cookie must not be given without `Secure`, in words; `nil` where nobody but the own
@@ -177,19 +157,21 @@ struct Settings {
         if tls != nil { return "tls_certificate is set" }
         if let openAddress { return "\(openAddress) can be reached from other machines" }
         if !trustedProxies.isEmpty { return "trusted_proxies names a proxy" }
-        guard let publicURL else { return nil }
+        guard let publicURL = routes.publicURL else { return nil }
         return AuthRoutesConfiguration.isLoopbackInTheClear(publicURL) ? nil : "public_url is \(publicURL)"
     }
 
     /// The same for addresses that are no setting: a service manager's.
     /// - Throws: `misconfigured` when other machines can reach one of them.
     func refuseCookieInTheClear(at addresses: [SocketAddress]) throws {
-        guard !refreshTokenCookieSecure, let open = addresses.first(where: { !$0.isLoopback })?.shown else { return }
+        guard !routes.refreshTokenCookieSecure, let open = addresses.first(where: { !$0.isLoopback })?.shown else {
+            return
+        }
         throw AuthError(
             .misconfigured,
             """
-            \(Setting.refreshTokenCookieSecure.rawValue) is no, which is for http://localhost alone, and \(open) can be \
-            reached from other machines: take it out
+            \(Setting.sessions.refreshTokenCookieSecure.name) is no, which is for http://localhost alone, and \(open) \
+            can be reached from other machines: take it out
             """)
     }
 
@@ -199,7 +181,7 @@ struct Settings {
     ///   - createsMissing: whether to make the database when there is none.
     ///   - isServer: whether many will use it at once.
     func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
-        var configuration = authConfiguration
+        var configuration = auth
         try configuration.validate()
         if let secretFile { try requireSharedSecret(secretFile) }
         // Before anything is made.
@@ -222,7 +204,7 @@ struct Settings {
 
     /// The file of the secrets; `nil` when they are given themselves.
     var placeOfSecret: String? {
-        guard secrets == nil else { return nil }
+        guard auth.secrets == nil else { return nil }
         return switch database {
         case .sqlite(let path): secretFile ?? SQLiteFile(path).secretFile
         case .postgres: secretFile
@@ -232,7 +214,7 @@ struct Settings {
     /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
     /// - Parameter checksContents: whether to read all of it, which a command has no time for.
     func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
-        guard let breachedPasswords, passwordPolicy == .nist else { return nil }
+        guard let breachedPasswords, auth.passwordPolicy == .nist else { return nil }
         return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
     }
 
@@ -260,13 +242,19 @@ struct Settings {
             guard !isDirectory.boolValue else {
                 throw AuthError(
                     .misconfigured,
-                    "the database \(path) is a directory: name a file in it, as \(path)\(path.utf8.last == UInt8(ascii: "/") ? "" : "/")rest-auth.sqlite"
+                    """
+                    the database \(path) is a directory: name a file in it, as \
+                    \(path)\(path.utf8.last == UInt8(ascii: "/") ? "" : "/")rest-auth.sqlite
+                    """
                 )
             }
             guard !exists, let relativeReading else { throw error }
             throw AuthError(
                 .misconfigured,
-                "\(error.detail); three slashes begin at the root directory: for \(relativeReading) in \(FileManager.default.currentDirectoryPath) write sqlite:\(relativeReading)"
+                """
+                \(error.detail); three slashes begin at the root directory: for \(relativeReading) in \
+                \(FileManager.default.currentDirectoryPath) write sqlite:\(relativeReading)
+                """
             )
         }
     }
@@ -281,11 +269,12 @@ struct Settings {
     /// The parts of a start, each of which may be refused for itself.
     var rehearsals: [(subject: String, run: () async throws -> Void)] {
         [
-            (Setting.tlsCertificate.rawValue, { _ = try tls?.configuration() }),
-            (Setting.hostname.rawValue, { try ListeningSockets.rehearse(self) }),
-            (Setting.breachedPasswords.rawValue, { _ = try openBreachedPasswords(checksContents: true) }),
-            ("settings", { try authConfiguration.validate() }),
-            (Setting.databaseURL.rawValue, { try await rehearseOpening() }),
+            (Setting.tls.certificate.name, { _ = try tls?.configuration() }),
+            (Setting.address.hostname.name, { try ListeningSockets.rehearse(self) }),
+            (Setting.metrics.port.name, { try ListeningSockets.rehearseMetrics(self) }),
+            (Setting.passwords.breached.name, { _ = try openBreachedPasswords(checksContents: true) }),
+            ("settings", { try auth.validate() }),
+            (Setting.database.url.name, { try await rehearseOpening() }),
         ]
     }
 
@@ -294,7 +283,7 @@ struct Settings {
         case .sqlite(let path):
             let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
             let file = secretFile ?? SQLiteFile(path).secretFile
-            guard let known = try secrets?.known ?? checkedSecrets(in: file) else {
+            guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
                 // The server makes one.
                 guard keys.isEmpty else { throw SecretFile(file).missing }
                 return
@@ -303,7 +292,7 @@ struct Settings {
         case .postgres(let url):
             try requireSecretForPostgres()
             if let secretFile { try requireSharedSecret(secretFile) }
-            let known = try secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
+            let known = try auth.secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
             let keys = try await PostgresStorage.checkUsable(postgresConfiguration(url))
             if let known { try check(keys, known) }
         }
@@ -317,7 +306,7 @@ struct Settings {
     }
 
     private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets) throws {
-        try legacySecret?.refuse(in: known)
+        try auth.legacySecret?.refuse(in: known)
         try SigningKeys.check(keys, by: known)
     }
 
@@ -329,10 +318,13 @@ struct Settings {
     }
 
     private func requireSecretForPostgres() throws {
-        guard secrets == nil, secretFile == nil else { return }
+        guard auth.secrets == nil, secretFile == nil else { return }
         throw AuthError(
             .misconfigured,
-            "with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is the same everywhere"
+            """
+            with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is \
+            the same everywhere
+            """
         )
     }
 
@@ -341,61 +333,18 @@ struct Settings {
         guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
         throw AuthError(
             .misconfigured,
-            "there is no secret in \(file); make one and give it to every node: (umask 077; openssl rand -base64 32 > \(file))"
+            """
+            there is no secret in \(file); make one and give it to every node: \
+            (umask 077; openssl rand -base64 32 > \(file))
+            """
         )
     }
 
     func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
-        var configuration = PostgresConfiguration(url: url)
-        configuration.schema = databaseSchema
-        // One reads and one listens. A command does one thing after the other.
-        configuration.writers = isServer ? databaseConnections - 2 : 1
-        configuration.timeout = databaseTimeout
-        configuration.pooler = databasePooler
-        return configuration
-    }
-
-    private var authConfiguration: AuthConfiguration {
-        var configuration = AuthConfiguration()
-        configuration.secrets = secrets
-        configuration.issuer = publicURL ?? configuration.issuer
-        configuration.tokenAudience = tokenAudience
-        configuration.tokenType = tokenType
-        configuration.tokenDuration = tokenDuration
-        configuration.tokenRenewal = tokenRenewal
-        configuration.sessionInactivityTimeout = sessionInactivityTimeout
-        configuration.sessionTimebox = sessionTimebox
-        configuration.sessionLimit = sessionLimit
-        configuration.signingAlgorithm = signingAlgorithm
-        configuration.keyRotationInterval = keyRotation
-        configuration.revocationBound = revocationBound
-        configuration.verifiedTokenCapacity = tokenCache
-        configuration.registration = registration
-        configuration.registrationChallenge = registrationChallenge
-        configuration.passwordPolicy = passwordPolicy
-        configuration.passwordCost = passwordCost
-        configuration.passwordHashLimit = passwordHashLimit
-        configuration.passwordPepper = passwordPepper
-        configuration.legacySecret = legacySecret
-        configuration.hashingThreads = hashingThreads
-        configuration.hashingQueue = hashingQueue
-        configuration.hashingPatience = hashingPatience
-        configuration.throttle = throttle
-        return configuration
-    }
-
-    var routesConfiguration: AuthRoutesConfiguration {
-        var configuration = AuthRoutesConfiguration()
-        configuration.publicURL = publicURL
-        configuration.scheme = scheme
-        configuration.believesForwardedFields = !trustedProxies.isEmpty
-        configuration.bodyLimit = bodyLimit
-        configuration.publicUsers = publicUsers
-        configuration.publicRevocations = publicRevocations
-        configuration.refreshTokenInCookie = refreshTokenInCookie
-        configuration.refreshTokenInBody = refreshTokenInBody
-        configuration.refreshTokenCookieSecure = refreshTokenCookieSecure
-        configuration.trustedOrigins = Set(corsOrigins)
+        var configuration = postgres
+        configuration.url = url
+        // A command does one thing after the other.
+        if !isServer { configuration.writers = 1 }
         return configuration
     }
 
@@ -410,23 +359,27 @@ struct Settings {
     /// What keeps who can reach the server from registering, in words; `nil` for nothing.
     var registrationRestriction: String? {
         let mode: String? =
-            switch registration {
+            switch auth.registration {
             case .open: nil
             case .invitation: "invitation: with a code that rest-auth invitations create makes"
             case .closed: "closed: by rest-auth users add only"
             }
         let work =
-            registration == .closed ? nil : registrationChallenge.map { "a challenge of \($0) bits has to be solved" }
+            auth.registration == .closed
+            ? nil : auth.registrationChallenge.map { "a challenge of \($0) bits has to be solved" }
         let parts = [mode, work].compactMap { $0 }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 
-    var scheme: String { tls == nil ? "http" : "https" }
 }
 
 /// The database's URL may have a password in it.
-extension Settings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    var description: String { "redacted" }
-    var debugDescription: String { "redacted" }
-    var customMirror: Mirror { Mirror(self, children: []) }
+extension Settings: Redacted {}
+
+/// Whether a live token may be traded for a fresh one; how long, where it says until, is a setting of
+/// its own.
+enum TokenRenewalMode: String, Sendable, CaseIterable {
+    case always
+    case until
+    case never
 }

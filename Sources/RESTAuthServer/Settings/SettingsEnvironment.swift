@@ -12,7 +12,7 @@ struct SettingsEnvironment {
         let links = ServiceLinks.names(in: environment)
         var variables: [String: String] = [:]
         for (name, value) in environment where !links.contains(name) { variables[Self.withoutMark(name)] = value }
-        let known = Setting.allCases.flatMap {
+        let known = Setting.all.flatMap {
             [$0.environmentName] + ($0.isAlsoReadFromFile ? [Self.file($0.environmentName)] : [])
         }
         for name in variables.keys.sorted() where name.hasPrefix(Setting.environmentPrefix) {

@@ -3,7 +3,7 @@ import RESTAuth
 import Yams
 
 /// Looks a setting up: flags first, then the environment, then the file.
-struct SettingsSource {
+package struct SettingsSource {
     /// A value and the name of the place it came from, for messages.
     struct Found {
         let setting: Setting
@@ -50,10 +50,10 @@ struct SettingsSource {
 
     /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
     ///   misspelt setting is a setting not made.
-    init(flags: [Setting: String], environment: [String: String], file path: String?) throws {
+    package init(flags: [Setting: String], environment: [String: String], file path: String?) throws {
         let environment = try SettingsEnvironment(environment)
         var given = try path.map(Self.settings(inFile:)) ?? [:]
-        for setting in Setting.allCases { given[setting] = try environment.given(setting) ?? given[setting] }
+        for setting in Setting.all { given[setting] = try environment.given(setting) ?? given[setting] }
         for (setting, value) in flags { given[setting] = Given(setting, value, place: setting.flag) }
         var quoted: [String] = []
         found = try given.mapValues { given in
@@ -73,7 +73,10 @@ struct SettingsSource {
         }
         if !links.isEmpty {
             remarks.append(
-                "passed over \(links.joined(separator: ", ")): Kubernetes or Docker sets them for a service of that name, and they are no settings"
+                """
+                passed over \(links.joined(separator: ", ")): Kubernetes or Docker sets them for a service of that \
+                name, and they are no settings
+                """
             )
         }
         return remarks
@@ -110,14 +113,14 @@ struct SettingsSource {
     /// anyway. Without a database's password, which is nobody's to see.
     var commandArguments: [String] {
         var arguments = file.map { ["--config", $0] } ?? []
-        for setting in [Setting.databaseURL, .databaseSchema, .secretKeyFile] {
+        for setting in [Setting.database.url, .postgres.schema, .secret.file] {
             guard let found = found[setting], found.place == setting.flag, found.shown == found.value else { continue }
             arguments += [found.place, found.value]
         }
         return arguments
     }
 
-    private static func place(_ setting: Setting, in file: String) -> String { "\(setting.rawValue) in \(file)" }
+    private static func place(_ setting: Setting, in file: String) -> String { "\(setting.name) in \(file)" }
 
     subscript(setting: Setting) -> Found? { found[setting] }
 
@@ -157,10 +160,10 @@ struct SettingsSource {
             guard texts.count == values.count else {
                 throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
-            if given[setting] != nil { throw contradiction(setting.rawValue, "\(setting.rawValue)_file in \(path)") }
+            if given[setting] != nil { throw contradiction(setting.name, "\(setting.name)_file in \(path)") }
             let joined = try texts.map { try checked($0, setting, place: "\(name) in \(path)") }.joined(separator: ",")
             given[setting] =
-                name == setting.rawValue
+                name == setting.name
                 ? Given(setting, joined, place: place(setting, in: path))
                 : Given(setting, path: joined, place: "\(name) in \(path)")
         }
@@ -168,15 +171,15 @@ struct SettingsSource {
     }
 
     private static func setting(named name: String, in path: String) throws -> Setting {
-        if let setting = Setting(rawValue: name) { return setting }
-        guard let setting = Setting.allCases.first(where: { $0.isAlsoReadFromFile && $0.rawValue + "_file" == name })
-        else { throw unknown(name, known: Setting.allCases.map(\.rawValue), place: path) }
+        if let setting = Setting.all.first(where: { $0.name == name }) { return setting }
+        guard let setting = Setting.all.first(where: { $0.isAlsoReadFromFile && $0.name + "_file" == name })
+        else { throw unknown(name, known: Setting.all.map(\.name), place: path) }
         return setting
     }
 
     /// The key of a Flask server may have any character, and stands here as it is.
     private static func checked(_ text: String, _ setting: Setting, place: String) throws -> String {
-        guard setting != .legacySecret else { return text }
+        guard setting != .importedUsers.legacySecret else { return text }
         let trimmed = text.trimmingCharacters(in: CharacterSet(charactersIn: " \t\r\n"))
         do {
             try GivenText.refuseDoubtful(in: trimmed.unicodeScalars[...])
@@ -210,20 +213,20 @@ struct SettingsSource {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
             """
-            : \(problem) in line \(mark.line), column \(mark.column); a value that has a colon, or begins with * & ! % @ [ \
-            or {, stands in quotes: hostname: "*"
+            : \(problem) in line \(mark.line), column \(mark.column); a value that has a colon, or begins with \
+            * & ! % @ [ or {, stands in quotes: hostname: "*"
             """
         default: ""
         }
     }
 
     static func unknown(_ name: String, known: [String], place: String) -> AuthError {
-        let isPath: (Setting) -> Bool = { [$0.rawValue + "_file", $0.environmentName + "_FILE"].contains(name) }
-        if let setting = Setting.allCases.first(where: isPath), !setting.isAlsoReadFromFile {
-            let files = Setting.allCases.filter(\.isAlsoReadFromFile).map(\.rawValue).joined(separator: ", ")
+        let isPath: (Setting) -> Bool = { [$0.name + "_file", $0.environmentName + "_FILE"].contains(name) }
+        if let setting = Setting.all.first(where: isPath), !setting.isAlsoReadFromFile {
+            let files = Setting.all.filter(\.isAlsoReadFromFile).map(\.name).joined(separator: ", ")
             return AuthError(
                 .misconfigured,
-                "\(place) has \(name), but only \(files) may lie in a file: give \(setting.rawValue) itself")
+                "\(place) has \(name), but only \(files) may lie in a file: give \(setting.name) itself")
         }
         let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
         return AuthError(.misconfigured, "\(place) has the unknown setting \(name); did you mean \(nearest)?")
@@ -246,8 +249,4 @@ private func editDistance(_ left: String, _ right: String) -> Int {
 }
 
 /// It has the secrets and the database's password as they were written.
-extension SettingsSource: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    var description: String { "redacted" }
-    var debugDescription: String { "redacted" }
-    var customMirror: Mirror { Mirror(self, children: []) }
-}
+extension SettingsSource: Redacted {}

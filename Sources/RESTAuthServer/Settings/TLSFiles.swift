@@ -31,8 +31,8 @@ package struct TLSFiles: Sendable, Hashable {
             throw AuthError(
                 .misconfigured,
                 """
-                the TLS certificate \(certificate) and the TLS key \(key) do not belong together: the key must be that of \
-                the first certificate in the file
+                the TLS certificate \(certificate) and the TLS key \(key) do not belong together: the key must be that \
+                of the first certificate in the file
                 """)
         }
         return configuration
@@ -68,7 +68,10 @@ package struct TLSFiles: Sendable, Hashable {
         if !isEncrypted, let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) { return key }
         let reason =
             if bytes.isEmpty { "it is empty" } else if isEncrypted {
-                "it is encrypted, and nobody is there to type its passphrase; decrypt it: openssl pkey -in \(file) -out FILE"
+                """
+                it is encrypted, and nobody is there to type its passphrase; decrypt it: openssl pkey -in \(file) -out \
+                FILE
+                """
             } else if has(bytes, "PRIVATE KEY-----") {
                 "the key in it is damaged, or of a kind that is not known here"
             } else if has(bytes, "-----BEGIN CERTIFICATE-----") {

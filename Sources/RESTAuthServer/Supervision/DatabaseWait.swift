@@ -4,10 +4,10 @@ import RESTAuth
 import RESTAuthPostgres
 
 extension Settings {
-    /// The core over the configured database, for which a server waits at its start where it was
-    /// told to: `wait_for_database`.
-    /// - Throws: the last reason, when the time is over, and at once what waiting does not mend: a
-    ///   wrong password, a database of another program.
+    /// Opens the core over the configured database, and waits for the database at a start as long
+    /// as `wait_for_database` says.
+    /// - Throws: the last reason when the time is over, and at once what waiting does not help
+    ///   against: a wrong password, a database of another program.
     func openAuthWhenThere(_ logger: Logger, _ manager: ServiceManager) async throws -> Auth {
         let end = ContinuousClock.now + .seconds(waitForDatabase)
         var (said, saidAt) = ("", ContinuousClock.now)
@@ -17,7 +17,7 @@ extension Settings {
             } catch let error as AuthError {
                 let rest = end - .now
                 guard rest > .zero, await mayPass(error) else { throw error }
-                // What changes is said at once, what stays as it is every five seconds.
+                // A new reason is logged at once, the same one every five seconds.
                 if error.detail != said || .now - saidAt >= .seconds(5) {
                     (said, saidAt) = (error.detail, .now)
                     logger.notice(
@@ -30,8 +30,8 @@ extension Settings {
         }
     }
 
-    /// Whether the database may be there later, and nobody has to mend anything: it is not reached
-    /// or not found, starts, is locked by somebody, or its directory is not mounted.
+    /// Whether an error may pass by itself: the database is not reached or not found, starts, is
+    /// locked, or its directory is not mounted yet.
     private func mayPass(_ error: AuthError) async -> Bool {
         if error.code == .storageUnavailable { return true }
         return switch database {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What tells files from others under the same names, without reading them. Of a link, as certbot
-/// and Kubernetes make them, it is that of the file.
+/// The state of files that changes when they are replaced or written, found without reading them.
+/// Links, as certbot and Kubernetes make them, are followed.
 struct FileState: Sendable, Equatable {
     private let files: [[Int64]?]
 
@@ -12,7 +12,7 @@ struct FileState: Sendable, Equatable {
             return [
                 Int64(truncatingIfNeeded: status.st_dev), Int64(truncatingIfNeeded: status.st_ino),
                 Int64(status.st_size), Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec),
-                // For one that could not be read.
+                // The owner and mode change when an unreadable file is made readable.
                 Int64(status.st_mode), Int64(status.st_uid), Int64(status.st_gid),
             ]
         }

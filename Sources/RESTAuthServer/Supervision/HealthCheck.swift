@@ -4,18 +4,18 @@ import NIOPosix
 import NIOSSL
 import RESTAuth
 
-/// Asks the server that runs with these settings on this machine how it is.
+/// A request to the server that runs with these settings on this machine, for its health.
 ///
-/// In HTTP or TLS as they say, where they say that it listens. Whether the certificate is good for
-/// that address is not looked at.
+/// The settings say where it listens, and whether with TLS. The names of the certificate are not
+/// checked.
 struct HealthCheck {
     let settings: Settings
-    /// In seconds.
+    /// The timeout in seconds.
     let timeout: Int
 
-    /// - Parameter isReady: whether its database has to answer as well.
-    /// - Throws: `storage_unavailable`, with what is wrong, or that another program listens there.
-    ///   Nothing that it wrote is repeated: that may be anything.
+    /// - Parameter isReady: whether the database has to answer as well.
+    /// - Throws: `storage_unavailable`, with the reason, or that another program listens there. The
+    ///   text of an answer is not repeated, because it may be of another program.
     func require(isReady: Bool) async throws {
         let address = try address()
         let path = isReady ? "/health/ready" : "/health/live"
@@ -43,7 +43,7 @@ struct HealthCheck {
 
     // MARK: What it says
 
-    /// The three digits behind the version.
+    /// Parses the status, the three digits behind the version.
     private static func status(of answer: [UInt8]) -> Int? {
         guard answer.starts(with: "HTTP/1.1 ".utf8) || answer.starts(with: "HTTP/1.0 ".utf8) else { return nil }
         let digits = WireText(String(decoding: answer.dropFirst(9).prefix(3), as: UTF8.self))
@@ -54,7 +54,7 @@ struct HealthCheck {
         answer.firstRange(of: Array("\r\n\r\n".utf8)).map { answer[$0.upperBound...] } ?? []
     }
 
-    /// What no other program names beside its readiness.
+    /// The members of our readiness, by which it is told from that of other programs.
     private struct Parts: Decodable {
         enum State: String, Decodable { case ok, unavailable }
 
@@ -75,7 +75,7 @@ struct HealthCheck {
     /// A problem document of ours.
     private struct Refusal: Decodable { let code: String }
 
-    /// Where a server with these settings can be asked.
+    /// The address of a server with these settings.
     private func address() throws -> SocketAddress {
         if settings.listenAddress == .everywhere {
             return try SocketAddress(ipAddress: "127.0.0.1", port: settings.port)
@@ -115,7 +115,7 @@ struct HealthCheck {
             try await channel.writeAndFlush(ByteBuffer(string: request))
             return try await answer.futureResult.get()
         } catch {
-            // Harmless where it has been kept.
+            // This does nothing when there is an answer already.
             answer.fail(error)
             throw failure(reason(error, at: address))
         }
@@ -132,10 +132,10 @@ struct HealthCheck {
         }
     }
 
-    /// The connection was taken, and no more.
+    /// The error for a connection that was accepted and not answered.
     private struct Silence: Error {}
 
-    /// Everything that comes until the end.
+    /// A handler that collects all bytes until the end.
     private final class Reading: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
@@ -155,7 +155,7 @@ struct HealthCheck {
 
         func channelInactive(context: ChannelHandlerContext) { answer.succeed(bytes) }
 
-        /// Whatever goes wrong after the answer, such as an end without a farewell, changes
+        /// An error after the answer, such as an end of TLS without `close_notify`, changes
         /// nothing.
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }

@@ -4,14 +4,14 @@ import RESTAuth
 import ServiceLifecycle
 import UnixSignals
 
-/// What a server takes up while it runs, with all its connections: other TLS files, another list of
-/// breached passwords, another log level.
+/// A service that reloads what can change without a restart: TLS files, the list of breached
+/// passwords, the log level.
 ///
-/// On SIGHUP it looks at all of them and at the settings. At the TLS files it looks every few
-/// seconds as well, so that who renews a certificate has nothing to tell it. What cannot be used is
-/// said, and what was there before stays.
+/// On SIGHUP it reads all of them and the settings. It checks the TLS files every few seconds as
+/// well, so that a renewed certificate needs no signal. What cannot be used is logged, and the
+/// previous one stays.
 struct Reload: Service {
-    /// SIGHUP, heard from before the server says that it is ready.
+    /// SIGHUP, received from before the server reports that it is ready.
     let signals: UnixSignalsSequence
     let settings: Settings
     let source: SettingsSource
@@ -45,7 +45,7 @@ struct Reload: Service {
                 }
             }
             for await occasion in occasions {
-                // Files are read, which no task's thread should wait for.
+                // Reading files would block a thread of the pool of tasks.
                 await withCheckedContinuation { done in
                     Thread {
                         switch occasion {
@@ -60,7 +60,7 @@ struct Reload: Service {
         }
     }
 
-    /// What was taken up last.
+    /// The files and settings that are in use.
     ///
     /// The compiler does not see that one thread at a time uses it: ``run()`` waits for the end of
     /// each before it starts the next, which also makes visible what the one before has written.
@@ -70,7 +70,7 @@ struct Reload: Service {
         var certificate: FileState
         var breached: FileState
         var breachedFile: String?
-        /// As the TLS files were at the last look, and when they could not be used.
+        /// The state of the TLS files at the last check, and when they could not be used.
         var seen: FileState
         var refused: FileState?
 
@@ -100,17 +100,17 @@ struct Reload: Service {
         do {
             let source = try read()
             let settings = try Settings(source)
-            let names = Setting.allCases.filter { source[$0]?.value != self.source[$0]?.value }
+            let names = Setting.all.filter { source[$0]?.value != self.source[$0]?.value }
             (inUse.settings, inUse.source) = (settings, source)
             let isTaken: (Setting) -> Bool = { setting in
                 switch setting {
-                case .logLevel: true
-                case .breachedPasswords: settings.passwordPolicy == self.settings.passwordPolicy
-                case .tlsCertificate, .tlsKey: certificate != nil && settings.tls != nil
+                case Setting.log.level: true
+                case Setting.passwords.breached: settings.auth.passwordPolicy == self.settings.auth.passwordPolicy
+                case Setting.tls.certificate, Setting.tls.key: certificate != nil && settings.tls != nil
                 default: false
                 }
             }
-            return names.filter { !isTaken($0) }.map(\.rawValue)
+            return names.filter { !isTaken($0) }.map(\.name)
         } catch {
             say("the settings cannot be used, so that those from before stay in force", error)
             return []
@@ -141,7 +141,7 @@ struct Reload: Service {
 
     private func breachedChange(_ inUse: InUse) -> String? {
         // The policy is the one that the server was started with.
-        guard settings.passwordPolicy == .nist else { return nil }
+        guard settings.auth.passwordPolicy == .nist else { return nil }
         let file = inUse.settings.breachedPasswords
         let state = FileState(of: [file].compactMap(\.self))
         guard state != inUse.breached || file != inUse.breachedFile else { return nil }
@@ -158,8 +158,8 @@ struct Reload: Service {
 
     // MARK: Looking
 
-    /// A pair that is the same at two looks, so that none is taken up between the certificate and
-    /// its key. One that is of no use is said once.
+    /// Takes up a pair of TLS files that is the same in two checks, so that none is read between
+    /// the writes of the certificate and of its key. A pair that cannot be used is logged once.
     private func takeUpCertificate(_ inUse: InUse) {
         let state = inUse.settings.tls.state
         defer { inUse.seen = state }

@@ -1,12 +1,12 @@
 import Foundation
 
-/// The service manager that started this process and wants to know how it is: the protocol of
-/// `sd_notify(3)`, a datagram of lines to the socket that `NOTIFY_SOCKET` names.
+/// Messages to the service manager that started this process: the protocol of `sd_notify(3)`,
+/// datagrams to the socket that `NOTIFY_SOCKET` names.
 ///
-/// Without one, nobody is told anything.
+/// Without the variable, messages are dropped.
 package struct ServiceManager: Sendable {
     private let address: [UInt8]?
-    /// How often it wants to hear that the process is alive; `nil` for never.
+    /// The interval of the watchdog; `nil` without one.
     package let watchdogInterval: Duration?
 
     package init(environment: [String: String]) {
@@ -22,7 +22,7 @@ package struct ServiceManager: Sendable {
             ? environment["WATCHDOG_USEC"].flatMap { Int64($0) }.flatMap { $0 > 0 ? .microseconds($0 / 2) : nil } : nil
     }
 
-    /// Whether anybody is there to be told.
+    /// Whether there is a service manager.
     package var isThere: Bool { address != nil }
 
     // MARK: What it is told
@@ -31,7 +31,7 @@ package struct ServiceManager: Sendable {
 
     func stopping() { send("STOPPING=1", "STATUS=finishing what is in flight") }
 
-    /// Until ``ready(_:)`` says that it is done.
+    /// Reports a reload, which ends with ``ready(_:)``.
     func reloading() {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
@@ -40,20 +40,21 @@ package struct ServiceManager: Sendable {
 
     func isAlive() { send("WATCHDOG=1") }
 
-    /// The start takes longer, for a reason.
-    /// - Parameter seconds: until when it is to be left alone, if it does not say so again.
+    /// Extends the time for the start, with a reason.
+    /// - Parameter seconds: the time until the next report.
     func starting(_ status: String, for seconds: Int) {
         send("STATUS=\(status)", "EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)")
     }
 
-    /// Whoever does not listen misses it: a service manager that is restarted is no reason to stop.
+    /// A message that is not delivered is dropped: the server does not stop when the service
+    /// manager restarts.
     private func send(_ lines: String...) {
         guard let address else { return }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        // One that reads nothing is not waited for: the server has to stop when it is told to.
-        // A second and no microseconds.
+        // A service manager that does not read must not keep the server from stopping. A second and
+        // no microseconds.
         let patience = [1, 0]
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, patience, socklen_t(MemoryLayout<Int>.stride * 2))
         var name = sockaddr_un()

@@ -3,8 +3,8 @@ import NIOCore
 import RESTAuth
 import ServiceLifecycle
 
-/// Tells the service manager, as long as the server runs, that it is alive, and in the end that it
-/// stops.
+/// A service that answers the watchdog of the service manager while the server runs, and reports
+/// the stop.
 struct Supervised: Service {
     let manager: ServiceManager
     let loops: any EventLoopGroup
@@ -21,9 +21,8 @@ struct Supervised: Service {
         }
     }
 
-    /// Returns when each thread that serves connections has done something else for a moment, and
-    /// those that wait for the database or a hash have run this: whatever hangs keeps the word from
-    /// being said.
+    /// Returns when each thread that serves connections, and the pool of tasks, has run a step: a
+    /// thread that hangs keeps the watchdog from being answered.
     private func answer() async throws {
         for loop in loops.makeIterator() { try await loop.submit {}.get() }
     }

@@ -66,8 +66,8 @@ import Testing
         #expect(try await trace("GET", "/api/resource", headers: [bearer(token)]) == forged)
     }
 
-    /// That a name is taken is told, as the ancestor does; but each spelling of it is told the
-    /// same, and none is stored.
+    /// That a name is taken is told, as the original Flask server does; but each spelling of it is
+    /// told the same, and none is stored.
     @Test func everySpellingOfATakenNameIsTaken() async throws {
         // Another one, who does sign in.
         let miguel = try await server.newAccount("miguel")

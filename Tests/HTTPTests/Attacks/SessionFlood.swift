@@ -38,7 +38,9 @@ import Testing
         let sessions = try await server.run(["sessions", "list", account.name])
         #expect(sessions.output.isEmpty)
         try await wait(for: "the refusals to be logged") {
-            server.log.split(separator: "\n").count { $0.contains(" session_throttled user_id=\(account.id) ") } == 5
+            server.log.split(separator: "\n").count {
+                $0.contains(" session_throttled ") && $0.contains(" user_id=\(account.id) ")
+            } == 5
         }
     }
 

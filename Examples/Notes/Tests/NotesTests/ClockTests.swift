@@ -23,7 +23,7 @@ final class TestClock: Sendable {
     configuration.now = { clock.now }
     let auth = try await Auth(storage: SQLiteStorage(), configuration: configuration)
     _ = try await auth.users.register("miguel", password: "python")
-    let tokens = try await auth.sessions.start(for: auth.login.attempt("miguel", password: "python"))
+    let tokens = try await auth.sessions.start(for: auth.login.identify("miguel", password: "python"))
     try await Notes.application(auth).test(.live) { client in
         let headers: HTTPFields = [.authorization: "Bearer \(tokens.access.value)"]
         try await client.execute(uri: "/notes", method: .get, headers: headers) { #expect($0.status == .ok) }

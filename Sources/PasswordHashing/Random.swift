@@ -1,0 +1,27 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The one source of random bytes: secrets, salts and ids are drawn here, from the operating
+/// system's generator.
+package enum Random {
+    /// How many bytes the system gives at once (`getentropy`).
+    package static let largestDraw = 256
+
+    /// Draws bytes. A system that gives none ends the process: nothing that it made after that
+    /// would be secret.
+    package static func bytes(_ count: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, drawn in
+            while drawn < count {
+                let piece = min(count - drawn, largestDraw)
+                let isDrawn = getentropy(buffer.baseAddress.map { $0 + drawn }, piece) == 0
+                guard isDrawn else { fatalError("the system gives no random bytes") }
+                drawn += piece
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+/// Tokens that say who somebody is.
+package enum AccessTokensRoom: Room {
+    package static let name = "access tokens"
+
+    package static let events: [AuthEvent.Name] = [.tokenIssued]
+}
+
+extension AuthEvent.Name {
+    public static let tokenIssued = Self("token.issued", isDurable: false)
+}

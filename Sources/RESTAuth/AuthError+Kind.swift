@@ -1,0 +1,45 @@
+extension AuthError {
+    /// The codes of this library as a closed list: a `switch` over them is complete, or does not
+    /// compile.
+    package enum Kind: String, Sendable, CaseIterable {
+        case validationFailed = "validation_failed"
+        case weakPassword = "weak_password"
+        case userAlreadyExists = "user_already_exists"
+        case userNotFound = "user_not_found"
+        case credentialsRequired = "credentials_required"
+        case invalidCredentials = "invalid_credentials"
+        case mfaRequired = "mfa_required"
+        case invalidCode = "invalid_code"
+        case ticketExpired = "ticket_expired"
+        case factorNotFound = "factor_not_found"
+        case invalidToken = "invalid_token"
+        case insufficientUserAuthentication = "insufficient_user_authentication"
+        case invalidGrant = "invalid_grant"
+        case refreshTokenReused = "refresh_token_reused"
+        case sessionExpired = "session_expired"
+        case sessionNotFound = "session_not_found"
+        case forbidden
+        case currentPasswordInvalid = "current_password_invalid"
+        case invalidClient = "invalid_client"
+        case signupDisabled = "signup_disabled"
+        case invitationRequired = "invitation_required"
+        case invitationInvalid = "invitation_invalid"
+        case invitationNotFound = "invitation_not_found"
+        case challengeRequired = "challenge_required"
+        case challengeInvalid = "challenge_invalid"
+        case clientAlreadyExists = "client_already_exists"
+        case clientNotFound = "client_not_found"
+        case keyPending = "key_pending"
+        case secretPending = "secret_pending"
+        case auditTrailBroken = "audit_trail_broken"
+        case keyNotFound = "key_not_found"
+        case invalidRequest = "invalid_request"
+        case rateLimited = "rate_limited"
+        case overloaded
+        case storageUnavailable = "storage_unavailable"
+        case misconfigured
+    }
+
+    /// `nil` for a code of somebody else's.
+    package var kind: Kind? { Kind(rawValue: code.rawValue) }
+}

@@ -1,0 +1,17 @@
+/// Other services that ask about tokens.
+package enum ClientsRoom: Room {
+    package static let name = "clients"
+
+    package static let tables = [
+        StoredTable("clients", [Column("id", .text), Column("secret_digest", .bytes), Column("created_at", .time)])
+    ]
+
+    package static let events: [AuthEvent.Name] = [.clientAdded, .clientRefused, .clientRemoved]
+}
+
+extension AuthEvent.Name {
+    public static let clientAdded = Self("client.added")
+    /// A caller's client credential was refused.
+    public static let clientRefused = Self("client.refused", level: .notice, isDurable: false)
+    public static let clientRemoved = Self("client.removed")
+}

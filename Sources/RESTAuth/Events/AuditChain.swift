@@ -1,0 +1,167 @@
+import Crypto
+public import Foundation
+
+/// A place in the trail: a row's number, and the digest of that row and of all before it.
+public struct AuditLink: Sendable, Hashable {
+    /// Rows are numbered 1, 2, 3 and so on, without gaps.
+    public let number: Int64
+    /// SHA-256 over the digest of the row before and over all columns of this one.
+    public let digest: [UInt8]
+
+    public init(number: Int64, digest: [UInt8]) {
+        self.number = number
+        self.digest = digest
+    }
+
+    /// Before the first row.
+    static let start = AuditLink(number: 0, digest: [UInt8](repeating: 0, count: SHA256.byteCount))
+
+    /// The place of the row that comes next, whatever number it has at present.
+    func next(_ row: StoredEvent) -> AuditLink {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
+        let next = number + 1
+        bytes.append(field: digest)
+        bytes.append(field: next)
+        bytes.append(field: row.id)
+        bytes.append(field: row.fields)
+        return AuditLink(number: next, digest: Array(SHA256.hash(data: bytes)))
+    }
+}
+
+/// How far the trail is sealed and from where on it is kept: one row, replaced as a whole by whoever
+/// seals or prunes.
+public struct AuditChain: Sendable, Hashable {
+    /// The last row that was sealed.
+    public let head: AuditLink
+    /// The last row that was pruned; with the number 0 where none was.
+    public let anchor: AuditLink
+    /// When rows were last sealed.
+    public let sealedAt: Date
+    /// Of all of this.
+    public let seal: [UInt8]
+
+    public init(head: AuditLink, anchor: AuditLink, sealedAt: Date, seal: [UInt8]) {
+        self.head = head
+        self.anchor = anchor
+        self.sealedAt = sealedAt
+        self.seal = seal
+    }
+
+    /// All but the seal.
+    fileprivate var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        for link in [head, anchor] {
+            bytes.append(field: link.number)
+            bytes.append(field: link.digest)
+        }
+        bytes.append(field: sealedAt.microseconds)
+        return bytes
+    }
+}
+
+/// Makes and judges seals: the id of a secret, and an HMAC-SHA256 under a key derived from it.
+///
+/// What is sealed is the digest of a row and of all before it. So a seal under a secret that is
+/// known vouches for every row before, also for those whose own seals were made with a secret that
+/// was dropped since.
+struct AuditSeals: Sendable {
+    enum Verdict {
+        case right
+        case wrong
+        /// Made with a secret that is not known here.
+        case unknown
+    }
+
+    private struct Keys: Redacted {
+        let id: SecretID
+        let row: SymmetricKey
+        let chain: SymmetricKey
+
+        init(_ secret: InstanceSecret) {
+            id = secret.id
+            row = secret.key(for: "audit trail, row")
+            chain = secret.key(for: "audit trail, chain")
+        }
+    }
+
+    private let present: Keys
+    private let previous: SecretID?
+    private let all: [Keys]
+
+    init(_ known: KnownSecrets) {
+        present = Keys(known.present)
+        previous = known.previous?.id
+        all = known.all.map(Keys.init)
+    }
+
+    func seal(of link: AuditLink) -> [UInt8] { Self.seal(of: link.digest, by: present.id, present.row) }
+
+    func verdict(on seal: [UInt8], of link: AuditLink) -> Verdict {
+        verdict(on: seal, of: link.digest) { $0.row }
+    }
+
+    func chain(head: AuditLink, anchor: AuditLink, sealedAt: Date) -> AuditChain {
+        // As every backend gives it back.
+        let sealedAt = Date(timeIntervalSince1970: (sealedAt.timeIntervalSince1970 * 1e6).rounded() / 1e6)
+        let unsealed = AuditChain(head: head, anchor: anchor, sealedAt: sealedAt, seal: [])
+        let seal = Self.seal(of: unsealed.bytes, by: present.id, present.chain)
+        return AuditChain(head: head, anchor: anchor, sealedAt: sealedAt, seal: seal)
+    }
+
+    func verdict(on chain: AuditChain) -> Verdict { verdict(on: chain.seal, of: chain.bytes) { $0.chain } }
+
+    /// Whether it was sealed under the secret whose place another has taken.
+    func isOfPrevious(_ chain: AuditChain) -> Bool {
+        previous.map { chain.seal.starts(with: $0.bytes) } ?? false
+    }
+
+    private static func seal(of bytes: [UInt8], by id: SecretID, _ key: SymmetricKey) -> [UInt8] {
+        id.bytes + HMAC<SHA256>.authenticationCode(for: bytes, using: key)
+    }
+
+    private func verdict(on seal: [UInt8], of bytes: [UInt8], key: (Keys) -> SymmetricKey) -> Verdict {
+        let (id, code) = (seal.prefix(SecretID.length), seal.dropFirst(SecretID.length))
+        guard id.count == SecretID.length, code.count == SHA256.byteCount else { return .wrong }
+        guard let keys = all.first(where: { id.elementsEqual($0.id.bytes) }) else { return .unknown }
+        return HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: bytes, using: key(keys)) ? .right : .wrong
+    }
+}
+
+// MARK: - The one spelling of a row
+
+extension [UInt8] {
+    /// Each field says how long it is, and whether it is there: no two rows have the same bytes.
+    fileprivate mutating func append(field value: (some Collection<UInt8>)?) {
+        guard let value else { return append(0) }
+        append(1)
+        Swift.withUnsafeBytes(of: UInt64(value.count).bigEndian) { append(contentsOf: $0) }
+        append(contentsOf: value)
+    }
+
+    fileprivate mutating func append(field text: String?) { append(field: text?.utf8) }
+
+    fileprivate mutating func append(field number: Int64?) {
+        guard let number else { return append(0) }
+        append(2)
+        Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) }
+    }
+
+    fileprivate mutating func append(field fields: EventFields) {
+        append(field: fields.at.microseconds)
+        append(field: fields.name)
+        append(field: fields.userID)
+        append(field: fields.sessionID?.bytes)
+        append(field: fields.actorKind)
+        append(field: fields.actorID)
+        append(field: fields.requestID)
+        append(field: fields.address)
+        append(field: fields.userAgent)
+        append(field: fields.details)
+    }
+}
+
+extension Date {
+    /// Since 1970, rounded: what every backend keeps. `nil` for a time that no clock has shown.
+    fileprivate var microseconds: Int64? { Int64(exactly: (timeIntervalSince1970 * 1e6).rounded()) }
+}

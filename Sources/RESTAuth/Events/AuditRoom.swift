@@ -1,0 +1,25 @@
+package import ServiceLifecycle
+
+/// The seals of what happened, by which a change of it shows.
+package enum AuditRoom: Room {
+    package static let name = "audit"
+
+    package static let tables = [
+        StoredTable(
+            "audit_chain", firstRows: .any,
+            [
+                Column("is_the_only_row", .boolean), Column("number", .integer), Column("digest", .bytes),
+                Column("pruned_number", .integer), Column("pruned_digest", .bytes), Column("sealed_at", .time),
+                Column("seal", .bytes),
+            ])
+    ]
+
+    package static func services(of auth: Auth) -> [any Service] {
+        [auth.sealer]
+    }
+
+    /// A trail that is broken is left as it is.
+    package static func sweep(_ auth: Auth) async throws {
+        try await auth.auditTrail.prune()
+    }
+}

@@ -1,0 +1,26 @@
+import Logging
+import Metrics
+
+extension AuthEvent {
+    /// Writes the log line and counts the event. The line takes its request id and address from the
+    /// task's current logger.
+    func record() {
+        var metadata = details.mapValues { Logger.MetadataValue.string($0) }
+        metadata["event"] = .string(name.rawValue)
+        if let userID { metadata["user_id"] = .stringConvertible(userID) }
+        if let sessionID { metadata["session_id"] = .stringConvertible(sessionID) }
+        Logger.current.log(level: Logger.Level(name.level), "\(name.logName)", metadata: metadata)
+        Counter(label: "rest_auth_events_total", dimensions: [("event", name.rawValue)]).increment()
+    }
+}
+
+extension Logger.Level {
+    fileprivate init(_ level: AuthEvent.Name.Level) {
+        self =
+            switch level {
+            case .info: .info
+            case .notice: .notice
+            case .warning: .warning
+            }
+    }
+}

@@ -1,0 +1,38 @@
+extension AuthEvent {
+    /// What can happen: a noun, a dot, and a verb in the past. The list is closed: the names are
+    /// those that the rooms declare, and nobody else can make one.
+    public struct Name: Sendable, Hashable {
+        /// As it stands in rows, log lines and metrics.
+        public let rawValue: String
+        /// What the log calls it, as in earlier versions.
+        package let logName: String
+        /// Of its log line.
+        let level: Level
+        /// Whether it is stored as a row, with what it changed. What changes nothing is a line of
+        /// the log and is counted: it can be had as often as anybody asks.
+        public let isDurable: Bool
+
+        /// - Parameter logName: where it is not the name with an underscore for the dot.
+        init(_ name: String, logName: String? = nil, level: Level = .info, isDurable: Bool = true) {
+            rawValue = name
+            self.logName = logName ?? name.replacing(".", with: "_")
+            self.level = level
+            self.isDurable = isDurable
+        }
+
+        enum Level: Sendable {
+            case info, notice, warning
+        }
+
+        /// The name that is spelled so; `nil` when there is none.
+        public init?(rawValue: String) {
+            guard let name = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+            self = name
+        }
+    }
+}
+
+extension AuthEvent.Name: CaseIterable {
+    /// Every name, in the order of their bytes.
+    public static let allCases = Rooms.all.flatMap { $0.events }.sorted { $0.rawValue < $1.rawValue }
+}

@@ -1,0 +1,107 @@
+public import Foundation
+
+/// The promises about events' rows: what happened, for as long as it is kept.
+///
+/// A verb of another room that changes something takes the event that it records and writes both in
+/// one transaction: nothing changes without its event, and nothing is recorded when nothing changed.
+/// A verb that throws records nothing. An event whose name has no rows (``AuthEvent/Name/isDurable``)
+/// is not written.
+public protocol EventStorage: Sendable {
+    /// Records what changed nothing else in the storage, as an export.
+    func append(_ event: AuthEvent) async throws
+
+    /// At most `limit` rows with an id greater than `id`, in ascending order of id. A row may
+    /// appear with an id less than one that was there before: ids are given when a row is written,
+    /// and transactions end in another order.
+    func events(after id: Int64, limit: Int) async throws -> [StoredEvent]
+}
+
+/// A row of the table of events.
+public struct StoredEvent: Sendable, Hashable, Identifiable {
+    public let id: Int64
+    /// What was recorded.
+    public let fields: EventFields
+    /// Its place in the sealed chain, from 1; `nil` until it is sealed.
+    public let number: Int64?
+    /// `nil` until it is sealed.
+    public let seal: [UInt8]?
+
+    public init(id: Int64, fields: EventFields, number: Int64?, seal: [UInt8]?) {
+        self.id = id
+        self.fields = fields
+        self.number = number
+        self.seal = seal
+    }
+}
+
+/// An event as it is stored: also one of a name that this version does not know.
+public struct EventFields: Sendable, Hashable {
+    /// To the microsecond.
+    public let at: Date
+    /// As in ``AuthEvent/Name``.
+    public let name: String
+    public let userID: User.ID?
+    public let sessionID: Session.ID?
+    /// `anonymous`, `user`, `client`, `operator` or `application`.
+    public let actorKind: String
+    /// A user's number, a `client_id`, or an account of the operating system.
+    public let actorID: String?
+    public let requestID: String?
+    public let address: String?
+    public let userAgent: String?
+    /// A JSON object of strings, compact, its names in the order of their bytes.
+    public let details: String
+
+    public init(
+        at: Date, name: String, userID: User.ID?, sessionID: Session.ID?, actorKind: String, actorID: String?,
+        requestID: String?, address: String?, userAgent: String?, details: String
+    ) {
+        self.at = at
+        self.name = name
+        self.userID = userID
+        self.sessionID = sessionID
+        self.actorKind = actorKind
+        self.actorID = actorID
+        self.requestID = requestID
+        self.address = address
+        self.userAgent = userAgent
+        self.details = details
+    }
+}
+
+extension EventFields {
+    public init(_ event: AuthEvent) {
+        self.init(
+            at: event.at, name: event.name.rawValue, userID: event.userID, sessionID: event.sessionID,
+            actorKind: event.actor.kind, actorID: event.actor.id, requestID: event.requestID,
+            address: event.origin.address, userAgent: event.origin.userAgent, details: Self.text(event.details))
+    }
+
+    private static func text(_ details: [String: String]) -> String {
+        let members = details.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            .map { JSON.Member(name: $0.key, value: .string($0.value)) }
+        return String(decoding: JSON.object(members).bytes, as: UTF8.self)
+    }
+}
+
+extension AuthEvent.Actor {
+    /// As in ``EventFields/actorKind``.
+    public var kind: String {
+        switch self {
+        case .anonymous: "anonymous"
+        case .user: "user"
+        case .client: "client"
+        case .operator: "operator"
+        case .application: "application"
+        }
+    }
+
+    /// As in ``EventFields/actorID``.
+    public var id: String? {
+        switch self {
+        case .anonymous, .application: nil
+        case .user(let id): String(id)
+        case .client(let id), .operator(let id): id
+        }
+    }
+}

@@ -1,0 +1,10 @@
+/// Where passwords are hashed, so many at a time.
+package enum HashingRoom: Room {
+    package static let name = "hashing"
+
+    package static let events: [AuthEvent.Name] = [.hashingOverloaded]
+}
+
+extension AuthEvent.Name {
+    public static let hashingOverloaded = Self("hashing.overloaded", level: .notice, isDurable: false)
+}

@@ -1,0 +1,72 @@
+public import Foundation
+
+/// What was proven about somebody, and when: the facts behind `amr`, `acr` and `auth_time`.
+public struct Authentication: Sendable, Hashable {
+    /// A way to prove who one is, by its name in `amr` (RFC 8176 section 2).
+    public struct Method: RawRepresentable, Sendable, Hashable {
+        public let rawValue: String
+
+        /// A name of 1 to 32 visible characters of ASCII, so that several can stand in one text;
+        /// `nil` for anything else.
+        public init?(rawValue: String) {
+            guard (1...32).contains(rawValue.utf8.count), rawValue.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+            else { return nil }
+            self.rawValue = rawValue
+        }
+
+        private init(known name: String) { rawValue = name }
+
+        /// A password.
+        public static let password = Method(known: "pwd")
+        /// A one-time code.
+        public static let oneTimePassword = Method(known: "otp")
+        /// A key that does not leave its hardware.
+        public static let hardwareKey = Method(known: "hwk")
+        /// A key in software, which can be copied.
+        public static let softwareKey = Method(known: "swk")
+        /// More than one kind of proof.
+        public static let multipleFactors = Method(known: "mfa")
+        /// The risk was judged, as by a device that is known.
+        public static let risk = Method(known: "rba")
+    }
+
+    /// In the order of `amr`: none where what was proven is not known.
+    public let methods: [Method]
+    /// When that was, to the second: `auth_time` (RFC 9470, OpenID Connect Core section 2).
+    public let at: Date
+
+    /// One array for all who have it: tokens are remembered by the hundred thousand.
+    fileprivate static let passwordAlone: [Method] = [.password]
+
+    package init(_ methods: [Method], at: Date) {
+        self.methods = methods
+        self.at = at
+    }
+
+    /// `acr`: `aal2` for more than one factor, `aal1` for one (NIST SP 800-63B), `nil` where what
+    /// was proven is not known.
+    public var contextClass: String? { methods.contextClass }
+}
+
+extension [Authentication.Method] {
+    /// A password and nothing else.
+    package static var passwordAlone: Self { Authentication.passwordAlone }
+
+    /// `acr`, as ``Authentication/contextClass`` says it.
+    package var contextClass: String? {
+        if isEmpty { return nil }
+        return contains(.multipleFactors) ? "aal2" : "aal1"
+    }
+
+    /// Their names with blanks between, for a row; empty for none.
+    package var text: String { map(\.rawValue).joined(separator: " ") }
+}
+
+extension Authentication.Method {
+    /// Reads what `text` wrote; what is no method is left out.
+    package static func list(in text: String) -> [Self] {
+        let names = text.utf8.split(separator: UInt8(ascii: " "))
+        let methods = names.compactMap { Self(rawValue: String(decoding: $0, as: UTF8.self)) }
+        return methods == .passwordAlone ? .passwordAlone : methods
+    }
+}

@@ -1,0 +1,57 @@
+public import Foundation
+
+/// What a route asks of whoever makes a request, beyond good credentials.
+///
+///     [.signedIn(within: 300), .anyRole("admin", "auditor")]     // all of a list must hold
+public struct Requirement: Sendable, Hashable {
+    private enum Rule: Sendable, Hashable {
+        case signedIn
+        case recently(seconds: Int)
+        case anyRole(Set<String>)
+        case allRoles(Set<String>)
+        case optional
+    }
+
+    private let rule: Rule
+
+    /// Anyone who is signed in.
+    public static let signedIn = Requirement(rule: .signedIn)
+
+    /// Who gave a password no longer ago than that many seconds (`auth_time`, RFC 9470).
+    public static func signedIn(within seconds: Int) -> Requirement { Requirement(rule: .recently(seconds: seconds)) }
+
+    /// Who has one of these roles at least.
+    public static func anyRole(_ roles: String...) -> Requirement { Requirement(rule: .anyRole(Set(roles))) }
+
+    /// The same of roles that are not known before.
+    package static func anyRole(of roles: Set<String>) -> Requirement { Requirement(rule: .anyRole(roles)) }
+
+    /// Who has every one of these roles.
+    public static func allRoles(_ roles: String...) -> Requirement { Requirement(rule: .allRoles(Set(roles))) }
+
+    /// Also nobody. Wrong credentials are refused all the same.
+    public static let optional = Requirement(rule: .optional)
+
+    /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a
+    ///   password that was given too long ago, `forbidden` for a role that is missing.
+    public func check(_ identity: UserIdentity?, at now: @autoclosure () -> Date) throws(AuthError) {
+        if rule == .optional { return }
+        guard let identity else { throw .credentialsRequired }
+        switch rule {
+        case .signedIn, .optional: return
+        case .recently(let seconds):
+            guard now().timeIntervalSince(identity.authenticatedAt) <= TimeInterval(seconds) else {
+                throw AuthError(
+                    .insufficientUserAuthentication,
+                    "Unauthorized Access: give the password again, the last time was too long ago",
+                    maxAge: seconds)
+            }
+        case .anyRole(let roles):
+            guard !identity.roles.isDisjoint(with: roles) else { throw Self.forbidden }
+        case .allRoles(let roles):
+            guard identity.roles.isSuperset(of: roles) else { throw Self.forbidden }
+        }
+    }
+
+    private static let forbidden = AuthError(.forbidden, "this needs a role that you do not have")
+}

@@ -1,0 +1,16 @@
+/// Credentials in, an identity out.
+package enum LoginRoom: Room {
+    package static let name = "login"
+
+    package static let events: [AuthEvent.Name] = [.loginFailed, .loginStuffed, .loginSucceeded, .loginThrottled]
+}
+
+extension AuthEvent.Name {
+    public static let loginFailed = Self("login.failed", level: .notice, isDurable: false)
+    /// Wrong passwords for many accounts from one network, or from many networks for one
+    /// account.
+    public static let loginStuffed = Self("login.stuffed", logName: "credential_stuffing", level: .warning)
+    public static let loginSucceeded = Self("login.succeeded", isDurable: false)
+    /// A guess had to wait.
+    public static let loginThrottled = Self("login.throttled", level: .notice, isDurable: false)
+}

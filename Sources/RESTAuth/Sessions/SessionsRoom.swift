@@ -1,0 +1,46 @@
+/// Sign-ins that last, each renewed by its refresh token.
+package enum SessionsRoom: Room {
+    package static let name = "sessions"
+
+    package static let tables = [
+        StoredTable(
+            "sessions",
+            [
+                Column("id", .uuid), Column("user_id", .integer), Column("created_at", .time),
+                Column("last_used_at", .time),
+                Column("expires_at", .time), Column("address", .text, isNullable: true),
+                Column("user_agent", .text, isNullable: true),
+                Column("generation", .integer), Column("refresh_digest", .bytes, isNullable: true),
+                Column("previous_digest", .bytes, isNullable: true), Column("sibling_digests", .bytes),
+                Column("successor_given_at", .time, isNullable: true), Column("repeats", .integer),
+                Column("tokens_expire_at", .time), Column("authenticated_at", .time), Column("amr", .text),
+                Column("client_id", .text, isNullable: true), Column("scope", .text, isNullable: true),
+            ])
+    ]
+
+    package static let events: [AuthEvent.Name] = [
+        .refreshTokenExhausted, .refreshTokenRepeated, .refreshTokenReused, .sessionEnded, .sessionStarted,
+        .sessionThrottled,
+    ]
+
+    package static func sweep(_ auth: Auth) async throws {
+        try await inBatches { try await auth.storage.deleteSessions(expiredBefore: auth.expiredBefore, limit: $0) }
+    }
+}
+
+extension AuthEvent.Name {
+    /// A refresh token was refused because it had been traded too often.
+    public static let refreshTokenExhausted = Self("refresh_token.exhausted", level: .warning, isDurable: false)
+    /// A refresh token was traded once more, before a successor of it was used: an answer was
+    /// lost, two asked at once, or someone has a copy.
+    public static let refreshTokenRepeated = Self("refresh_token.repeated", level: .notice)
+    /// A refresh token came back although a token in its place had been used: one of them was
+    /// stolen.
+    public static let refreshTokenReused = Self("refresh_token.reused", level: .warning)
+    /// A session was ended before its time.
+    public static let sessionEnded = Self("session.ended")
+    public static let sessionStarted = Self("session.started")
+    /// A right password started no session, because the user has started too many, or the users
+    /// of that network have.
+    public static let sessionThrottled = Self("session.throttled", level: .notice, isDurable: false)
+}

@@ -1,0 +1,137 @@
+import Crypto
+import CryptoExtras
+import Foundation
+
+/// A key pair in the clear.
+struct SigningKey: Sendable {
+    private enum Material: Sendable {
+        case p256(P256.Signing.PrivateKey)
+        case ed25519(Curve25519.Signing.PrivateKey)
+        case rsa(_RSA.Signing.PrivateKey)
+    }
+
+    let algorithm: SigningAlgorithm
+    let publicKey: VerificationKey
+    private let material: Material
+
+    /// A new one.
+    init(_ algorithm: SigningAlgorithm) throws {
+        let material: Material =
+            switch algorithm {
+            case .es256: .p256(.init())
+            case .edDSA: .ed25519(.init())
+            case .rs256: .rsa(try .init(keySize: .bits3072))
+            }
+        try self.init(algorithm, material)
+    }
+
+    private init(_ algorithm: SigningAlgorithm, _ material: Material) throws {
+        self.algorithm = algorithm
+        self.material = material
+        let verifier: VerificationKey.Material =
+            switch material {
+            case .p256(let key): .p256(key.publicKey)
+            case .ed25519(let key): .ed25519(key.publicKey)
+            case .rsa(let key): .rsa(key.publicKey)
+            }
+        publicKey = VerificationKey(algorithm, verifier, parameters: try Self.parameters(of: verifier))
+    }
+
+    /// The required members of the public JWK, in the order of their names (RFC 7638 section 3.2).
+    private static func parameters(of material: VerificationKey.Material) throws -> [(String, String)] {
+        switch material {
+        case .p256(let key):
+            let point = key.rawRepresentation
+            return [
+                ("crv", "P-256"), ("kty", "EC"), ("x", Base64.url.encode(point.prefix(32))),
+                ("y", Base64.url.encode(point.suffix(32))),
+            ]
+        case .ed25519(let key):
+            return [("crv", "Ed25519"), ("kty", "OKP"), ("x", Base64.url.encode(key.rawRepresentation))]
+        case .rsa(let key):
+            let numbers = try key.getKeyPrimitives()
+            return [
+                ("e", Base64.url.encode(numbers.publicExponent)), ("kty", "RSA"),
+                ("n", Base64.url.encode(numbers.modulus)),
+            ]
+        }
+    }
+
+    /// The token in compact form.
+    func sign(_ claims: AccessTokenClaims, as type: AccessTokenType) throws -> String {
+        let signingInput = Base64.url.encode(publicKey.header(type).bytes) + "." + Base64.url.encode(claims.json.bytes)
+        return signingInput + "." + Base64.url.encode(try signature(of: Data(signingInput.utf8)))
+    }
+
+    /// As RFC 7518 section 3 and RFC 8037 section 3.1 write it: an ECDSA signature is `r` and `s`,
+    /// 32 bytes each.
+    private func signature(of signingInput: Data) throws -> Data {
+        switch material {
+        case .p256(let key): try key.signature(for: signingInput).rawRepresentation
+        case .ed25519(let key): try key.signature(for: signingInput)
+        case .rsa(let key):
+            try key.signature(for: SHA256.hash(data: signingInput), padding: .insecurePKCS1v1_5).rawRepresentation
+        }
+    }
+}
+
+extension SigningKey: Redacted {}
+
+// MARK: - At rest: AES-256-GCM under a key derived from an instance's secret, bound to the id
+
+extension SigningKey {
+    private static let purpose = "signing keys"
+
+    private var privateBytes: Data {
+        switch material {
+        case .p256(let key): key.rawRepresentation
+        case .ed25519(let key): key.rawRepresentation
+        case .rsa(let key): key.derRepresentation
+        }
+    }
+
+    /// Begins with the maker's mark.
+    func sealed(by maker: SecretMaker) throws -> [UInt8] {
+        let box = try AES.GCM.seal(
+            privateBytes, using: maker.secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
+        guard let sealed = box.combined else { throw CryptoKitError.incorrectParameterSize }
+        return maker.mark + Array(sealed)
+    }
+
+    /// The key and which of the secrets it was sealed under.
+    ///
+    /// The length does not tell whether it begins with a mark, so both are tried: what is opened is
+    /// authenticated.
+    /// - Throws: `misconfigured` when it is none of `secrets`.
+    static func opened(_ stored: StoredSigningKey, by secrets: KnownSecrets) throws -> (SigningKey, SecretID) {
+        guard let algorithm = SigningAlgorithm(rawValue: stored.algorithm) else {
+            throw AuthError(
+                .misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
+        }
+        for isMarked in [true, false] {
+            for maker in secrets.makers(of: stored.sealed, isMarked: isMarked) {
+                guard let box = try? AES.GCM.SealedBox(combined: stored.sealed.dropFirst(maker.mark.count)),
+                    let raw = try? AES.GCM.open(
+                        box, using: maker.secret.key(for: purpose), authenticating: Data(stored.id.utf8)),
+                    let material = try? material(algorithm, raw)
+                else { continue }
+                return (try SigningKey(algorithm, material), maker.secret.id)
+            }
+        }
+        throw AuthError(
+            .misconfigured,
+            """
+            the signing keys in the database were encrypted under another secret key; start with the secret that was \
+            in use before
+            """
+        )
+    }
+
+    private static func material(_ algorithm: SigningAlgorithm, _ raw: Data) throws -> Material {
+        switch algorithm {
+        case .es256: .p256(try .init(rawRepresentation: raw))
+        case .edDSA: .ed25519(try .init(rawRepresentation: raw))
+        case .rs256: .rsa(try .init(derRepresentation: raw))
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import Crypto
+import CryptoExtras
+import Foundation
+import Synchronization
+
+/// The public half of a signing key: what a token's signature is checked with.
+package struct VerificationKey: Sendable {
+    enum Material: Sendable {
+        case p256(P256.Signing.PublicKey)
+        case ed25519(Curve25519.Signing.PublicKey)
+        case rsa(_RSA.Signing.PublicKey)
+
+        /// Whether `signature` is that of `bytes`, written as RFC 7518 section 3 and RFC 8037
+        /// section 3.1 say.
+        func accepts(_ signature: some DataProtocol, for bytes: some DataProtocol) -> Bool {
+            switch self {
+            case .p256(let key):
+                (try? P256.Signing.ECDSASignature(rawRepresentation: signature)).map {
+                    key.isValidSignature($0, for: SHA256.hash(data: bytes))
+                } ?? false
+            case .ed25519(let key): key.isValidSignature(signature, for: bytes)
+            case .rsa(let key):
+                key.isValidSignature(
+                    _RSA.Signing.RSASignature(rawRepresentation: signature), for: SHA256.hash(data: bytes),
+                    padding: .insecurePKCS1v1_5)
+            }
+        }
+    }
+
+    /// The JWK thumbprint (RFC 7638).
+    package let id: String
+    /// As published (RFC 7517 section 4).
+    package let jwk: JSON
+    private let algorithm: SigningAlgorithm
+    let material: Material
+
+    /// From its key parameters, which name the algorithm as well: each kind of key is used in one
+    /// way.
+    /// - Parameter parameters: the required members of the JWK, in the order of their names.
+    init(_ algorithm: SigningAlgorithm, _ material: Material, parameters: [(String, String)]) {
+        let members = parameters.map { JSON.Member(name: $0, value: .string($1)) }
+        id = Base64.url.encode(Array(SHA256.hash(data: JSON.object(members).bytes)))
+        jwk = .object(
+            members
+                + [("alg", algorithm.rawValue), ("use", "sig"), ("kid", id)].map {
+                    JSON.Member(name: $0, value: .string($1))
+                })
+        self.algorithm = algorithm
+        self.material = material
+    }
+
+    /// What stands before the payload of every token of this key.
+    func header(_ type: AccessTokenType) -> JSON {
+        ["alg": .string(algorithm.rawValue), "kid": .string(id), "typ": .string(type.rawValue)]
+    }
+
+    /// Whether these say that it is an access token of this key.
+    fileprivate func signs(_ header: JSON) -> Bool {
+        header["alg"] == .string(algorithm.rawValue)
+            && AccessTokenType.allCases.contains { header["typ"] == .string($0.rawValue) }
+    }
+
+    /// A key that was published elsewhere.
+    ///
+    /// Checked: that its kind is one of ours, that `alg` and `use`, where they are there, say what
+    /// the kind does, and that `kid` is its thumbprint. `nil` otherwise: such a key is for someone
+    /// else.
+    package init?(jwk: JSON) {
+        let (algorithm, names): (SigningAlgorithm, [String])
+        switch (jwk["kty"], jwk["crv"]) {
+        case ("EC", "P-256"): (algorithm, names) = (.es256, ["crv", "kty", "x", "y"])
+        case ("OKP", "Ed25519"): (algorithm, names) = (.edDSA, ["crv", "kty", "x"])
+        case ("RSA", nil): (algorithm, names) = (.rs256, ["e", "kty", "n"])
+        default: return nil
+        }
+        let parameters = names.compactMap { name in jwk[name]?.string.map { (name, $0) } }
+        guard parameters.count == names.count,
+            (jwk["alg"] ?? .string(algorithm.rawValue)) == .string(algorithm.rawValue),
+            (jwk["use"] ?? "sig") == "sig",
+            let material = Self.material(algorithm, Dictionary(uniqueKeysWithValues: parameters))
+        else { return nil }
+        self.init(algorithm, material, parameters: parameters)
+        guard jwk["kid"] == .string(id) else { return nil }
+    }
+
+    private static func material(_ algorithm: SigningAlgorithm, _ values: [String: String]) -> Material? {
+        func bytes(_ name: String) -> [UInt8] { values[name].flatMap { Base64.url.decode($0.utf8) } ?? [] }
+        return switch algorithm {
+        case .es256: (try? P256.Signing.PublicKey(rawRepresentation: bytes("x") + bytes("y"))).map { .p256($0) }
+        case .edDSA: (try? Curve25519.Signing.PublicKey(rawRepresentation: bytes("x"))).map { .ed25519($0) }
+        // At least 2048 bits (RFC 7518 section 3.3): smaller numbers make no key.
+        case .rs256: (try? _RSA.Signing.PublicKey(n: bytes("n"), e: bytes("e"))).map { .rsa($0) }
+        }
+    }
+}
+
+/// The keys that tokens are verified with.
+///
+/// Each key has one algorithm, fixed when it was made; a token's header must name both exactly. An
+/// unknown `kid` is refused: there is no default to fall back to.
+///
+/// Like the set of revocations, they are believed only while they were read within a bound.
+package final class VerificationKeys: Sendable {
+    private let keys = Mutex<[String: VerificationKey]>([:])
+    private let removals = Atomic(0)
+    private let bound: Duration
+    /// Until when they are believed, in nanoseconds after ``origin``: every token asks, without a
+    /// lock.
+    private let end = Atomic(Int64.min)
+    private let origin = ContinuousClock.now
+
+    /// Differs from what it was when a key has been taken away since.
+    var epoch: Int { removals.load(ordering: .acquiring) }
+
+    /// - Parameter bound: for how long after they were read the keys are believed.
+    package init(bound: Duration) {
+        self.bound = bound
+    }
+
+    /// Notes that at `instant` these were all keys.
+    package func confirm(at instant: ContinuousClock.Instant) {
+        end.store(nanoseconds(of: instant + bound), ordering: .releasing)
+    }
+
+    /// Whether they were read within the bound: no key among them has been taken away for longer
+    /// than that.
+    package func isConfirmed(at now: ContinuousClock.Instant = .now) -> Bool {
+        nanoseconds(of: now) <= end.load(ordering: .acquiring)
+    }
+
+    private func nanoseconds(of instant: ContinuousClock.Instant) -> Int64 {
+        let (seconds, attoseconds) = (instant - origin).components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+
+    package func replace(with keys: [VerificationKey]) {
+        let new = Dictionary(keys.map { ($0.id, $0) }) { first, _ in first }
+        let isAnyRemoved = self.keys.withLock { keys in
+            defer { keys = new }
+            return keys.keys.contains { new[$0] == nil }
+        }
+        if isAnyRemoved { removals.add(1, ordering: .releasing) }
+    }
+
+    package func contains(_ id: String) -> Bool { keys.withLock { $0[id] != nil } }
+
+    /// The payload of a token that one of these keys signed, else `nil`.
+    ///
+    /// The header must hold exactly what ours holds, with either ``AccessTokenType``, so nothing in
+    /// it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
+    package func verifiedPayload(of jws: CompactJWS) -> JSON? {
+        guard case .object(let parameters) = jws.header, parameters.count == 3,
+            let id = jws.keyID, let key = keys.withLock({ $0[id] }),
+            key.signs(jws.header), key.material.accepts(jws.signature, for: jws.signingInput)
+        else { return nil }
+        return jws.payload
+    }
+}

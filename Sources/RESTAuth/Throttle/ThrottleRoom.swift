@@ -1,0 +1,44 @@
+import Foundation
+package import ServiceLifecycle
+
+/// Counted failures, and from where users are known.
+package enum ThrottleRoom: Room {
+    package static let name = "throttle"
+
+    package static let tables = [
+        StoredTable(
+            "throttles", keyLength: 4,
+            [
+                Column("kind", .text), Column("username", .text), Column("network", .text), Column("user_id", .integer),
+                Column("failures", .integer), Column("failed_at", .time),
+                Column("forgiven_at", .time),
+                Column("forgotten_at", .time), Column("others", .bytes), Column("version", .integer),
+            ]),
+        StoredTable(
+            "known_origins", keyLength: 2,
+            [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),
+    ]
+
+    package static let events: [AuthEvent.Name] = [.throttleCleared, .throttleReached]
+
+    package static func services(of auth: Auth) -> [any Service] {
+        [auth.throttle.budget, auth.throttle.uncounted]
+    }
+
+    /// Seconds for which it is remembered from where a user came: 90 days.
+    private static let originRetention: TimeInterval = 90 * 86400
+
+    package static func sweep(_ auth: Auth) async throws {
+        let now = auth.configuration.now()
+        try await inBatches { try await auth.storage.deleteThrottles(forgottenBefore: now, limit: $0) }
+        let unseen = now.addingTimeInterval(-originRetention)
+        try await inBatches { try await auth.storage.deleteKnownOrigins(seenBefore: unseen, limit: $0) }
+    }
+}
+
+extension AuthEvent.Name {
+    /// What was counted of wrong passwords was forgiven.
+    public static let throttleCleared = Self("throttle.cleared")
+    /// So many passwords were wrong, for an account or from a network, that the next one waits.
+    public static let throttleReached = Self("throttle.reached")
+}

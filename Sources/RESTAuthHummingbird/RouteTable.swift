@@ -1,0 +1,81 @@
+package import HTTPTypes
+package import Hummingbird
+
+/// Routes that stand together on a router, with what HTTP itself asks of their paths.
+///
+/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed unless it is a route of its
+/// own, every other method gets 405 with `Allow`, unless it is left free for somebody else. Nobody
+/// may keep an answer that does not say itself how long it is good.
+package struct RouteTable: Sendable {
+    package let routes: [Route]
+    /// Those of the same paths whose methods are left free.
+    private let omitted: [Route]
+    /// By which pages of other sites are refused; `nil` where any page may ask.
+    private let ownPages: AuthRoutesConfiguration?
+
+    package init(
+        _ routes: [Route], leavingFree omitted: [Route] = [], refusingOtherSites: AuthRoutesConfiguration? = nil
+    ) {
+        self.routes = routes
+        self.omitted = omitted
+        ownPages = refusingOtherSites
+    }
+
+    package func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+        let own = router.group()
+        if let ownPages { own.add(middleware: CrossSiteRefusal(configuration: ownPages)) }
+        let open = own.group().add(middleware: ReadableByEveryPage())
+        for (path, routes) in Dictionary(grouping: routes, by: \.path) {
+            let group = routes.contains { $0.audience == .everyPage } ? open : own
+            for (method, respond) in responders(path, routes) {
+                group.on(RouterPath(path), method: method) { request, context in
+                    // Here and not in a middleware: whatever stands around these routes, no error
+                    // of theirs leaves in another form.
+                    do {
+                        var response = try await respond(RoutedRequest(request, in: context))
+                        if !response.headers.contains(.cacheControl) { response.headers[.cacheControl] = "no-store" }
+                        return response
+                    } catch {
+                        return Problem.response(to: error, request: request, context: context)
+                    }
+                }
+            }
+        }
+    }
+
+    private typealias Responder = @Sendable (RoutedRequest) async throws -> Response
+
+    /// What answers on a path, for every method that is not left free.
+    private func responders(_ path: String, _ routes: [Route]) -> [HTTPRequest.Method: Responder] {
+        var responders = Dictionary(routes.map { ($0.method, $0.respond) }) { first, _ in first }
+        if let get = responders[.get] {
+            responders[.head] = { request in try await get(request).createHeadResponse() }
+        }
+        let allowed = Set(responders.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
+        if responders[.options] == nil {
+            responders[.options] = { _ in Response(status: .noContent, headers: [.allow: allowed]) }
+        }
+        let free = Set(omitted.filter { $0.path == path }.flatMap { $0.method == .get ? [.get, .head] : [$0.method] })
+        for method in HTTPRequest.Method.registered where responders[method] == nil && !free.contains(method) {
+            responders[method] = { _ in
+                throw Problem(
+                    .methodNotAllowed, code: "method_not_allowed", detail: "Allowed here: \(allowed).",
+                    headers: [.allow: allowed])
+            }
+        }
+        return responders
+    }
+}
+
+extension HTTPRequest.Method {
+    /// The registered methods (RFC 9110 section 16.1). A router answers a method that it was not
+    /// told of as if the path did not exist.
+    package static let registered = Set(
+        [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND",
+            "CHECKOUT", "COPY",
+            "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "REBIND",
+            "REPORT", "SEARCH",
+            "UNBIND", "UNLINK", "UNLOCK",
+        ].compactMap { Self($0) })
+}

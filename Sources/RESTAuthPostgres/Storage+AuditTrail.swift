@@ -1,0 +1,122 @@
+import Foundation
+public import RESTAuth
+
+extension AuditRoom: PostgresRoom {
+    static let changes = [
+        SchemaChange(
+            11, "seals of events",
+            """
+            -- Where the trail of sealed events ends and where it begins. One row, replaced as a whole.
+            CREATE TABLE audit_chain (
+                is_the_only_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_only_row),
+                number bigint NOT NULL,
+                digest bytea NOT NULL,
+                pruned_number bigint NOT NULL CHECK (pruned_number BETWEEN 0 AND number),
+                pruned_digest bytea NOT NULL,
+                sealed_at timestamptz NOT NULL,
+                seal bytea NOT NULL
+            );
+            """)
+    ]
+}
+
+extension PostgresStorage {
+    public func auditChain() async throws -> AuditChain? {
+        try await read(
+            "SELECT number, digest, pruned_number, pruned_digest, sealed_at, seal FROM audit_chain"
+        ).first.map { row in
+            AuditChain(
+                head: AuditLink(number: try row["number"], digest: try row["digest"]),
+                anchor: AuditLink(number: try row["pruned_number"], digest: try row["pruned_digest"]),
+                sealedAt: try row["sealed_at"], seal: try row["seal"])
+        }
+    }
+
+    public func unsealedEvents(limit: Int) async throws -> [StoredEvent] {
+        try await read(
+            "SELECT \(StoredEvent.columns) FROM audit_events WHERE number IS NULL ORDER BY id LIMIT $1", [limit]
+        ).map(StoredEvent.init)
+    }
+
+    public func sealedEvents(after number: Int64, limit: Int) async throws -> [StoredEvent] {
+        try await read(
+            "SELECT \(StoredEvent.columns) FROM audit_events WHERE number > $1 ORDER BY number LIMIT $2",
+            [number, limit]
+        ).map(StoredEvent.init)
+    }
+
+    public func seal(
+        _ seals: [EventSeal], replacing present: AuditChain?, with chain: AuditChain
+    ) async throws -> Bool {
+        let change = """
+            UPDATE audit_events SET number = $8 + place, seal = given.seal
+            FROM unnest($9::bigint[], $10::bytea[]) WITH ORDINALITY AS given (id, seal, place)
+            WHERE audit_events.id = given.id AND audit_events.number IS NULL AND EXISTS (SELECT FROM replaced)
+            """
+        return try await replacing(
+            present, with: chain, and: change,
+            [present?.head.number ?? 0, PostgresArray(seals.map(\.id)), PostgresArray(seals.map(\.seal))])
+    }
+
+    public func pruneEvents(replacing present: AuditChain, with chain: AuditChain) async throws -> Bool {
+        try await replacing(
+            present, with: chain, and: "DELETE FROM audit_events WHERE number <= $8 AND EXISTS (SELECT FROM replaced)",
+            [chain.anchor.number])
+    }
+
+    /// Replaces the chain where it is still `present`, and makes the change with it. Who seals at
+    /// once waits for this row, which nobody else touches, and then finds another there.
+    /// - Parameters:
+    ///   - change: which asks whether there is a row in `replaced`.
+    ///   - parameters: of the change, from `$8` on.
+    private func replacing(
+        _ present: AuditChain?, with chain: AuditChain, and change: String, _ parameters: [any PostgresParameter]
+    ) async throws -> Bool {
+        let row: [any PostgresParameter] = [
+            chain.head.number, chain.head.digest, chain.anchor.number, chain.anchor.digest, chain.sealedAt, chain.seal,
+            present?.seal,
+        ]
+        // The first row of all is inserted: whoever comes second finds one with a seal.
+        return try await write(
+            Statement(
+                """
+                WITH replaced AS (
+                    INSERT INTO audit_chain (number, digest, pruned_number, pruned_digest, sealed_at, seal)
+                    SELECT $1, $2, $3, $4, $5, $6 WHERE $7 IS NULL OR EXISTS (SELECT FROM audit_chain)
+                    ON CONFLICT (is_the_only_row) DO UPDATE SET
+                        number = excluded.number, digest = excluded.digest, pruned_number = excluded.pruned_number,
+                        pruned_digest = excluded.pruned_digest, sealed_at = excluded.sealed_at, seal = excluded.seal
+                    WHERE audit_chain.seal = $7
+                    RETURNING seal
+                ), changed AS (\(change))
+                SELECT FROM replaced
+                """, row + parameters))[0].count == 1
+    }
+
+    public func events(matching query: EventQuery, limit: Int) async throws -> [StoredEvent] {
+        var (conditions, parameters): ([String], [any PostgresParameter]) = ([], [limit])
+        func require(_ condition: (_ place: String) -> String, _ parameter: any PostgresParameter) {
+            parameters.append(parameter)
+            conditions.append(condition("$\(parameters.count)"))
+        }
+        if let user = query.userID { require({ "user_id = \($0)" }, user) }
+        if !query.names.isEmpty {
+            require({ "name = ANY (\($0))" }, PostgresArray(query.names.map(\.rawValue).sorted()))
+        }
+        if let since = query.since { require({ "at >= \($0)" }, since) }
+        if let until = query.until { require({ "at < \($0)" }, until) }
+        let order: String
+        switch query.order {
+        case .newestFirst(let id):
+            if let id { require({ "id < \($0)" }, id) }
+            order = "id DESC"
+        case .oldestFirst(let id):
+            require({ "id > \($0)" }, id)
+            order = "id"
+        }
+        let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+        return try await read(
+            "SELECT \(StoredEvent.columns) FROM audit_events \(condition) ORDER BY \(order) LIMIT $1", parameters
+        ).map(StoredEvent.init)
+    }
+}

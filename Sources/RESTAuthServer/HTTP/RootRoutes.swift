@@ -1,0 +1,39 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import RESTAuth
+import RESTAuthHummingbird
+
+/// `GET /` and `OPTIONS /`: links for people, and an answer for load balancers that can probe no
+/// other path.
+struct RootRoutes {
+    /// Where clients find the server's paths, without a slash at the end: what a proxy takes off.
+    private let prefix: String
+
+    init(publicURL: String?) {
+        let path = publicURL.flatMap { URLComponents(string: $0)?.path } ?? ""
+        prefix = WireText(path).trimmingEnd("/").string
+    }
+
+    var routes: [Route] {
+        let directory = directory
+        return [
+            Route(.get, "/", .anyone, "showRoot") { _, _ in directory },
+            Route(.options, "/", .anyone, "showRootByOptions") { _, _ in directory },
+        ]
+    }
+
+    private var directory: Response {
+        let links: JSON = [
+            "service": "rest-auth", "description": .string("\(prefix)/openapi.yaml"),
+            "health": .string("\(prefix)/health/ready"),
+            "metadata": .string("\(prefix)/.well-known/oauth-authorization-server"),
+        ]
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: "application/json", .allow: "GET, HEAD, OPTIONS", .xContentTypeOptions: "nosniff",
+            ],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: links.bytes)))
+    }
+}

@@ -1,0 +1,17 @@
+package import RESTAuth
+package import RESTAuthHummingbird
+
+/// Every route of the server: what its router, the answers before it, and the test that holds
+/// `openapi.yaml` are made from.
+package struct ServerRoutes: Sendable {
+    package let tables: [RouteTable]
+
+    package init(_ auth: Auth, configuration: AuthRoutesConfiguration) {
+        tables = [
+            auth.routeTable(configuration: configuration), auth.healthRouteTable,
+            RouteTable(RootRoutes(publicURL: configuration.publicURL).routes + DescriptionRoutes().routes),
+        ]
+    }
+
+    package var all: [Route] { tables.flatMap(\.routes) }
+}

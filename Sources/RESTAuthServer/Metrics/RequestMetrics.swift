@@ -1,0 +1,92 @@
+import HTTPTypes
+import NIOCore
+import Synchronization
+
+/// How long the answers to one route and method took, by class of status.
+final class RequestSeries: Sendable {
+    private let registry: MetricRegistry
+    private let route: String
+    private let method: String
+    // Made when they are first needed: most routes know few methods, and most methods few classes.
+    private let successful = AtomicLazyReference<HistogramCell>()
+    private let redirected = AtomicLazyReference<HistogramCell>()
+    private let refused = AtomicLazyReference<HistogramCell>()
+    private let failed = AtomicLazyReference<HistogramCell>()
+
+    fileprivate init(_ registry: MetricRegistry, route: String, method: String) {
+        self.registry = registry
+        self.route = route
+        self.method = method
+    }
+
+    func record(_ status: HTTPResponse.Status, took time: TimeAmount) {
+        switch status.kind {
+        case .successful: (successful.load() ?? successful.storeIfNil(cell("2xx"))).recordNanoseconds(time.nanoseconds)
+        case .redirection: (redirected.load() ?? redirected.storeIfNil(cell("3xx"))).recordNanoseconds(time.nanoseconds)
+        case .clientError: (refused.load() ?? refused.storeIfNil(cell("4xx"))).recordNanoseconds(time.nanoseconds)
+        case .serverError: (failed.load() ?? failed.storeIfNil(cell("5xx"))).recordNanoseconds(time.nanoseconds)
+        case .informational, .invalid: break
+        }
+    }
+
+    private func cell(_ status: String) -> HistogramCell {
+        registry.histogram(
+            MetricFamily.requestDuration, [("route", route), ("method", method), ("status", status)])
+            ?? HistogramCell()
+    }
+}
+
+/// The series of requests.
+///
+/// Their labels are the patterns of the router's routes, and the methods that some route answers;
+/// everything else is "-". A look-up finds what was made before the first request came.
+final class RequestMetrics: Sendable {
+    /// One route, by method.
+    private struct Route: Sendable {
+        private let series: [HTTPRequest.Method: RequestSeries]
+        private let other: RequestSeries
+
+        init(_ registry: MetricRegistry, _ route: String) {
+            series = Dictionary(
+                uniqueKeysWithValues: RequestMetrics.methods.map { method in
+                    (method, RequestSeries(registry, route: route, method: method.rawValue))
+                })
+            other = RequestSeries(registry, route: route, method: RequestMetrics.none)
+        }
+
+        subscript(_ method: HTTPRequest.Method) -> RequestSeries { series[method] ?? other }
+    }
+
+    private let routes: [String: Route]
+    private let unmatched: Route
+    /// Answers to `GET` that need no router, by the number of the route.
+    private let immediate: [RequestSeries]
+    private let inFlight: GaugeCell?
+
+    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+    /// The label of what is not known.
+    private static let none = "-"
+
+    /// - Parameters:
+    ///   - patterns: of the router's routes.
+    ///   - paths: of those that are answered before the router, by number.
+    init(_ registry: MetricRegistry, routes patterns: some Sequence<String>, immediate paths: [String]) {
+        let routes = Dictionary(uniqueKeysWithValues: Set(patterns).map { ($0, Route(registry, $0)) })
+        self.routes = routes
+        let unmatched = Route(registry, Self.none)
+        self.unmatched = unmatched
+        immediate = paths.map { (routes[$0] ?? unmatched)[.get] }
+        inFlight = registry.gauge(MetricFamily.requestsInFlight)
+    }
+
+    /// The series of what the router answered; `nil` for no route.
+    func series(_ method: HTTPRequest.Method, _ route: String?) -> RequestSeries {
+        (route.flatMap { routes[$0] } ?? unmatched)[method]
+    }
+
+    /// The series of what was answered before the router.
+    func series(immediate number: Int) -> RequestSeries { immediate[number] }
+
+    func began() { inFlight?.increment(by: 1) }
+    func ended() { inFlight?.decrement(by: 1) }
+}

@@ -1,0 +1,24 @@
+import Hummingbird
+import RESTAuthHummingbird
+
+extension Server {
+    /// The series of the router's routes; connections, process and version are read beside them.
+    func requestMetrics(
+        _ registry: MetricRegistry, _ router: Router<ServerContext>, _ immediate: ImmediateRoutes,
+        _ connections: ConnectionCount
+    ) -> RequestMetrics {
+        let process = ProcessReadings()
+        registry.read { process.values() }
+        registry.read { [(MetricFamily.connections, Double(connections.open))] }
+        registry.gauge(MetricFamily.connectionLimit)?.set(Int64(connections.limit))
+        registry.gauge(MetricFamily.buildInfo, [("version", RESTAuthCommand.version)])?.set(Int64(1))
+        return RequestMetrics(registry, routes: router.routes.map(\.path.description), immediate: immediate.paths)
+    }
+
+    /// The port, under the limits that connections of clients have.
+    func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
+        MetricsService(
+            registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits,
+            bodyLimit: settings.routes.bodyLimit)
+    }
+}

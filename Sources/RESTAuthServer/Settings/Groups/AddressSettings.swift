@@ -1,0 +1,88 @@
+import Foundation
+import RESTAuth
+
+struct AddressSettings: SettingGroup {
+    static let title = "Address"
+
+    let hostname = Setting(
+        "hostname", \.listenAddress, .listenAddress,
+        "Address to listen on, * for every one, or unix: and the path of a socket.",
+        details: """
+            `*`, `::` and `[::]` stand for every address of both families, `localhost` for both loopback addresses.
+            """)
+    let port = Setting(
+        "port", \.port, .count(in: 0...65535, of: "port"), platformName: "PORT", "Port to listen on.",
+        details: "`0` takes a free one.")
+}
+
+struct SocketSettings: SettingGroup {
+    static let title = "Unix-domain socket"
+
+    let mode = Setting(
+        "socket_mode", \.socketMode, .fileMode, "Who may connect to a unix-domain socket, in octal digits.",
+        details: "Who may write to the socket may connect.")
+    let group = Setting(
+        "socket_group", \.socketGroup, .group, standard: "that of the process",
+        "Group of a unix-domain socket, by name or number.", details: "The process has to be in that group.")
+}
+
+struct TLSSettings: SettingGroup {
+    static let title = "TLS"
+
+    let certificate = Setting(
+        "tls_certificate", \.tlsCertificate, .file, standard: "none",
+        "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.",
+        details: """
+            TLS 1.2 is spoken with forward secrecy and authenticated encryption only. The file is read again when it \
+            is replaced, and on SIGHUP.
+            """)
+    let key = Setting(
+        "tls_key", \.tlsKey, .file, standard: "none", "PEM file with the certificate's private key.")
+}
+
+extension Setting {
+    static let address = AddressSettings()
+    static let socket = SocketSettings()
+    static let tls = TLSSettings()
+}
+
+extension ListenAddress {
+    var text: String {
+        switch self {
+        case .everywhere: "*"
+        case .host(let host): host
+        case .unixSocket(let path): "unix:\(path)"
+        }
+    }
+}
+
+extension SettingType<ListenAddress> {
+    fileprivate static let listenAddress = SettingType(
+        placeholder: "address", range: "an address, the name of one, or unix: and a path", text: \.text
+    ) { found throws(AuthError) in
+        do throws(ListenAddress.Misreading) {
+            return try ListenAddress(found.value)
+        } catch {
+            throw found.refused(error.reason)
+        }
+    }
+}
+
+extension SettingType<mode_t> {
+    /// In a YAML file, 0660 and 0o660 are ways to write it, and 660 is what is meant by that.
+    fileprivate static let fileMode = SettingType(
+        "mode", "a mode in octal digits that lets its owner read and write, such as 0660",
+        text: { "0" + String($0, radix: 8) }
+    ) { text in
+        let digits = text.hasPrefix("0o") ? text.dropFirst(2) : text[...]
+        return mode_t(digits, radix: 8).flatMap { $0 <= 0o777 && $0 & 0o600 == 0o600 ? $0 : nil }
+    }
+}
+
+extension SettingType<gid_t> {
+    fileprivate static let group = SettingType(
+        "group", "a group of this machine, by name or number", text: { "\($0)" }
+    ) { text in
+        gid_t(text) ?? getgrnam(text)?.pointee.gr_gid
+    }
+}

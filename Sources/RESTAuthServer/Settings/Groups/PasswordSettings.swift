@@ -1,0 +1,111 @@
+import PasswordHashing
+import RESTAuth
+
+struct RegistrationSettings: SettingGroup {
+    static let title = "Registration"
+
+    let mode = Setting(
+        "registration", \.auth.registration, .choice, "Who may register over HTTP.",
+        details: """
+            `open` for anyone, `invitation` for who has a code that `rest-auth invitations create` made, `closed` for \
+            nobody. `rest-auth users add` works in any case.
+            """)
+    let challenge = Setting(
+        "registration_challenge", \.auth.registrationChallenge,
+        SettingType.count(in: AuthConfiguration.registrationChallenges, of: "bits").or("off", "no", "false"),
+        "Work asked of who registers, in zero bits of a hash; 20 is a million hashes.",
+        details: """
+            How many zero bits a SHA-256 has to begin with. 16 are 65,536 hashes on average; each more is twice the \
+            work.
+            """)
+}
+
+struct PasswordSettings: SettingGroup {
+    static let title = "Passwords"
+
+    let policy = Setting(
+        "password_policy", \.auth.passwordPolicy, .choice, "What a new password must be.",
+        details: "`open`: not empty. `nist`: 15 characters, not a common one, without the user name.")
+    let breached = Setting(
+        "breached_passwords", \.breachedPasswords, .file, standard: "none",
+        "Passwords known from breaches, made by passwords filter; policy nist refuses them.",
+        details: "Read again on SIGHUP.")
+}
+
+struct HashingSettings: SettingGroup {
+    static let title = "Password hashing"
+
+    let memory = Setting(
+        "password_memory", \.auth.passwordCost.memory, .size(in: Argon2id.memoryRange, .kibibytes),
+        "Argon2id memory for a new hash; the default is the least.")
+    let passes = Setting(
+        "password_passes", \.auth.passwordCost.passes, .count(in: Argon2id.passesRange),
+        "Argon2id passes for a new hash; the default is the least.")
+}
+
+struct HashingQueueSettings: SettingGroup {
+    static let title = "Queue of password hashing"
+
+    let threads = Setting(
+        "hashing_threads", \.auth.hashingThreads, .count(in: 1...1024), standard: "one for each core",
+        "Passwords hashed at once.")
+    let queue = Setting(
+        "hashing_queue", \.auth.hashingQueue, .count(in: 1...1_000_000), "Passwords that may wait to be hashed.",
+        details: "More are answered with 503.")
+    let patience = Setting(
+        "hashing_patience", \.auth.hashingPatience, .duration(in: 1...600),
+        "How long a password may wait to be hashed.", details: "Then it is answered with 503.")
+}
+
+struct ImportedUserSettings: SettingGroup {
+    static let title = "Imported users"
+
+    let memoryLimit = Setting(
+        "password_hash_memory_limit", \.auth.passwordHashLimit.memoryKiB, .size(in: 1...(4 << 20), .kibibytes),
+        "Memory that checking an imported password hash may take.")
+    let timeLimit = Setting(
+        "password_hash_time_limit", \.auth.passwordHashLimit.milliseconds, .duration(in: 1...60_000, .milliseconds),
+        "Time that checking an imported password hash may take.")
+    let pepper = Setting(
+        "password_pepper", \.auth.passwordPepper, .pepper, standard: "none", isSecret: true,
+        "The pepper that users were imported with (`users import --pepper`).",
+        details: "Needed until they have signed in.")
+    let legacySecret = Setting(
+        "legacy_secret", \.auth.legacySecret, .legacySecret, standard: "none", isSecret: true,
+        "The `SECRET_KEY` of a Flask server whose users were imported.",
+        details: "Its tokens are accepted until they expire.")
+}
+
+extension Setting {
+    static let registration = RegistrationSettings()
+    static let passwords = PasswordSettings()
+    static let hashing = HashingSettings()
+    static let hashingQueue = HashingQueueSettings()
+    static let importedUsers = ImportedUserSettings()
+}
+
+extension SettingType<PasswordPepper> {
+    fileprivate static let pepper = SettingType(
+        placeholder: "pepper", range: "a text of at most \(PasswordPepper.maximumBytes) bytes",
+        text: { _ in "(secret)" }
+    ) { found throws(AuthError) in
+        let pepper: PasswordPepper?
+        do throws(PasswordHashingError) {
+            pepper = try PasswordPepper(Array(found.value.utf8))
+        } catch {
+            throw AuthError(.misconfigured, "\(found.place) cannot be used: \(error)")
+        }
+        guard let pepper else {
+            throw AuthError(.misconfigured, "\(found.place) is longer than \(PasswordPepper.maximumBytes) bytes")
+        }
+        return pepper
+    }
+}
+
+extension SettingType<LegacySecret> {
+    fileprivate static let legacySecret = SettingType(
+        placeholder: "secret", range: "the key that the Flask server signs with", text: { _ in "(secret)" }
+    ) { found throws(AuthError) in
+        try found.explaining { () throws(AuthError) in try LegacySecret(found.value) }
+    }
+}

@@ -1,0 +1,45 @@
+import RESTAuth
+
+struct SecretSettings: SettingGroup {
+    static let title = "Secret"
+
+    let key = Setting(
+        "secret_key", \.secretKey, .secret { text throws(AuthError) in try InstanceSecret(text) },
+        standard: "the one in `secret_key_file`", platformName: "SECRET_KEY", isSecret: true, isAlsoReadFromFile: false,
+        "The secret key itself.",
+        details: "One with words, runs or repetitions in it is refused.")
+    let file = Setting(
+        "secret_key_file", \.secretFile, .file, standard: "NAME.secret beside NAME.sqlite",
+        platformName: "SECRET_KEY_FILE",
+        "File with the secret key, for the process and its group alone.",
+        details: """
+            Made beside a SQLite database when there is none and nothing in the database needs the one that is \
+            missing. Set this or `secret_key`, not both; with PostgreSQL, one of them, the same on every node.
+            """)
+    let next = Setting(
+        "secret_key_next", \.secretKeyNext, .secret { text throws(AuthError) in try InstanceSecret(text) },
+        standard: "none", platformName: "SECRET_KEY_NEXT", isSecret: true,
+        "With `secret_key`: the secret that is to take its place, accepted beside it.",
+        details: "A file of secrets has its own, as `rest-auth secret rotate` writes it.")
+    let previous = Setting(
+        "secret_key_previous", \.secretKeyPrevious,
+        .secret { text throws(AuthError) in try InstanceSecret(retired: text) },
+        standard: "none", platformName: "SECRET_KEY_PREVIOUS", isSecret: true,
+        "With `secret_key`: the secret whose place it took, accepted beside it.",
+        details: "Needed until `rest-auth secret drop` finds that nothing depends on it.")
+}
+
+extension Setting {
+    static let secret = SecretSettings()
+}
+
+extension SettingType<InstanceSecret> {
+    fileprivate static func secret(_ make: @escaping @Sendable (String) throws(AuthError) -> InstanceSecret) -> Self {
+        SettingType(
+            placeholder: "secret", range: "a text of at least 32 bytes from a random generator",
+            text: { _ in "(secret)" }
+        ) { found throws(AuthError) in
+            try found.explaining { () throws(AuthError) in try make(found.value) }
+        }
+    }
+}

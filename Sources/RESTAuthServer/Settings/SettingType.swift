@@ -1,0 +1,152 @@
+import Foundation
+import RESTAuth
+
+/// How the values of a setting are written, and which of them are taken.
+struct SettingType<Value: Sendable>: Sendable {
+    /// What stands for a value in help.
+    let placeholder: String
+    /// What is taken: "a whole number from 1 to 10".
+    let range: String
+    /// A value as it is written.
+    let text: @Sendable (Value) -> String
+    /// What was written as it may be shown.
+    var shown: @Sendable (String) -> String = { $0 }
+    /// - Throws: `misconfigured`, naming where the value came from and what would do.
+    let read: @Sendable (SettingsSource.Found) throws(AuthError) -> Value
+}
+
+extension SettingType {
+    /// - Parameters:
+    ///   - hint: what who has written another value should know beside the range.
+    ///   - parse: `nil` for what is not in the range.
+    init(
+        _ placeholder: String, _ range: String, hint: String = "", text: @escaping @Sendable (Value) -> String,
+        parse: @escaping @Sendable (String) -> Value?
+    ) {
+        self.init(placeholder: placeholder, range: range, text: text) { found throws(AuthError) in
+            guard let value = parse(found.value) else { throw found.refused("must be \(range)\(hint)") }
+            return value
+        }
+    }
+
+    /// The same for a field that may be empty.
+    var optional: SettingType<Value?> {
+        let (text, read) = (text, read)
+        return SettingType<Value?>(
+            placeholder: placeholder, range: range, text: { $0.map(text) ?? "none" }, shown: shown
+        ) { found throws(AuthError) in try read(found) }
+    }
+
+    /// The same with a word for an empty field, and others that mean as much.
+    func or(_ word: String, _ synonyms: String...) -> SettingType<Value?> {
+        let (text, read) = (text, read)
+        let rule = "\(range), or \(word)"
+        return SettingType<Value?>(
+            placeholder: "\(placeholder)|\(word)", range: rule, text: { $0.map(text) ?? word }, shown: shown
+        ) { found throws(AuthError) in
+            guard ![[word], synonyms].joined().contains(found.value.lowercased()) else { return nil }
+            do throws(AuthError) {
+                return try read(found)
+            } catch {
+                throw found.refused("must be \(rule)")
+            }
+        }
+    }
+}
+
+extension SettingsSource.Found {
+    /// - Parameter rule: what the value must be, or what is wrong with it.
+    func refused(_ rule: String) -> AuthError { AuthError(.misconfigured, "\(place) is \"\(shown)\" and \(rule)") }
+
+    /// With the name of the place before what is thrown.
+    func explaining<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
+        do throws(AuthError) {
+            return try body()
+        } catch {
+            throw AuthError(.misconfigured, "\(place): \(error.detail)")
+        }
+    }
+
+    /// The parts between commas.
+    var list: [String] {
+        value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+}
+
+// MARK: - Numbers
+
+extension SettingType<Int> {
+    static func count(in range: ClosedRange<Int>, of placeholder: String = "count") -> Self {
+        SettingType(
+            placeholder, "a whole number from \(range.lowerBound) to \(range.upperBound)", text: { "\($0)" }
+        ) { text in
+            Int(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    static func duration(in range: ClosedRange<Int>, _ unit: NumberUnit = .seconds) -> Self {
+        quantity("duration", in: range, unit)
+    }
+
+    static func size(in range: ClosedRange<Int>, _ unit: NumberUnit = .bytes) -> Self {
+        quantity("size", in: range, unit)
+    }
+
+    private static func quantity(_ noun: String, in range: ClosedRange<Int>, _ unit: NumberUnit) -> Self {
+        let (least, most) = (unit.text(range.lowerBound), unit.text(range.upperBound))
+        let words = "a \(noun) from \(least) to \(most); a bare number counts \(unit.name)"
+        let hint = ", and the units are \(unit.symbols.joined(separator: ", "))"
+        return SettingType(noun, words, hint: hint, text: unit.text) { text in
+            unit.number(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+}
+
+// MARK: - Words
+
+extension SettingType<Bool> {
+    static let flag = SettingType("yes|no", "yes or no", text: { $0 ? "yes" : "no" }) { text in
+        switch text.lowercased() {
+        case "yes", "true", "on", "1": true
+        case "no", "false", "off", "0": false
+        default: nil
+        }
+    }
+}
+
+extension SettingType where Value: RawRepresentable<String> & CaseIterable {
+    static var choice: Self {
+        let words = Value.allCases.map(\.rawValue)
+        return SettingType(
+            words.joined(separator: "|"), "one of \(words.joined(separator: ", "))", text: \.rawValue
+        ) { text in
+            Value.allCases.first { $0.rawValue.lowercased() == text.lowercased() }
+        }
+    }
+}
+
+extension SettingType<String> {
+    static func text(_ placeholder: String, _ range: String) -> Self {
+        SettingType(placeholder, range, text: \.self) { $0 }
+    }
+
+    static let file = text("file", "the path of a file")
+}
+
+extension SettingType<[String]> {
+    /// A text with commas between its parts.
+    /// - Parameter check: throws what is wrong with the parts.
+    static func list(
+        _ placeholder: String, _ range: String,
+        check: @escaping @Sendable ([String], SettingsSource.Found) throws(AuthError) -> Void
+    ) -> Self {
+        SettingType(
+            placeholder: placeholder, range: range,
+            text: { $0.isEmpty ? "none" : $0.joined(separator: ",") }
+        ) { found throws(AuthError) in
+            let parts = found.list
+            try check(parts, found)
+            return parts
+        }
+    }
+}

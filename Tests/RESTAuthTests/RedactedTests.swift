@@ -1,0 +1,51 @@
+import Foundation
+import RESTAuth
+import Testing
+
+/// What is secret says nothing of itself, whichever way it is asked.
+@Suite struct RedactedTests {
+    private static let secret = "0f3c9d71a8b24e6f95c07d1be8a63f42"
+
+    /// Everything that a value shows: as text, to whoever debugs, reflected and dumped.
+    private func shown(_ value: any Redacted) -> String {
+        var dumped = ""
+        dump(value, to: &dumped)
+        let children = value.customMirror.children.map { "\($0)" }.joined()
+        return "\(value) \(String(reflecting: value)) \(String(describing: Optional(value))) \(children) \(dumped)"
+    }
+
+    @Test func whatIsGivenShowsNothing() throws {
+        let secret = Self.secret
+        let values: [any Redacted] = [
+            try Password(secret), try InstanceSecret(secret), try LegacySecret(secret), try GivenText(secret.utf8),
+            Credentials.password(username: "miguel", password: secret), Credentials.token(Array(secret.utf8)),
+            RegistrationProof(invitation: secret, challenge: secret, nonce: secret),
+            ForeignUser(place: .line(3), username: "miguel", passwordHash: secret),
+            try ImportableUser(id: 1, name: Username("miguel"), passwordHash: secret, createdAt: .now),
+            StoredCredentials(
+                user: User(id: 1, username: "miguel", createdAt: .now, disabledAt: nil), passwordHash: secret,
+                passwordVersion: 1),
+        ]
+        for value in values {
+            #expect(!shown(value).contains(secret), "\(type(of: value))")
+            #expect(value.customMirror.children.isEmpty, "\(type(of: value))")
+        }
+        #expect(values.map { "\($0)" } == values.map { $0 is ForeignUser ? "line 3" : "redacted" })
+    }
+
+    @Test func whatIsMadeShowsNothing() async throws {
+        let test = try await TestAuth()
+        let tokens = try await test.session()
+        let client = try await test.auth.clients.add("gateway")
+        let (_, code) = try await test.auth.registration.invite()
+        let values: [(any Redacted, String)] = [
+            (tokens.access, tokens.access.value), (tokens.refresh, tokens.refresh.value), (client, client.value),
+            (code, code.value),
+        ]
+        for (value, secret) in values {
+            #expect(!shown(value).contains(secret))
+            #expect("\(value)" == "redacted")
+        }
+        #expect(!"\(tokens)".contains(tokens.refresh.value))
+    }
+}

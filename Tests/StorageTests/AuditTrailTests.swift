@@ -1,0 +1,395 @@
+import Foundation
+import GRDB
+import RESTAuth
+import RESTAuthPostgres
+import RESTAuthSQLite
+import RESTAuthTesting
+import Support
+import Testing
+
+/// The trail of sealed events on both backends: whoever changes the database behind it is found.
+@Suite struct AuditTrailTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    // MARK: What is found
+
+    @Test(arguments: AuditBackend.all, Tampering.all)
+    func whatWasDoneToTheTrailIsFound(backend: AuditBackend, tampering: Tampering) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(9)
+        try await test.seal()
+        #expect(try await test.trail.verify().sealed == 9)
+        try await test.database.execute(tampering.sql)
+        await test.expectBroken(tampering.words) { try await test.trail.verify() }
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func aHeadShowsThatTheEndWasTakenAwayWithWhatSaysWhereItIs(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(3)
+        try await test.seal()
+        let early = try #require(try await test.trail.head())
+        try await test.database.execute("CREATE TABLE kept AS SELECT * FROM audit_chain")
+        try await test.record(4)
+        try await test.seal()
+        let head = try #require(try await test.trail.head())
+        #expect(try await test.trail.verify(against: [early, head]).head == head)
+        try await test.database.execute("DELETE FROM audit_events WHERE number > 3")
+        try await test.database.execute("DELETE FROM audit_chain")
+        try await test.database.execute("INSERT INTO audit_chain SELECT * FROM kept")
+        #expect(try await test.trail.verify(against: [early]).sealed == 3)
+        await test.expectBroken("set back: a head that was kept is of row 7") {
+            try await test.trail.verify(against: [early, head])
+        }
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func aHeadShowsThatTheTrailWasMadeAnew(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(5)
+        try await test.seal()
+        let head = try #require(try await test.trail.head())
+        try await test.database.execute("DELETE FROM audit_chain")
+        try await test.database.execute("UPDATE audit_events SET number = NULL, seal = NULL")
+        try await test.database.execute("UPDATE audit_events SET name = 'user.enabled' WHERE id = 2")
+        // By who has the secret: a server.
+        try await test.seal()
+        #expect(try await test.trail.verify().sealed == 5)
+        await test.expectBroken("not those of the head") { try await test.trail.verify(against: [head]) }
+        let nothing = try await AuditTest(backend, directory, "empty")
+        await test.expectBroken("rows 1 to 5 are missing") { try await nothing.trail.verify(against: [head]) }
+    }
+
+    /// Rows that somebody has put in, and what a server would make of a chain that is not its own.
+    @Test(arguments: AuditBackend.all)
+    func nothingIsSealedBehindAnEndThatIsNotTheSealers(backend: AuditBackend) async throws {
+        for change in ["UPDATE audit_chain SET pruned_number = 2", "DELETE FROM audit_chain"] {
+            let test = try await AuditTest(backend, directory, UUID().uuidString)
+            try await test.record(4)
+            try await test.seal()
+            try await test.database.execute(change)
+            try await test.record(1)
+            await test.expectBroken("") { try await test.seal() }
+            await test.expectBroken("") { try await test.trail.head() }
+            #expect(try await test.storage.unsealedEvents(limit: 9).count == 1)
+        }
+    }
+
+    // MARK: Sealing
+
+    @Test(arguments: AuditBackend.all)
+    func theNumbersAreWithoutGapsWhoeverSeals(backend: AuditBackend) async throws {
+        let place = try await backend.place(directory, "shared")
+        let secret = InstanceSecret()
+        let nodes = [AuditTest(place, secret), AuditTest(place, secret)]
+        let total = Soak.count(300, soak: 5000)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for node in nodes {
+                group.addTask { try await node.record(total / 2) }
+                group.addTask {
+                    while try await node.storage.auditChain()?.head.number ?? 0 < total {
+                        try await node.seal()
+                        // With nothing to seal, nothing else gives the thread away.
+                        await Task.yield()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let found = try await nodes[0].trail.verify()
+        #expect(found.sealed == total)
+        #expect(found.head?.link.number == Int64(total))
+        #expect(found.unsealedSince == nil)
+    }
+
+    @Test func aRowThatIsCommittedLateIsSealedLateUnderItsLowerID() async throws {
+        let url = try await directory.makePostgresDatabase()
+        let server = try await PostgresServer.shared()
+        let test = AuditTest(try await AuditPlace(postgres: url), InstanceSecret())
+        try await test.record(1)
+        async let late = server.execute(
+            """
+            BEGIN;
+            INSERT INTO audit_events (at, name, actor_kind, details)
+            VALUES (now(), 'user.enabled', 'application', '{}');
+            DO $$ BEGIN
+                WHILE NOT EXISTS (SELECT FROM audit_chain WHERE number = 3) LOOP PERFORM pg_sleep(0.01); END LOOP;
+            END $$;
+            COMMIT
+            """, at: url)
+        try await wait(for: "the other's transaction") {
+            try await server.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+                at: url) == "1"
+        }
+        try await test.record(2)
+        try await test.seal()
+        _ = try await late
+        try await test.seal()
+        let rows = try await test.storage.sealedEvents(after: 0, limit: 9)
+        #expect(rows.map(\.number) == [1, 2, 3, 4])
+        #expect(rows.map(\.id) == [1, 3, 4, 2])
+        #expect(try await test.trail.verify().sealed == 4)
+    }
+
+    // MARK: Pruning
+
+    @Test(arguments: AuditBackend.all)
+    func whatIsPrunedLeavesAnAnchorThatIsAccepted(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        let day = 86400.0
+        try await test.record(3)
+        try await test.seal()
+        let outdated = try #require(try await test.trail.head())
+        test.clock.advance(by: 60 * day)
+        try await test.record(2)
+        try await test.seal()
+        let head = try #require(try await test.trail.head())
+        try await test.prune()
+        #expect(try await test.trail.verify(against: [outdated, head]).sealed == 5)
+        test.clock.advance(by: 31 * day)
+        try await test.prune()
+        let found = try await test.trail.verify(against: [head])
+        #expect(found.sealed == 2)
+        #expect(found.prunedUpTo == 3)
+        #expect(try await test.trail.verify(against: [outdated]).outdatedHeads == 0)
+        test.clock.advance(by: 60 * day)
+        try await test.prune()
+        try await test.record(1)
+        try await test.seal()
+        let last = try await test.trail.verify(against: [outdated, head])
+        #expect([Int64(last.sealed), last.prunedUpTo, last.head?.link.number ?? 0] == [1, 5, 6])
+        #expect(last.outdatedHeads == 1)
+        await test.expectBroken("pruned since") { try await test.trail.verify(against: [outdated]) }
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func whatWasAlteredIsNotPrunedNorIsWhatComesAfterIt(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(5)
+        try await test.seal()
+        try await test.database.execute("UPDATE audit_events SET details = '{\"a\":\"b\"}' WHERE number = 3")
+        test.clock.advance(by: 91 * 86400)
+        await test.expectBroken("row 3 is not what was sealed") { try await test.prune() }
+        #expect(try await test.storage.sealedEvents(after: 0, limit: 9).count == 5)
+    }
+
+    // MARK: Other secrets
+
+    @Test(arguments: AuditBackend.all)
+    func aTrailOutlivesTheSecretThatSealedItsBeginning(backend: AuditBackend) async throws {
+        let place = try await backend.place(directory, "rotated")
+        let (old, new, other) = (InstanceSecret(), InstanceSecret(), InstanceSecret())
+        let before = AuditTest(place, old)
+        try await before.record(3)
+        try await before.seal()
+        let head = try #require(try await before.trail.head())
+        let dropped = AuditTest(place, new)
+        await dropped.expectBroken("under a secret that is not known") { try await dropped.trail.verify() }
+        await dropped.expectBroken("under a secret that is not known") {
+            try await dropped.record(1)
+            try await dropped.seal()
+        }
+        let rotating = AuditTest(place, try InstanceSecrets(new, previous: old))
+        #expect(try await rotating.trail.verify().vouchedFor == 0)
+        try await rotating.seal()
+        // Nothing is left to seal, and its end is of the present secret.
+        let after = try await dropped.trail.verify(against: [head])
+        #expect(after.sealed == 4)
+        #expect(after.vouchedFor == 3)
+        try await dropped.database.execute("UPDATE audit_events SET name = 'user.enabled' WHERE number = 2")
+        await dropped.expectBroken("one of the rows 1 to 4 is not what was sealed") { try await dropped.trail.verify() }
+        await rotating.expectBroken("row 2 is not what was sealed") { try await rotating.trail.verify() }
+        let stranger = AuditTest(place, other)
+        await stranger.expectBroken("not known here") { try await stranger.trail.verify() }
+    }
+
+    @Test(arguments: TransferBackend.all, TransferBackend.all)
+    func theTrailMovesWithEverythingElse(source: TransferBackend, target: TransferBackend) async throws {
+        let secret = InstanceSecret()
+        let (from, to) = try await (source.place(directory, "from"), target.place(directory, "to"))
+        let first = AuditTest(try await from.open(), secret)
+        try await first.record(5)
+        try await first.seal()
+        let head = try #require(try await first.trail.head())
+        try await first.storage.openOutbox()
+        try await first.record(1)
+        _ = try await Transfer(from: from.openToFill(), to: to.openToFill()).run()
+        let second = AuditTest(try await to.open(), secret)
+        #expect(try await second.trail.verify(against: [head]).sealed == 5)
+        try await second.record(1)
+        try await second.seal()
+        let found = try await second.trail.verify(against: [head])
+        // And the event of the move.
+        #expect(found.sealed == 8)
+        #expect(
+            try await second.storage.takeFromOutbox(limit: 9, until: .now, at: .now).map(\.number) == [6, 7, 8])
+    }
+}
+
+// MARK: - What is done to it
+
+/// A change that somebody makes who can write to the database.
+struct Tampering: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let sql: String
+    /// Some of what is said of it.
+    let words: String
+
+    private init(_ testDescription: String, _ sql: String, _ words: String) {
+        self.testDescription = testDescription
+        self.sql = sql
+        self.words = words
+    }
+
+    private static func altered(_ column: String, _ value: String) -> Tampering {
+        Tampering(
+            "another \(column)", "UPDATE audit_events SET \(column) = \(value) WHERE number = 4",
+            "row 4 is not what was sealed")
+    }
+
+    static let all = [
+        altered("name", "'user.enabled'"), altered("details", "'{}'"), altered("user_id", "8"),
+        altered("user_id", "NULL"), altered("actor_kind", "'client'"), altered("actor_id", "'somebody'"),
+        altered("actor_id", "''"), altered("request_id", "'x'"), altered("address", "''"),
+        altered("user_agent", "'curl'"), altered("id", "100"),
+        altered("session_id", "'00000000-0000-7000-8000-000000000000'"),
+        altered("seal", "(SELECT seal FROM audit_events AS other WHERE number = 5)"),
+        altered("seal", "substr(seal, 1, 4)"),
+        Tampering(
+            "another time",
+            "UPDATE audit_events SET at = (SELECT at FROM audit_events WHERE number = 5) WHERE number = 4",
+            "row 4 is not what was sealed"),
+        Tampering("a row removed in the middle", "DELETE FROM audit_events WHERE number = 4", "row 4 is missing"),
+        Tampering(
+            "rows removed in the middle", "DELETE FROM audit_events WHERE number IN (4, 5)", "rows 4 to 5 are missing"),
+        Tampering("the first row removed", "DELETE FROM audit_events WHERE number = 1", "row 1 is missing"),
+        Tampering("the last row removed", "DELETE FROM audit_events WHERE number = 9", "row 9 is missing"),
+        Tampering("all rows removed", "DELETE FROM audit_events", "rows 1 to 9 are missing"),
+        Tampering(
+            "a number taken away", "UPDATE audit_events SET number = NULL, seal = NULL WHERE number = 9",
+            "row 9 is missing"),
+        Tampering(
+            "two swapped",
+            """
+            UPDATE audit_events SET number = 100 WHERE number = 4;
+            UPDATE audit_events SET number = 4 WHERE number = 5;
+            UPDATE audit_events SET number = 5 WHERE number = 100
+            """, "row 4 is not what was sealed"),
+        Tampering(
+            "two swapped with their seals",
+            """
+            UPDATE audit_events SET number = 100, seal = (SELECT seal FROM audit_events AS other WHERE number = 5)
+                WHERE number = 4;
+            UPDATE audit_events SET number = 4, seal = (SELECT seal FROM audit_events AS other WHERE number = 3)
+                WHERE number = 5;
+            UPDATE audit_events SET number = 5 WHERE number = 100
+            """, "row 4 is not what was sealed"),
+        Tampering(
+            "the beginning cut off, and the anchor moved",
+            """
+            DELETE FROM audit_events WHERE number <= 3;
+            UPDATE audit_chain SET pruned_number = 3
+            """, "beginning and end"),
+        Tampering("the end set back", "UPDATE audit_chain SET number = 8", "beginning and end"),
+        Tampering("the end removed", "DELETE FROM audit_chain", "the end of the trail was removed"),
+        Tampering(
+            "a row added",
+            """
+            INSERT INTO audit_events (at, name, actor_kind, details, number, seal)
+            SELECT at, name, actor_kind, details, 10, seal FROM audit_events WHERE number = 9
+            """, "row 10 is beyond the end"),
+    ]
+}
+
+// MARK: - Around the tests
+
+/// A trail over a database, with a clock that is moved.
+struct AuditTest {
+    let storage: any Storage
+    let trail: AuditTrail
+    let database: AuditPlace
+    let clock = TestClock()
+    private let sealer: AuditSealer
+
+    init(_ backend: AuditBackend, _ directory: TemporaryDirectory, _ name: String = "trail") async throws {
+        try await self.init(backend.place(directory, name), InstanceSecret())
+    }
+
+    init(_ place: AuditPlace, _ secret: InstanceSecret) {
+        self.init(place, InstanceSecrets(secret))
+    }
+
+    init(_ storage: any Storage, _ secret: InstanceSecret) {
+        self.init(AuditPlace(storage: storage) { _ in }, InstanceSecrets(secret))
+    }
+
+    init(_ place: AuditPlace, _ secrets: InstanceSecrets) {
+        (storage, database) = (place.storage, place)
+        trail = AuditTrail(storage: storage, secrets: secrets, retention: 90 * 86400) { [clock] in clock.now }
+        sealer = AuditSealer(trail: trail)
+    }
+
+    func record(_ count: Int) async throws {
+        for number in 0..<count {
+            let event = AuthEvent.databaseMigrated(from: "here", rows: number)
+            let caller = Caller(address: "192.0.2.1", requestID: "request")
+            try await storage.append(event.of(7).by(caller, at: clock.now))
+            clock.advance(by: 1)
+        }
+    }
+
+    func seal() async throws { try await sealer.seal() }
+
+    func prune() async throws { try await trail.prune() }
+
+    func expectBroken(
+        _ words: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> some Any
+    ) async {
+        let error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) { _ = try await body() }
+        #expect(error?.code == .auditTrailBroken, sourceLocation: sourceLocation)
+        #expect(
+            error?.detail.contains(words) != false || words.isEmpty, "\(error?.detail ?? "")",
+            sourceLocation: sourceLocation)
+    }
+}
+
+/// A database, and a way to change it behind the storage's back.
+struct AuditPlace: Sendable {
+    let storage: any Storage
+    let execute: @Sendable (_ sql: String) async throws -> Void
+
+    init(storage: any Storage, execute: @escaping @Sendable (_ sql: String) async throws -> Void) {
+        self.storage = storage
+        self.execute = execute
+    }
+
+    init(sqlite path: String) async throws {
+        let storage = try await SQLiteStorage(path: path)
+        self.init(storage: storage) { sql in try await storage.database.write { try $0.execute(sql: sql) } }
+    }
+
+    init(postgres url: String) async throws {
+        let server = try await PostgresServer.shared()
+        try await self.init(storage: PostgresStorage(PostgresConfiguration(url: url))) { sql in
+            // What PostgreSQL spells in another way.
+            try await server.execute(sql.replacing("SET id = 100", with: "SET id = DEFAULT"), at: url)
+        }
+    }
+}
+
+struct AuditBackend: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let place: @Sendable (_ directory: TemporaryDirectory, _ name: String) async throws -> AuditPlace
+
+    static let all = [
+        AuditBackend(testDescription: "SQLite") { directory, name in
+            try await AuditPlace(sqlite: "\(directory.path)/\(name).sqlite")
+        },
+        AuditBackend(testDescription: "PostgreSQL") { directory, _ in
+            try await AuditPlace(postgres: directory.makePostgresDatabase())
+        },
+    ]
+}
