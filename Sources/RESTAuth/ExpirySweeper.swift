@@ -1,18 +1,11 @@
 import Foundation
 public import ServiceLifecycle
 
-/// Deletes what has expired, room by room, in small batches: sessions, lines of the revocation log,
-/// signing keys, counted failures, known origins, invitations, challenges.
+/// Deletes what has expired, by the sweep of each room, every minute.
 public struct ExpirySweeper: Service {
     let auth: Auth
 
     init(_ auth: Auth) { self.auth = auth }
-
-    /// Seconds that an event waits in the outbox for its reader: a week.
-    private static let outboxPatience: TimeInterval = 7 * 86400
-
-    /// How many events wait there.
-    private static let outboxLimit = 100_000
 
     /// Runs until graceful shutdown.
     public func run() async throws {
