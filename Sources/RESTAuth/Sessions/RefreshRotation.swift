@@ -1,25 +1,28 @@
 public import Foundation
 
-/// A refresh token that was presented, and what may take its place.
+/// A presented refresh token, and everything the storage needs to decide about it and to replace
+/// it.
 public struct RefreshRotation: Sendable {
     public let sessionID: Session.ID
-    /// The presented token's place in the row of its session's tokens, from 0.
+    /// Generation of the presented token: the number of rotations before it, from 0.
     public let generation: Int
-    /// Of the presented token.
+    /// Digest of the presented token.
     public let digest: [UInt8]
-    /// Of the tokens that may take its place, as many as there have to be, from 0.
+    /// Computes the digest of a successor of the presented token; indices count from 0, and there
+    /// are as many successors as are asked for.
     public let successorDigest: @Sendable (_ index: Int) -> [UInt8]
     public let now: Date
     /// Seconds that a session lives without being renewed.
     public let inactivityTimeout: TimeInterval
     /// Seconds that a session lives at most.
     public let timebox: TimeInterval
-    /// The end of the access token that is given with the successor.
+    /// Expiry of the access token that is given with the successor.
     public let tokenExpiresAt: Date
-    /// Who presents it.
+    /// The caller that presents the token.
     public let caller: Caller
 
-    /// Without `tokenExpiresAt` its access token may live as long as any.
+    /// Makes a rotation; without `tokenExpiresAt` the access token counts as one of the longest
+    /// duration.
     public init(
         sessionID: Session.ID, generation: Int, digest: [UInt8],
         successorDigest: @escaping @Sendable (_ index: Int) -> [UInt8], now: Date, inactivityTimeout: TimeInterval,
@@ -37,28 +40,28 @@ public struct RefreshRotation: Sendable {
         self.caller = caller
     }
 
-    /// What is told of it: ``AuthEvent/Name/refreshTokenRepeated``,
+    /// Makes the event of this rotation: ``AuthEvent/Name/refreshTokenRepeated``,
     /// ``AuthEvent/Name/refreshTokenReused`` or ``AuthEvent/Name/refreshTokenExhausted``.
     public func event(_ name: AuthEvent.Name, of user: User.ID) -> AuthEvent {
         AuthEvent(name, user: user, session: sessionID).by(caller, at: now)
     }
 
-    /// Seconds for which a successor is given to whoever asks with the same token: tabs that ask at
-    /// once, and a client whose answer was lost.
+    /// Seconds for which the same token gets the same successor again, for browser tabs that ask at
+    /// the same time and for a client that lost the answer.
     public static let sharingTime: TimeInterval = 60
 
-    /// How often a token is answered again.
+    /// Number of times that a token can be presented again before it is refused.
     public static let repeatLimit = 100
 
-    /// The session once it is renewed now.
+    /// The session as it is stored when it is renewed now.
     public func renewed(_ session: Session) -> Session {
         used(
             session,
             until: min(now.addingTimeInterval(inactivityTimeout), session.createdAt.addingTimeInterval(timebox)))
     }
 
-    /// The session once an answer is repeated now. It lives no longer for it: who has a token that
-    /// was replaced, and no other, cannot keep the session from running out.
+    /// The session as it is stored when an answer is repeated now. Its expiry stays: a token that
+    /// has already been replaced cannot keep a session alive.
     public func repeated(_ session: Session) -> Session { used(session, until: session.expiresAt) }
 
     private func used(_ session: Session, until expiresAt: Date) -> Session {
@@ -70,21 +73,21 @@ public struct RefreshRotation: Sendable {
     }
 }
 
-/// What a session's row knows of its refresh tokens.
+/// The columns of a session's row about its refresh tokens.
 public struct RefreshState: Sendable {
-    /// The newest tokens' place in the row.
+    /// Generation of the newest tokens.
     public let generation: Int
-    /// Of the first that was given of the newest tokens; `nil` for a session without.
+    /// Digest of the newest token that was given first; `nil` for a session without refresh tokens.
     public let digest: [UInt8]?
-    /// Of the others that were given of the newest tokens. One of all of them will be used, and
-    /// none but that.
+    /// Digests of the other newest tokens, given when an answer was repeated. Only one of all the
+    /// newest tokens can be used.
     public let siblingDigests: [[UInt8]]
-    /// Of the token that the newest ones replace, until one of them is used.
+    /// Digest of the token that the newest ones replace, until one of them is used.
     public let previousDigest: [UInt8]?
-    /// When the last of the newest tokens was given for the first time; `nil` when the row is of a
-    /// version that did not say, or its first token has not been used.
+    /// Time when the last of the newest tokens was given for the first time; `nil` when the first
+    /// token has not been used, or the row is of a version that did not store it.
     public let givenAt: Date?
-    /// How often the token that the newest ones replace has been answered again.
+    /// Number of times that the token which the newest ones replace has been answered again.
     public let repeats: Int
 
     public init(
@@ -99,7 +102,7 @@ public struct RefreshState: Sendable {
         self.repeats = repeats
     }
 
-    /// Whether it is that of one of the newest tokens.
+    /// Whether `presented` is the digest of one of the newest tokens.
     func isNewest(_ presented: [UInt8]) -> Bool {
         guard let digest else { return false }
         return ([digest] + siblingDigests).reduce(false) { isEqualInConstantTime($1, presented) || $0 }
@@ -107,7 +110,7 @@ public struct RefreshState: Sendable {
 }
 
 extension [[UInt8]] {
-    /// Each after its length, for a row.
+    /// The values one after the other, each after one byte with its length, as a row stores them.
     package var packed: [UInt8] { flatMap { [UInt8(truncatingIfNeeded: $0.count)] + $0 } }
 
     package init(packed bytes: [UInt8]) {
@@ -121,44 +124,45 @@ extension [[UInt8]] {
 }
 
 extension RefreshRotation {
-    /// What is to be done with the row.
+    /// The change to a session's row that a presented token asks for.
     public enum Step: Sendable, Hashable {
-        /// One of the newest tokens is used, the first of them: it becomes the previous one, its
+        /// One of the newest tokens is used for the first time: it becomes the previous token, its
         /// successor the newest.
         case advance
-        /// The answer was lost, or two asked at once, or someone has a copy. What is given says
-        /// which of the newest tokens.
+        /// The previous token is presented again: an answer was lost, two asked at the same time,
+        /// or someone has a copy. The repetition says which of the newest tokens is given.
         case repeatAnswer(Repetition)
-        /// A token comes back although the one that replaced it, or another that replaced the same,
-        /// has been used: one of the two who hold them is a thief. The session ends.
+        /// A token comes back although its successor, or another token of its own generation, has
+        /// been used: one of the two that hold them is a thief. The session ends.
         case endSession
         case refuseExpired
-        /// The token has been answered again as often as any is.
+        /// The token has been answered again ``repeatLimit`` times.
         case refuseRepeat
         case refuse
     }
 
-    /// What the row says of the newest tokens once an answer was given again.
+    /// The columns of the newest tokens after an answer was repeated.
     public struct Repetition: Sendable, Hashable {
-        /// Which of the newest tokens is given, from 0.
+        /// Index of the given token among the newest ones, from 0.
         public let successor: Int
-        /// Of that token.
+        /// Digest of the given token.
         public let digest: [UInt8]
         public let givenAt: Date
         public let siblingDigests: [[UInt8]]
     }
 
-    /// Decides from the row of the session.
+    /// Decides from the session's row what a presented token does.
     ///
-    /// However late an answer is asked for again, it is given until the token in it has been used.
-    /// Within ``sharingTime`` it is the same one; afterwards another, so that two who do not ask
-    /// together do not hold the same, and are told apart as soon as both use theirs.
+    /// An answer can be repeated at any later time, until the token in it has been used. Within
+    /// ``sharingTime`` the answer has the same token; afterwards another one, so that two clients
+    /// that do not ask together hold different tokens, and are told apart as soon as both use
+    /// theirs.
     public func step(for stored: StoredSession) -> Step {
         let refresh = stored.refresh
         guard let newest = refresh.digest, !stored.user.isDisabled else { return .refuse }
         guard stored.session.expiresAt > now else { return .refuseExpired }
-        // A token of ours that is not known, as new as those that are or newer, is one that a
-        // restored backup does not know: no theft, only a sign-in lost.
+        // A genuine token of the newest or a later generation that the row does not have was issued
+        // after the backup that was restored: that is no theft, only a lost sign-in.
         if generation == refresh.generation { return refresh.isNewest(digest) ? .advance : .refuse }
         if let previous = refresh.previousDigest, isEqualInConstantTime(previous, digest) {
             return refresh.repeats < Self.repeatLimit ? .repeatAnswer(repetition(stored, newest)) : .refuseRepeat
@@ -169,7 +173,8 @@ extension RefreshRotation {
     private func repetition(_ stored: StoredSession, _ first: [UInt8]) -> Repetition {
         let siblings = stored.refresh.siblingDigests
         let givenAt = stored.refresh.givenAt ?? stored.session.lastUsedAt
-        // To either side: nodes' clocks differ, and one that was set back must not lend the time.
+        // In both directions: nodes' clocks differ, and a clock that was set back must not extend
+        // it.
         if abs(now.timeIntervalSince(givenAt)) <= Self.sharingTime {
             return Repetition(
                 successor: siblings.count, digest: siblings.last ?? first, givenAt: givenAt, siblingDigests: siblings)
@@ -180,19 +185,20 @@ extension RefreshRotation {
     }
 }
 
-/// What became of a refresh token that was presented.
+/// Result of presenting a refresh token.
 public enum RefreshOutcome: Sendable {
-    /// The token was used for the first time: its first successor is the newest one. With the
-    /// digest that is stored of it.
+    /// The token was used for the first time, and its first successor is the newest one; `digest`
+    /// is the stored digest of that successor.
     case renewed(Session, User, digest: [UInt8])
-    /// The token was used before and its successors were not: the one of that index is given. With
-    /// the digest that is stored of it.
+    /// The token was used before and its successors were not: the successor of that index is given;
+    /// `digest` is the stored digest of that successor.
     case repeated(Session, User, successor: Int, digest: [UInt8])
-    /// The token was used before, and was answered again as often as any is.
+    /// The token was used before, and has been answered again ``RefreshRotation/repeatLimit``
+    /// times.
     case exhausted(User.ID)
-    /// The session has been ended, by this line.
+    /// The session has been ended, with this entry of the revocation log.
     case reused(User.ID, Revocation)
     case expired
-    /// There is no such session, its user is disabled, or the token is not one of its row.
+    /// The session does not exist, its user is disabled, or its row does not know the token.
     case refused
 }

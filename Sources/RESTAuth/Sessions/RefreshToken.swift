@@ -2,35 +2,35 @@ import Crypto
 import Foundation
 import PasswordHashing
 
-/// What renews a session: opaque to the client, 256 random bits, and signed by us.
+/// A refresh token: opaque to the client, 256 random bits, authenticated by a keyed tag.
 ///
-/// Session, generation and secret, then a keyed tag over them; before them the id of the instance's
-/// secret, while there are two. The tag tells a token that we made
-/// from anything else without a look into the database, so nobody who only knows a session's id can
-/// make it look stolen.
+/// Bytes: during a rotation of the instance's secret the id of the secret; then session id,
+/// generation and random bits; then the tag over all of it. The tag tells a token of this instance
+/// from anything else without a query, so nobody who knows only a session's id can make its token
+/// look stolen.
 public struct RefreshToken: Sendable {
-    /// For the client only: 112 characters of base64url, 118 with an id.
+    /// The token, for the client only: 112 characters of base64url, 118 with the id of a secret.
     public let value: String
     let sessionID: Session.ID
-    /// Counts the rotations of its session.
+    /// Number of rotations of its session before this token.
     let generation: Int
-    /// Without the tag.
+    /// The bytes before the tag.
     fileprivate let body: [UInt8]
-    /// Who made it, and its digest.
+    /// The instance secret that the token and its digest are made with.
     let maker: SecretMaker
 }
 
 extension RefreshToken: Redacted {}
 
-/// Makes refresh tokens and knows them again. Keys are derived from the instance's secrets, one for
-/// each purpose.
+/// Makes and verifies refresh tokens. Keys are derived from the instance's secrets, one for each
+/// purpose.
 struct RefreshTokens: Sendable {
     private static let bodyLength = 16 + 4 + 32
     private static let tagLength = 32
 
     let secrets: InstanceSecrets
 
-    /// Who makes new ones.
+    /// The instance secret that new tokens are made with.
     var maker: SecretMaker { secrets.known.maker }
 
     /// The first token of a session.
@@ -38,31 +38,31 @@ struct RefreshTokens: Sendable {
         token(session, generation: 0, secret: Random.bytes(32), by: secrets.known.maker)
     }
 
-    /// The one of that digest, whoever made it: processes need not agree on which secret is the
-    /// present one.
-    /// - Returns: `nil` when it is by none of the secrets.
+    /// Finds the successor with that digest among those of all known secrets: processes need not
+    /// agree on which secret is the present one.
+    /// - Returns: `nil` when no known secret gives that digest.
     func successor(of token: RefreshToken, index: Int, digest: [UInt8]) -> RefreshToken? {
         secrets.known.makers(of: digest, isMarked: digest.count > SHA256.byteCount)
             .map { successor(of: token, index: index, by: $0) }
             .first { isEqualInConstantTime(self.digest(of: $0), digest) }
     }
 
-    /// A token that takes the place of `token`: for each index always the same one, so that a lost
-    /// answer can be asked for again without any secret being kept, and one that nobody without our
-    /// key can foresee, whichever of the others they have.
+    /// The successor of `token` with that index. It is always the same one, so that a lost answer
+    /// can be repeated without storing any token, and nobody without the instance's key can compute
+    /// it, not even from the other successors.
     func successor(of token: RefreshToken, index: Int, by maker: SecretMaker) -> RefreshToken {
         let key = maker.secret.key(for: "refresh token successors")
-        // The first one's message is the body alone, whose length is fixed.
+        // The message of the first successor is the body alone, which has a fixed length.
         let suffix = index == 0 ? [] : (0..<4).map { UInt8(truncatingIfNeeded: index >> (24 - 8 * $0)) }
         let secret = HMAC<SHA256>.authenticationCode(for: token.body + suffix, using: key)
         return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret), by: maker)
     }
 
-    /// A text that has the outline of a token, decoded.
+    /// A text of the length and alphabet of a refresh token, decoded; its tag is not checked yet.
     struct Candidate {
         fileprivate let text: String
         fileprivate let bytes: [UInt8]
-        /// Whether it begins with the id of a secret.
+        /// Whether the bytes begin with the id of a secret.
         fileprivate let isMarked: Bool
 
         init?(_ text: String) {
@@ -77,7 +77,7 @@ struct RefreshTokens: Sendable {
         }
     }
 
-    /// The token that it is, when we made it.
+    /// Checks the tag; `nil` when no known secret made it.
     func token(_ candidate: Candidate) -> RefreshToken? {
         let bytes = candidate.bytes
         let (body, tag) = (bytes.dropLast(Self.tagLength), bytes.suffix(Self.tagLength))
@@ -93,12 +93,14 @@ struct RefreshTokens: Sendable {
             maker: maker)
     }
 
-    /// Whether it could be a token by a secret that another process knows.
+    /// Whether the token names a secret that is not known here, but may be known to another
+    /// process.
     func isOfUnknownSecret(_ candidate: Candidate) -> Bool {
         candidate.isMarked && secrets.known.makers(of: candidate.bytes, isMarked: true).isEmpty
     }
 
-    /// What is stored of a token: useless to whoever reads the table without our key.
+    /// The keyed digest of a token, as stored: without the key it is useless to anyone who reads
+    /// the table.
     func digest(of token: RefreshToken) -> [UInt8] {
         let key = token.maker.secret.key(for: "refresh token digests")
         return token.maker.mark + Array(HMAC<SHA256>.authenticationCode(for: token.body, using: key))

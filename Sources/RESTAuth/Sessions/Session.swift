@@ -1,38 +1,37 @@
 public import Foundation
 import PasswordHashing
 
-/// One sign-in, from what was proven to its end: what all tokens that came of it belong to.
+/// A session: one sign-in and all tokens that come of it, until it ends.
 public struct Session: Sendable, Hashable, Identifiable {
-    /// The `sid` of its tokens. Names the session and opens nothing.
+    /// Id of the session, the `sid` of its tokens. It is not secret and opens nothing.
     public let id: ID
-    /// Whose it is.
+    /// Id of the session's user.
     public let userID: User.ID
-    /// When it began. How long it may live is counted from here.
+    /// Time of the sign-in, from which the longest life of the session is counted.
     public let createdAt: Date
-    /// What its user has proven, and when: the `amr`, `acr` and `auth_time` of its tokens.
+    /// The user's authentication: the `amr`, `acr` and `auth_time` of its tokens.
     public let authentication: Authentication
-    /// The client on whose behalf it is: an application that the user allowed to act; `nil` for the
-    /// user alone.
+    /// Id of the client that acts on the user's behalf; `nil` for the user alone.
     public let clientID: String?
-    /// What the client may do (RFC 6749 section 3.3); `nil` for everything.
+    /// Permissions of the client (RFC 6749 section 3.3); `nil` for everything.
     public let scope: Set<String>?
-    /// When a token was last given for it. A token's own use leaves no trace: nothing is written
-    /// then.
+    /// Time when a token was last given for the session. The use of an access token is not
+    /// recorded.
     public internal(set) var lastUsedAt: Date
-    /// When it ends unless it is renewed before. No access token of it lives longer.
+    /// Expiry of the session unless it is renewed before. None of its access tokens lives longer.
     public internal(set) var expiresAt: Date
-    /// Where the sign-in came from, for its owner to look at.
+    /// The origin of the sign-in, shown to the session's owner.
     public let origin: SessionOrigin
-    /// Whether it has a refresh token. One that the original Flask server's route started has none
-    /// and ends with its access token.
+    /// Whether the session has a refresh token. A session of the original Flask server's route has
+    /// none and ends with its access token.
     public let isRenewable: Bool
-    /// The end of the last of its tokens that was ever given: from then on nobody need know that it
-    /// has been ended.
+    /// Expiry of the last token that was ever given for the session: from then on no process need
+    /// know that it was ended.
     public internal(set) var tokensExpireAt: Date
 
-    /// A session as a row has it. Without `authenticatedAt` the user proved who they are when it
-    /// began, with no `methods` nobody knows how, and without `tokensExpireAt` its tokens end when
-    /// the session does.
+    /// Makes a session from a row. Without `authenticatedAt` the user was authenticated when the
+    /// session began; empty `methods` mean that the methods are unknown; without `tokensExpireAt`
+    /// its tokens expire when the session does.
     public init(
         id: ID, userID: User.ID, createdAt: Date, authenticatedAt: Date? = nil,
         methods: [Authentication.Method], clientID: String? = nil, scope: Set<String>? = nil, lastUsedAt: Date,
@@ -53,25 +52,25 @@ public struct Session: Sendable, Hashable, Identifiable {
 }
 
 extension Session {
-    /// The scope in one text (RFC 6749 section 3.3), for a row.
+    /// The scope as one text (RFC 6749 section 3.3), as a row stores it; sorted.
     package var scopeText: String? { scope.map { $0.sorted().joined(separator: " ") } }
 
-    /// Reads what ``scopeText`` wrote.
+    /// Reads a text that ``scopeText`` made.
     package static func scope(_ text: String?) -> Set<String>? {
         text.map { Set($0.utf8.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }) }
     }
 }
 
-/// Where a sign-in came from, as far as anyone can tell: for its owner to recognise it, never to
-/// decide anything by.
+/// Origin of a sign-in, for its owner to recognise it. It can be forged, so nothing is decided by
+/// it.
 public struct SessionOrigin: Sendable, Hashable {
     /// The client's IP address.
     public let address: String?
-    /// The `User-Agent` field: its first ``maximumLength`` bytes, without characters that could
-    /// steer a terminal or turn the text around.
+    /// The `User-Agent` field: its first ``maximumLength`` bytes, without characters that control a
+    /// terminal or change the writing direction.
     public let userAgent: String?
 
-    /// In bytes of UTF-8.
+    /// Longest user agent that is stored, in bytes of UTF-8.
     public static let maximumLength = 256
 
     private static let invisible: Set<Unicode.GeneralCategory> = [
@@ -94,15 +93,16 @@ public struct SessionOrigin: Sendable, Hashable {
 }
 
 extension Session {
-    /// A UUID of version 7 (RFC 9562 section 5.7): in the order of creation, so that a session's
-    /// row lies beside its like in the index and a user's oldest session is the one with the least
-    /// id.
+    /// A UUID of version 7 (RFC 9562 section 5.7). Ids sort in the order of creation, so that the
+    /// rows of new sessions lie side by side in the index, and the least id is that of a user's
+    /// oldest session.
     ///
-    /// That of a token of another server's says 1970: when its session began there nobody knows.
+    /// A session id made for another server's token has the time 1970, because the time when that
+    /// session began is not known.
     public struct ID: Sendable, Hashable {
         private let uuid: UUID
 
-        /// A new one: the time to a quarter of a microsecond, then 62 random bits.
+        /// Makes a new id: the time in steps of a quarter of a microsecond, then 62 random bits.
         package init(at date: Date) {
             let milliseconds = max(0, date.timeIntervalSince1970) * 1000
             let time = UInt64(milliseconds)
@@ -111,7 +111,7 @@ extension Session {
             self.init(high: high, low: Self.variant(Self.word(Random.bytes(8))))
         }
 
-        /// The one of 1970 that has 74 bits of a digest.
+        /// Makes an id with the time 1970 and 74 bits of a digest.
         package init(digest: some Collection<UInt8>) {
             let words = Self.words(digest)
             self.init(high: 0x7000 | words.high & 0xFFF, low: Self.variant(words.low))
@@ -128,7 +128,7 @@ extension Session {
             uuid = UUID(uuid: bytes)
         }
 
-        /// The 16 bytes of one.
+        /// Makes an id of its 16 bytes.
         package init(bytes: some Collection<UInt8>) {
             let words = Self.words(bytes)
             self.init(high: words.high, low: words.low)
@@ -145,7 +145,7 @@ extension Session {
 }
 
 extension Session.ID: LosslessStringConvertible {
-    /// 36 characters in lower case, and no other spelling.
+    /// Parses 36 characters in lower case; any other spelling gives `nil`.
     public init?(_ text: String) {
         guard text.utf8.count == 36, let uuid = UUID(uuidString: text) else { return nil }
         self.uuid = uuid

@@ -1,6 +1,6 @@
 public import Foundation
 
-/// What a session's row looks like to the door.
+/// A stored session with its user and the state of its refresh tokens.
 public struct StoredSession: Sendable {
     public let session: Session
     public let user: User
@@ -13,10 +13,10 @@ public struct StoredSession: Sendable {
     }
 }
 
-/// A session that is to be stored.
+/// A session to be stored, with the digest of its first refresh token.
 public struct NewSession: Sendable {
     public let session: Session
-    /// Of its first refresh token; `nil` for a session without.
+    /// Digest of the first refresh token; `nil` for a session without one.
     public let refreshDigest: [UInt8]?
 
     public init(_ session: Session, refreshDigest: [UInt8]?) {
@@ -25,12 +25,12 @@ public struct NewSession: Sendable {
     }
 }
 
-/// How many sessions have a refresh token.
+/// Counts of the sessions with a refresh token.
 public struct RenewableSessions: Sendable, Hashable {
     public let count: Int
-    /// How many of them have digests that are not marked as asked for.
+    /// Number of them with a digest that does not begin with the mark asked for.
     public let unmarkedCount: Int
-    /// When the last of these expires.
+    /// Latest expiry of the unmarked sessions; `nil` for none.
     public let lastUnmarkedExpiry: Date?
 
     public init(count: Int, unmarkedCount: Int, lastUnmarkedExpiry: Date?) {
@@ -40,80 +40,85 @@ public struct RenewableSessions: Sendable, Hashable {
     }
 }
 
-/// The promises about sessions' rows.
+/// Storage of sessions.
 ///
-/// A session is a row. It ends by being deleted, and whoever deletes it before it expires writes
-/// the line of the revocation log in the same transaction.
+/// A session is a row and ends when the row is deleted. Deleting it before its expiry also writes
+/// an entry of the revocation log, in the same transaction.
 public protocol SessionStorage: Sendable {
     /// Stores a new session and, in the same transaction, ends the user's oldest ones beyond
     /// `limit`.
     ///
-    /// Nothing is stored when there is no such user any more, the user is disabled, or has another
-    /// password by now: whoever signed in with the one before is too late. Nothing either when
-    /// there is a session with that id, or the log has the line that ended one.
+    /// Nothing is stored when the user does not exist, is disabled, or has changed the password
+    /// since the sign-in that `passwordVersion` is of. Nothing is stored either when there is a
+    /// session with that id, or the revocation log has an entry that ended one.
     /// - Parameters:
-    ///   - session: the new one, which is never one of those that have to go.
-    ///   - passwordVersion: the one that must still be the user's; `nil` for any.
-    ///   - refreshDigest: of the first refresh token; `nil` for a session without.
-    ///   - limit: how many sessions the user may have, this one included.
-    ///   - event: is recorded with the new one, and beside it the end of each that had to go
-    ///     (``AuthEvent/ending(_:of:)``).
-    /// - Returns: the lines for the sessions that had to go; `nil` when nothing was stored.
+    ///   - session: the new session, which is never one of those that are ended.
+    ///   - passwordVersion: the version that the user's password must still have; `nil` for any.
+    ///   - refreshDigest: the digest of the first refresh token; `nil` for a session without one.
+    ///   - limit: the number of sessions that the user may have, this one included.
+    ///   - event: is recorded with the new session, and with it the end of each session beyond the
+    ///     limit (``AuthEvent/ending(_:of:)``).
+    /// - Returns: the revocation log entries of the sessions that were ended; `nil` when nothing
+    ///   was stored.
     func insertSession(
         _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int, recording event: AuthEvent
     ) async throws -> [Revocation]?
 
-    /// A session that has not been ended, with its user, who may be disabled.
+    /// Finds a session that has not been ended, even if it has expired, with its user, who may be
+    /// disabled.
     func session(id: Session.ID) async throws -> StoredSession?
 
-    /// At most `limit` sessions of the user that are live at `now`, newest first, older than `id`
-    /// when one is given.
+    /// Lists at most `limit` sessions of the user that are live at `now`, newest first; with `id`,
+    /// only those older than that session.
     func sessions(of user: User.ID, before id: Session.ID?, limit: Int, at now: Date) async throws -> [Session]
 
-    /// Notes that a token was given for the session, which ends at `expiresAt` at the latest. One
-    /// without a refresh token is kept until then at least; one that has one is prolonged by that
-    /// alone.
-    /// - Returns: the session and its user as they are now; `nil` when there is none.
+    /// Records that a token was given for the session, which expires at `expiresAt` at the latest.
+    /// A session without a refresh token is kept at least until then; one with a refresh token
+    /// keeps its own expiry.
+    /// - Returns: the session and its user as they are now; `nil` when there is no such session.
     func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession?
 
-    /// Trades a refresh token for a successor, or ends the session when an earlier one comes back.
+    /// Exchanges a refresh token for a successor, or ends the session when an earlier token comes
+    /// back.
     ///
-    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
-    /// other rotation of this session can interleave with. Recorded with it
-    /// (``RefreshRotation/event(_:of:)``) is that an answer was repeated, or that a token was
-    /// reused, and beside that the end of the session; of a usual renewal nothing.
+    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that
+    /// excludes all other rotations of this session. In the same transaction a repeated answer and
+    /// a reused token are recorded (``RefreshRotation/event(_:of:)``), the latter with the end of
+    /// the session; a usual renewal is not recorded.
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
-    /// Deletes the session and writes the line of the log, in one transaction.
+    /// Deletes the session and writes its revocation log entry, in one transaction.
     /// - Parameters:
-    ///   - id: of the session.
-    ///   - user: whose it must be; `nil` for an operator, who may end anyone's.
-    ///   - now: the line's time.
-    ///   - cause: what ends it; its ``AuthEvent/ending(_:of:)`` is recorded.
-    /// - Returns: the line, or `nil` when there is no such session.
+    ///   - id: the id of the session.
+    ///   - user: the user that the session must belong to; `nil` for an operator, who may end any
+    ///     session.
+    ///   - now: the time of the revocation log entry.
+    ///   - cause: the event that ends the session; its ``AuthEvent/ending(_:of:)`` is recorded.
+    /// - Returns: the revocation log entry, or `nil` when there is no such session.
     func endSession(
         id: Session.ID, of user: User.ID?, at now: Date, recording cause: AuthEvent
     ) async throws -> Revocation?
 
-    /// Deletes all sessions of the user but one, writes their lines and records the end of each, in
-    /// one transaction.
+    /// Deletes all sessions of the user except `kept`, writes their revocation log entries and
+    /// records the end of each, in one transaction.
     func endSessions(
         of user: User.ID, except kept: Session.ID?, at now: Date, recording cause: AuthEvent
     ) async throws -> [Revocation]
 
-    /// Counts the sessions with a refresh token that are live at `now`, and among them those whose
-    /// digests, of the newest token and of the one before, do not all begin with `mark`. One that
-    /// is no longer than a digest without a mark (32 bytes) begins with none.
+    /// Counts the sessions with a refresh token that are live at `now`, and those of them whose
+    /// digests, of the newest token and of the previous one, do not all begin with `mark`. A digest
+    /// of at most 32 bytes, the length without a mark, begins with none.
     func renewableSessions(notMarked mark: [UInt8], at now: Date) async throws -> RenewableSessions
 
     /// Deletes at most `limit` of the sessions with a refresh token whose digests do not all begin
-    /// with `mark`, writes their lines and records the end of each, in one transaction.
+    /// with `mark`, writes their revocation log entries and records the end of each, in one
+    /// transaction.
     func endSessions(
         notMarked mark: [UInt8], limit: Int, at now: Date, recording cause: AuthEvent
     ) async throws -> [Revocation]
 
-    /// Deletes at most `limit` sessions that expired before `date`, and all tokens of theirs. No
-    /// line is written: there is none to refuse.
-    /// - Returns: how many were deleted.
+    /// Deletes at most `limit` sessions that expired before `date`, with all of their tokens. No
+    /// revocation log entry is written: none of their tokens is live.
+    /// - Returns: the number of deleted sessions.
     func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int
 }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The door to sessions: start one, renew it, list and end them.
+/// Starts, renews, lists and ends sessions.
 ///
-/// A session is what a sign-in opens. Every access token belongs to one and carries its id as
-/// `sid`, so ending the session ends them all.
+/// Every sign-in starts a session. Every access token belongs to one and carries its id as `sid`,
+/// so ending the session ends all of its tokens.
 public final class Sessions: Sendable {
     let storage: any Storage
     let accessTokens: AccessTokens
@@ -32,15 +32,15 @@ public final class Sessions: Sendable {
 
     // MARK: Starting
 
-    /// Starts a session for who has just signed in, with a refresh token.
+    /// Starts a session with a refresh token for a user who has just signed in.
     ///
-    /// Checked before anything is stored: how many sessions the user, and the users of the network
-    /// of the caller, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session
-    /// and a keyed digest of the refresh token. A user's oldest sessions beyond the configured
-    /// number are ended.
-    /// - Throws: `insufficient_user_authentication` when `identity` came by a token; `rate_limited`
-    ///   when too many were started; `invalid_credentials` when the user has been deleted or the
-    ///   password changed meanwhile.
+    /// Checked before anything is stored: how many sessions the user, and the users of the caller's
+    /// network, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session and a
+    /// keyed digest of the refresh token. A user's oldest sessions beyond the configured number are
+    /// ended.
+    /// - Throws: `insufficient_user_authentication` when `identity` was proven by a token;
+    ///   `rate_limited` when too many sessions were started; `invalid_credentials` when the user
+    ///   was deleted or disabled, or the password was changed, in the meantime.
     public func start(for identity: UserIdentity, by caller: Caller = .application) async throws -> SessionTokens {
         guard identity.presented == .password else {
             throw AuthError(
@@ -53,7 +53,7 @@ public final class Sessions: Sendable {
             refresh: refresh)
     }
 
-    /// A session with a refresh token, and its first one.
+    /// Makes a session with a refresh token, and that token; stores nothing.
     private func renewable(for identity: UserIdentity, from origin: SessionOrigin) -> (Session, RefreshToken) {
         let now = now()
         let id = Session.ID(at: now)
@@ -64,11 +64,11 @@ public final class Sessions: Sendable {
         return (session, refreshTokens.first(of: id))
     }
 
-    /// An access token alone, as the original Flask server gives it: a password starts a session
-    /// that ends with the token, a live token prolongs its own where the renewal policy allows it.
-    /// A token of a Flask server's starts its one session the first time.
-    /// - Throws: `insufficient_user_authentication` when only a password will do; `rate_limited`
-    ///   when too many sessions were started; `invalid_credentials`, `invalid_token`.
+    /// Gives an access token without a refresh token, as the original Flask server does. A password
+    /// starts a session that ends with the token; a live token prolongs its own session where the
+    /// renewal policy allows it. A token of a Flask server starts its session the first time.
+    /// - Throws: `insufficient_user_authentication` when a password is needed; `rate_limited` when
+    ///   too many sessions were started; `invalid_credentials`, `invalid_token`.
     public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
@@ -89,7 +89,7 @@ public final class Sessions: Sendable {
         return try accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
-    /// A session that ends with an access token of that many seconds.
+    /// Makes a session that ends with an access token of `duration` seconds; stores nothing.
     private func plain(for identity: UserIdentity, duration: Int, from origin: SessionOrigin) -> Session {
         let now = now()
         return Session(
@@ -97,8 +97,9 @@ public final class Sessions: Sendable {
             until: now.addingTimeInterval(TimeInterval(duration)))
     }
 
-    /// The one of a Flask server's token, which is a token of its session too: what ends the
-    /// session is to be known as long as that lives. `nil` for who came by anything else.
+    /// Makes the session of a Flask server's token. That token counts as one of the session's, so
+    /// an end of the session is remembered as long as the token lives. `nil` for an identity that
+    /// did not come by such a token.
     private func legacySession(
         of identity: UserIdentity, from origin: SessionOrigin = .init(), until expiresAt: Date, at now: Date
     ) -> Session? {
@@ -117,7 +118,7 @@ public final class Sessions: Sendable {
         }
     }
 
-    /// - Returns: whether it was stored; not when there is one with that id, or was.
+    /// - Returns: whether the session was stored; `false` also when its id is or was in use.
     @discardableResult
     private func insertOnce(
         _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]? = nil
@@ -136,21 +137,22 @@ public final class Sessions: Sendable {
 
     // MARK: Replacing
 
-    /// A session in the place of another, before it is stored.
+    /// A session that takes the place of another, before it is stored.
     struct Replacement: Sendable {
         let new: NewSession
         let refresh: RefreshToken?
-        /// Of its access token, in seconds.
+        /// Lifetime of its access token, in seconds.
         let duration: Int
     }
 
-    /// A session for who has just given the password, in the place of the one that ends with the
-    /// change of it. It has a refresh token if that one has.
+    /// Makes a session for a user who has just given the password, to replace the one that ends
+    /// with the password change. It has a refresh token if the replaced session has one.
     /// - Parameters:
-    ///   - identity: whose session ends. That of a Flask server's token may not have begun yet.
-    ///   - owner: who has given the password.
-    ///   - caller: where the new one comes from.
-    /// - Throws: `invalid_token` when that one has ended already.
+    ///   - identity: the identity whose session ends. The session of a Flask server's token may not
+    ///     exist yet.
+    ///   - owner: the identity proven by the password.
+    ///   - caller: the caller that starts the new session.
+    /// - Throws: `invalid_token` when the replaced session has ended already; `rate_limited`.
     func replacement(
         of identity: UserIdentity, for owner: UserIdentity, by caller: Caller
     ) async throws -> Replacement {
@@ -172,7 +174,7 @@ public final class Sessions: Sendable {
             duration: accessTokens.duration)
     }
 
-    /// The tokens of a replacement that has been stored.
+    /// Issues the tokens of a replacement that has been stored.
     func tokens(of replacement: Replacement, for owner: UserIdentity) throws -> ReplacementTokens {
         ReplacementTokens(
             access: try accessTokens.issue(
@@ -182,16 +184,18 @@ public final class Sessions: Sendable {
 
     // MARK: Renewing
 
-    /// Trades a refresh token for its successor and an access token.
+    /// Exchanges a refresh token for its successor and an access token.
     ///
-    /// The same token may come again until a successor of it has been used, and gets the same
-    /// successor within a minute, later another. When it comes after that, or when a second of its
-    /// successors comes, its session is ended: two hold what one should (RFC 9700 section 4.14.2).
-    /// - Throws: `refresh_token_reused`, `session_expired`, `invalid_grant` for everything else
-    ///   that is no good.
+    /// The same token may be presented again until a successor of it has been used, and gets the
+    /// same successor within a minute, later another. When it is presented after that, or when a
+    /// second one of its successors is, the session is ended: two parties hold tokens that one
+    /// should have (RFC 9700 section 4.14.2).
+    /// - Throws: `refresh_token_reused`, `session_expired`, `storage_unavailable` when the session
+    ///   was renewed with a secret that is not known here, `invalid_grant` for every other token
+    ///   that is refused.
     public func refresh(_ presented: String, by caller: Caller = .application) async throws -> SessionTokens {
         guard let token = try await refreshToken(presented) else { throw AuthError.invalidGrant }
-        // By the secret of this moment, also when another takes its place before all is done.
+        // One secret for the whole rotation, even if another becomes the present one meanwhile.
         let maker = refreshTokens.maker
         let first = refreshTokens.successor(of: token, index: 0, by: maker)
         let firstDigest = refreshTokens.digest(of: first)
@@ -224,20 +228,21 @@ public final class Sessions: Sendable {
         }
     }
 
-    /// With the roles that the user has now.
+    /// Issues an access token with the roles that the user has now.
     private func accessToken(for user: User, in session: Session, duration: Int) throws -> AccessToken {
         try accessTokens.issue(for: UserIdentity(user, in: session), in: session, duration: duration)
     }
 
-    /// The token that `text` spells, when we made it, be it with a secret that this process has not
-    /// heard of.
+    /// Verifies a refresh token. When it was made with a secret that this process does not know
+    /// yet, the secrets are read again first; `nil` when the token is not genuine.
     private func refreshToken(_ text: String) async throws -> RefreshToken? {
         guard let candidate = RefreshTokens.Candidate(text) else { return nil }
         if refreshTokens.isOfUnknownSecret(candidate) { try await accessTokens.keys.followSecretsNow() }
         return refreshTokens.token(candidate)
     }
 
-    /// The successor that was stored, by this process or another.
+    /// Computes the successor that was stored, by this process or another, reading the secrets
+    /// again when none that is known fits.
     private func successor(of token: RefreshToken, index: Int, digest: [UInt8]) async throws -> RefreshToken {
         if let successor = refreshTokens.successor(of: token, index: index, digest: digest) { return successor }
         try await accessTokens.keys.followSecretsNow()
@@ -261,18 +266,18 @@ public final class Sessions: Sendable {
 
     // MARK: Looking
 
-    /// At most `limit` live sessions of a user (1 to 1000), newest first, after the one with that
-    /// id.
+    /// Lists at most `limit` live sessions of a user (1 to 1000), newest first; with `id`, only
+    /// those older than that session.
     public func list(of user: User.ID, after id: Session.ID? = nil, limit: Int = 100) async throws -> [Session] {
         try await storage.sessions(of: user, before: id, limit: min(max(limit, 1), 1000), at: now())
     }
 
-    /// The session behind a refresh token that would be accepted; looking does not use it.
+    /// Finds the session of a refresh token that would be accepted; the token is not used up.
     package func session(ofRefreshToken presented: String) async throws -> StoredSession? {
         guard let token = try await refreshToken(presented),
             let stored = try await storage.session(id: token.sessionID)
         else { return nil }
-        // What would be given is not asked for.
+        // The digests of successors are not needed here.
         return switch rotation(of: token, successorDigest: { _ in [] }).step(for: stored) {
         case .advance, .repeatAnswer: stored
         case .endSession, .refuse, .refuseExpired, .refuseRepeat: nil
@@ -281,11 +286,11 @@ public final class Sessions: Sendable {
 
     // MARK: Ending
 
-    /// Signs out: ends the session that a refresh token or an access token belongs to, also one
-    /// that has expired. A live token of a Flask server's is refused from then on as well.
+    /// Signs out: ends the session of a refresh token or an access token, even an expired one. A
+    /// live token of a Flask server is refused from then on as well.
     ///
-    /// What is no token of ours, or of a session that has ended before, changes nothing and is no
-    /// error.
+    /// A token that this server did not make, or whose session has ended before, changes nothing
+    /// and is no error.
     /// - Returns: whether a session was ended.
     @discardableResult
     public func end(presenting token: String, by caller: Caller = .application) async throws -> Bool {
@@ -297,21 +302,22 @@ public final class Sessions: Sendable {
         guard let identity = try await accessTokens.legacyIdentity(of: bytes),
             let session = legacySession(of: identity, until: now, at: now)
         else { return false }
-        // One that was never traded has no session yet, and only a session can be ended.
+        // A Flask token that was never exchanged has no session yet, and only a session can be
+        // ended.
         try await insertOnce(session, of: identity, by: caller)
         return try await endSession(session.id, of: nil, by: caller)
     }
 
-    /// Ends one session, of that user when one is given.
-    /// - Throws: `session_not_found`, also for another user's.
+    /// Ends one session; with `user`, only when it belongs to that user.
+    /// - Throws: `session_not_found`, also for another user's session.
     public func end(_ id: Session.ID, of user: User.ID? = nil, by caller: Caller = .application) async throws {
         guard try await endSession(id, of: user, by: caller) else {
             throw AuthError(.sessionNotFound, "there is no such session")
         }
     }
 
-    /// Ends all sessions of a user but one.
-    /// - Returns: how many were ended.
+    /// Ends all sessions of a user except `kept`.
+    /// - Returns: the number of ended sessions.
     @discardableResult
     public func endAll(
         of user: User.ID, except kept: Session.ID? = nil, by caller: Caller = .application
@@ -335,7 +341,7 @@ public final class Sessions: Sendable {
 }
 
 extension Session {
-    /// One that begins now.
+    /// Makes a session that begins now.
     fileprivate init(
         id: ID, for identity: UserIdentity, from origin: SessionOrigin, at now: Date, until expiresAt: Date,
         isRenewable: Bool = false, tokensExpireAt: Date? = nil
@@ -348,18 +354,18 @@ extension Session {
     }
 }
 
-/// What a sign-in and a renewal give.
+/// The tokens that a sign-in and a renewal give.
 public struct SessionTokens: Sendable {
-    /// What opens routes, for some minutes; its `value` is for the client only.
+    /// The access token, which is valid for some minutes; its `value` is for the client only.
     public let access: AccessToken
-    /// What gives the next two, once; its `value` is for the client only.
+    /// The refresh token, which can be used once; its `value` is for the client only.
     public let refresh: RefreshToken
 }
 
-/// What takes the place of the tokens of who changed the password: they ended with it.
+/// The tokens that replace those which a password change ended.
 public struct ReplacementTokens: Sendable {
-    /// What opens routes from here on.
+    /// The access token of the new session.
     public let access: AccessToken
-    /// What renews the session; `nil` for who had none.
+    /// The refresh token of the new session; `nil` when the replaced session had none.
     public let refresh: RefreshToken?
 }

@@ -1,4 +1,4 @@
-/// Sign-ins that last, each renewed by its refresh token.
+/// Sessions and their refresh tokens.
 package enum SessionsRoom: Room {
     package static let name = "sessions"
 
@@ -29,18 +29,18 @@ package enum SessionsRoom: Room {
 }
 
 extension AuthEvent.Name {
-    /// A refresh token was refused because it had been traded too often.
+    /// A refresh token was refused because it had been presented again too often.
     public static let refreshTokenExhausted = Self("refresh_token.exhausted", level: .warning, isDurable: false)
-    /// A refresh token was traded once more, before a successor of it was used: an answer was
-    /// lost, two asked at once, or someone has a copy.
+    /// A refresh token was presented again before a successor of it was used: an answer was lost,
+    /// two asked at the same time, or someone has a copy.
     public static let refreshTokenRepeated = Self("refresh_token.repeated", level: .notice)
-    /// A refresh token came back although a token in its place had been used: one of them was
-    /// stolen.
+    /// A refresh token was presented although its successor, or another successor of the same
+    /// token, had been used: one of them was stolen.
     public static let refreshTokenReused = Self("refresh_token.reused", level: .warning)
-    /// A session was ended before its time.
+    /// A session was ended before its expiry.
     public static let sessionEnded = Self("session.ended")
     public static let sessionStarted = Self("session.started")
-    /// A right password started no session, because the user has started too many, or the users
-    /// of that network have.
+    /// A correct password started no session, because the user, or the users of that network, have
+    /// started too many.
     public static let sessionThrottled = Self("session.throttled", level: .notice, isDurable: false)
 }
