@@ -1,9 +1,9 @@
-/// The directionality rule (RFC 5893 section 2, asked for by RFC 8265 section 3.3.2): a name with
-/// right-to-left characters is shown in one order only, so that two names never look the same.
+/// The directionality rule of RFC 5893 section 2, required by RFC 8265 section 3.3.2: a name with
+/// right-to-left characters is displayed in one order only, so that no two names look the same.
 ///
-/// Unicode's Bidi_Class is not in the standard library; the blocks set aside for right-to-left
-/// scripts and the general category stand in for it. Where they differ from the table, this rule is
-/// the stricter one.
+/// The standard library has no Bidi_Class; the blocks of right-to-left scripts and the general
+/// category stand in for it. Where they differ from the table of Unicode, this rule is the stricter
+/// one.
 enum BidiRule {
     static func allows(_ name: [Unicode.Scalar]) -> Bool {
         let directions = name.map(Direction.init)
@@ -29,7 +29,7 @@ enum BidiRule {
                 case .decimalNumber where (0x06F0...0x06F9).contains(scalar.value): .europeanNumber
                 case .decimalNumber where isRightToLeftBlock: .arabicNumber
                 case .decimalNumber where scalar.isASCII: .europeanNumber
-                // Signs of Sindhi, of the class AL as the letters are.
+                // Sindhi signs, of the class AL like the letters.
                 case .otherSymbol where scalar.value == 0x06FD || scalar.value == 0x06FE: .rightToLeft
                 case .uppercaseLetter, .lowercaseLetter, .modifierLetter, .otherLetter, .spacingMark, .decimalNumber:
                     isRightToLeftBlock ? .rightToLeft : .leftToRight

@@ -1,7 +1,7 @@
-/// The name of a role: a word that the adopter chooses and that tokens carry.
+/// A role: a word that the adopter chooses and that tokens carry.
 public enum Role {
-    /// 1 to 64 of the letters, digits and marks `. _ : -` of ASCII, so that a role stands in a
-    /// header, a claim and a list unchanged.
+    /// Checks that a role is 1 to 64 ASCII letters, digits and marks `. _ : -`, so that a header, a
+    /// claim and a list carry it unchanged.
     /// - Throws: `validation_failed`.
     public static func check(_ name: String) throws(AuthError) {
         let isValid =
@@ -20,10 +20,10 @@ public enum Role {
         }
     }
 
-    /// The most that all roles of a user may have together, in characters: with more, no token
-    /// could carry them.
+    /// Longest total of all roles of a user, in characters: with more, no token could carry them.
     public static let maximumTotalLength = 512
 
+    /// Checks the total length of a user's roles.
     /// - Throws: `validation_failed` for more than ``maximumTotalLength``.
     public static func check(totalLength: Int) throws(AuthError) {
         guard totalLength <= maximumTotalLength else {

@@ -1,20 +1,21 @@
 public import Foundation
 
-/// A registered user, without anything secret.
+/// A registered user, without the password hash.
 public struct User: Sendable, Hashable, Identifiable {
-    /// Counts up from 1 in the order of registration; never given twice, also not after a deletion.
+    /// Id of a user: counted up from 1 in the order of registration, and never reused, even after a
+    /// deletion.
     public typealias ID = Int64
 
-    /// What rows of your own point at.
+    /// The id, for rows of your own to refer to.
     public let id: ID
     /// The name as it was typed at registration.
     public let username: String
-    /// When the user was registered, or was on the server that the user came from.
+    /// Time of the registration, here or on the server that the user was imported from.
     public let createdAt: Date
-    /// When the user was disabled; `nil` for a user who may sign in.
+    /// Time when the user was disabled; `nil` for a user who may sign in.
     public let disabledAt: Date?
 
-    /// What the user may do beyond being signed in, in words of the adopter's (see ``Role``).
+    /// Permissions of the user, as roles that the adopter names (see ``Role``).
     public let roles: Set<String>
 
     /// Whether the user's password and tokens are refused.

@@ -1,11 +1,11 @@
 public import Foundation
 
-/// What a user's row looks like to the doors that check passwords.
+/// A user with the stored password hash, for checking a password.
 public struct StoredCredentials: Sendable {
     public let user: User
-    /// A PHC string; `nil` for a user without a password.
+    /// The PHC string; `nil` for a user without a password.
     public let passwordHash: String?
-    /// Counts the passwords that the user has had, from 1.
+    /// Number of passwords that the user has had, from 1.
     public let passwordVersion: Int
 
     public init(user: User, passwordHash: String?, passwordVersion: Int) {
@@ -17,11 +17,11 @@ public struct StoredCredentials: Sendable {
 
 extension StoredCredentials: Redacted {}
 
-/// The promises about users' rows.
+/// Storage of users, their passwords and their roles.
 public protocol UserStorage: Sendable {
-    /// Stores a new user, and ends the series of wrong passwords for the name, in one transaction:
-    /// they were for nobody. The constraint on the canonical name decides between racing
-    /// registrations: exactly one returns. The event is recorded as one of the new user
+    /// Stores a new user and deletes the failed sign-ins counted for the name before it had a user,
+    /// in one transaction. Of concurrent registrations of one canonical name, exactly one returns:
+    /// a unique constraint decides. The event is recorded as one of the new user
     /// (``AuthEvent/of(_:)``).
     /// - Throws: ``AuthError/Code/userAlreadyExists``.
     func insertUser(
@@ -32,23 +32,24 @@ public protocol UserStorage: Sendable {
 
     func credentials(canonicalUsername: String) async throws -> StoredCredentials?
 
-    /// At most `limit` users with an id greater than `id`, in ascending order of id.
+    /// Lists at most `limit` users with an id greater than `id`, in ascending order of id.
     func users(after id: User.ID, limit: Int) async throws -> [User]
 
-    /// Replaces the password, ends all of the user's sessions and the series of wrong passwords,
-    /// stores a session in their place where one is to begin, and forgets from where the user is
-    /// known, in one transaction.
+    /// Replaces the password in one transaction: ends all of the user's sessions, deletes the
+    /// counted failed sign-ins and the networks that the user is known in, and stores the session
+    /// `beginning`, if any.
     /// - Parameters:
-    ///   - hash: of the new password.
-    ///   - id: of the user.
+    ///   - hash: the hash of the new password.
+    ///   - id: the id of the user.
     ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces
-    ///     any, and gives one to a user without.
+    ///     any, and may give a password to a user without one.
     ///   - beginning: a new session of the user, who must not be disabled then; `nil` for none.
-    ///   - now: the time of the change and of the lines.
-    ///   - event: is recorded with the change, and beside it the start of the new session
-    ///     (``AuthEvent/starting(_:)``) and the end of each other (``AuthEvent/ending(_:of:)``).
-    /// - Returns: the lines for the sessions that were ended; `nil` when nothing was changed,
-    ///   because there is no such user or the hash is another one by now.
+    ///   - now: the time of the change and of the revocation log entries.
+    ///   - event: is recorded with the change, and with it the start of the new session
+    ///     (``AuthEvent/starting(_:)``) and the end of each other one
+    ///     (``AuthEvent/ending(_:of:)``).
+    /// - Returns: the revocation log entries of the ended sessions; `nil` when nothing was changed,
+    ///   because there is no such user or another hash is stored by now.
     func setPasswordHash(
         _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
         recording event: AuthEvent
@@ -56,46 +57,51 @@ public protocol UserStorage: Sendable {
 
     func credentials(user id: User.ID) async throws -> StoredCredentials?
 
-    /// Replaces the hash by another of the same password, while it is still the one that was seen.
-    /// Nothing else of the user changes, and no session ends.
-    /// - Returns: whether it was.
+    /// Replaces the hash by another one of the same password, if `present` is still the stored
+    /// hash. Nothing else of the user changes, and no session ends.
+    /// - Returns: whether the hash was replaced.
     @discardableResult
     func upgradePasswordHash(
         _ hash: String, user id: User.ID, replacing present: String, recording event: AuthEvent
     ) async throws -> Bool
 
-    /// The hashes of at most `count` users, none twice and without those who have none, found at
-    /// even distances from 0 to the greatest id: which kinds there are, and about how many of each.
+    /// Samples the hashes of at most `count` users, found at even distances from 0 to the greatest
+    /// id, to tell which kinds of hashes there are, and roughly how many of each. No user is
+    /// sampled twice, and users without a password are left out.
     func passwordHashes(sampling count: Int) async throws -> [String]
 
-    /// Gives the user a role, also one that the user has. Where the log has a line by which tokens
-    /// with it are refused, one that lifts it is written in the same transaction; otherwise none,
-    /// because the log can be read by everyone. The event is recorded when the user did not have
-    /// the role.
-    /// - Returns: whether there is such a user, whether the role is new to them, and the line.
-    /// - Throws: `validation_failed` when ``Role/check(totalLength:)`` does of all roles together;
+    /// Gives the user a role, even one that the user has already. If the revocation log refuses
+    /// tokens with it, an entry that lifts this is written in the same transaction; otherwise no
+    /// entry is written, because the log is public. The event is recorded when the user did not
+    /// have the role.
+    /// - Returns: whether the user exists, whether the role is new to the user, and the entry that
+    ///   lifts the refusal.
+    /// - Throws: `validation_failed` when ``Role/check(totalLength:)`` refuses all roles together;
     ///   then nothing is stored.
     func grantRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (exists: Bool, isNew: Bool, lifted: Revocation?)
 
-    /// Takes a role away, also one that the user has not, and writes that tokens with it are
-    /// refused, in one transaction.
-    /// - Returns: the line, or `nil` when there is no such user.
+    /// Takes a role away, even one that the user does not have, and writes a revocation log entry
+    /// that refuses tokens with it, in one transaction.
+    /// - Returns: the revocation log entry, or `nil` when there is no such user.
     func revokeRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> Revocation?
 
-    /// Disables the user and writes the revocation, in one transaction. A user who was disabled
-    /// before stays so since then.
-    /// - Returns: the revocation, or `nil` when there is no such user.
+    /// Disables the user and writes the revocation log entry, in one transaction. A user who is
+    /// disabled already keeps the earlier time.
+    /// - Returns: the revocation log entry, or `nil` when there is no such user.
     func disableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation?
 
-    /// Enables the user and writes that the revocation is lifted, in one transaction.
+    /// Enables the user and writes the revocation log entry that lifts the refusal, in one
+    /// transaction.
+    /// - Returns: the revocation log entry, or `nil` when there is no such user.
     func enableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation?
 
-    /// Deletes the user with everything that is kept by the name or the id, and writes the
-    /// revocation, in one transaction. The id is never given again, and who has the name next
-    /// begins anew.
+    /// Deletes the user with everything that is stored under the name or the id, and writes the
+    /// revocation log entry, in one transaction. The id is never reused, and the next user of the
+    /// name starts without failed sign-ins.
+    /// - Returns: the revocation log entry, or `nil` when there is no such user.
     func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation?
 }

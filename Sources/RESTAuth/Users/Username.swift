@@ -1,35 +1,34 @@
 import Foundation
 
-/// A user name, parsed once: what was typed, and the one form that it is compared by.
+/// A user name, parsed once: the text as typed, and the canonical form by which names are compared.
 ///
-/// The form is that of the UsernameCaseMapped profile (RFC 8265 section 3.3): full-width and
-/// half-width characters folded, lower case, NFC. It is applied until nothing changes any more, so
-/// no name has two forms.
+/// The canonical form is that of the UsernameCaseMapped profile (RFC 8265 section 3.3): full-width
+/// and half-width characters folded, lower case, NFC. It is applied until nothing changes any more,
+/// so no name has two forms.
 ///
-/// Refused, beyond what the profile refuses: a colon (it ends the name in HTTP Basic, RFC 7617),
-/// what looks like a token (it would never be looked up as a name), and the marks that end a string
-/// or a statement, or begin another, in other people's SQL, HTML and shells: double quote,
+/// The profile's rules apply. Also refused are a colon (it ends the name in HTTP Basic, RFC 7617),
+/// a text that looks like a token (it would never be looked up as a name), and the marks that end a
+/// string or a statement, or begin another, in other people's SQL, HTML and shells: double quote,
 /// backquote, backslash, angle brackets, semicolon, bar, ampersand, a dollar sign before a
-/// parenthesis, and an apostrophe that does not stand between two letters. Refused, too, are two
-/// blanks in a row, and a mark that has nothing before it to combine with (RFC 5891 section
-/// 4.2.3.2): at the beginning, and after a blank.
+/// parenthesis, and an apostrophe that is not between two letters. So are two blanks in a row, and
+/// a mark that has nothing before it to combine with (RFC 5891 section 4.2.3.2): at the beginning,
+/// and after a blank.
 ///
-/// A name can be older than a rule. Whoever has one keeps it, and is found by it
-/// (``init(whoever:)``).
+/// A name that is older than a rule stays valid, and its user is found by it (``init(whoever:)``).
 public struct Username: Sendable, Hashable {
-    /// As typed: 1 to ``maximumBytes`` octets of UTF-8, so that a mail address is a name (RFC 5321
-    /// section 4.5.3.1.3, whose 256 octets have the angle brackets). Names of up to 64 code points
-    /// that are longer are older.
+    /// The name as typed: 1 to ``maximumBytes`` octets of UTF-8, so that a mail address is a valid
+    /// name (RFC 5321 section 4.5.3.1.3, whose 256 octets include the angle brackets). Older names
+    /// may be longer, with up to 64 code points.
     public let text: String
-    /// The form under which the name is unique and found.
+    /// The canonical form, under which the name is unique and found.
     public let canonical: String
 
-    /// In octets of UTF-8: as typed, and in the form that is compared.
+    /// Longest name in octets of UTF-8, both as typed and in canonical form.
     public static let maximumBytes = 254
-    /// In code points: what a name could have before octets were counted.
+    /// Longest name in code points by the rule for older names.
     private static let formerMaximumLength = 64
 
-    /// The name of somebody who is to be registered.
+    /// Parses the name of a user to be registered.
     /// - Throws: ``AuthError/Code/validationFailed`` with the reason.
     public init(_ text: String) throws(AuthError) {
         try self.init(whoever: text)
@@ -37,8 +36,8 @@ public struct Username: Sendable, Hashable {
         if Self.plainForm(of: text) == nil { try Self.checkNew(canonical) }
     }
 
-    /// The name of whoever has it: also one that nobody could register any more.
-    /// - Throws: ``AuthError/Code/validationFailed`` for what never could be one.
+    /// Parses the name of a user who may exist already, by the rules for older names too.
+    /// - Throws: ``AuthError/Code/validationFailed`` for a text that was never a valid name.
     public init(whoever text: String) throws(AuthError) {
         if let canonical = Self.plainForm(of: text) {
             self.text = text
@@ -49,7 +48,8 @@ public struct Username: Sendable, Hashable {
         guard text.utf8.count <= Self.maximumBytes || text.unicodeScalars.count <= Self.formerMaximumLength else {
             throw Self.tooLong
         }
-        // As typed, before lower case can hide what it was (RFC 8265 section 3.3.1).
+        // The text as typed is checked, before lower case can hide what it was (RFC 8265 section
+        // 3.3.1).
         try Self.checkCharacters(text)
         guard let canonical = Self.canonicalForm(of: text) else {
             throw Self.refused("username has no stable lower-case form")
@@ -65,7 +65,7 @@ public struct Username: Sendable, Hashable {
 
     private static let tooLong = refused("username is longer than \(maximumBytes) octets of UTF-8")
 
-    /// Names the character, and shows it where it can be seen.
+    /// Makes the error that names a refused character, and shows it if it is visible.
     private static func refused(_ scalar: Unicode.Scalar) -> AuthError {
         refused(
             """
@@ -75,8 +75,8 @@ public struct Username: Sendable, Hashable {
         )
     }
 
-    /// Whether a character stands for itself in a sentence: it is no blank, combines with nothing,
-    /// and turns nothing around.
+    /// Whether a character can be shown in a sentence: it is not a blank, does not combine with
+    /// others, and does not change the writing direction.
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator, .surrogate, .privateUse,
@@ -88,8 +88,9 @@ public struct Username: Sendable, Hashable {
 
     // MARK: Form
 
-    /// The form of a name of ASCII letters, digits and marks that all rules below allow anywhere:
-    /// most names are such, and of many at once the rules would take most of the time.
+    /// The canonical form of a name of ASCII letters, digits and marks that all rules allow
+    /// anywhere; `nil` for any other name. Most names are of this kind, and in a long list of names
+    /// the full rules would take most of the time.
     private static func plainForm(of text: String) -> String? {
         guard (1...maximumBytes).contains(text.utf8.count) else { return nil }
         var hasCapitals = false
@@ -109,7 +110,7 @@ public struct Username: Sendable, Hashable {
 
     private static func canonicalForm(of text: String) -> String? {
         var form = text
-        // A second round settles everything known; a name that still moves after a few has no form
+        // A second round settles every known case; a name that still changes after four has no form
         // (RFC 8264 section 7).
         for _ in 0..<4 {
             let next = form.unicodeScalars.map(foldWidth).joined().lowercased().precomposedStringWithCanonicalMapping
@@ -119,8 +120,8 @@ public struct Username: Sendable, Hashable {
         return nil
     }
 
-    /// The width mapping rule: only the full-width and half-width forms (U+FF01 to U+FFEE) are
-    /// decomposed.
+    /// Applies the width mapping rule: only the full-width and half-width forms (U+FF01 to U+FFEE)
+    /// are decomposed.
     private static func foldWidth(_ scalar: Unicode.Scalar) -> String {
         (0xFF01...0xFFEE).contains(scalar.value)
             ? String(scalar).precomposedStringWithCompatibilityMapping : String(scalar)
@@ -136,7 +137,7 @@ public struct Username: Sendable, Hashable {
         guard BidiRule.allows(scalars) else { throw refused("username mixes writing directions") }
     }
 
-    /// What older names may break.
+    /// Checks the rules that older names may break.
     private static func checkNew(_ name: String) throws(AuthError) {
         let scalars = Array(name.unicodeScalars)
         guard name.utf8.count <= maximumBytes else {
@@ -155,8 +156,8 @@ public struct Username: Sendable, Hashable {
         }
     }
 
-    /// The exceptions of RFC 5892 section 2.6 that are letters, digits or marks and no part of an
-    /// identifier all the same; and what begins a command.
+    /// Characters refused in new names: the exceptions of RFC 5892 section 2.6 that are letters,
+    /// digits or marks but not part of an identifier; and the bar and ampersand of shells.
     private static let disallowed = Set<Unicode.Scalar>([
         "\u{640}", "\u{7FA}", "\u{302E}", "\u{302F}", "\u{3031}", "\u{3032}", "\u{3033}", "\u{3034}", "\u{3035}",
         "\u{303B}", "|", "&",
@@ -170,7 +171,7 @@ public struct Username: Sendable, Hashable {
     }
 
     private static func checkCharacters(_ name: String) throws(AuthError) {
-        // Each with the one that it comes from, which is the one to be named.
+        // Each folded character with the typed one that it comes from, which the error names.
         let folded = name.unicodeScalars.flatMap { typed in
             foldWidth(typed).unicodeScalars.map { (typed: typed, scalar: $0) }
         }
@@ -188,15 +189,15 @@ public struct Username: Sendable, Hashable {
         }
     }
 
-    /// Those of RFC 5892 section 2.6 that are part of an identifier, and neither letters nor
-    /// digits.
+    /// The exceptions of RFC 5892 section 2.6 that are part of an identifier, although neither
+    /// letters nor digits.
     private static let exceptions = Set<Unicode.Scalar>(["\u{6FD}", "\u{6FE}", "\u{F0B}", "\u{3007}"])
 
     private static let refusedMarks = Set<Unicode.Scalar>([":", "\"", "`", "\\", "<", ">", ";"])
 
-    /// The IdentifierClass of RFC 8264 section 4.2 with a blank between the parts of a name. What
-    /// depends on context there (joiners, middle dots) is refused; of the Arabic digits, which do
-    /// too, the rule of directions keeps the two kinds apart.
+    /// Whether a character is in the IdentifierClass of RFC 8264 section 4.2 or is a blank.
+    /// Characters that need a context there (joiners, middle dots) are refused, except the Arabic
+    /// digits: ``BidiRule`` keeps their two kinds apart.
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
         if exceptions.contains(scalar) { return true }
         if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7F && !refusedMarks.contains(scalar) }
@@ -221,7 +222,7 @@ public struct Username: Sendable, Hashable {
             || (0xD7B0...0xD7FB).contains(scalar.value)
     }
 
-    /// Whether `text` has the outline of a compact JWS or JWE: base64url of `{"` and at least two
+    /// Whether `text` has the form of a compact JWS or JWE: base64url of `{"` and at least two
     /// dots. The case of the `J` does not matter, because names are compared without case.
     package static func looksLikeToken(_ text: some Collection<UInt8>) -> Bool {
         (text.starts(with: "eyJ".utf8) || text.starts(with: "eyj".utf8))

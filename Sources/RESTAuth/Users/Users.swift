@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 
-/// The door to users: register, find, list, disable, enable, delete.
+/// Registers, finds, lists, disables, enables and deletes users, and grants and revokes roles.
 public final class Users: Sendable {
     let storage: any Storage
     let passwords: Passwords
@@ -15,12 +15,12 @@ public final class Users: Sendable {
         self.now = now
     }
 
-    /// Registers a user, whoever may register by ``Registration``: for an operator, and for your
+    /// Registers a user, whatever ``RegistrationMode`` is configured: for an operator, and for your
     /// own code.
     ///
     /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored:
-    /// the name as typed, its canonical form, and the Argon2id hash. Wrong passwords for the name
-    /// are forgotten: they were for nobody. The user is on disk when this returns.
+    /// the name as typed, its canonical form, and the Argon2id hash. Failed sign-ins counted for
+    /// the name are deleted, as the name had no user then. The user is on disk when this returns.
     /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`.
     public func register(
         _ username: String, password: String, by caller: Caller = .application
@@ -35,14 +35,15 @@ public final class Users: Sendable {
         return user
     }
 
+    /// Finds a user by id.
     /// - Throws: `user_not_found`.
     public func find(_ id: User.ID) async throws -> User {
         guard let user = try await storage.user(id: id) else { throw AuthError.userNotFound }
         return user
     }
 
-    /// Finds a user by name, whatever its case.
-    /// - Throws: `user_not_found`, also for what could not be a name.
+    /// Finds a user by name, regardless of case.
+    /// - Throws: `user_not_found`, also for a text that is not a valid name.
     public func find(named username: String) async throws -> User {
         guard let name = try? Username(whoever: username),
             let stored = try await storage.credentials(canonicalUsername: name.canonical)
@@ -50,14 +51,15 @@ public final class Users: Sendable {
         return stored.user
     }
 
-    /// At most `limit` users (1 to 1000) with an id greater than `id`, in ascending order of id.
+    /// Lists at most `limit` users (1 to 1000) with an id greater than `id`, in ascending order of
+    /// id.
     public func list(after id: User.ID = 0, limit: Int = 100) async throws -> [User] {
         try await storage.users(after: id, limit: min(max(limit, 1), 1000))
     }
 
-    /// Refuses the user from now on: passwords and live tokens alike.
+    /// Disables the user: refuses the password and all live tokens from now on.
     ///
-    /// In this process the next request is refused; in others that share the storage within
+    /// This process refuses the next request; other processes that share the storage do so within
     /// ``AuthConfiguration/revocationBound``.
     /// - Throws: `user_not_found`.
     public func disable(_ id: User.ID, by caller: Caller = .application) async throws {
@@ -66,7 +68,7 @@ public final class Users: Sendable {
         try apply(await storage.disableUser(id: id, at: now, recording: event), event)
     }
 
-    /// Lets a disabled user sign in again. Tokens that have not expired work again too.
+    /// Lets a disabled user sign in again. Tokens that have not expired are accepted again too.
     /// - Throws: `user_not_found`.
     public func enable(_ id: User.ID, by caller: Caller = .application) async throws {
         let now = now()
@@ -74,8 +76,8 @@ public final class Users: Sendable {
         try apply(await storage.enableUser(id: id, at: now, recording: event), event)
     }
 
-    /// Deletes the user for good, with what was counted of wrong passwords, and refuses the live
-    /// tokens, as ``disable(_:by:)`` does.
+    /// Deletes the user for good, with the counted failed sign-ins, and refuses the live tokens as
+    /// ``disable(_:by:)`` does.
     /// - Throws: `user_not_found`.
     public func delete(_ id: User.ID, by caller: Caller = .application) async throws {
         let now = now()
@@ -83,15 +85,15 @@ public final class Users: Sendable {
         try apply(await storage.deleteUser(id: id, at: now, recording: event), event)
     }
 
-    /// Deletes the account of who is signed in, as ``delete(_:by:)`` does.
+    /// Deletes the account of the signed-in user, as ``delete(_:by:)`` does.
     ///
-    /// Who came by a token has to know the password as well. Who came by the password has given it
-    /// already, and may not take it back.
+    /// An identity proven by a token has to confirm the password. One proven by the password need
+    /// not, but a password that is given again is checked.
     /// - Parameters:
-    ///   - identity: who is signed in.
-    ///   - password: the present one, if it was given once more.
-    ///   - caller: by whose network a wrong one is hashed in turn.
-    /// - Throws: `validation_failed` when it is missing, `current_password_invalid`,
+    ///   - identity: the signed-in user.
+    ///   - password: the present password, if it was given for confirmation.
+    ///   - caller: the caller; the networks of callers take turns in having passwords hashed.
+    /// - Throws: `validation_failed` when the password is missing, `current_password_invalid`,
     ///   `rate_limited`, `overloaded`, `user_not_found`.
     public func deleteAccount(
         of identity: UserIdentity, confirming password: String?, by caller: Caller = .application
@@ -106,8 +108,8 @@ public final class Users: Sendable {
 
     // MARK: Roles
 
-    /// Gives the user a role. Tokens carry it from the next one on.
-    /// - Throws: `validation_failed` for what is no ``Role`` and for too many of them,
+    /// Gives the user a role, which tokens issued from then on carry.
+    /// - Throws: `validation_failed` for an invalid ``Role`` and for too many of them,
     ///   `user_not_found`.
     public func grant(_ role: String, to id: User.ID, by caller: Caller = .application) async throws {
         try Role.check(role)
@@ -120,8 +122,8 @@ public final class Users: Sendable {
     }
 
     /// Takes a role away. Tokens that carry it are refused, as those of a disabled user are; the
-    /// session's next one is without it.
-    /// - Throws: `validation_failed` for what is no ``Role``, `user_not_found`.
+    /// session's next token does not have it.
+    /// - Throws: `validation_failed` for an invalid ``Role``, `user_not_found`.
     public func revoke(_ role: String, from id: User.ID, by caller: Caller = .application) async throws {
         try Role.check(role)
         let now = now()

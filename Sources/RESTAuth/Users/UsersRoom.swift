@@ -1,4 +1,4 @@
-/// Who there is, and in which roles.
+/// Users and their roles.
 package enum UsersRoom: Room {
     package static let name = "users"
 
