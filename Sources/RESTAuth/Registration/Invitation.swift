@@ -2,14 +2,14 @@ import Crypto
 public import Foundation
 import PasswordHashing
 
-/// Lets one user register.
+/// An invitation, by which one user may register.
 public struct Invitation: Sendable, Hashable, Identifiable {
-    /// Names it for an operator, and opens nothing.
+    /// Id for the operator. It is not secret and opens nothing.
     public let id: String
-    /// For the operator: for whom it is.
+    /// Note of the operator: for whom the invitation is.
     public let note: String
     public let createdAt: Date
-    /// From then on it is good for nothing.
+    /// Time from which the invitation is not valid any more.
     public let expiresAt: Date
 
     public init(id: String, note: String, createdAt: Date, expiresAt: Date) {
@@ -22,7 +22,7 @@ public struct Invitation: Sendable, Hashable, Identifiable {
 
 /// The code of an invitation, shown once: whoever has it may register one user.
 public struct InvitationCode: Sendable {
-    /// For the invited only: 140 random bits as seven groups of four characters.
+    /// The code, for the invited person only: 140 random bits as seven groups of four characters.
     public let value: String
 
     init() {
@@ -31,16 +31,16 @@ public struct InvitationCode: Sendable {
             separator: "-")
     }
 
-    /// Digits and capitals, of two that look alike only one: no 0 and O, no 1 and I. As many as
-    /// five bits can tell apart.
+    /// Digits and capitals without those that look alike (0 and O, 1 and I): 32 characters, five
+    /// bits each.
     private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
 
     static func random(_ count: Int) -> String {
         String(Random.bytes(count).map { alphabet[Int($0 & 31)] })
     }
 
-    /// SHA-256 of the characters of a code that count: its case, hyphens and blanks do not. The
-    /// digest of a text that is no code is not stored for any code.
+    /// SHA-256 of a code, ignoring case, hyphens and blanks. A text that is not a code has a digest
+    /// too, which no stored code has.
     static func digest(of text: String) -> [UInt8] {
         let counting = text.unicodeScalars.filter { $0.value != 0x2D && !$0.properties.isWhitespace }
         let capitals = String(counting).utf8.map { (0x61...0x7A).contains($0) ? $0 & 0xDF : $0 }

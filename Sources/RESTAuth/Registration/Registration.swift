@@ -1,18 +1,17 @@
 import Foundation
 
-/// The door to registration as the public has it: register where the rules allow it, and look after
-/// invitations.
+/// Registers users of the public, where the rules allow it, and manages invitations.
 ///
-/// An operator, and code of yours that has rules of its own, registers users by
+/// An operator, and code of yours with rules of its own, registers users by
 /// ``Users/register(_:password:by:)``, whatever the mode is.
 public final class Registration: Sendable {
-    /// Who may register here.
+    /// The rule for who may register.
     public let mode: RegistrationMode
     let storage: any Storage
     let passwords: Passwords
     let throttle: Throttle
     let now: @Sendable () -> Date
-    /// `nil` when no work is asked for.
+    /// The challenges that a registration has to solve; `nil` when none is required.
     private let challenges: RegistrationChallenges?
 
     init(
@@ -24,7 +23,7 @@ public final class Registration: Sendable {
         self.throttle = throttle
         mode = configuration.registration
         now = configuration.now
-        // Where nobody may register, nobody is put to work.
+        // No challenges where nobody may register.
         challenges =
             mode == .closed
             ? nil : configuration.registrationChallenge.map { RegistrationChallenges(difficulty: $0, secrets: secrets) }
@@ -32,13 +31,13 @@ public final class Registration: Sendable {
 
     // MARK: Registering
 
-    /// Registers a user, where the mode allows it and `proof` has what is asked for.
+    /// Registers a user, if the mode allows it and `proof` has what the configuration requires.
     ///
     /// Checked, cheapest first: the mode, the name (``Username``), the password against the policy,
-    /// the proof, and how many have come from the network of the caller. Then the password is
-    /// hashed. Stored, in one transaction: the user as by ``Users/register(_:password:by:)``, that
-    /// the invitation is used, that the challenge is spent, and that the user is known in that
-    /// network. A registration that is refused for whatever reason uses neither up.
+    /// the proof, and the number of registrations from the caller's network. Then the password is
+    /// hashed. In one transaction the user is stored as by ``Users/register(_:password:by:)``, the
+    /// invitation and the challenge are used up, and the network becomes one that the user is known
+    /// in. A registration that is refused for any reason uses up neither.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`,
     ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
     ///   `user_already_exists`, `overloaded`.
@@ -48,8 +47,8 @@ public final class Registration: Sendable {
         try refuseWhenClosed()
         let name = try Username(username)
         let password = try Password(password)
-        // Again with the hash: here so that a password that will not do is told before anyone is
-        // put to work.
+        // Checked again when it is hashed; checked here too, so that a refused password is reported
+        // before the caller solves a challenge.
         try passwords.check(password, for: name)
         do {
             let permit = try await self.permit(for: proof)
@@ -76,7 +75,7 @@ public final class Registration: Sendable {
         .invitationRequired, .invitationInvalid, .challengeRequired, .challengeInvalid,
     ]
 
-    /// Before anything of a request is read.
+    /// Refuses when the mode is `closed`, before anything of a request is read.
     /// - Throws: `signup_disabled`.
     package func refuseWhenClosed() throws(AuthError) {
         guard mode == .closed else { return }
@@ -84,23 +83,23 @@ public final class Registration: Sendable {
         throw AuthError(.signupDisabled, "nobody can register here: ask whoever runs this server for an account")
     }
 
-    /// Work for who wants to register; `nil` when none is asked for, and where nobody may register.
+    /// Makes a challenge for a registration; `nil` when none is required or nobody may register.
     ///
-    /// Nothing is stored. It is good on every node for 300 seconds, and for one user.
+    /// Nothing is stored. The challenge is valid on every node for 300 seconds, and for one user.
     public func challenge() -> RegistrationChallenge? {
         challenges?.next(at: now())
     }
 
-    /// What the proof is good for. Looking is a courtesy, so that no hash is computed in vain: the
-    /// insertion decides.
+    /// Checks the proof, so that no password is hashed in vain. Only the insertion of the user
+    /// decides whether the invitation and the challenge are still unused.
     private func permit(for proof: RegistrationProof) async throws -> RegistrationPermit {
         if mode == .invitation, proof.invitation == nil {
             throw AuthError(.invitationRequired, "who registers here needs an invitation", field: "invitation")
         }
-        // First, so that codes are not tried without work.
+        // The challenge is checked first, so that nobody can guess codes without solving one.
         let challenge = try await solvedChallenge(of: proof)
         guard mode == .invitation, let code = proof.invitation else { return RegistrationPermit(challenge: challenge) }
-        // The same look for one that never was, that was used and that has expired.
+        // The same query for a code that never existed, was used or has expired.
         let invitation = try await storage.invitation(codeDigest: InvitationCode.digest(of: code))
         guard let invitation, invitation.expiresAt > now() else { throw AuthError.invitationInvalid }
         return RegistrationPermit(invitation: invitation.id, challenge: challenge)
@@ -121,18 +120,18 @@ public final class Registration: Sendable {
 
     // MARK: Invitations
 
-    /// A year, in seconds.
+    /// Longest duration of an invitation: 366 days, in seconds.
     public static let longestInvitation = 366 * 86400
     private static let longestNote = 200
 
     /// Makes an invitation for one user, whatever the mode is. Stored: SHA-256 of the code, and the
     /// note.
     /// - Parameters:
-    ///   - note: for whom it is, at most 200 characters, or nothing.
-    ///   - duration: how long it is good for, in seconds, 1 to ``longestInvitation``.
-    ///   - caller: who makes it, for the event.
+    ///   - note: a note for whom it is, of at most 200 characters; may be empty.
+    ///   - duration: the seconds for which it is valid, 1 to ``longestInvitation``.
+    ///   - caller: the caller that makes it, for the event.
     /// - Throws: `validation_failed` for a note that is too long or has a control character, and
-    ///   for another duration.
+    ///   for a duration out of range.
     public func invite(
         note: String = "", duration: Int = 7 * 86400, by caller: Caller = .application
     ) async throws -> (invitation: Invitation, code: InvitationCode) {
@@ -157,13 +156,13 @@ public final class Registration: Sendable {
         return (invitation, code)
     }
 
-    /// The invitations that are still good, in the order of their creation.
+    /// Lists the valid invitations in the order of their creation.
     public func invitations() async throws -> [Invitation] {
         let now = now()
         return try await storage.invitations().filter { $0.expiresAt > now }
     }
 
-    /// Takes an invitation back.
+    /// Deletes an invitation.
     /// - Throws: `invitation_not_found`, also for one that was used.
     public func deleteInvitation(_ id: Invitation.ID, by caller: Caller = .application) async throws {
         let event = AuthEvent.invitationDeleted(id: id).by(caller, at: now())
@@ -174,14 +173,15 @@ public final class Registration: Sendable {
     }
 }
 
-/// What somebody brings who registers, beside name and password: what ``Registration/mode`` and
-/// ``AuthConfiguration/registrationChallenge`` ask for. What is not asked for is not looked at.
+/// The proof that a registration has to bring, beside name and password, as ``Registration/mode``
+/// and ``AuthConfiguration/registrationChallenge`` require. Parts that are not required are
+/// ignored.
 public struct RegistrationProof: Sendable {
-    /// The code of an invitation, as it was typed: case, hyphens and blanks do not count.
+    /// The code of an invitation, as typed: case, hyphens and blanks do not matter.
     public var invitation: String?
-    /// A ``RegistrationChallenge/value``.
+    /// The ``RegistrationChallenge/value`` of a challenge.
     public var challenge: String?
-    /// What solves it: a decimal number of at most 20 digits.
+    /// The solution of the challenge: a decimal number of at most 20 digits.
     public var nonce: String?
 
     public init(invitation: String? = nil, challenge: String? = nil, nonce: String? = nil) {

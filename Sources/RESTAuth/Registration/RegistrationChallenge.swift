@@ -2,14 +2,14 @@ import Crypto
 import Foundation
 import PasswordHashing
 
-/// Work to be done before a registration: to find a `nonce` for which SHA-256 of the challenge, a
-/// dot and the nonce begins with that many zero bits.
+/// Proof of work for a registration: the client finds a `nonce` for which SHA-256 of the challenge,
+/// a dot and the nonce begins with ``difficulty`` zero bits.
 public struct RegistrationChallenge: Sendable {
-    /// 76 characters of base64url, to be sent back as they are.
+    /// The challenge: 76 characters of base64url, to be sent back unchanged.
     public let value: String
-    /// In zero bits: twice the work for each more.
+    /// Number of zero bits; each more doubles the work.
     public let difficulty: Int
-    /// Seconds that it is good for.
+    /// Seconds for which the challenge is valid.
     public let duration: Int
 
     package init(value: String, difficulty: Int, duration: Int) {
@@ -19,9 +19,10 @@ public struct RegistrationChallenge: Sendable {
     }
 }
 
-/// Makes challenges and knows them again, on every node that has the secret, without keeping any.
+/// Makes challenges and verifies them, on every node that has the secret, without storing any.
 ///
-/// 128 random bits, the second of the end and the difficulty, then a keyed tag over them.
+/// Bytes of a challenge: 128 random bits, the expiry in seconds, the difficulty, then a keyed tag
+/// over them.
 struct RegistrationChallenges: Sendable {
     private static let duration = 300
     private static let bodyLength = 16 + 8 + 1
@@ -45,9 +46,10 @@ struct RegistrationChallenges: Sendable {
             value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)
     }
 
-    /// What registering uses up, when we made that challenge, it has not expired, and `nonce`
-    /// solves it. The difficulty is the one that it was made with. A secret that is not the present
-    /// one may be known to others: its challenges are not easier than ours.
+    /// Verifies that the challenge is genuine and has not expired, and that `nonce` solves it at
+    /// the challenge's own difficulty. That difficulty must be at least the configured one when a
+    /// secret other than the present one made the challenge, because others may know that secret.
+    /// - Returns: the solved challenge, which the registration uses up; `nil` when it is refused.
     func solved(_ challenge: String, nonce: String, at now: Date) -> SpentChallenge? {
         guard let bytes = Base64.url.decode(challenge.utf8), bytes.count == Self.bodyLength + Self.tagLength,
             let least = leastDifficulty(of: bytes), Int(bytes[24]) >= least
@@ -59,7 +61,7 @@ struct RegistrationChallenges: Sendable {
         return SpentChallenge(digest: Array(SHA256.hash(data: Data(challenge.utf8))), expiresAt: end)
     }
 
-    /// `nil` when we did not make it.
+    /// The least difficulty that is accepted for the challenge; `nil` when no known secret made it.
     private func leastDifficulty(of bytes: [UInt8]) -> Int? {
         let known = secrets.known
         let maker = known.all.first { secret in
@@ -69,7 +71,7 @@ struct RegistrationChallenges: Sendable {
         return maker.map { $0.id == known.present.id ? 0 : difficulty }
     }
 
-    /// Whether it is a decimal number of 1 to 20 digits.
+    /// Whether the text is a decimal number of 1 to 20 digits.
     private static func isNonce(_ text: String) -> Bool {
         (1...20).contains(text.utf8.count)
             && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }

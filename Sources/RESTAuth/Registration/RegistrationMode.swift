@@ -1,8 +1,8 @@
-/// Who may register without an operator.
+/// The rule for who may register without an operator.
 public enum RegistrationMode: String, Sendable, CaseIterable {
-    /// Whoever can reach the server: what the original Flask server does.
+    /// Everyone who can reach the server, as with the original Flask server.
     case open
-    /// Who has the code of an ``Invitation``.
+    /// Everyone who has the code of an ``Invitation``.
     case invitation
     /// Nobody.
     case closed

@@ -1,4 +1,4 @@
-/// Who may become a user: invitations, and challenges that were solved.
+/// Invitations, and the challenges that were solved.
 package enum RegistrationRoom: Room {
     package static let name = "registration"
 
@@ -26,11 +26,11 @@ package enum RegistrationRoom: Room {
 
 extension AuthEvent.Name {
     public static let invitationCreated = Self("invitation.created")
-    /// An operator took it back.
+    /// An operator deleted the invitation.
     public static let invitationDeleted = Self("invitation.deleted")
     public static let invitationUsed = Self("invitation.used", isDurable: false)
-    /// Somebody could not register for want of an invitation or a solved challenge, or because
-    /// nobody can.
+    /// A registration was refused because an invitation or a solved challenge was missing or
+    /// invalid, or because nobody may register.
     public static let registrationRefused = Self("registration.refused", level: .notice, isDurable: false)
     public static let registrationThrottled = Self("registration.throttled", level: .notice, isDurable: false)
 }

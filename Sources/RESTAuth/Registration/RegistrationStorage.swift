@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A challenge that was solved, by its digest, until it would have expired.
+/// A solved challenge: its digest is stored until the challenge would have expired.
 public struct SpentChallenge: Sendable, Hashable {
     /// SHA-256 of the challenge.
     public let digest: [UInt8]
@@ -12,7 +12,7 @@ public struct SpentChallenge: Sendable, Hashable {
     }
 }
 
-/// What a registration uses up; with neither, nothing.
+/// The invitation and the challenge that a registration uses up; either may be missing.
 public struct RegistrationPermit: Sendable, Hashable {
     public let invitation: Invitation.ID?
     public let challenge: SpentChallenge?
@@ -23,23 +23,23 @@ public struct RegistrationPermit: Sendable, Hashable {
     }
 }
 
-/// The promises about invitations' rows, and about challenges that were spent.
+/// Storage of invitations and of spent challenges.
 public protocol RegistrationStorage: Sendable {
-    /// Stores a new user, as ``UserStorage/insertUser(_:passwordHash:at:recording:)`` does, who is
-    /// known in `network` where one is given, and uses the permit up, in one transaction: all of it
-    /// is done or nothing.
+    /// Stores a new user as ``UserStorage/insertUser(_:passwordHash:at:recording:)`` does, stores
+    /// `network`, if given, as one that the user is known in, and uses up the permit, all in one
+    /// transaction.
     ///
-    /// The invitation's row goes and the challenge's comes with the user. Of several that use the
-    /// same one at once, one returns.
+    /// The invitation's row is deleted and the challenge's row inserted with the user's. Of
+    /// concurrent registrations with the same permit, one returns.
     /// - Throws: `user_already_exists`; `invitation_invalid` when there is no such invitation, or
-    ///   only one that has expired at `now`; `challenge_invalid` when it was spent before. Of
-    ///   several reasons the first one of these.
+    ///   it has expired at `now`; `challenge_invalid` when the challenge was spent before. When
+    ///   several apply, the first one in this order is thrown.
     func insertUser(
         _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
         from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User
 
-    /// The invitation with that digest of its code, also one that has expired.
+    /// Finds an invitation by the digest of its code, even one that has expired.
     func invitation(codeDigest: [UInt8]) async throws -> Invitation?
 
     func isChallengeSpent(digest: [UInt8]) async throws -> Bool
@@ -48,17 +48,18 @@ public protocol RegistrationStorage: Sendable {
         _ invitation: Invitation, codeDigest: [UInt8], recording event: AuthEvent
     ) async throws
 
-    /// Those that have not been used, also when they have expired, in the order of their creation.
+    /// Lists the unused invitations, also expired ones, in the order of their creation.
     func invitations() async throws -> [Invitation]
 
+    /// Deletes an invitation and records the event.
     /// - Returns: whether there was such an invitation.
     func deleteInvitation(id: Invitation.ID, recording event: AuthEvent) async throws -> Bool
 
     /// Deletes at most `limit` invitations that expired before `date`.
-    /// - Returns: how many were deleted.
+    /// - Returns: the number of deleted invitations.
     func deleteInvitations(expiredBefore date: Date, limit: Int) async throws -> Int
 
     /// Deletes at most `limit` spent challenges that expired before `date`.
-    /// - Returns: how many were deleted.
+    /// - Returns: the number of deleted challenges.
     func deleteSpentChallenges(expiredBefore date: Date, limit: Int) async throws -> Int
 }
