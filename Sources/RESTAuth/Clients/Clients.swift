@@ -2,7 +2,7 @@ import Crypto
 import Foundation
 import PasswordHashing
 
-/// The door to clients: add, authenticate, list, remove.
+/// Adds, authenticates, lists and removes clients.
 public final class Clients: Sendable {
     let storage: any Storage
     let secrets: InstanceSecrets
@@ -17,8 +17,8 @@ public final class Clients: Sendable {
     }
 
     /// Adds a client and makes its secret. Stored: the id and a keyed digest of the secret.
-    /// - Throws: `validation_failed` for an id that is not 1 to 64 letters, digits and `. _ -` of
-    ///   ASCII, `client_already_exists`.
+    /// - Throws: `validation_failed` for an id that is not 1 to 64 ASCII letters, digits and `. _
+    ///   -`, `client_already_exists`.
     public func add(_ id: String, by caller: Caller = .application) async throws -> ClientSecret {
         guard Self.isID(id) else {
             throw AuthError(
@@ -36,16 +36,16 @@ public final class Clients: Sendable {
 
     /// Checks the secret of a client. An unknown client costs the same work as a known one.
     ///
-    /// A digest under the previous secret of the instance is replaced by one under the present
-    /// secret.
-    /// - Returns: who it is.
+    /// While a previous secret of the instance is still accepted, a digest made with it is replaced
+    /// by one made with the present secret.
+    /// - Returns: the identity of the client.
     /// - Throws: `invalid_client`.
     @discardableResult
     public func authenticate(_ id: String, secret: String) async throws -> ClientIdentity {
         let stored = Self.isID(id) ? try await storage.clientSecretDigest(id: id) : nil
         if let stored, isOfUnknownSecret(stored) { try await keys.followSecretsNow() }
         let known = secrets.known
-        // Every digest is computed, so that the time does not tell which one matched.
+        // Every digest is computed, so that the time does not reveal which one matched.
         let isEqual = known.all.reduce(false) { found, candidate in
             let maker = SecretMaker(secret: candidate, isMarked: stored.map(isMarked) ?? false)
             let digest = digest(of: secret, by: maker)
@@ -56,19 +56,19 @@ public final class Clients: Sendable {
             throw AuthError(.invalidClient, "the client's id or secret is wrong")
         }
         if known.previous != nil, !stored.starts(with: known.maker.mark) || !isMarked(stored) {
-            // A client with the right secret is not refused because the database takes no writes.
+            // A client with the correct secret is not refused because the database takes no writes.
             _ = try? await storage.replaceClientSecretDigest(
                 id: id, stored, with: digest(of: secret, by: known.maker))
         }
         return ClientIdentity(id: id)
     }
 
-    /// All clients, in the order of their ids.
+    /// Lists all clients in the order of their ids.
     public func list() async throws -> [Client] {
         try await storage.clients()
     }
 
-    /// Deletes a client, who is refused from the next request on.
+    /// Deletes a client, which is refused from the next request on.
     /// - Throws: `client_not_found`.
     public func remove(_ id: String, by caller: Caller = .application) async throws {
         let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())

@@ -1,4 +1,4 @@
-/// Other services that ask about tokens.
+/// Clients: other services that ask about tokens.
 package enum ClientsRoom: Room {
     package static let name = "clients"
 
@@ -11,7 +11,7 @@ package enum ClientsRoom: Room {
 
 extension AuthEvent.Name {
     public static let clientAdded = Self("client.added")
-    /// A caller's client credential was refused.
+    /// The id or secret of a client was wrong.
     public static let clientRefused = Self("client.refused", level: .notice, isDurable: false)
     public static let clientRemoved = Self("client.removed")
 }
