@@ -6,18 +6,18 @@
     import Darwin
 #endif
 
-/// Reading of files that are secret.
+/// Reading of confidential files.
 package enum ConfidentialFile {
-    /// The largest file that is read, in bytes.
+    /// Longest file that is read, in bytes.
     private static let limit = 12288
 
-    /// The text of a file; `nil` when there is none. A link is followed.
+    /// Reads the text of a file; `nil` when there is none. A link is followed.
     /// - Parameters:
-    ///   - keepsLines: whether line ends inside are part of it.
-    ///   - isExposureAllowed: whether others may read it, too.
-    /// - Throws: `misconfigured` for a file that others may read, what is no file, a link to
-    ///   nothing, one that is too long, or what cannot be read, with the reason; beginning with the
-    ///   path.
+    ///   - keepsLines: whether line ends inside are part of the text.
+    ///   - isExposureAllowed: whether a file that others may read is accepted.
+    /// - Throws: `misconfigured` with the path and the reason, for a file that others may read,
+    ///   that is not a regular file, that is too long or that cannot be read, and for a link whose
+    ///   target does not exist.
     package static func text(
         of path: String, keepsLines: Bool = false, isExposureAllowed: Bool = false
     ) throws(AuthError) -> GivenText? {
@@ -32,7 +32,7 @@ package enum ConfidentialFile {
     private static func bytes(of path: String, _ isExposureAllowed: Bool) throws(AuthError) -> [UInt8]? {
         do {
             let file = try RegularFile(path)
-            // Of what was opened, and not of what may lie there by then.
+            // The status of the opened file, as another file may have the path by now.
             let exposure = FileExposure(path, file.status)
             if !isExposureAllowed, exposure.kind == .others, let advice = exposure.advice {
                 throw AuthError(.misconfigured, advice)
@@ -57,7 +57,7 @@ package enum ConfidentialFile {
         }
     }
 
-    /// - Returns: what `path` is a link to; `nil` when it is none.
+    /// The target of the link `path`; `nil` when it is not a link.
     static func linkTarget(_ path: String) -> String? {
         var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = bytes.withUnsafeMutableBytes { buffer in

@@ -6,18 +6,19 @@
     import Darwin
 #endif
 
-/// Whether others than this process can read a confidential file: a secret, a private key, settings
-/// with secrets, a database. A link is judged by the mode of its target.
+/// Exposure of a confidential file, which is a secret, a private key, settings with secrets or a
+/// database: whether others than this process can read it. A link is judged by the mode of its
+/// target.
 package struct FileExposure: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
-        /// Readable by its owner alone, or by a group of the process, as `fsGroup` of Kubernetes
-        /// makes it.
+        /// Readable by its owner alone, or by a group that the process is in, as `fsGroup` of
+        /// Kubernetes makes it.
         case none
         /// Readable by others, but provided by the container runtime, where no command can change
-        /// the mode: in a directory for secrets, or on a read-only mount that is not the root file
+        /// the mode: in a directory for secrets, or on a read-only mount other than the root file
         /// system.
         case mounted
-        /// Others as well.
+        /// Readable by others.
         case others
     }
 
@@ -26,7 +27,7 @@ package struct FileExposure: Sendable, Equatable {
     private let mode: mode_t
     private let owner: FileOwner
 
-    /// `nil` when there is no such file.
+    /// Reads the status of the file; `nil` when there is no such file.
     package init?(of path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -45,15 +46,15 @@ package struct FileExposure: Sendable, Equatable {
         kind = Self.isMounted(path) ? .mounted : .others
     }
 
-    /// What is wrong and how to mend it, in one line; `nil` when nothing is.
+    /// Fault and remedy in one line; `nil` when nothing is wrong.
     package var advice: String? { remedy.map { "\(fault); \($0)" } }
 
-    /// Who can read the file, in words.
+    /// Description of who can read the file.
     package var fault: String {
         "\(path) can be read by others (mode \(octal), owner \(owner.userName), group \(owner.groupName))"
     }
 
-    /// How to mend it; `nil` when nothing is wrong.
+    /// Advice how to change that; `nil` when nothing is wrong.
     package var remedy: String? {
         switch kind {
         case .none: nil
@@ -66,10 +67,11 @@ package struct FileExposure: Sendable, Equatable {
         }
     }
 
-    /// Nobody but its owner reads a file of mode 0600.
+    /// Command that gives root's file to the process's user first, because only its owner can read
+    /// a file of mode 0600; empty when the owner stays.
     private var owning: String {
         let process = FileOwner.process
-        // What is another user's is not given away.
+        // A file of a user other than root stays with that user.
         return process.user == 0 || owner.user != 0 ? "" : "chown \(process.argument) \(path) && "
     }
 
@@ -77,7 +79,7 @@ package struct FileExposure: Sendable, Equatable {
 
     // MARK: The place
 
-    /// Where container runtimes and systemd put secrets, whatever file system that is.
+    /// Directories where container runtimes and systemd put secrets, on any file system.
     private static let places = ["/run/secrets/", "/var/run/secrets/", "/run/credentials/", "/vault/secrets/"]
 
     private static func isMounted(_ path: String) -> Bool {
@@ -91,8 +93,8 @@ package struct FileExposure: Sendable, Equatable {
         return mount != root
     }
 
-    /// Which mount it lies on: the device would be the same for a directory that is mounted a
-    /// second time.
+    /// Id of the mount that the path is on. The device would be the same for a directory that is
+    /// mounted a second time.
     private static func mountID(of path: UnsafePointer<CChar>) -> [UInt8]? {
         #if os(Linux)
             let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)

@@ -1,23 +1,24 @@
-/// A value that a variable or a file gave, without what `echo`, env files and editors leave around
+/// A value given by a variable or a file, without what `echo`, env files and editors leave around
 /// it: blanks and line ends, a byte order mark, one pair of quotes.
 ///
-/// What is inside is as it was given, and of the characters that nobody sees there is none: whether
-/// they were meant cannot be told, and a secret with one of them is another secret.
+/// The text inside is unchanged. A text with invisible characters is refused: it cannot be told
+/// whether they were meant, and a secret with one of them is another secret.
 package struct GivenText: Sendable {
-    /// Empty when there was nothing but those.
+    /// The text; empty when there was nothing else than blanks, mark and quotes.
     package let text: String
-    /// Whether quotes were taken off.
+    /// Whether quotes were removed.
     package let wasQuoted: Bool
 
+    /// Reads a value.
     /// - Parameter keepsLines: whether line ends and tabs inside are part of the text.
-    /// - Throws: `misconfigured`, naming the character that could have been meant, and never the
-    ///   text; to be read after the name of the place.
+    /// - Throws: `misconfigured` with the name of the doubtful character, and never the text; the
+    ///   message continues a sentence that begins with the name of the variable or file.
     package init(_ bytes: some Collection<UInt8>, keepsLines: Bool = false) throws(AuthError) {
         guard let whole = String(validating: bytes, as: UTF8.self) else {
             throw AuthError(.misconfigured, "is not UTF-8")
         }
         let outer = Self.trimmed(whole.unicodeScalars[...])
-        // Quotes at both ends of several lines need not be a pair.
+        // Quotes at both ends of several lines are not necessarily a pair.
         let inner = outer.contains("\n") ? outer : Self.unquoted(outer)
         wasQuoted = inner.endIndex != outer.endIndex
         let scalars = Self.trimmed(inner)
@@ -25,12 +26,12 @@ package struct GivenText: Sendable {
         text = String(scalars)
     }
 
-    /// Of other blanks it is not known that they are there by accident.
+    /// Removes the four usual blanks only; others may have been meant.
     private static func trimmed(_ scalars: Substring.UnicodeScalarView) -> Substring.UnicodeScalarView {
         func isBlank(_ scalar: Unicode.Scalar) -> Bool {
             scalar == " " || scalar == "\t" || scalar == "\r" || scalar == "\n"
         }
-        // A byte order mark is one at the beginning only.
+        // U+FEFF is a byte order mark only at the beginning.
         var rest = scalars.drop { isBlank($0) || $0 == "\u{FEFF}" }
         while let last = rest.last, isBlank(last) { rest.removeLast() }
         return rest
@@ -45,9 +46,10 @@ package struct GivenText: Sendable {
 
     // MARK: What could be meant
 
-    /// - Throws: `misconfigured` for a control character, one that shows nothing or steers how text
-    ///   runs, a blank other than the usual one, what stands for bytes that are no UTF-8, and a
-    ///   quote that a word processor has turned, at either end.
+    /// Refuses doubtful characters.
+    /// - Throws: `misconfigured` for a control character, an invisible or directional character, a
+    ///   blank other than the space, a replacement character (bytes that were not UTF-8), and a
+    ///   typographic quote at either end.
     package static func refuseDoubtful(
         in scalars: Substring.UnicodeScalarView, keepsLines: Bool = false
     ) throws(AuthError) {
@@ -74,15 +76,15 @@ package struct GivenText: Sendable {
     private static func isTypographicQuote(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .initialPunctuation, .finalPunctuation: true
-        // German's stand below the line.
+        // German quotes stand below the line.
         default: scalar == "\u{201E}" || scalar == "\u{201A}"
         }
     }
 
-    /// `U+00A0 (no-break space)`.
+    /// Name of a character for a message, such as `U+00A0 (no-break space)`.
     package static func name(of scalar: Unicode.Scalar) -> String { "\(scalar.codePoint) (\(word(for: scalar)))" }
 
-    /// Unicode names no control character.
+    /// Names of the control characters are given here, as Unicode has none.
     private static func word(for scalar: Unicode.Scalar) -> String {
         switch scalar {
         case "\0": "null"

@@ -4,25 +4,25 @@ import Logging
 import Synchronization
 
 /// The secrets of an instance: the present one, and during a rotation the next or the previous one,
-/// whose tokens and digests are accepted as well.
+/// whose tokens and digests are accepted too.
 ///
-/// A running process follows the file: it takes up what ``SecretRotation`` writes there.
+/// A running process follows the file and takes over what ``SecretRotation`` writes there.
 public final class InstanceSecrets: Sendable {
     private let state: Mutex<KnownSecrets>
     /// The file; `nil` for secrets that were given as text.
     private let file: FollowedFile?
-    /// The version of the file that this process made; `nil` when there was one.
+    /// The version of the file that this process made; `nil` when the file existed already.
     private let made: SecretFile.Version?
 
-    /// One secret alone.
+    /// Makes an instance's secrets of one secret alone.
     public init(_ present: InstanceSecret) {
         state = Mutex(KnownSecrets(present))
         file = nil
         made = nil
     }
 
-    /// The present secret and the next one, which is accepted already, so that nodes can begin to
-    /// use it one after the other.
+    /// Makes an instance's secrets of the present one and the next one. The next one is accepted
+    /// already, so that nodes can change over one after the other.
     /// - Throws: ``AuthError/Code/misconfigured`` when both are the same.
     public init(_ present: InstanceSecret, next: InstanceSecret) throws(AuthError) {
         state = Mutex(try KnownSecrets(present, next, as: .next))
@@ -30,7 +30,8 @@ public final class InstanceSecrets: Sendable {
         made = nil
     }
 
-    /// The present secret and the previous one, which is still accepted.
+    /// Makes an instance's secrets of the present one and the previous one, which is still
+    /// accepted.
     /// - Throws: ``AuthError/Code/misconfigured`` when both are the same.
     public init(_ present: InstanceSecret, previous: InstanceSecret) throws(AuthError) {
         state = Mutex(try KnownSecrets(present, previous, as: .previous))
@@ -38,28 +39,30 @@ public final class InstanceSecrets: Sendable {
         made = nil
     }
 
-    /// Reads a file as ``InstanceSecret/init(file:)`` does, with the second secret that may stand
-    /// in it, and follows it.
+    /// Reads a file as ``InstanceSecret/init(file:)`` does, with the second secret that it may
+    /// contain, and follows it.
     /// - Throws: ``AuthError/Code/misconfigured``.
     public convenience init(file path: String) throws(AuthError) {
         try self.init(file: path, makesMissing: true)
     }
 
-    /// The same, of a file that need not be made when there is none.
-    /// - Parameter makesMissing: whether nothing was made with the secret that is missing.
-    /// - Throws: `misconfigured`; also where there is no file, and another secret would be of no
-    ///   use.
+    /// Reads and follows a file, and makes it when it is missing only if `makesMissing` is set.
+    /// - Parameter makesMissing: whether a missing file may be made: `false` when something is
+    ///   stored that the missing secret opens.
+    /// - Throws: `misconfigured`; also for a missing file that may not be made, as another secret
+    ///   would open nothing.
     package init(file path: String, makesMissing: Bool) throws(AuthError) {
         let file = SecretFile(path)
         made = makesMissing ? try file.makeFirst() : nil
-        // Before it is read: what comes between is seen as a change.
+        // The version is taken before the contents are read, so that a write in between is seen as
+        // a change.
         let version = file.version
         guard let secrets = try file.secrets() else { throw file.missing }
         state = Mutex(secrets)
         self.file = FollowedFile(file, version)
     }
 
-    /// Takes the file away again that was made for this, unless another has taken its place.
+    /// Removes the file if this process made it and it has not been replaced since.
     package func takeBack() {
         if let made, let file, file.file.version == made { file.file.remove() }
     }
@@ -111,8 +114,8 @@ public final class InstanceSecrets: Sendable {
     }
 }
 
-/// The id of a secret in rows, tokens and reports: derived from the secret, and revealing nothing
-/// of it.
+/// Id of a secret in rows, tokens and reports. It is derived from the secret and reveals nothing
+/// about it.
 public struct SecretID: Sendable, Hashable, CustomStringConvertible {
     static let length = 4
     let bytes: [UInt8]
@@ -169,12 +172,12 @@ package struct KnownSecrets: Sendable {
         for secret in before.all where !ids.contains(secret.id) { AuthEvent.secretDropped(secret.id).record() }
     }
 
-    /// The maker of new tokens and digests. They begin with the id of the secret while there is a
-    /// previous one, and have no id otherwise.
+    /// The maker of new tokens and digests. While there is a previous secret, they begin with the
+    /// id of the present one; otherwise they have no id.
     var maker: SecretMaker { SecretMaker(secret: present, isMarked: previous != nil) }
 
-    /// The makers that a digest or token may be from: of one with an id, the secret with that id;
-    /// of one without, every known secret.
+    /// The makers that a digest or token may come from: with an id, the secret of that id; without,
+    /// every known secret.
     func makers(of work: some Collection<UInt8>, isMarked: Bool) -> [SecretMaker] {
         guard isMarked else { return all.map { SecretMaker(secret: $0, isMarked: false) } }
         let id = Array(work.prefix(SecretID.length))
@@ -182,7 +185,7 @@ package struct KnownSecrets: Sendable {
     }
 }
 
-/// A secret, and whether what it makes begins with its id.
+/// A secret, and whether the tokens and digests made with it begin with its id.
 struct SecretMaker: Sendable {
     let secret: InstanceSecret
     let isMarked: Bool

@@ -9,8 +9,8 @@ package import Foundation
     import Darwin
 #endif
 
-/// The file with the secrets of an instance: the present one, then perhaps a line `next:` or
-/// `previous:` and another.
+/// The file with the secrets of an instance: the present one, optionally followed by a line `next:`
+/// or `previous:` and a second secret.
 ///
 /// A file without such a line is one secret, however many lines it has.
 package struct SecretFile: Sendable {
@@ -18,14 +18,14 @@ package struct SecretFile: Sendable {
 
     package init(_ path: String) { self.path = path }
 
-    /// The secrets as they are written, without the blanks around them.
+    /// The texts of the secrets, without the blanks around them.
     private struct Contents: Redacted {
         var present: String
         var other: (text: String, role: KnownSecrets.Role)?
     }
 
-    /// The version of the contents, found without reading them: the file is always replaced, and
-    /// never written to.
+    /// The version of the file's contents, found without reading them. This works because the file
+    /// is always replaced as a whole, never written in place.
     struct Version: Sendable, Equatable {
         private let device: UInt64
         private let number: UInt64
@@ -49,13 +49,15 @@ package struct SecretFile: Sendable {
 
     // MARK: Reading
 
-    /// - Throws: `misconfigured` for a file that others may read, that cannot be read, or that has
-    ///   no good secrets.
+    /// Reads the secrets; `nil` when there is no file.
+    /// - Throws: `misconfigured` for a file that others may read, that cannot be read, or whose
+    ///   secrets are refused.
     package func secrets() throws(AuthError) -> KnownSecrets? {
         try contents().map { contents throws(AuthError) in try secrets(contents) }
     }
 
-    /// The error for a missing file when the signing keys were encrypted under its secret.
+    /// Makes the error for a missing file when its secret is needed to decrypt the stored signing
+    /// keys.
     package var missing: AuthError {
         AuthError(
             .misconfigured,
@@ -86,7 +88,8 @@ package struct SecretFile: Sendable {
         return try Self.contents(of: text, path: path)
     }
 
-    /// The text before the first such line is the present secret, that after it the other.
+    /// Splits the text: what precedes the line `next:` or `previous:` is the present secret, what
+    /// follows it the other one.
     private static func contents(of text: String, path: String) throws(AuthError) -> Contents {
         func trimmed(_ lines: some Sequence<String>) -> String {
             lines.joined(separator: "\n").trimmingCharacters(in: .whitespacesAndNewlines)
@@ -109,15 +112,15 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// The present secret in the text of a file.
+    /// Finds the present secret in the text of a file.
     static func present(in text: String, path: String) throws(AuthError) -> String {
         try contents(of: text, path: path).present
     }
 
     // MARK: Writing
 
-    /// Makes a file of one secret when there is none.
-    /// - Returns: what was made, when this process did it.
+    /// Makes a file with one secret when there is none.
+    /// - Returns: the version of the file; `nil` when another process made it or it exists.
     func makeFirst() throws(AuthError) -> Version? {
         guard try InstanceSecret.read(path) == nil else { return nil }
         return try InstanceSecret.create(path) ? version : nil
@@ -126,15 +129,16 @@ package struct SecretFile: Sendable {
     func remove() { unlink(path) }
 
     package enum Step: Sendable {
-        /// A new secret at once: no other node has a copy of the file.
+        /// Takes a new secret into use at once, when no other node has a copy of the file.
         case begin
-        /// A new secret that is accepted, for the copies of the file that other nodes have.
+        /// Adds a new secret that is accepted but not used, so that it can be copied to other
+        /// nodes.
         case prepare
-        /// The one that was prepared, in use.
+        /// Takes the prepared secret into use.
         case useNext
     }
 
-    /// Takes a step from one secret to another. Done again, it changes nothing.
+    /// Takes one step of a rotation. Repeating a step changes nothing.
     /// - Returns: whether the file was changed.
     /// - Throws: `misconfigured` when there is no next secret to use.
     @discardableResult
@@ -153,15 +157,15 @@ package struct SecretFile: Sendable {
                     .misconfigured, "there is no next secret in \(path); see: rest-auth secret rotate --help")
             case (.prepare, .next), (_, .previous): return false
             }
-            // What is written can be read again.
+            // The new contents are checked, so that they can be read again.
             _ = try secrets(after)
             try replace(with: after)
             return true
         }
     }
 
-    /// Takes the previous secret out.
-    /// - Throws: `misconfigured` when there is none of that id.
+    /// Removes the previous secret.
+    /// - Throws: `misconfigured` when the previous secret does not have that id.
     package func drop(_ previous: SecretID) throws(AuthError) {
         try locked { () throws(AuthError) in
             var contents = try presentContents()
@@ -173,7 +177,7 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// When it was written last.
+    /// Time of the last write to the file.
     package var writtenAt: Date? {
         try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
     }
@@ -185,7 +189,7 @@ package struct SecretFile: Sendable {
         return contents
     }
 
-    /// Runs one change of the file at a time, among all processes, by a lock on the directory,
+    /// Runs one change of the file at a time, among all processes. The lock is on the directory,
     /// because the file is replaced.
     private func locked<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
         let directory = URL(fileURLWithPath: target).deletingLastPathComponent().path
@@ -196,10 +200,10 @@ package struct SecretFile: Sendable {
         return try body()
     }
 
-    /// The path to replace: the target of a link, so that the link stays.
+    /// The path that is replaced: the target of a link, so that the link stays.
     private var target: String { FileAccess.resolved(path) }
 
-    /// Replaces the file, with its owner and mode.
+    /// Replaces the file, keeping its owner and mode.
     private func replace(with contents: Contents) throws(AuthError) {
         var text = contents.present + "\n"
         if let other = contents.other { text += "\(other.role.rawValue):\n\(other.text)\n" }
@@ -213,7 +217,7 @@ package struct SecretFile: Sendable {
         }
     }
 
-    /// Gives the new file the owner, group and mode of the present one: the server may run as
+    /// Gives the new file the owner, group and mode of the present one, as the server may run as
     /// another user than the command.
     private func keepOwner(on descriptor: Int32) throws(SystemError) {
         var status = stat()

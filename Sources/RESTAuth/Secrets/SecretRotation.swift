@@ -1,33 +1,33 @@
 public import Foundation
 import Logging
 
-/// The door to rotating the instance's secret: its status, its steps, and ending what still needs
-/// the previous secret.
+/// Rotates the instance's secret: reports the status, encrypts anew, and ends what still needs the
+/// previous secret.
 public final class SecretRotation: Sendable {
     /// The state of a rotation, and what still needs the previous secret.
     public struct Status: Sendable, Hashable {
         public let present: SecretID
-        /// The next secret, if there is one.
+        /// Id of the next secret; `nil` for none.
         public let next: SecretID?
         public let previous: SecretID?
-        /// How many signing keys there are.
+        /// Number of signing keys.
         public let signingKeys: Int
-        /// How many of them are encrypted under another secret than the present one.
+        /// Number of signing keys that are not encrypted under the present secret.
         public let signingKeysToReseal: Int
-        /// How many clients there are.
+        /// Number of clients.
         public let clients: Int
-        /// The ids of those that have not signed in since: only then can their secrets be digested
-        /// anew.
+        /// Ids of the clients that have not signed in since the rotation; only then can a new
+        /// digest of their secret be made.
         public let clientsOfPrevious: [String]
-        /// How many live sessions have refresh tokens.
+        /// Number of live sessions with refresh tokens.
         public let sessions: Int
-        /// How many of them have not been renewed twice since: the token before the newest is good
-        /// until the newest has been used.
+        /// Number of them that have not been renewed twice since the rotation: the previous token
+        /// stays valid until the newest one has been used.
         public let sessionsOfPrevious: Int
-        /// When the last of these expires, if it is not renewed.
+        /// Latest expiry of those sessions if they are not renewed; `nil` for none.
         public let lastSessionOfPreviousExpiresAt: Date?
 
-        /// Whether anything is lost with the previous secret.
+        /// Whether anything becomes unusable without the previous secret.
         public var needsPrevious: Bool {
             signingKeysToReseal > 0 || !clientsOfPrevious.isEmpty || sessionsOfPrevious > 0
         }
@@ -53,7 +53,7 @@ public final class SecretRotation: Sendable {
         self.now = now
     }
 
-    /// The state of the rotation, from the storage and the file.
+    /// Reads the state of the rotation from the storage and the known secrets.
     public func status() async throws -> Status {
         try await keys.load()
         let known = secrets.known
@@ -70,23 +70,24 @@ public final class SecretRotation: Sendable {
     }
 
     /// Encrypts the signing keys under the present secret, where they are not, and seals the end of
-    /// the audit trail under it, which vouches for all before. May be interrupted and repeated.
-    /// - Returns: how many keys were; none without a previous secret.
+    /// the audit trail with it, which vouches for all events before. Can be interrupted and
+    /// repeated.
+    /// - Returns: the number of newly encrypted keys; 0 without a previous secret.
     @discardableResult
     public func reseal() async throws -> Int {
         let count = try await keys.reseal()
         do {
             try await sealer.seal()
         } catch let error as AuthError where error.code == .auditTrailBroken {
-            // No reason to keep a secret that may have leaked.
+            // A broken audit trail is no reason to keep a secret that may have leaked.
             Logger.current.warning("events could not be sealed", metadata: ["error": "\(error)"])
         }
         return count
     }
 
-    /// Ends the sessions and removes the clients that need the previous secret: whose it was cannot
-    /// be told from whom it leaked to. Signing keys are encrypted anew.
-    /// - Returns: how many sessions were ended, and the ids of the clients.
+    /// Ends the sessions and removes the clients that need the previous secret, because their
+    /// owners cannot be told from whoever got hold of it. Signing keys are encrypted anew.
+    /// - Returns: the number of ended sessions, and the ids of the removed clients.
     @discardableResult
     public func endWhatNeedsPrevious(
         by caller: Caller = .application
@@ -113,8 +114,8 @@ public final class SecretRotation: Sendable {
         return (sessions, clients)
     }
 
-    /// Records that the secret was changed, which is written in a file: each process that follows
-    /// says so in its log only.
+    /// Records a change of the secrets in the audit trail. The change itself is only in a file, and
+    /// each process that follows it writes no more than a log line.
     package func recordChange(from before: Status, by caller: Caller) async throws {
         let after = try await status()
         if after.present != before.present {

@@ -1,4 +1,4 @@
-/// What keys and digests are made with.
+/// The instance's secrets, which keys and digests are derived from.
 package enum SecretsRoom: Room {
     package static let name = "secrets"
 
@@ -8,6 +8,6 @@ package enum SecretsRoom: Room {
 extension AuthEvent.Name {
     /// A secret is not accepted any more.
     public static let secretDropped = Self("secret.dropped", level: .notice)
-    /// Everything new is made with another secret.
+    /// New tokens, digests and encrypted keys are made with another secret.
     public static let secretRotated = Self("secret.rotated", level: .notice)
 }
