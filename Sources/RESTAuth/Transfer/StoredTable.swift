@@ -1,10 +1,9 @@
-/// A table of a room, by the names that all backends share: it moves from one to another, and a role
-/// that serves may read and write it.
+/// A table of a room, by the names that all backends share. Its rows are moved from one backend to
+/// another, and the database role of a server may read and write it.
 ///
-/// The names are those that the rooms declare and no others, so a backend may make its statements
-/// from them.
-/// What a backend keeps for itself, as a count that triggers maintain, is no column here: it comes
-/// out right by inserting the rows.
+/// The names are those that the rooms declare and no others, so a backend may build statements from
+/// them. Columns that a backend maintains by itself, such as a count kept by triggers, are not
+/// listed: they come out right when the rows are inserted.
 package struct StoredTable: Sendable {
     package enum Kind: Sendable {
         case integer
@@ -12,7 +11,7 @@ package struct StoredTable: Sendable {
         case bytes
         case time
         case boolean
-        /// Moves as its 36 characters in lower case, whose order is that of the bytes.
+        /// A UUID, moved as its 36 characters in lower case, which sort as its bytes do.
         case uuid
     }
 
@@ -28,11 +27,11 @@ package struct StoredTable: Sendable {
         }
     }
 
-    /// Rows that come into being although nobody has stored anything.
+    /// Rows that a new database has before anything was stored.
     package enum FirstRows: Sendable {
         case none
         case any
-        /// Those with that text in that column.
+        /// Rows with that text in that column.
         case having(_ column: String, _ text: String)
     }
 
@@ -48,10 +47,10 @@ package struct StoredTable: Sendable {
         self.columns = columns
     }
 
-    /// The columns that say which row it is, and in which order rows move; texts among them are
-    /// compared byte by byte.
+    /// The columns of the primary key, by which rows are ordered when they are moved; texts among
+    /// them are compared byte by byte.
     package var key: ArraySlice<Column> { columns.prefix(keyLength) }
 
-    /// Those values of a row that are its key.
+    /// The key's values in a row.
     package func key(of row: TransferRow) -> TransferRow { Array(row.prefix(keyLength)) }
 }

@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 
-/// The progress of a transfer, in rows of all tables.
+/// The progress of a transfer, in rows of all tables together.
 package struct TransferProgress: Sendable {
     package enum Step: String, Sendable {
         case copying
@@ -14,16 +14,16 @@ package struct TransferProgress: Sendable {
     package let total: Int
 }
 
-/// The door to moving everything from one storage to another: users, roles, clients, keys,
-/// sessions, the revocation log, and counters.
+/// Moves everything from one storage to another: users, roles, clients, keys, sessions, the
+/// revocation log, and counters.
 ///
-/// Rows are copied in the order of their keys, a batch in a transaction, so that an interrupted
-/// transfer goes on after the greatest key that the target has. Then all rows of both are read anew
+/// Rows are copied in the order of their keys, one batch a transaction, so that an interrupted
+/// transfer continues after the greatest key in the target. Then all rows of both are read again
 /// and compared, by number and digest, while nobody can write to the source: when ``run()``
-/// returns, the target has all that the source had acknowledged by then. Until then it carries a
-/// mark and cannot be opened for anything else.
+/// returns, the target has everything that the source had acknowledged by then. Until then the
+/// target carries a mark and cannot be opened for anything else.
 ///
-/// The instance's secret does not move: it is not in the storage.
+/// The instance's secret is not in the storage and does not move.
 package struct Transfer: Sendable {
     private let source: any TransferableStorage
     private let target: any TransferableStorage
@@ -42,12 +42,12 @@ package struct Transfer: Sendable {
         self.report = report
     }
 
-    /// Moves everything. To be repeated when it was interrupted; a task that is cancelled stops
-    /// between two batches.
-    /// - Returns: how many rows each table has, in the order of ``Rooms/tables``.
-    /// - Throws: `misconfigured` when the target is the source, is not empty, or is being filled
-    ///   from another source, and when the source was written to in the meantime; then the target
-    ///   is empty again. What the storages throw.
+    /// Moves everything. After an interruption it is run again; a cancelled task stops between two
+    /// batches.
+    /// - Returns: the number of rows of each table, in the order of ``Rooms/tables``.
+    /// - Throws: `misconfigured` when the target is the source, is not empty, or is partly filled
+    ///   from another source, and when the source was written to in the meantime; the target is
+    ///   empty again in that last case. Errors of the storages.
     package func run() async throws -> [Int] {
         try await begin()
         try await copy()
@@ -97,7 +97,8 @@ package struct Transfer: Sendable {
 
     // MARK: Verification
 
-    /// - Returns: how many rows each table has.
+    /// Compares all tables of source and target.
+    /// - Returns: the number of rows of each table.
     private func check() async throws -> [Int] {
         var progress = 0
         let total = try await 2 * rowCount()
@@ -143,7 +144,7 @@ package struct Transfer: Sendable {
         }
     }
 
-    /// Empties the target, so that the next run copies everything again.
+    /// Empties the target, so that the next run copies everything again, and makes the error.
     private func sourceHasChanged() async throws -> AuthError {
         try await target.deleteAllRows()
         return AuthError(

@@ -1,4 +1,4 @@
-/// The database as a whole: made, copied, moved.
+/// The database as a whole: making, copying and moving it.
 package enum TransferRoom: Room {
     package static let name = "transfer"
 
@@ -8,9 +8,9 @@ package enum TransferRoom: Room {
 extension AuthEvent.Name {
     /// The database was copied into a file.
     public static let backupMade = Self("backup.made")
-    /// A backup took the place of the database.
+    /// A backup replaced the database.
     public static let backupRestored = Self("backup.restored")
-    /// Everything came here from another database.
+    /// Everything was copied here from another database.
     public static let databaseMigrated = Self("database.migrated")
     /// The tables were brought up to date.
     public static let schemaApplied = Self("schema.applied")

@@ -1,6 +1,6 @@
 package import Foundation
 
-/// The values of a row, in the order of its table's columns; or those of a key.
+/// The values of a row, in the order of its table's columns; or the values of a key.
 package typealias TransferRow = [TransferValue]
 
 /// A value of a row, in a form that every backend can read and write.
@@ -10,12 +10,12 @@ package enum TransferValue: Sendable, Hashable {
     /// A text, or the 36 characters of a UUID.
     case text(String)
     case bytes([UInt8])
-    /// Whole microseconds since 1970.
+    /// Microseconds since 1970.
     case time(Int64)
     case boolean(Bool)
 
-    /// A time in seconds since 1970, rounded to microseconds, because PostgreSQL keeps no less;
-    /// `nil` for a time out of range.
+    /// Makes a time of seconds since 1970, rounded to microseconds, which is the precision of
+    /// PostgreSQL; `nil` for a time out of range.
     package init?(secondsSince1970 seconds: TimeInterval) {
         guard let microseconds = Int64(exactly: (seconds * 1_000_000).rounded()) else { return nil }
         self = .time(microseconds)
@@ -23,8 +23,8 @@ package enum TransferValue: Sendable, Hashable {
 }
 
 extension TransferValue {
-    /// Appends the canonical encoding of the value, type, length and bytes, so that no two
-    /// different rows have the same encoding.
+    /// Appends the canonical encoding of the value (type, length and bytes), in which different
+    /// rows are different.
     func encode(into bytes: inout [UInt8]) {
         switch self {
         case .null: bytes.append(0)
