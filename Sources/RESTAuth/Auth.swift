@@ -1,52 +1,54 @@
 import Foundation
 public import ServiceLifecycle
 
-/// The front desk: every door of the core, put together over one storage.
+/// The entry point to the core: all of its parts, put together over one storage.
 ///
 ///     let auth = try await Auth(storage: SQLiteStorage(path: "rest-auth.sqlite"))
 ///     let user = try await auth.users.register("miguel", password: "python")
 ///     let identity = try await auth.login.identify("miguel", password: "python")
 ///     let tokens = try await auth.sessions.start(for: identity)
 ///
-/// Run ``services`` as long as it is used: without them everything still holds, but each verified
-/// token costs a look into the database, because nothing tells this process what others have
+/// Run ``services`` as long as it is used. Without them everything still holds, but each verified
+/// token costs a query, because this process does not learn which tokens other processes have
 /// refused.
 public struct Auth: Sendable {
-    /// Users: add, find, list, disable, delete, and give roles to, without asking who asks.
+    /// Adds, finds, lists, disables and deletes users, and gives them roles, without checking who
+    /// asks.
     public let users: Users
-    /// Who may register, as anybody may over HTTP: openly, by invitation, with a challenge, or not.
+    /// Registers users of the public, as over HTTP: openly, by invitation, with a challenge, or not
+    /// at all.
     public let registration: Registration
-    /// Passwords: change by their owner, set by an operator, ask again before what matters most.
+    /// Changes passwords by their owner, sets them by an operator, and confirms them before
+    /// critical actions.
     public let passwords: Passwords
-    /// Credentials in, an ``Identity`` out: whether a password or a token signs someone in.
+    /// Signs users in: takes a password or a token and returns an ``Identity``.
     public let login: Login
-    /// Access tokens: verify one, with or without a look into the storage. ``sessions`` gives them.
+    /// Verifies access tokens, with or without a query to the storage. ``sessions`` issues them.
     public let accessTokens: AccessTokens
-    /// Sessions: start one for who has signed in, renew, list, and end them.
+    /// Starts, renews, lists and ends sessions.
     public let sessions: Sessions
-    /// The keys that sign tokens: publish, list, replace, withdraw.
+    /// Publishes, lists, replaces and withdraws the keys that sign tokens.
     public let signingKeys: SigningKeys
-    /// Other services that may ask about tokens: add, list, remove.
+    /// Adds, lists and removes clients, which are other services that may ask about tokens.
     public let clients: Clients
-    /// The instance's own secret: change it while everything runs.
+    /// Changes the instance's secret while everything runs.
     public let secretRotation: SecretRotation
-    /// Who has to wait after too many wrong passwords: list, and forgive.
+    /// Lists who has to wait after too many failed sign-ins, and lifts the wait.
     public let throttle: Throttle
-    /// What happened: look at it, and see whether anybody changed it.
+    /// Reads the audit trail, and verifies that nobody changed it.
     public let auditTrail: AuditTrail
     package let sealer: AuditSealer
-    /// What the doors were built from.
+    /// The configuration that everything was made from.
     public let configuration: AuthConfiguration
-    /// For doors that are put in by an extension.
+    /// The storage, for parts that an extension adds.
     package let storage: any Storage
     package let secrets: InstanceSecrets
 
     /// Background work, for a `ServiceGroup` or an application's list of services.
     public var services: [any Service] { Rooms.all.flatMap { $0.services(of: self) } + [ExpirySweeper(self)] }
 
-    /// Checks the configuration, opens the secrets, loads or makes the signing keys.
-    /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; what the storage
-    ///   throws.
+    /// Checks the configuration, opens the secrets, and loads or makes the signing keys.
+    /// - Throws: ``AuthError/Code/misconfigured`` with what to do about it; errors of the storage.
     public init(storage: any Storage, configuration: AuthConfiguration = .init()) async throws {
         try configuration.validate()
         guard let secrets = try configuration.secrets ?? storage.instanceSecrets() else {
@@ -85,14 +87,14 @@ public struct Auth: Sendable {
         self.secrets = secrets
     }
 
-    /// Closes the storage after a failure, and takes back what was made for it: see
+    /// Closes the storage after a failure, and removes the files that were made for it: see
     /// `FileStorage`.
     package func abandon() { (storage as? any FileStorage)?.abandon(secrets) }
 
-    /// Closes the storage, once the ``services`` have ended and nobody asks any more.
+    /// Closes the storage, after the ``services`` have ended and the last request was answered.
     package func close() { (storage as? any FileStorage)?.closeDatabase() }
 
-    /// What users were imported with and is not configured.
+    /// Finds the peppers that some users were imported with and that are not configured.
     package func missingPeppers() async throws -> [MissingPepper] {
         MissingPepper.all(
             among: try await storage.passwordHashes(sampling: MissingPepper.sampleSize),
@@ -101,33 +103,33 @@ public struct Auth: Sendable {
 
     package static let revocationPageSize = 1000
 
-    /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere,
-    /// and the number to go on from. It is less than `number` when that was never given: then a
-    /// backup has been put back, and the verifier starts over.
+    /// Reads a page of the revocation log with sequence numbers greater than `number`, for
+    /// verifiers elsewhere, and the number to continue from. That one is less than `number` if
+    /// `number` was never used: then a backup was restored, and the verifier starts over.
     package func revocations(after number: Int64) async throws -> (lines: [Revocation], last: Int64) {
         let lines = try await storage.revocations(after: number, limit: Self.revocationPageSize)
         if let last = lines.last?.number { return (lines, last) }
         return ([], min(number, try await storage.lastRevocationNumber()))
     }
 
-    /// What has to be in order before requests should come here.
+    /// The conditions under which requests should be sent to this process.
     public struct Readiness: Sendable, Hashable {
-        /// Whether the storage answers, and did so about signing keys lately; never for long
-        /// without the ``Auth/services``.
+        /// Whether the storage answers, and the signing keys were read from it recently; without
+        /// the ``Auth/services`` this stays `true` only for a short time.
         public let storage: Bool
         /// Whether the revocation log was read within ``AuthConfiguration/revocationBound``; never
         /// without the ``Auth/services``.
         public let revocations: Bool
-        /// Whether all wrong passwords are counted: while the storage does not take one, nobody is
-        /// told whether a password is right.
+        /// Whether all failed sign-ins are counted. While the storage refuses to store one, nobody
+        /// is told whether a password is correct.
         public let throttle: Bool
 
-        /// Whether all of it is in order.
+        /// Whether all conditions hold.
         public var isReady: Bool { storage && revocations && throttle }
     }
 
-    /// Asks the storage whether it answers, and whether it takes the wrong passwords that it has
-    /// not taken.
+    /// Asks the storage whether it answers, and stores the failed sign-ins that it did not take
+    /// before.
     public func readiness() async -> Readiness {
         let storageAnswers =
             (try? await storage.lastRevocationNumber()) != nil && signingKeys.verification.isConfirmed()

@@ -1,139 +1,143 @@
 public import Foundation
 public import PasswordHashing
 
-/// Every setting of the core, its default, and why that default is safe.
+/// All settings of the core with their defaults, and why each default is safe.
 public struct AuthConfiguration: Sendable {
-    /// Encrypt the signing keys in the storage. `nil` takes the secrets that the storage keeps
-    /// beside its data.
+    /// Secrets that encrypt the signing keys in the storage. `nil` takes the secrets that the
+    /// storage keeps beside its data.
     public var secrets: InstanceSecrets?
 
-    /// The present one of ``secrets``. Set, it is the only one.
+    /// The present one of ``secrets``. Setting it makes it the only one.
     public var secret: InstanceSecret? {
         get { secrets?.known.present }
         set { secrets = newValue.map { InstanceSecrets($0) } }
     }
 
-    /// `iss` and `client_id` of every token, and `aud` where ``tokenAudience`` names none: the URL
-    /// that clients know this service by. A token with another one is refused, so two services that
-    /// share a secret by mistake still do not take each other's tokens.
+    /// `iss` and `client_id` of every token, and `aud` where ``tokenAudience`` is empty: the URL by
+    /// which clients know this service. A token with another issuer is refused, so two services
+    /// that share a secret by mistake still do not accept each other's tokens.
     public var issuer = "rest-auth"
 
-    /// `aud` of every token: the names of the services that are to take it, at most
-    /// ``maximumAudienceLength`` characters together. None stands for ``issuer``. For those
-    /// services to check: this one takes whatever it signed, so a change refuses no live token.
+    /// `aud` of every token: the names of the services that are to accept it, at most
+    /// ``maximumAudienceLength`` bytes together. An empty list stands for ``issuer``. Only those
+    /// services check it: this one accepts every token it signed, so a change refuses no live
+    /// token.
     public var tokenAudience: [String] = []
 
-    /// In bytes of UTF-8: what leaves room for the roles in a token.
+    /// Longest audience in bytes of UTF-8, which leaves room for the roles in a token.
     public static let maximumAudienceLength = 512
 
     /// `typ` of every token. A change refuses no live token.
     public var tokenType = AccessTokenType.accessToken
 
-    /// Life of an access token in seconds, 1 to ``maximumTokenDuration``. 600 is the original Flask
-    /// server's.
+    /// Lifetime of an access token in seconds, 1 to ``maximumTokenDuration``. The original Flask
+    /// server's is 600.
     public var tokenDuration = 600
 
-    /// A day, in seconds.
+    /// Longest lifetime of an access token: a day, in seconds.
     public static let maximumTokenDuration = 86400
 
-    /// Ten years, in seconds.
+    /// Longest inactivity timeout and timebox: ten years, in seconds.
     package static let longestSession = 3650 * 86400
-    /// Twice the time for which a key is published before it signs, in seconds.
+    /// Shortest key rotation interval: twice the time for which a key is published before it signs,
+    /// in seconds.
     package static let shortestRotation = 7200
-    /// Ten years, in seconds.
+    /// Longest key rotation interval: ten years, in seconds.
     package static let longestRotation = 3650 * 86400
 
-    /// What may follow a password: none that is built in.
+    /// Further factors that a sign-in may ask for after the password; none is built in.
     package var factors: [Factor] = []
 
-    /// Whether a live token may be traded for a fresh one.
+    /// Rule for exchanging a live token for a fresh one.
     public var tokenRenewal = TokenRenewal.always
 
-    /// Seconds that a session lives without being renewed. A week: who comes back on the same
-    /// weekday stays signed in.
+    /// Seconds that a session lives without being renewed. With the default of a week, a user who
+    /// comes back on the same weekday stays signed in.
     public var sessionInactivityTimeout = 7 * 86400
 
     /// Seconds that a session lives at most, however often it is renewed.
     public var sessionTimebox = 30 * 86400
 
-    /// How many sessions a user may have; a new one ends the oldest beyond. Large, because the
-    /// original Flask server's route starts one for each token.
+    /// Number of sessions that a user may have; a new one ends the oldest ones beyond it. It is
+    /// large because the original Flask server's route starts one for each token.
     public var sessionLimit = 10_000
 
-    /// How new signing keys sign. `nil` stays with what the newest key does; the first is ES256.
-    /// When it differs from the newest key's, the next key is made at once.
+    /// Algorithm of new signing keys. `nil` keeps that of the newest key; the first key is ES256.
+    /// If it differs from the newest key's, the next key is made at once.
     public var signingAlgorithm: SigningAlgorithm?
 
-    /// Seconds that a key signs before the next takes its place.
+    /// Seconds that a key signs before the next one replaces it.
     public var keyRotationInterval = 30 * 86400
 
     /// Seconds within which a refusal reaches every process that shares the storage, 1 to
-    /// ``longestRevocationBound``. A process that has not been able to read the log for longer asks
-    /// the storage about each token, and refuses when that does not answer.
+    /// ``longestRevocationBound``. A process that could not read the revocation log for longer asks
+    /// the storage about each token, and refuses the token if the storage does not answer.
     public var revocationBound = 1
 
-    /// A minute, in seconds.
+    /// Longest revocation bound: a minute, in seconds.
     public static let longestRevocationBound = 60
 
-    /// Seconds for which events are kept, a day at least.
+    /// Seconds for which events are kept, at least a day.
     public var auditRetention = 90 * 86400
 
-    /// A day to ten years, in seconds.
+    /// Range of the retention: a day to ten years, in seconds.
     package static let auditRetentions = 86400...3650 * 86400
 
-    /// How many verified tokens are remembered. One takes about 200 bytes.
+    /// Number of verified tokens that are cached, of about 200 bytes each.
     public var verifiedTokenCapacity = 100_000
 
-    /// Who may register by ``Registration``, and so over HTTP. Open, as the original Flask server
-    /// is.
+    /// Rule for who may register through ``Registration``, and so over HTTP. The default is open,
+    /// like the original Flask server.
     public var registration = RegistrationMode.open
 
-    /// Work that is asked of who registers there, in zero bits that a hash has to begin with, 8 to
-    /// 30; `nil` asks for none. Each more is twice the work.
+    /// Difficulty of the challenge that such a registration has to solve, in zero bits at the
+    /// beginning of a hash, 8 to 30; `nil` requires none. Each bit more doubles the work.
     public var registrationChallenge: Int?
 
     package static let registrationChallenges = 8...30
 
-    /// What a new password must be. ``PasswordPolicy/open`` is the original Flask server's.
+    /// Rules for new passwords. ``PasswordPolicy/open`` has those of the original Flask server.
     public var passwordPolicy = PasswordPolicy.open
 
-    /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses beside the common ones.
-    /// ``PasswordPolicy/open`` does not ask.
+    /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses in addition to the
+    /// common ones. ``PasswordPolicy/open`` ignores them.
     public var breachedPasswords: BreachedPasswords?
 
-    /// The cost of a new hash: by default the least that is safe, so that a small machine signs in
-    /// many.
+    /// Cost of a new hash. The default is the least that is safe, so that a small machine can sign
+    /// in many users.
     public var passwordCost = Argon2id.standard
 
-    /// What a stored hash of another kind may cost; a dearer one is not computed, and its user
-    /// cannot sign in.
+    /// Highest cost of a stored hash of another kind. A more expensive one is not computed, and its
+    /// user cannot sign in.
     public var passwordHashLimit = HashLimit()
 
-    /// What another application mixed into the passwords that it hashed: needed as long as a user
-    /// who was imported with it has not signed in. Those users cannot without.
+    /// Pepper that another application mixed into the passwords it hashed. Users imported with it
+    /// cannot sign in without it; it is needed until each of them has signed in once.
     public var passwordPepper: PasswordPepper?
 
-    /// Passwords hashed at once; each takes ``passwordCost``'s memory.
+    /// Number of passwords that are hashed at the same time; each takes the memory of
+    /// ``passwordCost``.
     public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
-    /// Passwords that may wait to be hashed. Beyond, a sign-in is answered `overloaded`.
+    /// Number of passwords that may wait to be hashed. Any more are answered `overloaded`.
     public var hashingQueue = 256
 
     /// Seconds that a password may wait to be hashed.
     public var hashingPatience = 5
 
-    /// How many guesses and registrations are let through.
+    /// Limits for guesses and registrations.
     public var throttle = ThrottleConfiguration()
 
     /// The `SECRET_KEY` of a Flask server whose users were imported: its tokens are accepted until
     /// they expire. `nil` accepts none.
     public var legacySecret: LegacySecret?
 
-    /// The clock. Everything that depends on the time asks this.
+    /// The clock, which everything that depends on the time uses.
     public var now: @Sendable () -> Date = { Date() }
 
     public init() {}
 
+    /// Checks all settings.
     /// - Throws: ``AuthError/Code/misconfigured`` naming the setting and its range.
     package func validate() throws(AuthError) {
         try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
@@ -155,8 +159,9 @@ public struct AuthConfiguration: Sendable {
         try Self.checkAudience(tokenAudience)
     }
 
-    /// - Throws: ``AuthError/Code/misconfigured`` naming the first that could be no audience (RFC
-    ///   7519 section 2, StringOrURI), that is there twice, or with which all are too long.
+    /// Checks an audience.
+    /// - Throws: ``AuthError/Code/misconfigured`` naming the first name that is not a StringOrURI
+    ///   (RFC 7519 section 2), that is listed twice, or with which the audience is too long.
     package static func checkAudience(_ audience: [String]) throws(AuthError) {
         var (known, length) = (Set<WireText>(), 0)
         for name in audience {
@@ -186,13 +191,13 @@ public struct AuthConfiguration: Sendable {
     }
 }
 
-/// Whether a live token may be traded for a fresh one (row 6 of the original Flask server's
+/// Rule for exchanging a live token for a fresh one (row 6 of the original Flask server's
 /// contract).
 public enum TokenRenewal: Sendable, Hashable {
-    /// Over and over: the original Flask server's side effect, kept.
+    /// Always, again and again, as with the original Flask server.
     case always
     /// Until that many seconds after the password was given.
     case until(Int)
-    /// Only a password gives a token.
+    /// Never: only a password gives a token.
     case never
 }

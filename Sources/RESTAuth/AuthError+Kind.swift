@@ -1,6 +1,6 @@
 extension AuthError {
-    /// The codes of this library as a closed list: a `switch` over them is complete, or does not
-    /// compile.
+    /// The codes of this library as a closed list, so that the compiler finds a `switch` that
+    /// misses one.
     package enum Kind: String, Sendable, CaseIterable {
         case validationFailed = "validation_failed"
         case weakPassword = "weak_password"
@@ -40,6 +40,6 @@ extension AuthError {
         case misconfigured
     }
 
-    /// `nil` for a code of somebody else's.
+    /// The code as one of this library; `nil` for an adopter's code.
     package var kind: Kind? { Kind(rawValue: code.rawValue) }
 }

@@ -1,7 +1,7 @@
-/// Strict base64 (RFC 4648): one spelling for each value, so a list keyed by the text cannot be
-/// passed by.
+/// Strict base64 (RFC 4648) with one spelling for each value, so that a list keyed by the text
+/// cannot be evaded by another spelling.
 ///
-/// Foreign alphabets, wrong or missing padding, blanks and non-zero spare bits are all refused.
+/// Foreign alphabets, wrong or missing padding, blanks and non-zero spare bits are refused.
 package struct Base64: Sendable {
     /// The ordinary alphabet with padding, as HTTP Basic uses it.
     package static let padded = Base64(digits: "+/", isPadded: true)
@@ -37,7 +37,7 @@ package struct Base64: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The bytes that `text` spells, or `nil` when it is not their one canonical spelling.
+    /// Decodes `text`; `nil` when it is not in canonical form.
     package func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         text.withContiguousStorageIfAvailable(decode(buffer:)) ?? Array(text).withUnsafeBufferPointer(decode(buffer:))
     }
@@ -90,8 +90,8 @@ package struct Base64: Sendable {
                     written += 2
                 default: break
                 }
-                // A digit's value is at most 63, so the high bit can only come from the mark of a
-                // foreign byte.
+                // The value of a digit is at most 63, so the high bit is set only if some byte was
+                // not in the alphabet.
                 refused = refused || seen & 0x80 != 0
             }
         }

@@ -8,15 +8,19 @@ import Foundation
     import Darwin
 #endif
 
-/// Whether a directory is for one service alone, so that it may be given to it.
+/// Use of a directory: whether one service uses it alone, so that its ownership may be given to
+/// that service.
 enum DirectoryUse {
     case alone
-    /// What is in it cannot be seen.
+    /// The directory cannot be listed.
     case unknown
-    /// It is the system's, somebody's home, open to all, or has what belongs to others in it.
+    /// A system directory, somebody's home, a directory open to all, or one that contains files of
+    /// other users.
     case shared
 
-    /// - Parameter file: the service's own; what has its name, with whatever ending, goes with it.
+    /// Examines a directory.
+    /// - Parameter file: the service's own file; files whose names begin with its name, whatever
+    ///   their extension, belong to the service too.
     init(of directory: String, keeping file: String) {
         let path = FileAccess.resolved(directory)
         var status = stat()
@@ -38,7 +42,7 @@ enum DirectoryUse {
         self = isShared ? .shared : .alone
     }
 
-    /// Those of hier(7), and the homes of users.
+    /// Whether the directory is one of hier(7), or the home of a user.
     private static func isSystems(_ path: String) -> Bool {
         let parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
         guard let first = parts.first else { return true }
@@ -50,8 +54,8 @@ enum DirectoryUse {
                 || first == "run" && ["credentials", "lock", "secrets", "user"].contains(parts[1]))
     }
 
-    /// With all that is below them.
+    /// Directories of the system, with all that is below them.
     private static let wholly: Set<String> = ["bin", "boot", "dev", "etc", "proc", "root", "sbin", "sys", "usr"]
-    /// Below which services have places of their own.
+    /// Directories of the system in which services have directories of their own.
     private static let withPlaces: Set<String> = ["home", "Users", "media", "mnt", "opt", "run", "srv", "tmp", "var"]
 }

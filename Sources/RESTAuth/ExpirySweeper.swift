@@ -1,7 +1,7 @@
 import Foundation
 public import ServiceLifecycle
 
-/// Deletes what has expired, by the sweep of each room, every minute.
+/// Deletes expired rows every minute, by the sweep of each room.
 public struct ExpirySweeper: Service {
     let auth: Auth
 
@@ -12,7 +12,8 @@ public struct ExpirySweeper: Service {
         try await every(.seconds(60), "what has expired could not be deleted") { try await sweep() }
     }
 
-    /// - Throws: what the first room threw that could not; the others have swept all the same.
+    /// Runs the sweep of every room.
+    /// - Throws: the error of the first room that failed; the other rooms are swept nevertheless.
     package func sweep() async throws {
         var failures: [any Error] = []
         for room in Rooms.all {
@@ -27,14 +28,14 @@ public struct ExpirySweeper: Service {
 }
 
 extension Auth {
-    /// Up to when what has an end of its own must have ended to be deleted: a clock that is a
-    /// little behind must still find the session of a token that is live by it, and the challenge
-    /// that was spent.
+    /// The time before which a row must have expired to be deleted: now, less the clock slack. A
+    /// clock that is a little behind must still find the session of a token that is live by it, and
+    /// the challenge that was spent.
     var expiredBefore: Date { configuration.now().addingTimeInterval(-TimeInterval(AccessTokenClaims.clockSlack)) }
 }
 
 extension Room {
-    /// Deletes at most so many rows at a time, until there are no more.
+    /// Deletes at most 1000 rows at a time, until there are no more.
     static func inBatches(_ delete: (_ limit: Int) async throws -> Int) async throws {
         let limit = 1000
         while try await delete(limit) == limit {}

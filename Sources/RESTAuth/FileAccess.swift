@@ -8,7 +8,7 @@ import Foundation
     import Darwin
 #endif
 
-/// Who owns a file.
+/// Owner of a file: its user and group.
 package struct FileOwner: Sendable, Hashable {
     package let user: UInt32
     package let group: UInt32
@@ -18,17 +18,17 @@ package struct FileOwner: Sendable, Hashable {
         self.group = group
     }
 
-    /// `nil` when there is no such file, or it cannot be seen.
+    /// Reads the owner of a file; `nil` when there is no such file, or it cannot be seen.
     package init?(of path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         self.init(user: status.st_uid, group: status.st_gid)
     }
 
-    /// Whoever runs this process.
+    /// User and group that this process runs as.
     package static var process: FileOwner { FileOwner(user: geteuid(), group: getegid()) }
 
-    /// The user's name; the number where there is none.
+    /// Name of the user; its number when it has no name.
     package var userName: String { account { $0.pw_name } ?? String(user) }
 
     /// The user's home directory.
@@ -42,7 +42,7 @@ package struct FileOwner: Sendable, Hashable {
         return String(cString: text)
     }
 
-    /// The group's name; the number where there is none.
+    /// Name of the group; its number when it has no name.
     package var groupName: String {
         var (entry, found) = (Foundation.group(), UnsafeMutablePointer<Foundation.group>?.none)
         var names = [CChar](repeating: 0, count: 65_536)
@@ -51,10 +51,10 @@ package struct FileOwner: Sendable, Hashable {
         return String(cString: name)
     }
 
-    /// Who has to run a command that is for the owner.
+    /// Advice to run a command as this owner.
     package var advice: String { user == 0 ? "run this as root" : "run this as \(userName), or as root" }
 
-    /// As `chown` takes it.
+    /// The owner as an argument of `chown`.
     package var argument: String { "\(userName):\(groupName)" }
 
     /// Whether the process is in that group.
@@ -67,12 +67,13 @@ package struct FileOwner: Sendable, Hashable {
             && groups.contains(group)
     }
 
-    /// Gives a file that root has just made to the owner of its directory: a service's files are
-    /// the service's, whoever runs a command, or it could not open them.
+    /// Gives a file that root has just made to the owner of its directory, so that the service can
+    /// open its files even if root ran the command that made them.
     /// - Parameters:
-    ///   - descriptor: of the new file, which nobody else has named.
-    ///   - path: in the directory.
-    /// - Returns: the new owner; `nil` where the file stays the process's.
+    ///   - descriptor: the descriptor of the new file, which must still be unknown to other
+    ///     processes.
+    ///   - path: the path of the new file, or of one in the same directory.
+    /// - Returns: the new owner; `nil` if the file stays the process's.
     package static func handOver(_ descriptor: Int32, madeAt path: String) -> FileOwner? {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard geteuid() == 0, let owner = FileOwner(of: directory), owner.user != 0,
@@ -82,27 +83,27 @@ package struct FileOwner: Sendable, Hashable {
     }
 }
 
-/// Whether the process can use a file, by its owner, its mode and its mount.
+/// Access of the process to a file, as its owner, mode and mount allow it.
 package enum FileAccess {
-    /// What mends that a file belongs to another.
+    /// Advice to give when a file belongs to another user.
     package enum Remedy {
-        /// Files that root has made are given to whoever runs the process; the file itself, if
-        /// empty.
+        /// `chown` these files of root to the process's user; when the file is not listed, `chown`
+        /// it alone.
         case chown([String])
-        /// The directory of that file, if root's, is given to whoever runs the process, unless
-        /// others use it as well; then the file is to lie elsewhere, and these words say how that
-        /// is written.
+        /// `chown` the directory of that file, if it is root's, to the process's user. If others
+        /// use the directory as well, the advice is `elsewhere`: how to choose another place for
+        /// the file.
         case directory(of: String, elsewhere: String)
-        /// The file is rightly another's, and what is to be done is for that one.
+        /// Leave the file to its owner, and run the command as that user.
         case otherUser
     }
 
-    /// Why not, with whose the file is and what mends it; `nil` when it can.
+    /// Explains why the process cannot use a file, with its owner and a remedy; `nil` when it can.
     /// - Parameters:
-    ///   - path: of the file or directory.
+    ///   - path: the file or directory.
     ///   - mode: `R_OK`, `W_OK` and `X_OK`, as `access` takes them.
     package static func problem(_ path: String, mode: Int32, remedy: Remedy = .chown([])) -> String? {
-        // What is searched is a directory, whatever the mode of another file says.
+        // Execute permission means searching a directory here, so a file does not pass.
         if mode & X_OK != 0, access(path, F_OK) == 0, !isDirectory(path) { return "\(path) is no directory" }
         guard access(path, mode) != 0 else { return nil }
         let code = errno
@@ -119,14 +120,14 @@ package enum FileAccess {
         }
     }
 
-    /// Why the process can make no file of that name, with what mends it; `nil` when it can.
-    /// - Parameter elsewhere: how another place is written where others use the directory as well.
+    /// Explains why the process cannot make a file of that name, with a remedy; `nil` when it can.
+    /// - Parameter elsewhere: how to choose another place, if others use the directory as well.
     package static func obstacle(toMaking file: String, elsewhere: String) -> String? {
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
         return problem(directory, mode: W_OK | X_OK, remedy: .directory(of: file, elsewhere: elsewhere))
     }
 
-    /// Where a path leads, every link on the way followed; the path itself where there is nothing.
+    /// Follows all links in a path; returns the path itself when nothing is there.
     static func resolved(_ path: String) -> String {
         guard let resolved = realpath(path, nil) else { return path }
         defer { free(resolved) }
@@ -142,7 +143,7 @@ package enum FileAccess {
         }
         let mending =
             switch remedy {
-            // Another service's, perhaps this one's when it is run as it should be.
+            // The owner is another user, perhaps the one that this service should run as.
             case _ where owner.user != 0: owner.advice
             case .chown(let files) where files.contains(path):
                 "chown \(process.argument) \(files.joined(separator: " "))"
@@ -155,7 +156,8 @@ package enum FileAccess {
         return "\(name) belongs to \(owner.userName), and this process runs as \(process.userName): \(mending)"
     }
 
-    /// What lets the process use a directory. One that others use as well is not given away.
+    /// Advice that gives the process access to a directory, without giving away one that others use
+    /// as well.
     private static func mending(directory: String, of file: String, elsewhere: String) -> String {
         let chown = "chown \(FileOwner.process.argument) \(directory)"
         return switch DirectoryUse(of: directory, keeping: file) {
@@ -165,7 +167,7 @@ package enum FileAccess {
         }
     }
 
-    /// The first directory on the way that nothing is reached through.
+    /// The topmost directory of those above `path` that the process cannot search.
     private static func closedDirectory(above path: String) -> String? {
         var directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         var closed: String?

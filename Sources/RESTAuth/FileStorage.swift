@@ -1,10 +1,11 @@
-/// A storage in a file, which is made where there is none.
+/// A storage in a file, which is made when it is missing.
 package protocol FileStorage: Storage {
-    /// Closes it for good: everything is in the file itself then, and in none that lies beside it.
+    /// Closes the database for good. Everything is in the file itself then, and in no file beside
+    /// it.
     func closeDatabase()
 
-    /// Closes it for good. A file that was made when this was opened is taken away again, with the
-    /// secret that was made for it, while nobody has put anything in and no other process has it
-    /// open: after a failure there is what was there before.
+    /// Closes the database for good and, if this storage made the file, removes it together with
+    /// the secret that was made for it, unless something was stored in it or another process has it
+    /// open. After a failed start everything is as it was before.
     func abandon(_ secrets: InstanceSecrets?)
 }

@@ -1,25 +1,25 @@
 import Foundation
 
-/// How many guesses a secret would take, as far as its text tells, in bits.
+/// Estimate of how many guesses a secret would take, in bits, judged by its text.
 ///
-/// Whoever holds anything that was made with a secret, a token or a challenge, can try guesses at
-/// it as fast as machines can count. Text from a generator has nothing in it that a guesser could
-/// leave out; what people think up has words, runs along the alphabet or the keyboard, pieces said
-/// again, numbers of years. Each of those counts for little here, however long it is.
+/// An attacker who has anything that was made with a secret, such as a token or a challenge, can
+/// test guesses at it as fast as machines compute. Generated text has nothing that shortens the
+/// search; text made up by people has words, runs along the alphabet or the keyboard, repetitions
+/// and years. Each of those counts for few bits here, however long it is.
 enum GuessableSecret {
-    /// What a piece that is said again costs a guesser.
+    /// Bits of a repeated piece.
     private static let repetition = 5.0
-    /// A run along the keyboard, the alphabet or the digits.
+    /// Bits of a run along the keyboard, the alphabet or the digits.
     private static let run = 8.0
-    /// A word that many choose, whatever its length.
+    /// Bits of a word that many people choose, whatever its length.
     private static let commonWord = 10.0
-    /// One letter of what can be pronounced: language has little more.
+    /// Bits of a letter in a pronounceable piece, close to the entropy of language.
     private static let spokenLetter = 2.2
 
     static func bits(of text: String) -> Double {
         let typed = text.unicodeScalars.map(Character.init)
         let plain = typed.map { $0.isASCII ? Character($0.lowercased()) : $0 }
-        // Among numbers, a digit stands for no letter.
+        // In a text that is mostly numbers, digits do not stand for letters.
         guard 2 * typed.count(where: \.isLetter) > typed.count else { return bits(of: plain, typed) }
         return min(bits(of: plain, typed), bits(of: plain.map { CommonPasswords.spelledOut[$0] ?? $0 }, typed))
     }
@@ -36,15 +36,15 @@ enum GuessableSecret {
         return bits
     }
 
-    /// What begins there and is longer than chance makes it, the cheapest for its length; `nil` for
-    /// a character by itself.
+    /// Finds the pattern that begins at `place`, by its length and bits: the cheapest one for its
+    /// length; `nil` when there is none and the character counts by itself.
     private static func piece(of text: [Character], at place: Int) -> (length: Int, bits: Double)? {
         let rest = text[place...]
         var pieces: [(length: Int, bits: Double)] = [
             (repeated(in: text, at: place), repetition), (CommonPasswords.longestRun(rest), run),
             (steps(rest, each: 1), run),
         ].filter { $0.length >= 3 }
-        // Two runs, a character of each in turn.
+        // Two interleaved runs, with a character of each in turn.
         let braided = steps(rest, each: 2)
         if braided >= 6 { pieces.append((braided, 2 * run)) }
         let word = CommonPasswords.longestWord(rest)
@@ -54,14 +54,15 @@ enum GuessableSecret {
         return pieces.min { $0.bits / Double($0.length) < $1.bits / Double($1.length) }
     }
 
-    /// How much of what stands there stood before.
+    /// Length of the piece at `place` that occurs earlier too.
     private static func repeated(in text: [Character], at place: Int) -> Int {
         (0..<place).reduce(0) { longest, earlier in
             max(longest, zip(text[place...], text[earlier...]).prefix { $0 == $1 }.count)
         }
     }
 
-    /// How far each character is the same small step from the one that many places before it.
+    /// Length of the beginning in which each character is the same small step from the one
+    /// `distance` places before it.
     private static func steps(_ text: ArraySlice<Character>, each distance: Int) -> Int {
         let codes = text.map { Int($0.unicodeScalars.first?.value ?? 0) }
         let differences = zip(codes.dropFirst(distance), codes).map { $0 - $1 }
@@ -71,7 +72,7 @@ enum GuessableSecret {
         return followed.isEmpty ? 0 : distance + followed.count
     }
 
-    /// The letters that stand there, as far as they could be said.
+    /// Number of letters at the beginning that are pronounceable.
     private static func spokenLength(_ text: ArraySlice<Character>) -> Int {
         let letters = text.prefix { $0.isASCII && $0.isLetter }
         var (length, consonants, vowels, hasVowel) = (0, 0, 0, false)
@@ -85,7 +86,7 @@ enum GuessableSecret {
         return hasVowel ? length : 0
     }
 
-    /// A mark or a digit like the one before costs less than a new kind.
+    /// Bits of one character: a mark or digit like the one before it costs less than a new kind.
     private static func cost(of text: [Character], at place: Int, letterBits: Double) -> Double {
         let character = text[place]
         if character.isNumber {
@@ -95,7 +96,7 @@ enum GuessableSecret {
         return text[..<place].last { !$0.isLetter && !$0.isNumber } == character ? 1 : letterBits
     }
 
-    /// Of a character chosen among those of the kinds that the text has.
+    /// Bits of a random character of the kinds that the text has.
     private static func alphabetBits(of text: [Character]) -> Double {
         let kinds: [(size: Double, has: (Character) -> Bool)] = [
             (10, { $0.isNumber }), (26, { $0.isASCII && $0.isLowercase }), (26, { $0.isASCII && $0.isUppercase }),

@@ -11,21 +11,21 @@ import Synchronization
     import Darwin
 #endif
 
-/// The one secret of an instance: whoever has it can read the signing keys in the database.
+/// A secret of an instance: whoever has it can decrypt the signing keys in the database.
 ///
-/// It is never stored in the database, never printed, and every use of it derives a key of its own
-/// (HKDF, RFC 5869), so that what one purpose leaks says nothing about another.
+/// It is never stored in the database and never printed. Each use derives a key of its own (HKDF,
+/// RFC 5869), so that a leak in one of them reveals nothing about the others.
 public struct InstanceSecret: Sendable {
-    /// The least that is accepted, in bytes.
+    /// Shortest secret that is accepted, in bytes.
     public static let minimumLength = 32
 
-    /// The fewest bits by which a text must look random; 32 random characters of any alphabet have
-    /// more.
+    /// Fewest bits of randomness that the text must appear to have; 32 random characters of any
+    /// alphabet have more.
     private static let minimumStrength = 64.0
 
     private let keys: DerivedKeys
 
-    /// Takes the bytes of `text` as they are.
+    /// Makes a secret of the bytes of `text`, without the blanks around it.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
     ///   bytes, when they are too regular to be random (repetitions, runs, words), or when the
     ///   secret has been published (the original Flask server's article, common documentation).
@@ -49,8 +49,8 @@ public struct InstanceSecret: Sendable {
         keys = DerivedKeys(of: SymmetricKey(data: Data(text.utf8)))
     }
 
-    /// One that was in use and is to be dropped. What is asked of a new one may be more than was
-    /// asked then, and nobody should have to keep it for that.
+    /// Makes a secret that was in use and is to be dropped. Its strength is not checked: a rule
+    /// that is newer than the secret should not keep anyone from rotating it.
     /// - Throws: ``AuthError/Code/misconfigured`` when there are fewer than ``minimumLength``
     ///   bytes.
     public init(retired text: String) throws(AuthError) {
@@ -63,7 +63,7 @@ public struct InstanceSecret: Sendable {
         keys = DerivedKeys(of: SymmetricKey(data: Data(text.utf8)))
     }
 
-    /// A new random secret of 256 bits that lives as long as this process.
+    /// Makes a new random secret of 256 bits that lives as long as this process.
     public init() {
         keys = DerivedKeys(of: SymmetricKey(data: Random.bytes(32)))
     }
@@ -74,14 +74,14 @@ public struct InstanceSecret: Sendable {
         "super-secret", "supersecret", "top-secret", "0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz",
     ]
 
-    /// Whether it is that text's, told in a time that says nothing of where they differ.
+    /// Whether this is the secret of `text`, compared in constant time.
     func isMade(of text: String) -> Bool {
         let other = DerivedKeys(
             of: SymmetricKey(data: Data(text.trimmingCharacters(in: .whitespacesAndNewlines).utf8)))
         return key(for: "secret id") == other.key(for: "secret id")
     }
 
-    /// A 256-bit key for one purpose.
+    /// Derives a 256-bit key for one purpose.
     package func key(for purpose: String) -> SymmetricKey { keys.key(for: purpose) }
 }
 
@@ -112,11 +112,11 @@ extension InstanceSecret: Redacted {}
 extension InstanceSecret {
     /// Reads the secret from `file`; when there is none yet, makes one of 256 random bits.
     ///
-    /// The file appears whole or not at all, with mode 0600, and of two processes that start at
-    /// once both end up with the same one.
-    /// - Throws: ``AuthError/Code/misconfigured`` when others may read the file than its owner and
-    ///   a group that the process is in, unless a container's runtime has mounted it; or when it
-    ///   cannot be read or made.
+    /// The file appears as a whole or not at all, with mode 0600. Of two processes that start at
+    /// the same time, both get the same secret.
+    /// - Throws: ``AuthError/Code/misconfigured`` when others than its owner and the process's
+    ///   groups may read the file, unless a container runtime has mounted it, or when it cannot be
+    ///   read or made.
     public init(file: String) throws(AuthError) {
         if let text = try Self.read(file) {
             try self.init(SecretFile.present(in: text, path: file))
@@ -129,7 +129,7 @@ extension InstanceSecret {
         try self.init(SecretFile.present(in: text, path: file))
     }
 
-    /// The text of a file of secrets, without what editors leave around it.
+    /// Reads the text of a file of secrets, without what editors leave around it.
     static func read(_ file: String) throws(AuthError) -> String? {
         do {
             return try ConfidentialFile.text(of: file, keepsLines: true)?.text
@@ -138,6 +138,7 @@ extension InstanceSecret {
         }
     }
 
+    /// Makes a file with a new secret.
     /// - Returns: whether it was made here; another process may have been first.
     @discardableResult
     static func create(_ file: String) throws(AuthError) -> Bool {
@@ -163,7 +164,7 @@ extension InstanceSecret {
         }
     }
 
-    /// Why it cannot be made, by its directory; `nil` when it can.
+    /// Explains why the file cannot be made, judging by its directory; `nil` when it can.
     package static func obstacle(toMaking file: String) -> AuthError? {
         FileAccess.obstacle(
             toMaking: file,
@@ -171,7 +172,7 @@ extension InstanceSecret {
         ).map { AuthError(.misconfigured, "the secret file \(file) cannot be made: \($0)") }
     }
 
-    /// 256 random bits.
+    /// Makes the text of a secret of 256 random bits.
     static func randomText() -> String { Base64.url.encode(Random.bytes(32)) }
 
     static func unusable(_ file: String, _ what: String, _ error: SystemError) -> AuthError {

@@ -1,15 +1,15 @@
 /// A JSON text, read strictly (RFC 8259) and written compactly.
 ///
-/// Strict where lenient readers are attacked: names are unique within an object, the input is UTF-8
-/// and wholly consumed, surrogates come in pairs, and nesting ends at ``maximumDepth``. Where two
-/// readers could disagree about a text, this one refuses it.
+/// It is strict where lenient readers are attacked: names are unique within an object, the input is
+/// UTF-8 and is read to its end, surrogates come in pairs, and nesting is limited to
+/// ``maximumDepth``. A text that two readers could read differently is refused.
 package enum JSON: Sendable, Equatable {
     case object([Member])
     case array([JSON])
     case string(String)
-    /// A number that is spelled as an integer and fits one.
+    /// A number that is spelled as an integer and fits in one.
     case integer(Int)
-    /// Any other number; never infinite and never NaN.
+    /// Any other number, never infinite and never NaN.
     case number(Double)
     case bool(Bool)
     case null
@@ -32,20 +32,21 @@ package enum JSON: Sendable, Equatable {
         self = value
     }
 
-    /// The same of a text that came in a body or a file, where programs of Windows put a byte order
-    /// mark before it: that is passed over (RFC 8259 section 8.1). In a token it is an error.
+    /// Reads the text of a body or a file, which may begin with a byte order mark, as programs of
+    /// Windows write it; the mark is ignored (RFC 8259 section 8.1). In a token it is an error.
     package init?(text bytes: some Collection<UInt8>) {
         let mark = TextEncoding.utf8.mark
         self.init(bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes.dropFirst(0))
     }
 
-    /// The value of that member when this is an object that has it.
+    /// The value of the member with that name; `nil` when this is not an object or has no such
+    /// member.
     package subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
-    /// The object with those members after its own; anything else as it is.
+    /// The object with those members after its own; any other value unchanged.
     package func adding(_ added: [(String, JSON)]) -> JSON {
         guard case .object(let members) = self else { return self }
         return .object(members + added.map(Member.init))
@@ -75,7 +76,7 @@ extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expr
 // MARK: - Comparing
 
 extension JSON {
-    /// Byte by byte: for `String`, two spellings of a character are equal.
+    /// Compares strings byte by byte: `String` considers two spellings of a character equal.
     package static func == (one: JSON, other: JSON) -> Bool {
         switch (one, other) {
         case (.object(let one), .object(let other)): one == other
@@ -173,7 +174,7 @@ private struct JSONReader {
         while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { position += 1 }
     }
 
-    /// Consumes `character` with the blanks before it.
+    /// Consumes `character` and the blanks before it.
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
         skipBlanks()
         guard next == UInt8(ascii: character) else { return false }
@@ -216,8 +217,8 @@ private struct JSONReader {
         return take("}") && Self.haveOwnNames(members) ? .object(members) : nil
     }
 
-    /// Byte by byte. To compare few with each other is faster than to hash them, which a large
-    /// object needs.
+    /// Whether all names differ byte by byte. Comparing a few with each other is faster than
+    /// hashing them, which a large object needs.
     private static func haveOwnNames(_ members: [JSON.Member]) -> Bool {
         guard members.count <= 8 else {
             var names = Set<Name>(minimumCapacity: members.count)
@@ -228,7 +229,7 @@ private struct JSONReader {
         }
     }
 
-    /// A name that is equal to none but the same bytes.
+    /// A name that equals only names of the same bytes.
     private struct Name: Hashable {
         let text: String
 
@@ -251,10 +252,10 @@ private struct JSONReader {
         return take("]") ? .array(elements) : nil
     }
 
-    /// UTF-8 is checked here: nothing but ASCII is taken outside of strings.
+    /// Checks UTF-8, which is needed only here: outside of strings nothing but ASCII is accepted.
     private mutating func string() -> String? {
         position += 1
-        // All of it, where nothing is escaped.
+        // The whole string, if nothing in it is escaped.
         let plain = bytes[position...].prefix { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 >= 0x20 }
         position = plain.endIndex
         if next == UInt8(ascii: "\"") {

@@ -8,18 +8,19 @@ import Foundation
     import Darwin
 #endif
 
-/// A file that is written whole: made beside the place that it is for, under a name of its own, and
-/// put there when all of it is on disk. Whenever the machine stops, the place has what it had
-/// before, or all of the new file.
+/// A file that is written as a whole: made beside its destination under a name of its own, and
+/// moved there when all of it is on disk. Whenever the machine stops, the destination has its old
+/// contents, or all of the new ones.
 ///
-/// Its own name is removed with the last reference, whether or not it was put in its place.
+/// The temporary name is removed with the last reference, whether or not the file was moved.
 package final class NewFile {
-    /// Its own name.
+    /// The temporary path.
     package let path: String
-    /// Open for reading and writing; the mode is 0600.
+    /// The descriptor, open for reading and writing; the file's mode is 0600.
     package let descriptor: Int32
     private let place: String
 
+    /// Makes an empty file beside `place`.
     /// - Throws: the system's error.
     package init(for place: String) throws(SystemError) {
         let url = URL(fileURLWithPath: place)
@@ -36,7 +37,7 @@ package final class NewFile {
         unlink(path)
     }
 
-    /// Adds bytes, and waits until all of the file is on disk.
+    /// Appends bytes, and waits until all of the file is on disk.
     /// - Throws: the system's error.
     package func write(_ bytes: [UInt8]) throws(SystemError) {
         var rest = bytes[...]
@@ -49,18 +50,18 @@ package final class NewFile {
         try synchronize()
     }
 
-    /// Waits until all of the file is on disk, whoever has written it.
+    /// Waits until all of the file is on disk, even what others have written.
     /// - Throws: the system's error.
     package func synchronize() throws(SystemError) {
         guard fsync(descriptor) == 0 else { throw SystemError() }
     }
 
-    /// Puts the file in its place at once, and brings the name to disk as far as this process may
-    /// read the directory.
-    /// - Parameter isReplacing: whether a file that is there gives way.
-    /// - Throws: the system's error: `EEXIST` for a file that is there and does not give way.
+    /// Moves the file to its destination in one step. The name is synced to disk too, if this
+    /// process may read the directory.
+    /// - Parameter isReplacing: whether an existing file is replaced.
+    /// - Throws: the system's error: `EEXIST` for an existing file that is not to be replaced.
     package func put(isReplacing: Bool) throws(SystemError) {
-        // A link fails where a rename would replace what has come in the meantime.
+        // A link fails if a file has been made there in the meantime, which a rename would replace.
         guard (isReplacing ? rename(path, place) : link(path, place)) == 0 else { throw SystemError() }
         let directory = open(URL(fileURLWithPath: place).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
         guard directory >= 0 else { return }
@@ -73,9 +74,9 @@ package final class NewFile {
 package struct SystemError: Error {
     package let code: Int32
 
-    /// The last one of this thread.
+    /// Takes the last error of this thread.
     package init() { code = errno }
 
-    /// In words.
+    /// Text of the system for the error.
     package var reason: String { String(cString: strerror(code)) }
 }

@@ -1,7 +1,7 @@
-/// A value that is secret, or has a secret in it: printed, reflected or dumped it says "redacted",
-/// and shows no property.
+/// A value that is or contains a secret. Printed, reflected or dumped it says "redacted" and shows
+/// no property.
 ///
-/// A type that has something to say beside its secret describes itself by that alone.
+/// A type with something to show besides its secret has a description of that alone.
 package protocol Redacted: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
 
 extension Redacted {

@@ -6,17 +6,17 @@
     import Darwin
 #endif
 
-/// A file that is opened to be read, and is one.
+/// A regular file that is opened for reading.
 ///
-/// Whatever else has a name is refused at once. A pipe keeps its reader waiting, and has nothing
-/// for who reads a second time, as a server does.
+/// Anything else is refused at once. A pipe, for example, keeps its reader waiting, and is empty
+/// when it is read a second time, as a server does.
 package final class RegularFile {
     package let descriptor: Int32
     let status: stat
 
-    /// Opens what a link leads to.
+    /// Opens a file, following links.
     package init(_ path: String) throws(Unreadable) {
-        // A pipe would keep whoever opens it until somebody writes into it.
+        // Without O_NONBLOCK a pipe blocks until somebody writes into it.
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw Unreadable(path, errno) }
         var status = stat()
@@ -29,7 +29,7 @@ package final class RegularFile {
 
     deinit { close(descriptor) }
 
-    /// All that it has, or so many bytes and one more.
+    /// Reads the whole file, or the first `limit` bytes and one more if it is longer.
     package func bytes(limit: Int = .max) throws(Unreadable) -> [UInt8] {
         var (bytes, piece) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
         while bytes.count <= limit {
@@ -42,11 +42,11 @@ package final class RegularFile {
         return bytes
     }
 
-    /// Why there is nothing to be read.
+    /// The reason why a file cannot be read.
     package struct Unreadable: Error {
-        /// There is no such file, or a link leads to none.
+        /// Whether there is no such file, or no target of a link.
         package let isMissing: Bool
-        /// In words that follow "cannot be read: ".
+        /// Reason as words that follow "cannot be read: ".
         package let reason: String
 
         fileprivate init(_ path: String, _ code: Int32) {

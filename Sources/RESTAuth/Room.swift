@@ -1,25 +1,24 @@
 package import ServiceLifecycle
 
-/// A capability of the house, in a folder of its own, as the others need to know of it.
+/// A part of the core with its own tables, events and background work, in a folder of its own.
 ///
-/// What a room is in another layer stands in its own file there, as a conformance: its changes of
-/// the schema in each backend, its routes, its promises. All of them are found through
-/// ``Rooms/all``.
+/// Its parts in other layers are conformances, each in a file of its own there: changes of the
+/// schema in each backend, routes, tests of its storage. All rooms are found through ``Rooms/all``.
 package protocol Room: SendableMetatype {
-    /// In lower case, for whoever reads an error.
+    /// Name in lower case, for error messages.
     static var name: String { get }
 
-    /// What it keeps, whoever is referred to before those who refer. A backend moves these tables,
-    /// lets its nodes use them, and knows by them whether it is empty.
+    /// Tables of the room, each before those that refer to it. A backend moves these tables, lets
+    /// the server's role use them, and judges by them whether it is empty.
     static var tables: [StoredTable] { get }
 
-    /// What can happen in it.
+    /// Names of the events that the room records.
     static var events: [AuthEvent.Name] { get }
 
-    /// Work in the background, for as long as the front desk is used.
+    /// Background services, run as long as `auth` is used.
     static func services(of auth: Auth) -> [any Service]
 
-    /// Deletes what has expired. Done every minute.
+    /// Deletes expired rows; called every minute.
     static func sweep(_ auth: Auth) async throws
 }
 

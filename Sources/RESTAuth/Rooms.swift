@@ -1,6 +1,6 @@
-/// The one list of rooms: who is in it is served, kept, moved and tested with all others.
+/// The one list of rooms: every room in it is served, stored, moved and tested.
 package enum Rooms {
-    /// Whoever has tables that others refer to comes before them.
+    /// All rooms; one with tables that others refer to comes before those.
     package static let all: [any Room.Type] = [
         UsersRoom.self,
         ClientsRoom.self,
@@ -21,20 +21,20 @@ package enum Rooms {
         TransferRoom.self,
     ]
 
-    /// Every table, whoever is referred to before those who refer.
+    /// All tables, each before those that refer to it.
     package static let tables = all.flatMap { $0.tables }
 }
 
-/// Where users, sessions, keys, revocations, clients and invitations are kept: the one thing a
-/// backend is.
+/// Storage of users, sessions, keys, revocations, clients, invitations and all else: what a backend
+/// implements.
 ///
-/// Each room states what it needs from rows in a slice of its own; a backend promises all of them.
+/// Each room states what it needs in a protocol of its own; a backend conforms to all of them.
 /// Every method is one whole decision in one transaction, and durable when it returns: what was
-/// acknowledged survives a crash and a loss of power. Invariants are kept by constraints in the
-/// database, never by a look before a write.
+/// acknowledged survives a crash and a power loss. Invariants are kept by constraints in the
+/// database, never by a query before a write.
 ///
-/// A method throws ``AuthError`` for what its documentation names, and `storage_unavailable` when
-/// the database cannot answer. `RESTAuthTesting` has the same promises as tests.
+/// A method throws ``AuthError`` as its documentation says, and `storage_unavailable` when the
+/// database cannot answer. `RESTAuthTesting` tests all of this.
 public protocol Storage:
     UserStorage,
     ClientStorage,
@@ -49,7 +49,7 @@ public protocol Storage:
     AuditStorage,
     OutboxStorage
 {
-    /// The secrets that lie beside the data, one made when there is none yet; `nil` when this
-    /// backend has no place of its own for them and the configuration must bring them.
+    /// Reads the secrets that lie beside the data, making one if there is none yet; `nil` when this
+    /// backend has no place for them, so that the configuration must provide them.
     func instanceSecrets() throws -> InstanceSecrets?
 }

@@ -1,10 +1,11 @@
-/// A step from one version of the schema to the next, as a room brings it to a backend.
+/// A step from one version of the schema to the next, contributed by a room to a backend.
 ///
-/// One that was released is never changed, only followed by another.
+/// A released change is never edited, only followed by another one.
 package struct SchemaChange: Sendable, Hashable {
-    /// One more than that of the change before, whichever room made it; the same in every backend.
+    /// Number of the change, one more than that of the change before, across all rooms; the same in
+    /// every backend.
     package let number: Int
-    /// What comes with it, in a few words; the same in every backend.
+    /// Short description of the change; the same in every backend.
     package let title: String
     /// Statements in the backend's own SQL, run in one transaction.
     package let script: String
@@ -15,12 +16,12 @@ package struct SchemaChange: Sendable, Hashable {
         self.script = script
     }
 
-    /// The greatest number that the history of a backend has up to version 0.2, when changes were
-    /// no room's.
+    /// Greatest number of the changes up to version 0.2, which a backend lists itself because they
+    /// do not belong to a room.
     package static let lastOfHistory = 8
 
-    /// The changes of all rooms in the order of their numbers.
-    /// - Throws: `misconfigured` when two have one number, or one is left out.
+    /// Sorts the changes of all rooms by number.
+    /// - Throws: `misconfigured` when two have the same number, or one is missing.
     package static func inOrder(_ changes: [SchemaChange]) throws(AuthError) -> [SchemaChange] {
         let changes = changes.sorted { $0.number < $1.number }
         for (number, change) in zip((lastOfHistory + 1)..., changes) where change.number != number {

@@ -9,8 +9,8 @@ import Synchronization
     import Darwin
 #endif
 
-/// What the machine has run out of. While it lasts, every request runs into it: what it is and what
-/// to do is logged once a minute, and no more often.
+/// A shortage of the machine. While it lasts, every request runs into it, so the shortage and its
+/// remedy are logged at most once a minute.
 package final class Shortage: Sendable {
     private struct State {
         var saidAt: ContinuousClock.Instant?
@@ -25,7 +25,7 @@ package final class Shortage: Sendable {
 
     private init() {}
 
-    /// The disk of the database takes nothing any more.
+    /// Logs that the disk of the database is full.
     package static func noticeDisk() {
         disk.say(
             """
@@ -34,9 +34,9 @@ package final class Shortage: Sendable {
             """)
     }
 
-    /// - Parameter code: why a file, or a connection, could not be opened; nothing is said unless
-    ///   it is for want of files.
-    /// - Returns: whether it is.
+    /// Logs that no more files can be opened, if `code` says so.
+    /// - Parameter code: the error of opening a file or a connection.
+    /// - Returns: whether it is such a shortage.
     @discardableResult
     package static func noticeFiles(_ code: Int32) -> Bool {
         switch code {
@@ -54,7 +54,7 @@ package final class Shortage: Sendable {
         return true
     }
 
-    /// Whether a file can be opened; for who was only told that something could not be.
+    /// Whether no more files can be opened, for callers that do not know the error number.
     package static var isOutOfFiles: Bool {
         let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
         guard descriptor < 0 else {
@@ -64,9 +64,9 @@ package final class Shortage: Sendable {
         return noticeFiles(errno)
     }
 
-    /// How many files the process may open beside those that it has open; 0 when nobody knows.
+    /// Number of files that the process may still open; 0 when it is unknown.
     package static var filesLeft: Int {
-        // The lowest number that is free.
+        // The lowest free descriptor.
         let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0, let limit else { return 0 }
         close(descriptor)

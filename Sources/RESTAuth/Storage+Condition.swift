@@ -1,24 +1,27 @@
 package import Foundation
 
-/// What a database says of itself, for whoever looks after it.
+/// Condition of a database, as reported to its operator.
 package struct DatabaseCondition: Sendable {
-    /// When the last user, session or revocation was written, by the clock of whoever wrote it.
+    /// Time of the last write of a user, session or revocation, by the clock of the node that wrote
+    /// it.
     package var newestRow: Date?
-    /// The database's own clock less this machine's, in seconds.
+    /// The database's clock less this machine's, in seconds.
     package var clockOffset: Double = 0
-    /// Seconds from a question to its answer.
+    /// Seconds from a query to its answer.
     package var roundTrip: Double = 0
-    /// Bytes that were written and not yet taken into the database's file.
+    /// Bytes that were written and are not yet in the database's main file.
     package var pendingBytes = 0
-    /// Settings of the database under which what it acknowledged can be lost, as `NAME = VALUE`.
+    /// Settings of the database, as `NAME = VALUE`, under which acknowledged writes can be lost.
     package var unsafeSettings: [String] = []
-    /// Connections that it would still give; `nil` where it counts none.
+    /// Number of connections that the database would still accept; `nil` when it does not count
+    /// them.
     package var freeConnections: Int?
-    /// Some password hashes of users, at even distances of their ids.
+    /// Password hashes of some users, at even distances of their ids.
     package var hashSample: [String] = []
-    /// Why the database will not do, each in words that go on from "the PostgreSQL database".
+    /// Reasons why the database cannot be used, each in words that follow "the PostgreSQL
+    /// database".
     package var obstacles: [String] = []
-    /// Whether something stands between that gives one connection to several clients.
+    /// Whether a pooler stands between, which gives one connection to several clients.
     package var isThroughPooler = false
 
     package init() {}

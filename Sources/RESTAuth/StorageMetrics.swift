@@ -1,9 +1,9 @@
 import Metrics
 
-/// What a backend measures of its operations, by kind.
+/// Metrics of a backend's operations, by kind.
 ///
-/// The numbers go where `MetricsSystem` of swift-metrics was told to send them before the storage
-/// was opened.
+/// They go to the `MetricsSystem` of swift-metrics that was bootstrapped before the storage was
+/// opened.
 package struct StorageMetrics: Sendable {
     package enum Kind: String, Sendable {
         case read, write
@@ -27,7 +27,7 @@ package struct StorageMetrics: Sendable {
 
     private func series(_ kind: Kind) -> Series { kind == .read ? reads : writes }
 
-    /// Runs an operation and notes how long it took, the wait for its turn included.
+    /// Runs an operation and records its duration, including the wait for its turn.
     package func measure<Value>(_ kind: Kind, _ operation: () throws -> Value) rethrows -> Value {
         let (series, start) = (series(kind), ContinuousClock.now)
         series.pending.increment()
@@ -35,7 +35,7 @@ package struct StorageMetrics: Sendable {
         return try operation()
     }
 
-    /// The same for one that suspends.
+    /// Runs a suspending operation and records its duration, including the wait for its turn.
     package func measure<Value: Sendable>(
         _ kind: Kind, isolation: isolated (any Actor)? = #isolation, _ operation: () async throws -> Value
     ) async rethrows -> Value {
@@ -50,7 +50,7 @@ package struct StorageMetrics: Sendable {
         series.time.record(duration: .now - start)
     }
 
-    /// Counts an operation that the database failed or did not answer.
+    /// Counts an operation that failed in the database or was not answered.
     package static func countError() {
         Counter(label: "rest_auth_storage_errors_total").increment()
     }

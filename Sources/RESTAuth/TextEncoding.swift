@@ -1,10 +1,10 @@
-/// How a text is encoded that another program wrote: in UTF-8, or in UTF-16, as Windows does.
+/// Encoding of a text from another program: UTF-8, or UTF-16 as Windows writes it.
 package enum TextEncoding: Sendable {
     case utf8
     case utf16LittleEndian
     case utf16BigEndian
 
-    /// The byte order mark that says so (the Unicode Standard, section 23.8).
+    /// The byte order mark of the encoding (the Unicode Standard, section 23.8).
     package var mark: [UInt8] {
         switch self {
         case .utf8: [0xEF, 0xBB, 0xBF]
@@ -13,15 +13,15 @@ package enum TextEncoding: Sendable {
         }
     }
 
-    /// The encoding whose mark `bytes` begin with; `nil` without a mark.
+    /// Finds the encoding whose mark `bytes` begin with; `nil` without a mark.
     package init?(markOf bytes: some Collection<UInt8>) {
         let encodings: [TextEncoding] = [.utf8, .utf16LittleEndian, .utf16BigEndian]
         guard let encoding = encodings.first(where: { bytes.starts(with: $0.mark) }) else { return nil }
         self = encoding
     }
 
-    /// The encoding in which the first character of `bytes` is one of ASCII, where that is UTF-16:
-    /// one of its two bytes is zero then (RFC 4627 section 3).
+    /// Finds the UTF-16 encoding in which the first character of `bytes` is ASCII: then one of its
+    /// two bytes is zero (RFC 4627 section 3). `nil` for any other text.
     package init?(ofASCII bytes: some Collection<UInt8>) {
         switch bytes.prefix(2).map({ $0 == 0 }) {
         case [false, true]: self = .utf16LittleEndian
@@ -31,21 +31,22 @@ package enum TextEncoding: Sendable {
     }
 }
 
-/// Turns a text into UTF-8, a piece at a time.
+/// Converts a text to UTF-8, a piece at a time.
 ///
-/// UTF-8 stays as it is, whatever is wrong with it; of UTF-16, what is no character becomes a byte
-/// that no UTF-8 has. So whoever checks what comes out has checked what went in.
+/// UTF-8 is passed on unchanged, even when it is invalid; in UTF-16 each invalid unit becomes a
+/// byte that UTF-8 never has. So checking the output checks the input.
 package struct TextDecoder: Sendable {
     private let encoding: TextEncoding
-    /// What is no whole character yet.
+    /// Bytes that are not a whole character yet.
     private var rest: [UInt8] = []
     private static let invalid: UInt8 = 0xFF
 
     package init(_ encoding: TextEncoding) { self.encoding = encoding }
 
+    /// Converts the next bytes.
     /// - Parameters:
-    ///   - bytes: what follows those of the call before, without the mark.
-    ///   - isLast: whether nothing follows these.
+    ///   - bytes: the bytes that follow those of the call before, without the mark.
+    ///   - isLast: whether the text ends with these bytes.
     package mutating func decode(_ bytes: some Collection<UInt8>, isLast: Bool = false) -> [UInt8] {
         guard encoding != .utf8 else { return Array(bytes) }
         rest += bytes

@@ -1,9 +1,9 @@
-/// Text as it came from a client or another server, read as the bytes that the protocols speak of.
+/// Text from a client or another server, handled as the bytes that the protocols specify.
 ///
-/// Swift's `String` reads characters: a mark that combines with a semicolon makes one character of
-/// the two, which is no semicolon, and two spellings of a character are equal. In a protocol a
-/// semicolon is a byte. So what is split, trimmed, compared or searched is a `WireText`, which has
-/// no other way to do it; `dev/lint` finds where it is a `String`.
+/// Swift's `String` compares characters: a combining mark after a semicolon makes one character of
+/// both, which is no semicolon, and two spellings of a character are equal. In a protocol a
+/// semicolon is a byte. Text that is split, trimmed, compared or searched is therefore a
+/// `WireText`, which only works on bytes; `dev/lint` finds places that use a `String`.
 package struct WireText: Sendable {
     package let bytes: Substring.UTF8View
 
@@ -21,18 +21,18 @@ package struct WireText: Sendable {
 
     // MARK: Taking apart
 
-    /// The parts between these ASCII characters, each without the blanks around it; what is empty
-    /// then is none (RFC 9110 section 5.6.1).
+    /// Splits the text at an ASCII character, trims blanks from each part, and leaves out empty
+    /// parts (RFC 9110 section 5.6.1).
     package func parts(at separator: Unicode.Scalar) -> [WireText] {
         elements(at: separator).filter { !$0.isEmpty }
     }
 
-    /// The same with those that are empty.
+    /// Splits the text at an ASCII character and trims blanks from each part; empty parts are kept.
     package func elements(at separator: Unicode.Scalar) -> [WireText] {
         bytes.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false).map { WireText($0).trimmed }
     }
 
-    /// Without blanks and tabs around it (OWS, RFC 9110 section 5.6.3).
+    /// The text without blanks and tabs around it (OWS, RFC 9110 section 5.6.3).
     package var trimmed: WireText {
         let rest = bytes.drop(while: Self.isBlank)
         let end = rest.lastIndex { !Self.isBlank($0) }.map(rest.index(after:)) ?? rest.startIndex
@@ -41,23 +41,23 @@ package struct WireText: Sendable {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-    /// What stands before the first of these ASCII characters; all of it when there is none.
+    /// The text before the first `separator`, an ASCII character; all of it when there is none.
     package func before(_ separator: Unicode.Scalar) -> WireText {
         WireText(bytes.prefix { $0 != UInt8(ascii: separator) })
     }
 
-    /// What begins with the first of these ASCII characters; nothing when there is none.
+    /// The text from the first `separator` on, an ASCII character; empty when there is none.
     package func from(_ separator: Unicode.Scalar) -> WireText {
         WireText(bytes.drop { $0 != UInt8(ascii: separator) })
     }
 
-    /// What stands after this beginning; `nil` when it begins with something else.
+    /// The text after this beginning; `nil` when it begins with something else.
     package func after(_ beginning: StaticString) -> WireText? {
         guard begins(with: beginning) else { return nil }
         return WireText(bytes.dropFirst(beginning.utf8CodeUnitCount))
     }
 
-    /// What stands before this end; `nil` when it ends with something else.
+    /// The text before this ending; `nil` when it ends with something else.
     package func before(end: StaticString) -> WireText? {
         guard ends(with: end) else { return nil }
         return WireText(bytes.dropLast(end.utf8CodeUnitCount))
@@ -68,7 +68,7 @@ package struct WireText: Sendable {
         return WireText(bytes.dropLast(end.bytes.count))
     }
 
-    /// Without these ASCII characters at the end.
+    /// The text without any of these ASCII characters at its end.
     package func trimmingEnd(_ character: Unicode.Scalar) -> WireText {
         let end = bytes.lastIndex { $0 != UInt8(ascii: character) }.map(bytes.index(after:)) ?? bytes.startIndex
         return WireText(bytes[..<end])
@@ -76,12 +76,12 @@ package struct WireText: Sendable {
 
     // MARK: Comparing
 
-    /// Byte for byte.
+    /// Compares byte by byte.
     package func equals(_ word: StaticString) -> Bool {
         word.withUTF8Buffer { bytes.elementsEqual($0) }
     }
 
-    /// Whether it is that word of ASCII in whatever case.
+    /// Whether the text is that ASCII word, regardless of case.
     package func isWord(_ lowercased: StaticString) -> Bool {
         lowercased.withUTF8Buffer { bytes.elementsEqual($0) { Self.lowercased($0) == $1 } }
     }
@@ -94,7 +94,7 @@ package struct WireText: Sendable {
         end.withUTF8Buffer { bytes.suffix($0.count).elementsEqual($0) }
     }
 
-    /// The same with small letters in the place of the capitals of ASCII, and of no others.
+    /// The text with ASCII capitals, and no others, in lower case.
     package var lowercased: WireText {
         WireText(String(decoding: bytes.map(Self.lowercased), as: UTF8.self))
     }
@@ -105,7 +105,7 @@ package struct WireText: Sendable {
 
     // MARK: What it spells
 
-    /// The value of a hexadecimal digit of ASCII.
+    /// The value of a hexadecimal digit in ASCII; `nil` for any other byte.
     package static func value(ofHexDigit byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
@@ -115,15 +115,16 @@ package struct WireText: Sendable {
         }
     }
 
-    /// Whether it is one decimal digit of ASCII or more, and nothing else.
+    /// Whether the text is one or more ASCII decimal digits and nothing else.
     package var isDigits: Bool {
         !isEmpty && bytes.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
     }
 
-    /// The number that it is in decimal digits; `nil` for anything else, and for one too large.
+    /// The value of a text of decimal digits; `nil` for any other text, and for a number that is
+    /// too large.
     package var decimalNumber: Int64? { isDigits ? Int64(string) : nil }
 
-    /// Whether it is a token (RFC 9110 section 5.6.2).
+    /// Whether the text is a token (RFC 9110 section 5.6.2).
     package var isToken: Bool {
         !isEmpty
             && bytes.allSatisfy { byte in
