@@ -2,8 +2,8 @@ import Foundation
 package import RESTAuth
 
 extension PostgresStorage {
-    /// Reads what a database says of itself, without changing it.
-    /// - Throws: what the database answers, or that it does not.
+    /// Reads the condition of a database, without changing it.
+    /// - Throws: the error that the database answers, or that it does not answer.
     package static func condition(_ configuration: PostgresConfiguration) async throws -> DatabaseCondition {
         try await onThread { try Schema.condition(configuration) }
     }
@@ -12,7 +12,7 @@ extension PostgresStorage {
 extension Schema {
     fileprivate static func condition(_ configuration: PostgresConfiguration) throws -> DatabaseCondition {
         var configuration = configuration
-        // Nothing is set up on a connection that may be others' too.
+        // Nothing is set up on a connection that other clients may share.
         configuration.pooler = .yes
         let connection = try Connection(configuration)
         let profile = try ServerProfile(connection)
@@ -23,7 +23,7 @@ extension Schema {
         let answered = Date.now
         condition.roundTrip = answered.timeIntervalSince(asked)
         if let now: Date = try clock?["now"] {
-            // Half of the way there and back is not known.
+            // The time of the answer is taken as the middle of the round trip.
             condition.clockOffset = now.timeIntervalSince(asked + condition.roundTrip / 2)
         }
         condition.unsafeSettings = try connection.query(

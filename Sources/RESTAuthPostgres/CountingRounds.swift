@@ -1,19 +1,19 @@
 import RESTAuth
 import Synchronization
 
-/// Counts what many count at once of one subject together: one look at the row and one write for
-/// all who came while the last was under way.
+/// Counts concurrent failures of one subject together: one read of the row and one write for all
+/// that came while the previous round was under way.
 ///
-/// Each for itself would read the same row, and all but one would have to do it again.
+/// Counted one by one, all would read the same row, and all but one would have to do it again.
 final class CountingRounds: Sendable {
-    /// What becomes of the counter, given as it is.
+    /// Decides the new state of the counter, given the present one.
     typealias Decision = @Sendable (ThrottleCounter?) -> ThrottleLimit.Outcome
-    /// What is recorded of an outcome, given who has the name of the subject.
+    /// Makes the events of an outcome, given the user who has the name of the subject.
     typealias Telling = @Sendable (ThrottleLimit.Outcome, User.ID?) -> [AuthEvent]
-    /// Decides one after the other and stores what comes out, in one.
+    /// Takes all decisions one after the other and stores the result in one write.
     typealias Round = @Sendable ([Part]) async throws -> [ThrottleLimit.Outcome]
 
-    /// One of those who count.
+    /// The decision and the events of one caller.
     struct Part: Sendable {
         let decide: Decision
         let tell: Telling
@@ -24,14 +24,15 @@ final class CountingRounds: Sendable {
         let continuation: CheckedContinuation<ThrottleLimit.Outcome, any Error>
     }
 
-    /// Who waits for the next round, of the subjects that have one under way.
+    /// Callers that wait for the next round, by the subjects that have a round under way.
     private let waiting = Mutex<[ThrottleSubject: [Entry]]>([:])
 
+    /// Counts in the next round.
     /// - Parameters:
-    ///   - subject: what is counted.
-    ///   - decide: this one's part.
-    ///   - tell: what is recorded of it.
-    ///   - round: run by the first who comes, for all.
+    ///   - subject: the subject of the counter.
+    ///   - decide: this caller's decision.
+    ///   - tell: makes the events of its outcome.
+    ///   - round: runs a round; that of the first caller is used for all.
     func count(
         _ subject: ThrottleSubject, _ decide: @escaping Decision, told tell: @escaping Telling,
         rounds round: @escaping Round
@@ -57,7 +58,7 @@ final class CountingRounds: Sendable {
         }
     }
 
-    /// Those of the next round; when there are none the subject is forgotten.
+    /// Takes the callers of the next round; when there are none, forgets the subject.
     private func next(_ subject: ThrottleSubject) -> [Entry] {
         waiting.withLock { waiting in
             let entries = waiting[subject] ?? []

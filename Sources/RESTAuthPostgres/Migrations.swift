@@ -2,26 +2,27 @@ package import RESTAuth
 
 /// A room with tables in PostgreSQL.
 protocol PostgresRoom: Room {
-    /// Its steps from one version of the schema to the next.
+    /// The room's changes of the schema.
     static var changes: [SchemaChange] { get }
 }
 
-/// The schema, version by version. A version that was released is never changed, only followed.
+/// The schema, version by version. A released version is never edited, only followed by another
+/// one.
 ///
-/// The constraints are the invariants: code may forget a rule, a row cannot. Keys are compared by
-/// their bytes (`COLLATE "C"`), whatever the language of the database.
+/// Invariants are constraints: code may forget a rule, a row cannot. Keys are compared by their
+/// bytes (`COLLATE "C"`), whatever the language of the database.
 package enum Migrations {
-    /// The changes in the order in which they are made.
+    /// All changes in the order in which they are made.
     package static func all() throws -> [SchemaChange] {
         try zip(1..., history).map { SchemaChange($0, "", $1) } + changes()
     }
 
-    /// What the rooms have changed since version 0.2.
+    /// The changes of the rooms since version 0.2.
     package static func changes() throws -> [SchemaChange] {
         try SchemaChange.inOrder(Rooms.all.compactMap { $0 as? any PostgresRoom.Type }.flatMap { $0.changes })
     }
 
-    /// Up to version 0.2.
+    /// The scripts up to version 0.2.
     package static let history = [
         """
         CREATE TABLE users (
@@ -203,9 +204,9 @@ package enum Migrations {
         """,
     ]
 
-    /// Those of this backend alone, which every node writes as well.
+    /// Tables of this backend alone, which every node writes too.
     package static let ownTables = ["revocation_counter", "unfinished_transfer"]
 
-    /// Every table that a node reads and writes.
+    /// All tables that a node reads and writes.
     static let tables = Rooms.tables.map(\.name) + ownTables
 }

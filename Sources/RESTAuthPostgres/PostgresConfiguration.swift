@@ -1,41 +1,41 @@
 import Foundation
 import RESTAuth
 
-/// Where the database is and how it is used.
+/// The address of the database and how it is used.
 public struct PostgresConfiguration: Sendable {
-    /// A connection URI as libpq takes it:
-    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. Several hosts may be
-    /// named; the primary among them is used. What the URI leaves out comes from the `PG…`
+    /// A connection URI in the form of libpq:
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`. It may name several
+    /// hosts, of which the primary is used. Parts that the URI leaves out are taken from the `PG…`
     /// variables of the environment, the password also from `~/.pgpass`.
     public var url: String
 
-    /// The schema that holds the tables. `nil` takes the first of the role's `search_path`, which
-    /// is `public` where nobody changed it.
+    /// Schema of the tables. `nil` takes the first one of the role's `search_path`, which is
+    /// `public` by default.
     public var schema: String?
 
-    /// Connections that write, at most one transaction on each at a time. One more reads, for
-    /// everyone at once, and one listens.
+    /// Number of connections that write, each with one transaction at a time. One more connection
+    /// reads, for all callers at the same time, and another one listens.
     public var writers = 4
 
-    /// Seconds that a caller waits for the database, time in the queue included; then it is told to
-    /// come back. The server cancels a statement that has run for as long.
+    /// Seconds that a caller waits for the database, including the queue; after that it is told to
+    /// try again later. The server cancels a statement after the same time.
     public var timeout = 3
 
-    /// Statements that may wait for the database. Beyond, a caller is told to come back at once:
-    /// memory stays bounded.
+    /// Number of statements that may wait for the database. Any more are told at once to try again
+    /// later, so that memory stays bounded.
     public var queue = 4096
 
-    /// What is known of a pooler, such as PgBouncer, between this process and the server.
+    /// Knowledge of a pooler, such as PgBouncer, between this process and the server.
     public enum Pooler: String, Sendable, CaseIterable {
-        /// It is looked for on each connection. One that is found is taken for ``yes``, whatever
-        /// its mode.
+        /// Look for a pooler on each connection. A pooler that is found is treated as ``yes``,
+        /// whatever its mode.
         case auto
-        /// One stands between, and changes the server's connection between transactions. So nothing
-        /// is set up on a connection: no prepared statements, no listening, and schema and time
-        /// limits have to be those of the role.
+        /// A pooler changes the server's connection between transactions. Nothing is set up on a
+        /// connection then: no prepared statements, no listening, and schema and time limits must
+        /// be set for the role.
         case yes
-        /// There is none, or one that gives each client a connection of the server's to itself
-        /// (session mode). One that does not is refused.
+        /// There is no pooler, or one in session mode, which gives each client a connection to the
+        /// server of its own. Another kind of pooler is refused.
         case no
     }
 
@@ -45,8 +45,8 @@ public struct PostgresConfiguration: Sendable {
         self.url = url
     }
 
-    /// Scheme, perhaps who, hosts with ports, and the rest, without an @ that is not where it
-    /// belongs.
+    /// The form of a URI: scheme, optional user, hosts with ports, and the rest, with an @ only
+    /// after the user.
     private static var outline: Regex<Substring> {
         #/
         [a-z]+ :// (?: [^/?\#@]* @ )?
@@ -56,13 +56,14 @@ public struct PostgresConfiguration: Sendable {
         /#
     }
 
-    /// - Throws: `misconfigured`, naming what is wrong.
+    /// Checks the ranges and the URI.
+    /// - Throws: `misconfigured`, naming the fault.
     func validate() throws(AuthError) {
         guard (1...1000).contains(writers), (1...600).contains(timeout), (1...1_000_000).contains(queue) else {
             throw AuthError(.misconfigured, "writers must be 1 to 1000, timeout 1 to 600 seconds, queue 1 to 1000000")
         }
-        // Otherwise libpq takes a part of the password for the host, and its words about that would
-        // repeat it.
+        // Otherwise libpq would take a part of the password for the host, and show it in its error
+        // message.
         guard url.wholeMatch(of: Self.outline) != nil, !url.contains("%00"), url.removingPercentEncoding != nil else {
             throw AuthError(
                 .misconfigured,
@@ -76,5 +77,5 @@ public struct PostgresConfiguration: Sendable {
     }
 }
 
-/// The URI may hold a password.
+/// Redacted because the URI may hold a password.
 extension PostgresConfiguration: Redacted {}

@@ -2,26 +2,28 @@ import Foundation
 import Logging
 public import RESTAuth
 
-/// The storage in a PostgreSQL database, for as many nodes as there are.
+/// Storage in a PostgreSQL database, for any number of nodes.
 ///
-/// Every verb is one transaction that is sent to the database in one piece; none waits for this
-/// process in the middle, so no lock outlives a trip. Durability is the database's: with its usual
-/// `synchronous_commit`, what was acknowledged survives a crash and a loss of power.
+/// Every method is one transaction that is sent to the database as a whole. None waits for this
+/// process halfway, so no lock is held for longer than one round trip. Durability is the
+/// database's: with the default `synchronous_commit`, acknowledged writes survive a crash and a
+/// power loss.
 ///
-/// It keeps no secret of its own: every node needs the same one by configuration.
+/// The storage keeps no secret: every node needs the same one in its configuration.
 public struct PostgresStorage: Storage {
     let pool: ConnectionPool
     let configuration: PostgresConfiguration
     let counting = CountingRounds()
     private let metrics = StorageMetrics()
-    /// Where it is, without a password.
+    /// Name of the database, without a password.
     package let transferName: String
-    /// What a statement that logs revocations says beside, so that other nodes hear of them.
+    /// Expression in statements that write revocation log entries, which notifies other nodes of
+    /// them; may be empty.
     let announcement: String
 
-    /// Connects, and brings the schema up to date where it is not and the role may.
+    /// Connects, and brings the schema up to date if it is not and the role has the right to.
     /// - Parameters:
-    ///   - configuration: where the database is.
+    ///   - configuration: the address of the database.
     ///   - createsMissing: whether to make the tables when there are none.
     /// - Throws: `misconfigured` when the database cannot be reached or used, with what to do about
     ///   it.
@@ -29,7 +31,7 @@ public struct PostgresStorage: Storage {
         try await self.init(configuration, createsMissing: createsMissing, isFilled: false)
     }
 
-    /// Opens a database that a transfer fills, or goes on to fill.
+    /// Opens a database that is to be filled by a transfer, or is partly filled.
     package init(filling configuration: PostgresConfiguration) async throws {
         try await self.init(configuration, createsMissing: true, isFilled: true)
     }
@@ -50,12 +52,12 @@ public struct PostgresStorage: Storage {
         pool = ConnectionPool(configuration, channel: canListen ? Self.revocationChannel : nil)
     }
 
-    /// Brings the schema up to date as its owner, so that nodes need no right to.
+    /// Brings the schema up to date as its owner, so that nodes do not need the right to.
     /// - Parameters:
-    ///   - configuration: signs in as the owner.
-    ///   - role: whom the nodes sign in as; it is given the rows, and nothing that changes tables.
-    ///     `nil` for nobody.
-    ///   - caller: who does it.
+    ///   - configuration: the connection, signed in as the owner.
+    ///   - role: the role of the nodes, which gets rights on the rows, and none to change tables.
+    ///     `nil` for none.
+    ///   - caller: the caller, for the event.
     /// - Throws: `misconfigured`, with what to do about it.
     public static func applySchema(
         _ configuration: PostgresConfiguration, grantingRowsTo role: String? = nil, by caller: Caller = .application
@@ -67,26 +69,26 @@ public struct PostgresStorage: Storage {
         }
     }
 
-    /// Makes sure that ``init(_:createsMissing:)`` would succeed, as far as can be told without
+    /// Checks that ``init(_:createsMissing:)`` would succeed, as far as this can be told without
     /// changing anything.
-    /// - Returns: the signing keys that are there, as far as the schema is of this version.
+    /// - Returns: the stored signing keys, if the schema is of this version; otherwise none.
     /// - Throws: `misconfigured`, with what to do about it.
     package static func checkUsable(_ configuration: PostgresConfiguration) async throws -> [StoredSigningKey] {
         try configuration.validate()
         return try await onThread { try Schema.look(configuration) }
     }
 
-    /// Whether a server is there and takes connections, or refuses this one for good: a wrong
-    /// password, say. One that starts, or cannot be reached or found, may do so later.
+    /// Whether a server takes connections, or refuses this one for a reason that stays, such as a
+    /// wrong password. A server that is starting, or cannot be found or reached, may answer later.
     package static func isAnswering(_ configuration: PostgresConfiguration) async -> Bool {
         (try? await onThread { Connection.isAnswered(configuration) }) ?? false
     }
 
-    /// `nil`: what is beside the data is the database's, and a secret there would lie beside the
-    /// keys that it seals.
+    /// Always `nil`: a secret stored in the database would lie beside the keys that it encrypts.
     public func instanceSecrets() throws -> InstanceSecrets? { nil }
 
-    /// Connecting waits for the network, which no task's thread may do.
+    /// Runs `work` on a thread of its own: connecting blocks, which the threads of tasks must not
+    /// do.
     static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             Thread { continuation.resume(with: Result(catching: work)) }.start()
@@ -97,7 +99,7 @@ public struct PostgresStorage: Storage {
 // MARK: - Statements
 
 extension PostgresStorage {
-    /// The rows of one statement that changes nothing.
+    /// Runs one statement that changes nothing, and returns its rows.
     func read(_ sql: String, _ parameters: [any PostgresParameter] = []) async throws -> Rows {
         do {
             return try await metrics.measure(.read) { try await pool.read(Statement(sql, parameters)) }
@@ -106,9 +108,9 @@ extension PostgresStorage {
         }
     }
 
-    /// Writes all or nothing, on disk when it returns.
-    /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer
-    ///   that was lost is asked for again.
+    /// Runs statements as one transaction, which is on disk when this returns.
+    /// - Parameter isRepeatable: whether running it twice has the same result; then it is sent
+    ///   again when its answer was lost.
     /// - Returns: the rows of each statement.
     func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> [Rows] {
         try await write(statements, isRepeatable: isRepeatable)
@@ -124,13 +126,13 @@ extension PostgresStorage {
         }
     }
 
-    /// Deletes rows that are of no use any more, but for those that somebody else is changing.
+    /// Deletes rows that are not needed any more, skipping those that others are changing.
     /// - Parameters:
-    ///   - table: whose rows.
-    ///   - key: the column that tells them apart.
-    ///   - condition: when a row is of no use; `$1` is the date.
-    ///   - limit: how many at most.
-    /// - Returns: how many there were.
+    ///   - table: the table.
+    ///   - key: the column of the primary key.
+    ///   - condition: the condition of rows to delete; `$1` is the date.
+    ///   - limit: the number of rows to delete at most.
+    /// - Returns: the number of deleted rows.
     func delete(
         from table: String, by key: String, where condition: String, _ date: Date, limit: Int
     ) async throws -> Int {
@@ -145,7 +147,7 @@ extension PostgresStorage {
     }
 
     static func unavailable(_ error: any Error) -> any Error {
-        // For the verb to say what it means.
+        // The method that sent the statement knows what this error means.
         if let error = error as? PostgresError, error.state?.isIntegrityViolation == true { return error }
         StorageMetrics.countError()
         let answer = AuthError(.storageUnavailable, "the storage does not answer at the moment", retryAfter: 1)
@@ -156,7 +158,7 @@ extension PostgresStorage {
         case .connectionLost where Shortage.isOutOfFiles: return answer
         default: break
         }
-        // The reason stays here: it can name tables and hosts.
+        // The reason is logged only, as it can name tables and hosts.
         Logger.current.error("the database failed", metadata: ["error": "\(error)"])
         return answer
     }

@@ -2,8 +2,8 @@ import Foundation
 public import RESTAuth
 import Synchronization
 
-/// The users of another program in PostgreSQL, which are only read: all of them as they were when
-/// the reading began (one read-only transaction, REPEATABLE READ).
+/// The users of another program in PostgreSQL. They are only read, all as they were when the
+/// reading began (one read-only transaction, REPEATABLE READ).
 public final class PostgresUsers: UserSource {
     private struct State {
         let connection: Connection
@@ -13,7 +13,7 @@ public final class PostgresUsers: UserSource {
         var lastID: Int64 = .min
     }
 
-    /// On its way from the thread that connects.
+    /// Carries the state from the thread that connects.
     private final class Opened: Sendable {
         let state: Mutex<State>
 
@@ -28,18 +28,18 @@ public final class PostgresUsers: UserSource {
 
     private let opened: Opened
 
-    /// The users of a Flask server like the original one: table `users`, or `user` as
-    /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
-    /// those that the server's tokens name them by.
-    /// - Parameter url: as libpq takes it.
+    /// Opens the users of a Flask server like the original one: table `users`, or `user` as
+    /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. The ids are also those
+    /// in the server's tokens.
+    /// - Parameter url: the URI in the form of libpq.
     /// - Throws: `misconfigured` when the database cannot be reached or has no such table.
     public convenience init(ofFlask url: String) async throws {
         try await self.init(url, Table.flask)
     }
 
-    /// The users of a Django project: table `auth_user` with `id`, `username`, `password`,
+    /// Opens the users of a Django project: table `auth_user` with `id`, `username`, `password`,
     /// `is_active` and `date_joined`.
-    /// - Parameter url: as libpq takes it.
+    /// - Parameter url: the URI in the form of libpq.
     /// - Throws: `misconfigured` when the database cannot be reached or has no such table.
     public convenience init(ofDjango url: String) async throws {
         try await self.init(url, [Table.django])
@@ -48,16 +48,16 @@ public final class PostgresUsers: UserSource {
     private init(_ url: String, _ tables: [Table]) async throws {
         var configuration = PostgresConfiguration(url: url)
         try configuration.validate()
-        // Nobody waits for an answer.
+        // No request waits for these answers.
         configuration.timeout = 600
-        // Where one may stand between, nothing is left on a connection that others have next.
+        // If there is a pooler, nothing is left on a connection that others use next.
         configuration.pooler = .yes
         opened = try await PostgresStorage.onThread { [configuration] in try Opened(configuration, tables) }
     }
 
     private static func open(_ configuration: PostgresConfiguration, _ tables: [Table]) throws -> State {
         let connection = try Connection(configuration)
-        // Until the connection is closed.
+        // The transaction lasts until the connection is closed.
         try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for table in tables {
             guard let table = try table.found(by: connection) else { continue }
@@ -109,13 +109,13 @@ public final class PostgresUsers: UserSource {
 
 // MARK: - Tables
 
-/// Where which program keeps its users.
+/// The table in which a program keeps its users.
 private struct Table: Sendable {
     let name: String
     private let hash: String
-    /// Whether there are `is_active` and `date_joined`.
+    /// Whether the table has `is_active` and `date_joined`.
     private let isDjango: Bool
-    /// How the hash is selected, which some programs keep as bytes.
+    /// The expression that selects the hash; some programs store it as bytes.
     private var selectedHash: String
 
     private init(_ name: String, hash: String, isDjango: Bool) {
@@ -129,8 +129,9 @@ private struct Table: Sendable {
     var quotedName: String { Connection.quoted(name) }
     var columns: [String] { ["id", "username", hash] + (isDjango ? ["is_active", "date_joined"] : []) }
 
-    /// The table as it is there; `nil` when it is not, or has other columns.
-    /// - Throws: `misconfigured` for one whose ids are no numbers, and for our own.
+    /// Finds the table in the database; `nil` when it is missing or has other columns.
+    /// - Throws: `misconfigured` when its ids are not whole numbers, and when it is a table of
+    ///   rest-auth.
     func found(by connection: Connection) throws -> Table? {
         let rows = try connection.query(
             Statement(

@@ -1,26 +1,27 @@
 import Foundation
 import RESTAuth
 
-/// Looks at the database when a node starts, and brings its schema up to date.
+/// Examines the database when a node starts, and brings its schema up to date.
 enum Schema {
-    /// "RAth", for whoever looks at the locks.
+    /// Number of the advisory lock: "RAth", to be recognised in a list of locks.
     private static let lock = 0x5241_7468
 
-    /// What was found.
+    /// The database that was found.
     struct Database: Sendable {
         /// Host, port, name and schema.
         let name: String
-        /// Whether it can say that something was written (NOTIFY).
+        /// Whether the database supports NOTIFY.
         let announces: Bool
         let isThroughPooler: Bool
     }
 
+    /// Connects, brings the schema up to date, and checks that the database can be used.
     /// - Parameters:
-    ///   - configuration: whom to connect as.
-    ///   - createsMissing: whether to make the tables where there are none.
-    ///   - isFilled: whether this is for a transfer, which alone may open a database that one is
-    ///     filling.
-    ///   - caller: who brings the schema up to date, if it is not.
+    ///   - configuration: the connection.
+    ///   - createsMissing: whether to make the tables when there are none.
+    ///   - isFilled: whether this is for a transfer; only a transfer may open a database that one
+    ///     is filling.
+    ///   - caller: the caller, for the event of a changed schema.
     /// - Throws: `misconfigured`, with what to do about it.
     static func prepare(
         _ configuration: PostgresConfiguration, createsMissing: Bool, isFilled: Bool, by caller: Caller = .application
@@ -38,8 +39,8 @@ enum Schema {
         }
     }
 
-    /// Makes sure that the database can be reached and is not one of a newer version or partly
-    /// filled.
+    /// Checks that the database can be reached, is not of a newer version and is not partly filled;
+    /// returns its signing keys if the schema is of this version.
     static func look(_ configuration: PostgresConfiguration) throws -> [StoredSigningKey] {
         do {
             let connection = try connect(configuration)
@@ -52,9 +53,9 @@ enum Schema {
         }
     }
 
-    /// A connection to a server that will do.
+    /// Connects, and checks that the server can be used.
     private static func connect(_ configuration: PostgresConfiguration) throws -> Connection {
-        // Before anything is set up on a connection that is others' too.
+        // This comes before anything is set up on a connection that other clients share.
         if configuration.pooler == .no, try ServerProfile.sharesConnections(of: configuration) {
             throw PostgresError.unsuitable(
                 """
@@ -68,8 +69,8 @@ enum Schema {
         return connection
     }
 
-    /// What a node may do with the tables when its role is not their owner: everything with rows,
-    /// nothing with tables.
+    /// Gives a role that does not own the tables the rights of a node: all on rows, none to change
+    /// tables.
     static func grantRows(to role: String, _ configuration: PostgresConfiguration) throws {
         do {
             let connection = try Connection(configuration)
@@ -92,8 +93,9 @@ enum Schema {
         }
     }
 
-    /// Of nodes that start at once one does it, the others wait for its end. A node that finds all
-    /// done asks for no lock and needs no right to change anything.
+    /// Brings the schema up to date. Of nodes that start at the same time one does it and the
+    /// others wait. A node that finds the schema up to date takes no lock and needs no right to
+    /// change anything.
     private static func migrate(_ connection: Connection, schema: String?, by caller: Caller) throws {
         guard try version(connection) < latest() else { return }
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
@@ -113,7 +115,7 @@ enum Schema {
             try connection.execute(change.script)
             try connection.query(Statement("INSERT INTO schema_migrations (version) VALUES ($1)", [change.number]))
         }
-        // A new database has no history.
+        // For a new database no event is recorded.
         let latest = try latest()
         if earlier > 0, earlier < latest {
             let event = AuthEvent.schemaApplied(version: latest, from: earlier).by(caller, at: .now)
@@ -145,7 +147,7 @@ enum Schema {
         return version
     }
 
-    /// Before anything is copied: at the end the next user's id has to be set.
+    /// Checks the role before anything is copied, because the next user id must be set at the end.
     private static func requireOwner(_ connection: Connection) throws {
         let row = try connection.query(Statement("SELECT has_sequence_privilege('users_id_seq', 'UPDATE') AS is_owner"))
             .first

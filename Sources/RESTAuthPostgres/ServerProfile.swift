@@ -1,23 +1,23 @@
 import CLibpq
 import RESTAuth
 
-/// What a server says about itself, and whether it will do.
+/// Properties of a server, and whether it can be used.
 struct ServerProfile: Sendable {
-    /// As PostgreSQL counts it: 15.18 is 150018.
+    /// Version number of the server, in PostgreSQL's form: 15.18 is 150018.
     let version: Int
-    /// In which the database keeps text.
+    /// Encoding of text in the database.
     let encoding: String
     let isStandby: Bool
-    /// Whether a transaction changes nothing unless it asks to.
+    /// Whether transactions are read-only unless they ask for more.
     let isReadOnly: Bool
-    /// Whether something stands between that speaks PostgreSQL's protocol.
+    /// Whether a program that speaks PostgreSQL's protocol stands between.
     let isThroughPooler: Bool
-    /// The tables that the role may not read and write, as far as they are there.
+    /// The existing tables that the role may not read and write.
     let closedTables: [String]
     private let role: String
     private let readOnlyRemedy: String
 
-    /// The oldest that has all that is asked of it.
+    /// Oldest version of the server that has everything needed.
     static let oldestVersion = 120_000
 
     init(_ connection: Connection) throws {
@@ -61,8 +61,8 @@ struct ServerProfile: Sendable {
         ).map { try $0["name"] }
     }
 
-    /// Why it will not do, in words that go on from "the PostgreSQL database", each with what to do
-    /// about it. None where it will.
+    /// Reasons why the server cannot be used, in words that follow "the PostgreSQL database", each
+    /// with what to do about it. Empty when it can be used.
     var obstacles: [String] {
         var obstacles = [Self.obstacle(ofVersion: version)].compactMap { $0 }
         if encoding != "UTF8" {
@@ -100,11 +100,13 @@ struct ServerProfile: Sendable {
         return "is PostgreSQL \(text), and the oldest that will do is \(oldestVersion / 10_000)"
     }
 
-    /// - Throws: `unsuitable` for one that lacks what a connection is set up with.
+    /// Checks the version, before a connection is set up.
+    /// - Throws: `unsuitable` for an older version, which lacks what is set up.
     static func requireVersion(of connection: Connection) throws(PostgresError) {
         if let obstacle = obstacle(ofVersion: Int(PQserverVersion(connection.handle))) { throw .unsuitable(obstacle) }
     }
 
+    /// Checks that the server can be used.
     /// - Throws: `unsuitable`, with the first obstacle.
     func requireUsable() throws(PostgresError) {
         if let obstacle = obstacles.first { throw .unsuitable(obstacle) }
@@ -112,9 +114,9 @@ struct ServerProfile: Sendable {
 }
 
 extension ServerProfile {
-    /// Whether a pooler gives one connection of the server's to several clients in turn, as in
-    /// transaction mode. Seen from two that are open at once: where each keeps its own, the two
-    /// never meet the same process and neither meets another one.
+    /// Whether a pooler gives one connection to the server to several clients in turn, as in
+    /// transaction mode. Two connections are opened at the same time to find out: if each client
+    /// keeps its own, the two never meet the same server process, and neither meets another one.
     static func sharesConnections(of configuration: PostgresConfiguration) throws(PostgresError) -> Bool {
         var configuration = configuration
         configuration.pooler = .yes
@@ -123,7 +125,7 @@ extension ServerProfile {
         guard try one.isRelayed(), let first = try one.serverProcess() else { return false }
         let other = try Connection(configuration)
         for _ in 0..<8 {
-            // A pooler without a connection to spare lets the second one wait.
+            // A pooler without a free connection makes the second one wait.
             guard let met = try? other.serverProcess() else { return false }
             guard met != first, try one.serverProcess() == first else { return true }
         }

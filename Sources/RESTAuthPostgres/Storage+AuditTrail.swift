@@ -64,11 +64,12 @@ extension PostgresStorage {
             [chain.anchor.number])
     }
 
-    /// Replaces the chain where it is still `present`, and makes the change with it. Who seals at
-    /// once waits for this row, which nobody else touches, and then finds another there.
+    /// Replaces the chain if it is still `present`, and makes the change with it. A node that seals
+    /// at the same time waits for this row, which nothing else locks, and then finds another chain
+    /// in it.
     /// - Parameters:
-    ///   - change: which asks whether there is a row in `replaced`.
-    ///   - parameters: of the change, from `$8` on.
+    ///   - change: the statement, which asks whether there is a row in `replaced`.
+    ///   - parameters: the parameters of the change, from `$8` on.
     private func replacing(
         _ present: AuditChain?, with chain: AuditChain, and change: String, _ parameters: [any PostgresParameter]
     ) async throws -> Bool {
@@ -76,7 +77,8 @@ extension PostgresStorage {
             chain.head.number, chain.head.digest, chain.anchor.number, chain.anchor.digest, chain.sealedAt, chain.seal,
             present?.seal,
         ]
-        // The first row of all is inserted: whoever comes second finds one with a seal.
+        // The very first row is inserted; the second node to do so conflicts with it and finds
+        // another seal.
         return try await write(
             Statement(
                 """

@@ -47,26 +47,26 @@ extension PostgresStorage {
 }
 
 extension Statement {
-    /// Which events a statement records with what it changes.
+    /// The number of events that a statement records with its change.
     enum Occurrence {
-        /// One, when there is any row.
+        /// One event, if there is any row.
         case once
-        /// One for each row, whose `user_id` it takes, and its `session_id` where rows have one.
+        /// One event for each row, with its `user_id`, and its `session_id` if rows have one.
         case forEachUser, forEachSession
     }
 
-    /// Records the event alone.
+    /// Makes a statement that only records the event.
     init(recording event: AuthEvent) {
         let (sql, parameters) = Self.insertion(of: event, after: 0)
         self.init(sql, parameters)
     }
 
-    /// Runs `change`, and records the event when it gave back any row: nothing that did not happen
-    /// is told, and both are one statement, in one trip.
+    /// Makes a statement that runs `change` and records the event if it returned any row, so that
+    /// only what happened is recorded. Both are one statement and one round trip.
     /// - Parameters:
-    ///   - change: an INSERT, UPDATE or DELETE with `RETURNING`, or a SELECT; the rows that it
-    ///     gives back are those of the statement.
-    ///   - parameters: of `change`.
+    ///   - change: an INSERT, UPDATE or DELETE with `RETURNING`, or a SELECT; its rows are those of
+    ///     the statement.
+    ///   - parameters: the parameters of `change`.
     init(
         _ change: String, _ parameters: [any PostgresParameter], recording event: AuthEvent,
         _ occurrence: Occurrence = .once
@@ -74,7 +74,7 @@ extension Statement {
         self.init(change, parameters, recording: [(event, occurrence)])
     }
 
-    /// The same with any number of events.
+    /// Makes a statement that runs `change` and records any number of events.
     init(
         _ change: String, _ parameters: [any PostgresParameter], recording events: [(AuthEvent, Occurrence)]
     ) {
@@ -83,8 +83,8 @@ extension Statement {
             "WITH changed AS (\(change))\(recorded.sql) SELECT * FROM changed", parameters + recorded.parameters)
     }
 
-    /// Parts of a WITH list behind one that is called `changed`, which record the events for it.
-    /// - Parameter count: how many parameters come before.
+    /// Parts of a WITH list that follow one called `changed` and record the events for it.
+    /// - Parameter count: the number of parameters before.
     static func recorded(
         _ events: [(AuthEvent, Occurrence)], after count: Int
     ) -> (sql: String, parameters: [any PostgresParameter]) {

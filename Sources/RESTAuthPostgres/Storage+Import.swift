@@ -43,7 +43,7 @@ extension PostgresStorage {
         }
         return try await write(
             Self.withoutRegistrations,
-            // Before ids are given here and afterwards elsewhere.
+            // This comes first, so that no id given here is given elsewhere afterwards.
             Self.raisedSequence(of: "users", to: users.compactMap(\.id).max() ?? 0),
             Statement(Self.storedUsers, parameters + Self.roleParameters(users))
         )[2].map { try ImportOutcome($0) }
@@ -69,12 +69,11 @@ extension PostgresStorage {
 
     // MARK: Statements
 
-    /// Nobody is registered meanwhile: an id that was given to somebody on the way in is there to
-    /// be seen when this lock is had. In a block, because alone it is refused where no BEGIN was
-    /// sent.
+    /// Locks the table against registrations: when the lock is granted, every id given before is
+    /// visible. It is in a block because LOCK TABLE is refused where no BEGIN was sent.
     private static let withoutRegistrations = Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'")
 
-    /// Makes the next id of that table greater than `last`.
+    /// Raises the sequence, so that the next id of that table is greater than `last`.
     static func raisedSequence(of table: String, to last: Int64) -> Statement {
         Statement(
             """
@@ -83,7 +82,7 @@ extension PostgresStorage {
             """, [last])
     }
 
-    /// The users with what is in the way of each.
+    /// The incoming users, each with the obstacle to its import.
     private static let judgedUsers = """
         WITH incoming AS (
             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY

@@ -6,7 +6,7 @@ extension PostgresStorage {
         _ name: Username, passwordHash: String, at now: Date, using permit: RegistrationPermit,
         from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User {
-        // One statement less, where there is nothing to use up.
+        // Without a permit one statement less is needed.
         guard permit != RegistrationPermit() else {
             return try await insertUser(
                 name, passwordHash: passwordHash, at: now, from: network, recording: event)
@@ -17,7 +17,8 @@ extension PostgresStorage {
         do {
             rows = try await write(
                 isRepeatable: true,
-                // Whoever else comes with the same one waits here until it is gone, or free again.
+                // Another registration with the same invitation waits here until the invitation is
+                // used up, or free again.
                 Statement(
                     "SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE", [permit.invitation, now]),
                 Statement(
@@ -40,7 +41,7 @@ extension PostgresStorage {
                     ] + recorded.parameters),
                 welcome.forgetting, welcome.remembering)
         } catch {
-            // Of the constraints only that of the challenge fails the statement, and with it the
+            // Only the constraint of the challenge can fail the statement, and with it the
             // transaction.
             guard let error = error as? PostgresError, error.state == .uniqueViolation else { throw error }
             throw AuthError.challengeInvalid
@@ -48,8 +49,8 @@ extension PostgresStorage {
         if let row = rows[1].first {
             return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil)
         }
-        // Sent again because the answer was lost, it meets its own row: the hash, salted as no
-        // other, tells.
+        // A transaction that was sent again because its answer was lost finds its own row, which it
+        // recognises by the salted hash.
         let stored = try await credentials(canonicalUsername: name.canonical)
         if let stored, stored.passwordHash == passwordHash { return stored.user }
         if stored == nil, permit.invitation != nil, rows[0].count == 0 { throw AuthError.invitationInvalid }

@@ -29,23 +29,24 @@ extension PostgresStorage {
 }
 
 extension PostgresStorage {
-    /// On which the database says that the log has new lines.
+    /// Channel on which the database announces new entries of the revocation log.
     static let revocationChannel = "rest_auth_revocations"
 
-    /// Appends a line to the revocation log for each row that `change` gives back, and gives the
-    /// lines back.
+    /// Makes a statement that appends an entry to the revocation log for each row that `change`
+    /// returns, and returns the entries.
     ///
     /// The counter's row stays locked until the commit, so numbers are given in the order of
-    /// commits: who has read a number has seen every line before it, which a sequence would not
-    /// promise. A change of nothing takes no number and waits for nobody. Everyone locks users
-    /// before sessions and sessions before the counter, so nobody waits in a circle.
+    /// commits: whoever has read a number has seen every entry before it, which a sequence does not
+    /// guarantee. A change of no row takes no number and waits for nobody. Every transaction locks
+    /// users before sessions and sessions before the counter, so there is no deadlock.
     /// - Parameters:
-    ///   - subject: what the lines are about: `user_id`, `session_id`, or `user_id, role`.
-    ///   - time: the parameter with the time of the lines.
-    ///   - change: an INSERT, UPDATE, DELETE or SELECT that gives back the columns of `subject`,
-    ///     and `expires_at`.
-    ///   - parameters: of `change`.
-    ///   - events: what is recorded with it.
+    ///   - subject: the columns that the entries are about: `user_id`, `session_id`, or `user_id,
+    ///     role`.
+    ///   - time: the parameter with the time of the entries.
+    ///   - change: an INSERT, UPDATE, DELETE or SELECT that returns the columns of `subject`, and
+    ///     `expires_at`.
+    ///   - parameters: the parameters of `change`.
+    ///   - events: the events to record with the change.
     func loggingRevocations(
         of subject: String, isRefused: Bool = true, at time: String, _ change: String,
         _ parameters: [any PostgresParameter], recording events: [(AuthEvent, Statement.Occurrence)] = []
@@ -67,19 +68,19 @@ extension PostgresStorage {
         return Statement(sql, parameters + recorded.parameters)
     }
 
-    /// `Revocation.expiry` as an expression.
+    /// `Revocation.expiry` as an SQL expression.
     /// - Parameters:
-    ///   - time: the parameter with the time of the line.
-    ///   - latest: an expression for the end of the last token that the line concerns; NULL for
-    ///     none, `nil` for the longest life of any.
+    ///   - time: the parameter with the time of the entry.
+    ///   - latest: an expression for the expiry of the last token that the entry concerns; NULL for
+    ///     no token, `nil` for the longest life of any.
     static func expiry(at time: String, tokensUntil latest: String?) -> String {
         let longest = "\(time) + interval '\(AuthConfiguration.maximumTokenDuration) seconds'"
         return "greatest(\(time), \(latest ?? longest)) + interval '\(Revocation.slack) seconds'"
     }
 
-    /// The same for a line that lifts others: who reads the log anew must not find the one that
-    /// refused without the one that lifted it.
-    /// - Parameter lines: a condition of which those are true.
+    /// The expiry of an entry that lifts others, as an SQL expression: a process that reads the log
+    /// anew must not find a refusal without the entry that lifted it.
+    /// - Parameter lines: the condition of the lifted entries.
     static func expiry(at time: String, lifting lines: String) -> String {
         "greatest(\(expiry(at: time, tokensUntil: nil)), (SELECT max(expires_at) FROM revocations WHERE \(lines)))"
     }

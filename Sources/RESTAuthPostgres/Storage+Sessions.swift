@@ -33,16 +33,16 @@ extension PostgresStorage {
         _ session: Session, passwordVersion: Int?, refreshDigest: [UInt8]?, limit: Int, recording event: AuthEvent
     ) async throws -> [Revocation]? {
         let rows = try await write(
-            // Whoever else starts or ends a session with that id is waited for before, so that one
-            // that has ended is found to have.
+            // The lock waits for others that start or end a session with that id, so that the end
+            // of one is visible.
             Statement(Self.lockUser, [session.userID]),
             Statement("SELECT FROM sessions WHERE id = $1 FOR UPDATE", [session.id]),
             inserting(
                 NewSession(session, refreshDigest: refreshDigest),
                 "disabled_at IS NULL AND password_version = coalesce($10, password_version)", passwordVersion,
                 recording: event),
-            // Ids are in the order of creation, but for a clock that was set back: the new one
-            // stays in any case.
+            // Ids are in the order of creation unless a clock was set back; the new session stays
+            // in any case.
             endingSessions(
                 """
                 id IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 ORDER BY id DESC OFFSET $4)
@@ -83,8 +83,7 @@ extension PostgresStorage {
         )[0].first.map(StoredSession.init)
     }
 
-    /// Reads, decides, and writes only on the row that was read: where another was faster, all of
-    /// it again.
+    /// Reads, decides, and writes only if the row is still as it was read; otherwise starts again.
     public func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome {
         while true {
             guard let stored = try await session(id: rotation.sessionID) else { return .refused }
@@ -188,7 +187,7 @@ extension PostgresStorage {
                 """, [mark, limit], at: now, recording: cause))[0].map(Revocation.init)
     }
 
-    /// Whether one of those columns has a digest that does not begin with `mark`.
+    /// Condition that one of those columns has a digest that does not begin with `mark`.
     static func isUnmarked(_ columns: String..., mark: String) -> String {
         columns.map { "coalesce(NOT (length(\($0)) > 32 AND substr(\($0), 1, length(\(mark))) = \(mark)), false)" }
             .joined(separator: " OR ")
@@ -199,9 +198,9 @@ extension PostgresStorage {
             from: "sessions", by: "id", where: "expires_at < $1 AND tokens_expire_at < $1", date, limit: limit)
     }
 
-    /// Stores a session when its user is there, `condition` is true of the user's row, with
-    /// `parameter` as `$10`, and none with that id has been ended; records the event, and gives
-    /// back a row, when it was stored.
+    /// Makes a statement that stores a session if its user exists, `condition` holds for the user's
+    /// row (with `parameter` as `$10`), and no session with that id has been ended. If it was
+    /// stored, the event is recorded and one row returned.
     func inserting(
         _ new: NewSession, _ condition: String, _ parameter: any PostgresParameter, recording event: AuthEvent
     ) -> Statement {
@@ -223,12 +222,12 @@ extension PostgresStorage {
             ], recording: event)
     }
 
-    /// Deletes the sessions of which `condition` is true, writes a line for each and records its
-    /// end.
+    /// Makes a statement that deletes the sessions for which `condition` holds, writes a revocation
+    /// log entry for each and records its end.
     /// - Parameters:
-    ///   - parameters: from `$2` on.
-    ///   - cause: what ends them.
-    ///   - withCause: whether it is recorded as well, when there is a session that ends.
+    ///   - parameters: the parameters of the condition, from `$2` on.
+    ///   - cause: the event that ends the sessions.
+    ///   - withCause: whether the cause itself is recorded too, if any session ends.
     func endingSessions(
         _ condition: String, _ parameters: [any PostgresParameter], at now: Date, recording cause: AuthEvent,
         withCause: Bool = false

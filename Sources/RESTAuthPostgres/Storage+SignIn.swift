@@ -2,7 +2,7 @@ public import Foundation
 import RESTAuth
 
 extension PostgresStorage {
-    /// One after the other: each is a decision of its own, by the key.
+    /// Tries the digests one after the other; each insertion is decided by the primary key.
     public func spendOne(of digests: [[UInt8]], until expiresAt: Date) async throws -> Bool {
         for digest in digests {
             let rows = try await write(

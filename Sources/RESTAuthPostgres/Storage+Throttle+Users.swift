@@ -2,13 +2,13 @@ import Foundation
 import RESTAuth
 
 extension PostgresStorage {
-    /// Deletes what was counted, by the name and by the id, of the users for whom `condition`
-    /// holds.
+    /// Makes a statement that deletes the counters, by name and by id, of the users for whom
+    /// `condition` holds.
     static func deletingThrottles(ofUsers condition: String, _ parameters: [any PostgresParameter]) -> Statement {
         Statement("DELETE FROM throttles USING users WHERE (\(condition)) AND \(isOf("users"))", parameters)
     }
 
-    /// Whether a row of `throttles` is of the user in a row of `users`.
+    /// Condition that a row of `throttles` belongs to the user in a row of `users`.
     static func isOf(_ users: String) -> String {
         """
         (throttles.kind IN ('account', 'known') AND throttles.username = \(users).canonical_username
@@ -17,13 +17,13 @@ extension PostgresStorage {
         """
     }
 
-    /// What follows the insertion of a user: nothing that was counted of the name before stays, and
-    /// the user is known in `network`. Does nothing where the row is another's, and twice what once
-    /// does.
+    /// Makes the statements that follow the insertion of a user: they delete the counters of the
+    /// name and store `network` as one that the user is known in. They do nothing if another
+    /// registration inserted the row, and running them twice has the same result.
     static func welcoming(
         _ name: Username, passwordHash: String, from network: ClientNetwork?, at now: Date
     ) -> (forgetting: Statement, remembering: Statement) {
-        // The hash, salted as no other, tells whose row it is.
+        // The salted hash tells who inserted the row.
         let isNew = "canonical_username = $1 AND password_hash = $2"
         return (
             deletingThrottles(ofUsers: isNew, [name.canonical, passwordHash]),

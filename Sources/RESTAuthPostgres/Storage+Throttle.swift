@@ -20,8 +20,8 @@ extension PostgresStorage {
         } told: { outcome, user in
             limit.events(of: outcome, amount: amount, user: user).map { $0.by(caller, at: now) }
         } rounds: { decisions in
-            // What was decided is written only on the counter that it was decided on. Another node
-            // may have come first; then it is decided anew.
+            // The result is written only if the counter is still the one that was read. If another
+            // node was faster, everything is decided again.
             while true {
                 let seen = try await throttles(of: [subject]).first
                 var (counter, outcomes) = (seen, [ThrottleLimit.Outcome]())
@@ -37,7 +37,7 @@ extension PostgresStorage {
         }
     }
 
-    /// What a round has to tell; who has the name is looked up only when it has.
+    /// Makes the events of a round. The user of the name is looked up only if there are any.
     private func events(
         of outcomes: [(tell: CountingRounds.Telling, outcome: ThrottleLimit.Outcome)], _ subject: ThrottleSubject
     ) async throws -> [AuthEvent] {
@@ -49,7 +49,8 @@ extension PostgresStorage {
         return outcomes.flatMap { $0.tell($0.outcome, user) }
     }
 
-    /// - Returns: whether the stored one was still that version; 0 for none.
+    /// Stores a counter.
+    /// - Returns: whether the stored counter still had that version; 0 stands for no counter.
     private func store(
         _ counter: ThrottleCounter, replacing version: Int, recording events: [AuthEvent]
     ) async throws -> Bool {
@@ -69,7 +70,7 @@ extension PostgresStorage {
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING kind
                     """, values, recording: events)
             } else {
-                // Not an upsert: one that was deleted meanwhile must not come back.
+                // Not an upsert: a counter that was deleted meanwhile must not come back.
                 Statement(
                     """
                     UPDATE throttles

@@ -6,8 +6,8 @@ extension PostgresStorage: TransferableStorage {
     package func beginTransfer(from source: String) async throws -> TransferBeginning {
         let isEmpty = Rooms.tables.map { "NOT EXISTS (SELECT FROM \($0.name))" }.joined(separator: " AND ")
         let rows = try await write(
-            // Any row that is there once: of two transfers that begin at once, the second sees the
-            // mark of the first.
+            // A row that always exists is locked: of two transfers that begin at the same time, the
+            // second sees the mark of the first.
             Statement("SELECT FROM revocation_counter FOR UPDATE"),
             Statement("SELECT source FROM unfinished_transfer"),
             Statement(
@@ -93,16 +93,16 @@ extension PostgresStorage: TransferableStorage {
     }
 
     package func withoutWriters<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
-        // A connection of its own, whose transaction lasts: it admits readers only.
+        // A connection of its own, with a transaction that lasts and admits readers only.
         let lock = try await Self.onThread { [configuration] in try TableLock(configuration) }
         let value = try await body()
-        // If it was lost in between, somebody may have written.
+        // Releasing fails if the lock was lost in between, as somebody may have written then.
         try await Self.onThread { try lock.release() }
         return value
     }
 }
 
-/// Keeps everybody from writing, for as long as its connection is open.
+/// Lock that keeps everybody from writing, for as long as its connection is open.
 private final class TableLock: Sendable {
     private let connection: Mutex<Connection>
 
@@ -130,6 +130,7 @@ private final class TableLock: Sendable {
         }
     }
 
+    /// Releases the lock.
     /// - Throws: `storage_unavailable` when the lock was lost before.
     func release() throws {
         do {
@@ -172,7 +173,7 @@ extension TransferValue {
         self = read ?? .null
     }
 
-    /// Typed by the column, because NULL has no type of its own.
+    /// The value as a parameter of the column's type, because NULL has no type of its own.
     fileprivate func parameter(_ column: StoredTable.Column) -> any PostgresParameter {
         switch (column.kind, self) {
         case (_, .integer(let number)): number

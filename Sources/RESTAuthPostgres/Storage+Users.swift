@@ -27,8 +27,8 @@ extension PostgresStorage {
         if let row = rows[0].first {
             return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil)
         }
-        // Sent again because the answer was lost, it meets its own row: the hash, salted as no
-        // other, tells.
+        // A transaction that was sent again because its answer was lost finds its own row, which it
+        // recognises by the salted hash.
         guard let stored = try await credentials(canonicalUsername: name.canonical), stored.passwordHash == passwordHash
         else {
             throw AuthError(.userAlreadyExists, "existing user", field: "username")
@@ -72,7 +72,7 @@ extension PostgresStorage {
             "id = $2 AND ($3 IS NULL OR password_hash = $3)"
             + (beginning == nil ? "" : " AND disabled_at IS NULL")
         var statements = [
-            // No session can begin under the old password once it is locked.
+            // Once the user is locked, no session can start with the old password.
             Statement(Self.lockUser, [id]),
             endingSessions(
                 "user_id = $2 AND EXISTS (SELECT FROM users WHERE \(isPresent))", [id, present], at: now,
@@ -189,8 +189,8 @@ extension PostgresStorage {
     public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await write(
             Statement("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]),
-            // Before the counter, as everywhere: the cascade would take these locks after it. From
-            // then on nobody is giving one more token.
+            // Sessions are locked before the counter, as everywhere: the cascade would lock them
+            // after it. From then on no further token can be given for them.
             Statement("SELECT FROM sessions WHERE user_id = $1 FOR UPDATE", [id]),
             Self.deletingThrottles(ofUsers: "id = $1", [id]),
             revoking(
@@ -201,8 +201,8 @@ extension PostgresStorage {
         )[3].first.map(Revocation.init)
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log and the event in
-    /// the same transaction.
+    /// Makes a statement that runs `sql` and, if it changed the user's row, writes the revocation
+    /// log entry and the event.
     private func revoking(
         _ id: User.ID, isRefused: Bool = true, at now: Date, recording event: AuthEvent, expiry: String, _ sql: String
     ) -> Statement {
@@ -213,13 +213,13 @@ extension PostgresStorage {
 }
 
 extension PostgresStorage {
-    /// Keeps others from changing the user, or what belongs to the user, until the end of the
-    /// transaction: what the statements after it find is the truth until then.
+    /// Statement that keeps others from changing the user, or rows that belong to the user, until
+    /// the end of the transaction, so that later statements find the final state.
     static let lockUser = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 }
 
 extension User {
-    /// All roles in one value, with blanks between.
+    /// All roles in one value, separated by blanks.
     static let rolesColumn = "(SELECT string_agg(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles"
     static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
 

@@ -2,10 +2,9 @@ import CLibpq
 import Foundation
 import RESTAuth
 
-/// The parameters of a connection URI: what stands behind the question mark.
+/// The parameters of a connection URI: the part after the question mark.
 ///
-/// Other clients read other parameters there than libpq does, and URLs are handed from one to the
-/// other.
+/// Other clients know other parameters than libpq, and URLs are passed from one client to another.
 struct URIParameters {
     private let parameters: [(name: String, value: String)]
 
@@ -22,8 +21,9 @@ struct URIParameters {
         }
     }
 
-    /// - Throws: `misconfigured` for a parameter that libpq does not read, naming what is written
-    ///   instead. Values are not repeated, but for that of `sslmode`.
+    /// Checks the parameters.
+    /// - Throws: `misconfigured` for a parameter that libpq does not know, naming what to write
+    ///   instead. Values are not repeated in the message, except that of `sslmode`.
     func check() throws(AuthError) {
         for (name, value) in parameters {
             guard !value.isEmpty || Self.known.contains(name) else {
@@ -36,7 +36,7 @@ struct URIParameters {
                 )
             }
             if name == "sslmode", !Self.tlsModes.contains(value) { throw Self.wrongMode(value) }
-            // A form of JDBC's that libpq reads too.
+            // JDBC's form `ssl=true`, which libpq reads too.
             guard !Self.known.contains(name), (name, value) != ("ssl", "true") else { continue }
             let advice =
                 Self.foreign.first { $0.names.contains(name.lowercased()) }?.advice
@@ -61,7 +61,7 @@ struct URIParameters {
         return AuthError(.misconfigured, "the URL of the database has sslmode=\(mode): \(advice)")
     }
 
-    /// Those of the libpq that is there.
+    /// Names of the parameters that the installed libpq knows.
     private static let known: Set<String> = {
         guard let options = PQconndefaults() else { return [] }
         defer { PQconninfoFree(options) }
@@ -73,7 +73,7 @@ struct URIParameters {
         return names
     }()
 
-    /// In small letters, with what is to be written here.
+    /// Parameters of other clients, in lower case, with what to write here instead.
     private static let foreign: [(names: Set<String>, advice: String)] = [
         (
             [
@@ -119,9 +119,9 @@ struct URIParameters {
 }
 
 extension PostgresConfiguration {
-    /// The URI as libpq takes it, of one that means the same: with the driver that SQLAlchemy's
-    /// name (`postgresql+psycopg2://`), or JDBC's prefix.
-    /// - Returns: `nil` for what is no URI of PostgreSQL.
+    /// Converts a URI to the form of libpq, from one with SQLAlchemy's driver name
+    /// (`postgresql+psycopg2://`) or JDBC's prefix.
+    /// - Returns: the URI; `nil` for a text that is not a PostgreSQL URI.
     package static func uri(_ text: String) -> String? {
         guard let match = text.prefixMatch(of: /(?:jdbc:)?(postgres(?:ql)?)(?:\+[a-z0-9_]+)?:\/\//) else { return nil }
         return match.output.1 + "://" + text[match.range.upperBound...]
