@@ -12,14 +12,14 @@ import Foundation
 /// One connection of libpq, used by one thread at a time.
 final class Connection {
     let handle: OpaquePointer
-    /// Whether a pooler stands between, so that the connection behind it may be another one for
-    /// each transaction. What would be set up here would be set up for others.
+    /// Whether there is a pooler, so that each transaction may get another connection of the
+    /// server. Any setting made here would be made for other clients.
     private(set) var isThroughPooler = false
-    /// For how long the server may be silent.
+    /// Time for which the server may be silent.
     private let patience: Duration
 
-    /// Connects, waiting for two seconds at most for each address.
-    /// - Throws: `connectionLost` with libpq's words, which name host and user and never the
+    /// Connects, waiting at most two seconds for each address.
+    /// - Throws: `connectionLost` with libpq's message, which names host and user and never the
     ///   password; `unsuitable` for a server that cannot be used as configured.
     init(_ configuration: PostgresConfiguration) throws(PostgresError) {
         patience = .seconds(configuration.timeout + 1)
@@ -39,26 +39,25 @@ final class Connection {
 
     deinit { PQfinish(handle) }
 
-    /// Whether asking again would be answered the same: by a server that would take a connection,
-    /// or has a reason of its own not to take this one, or by libpq, which does not understand the
-    /// URI.
+    /// Whether asking again would get the same answer: from a server that would take a connection
+    /// or has its own reason to refuse this one, or from libpq, which does not understand the URI.
     static func isAnswered(_ configuration: PostgresConfiguration) -> Bool {
         [PQPING_OK, PQPING_NO_ATTEMPT].contains(withParameters(of: configuration) { PQpingParams($0, $1, 1) })
     }
 
-    /// Names and values, as libpq takes them.
+    /// Calls `body` with the names and values of the connection parameters, in the form of libpq.
     private static func withParameters<Value>(
         of configuration: PostgresConfiguration,
         _ body: ([UnsafePointer<CChar>?], [UnsafePointer<CChar>?]) -> Value
     ) -> Value {
         let parameters = [
-            // What the URI says wins over these, a standby, which may not have heard yet of what
-            // was ended, being none that is read from,
+            // The URI wins over these. A standby is not read from, because it may not know yet
+            // which tokens were refused.
             ("target_session_attrs", "primary"), ("connect_timeout", "2"), ("fallback_application_name", "rest-auth"),
             ("keepalives_idle", "15"), ("keepalives_interval", "5"),
             ("tcp_user_timeout", String(configuration.timeout * 1000 + 1000)),
             ("dbname", configuration.url),
-            // and this over the URI.
+            // These win over the URI.
             ("client_encoding", "UTF8"),
         ]
         let names = parameters.map { strdup($0.0) } + [nil]
@@ -67,14 +66,14 @@ final class Connection {
         return body(names.map { UnsafePointer($0) }, values.map { UnsafePointer($0) })
     }
 
-    /// What the server must hold us to, for as long as the connection lives.
+    /// Makes the settings that hold for as long as the connection lives.
     private func setUp(_ configuration: PostgresConfiguration) throws(PostgresError) {
         try ServerProfile.requireVersion(of: self)
         var settings = [
             ("statement_timeout", String(configuration.timeout * 1000)),
             ("default_transaction_isolation", "read committed"),
-            // Every statement finds its rows by a key, whatever the values: to plan it anew each
-            // time costs more than to run it.
+            // Every statement finds its rows by a key, whatever the values, so planning it each
+            // time costs more than running it.
             ("plan_cache_mode", "force_generic_plan"),
         ]
         if let schema = configuration.schema { settings.append(("search_path", Self.quoted(schema))) }
@@ -85,12 +84,12 @@ final class Connection {
 
     // MARK: Poolers
 
-    /// Whether somebody stands between who speaks PostgreSQL's protocol: a pooler tells its clients
-    /// a number of its own for the server's process.
+    /// Whether a program that speaks PostgreSQL's protocol stands between: a pooler reports a
+    /// process number of its own to its clients.
     func isRelayed() throws(PostgresError) -> Bool { try serverProcess() != Int64(PQbackendPID(handle)) }
 
-    /// The number of the process that runs this transaction, by its own word; `nil` where the
-    /// server cannot say.
+    /// The number of the process that runs this transaction, as the server reports it; `nil` if the
+    /// server cannot.
     func serverProcess() throws(PostgresError) -> Int64? {
         do throws(PostgresError) {
             return Self.value(
@@ -101,8 +100,8 @@ final class Connection {
         }
     }
 
-    /// Through a pooler the schema is the role's, or it would be set for others too. One that is
-    /// not there yet will be made.
+    /// Checks that the role has the schema, because through a pooler it would be set for other
+    /// clients too. A schema that does not exist yet passes, as it will be made.
     private func requireSchema(_ schema: String?) throws(PostgresError) {
         guard let schema else { return }
         let rows = try query(
@@ -124,13 +123,13 @@ final class Connection {
         )
     }
 
-    /// The value in that column of the first row, if it is as it should be.
+    /// The value of a column in the first row; `nil` if it is missing or of another type.
     private static func value<Value: PostgresValue>(_ column: String, of rows: Rows) -> Value? {
         guard let row = rows.first else { return nil }
         return (try? row[column] as Value?) ?? nil
     }
 
-    /// An identifier as SQL wants it.
+    /// Quotes an identifier for SQL.
     static func quoted(_ identifier: String) -> String {
         "\"" + identifier.replacing("\"", with: "\"\"") + "\""
     }
@@ -143,7 +142,7 @@ final class Connection {
     // MARK: One after the other
 
     /// Runs one statement and waits for its rows.
-    /// - Parameter limit: for how long; `nil` for as long as it takes.
+    /// - Parameter limit: the time to wait; `nil` for no limit.
     @discardableResult
     func query(_ statement: Statement, within limit: Duration? = nil) throws(PostgresError) -> Rows {
         let formats = [Int32](repeating: 1, count: statement.types.count)
@@ -163,7 +162,7 @@ final class Connection {
         do throws(PostgresError) {
             while let more = try nextResult(by: deadline) {
                 defer { PQclear(more) }
-                // Of a copying there would be no end.
+                // The results of a COPY would never end.
                 guard PQresultStatus(more) == PGRES_FATAL_ERROR else { throw .misunderstood }
             }
         } catch {
@@ -211,15 +210,15 @@ final class Connection {
 
     // MARK: Failures
 
-    /// Why a statement failed.
+    /// The error of a failed statement.
     func failure(_ result: OpaquePointer) -> PostgresError {
         guard let state = PQresultErrorField(result, Int32(UInt8(ascii: "C"))) else { return lost }
-        // The primary message only: the detail has values of rows.
+        // Only the primary message is used, as the detail contains values of rows.
         let message = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { String(cString: $0) } ?? "-"
         return .refused(SQLState(rawValue: String(cString: state)), message)
     }
 
-    /// Why the connection is of no use.
+    /// The error of an unusable connection.
     var lost: PostgresError {
         let message = String(cString: PQerrorMessage(handle)).split(whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")

@@ -1,16 +1,17 @@
-/// The connections of one process to the database: one that reads for everybody at once, and some
-/// that write, and where the database allows it one that listens.
+/// The connections of one process to the database: one for all reads, several for writes, and one
+/// that listens, if the database supports it.
 final class ConnectionPool: Sendable {
     private let configuration: PostgresConfiguration
     private let reading: Lane
     private let writing: Lane
     private let listener: Listener?
 
-    /// How many transactions may be on the way on the connection that reads.
+    /// Number of transactions that may be under way on the reading connection.
     private static let readingDepth = 256
 
-    /// - Parameter channel: on which the database says that revocations were written; `nil` when it
-    ///   cannot.
+    /// Starts the connections.
+    /// - Parameter channel: the channel on which the database announces revocation log entries;
+    ///   `nil` when it cannot.
     init(_ configuration: PostgresConfiguration, channel: String?) {
         self.configuration = configuration
         let connector = Connector(configuration)
@@ -25,7 +26,7 @@ final class ConnectionPool: Sendable {
         listener?.close()
     }
 
-    /// Waits until the database says that revocations were written, and no longer than `duration`.
+    /// Waits until the database announces revocation log entries, and no longer than `duration`.
     func news(within duration: Duration) async throws {
         guard let listener else { return try await Task.sleep(for: duration) }
         try await listener.news(within: duration)
@@ -37,21 +38,21 @@ final class ConnectionPool: Sendable {
         return rows[0]
     }
 
-    /// Runs statements as one transaction, durable when this returns.
-    /// - Parameter isRepeatable: whether it comes to the same when it is done twice. Then a
-    ///   connection that is lost before the answer is no failure: it is sent again.
+    /// Runs statements as one transaction, which is durable when this returns.
+    /// - Parameter isRepeatable: whether running it twice has the same result. Then a connection
+    ///   that is lost before the answer is no failure: the transaction is sent again.
     /// - Returns: the rows of each statement.
     func write(_ statements: [Statement], isRepeatable: Bool) async throws -> [Rows] {
         try await run(statements, on: writing, isRepeatable: isRepeatable)
     }
 
     private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
-        // Sent, it would fail what was sent with it.
+        // If it were sent, it would fail everything that is sent with it.
         guard statements.allSatisfy(\.isStorable) else {
             throw PostgresError.refused(.characterNotInRepertoire, "a text has a NUL byte")
         }
-        // Where nothing is connected a short pause may bring it back; waiting longer would only
-        // pile up who waits.
+        // When nothing is connected, a short wait may bring a connection back; a longer one would
+        // only let callers pile up.
         let patience: Duration = lane.isCutOff ? .seconds(1) : .seconds(configuration.timeout)
         return try await withCheckedThrowingContinuation { continuation in
             let transaction = Transaction(statements, isRepeatable: isRepeatable, deadline: .now + patience) {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Makes the connections of one process, and remembers what they have shown of a pooler.
+/// Makes the connections of one process, and remembers signs of a pooler.
 final class Connector: Sendable {
     let configuration: PostgresConfiguration
     private let hasSeenPooler = Atomic(false)
@@ -13,8 +13,8 @@ final class Connector: Sendable {
         return try Connection(configuration)
     }
 
-    /// Notes that somebody else has been on the server's connection. From then on nothing is set up
-    /// on one.
-    /// - Returns: whether that is new.
+    /// Records a sign that other clients have used the server's connection. From then on nothing is
+    /// set up on connections.
+    /// - Returns: whether this is the first sign.
     func noteSignOfPooler() -> Bool { !hasSeenPooler.exchange(true, ordering: .relaxed) }
 }

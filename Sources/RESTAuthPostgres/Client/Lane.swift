@@ -13,12 +13,12 @@ import Synchronization
 
 /// A queue of transactions and the connections that serve it, each with a thread of its own.
 ///
-/// First come, first served. The queue is bounded, and nobody waits in it beyond the deadline. A
-/// connection that is lost is opened again, at once and then less and less often.
+/// Transactions are served in the order in which they come. The queue is bounded, and none waits in
+/// it beyond its deadline. A lost connection is opened again at once, and then less and less often.
 final class Lane: Sendable {
     private struct State {
         var waiting: Deque<Transaction> = []
-        /// The connections that wait for work, by their wake-up calls.
+        /// Wake-up calls of the connections that wait for work.
         var parked: [WakeUpCall] = []
         var openCount = 0
         /// Whether the last attempt to connect failed.
@@ -28,24 +28,25 @@ final class Lane: Sendable {
     }
 
     private static let closed = PostgresError.connectionLost("the storage is not used any more")
-    /// How many are sent together at most: their answers come together, too.
+    /// Number of transactions sent together at most; their answers come together, too.
     private static let longestFlight = 16
     private static let longestPause: Duration = .milliseconds(500)
     private static let idleBetweenPings: Duration = .seconds(15)
 
     private let state = Mutex(State())
     private let connector: Connector
-    /// How many transactions are on the way on one connection at most.
+    /// Number of transactions that may be under way on one connection.
     private let depth: Int
     private let logger = Logger(label: "rest-auth.postgres")
 
+    /// Starts the threads.
     /// - Parameters:
-    ///   - connections: how many.
-    ///   - depth: transactions on the way on one of them at once. What reads may be many: nothing
-    ///     there waits for a lock or a disk. What writes is one, because whatever comes behind
-    ///     would wait for its commit, and the server commits together what different connections
-    ///     write.
-    ///   - name: of the threads.
+    ///   - connections: the number of connections.
+    ///   - depth: the transactions that may be under way on one connection. For reads it may be
+    ///     large, as they wait for no lock and no disk. For writes it is one: a transaction behind
+    ///     another would wait for its commit, and the server commits together what comes on
+    ///     different connections.
+    ///   - name: the name of the threads.
     init(_ connector: Connector, connections: Int, depth: Int, name: String) {
         self.connector = connector
         self.depth = depth
@@ -58,19 +59,21 @@ final class Lane: Sendable {
 
     // MARK: The queue
 
+    /// Adds a transaction to the queue.
     /// - Throws: `queueFull`.
     func add(_ transaction: Transaction) throws(PostgresError) {
         guard enqueue(transaction, isFirst: false) else { throw .queueFull }
     }
 
-    /// Takes up again what came to nothing, before all others and in the order in which it came.
+    /// Puts transactions that were not run back at the front of the queue, in their order.
     private func putBack(_ transactions: [Transaction]) {
         for transaction in transactions.reversed() where !enqueue(transaction, isFirst: true) {
             transaction.finish(.failure(Self.closed))
         }
     }
 
-    /// - Returns: whether there is room for it.
+    /// Puts a transaction into the queue, at the front if `isFirst`, even when the queue is full.
+    /// - Returns: whether there was room for it.
     private func enqueue(_ transaction: Transaction, isFirst: Bool) -> Bool {
         let (hasRoom, call) = state.withLock { state -> (Bool, WakeUpCall?) in
             guard !state.isClosed, isFirst || state.waiting.count < connector.configuration.queue else {
@@ -87,8 +90,8 @@ final class Lane: Sendable {
         return hasRoom
     }
 
-    /// The first that wait, `count` at most, to be sent together. When none does, `call` rings as
-    /// soon as one comes.
+    /// Takes at most `count` waiting transactions to be sent together. When there are none, `call`
+    /// rings as soon as one comes.
     private func next(_ count: Int, _ call: WakeUpCall) -> [Transaction] {
         state.withLock { state in
             state.parked.removeAll { $0 === call }
@@ -103,7 +106,7 @@ final class Lane: Sendable {
         }
     }
 
-    /// While any wait, whoever is overdue is told so.
+    /// Checks for overdue transactions every 100 ms, while any wait.
     private func expireLater() {
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in self?.expire() }
     }
@@ -120,7 +123,7 @@ final class Lane: Sendable {
         for transaction in overdue { transaction.finish(.failure(PostgresError.timedOut)) }
     }
 
-    /// Ends the threads. What waits is not answered any more by the database.
+    /// Ends the threads. Transactions that wait are answered with an error.
     func close() {
         let (waiting, parked) = state.withLock { state in
             defer { (state.isClosed, state.waiting, state.parked) = (true, [], []) }
@@ -131,7 +134,7 @@ final class Lane: Sendable {
     }
 
     private var isClosed: Bool { state.withLock { $0.isClosed } }
-    /// Whether no connection is open, and not because none has been tried yet.
+    /// Whether no connection is open and the last attempt failed; `false` before the first attempt.
     var isCutOff: Bool { state.withLock { $0.openCount == 0 && $0.isFailing } }
 
     // MARK: A connection's thread
@@ -149,14 +152,14 @@ final class Lane: Sendable {
                 }
             } catch {
                 state.withLock { $0.isFailing = true }
-                // Each reason once, and not for each attempt to connect again.
+                // Each reason is logged once, not at every attempt to connect.
                 if "\(error)" != reported {
                     logger.warning("a connection to the database was lost", metadata: ["error": "\(error)"])
                 }
                 reported = "\(error)"
             }
             passOn(call)
-            // A server that takes connections and does nothing with them is asked less and less
+            // A server that accepts connections and does nothing with them is tried less and less
             // often, too.
             if .now - start > .seconds(1) { pause = .zero }
             call.wait(pause * Double.random(in: 0.5...1))
@@ -164,7 +167,7 @@ final class Lane: Sendable {
         }
     }
 
-    /// A call that may have been rung for work goes to another connection that waits for some.
+    /// Passes a call, which may have rung for work, on to another connection that waits for work.
     private func passOn(_ call: WakeUpCall) {
         let other = state.withLock { state in
             state.parked.removeAll { $0 === call }
@@ -202,21 +205,21 @@ final class Lane: Sendable {
                 throw PostgresError.connectionLost("the server does not answer")
             }
             guard !hasSpoken, pipeline.depth == 0 else { continue }
-            // Until it is known to be alive, others are called.
+            // Until this connection is known to be alive, others get the work.
             passOn(call)
             try pipeline.ping()
         }
     }
 
-    /// How long to wait for the server or for work.
+    /// The time to wait for the server or for work.
     private static func patience(_ pipeline: Pipeline) -> Duration {
         guard pipeline.depth > 0 else { return idleBetweenPings }
         guard let deadline = pipeline.firstDeadline, deadline > .now else { return .milliseconds(100) }
         return deadline - .now
     }
 
-    /// Takes what the server has sent: answers whoever asked, or lets it be tried again.
-    /// - Throws: why this connection is of no more use.
+    /// Handles what the server has sent: answers transactions, or puts them back to be tried again.
+    /// - Throws: the reason why this connection cannot be used any more.
     private func receive(from pipeline: Pipeline, hasAnswered: () -> Void) throws {
         var unusable: PostgresError?
         var again: [Transaction] = []

@@ -3,14 +3,13 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Hears from the database that something has been written, on a connection and a thread of its own
-/// (LISTEN).
+/// Listens for notifications of the database (LISTEN), on a connection and a thread of its own.
 ///
-/// Only ever a hint to look sooner: what is missed, as while the connection is lost, is found by
-/// looking regularly.
+/// A notification only makes a node read sooner. Those that are missed, as while the connection is
+/// lost, are made up for by reading regularly.
 final class Listener: Sendable {
     private struct State {
-        /// Whether something was heard that nobody has asked about yet.
+        /// Whether there was a notification since the last call of ``news(within:)``.
         var hasNews = false
         var waiting: CheckedContinuation<Void, Never>?
         var isClosed = false
@@ -38,8 +37,8 @@ final class Listener: Sendable {
 
     // MARK: Waiting
 
-    /// Returns when something is heard, was heard since the last time, or the time is over. One
-    /// waits at a time.
+    /// Waits for a notification, which may have come since the last call, and no longer than
+    /// `duration`. There is one waiter at a time.
     func news(within duration: Duration) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.news() }
@@ -83,11 +82,12 @@ final class Listener: Sendable {
         while !isClosed {
             do {
                 let connection = try connector.connect()
-                // Another would hear it, and keep hearing it.
+                // Through a pooler, another client might get the notifications, and go on getting
+                // them.
                 guard !connection.isThroughPooler else { return }
                 try connection.execute("LISTEN \(channel)")
                 pause = .milliseconds(20)
-                // What was said meanwhile.
+                // There may have been notifications while it was not listening.
                 wake(hasNews: true)
                 try listen(connection)
             } catch {
@@ -101,7 +101,7 @@ final class Listener: Sendable {
     private func listen(_ connection: Connection) throws {
         while !isClosed {
             let hasSpoken = call.wait(.seconds(15), for: PQsocket(connection.handle))
-            // After a long silence, whether there is anybody still.
+            // After a long silence, this checks that the server is still there.
             if !hasSpoken {
                 try connection.query(
                     Statement("SELECT 1"), within: .seconds(connector.configuration.timeout + 1))

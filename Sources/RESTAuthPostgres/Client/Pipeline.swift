@@ -3,24 +3,24 @@ import Crypto
 import DequeModule
 import Foundation
 
-/// A connection on which transactions are sent without waiting for the answers to those before
-/// (libpq's pipeline mode).
+/// A connection on which transactions are sent without waiting for earlier answers (libpq's
+/// pipeline mode).
 ///
-/// Answers come in the order of the questions. What was sent together ends with a synchronisation
-/// point: what fails takes nothing of the next with it.
+/// Answers come in the order of sending. Transactions that are sent together end with a
+/// synchronisation point, so a failure does not affect those sent after it.
 final class Pipeline {
-    /// What was sent together and has not been answered.
+    /// Transactions that were sent together and are not answered yet.
     private struct Flight {
-        /// None for a question whose point is only whether it is answered.
+        /// The transactions; none for a ping.
         let transactions: [Transaction]
-        /// What the server will answer.
+        /// The replies that the server still owes.
         var replies: Deque<Reply> = []
-        /// Of each transaction.
+        /// The rows of each transaction's statements so far.
         var results: [[Rows]]
         var failure: PostgresError?
-        /// The transaction that failed; those after it were not run because of it.
+        /// Index of the transaction that failed; those after it were not run because of it.
         var failed = 0
-        /// The transaction that is answered next.
+        /// Index of the transaction that is answered next.
         var current = 0
 
         init(_ transactions: [Transaction]) {
@@ -35,12 +35,12 @@ final class Pipeline {
 
         mutating func fail(_ error: PostgresError) {
             guard failure == nil else { return }
-            // What fails after the last answer is the commit.
+            // A failure after the last answer is that of the commit.
             (failure, failed) = (error, min(current, transactions.count - 1))
         }
 
-        /// Whether everything in it has been answered, once: also for what failed, the rest was
-        /// said not to have been run.
+        /// Whether everything in it has been answered. After a failure the server reports the rest
+        /// as not run.
         var isAnswered: Bool { replies.isEmpty && (failure != nil || current == transactions.count) }
 
         private mutating func moveOn() {
@@ -49,27 +49,27 @@ final class Pipeline {
             }
         }
 
-        /// What became of each. A failure undoes all that was sent together: for what only reads
-        /// that is no loss.
+        /// The outcome of a transaction. A failure undoes all that was sent together; transactions
+        /// that only read lose nothing by that.
         func outcome(of index: Int) -> Result<[Rows], PostgresError> {
             guard let failure, index >= failed else { return .success(results[index]) }
             return .failure(index == failed ? failure : .abandoned)
         }
     }
 
-    /// What the server will answer next.
+    /// A reply that the server owes.
     private enum Reply {
         case prepared(Prepared)
         case rows(Prepared)
     }
 
-    /// What a statement is, whatever its values.
+    /// The text and parameter types of a statement, without its values.
     private struct Shape: Hashable {
         let sql: String
         let types: [Oid]
 
-        /// Says all of it. Where a connection turns out to be somebody else's too, the name of one
-        /// statement is never another's.
+        /// A name made of a digest of text and types. Even if other clients share the connection,
+        /// two different statements never have the same name.
         var name: String {
             var digest = SHA256()
             digest.update(data: Array(sql.utf8) + [0])
@@ -79,11 +79,11 @@ final class Pipeline {
         }
     }
 
-    /// A statement that the server is to parse, for as long as the connection lives.
+    /// A statement that the server parses once for the life of the connection.
     private final class Prepared {
         let shape: Shape
         let name: String
-        /// Whether the server has said that it has it.
+        /// Whether the server has confirmed it.
         var isKnown = false
         var columns: Columns?
 
@@ -97,7 +97,7 @@ final class Pipeline {
     private let preparesStatements: Bool
     private var prepared: [Shape: Prepared] = [:]
     private var flights: Deque<Flight> = []
-    /// When the server was last heard, or was first owed to be.
+    /// Time of the server's last answer, or of sending when it owed none before.
     private var heardAt = ContinuousClock.now
     private(set) var hasUnsentBytes = false
 
@@ -110,13 +110,13 @@ final class Pipeline {
     }
 
     var socket: Int32 { PQsocket(connection.handle) }
-    /// How many answers are owed.
+    /// The number of transactions whose answers are owed; a ping counts as one.
     private(set) var depth = 0
 
     // MARK: Sending
 
-    /// Puts transactions on the way: one that writes, or several that only read. Also when this
-    /// throws they count as sent.
+    /// Sends transactions: one that writes, or several that only read. They count as sent even when
+    /// this throws.
     func send(_ transactions: [Transaction]) throws(PostgresError) {
         if flights.isEmpty { heardAt = .now }
         flights.append(Flight(transactions))
@@ -128,7 +128,7 @@ final class Pipeline {
         try flush()
     }
 
-    /// Asks for nothing but an answer.
+    /// Sends a synchronisation point only, to get an answer.
     func ping() throws(PostgresError) { try send([]) }
 
     private func send(_ statement: Statement) throws(PostgresError) {
@@ -159,7 +159,7 @@ final class Pipeline {
         return (new, true)
     }
 
-    /// Sends what the socket did not take before.
+    /// Sends the bytes that the socket did not take before.
     func flush() throws(PostgresError) {
         let outcome = PQflush(connection.handle)
         guard outcome >= 0 else { throw connection.lost }
@@ -168,17 +168,16 @@ final class Pipeline {
 
     // MARK: Receiving
 
-    /// Takes what the server has sent.
-    /// - Parameter settle: is called for each transaction that is over, with its rows or why there
-    ///   are none.
-    /// - Throws: `connectionLost`; ``takeUnanswered()`` has what was on the way.
+    /// Handles what the server has sent.
+    /// - Parameter settle: is called for each finished transaction, with its rows or its error.
+    /// - Throws: `connectionLost`; ``takeUnanswered()`` then has the transactions under way.
     func receive(_ settle: (Transaction, Result<[Rows], PostgresError>) -> Void) throws(PostgresError) {
         guard PQconsumeInput(connection.handle) == 1 else { throw connection.lost }
         throwAwayNotifications()
         var ends = 0
         while !flights.isEmpty, PQisBusy(connection.handle) == 0 {
             guard let result = PQgetResult(connection.handle) else {
-                // The end of one statement's results, or of everything.
+                // The end of one statement's results, or of all results.
                 guard PQstatus(connection.handle) == CONNECTION_OK else { throw connection.lost }
                 ends += 1
                 guard ends < Self.mostEnds else { throw .misunderstood }
@@ -188,7 +187,8 @@ final class Pipeline {
             heardAt = .now
             if PQresultStatus(result) == PGRES_PIPELINE_SYNC {
                 PQclear(result)
-                // Otherwise what follows would be taken for the answers to the next.
+                // Otherwise the following results would be taken for answers to the next
+                // transactions.
                 guard let flight = flights.first, flight.isAnswered else { throw .misunderstood }
                 flights.removeFirst()
                 depth -= max(1, flight.transactions.count)
@@ -201,17 +201,20 @@ final class Pipeline {
         }
     }
 
-    /// libpq says once that a statement's results are over. Asked on and on it would say so for
-    /// ever, when the server has said that all is over and something is still owed.
+    /// Number of ends in a row that is still plausible. libpq reports the end of a statement's
+    /// results once; if the server ended everything while answers are owed, libpq would report it
+    /// for ever.
     private static let mostEnds = 8
 
-    /// Nobody listens here. A connection on which somebody did would fill the memory.
+    /// Discards notifications. Nothing listens on this connection, and unread notifications would
+    /// fill the memory.
     private func throwAwayNotifications() {
         while let notification = PQnotifies(connection.handle) { PQfreemem(notification) }
     }
 
-    /// - Throws: `connectionLost` for what is no answer to what was asked: then nobody knows whose
-    ///   answer comes next.
+    /// Handles one result.
+    /// - Throws: `connectionLost` for a result that does not fit what was sent, as later results
+    ///   could not be assigned either.
     private func take(_ result: OpaquePointer) throws(PostgresError) {
         switch (PQresultStatus(result), flights[0].replies.popFirst()) {
         case (PGRES_TUPLES_OK, .rows(let statement)), (PGRES_COMMAND_OK, .rows(let statement)):
@@ -226,7 +229,7 @@ final class Pipeline {
             if case .prepared(let statement) = reply { forget(statement) }
             flights[0].fail(reason(result, reply))
         case (PGRES_PIPELINE_ABORTED, let reply?):
-            // What comes after a failure fails because of it.
+            // A statement after a failed one fails because of it.
             if case .prepared(let statement) = reply { forget(statement) }
             flights[0].fail(.misunderstood)
         default:
@@ -248,16 +251,16 @@ final class Pipeline {
 
     private func reason(_ result: OpaquePointer, _ reply: Reply?) -> PostgresError {
         let failure = connection.failure(result)
-        // It was to be prepared with what was sent before it, which failed.
+        // The statement should have been prepared together with one before it that failed.
         if case .rows(let statement) = reply, !statement.isKnown, failure.state == .unknownPreparedStatement {
             return preparesStatements ? .abandoned : failure
         }
         return failure
     }
 
-    /// Whether the connection is of no more use because of that, and the same may succeed on
-    /// another: the server that was the primary is a standby, or a prepared statement is not what
-    /// it was, because the schema has changed or the server's connection is another one.
+    /// Whether the error makes the connection unusable while another connection may succeed: the
+    /// former primary is a standby now, or a prepared statement is not valid any more, because the
+    /// schema has changed or the server's connection is another one.
     func isSpent(by error: PostgresError) -> Bool {
         guard let state = error.state else { return false }
         return switch state {
@@ -267,22 +270,23 @@ final class Pipeline {
         }
     }
 
-    /// Answers those whose time is over; what the server says to them later is nobody's.
+    /// Answers overdue transactions with an error; the server's later answers to them are
+    /// discarded.
     func expire(at now: ContinuousClock.Instant) {
         for transaction in flights.lazy.flatMap(\.transactions) where transaction.deadline <= now {
             transaction.finish(.failure(PostgresError.timedOut))
         }
     }
 
-    /// For how long the server has been silent although it owes an answer.
+    /// The time for which the server has been silent although it owes an answer.
     func silence(at now: ContinuousClock.Instant) -> Duration {
         flights.isEmpty ? .zero : now - heardAt
     }
 
-    /// When the first of those on the way is overdue.
+    /// The deadline of the first transaction under way.
     var firstDeadline: ContinuousClock.Instant? { flights.first?.transactions.first?.deadline }
 
-    /// What was on the way when the connection was lost.
+    /// Takes the transactions that were under way when the connection was lost.
     func takeUnanswered() -> [Transaction] {
         defer { (flights, depth) = ([], 0) }
         return flights.flatMap(\.transactions)

@@ -1,7 +1,7 @@
 import CLibpq
 import Foundation
 
-/// Many values for one parameter: an array of PostgreSQL's, in binary form.
+/// Many values for one parameter: a PostgreSQL array in binary form.
 struct PostgresArray<Element: PostgresArrayElement>: PostgresParameter {
     let elements: [Element?]
 
@@ -14,7 +14,8 @@ struct PostgresArray<Element: PostgresArrayElement>: PostgresParameter {
         func append(_ number: Int, to bytes: inout [UInt8]) {
             withUnsafeBytes(of: Int32(number).bigEndian) { bytes.append(contentsOf: $0) }
         }
-        // Dimensions, whether there are NULLs, the elements' type, how many, the first one's index.
+        // Number of dimensions, whether there are NULLs, type of the elements, their number, index
+        // of the first.
         for number in [1, 1, Int(Element.type), elements.count, 1] { append(number, to: &bytes) }
         for element in elements {
             let start = bytes.count
@@ -28,7 +29,7 @@ struct PostgresArray<Element: PostgresArrayElement>: PostgresParameter {
 }
 
 protocol PostgresArrayElement: PostgresParameter {
-    /// The number in `pg_type` of the arrays of it.
+    /// Type number of the array type in `pg_type`.
     static var arrayType: Oid { get }
 }
 

@@ -4,11 +4,11 @@ import RESTAuth
 
 /// A value for a statement, in PostgreSQL's binary form.
 protocol PostgresParameter: Sendable {
-    /// The type's number in `pg_type`.
+    /// Type number in `pg_type`.
     static var type: Oid { get }
     /// Appends the value and returns whether there is one; `false` is NULL.
     func append(to bytes: inout [UInt8]) -> Bool
-    /// Whether the server can take it.
+    /// Whether the server can store the value.
     var isStorable: Bool { get }
 }
 
@@ -16,9 +16,9 @@ extension PostgresParameter {
     var isStorable: Bool { true }
 }
 
-/// A value that a row may hold as well.
+/// A value that can be read from a row as well.
 protocol PostgresValue: PostgresParameter {
-    /// `nil` when the bytes are of another type.
+    /// Reads the binary form; `nil` when the bytes are of another type.
     init?(_ bytes: UnsafeRawBufferPointer)
 }
 
@@ -30,7 +30,7 @@ extension Int64: PostgresValue {
         return true
     }
 
-    /// From `bigint` or `integer`.
+    /// Reads a `bigint` or `integer`.
     init?(_ bytes: UnsafeRawBufferPointer) {
         switch bytes.count {
         case 8: self.init(bigEndian: bytes.loadUnaligned(as: Int64.self))
@@ -64,7 +64,7 @@ extension Bool: PostgresValue {
     }
 }
 
-/// `text`, which has every character but NUL.
+/// `text`, which can have every character except NUL.
 extension String: PostgresValue {
     static var type: Oid { 25 }
     var isStorable: Bool { !utf8.contains(0) }
@@ -89,7 +89,7 @@ extension [UInt8]: PostgresParameter, PostgresValue {
     init?(_ bytes: UnsafeRawBufferPointer) { self = bytes.withMemoryRebound(to: UInt8.self) { Array($0) } }
 }
 
-/// `timestamptz`: microseconds since 2000. What is further off than can be said is `infinity`.
+/// `timestamptz`: microseconds since 2000. A time out of range becomes `infinity` or `-infinity`.
 extension Date: PostgresValue {
     static var type: Oid { 1184 }
     private static var epoch: TimeInterval { 946_684_800 }

@@ -8,14 +8,14 @@ import CLibpq
     import Darwin
 #endif
 
-/// The rows that a statement gave, as libpq keeps them until nobody needs them any more.
+/// The rows of a statement's result, kept in libpq's memory as long as they are used.
 final class Rows: Sendable {
-    // The compiler does not know what is behind the pointer: a result that nobody changes, only
-    // reads, which libpq allows from any thread.
+    // The compiler cannot know that the result behind the pointer is never changed, only read,
+    // which libpq allows from any thread.
     nonisolated(unsafe) private let result: OpaquePointer
     fileprivate let columns: Columns
 
-    /// Takes `result` over.
+    /// Takes ownership of `result`.
     init(_ result: OpaquePointer, columns: Columns) {
         self.result = result
         self.columns = columns
@@ -25,7 +25,7 @@ final class Rows: Sendable {
 
     var count: Int { Int(PQntuples(result)) }
     var first: Row? { count > 0 ? self[0] : nil }
-    /// How many rows the statement changed, where it gives none back.
+    /// Number of rows that the statement changed, if it returns none.
     var changedCount: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
 
     subscript(index: Int) -> Row { Row(rows: self, index: Int32(index)) }
@@ -65,14 +65,14 @@ struct Row {
     }
 }
 
-/// The places of a statement's columns, worked out once.
+/// The indices of a statement's columns, worked out once.
 struct Columns: Sendable {
     private let places: [String: Int32]
-    /// Each with the zero at its end.
+    /// The names, each with the zero at its end.
     private let names: [[CChar]]
 
-    /// `nil` for columns that do not come in binary form: what is read here would be something
-    /// else.
+    /// Reads the columns of a result; `nil` when one is not in binary form, whose bytes would be
+    /// misread.
     init?(of result: OpaquePointer) {
         let columns = 0..<PQnfields(result)
         guard columns.allSatisfy({ PQfformat(result, $0) == 1 }) else { return nil }

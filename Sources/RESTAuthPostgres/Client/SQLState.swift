@@ -1,4 +1,4 @@
-/// What PostgreSQL calls a failure (Appendix A of its manual): five characters.
+/// SQLSTATE code of a failure (Appendix A of PostgreSQL's manual): five characters.
 struct SQLState: RawRepresentable, Sendable, Hashable {
     let rawValue: String
 
@@ -14,34 +14,35 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
     static let unknownPreparedStatement = SQLState(rawValue: "26000")
     static let duplicatePreparedStatement = SQLState(rawValue: "42P05")
 
-    /// The rows contradict what is there.
+    /// Whether the rows violate a constraint.
     var isIntegrityViolation: Bool { rawValue.hasPrefix("23") }
 
-    /// Somebody else has been on the server's connection.
+    /// Whether other clients have used the server's connection.
     var isSignOfPooler: Bool { self == .unknownPreparedStatement || self == .duplicatePreparedStatement }
 }
 
-/// Why a statement has no result.
+/// The reason why a statement has no result.
 enum PostgresError: Error {
-    /// The server refused it: nothing of its transaction is stored.
+    /// The server refused the statement; nothing of its transaction is stored.
     case refused(SQLState, String)
-    /// The connection ended before the answer came: nobody knows what is stored.
+    /// The connection ended before the answer; it is not known what is stored.
     case connectionLost(String)
-    /// It was not run, because something that was sent together with it failed.
+    /// The statement was not run, because something that was sent together with it failed.
     case abandoned
     /// The time was over before the answer came.
     case timedOut
-    /// Too many others were waiting.
+    /// The queue of waiting transactions was full.
     case queueFull
-    /// A column is missing, NULL or of another type than the code expects.
+    /// A column is missing, NULL, or of another type than the code expects.
     case unexpectedColumn(String)
-    /// The server is none that can be used, with what to do about it.
+    /// The server cannot be used, with what to do about it.
     case unsuitable(String)
 
-    /// Answers that belong to other questions, or to none.
+    /// Error for answers that do not belong to what was sent.
     static let misunderstood = PostgresError.connectionLost("what the server answers does not fit what it was asked")
 
-    /// Nothing was done, and the same may succeed at once: another transaction was in the way.
+    /// Whether nothing was done and the same may succeed at once, as another transaction was in the
+    /// way.
     var asksForAnotherTry: Bool {
         switch self {
         case .refused(.serializationFailure, _), .refused(.deadlockDetected, _): true

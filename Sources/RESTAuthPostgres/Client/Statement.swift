@@ -1,16 +1,17 @@
 import CLibpq
 
-/// A statement and its parameters, as the wire wants them.
+/// A statement and its parameters in binary form.
 struct Statement: Sendable {
     let sql: String
     let types: [Oid]
-    /// Of each parameter in `bytes`, one after the other; -1 for NULL.
+    /// Length of each parameter in `bytes`, where they follow each other; -1 for NULL.
     let lengths: [Int32]
-    /// Whether the server can take every parameter.
+    /// Whether the server can store every parameter.
     let isStorable: Bool
     private let bytes: [UInt8]
 
-    /// - Parameter parameters: `$1`, `$2` and so on.
+    /// Makes a statement.
+    /// - Parameter parameters: the values of `$1`, `$2` and so on.
     init(_ sql: String, _ parameters: [any PostgresParameter] = []) {
         var (types, lengths, bytes): ([Oid], [Int32], [UInt8]) = ([], [], [])
         for parameter in parameters {
@@ -18,7 +19,7 @@ struct Statement: Sendable {
             types.append(Swift.type(of: parameter).type)
             lengths.append(parameter.append(to: &bytes) ? Int32(bytes.count - start) : -1)
         }
-        // An empty value needs an address too: no address means NULL.
+        // An empty value needs an address too: a null pointer means NULL.
         bytes.append(0)
         self.sql = sql
         isStorable = parameters.allSatisfy(\.isStorable)
@@ -27,7 +28,7 @@ struct Statement: Sendable {
         self.bytes = bytes
     }
 
-    /// Calls `body` with a pointer to each parameter, good for as long as that lasts.
+    /// Calls `body` with a pointer to each parameter, valid until it returns.
     func withParameters<Result>(_ body: ([UnsafePointer<CChar>?]) -> Result) -> Result {
         bytes.withUnsafeBytes { buffer in
             let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)

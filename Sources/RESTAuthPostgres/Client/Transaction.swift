@@ -3,22 +3,22 @@ import Synchronization
 
 /// Statements that are one transaction, on their way to the database and back.
 ///
-/// All are sent at once and with nothing between them, so they hold their locks for one trip and no
-/// more. Each sees what those before it did and what others had committed when it began (READ
-/// COMMITTED). Whoever asked is answered once: with the rows of each statement when all is
-/// committed, or with why not.
+/// All are sent at once with nothing between them, so they hold their locks for one round trip
+/// only. Each statement sees the effects of those before it and what others had committed when it
+/// began (READ COMMITTED). The caller is answered once: with the rows of each statement after the
+/// commit, or with an error.
 final class Transaction: Sendable {
     typealias Answer = Result<[Rows], any Error>
 
     let statements: [Statement]
-    /// Whether it may be sent again when nobody knows what became of it.
+    /// Whether it may be sent again when it is not known whether it was committed.
     let isRepeatable: Bool
     let deadline: ContinuousClock.Instant
     private let attempts = Atomic(0)
     private let isSentAlone = Atomic(false)
     private let answer: Mutex<(@Sendable (Answer) -> Void)?>
 
-    /// How often one is sent at most.
+    /// Number of attempts at most.
     private static let attemptLimit = 20
 
     init(
@@ -31,8 +31,8 @@ final class Transaction: Sendable {
         self.answer = Mutex(answer)
     }
 
-    /// Counts an attempt and says whether it may be made. After too many it is answered: what is in
-    /// the way does not go away.
+    /// Counts an attempt and returns whether it may be made. After too many attempts the
+    /// transaction is answered with an error, as the obstacle does not go away.
     func beginAttempt() -> Bool {
         if attempts.add(1, ordering: .relaxed).newValue > Self.attemptLimit || deadline <= .now {
             finish(.failure(PostgresError.timedOut))
@@ -40,11 +40,11 @@ final class Transaction: Sendable {
         return !isAnswered
     }
 
-    /// Whether it shares the fate of no other.
+    /// Whether it must not be sent together with others.
     var travelsAlone: Bool { isSentAlone.load(ordering: .relaxed) }
 
-    /// Notes that it was not run because another failed that was sent with it: that was no attempt,
-    /// and will not happen to it again.
+    /// Records that it was not run because another one that was sent with it failed. This does not
+    /// count as an attempt, and it is sent alone from now on.
     func wasAbandoned() {
         attempts.subtract(1, ordering: .relaxed)
         isSentAlone.store(true, ordering: .relaxed)
@@ -52,7 +52,7 @@ final class Transaction: Sendable {
 
     var isAnswered: Bool { answer.withLock { $0 == nil } }
 
-    /// The first answer counts.
+    /// Answers the caller; only the first answer counts.
     func finish(_ result: Answer) {
         let answer = answer.withLock { answer in
             defer { answer = nil }

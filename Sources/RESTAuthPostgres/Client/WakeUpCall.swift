@@ -28,7 +28,7 @@ final class WakeUpCall: Sendable {
         _ = write(writing, [1], 1)
     }
 
-    /// Waits until the call rings, the socket can be used, or the time is over.
+    /// Waits until the call rings, the socket is ready, or the time is over.
     /// - Returns: whether anything happened before the time was over.
     @discardableResult
     func wait(_ duration: Duration, for socket: Int32 = -1, toWrite: Bool = false) -> Bool {
