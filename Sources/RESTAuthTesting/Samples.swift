@@ -6,7 +6,7 @@ import Synchronization
 public final class TestClock: Sendable {
     private let time: Mutex<Date>
 
-    /// Whole seconds, so that times survive every backend unchanged.
+    /// Makes a clock at `start`, in whole seconds, so that times survive every backend unchanged.
     public init(_ start: Date = Date(timeIntervalSince1970: 1_800_000_000)) {
         time = Mutex(start)
     }
@@ -20,11 +20,11 @@ public final class TestClock: Sendable {
 
 /// Values for tests.
 public enum Samples {
-    /// Has the outline of a hash; no password is known to be behind it.
+    /// A text in the form of a hash; no password is known to match it.
     public static let passwordHash =
         "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
 
-    /// Of a request of nobody known; where it matters to no user.
+    /// Makes an event of an anonymous request, about no user unless one is given.
     public static func event(
         _ name: AuthEvent.Name, user: User.ID? = nil, session: Session.ID? = nil, _ details: [String: String] = [:],
         by caller: Caller = Caller(address: "192.0.2.1", userAgent: "curl/8", requestID: "0123456789abcdef"),
@@ -38,7 +38,7 @@ public enum Samples {
             id: id, algorithm: "ES256", sealed: Array(id.utf8), createdAt: date, signsFrom: date, follows: follows)
     }
 
-    /// Of the first user, expiring in a week.
+    /// Makes a session that expires in a week, of the user with id 1 unless another is given.
     public static func session(_ number: Int = 0, of user: User.ID = 1, at date: Date, isRenewable: Bool = true)
         -> Session
     {

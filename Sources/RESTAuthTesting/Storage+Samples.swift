@@ -1,7 +1,7 @@
 package import Foundation
 package import RESTAuth
 
-/// The verbs with an event of some name, for tests that are about something else.
+/// Methods that record a sample event, for tests about something else.
 extension Storage {
     @discardableResult
     package func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {

@@ -21,7 +21,7 @@ extension StorageContract {
             #expect(found.map(\.number) == [nil, nil, nil])
             let ids = found.map(\.id)
             #expect(ids == ids.sorted())
-            // As of one whose transaction took longer than the others'.
+            // The order of an event whose transaction took longer than the others'.
             let seals = [EventSeal(id: ids[1], seal: [1]), EventSeal(id: ids[0], seal: [0, 255])]
             #expect(try await storage.seal(seals, replacing: nil, with: chain(2)))
             #expect(try await storage.auditChain() == chain(2))
@@ -121,7 +121,7 @@ extension StorageContract {
     ]
 }
 
-/// A chain that is nothing but recognised: seals are not the storage's business.
+/// Makes a chain that can be told from others; the storage does not check seals.
 private func chain(_ number: Int64, prunedTo anchor: Int64 = 0, seal: UInt8? = nil) -> AuditChain {
     AuditChain(
         head: AuditLink(number: number, digest: [UInt8(number), 0]), anchor: AuditLink(number: anchor, digest: [255]),
@@ -129,7 +129,7 @@ private func chain(_ number: Int64, prunedTo anchor: Int64 = 0, seal: UInt8? = n
 }
 
 extension EventStorage {
-    /// Records so many events, a second apart.
+    /// Records `count` events, a second apart.
     func record(_ count: Int) async throws {
         let clock = TestClock()
         for number in 0..<count {

@@ -6,7 +6,7 @@ extension ClientsRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// Other services that ask about tokens.
+    /// Clients: other services that ask about tokens.
     public static let clients = Self("clients", StorageContract.clients)
 }
 

@@ -7,7 +7,7 @@ extension EventsRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// What happened.
+    /// Recorded events.
     public static let events = Self("events", StorageContract.events)
 }
 
@@ -280,7 +280,7 @@ extension Storage {
         try await events(after: 0, limit: 1000).last?.id ?? 0
     }
 
-    /// Name, user, number of the sample session, and cause of each.
+    /// Describes each event by its name, user, number of the sample session, and cause.
     fileprivate func recorded(after id: Int64 = 0) async throws -> [String] {
         try await events(after: id, limit: 1000).map(\.fields).map { fields in
             let session = fields.sessionID.map { $0.description.suffix(12).drop { $0 == "0" } }.map(String.init)

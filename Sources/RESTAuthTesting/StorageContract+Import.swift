@@ -7,7 +7,7 @@ extension ImportRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// Users of other systems, with ids of their own.
+    /// Users imported from other systems, with ids of their own.
     public static let imports = Self("imports", StorageContract.importing)
 }
 
@@ -51,7 +51,7 @@ extension StorageContract {
             let users = [try importable("x", id: 1), try importable("y", id: 3), try importable("z", id: 4)]
             #expect(
                 try await storage.importUsers(users, above: last, isTrial: false) == [.idTaken, .idTaken, .imported(4)])
-            // Given since the import began.
+            // The id was given after the import began.
             #expect(try await storage.importUsers([importable("v", id: 4)], above: last, isTrial: false) == [.idTaken])
             for name in ["x", "y", "v"] { #expect(try await storage.credentials(canonicalUsername: name) == nil) }
         },
@@ -61,7 +61,7 @@ extension StorageContract {
             #expect(try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id == 1)
             try await storage.reserveUserIDs([])
             #expect(try await storage.lastUserID() == 1)
-            // One that was given before is not reserved.
+            // An id that was given before is not reserved.
             try await storage.reserveUserIDs([9, 1, 5])
             try await storage.reserveUserIDs([5, 7])
             #expect(try await storage.lastUserID() == 9)
@@ -79,7 +79,7 @@ extension StorageContract {
                 }
             }
             #expect(try await storage.user(id: 5)?.username == "d")
-            // Once, whatever becomes of who came for it.
+            // A reserved id is given once, even if its user is deleted.
             _ = try await storage.deleteUser(id: 5, at: now)
             let again = [try importable("g", id: 5), try importable("h", id: 9)]
             #expect(try await storage.importUsers(again, above: 11, isTrial: false) == [.idTaken, .imported(9)])

@@ -2,12 +2,12 @@ import Foundation
 import RESTAuth
 import Testing
 
-/// What was counted of a name or an id goes with the one who comes, or is gone.
+/// Counters of a name or an id are deleted when its user comes or goes.
 extension StorageContract {
     private static let limit = ThrottleLimit(
         allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
 
-    /// Of the user of that name and id, and of others whose names and ids are nearly the same.
+    /// The subjects of the user with that name and id, and of others with similar names and ids.
     private static func subjects(_ name: String, _ id: User.ID) throws -> (
         own: Set<ThrottleSubject>, others: Set<ThrottleSubject>
     ) {
@@ -45,7 +45,7 @@ extension StorageContract {
                 try await count(own.union(others), in: storage)
                 _ = try await storage.insertUser(
                     Username(name.uppercased()), passwordHash: "h\(index)", at: now, using: permit, from: network)
-                // Which id it is to be is known afterwards.
+                // The id is not known before the registration, so counters by id are left out.
                 #expect(try await counted(in: storage).isDisjoint(with: own.filter { $0.userID == nil }))
                 #expect(try await counted(in: storage).isSuperset(of: others))
                 #expect(try await storage.knownOrigin(network, canonicalUsername: name) == now)

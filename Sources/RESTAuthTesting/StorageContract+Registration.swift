@@ -7,12 +7,12 @@ extension RegistrationRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// Invitations, challenges, and who comes by them.
+    /// Invitations, challenges, and the users who register with them.
     public static let registration = Self("registration", StorageContract.registration)
 }
 
 extension StorageContract {
-    /// Good for an hour.
+    /// Makes an invitation that is valid for an hour.
     private static func invitation(_ id: String = "first", at now: Date) -> Invitation {
         Invitation(id: id, note: "for \(id)", createdAt: now, expiresAt: now.addingTimeInterval(3600))
     }
@@ -21,8 +21,8 @@ extension StorageContract {
         SpentChallenge(digest: [0, 255, number], expiresAt: now.addingTimeInterval(300))
     }
 
-    /// How many of twenty registrations that use `permit` at once, under names of their own,
-    /// succeed; the others throw `code`.
+    /// Counts how many of twenty concurrent registrations with `permit`, under different names,
+    /// succeed; all others must throw `code`.
     private static func countOfTwenty(
         in storage: any Storage, using permit: RegistrationPermit, at now: Date, refusedBy code: AuthError.Code
     ) async throws -> Int {

@@ -7,25 +7,25 @@ extension RevocationsRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// The log of who and what is refused.
+    /// The revocation log.
     public static let revocations = Self("revocations", StorageContract.revocations)
 }
 
 extension StorageContract {
-    /// The log, read on from the last number over and over, up to the line about `subject`.
+    /// Reads the log from the last number on, over and over, up to the entry about `subject`.
     private static func log(of storage: any Storage, until subject: Revocation.Subject) async throws -> [Revocation] {
         var lines: [Revocation] = []
         while lines.last?.subject != subject {
             let new = try await storage.revocations(after: lines.last?.number ?? 0, limit: 7)
-            // A storage that answers at once gives its turn to no one by itself, and those who
-            // write need one.
+            // A storage that answers at once does not suspend by itself, and the writing tasks need
+            // a turn.
             if new.isEmpty { await Task.yield() }
             lines += new
         }
         return lines
     }
 
-    /// Ends a session and says when its line expires.
+    /// Ends a session and returns the expiry of its revocation log entry.
     private static func end(_ session: Session, in storage: any Storage, at now: Date) async throws -> Date? {
         try await storage.endSession(id: session.id, of: nil, at: now)?.expiresAt
     }
@@ -103,7 +103,8 @@ extension StorageContract {
             }
             #expect(try await end(prolonged, in: storage, at: clock.now) == expiry(after: 900))
 
-            // With each answer a token is given, the repeated one included, and some are shorter.
+            // Each answer gives a token, a repeated one too, and some tokens expire sooner than
+            // earlier ones.
             let renewed = try await session(3, tokensFor: 600)
             for (seconds, expected) in [(700, 700), (60, 700), (800, 800), (90, 800)] as [(TimeInterval, TimeInterval)]
             {
@@ -124,7 +125,7 @@ extension StorageContract {
             }
             #expect(try await end(renewed, in: storage, at: clock.now) == expiry(after: 800))
 
-            // When they are over, the clocks are all that is left.
+            // After all tokens have expired, only the slack for clocks remains.
             let old = try await session(4, tokensFor: 600)
             clock.advance(by: 3600)
             #expect(try await end(old, in: storage, at: clock.now) == expiry(after: 0))
@@ -155,7 +156,7 @@ extension StorageContract {
             _ = try await storage.grantRole("admin", user: user, at: clock.now)
             #expect(try await storage.revokeRole("admin", user: user, at: clock.now)?.expiresAt == longest)
             #expect(try await storage.disableUser(id: user, at: clock.now)?.expiresAt == longest)
-            // On a node whose clock is an hour behind.
+            // As on a node whose clock is an hour behind.
             clock.advance(by: -3600)
             #expect(try await storage.enableUser(id: user, at: clock.now)?.expiresAt == longest)
             #expect(try await storage.grantRole("admin", user: user, at: clock.now).lifted?.expiresAt == longest)

@@ -7,12 +7,12 @@ extension SessionsRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// Sessions, and the trade of their refresh tokens.
+    /// Sessions, and the rotation of their refresh tokens.
     public static let sessions = Self("sessions", StorageContract.sessions)
 }
 
 extension StorageContract {
-    /// A storage with one user and the sessions that a test wants.
+    /// Stores a user and returns the id.
     private static func user(_ storage: any Storage, name: String = "a", at now: Date) async throws -> User.ID {
         try await storage.insertUser(Username(name), passwordHash: "h", at: now).id
     }
@@ -130,7 +130,7 @@ extension StorageContract {
                 _ = try await storage.insertSession(
                     Samples.session(number, of: id, at: now), passwordVersion: nil, refreshDigest: nil, limit: 2)
             }
-            // As after a clock was set back.
+            // An id as after a clock was set back.
             let early = Samples.session(1, of: id, at: now)
             let lines = try await storage.insertSession(early, passwordVersion: nil, refreshDigest: nil, limit: 2)
             #expect(lines?.map(\.subject) == [.session(Samples.session(7, at: now).id)])
@@ -229,7 +229,7 @@ extension StorageContract {
             #expect(prolonged?.session.expiresAt == later)
             #expect(prolonged?.session.lastUsedAt == clock.now)
             #expect(prolonged?.user.username == "a")
-            // Never shortened.
+            // The expiry is never brought forward.
             #expect(
                 try await storage.prolongSession(id: plain.id, until: clock.now, at: clock.now)?.session.expiresAt
                     == later)
@@ -253,8 +253,8 @@ extension StorageContract {
             #expect(renewed.lastUsedAt == clock.now)
             #expect(renewed.expiresAt == clock.now.addingTimeInterval(7 * 86400))
             #expect(user.username == "a")
-            // The first successor for a minute, then the next; each repeat is a use, and prolongs
-            // nothing.
+            // The first successor within a minute, then the next; each repeated answer is a use,
+            // and prolongs nothing.
             for (number, index) in [0, 1, 1, 2, 2].enumerated() {
                 clock.advance(by: 40)
                 guard
@@ -267,7 +267,7 @@ extension StorageContract {
                 #expect(stored.session == repeated)
                 #expect(stored.refresh.repeats == number + 1)
             }
-            // Any of them may be the one that is used.
+            // Any one of the successors can be used.
             #expect(isRenewed(try await storage.rotate(rotation(session, 1, "b", to: "2", at: clock.now))))
             let state = try #require(await storage.session(id: session.id)).refresh
             #expect(state.generation == 2)
@@ -462,7 +462,7 @@ extension StorageContract {
             #expect(try await storage.sessions(of: id, before: nil, limit: 9, at: now) == [new])
             #expect(try await storage.session(id: new.id)?.refresh.digest == [2])
             #expect(try await storage.credentials(user: id)?.passwordHash == "new")
-            // It counts as the one that it is.
+            // The new session counts towards the limit.
             let third = Samples.session(3, of: id, at: now)
             let ended = try await storage.insertSession(third, passwordVersion: nil, refreshDigest: nil, limit: 1)
             #expect(ended?.map(\.subject) == [.session(new.id)])
@@ -522,8 +522,8 @@ extension StorageContract {
             let id = try await user(storage, at: now)
             let mark: [UInt8] = [1, 2, 3, 4]
             let plain = Array(repeating: UInt8(9), count: 32)
-            // Of the first three one is marked; the third will be, but not the token before its
-            // newest. The fourth only looks as if it were.
+            // Of the first three sessions one is marked; the third will be, but not its previous
+            // token. The fourth has the mark, but is too short.
             let digests: [[UInt8]?] = [
                 mark + plain, plain, plain, mark + plain.dropFirst(4), nil, [4, 3, 2, 1] + plain,
             ]

@@ -7,11 +7,11 @@ extension LoginRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// What a sign-in proves, and what it uses up.
+    /// The authentication stored with a session, and the digests that a sign-in uses up.
     public static let signingIn = Self("signing in", StorageContract.signingIn)
 }
 
-/// What was proven comes back as it was stored, and what a sign-in uses up is used once.
+/// A session keeps its authentication as stored, and a digest is spent only once.
 extension StorageContract {
     static let signingIn = [
         Promise("a session comes back with what was proven, by whom and for how much, also once it is renewed") {

@@ -7,7 +7,7 @@ extension SigningKeysRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// Keys, each of which follows one other.
+    /// Signing keys, each of which follows another one.
     public static let signingKeys = Self("signing keys", StorageContract.signingKeys)
 }
 

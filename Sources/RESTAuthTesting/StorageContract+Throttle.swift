@@ -10,9 +10,9 @@ extension ThrottleRoom: PromisedRoom {
 extension StorageContract.Chapter {
     /// Counted failures.
     public static let throttle = Self("throttle", StorageContract.throttle)
-    /// From where users have come.
+    /// Networks that users are known in.
     public static let knownOrigins = Self("known origins", StorageContract.knownOrigins)
-    /// Whose counted failures end when what they were counted for does.
+    /// Counters that are deleted together with their user.
     public static let owners = Self("owners", StorageContract.owners)
 }
 
@@ -21,8 +21,8 @@ extension StorageContract {
         allowance: 3, delay: .doubling(from: 10, to: 40), forgiveness: nil, memory: 3600)
     private static let subject = ThrottleSubject.confirmation(by: 7)
 
-    /// Names that begin like others, or end like a network, and marks that join with what stands
-    /// before.
+    /// Names that begin like others or end like a network, and marks that combine with what
+    /// precedes them.
     private static let names = ["john", "john smith", "john  smith", "john 192.0.2.0/24", "\u{301}nna", "ä", "李雷"]
 
     private static func count(
@@ -103,7 +103,8 @@ extension StorageContract {
                 async let third = count(in: storage, at: now)
                 try await storage.deleteThrottle(subject)
                 _ = try await third
-                // Counted before the deletion, or after it: never on top of what was deleted.
+                // The failure was counted before the deletion or after it, never on top of deleted
+                // ones.
                 let failures = try await storage.throttles(of: [subject]).first?.failures ?? 0
                 #expect(failures <= 1, "round \(round)")
                 try await storage.deleteThrottle(subject)
@@ -216,7 +217,7 @@ extension StorageContract {
             clock.advance(by: 60)
             try await storage.rememberOrigin(network, user: miguel.id, at: clock.now, limit: 20)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == clock.now)
-            // A clock that is behind makes nobody older.
+            // A clock that is behind does not set the time back.
             try await storage.rememberOrigin(network, user: miguel.id, at: first, limit: 20)
             #expect(try await storage.knownOrigin(network, canonicalUsername: "miguel") == clock.now)
         },

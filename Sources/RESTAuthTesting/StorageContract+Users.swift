@@ -7,9 +7,9 @@ extension UsersRoom: PromisedRoom {
 }
 
 extension StorageContract.Chapter {
-    /// Who there is, by name and number.
+    /// Users, by name and id.
     public static let users = Self("users", StorageContract.users)
-    /// Hashes that give way to newer ones of the same password.
+    /// Replacing hashes by newer ones of the same password.
     public static let passwordUpgrades = Self("password upgrades", StorageContract.upgrades)
 }
 

@@ -1,22 +1,22 @@
 public import RESTAuth
 public import Testing
 
-/// What every backend promises, as checks to run against an empty storage of each.
+/// The contract of every backend, as checks to run against an empty storage of each.
 ///
 ///     @Test(arguments: StorageContract.all)
 ///     func keeps(_ promise: StorageContract.Promise) async throws {
 ///         try await promise.check(SQLiteStorage())
 ///     }
 ///
-/// A backend that does not keep some chapter says so, and why; its promises are then cancelled:
+/// A backend that leaves out a chapter gives the reason; the chapter's promises are then cancelled:
 ///
 ///     @Test(arguments: StorageContract.all(leavingOut: [.clients: "no other service asks here"]))
 public enum StorageContract {
-    /// The promises about one thing, which are kept or left out together.
+    /// The promises about one subject, which are kept or left out together.
     public struct Chapter: Sendable {
-        /// In lower case, other than that of every other chapter.
+        /// Unique name in lower case.
         public let name: String
-        /// In the order in which they are best read.
+        /// Promises in the order in which they are best read.
         public let promises: [Promise]
 
         init(_ name: String, _ promises: [Promise]) {
@@ -25,10 +25,10 @@ public enum StorageContract {
         }
     }
 
-    /// One promise, named as a sentence.
+    /// One promise, named by a sentence.
     public struct Promise: Sendable, CustomTestStringConvertible {
         public let sentence: String
-        /// Why it is left out; `nil` for one that is checked.
+        /// Reason why the promise is left out; `nil` when it is checked.
         public private(set) var omission: String?
         let body: @Sendable (any Storage) async throws -> Void
 
@@ -37,9 +37,9 @@ public enum StorageContract {
             self.body = body
         }
 
-        /// Checks the promise against a storage that holds nothing yet. When it is left out, the
-        /// test's case is cancelled, which the event stream of the tests says (`testCaseCancelled`)
-        /// and the console does not.
+        /// Checks the promise against an empty storage. If it is left out, the test case is
+        /// cancelled, which is shown in the event stream of the tests (`testCaseCancelled`) but not
+        /// on the console.
         public func check(_ storage: any Storage) async throws {
             if let omission { try Test.cancel("left out: \(omission)") }
             try await body(storage)
@@ -54,18 +54,18 @@ public enum StorageContract {
         }
     }
 
-    /// Every chapter, in the order of the rooms.
+    /// All chapters, in the order of the rooms.
     public static let chapters = Rooms.all.flatMap { chapters(of: $0) }
 
     package static func chapters(of room: any Room.Type) -> [Chapter] {
         (room as? any PromisedRoom.Type)?.chapters ?? []
     }
 
-    /// Every promise.
+    /// All promises.
     public static let all = Self.all(leavingOut: [:])
 
-    /// Every promise, of which a backend does not keep some.
-    /// - Parameter omitted: the chapters to leave out, each with the reason, which is shown.
+    /// Lists all promises, those of some chapters as left out.
+    /// - Parameter omitted: the chapters to leave out, each with the reason to show.
     public static func all(leavingOut omitted: [Chapter: String]) -> [Promise] {
         chapters.flatMap { chapter in chapter.promises.map { $0.leftOut(because: omitted[chapter]) } }
     }
@@ -76,7 +76,7 @@ extension StorageContract.Chapter: Hashable {
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
-/// A room whose storage promises something.
+/// A room that has chapters of the contract.
 protocol PromisedRoom: Room {
     static var chapters: [StorageContract.Chapter] { get }
 }
