@@ -3,8 +3,8 @@ import GRDB
 package import RESTAuth
 
 extension SQLiteStorage {
-    /// Reads what a database says of itself, without changing it.
-    /// - Returns: `nil` where there is none of this version.
+    /// Reads the condition of a database, without changing it.
+    /// - Returns: the condition; `nil` when there is no database of this version.
     package static func condition(path: String) throws -> DatabaseCondition? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         return try SQLiteFile(path).look { database in

@@ -8,11 +8,11 @@ import Foundation
     import Darwin
 #endif
 
-/// Held by the one process that makes the file, brings its schema up to date, or puts another in
-/// its place; others that start at once wait for it.
+/// Lock held by the one process that makes the file, brings its schema up to date or replaces it;
+/// other processes wait for it.
 ///
-/// On the directory, not on the file: closing a second descriptor of the file would drop SQLite's
-/// own locks.
+/// It is a lock on the directory, not on the file: closing a second descriptor of the file would
+/// drop SQLite's own locks.
 struct DirectoryLock {
     private let descriptor: Int32
 

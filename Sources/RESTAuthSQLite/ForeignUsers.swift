@@ -12,8 +12,8 @@ public import RESTAuth
 
 /// The users in another program's SQLite file, which is only read.
 ///
-/// Values are taken byte by byte: a name that is no text, or has a zero byte in it, is not taken
-/// for one that it begins with.
+/// Values are read as bytes, so that a name that is not text, or contains a zero byte, is not
+/// mistaken for the part before it.
 public actor ForeignUsers: UserSource {
     private let database: DatabaseQueue
     private let table: Table
@@ -21,15 +21,15 @@ public actor ForeignUsers: UserSource {
     private var done = 0
     private var lastRow: Int64 = .min
 
-    /// The users of a Flask server like the original one: table `users`, or `user` as
-    /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. Their ids are also
-    /// those that the server's tokens name them by.
+    /// Opens the users of a Flask server like the original one: table `users`, or `user` as
+    /// Flask-SQLAlchemy names it, with `id`, `username` and `password_hash`. The ids are also those
+    /// in the server's tokens.
     /// - Throws: `misconfigured` when there is no such file or table.
     public init(ofFlask path: String) throws {
         try self.init(path, Table.flask)
     }
 
-    /// The users of a Django project: table `auth_user` with `id`, `username`, `password`,
+    /// Opens the users of a Django project: table `auth_user` with `id`, `username`, `password`,
     /// `is_active` and `date_joined`.
     /// - Throws: `misconfigured` when there is no such file or table.
     public init(ofDjango path: String) throws {
@@ -40,7 +40,7 @@ public actor ForeignUsers: UserSource {
         do {
             database = try ForeignFile(path).open()
             (table, total) = try database.read { database in
-                // It has such a table too.
+                // A database of rest-auth has a table `users` too.
                 guard try Int32.fetchOne(database, sql: "PRAGMA application_id") != Migrations.applicationID else {
                     throw AuthError(.misconfigured, "\(path) is a database of rest-auth: rest-auth migrate moves those")
                 }
@@ -84,11 +84,11 @@ public actor ForeignUsers: UserSource {
 
 // MARK: - The file
 
-/// A file of another program's, opened so that neither it nor anything beside it is written.
+/// A file of another program, opened so that nothing is written to it or beside it.
 ///
-/// Reading a database with a log beside it makes SQLite write: the log's index, or the log into the
-/// database. Such a one is copied first, and the copy, which has no name any more once it is open,
-/// is what is read.
+/// When SQLite reads a database with a log beside it, it writes the log's index, or the log into
+/// the database. Such a database is copied first and the copy is read; its name is removed as soon
+/// as it is open.
 private struct ForeignFile {
     let path: String
 
@@ -115,7 +115,7 @@ private struct ForeignFile {
         return try DatabaseQueue(path: path, configuration: configuration)
     }
 
-    /// Byte 18 of the header (SQLite's file format, section 1.3.3).
+    /// Whether byte 18 of the header says so (SQLite's file format, section 1.3.3).
     private func isInLogMode() throws -> Bool {
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw AuthError(.misconfigured, "\(path) cannot be read")
@@ -139,14 +139,14 @@ private struct ForeignFile {
             throw AuthError(
                 .misconfigured, "\(path) was written to while it was copied: stop its server, and repeat the command")
         }
-        // Writing is for the copy: SQLite puts it in order from its log.
+        // SQLite has to write to the copy to bring it up to date from its log.
         let queue = try Self.open(copy, isReadOnly: false)
-        // The log is opened with the first look, and by then needs its name.
+        // The log is opened by the first query, and must still have its name then.
         _ = try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
         return queue
     }
 
-    /// Of everything that is copied.
+    /// Size, time, and inode of each file that is copied.
     private var state: [Data] {
         ["", "-wal", "-journal"].map { suffix in
             var status = stat()
@@ -160,11 +160,11 @@ private struct ForeignFile {
 
 // MARK: - Tables
 
-/// Where which program keeps its users.
+/// The table in which a program keeps its users.
 private struct Table: Sendable {
     private let name: String
     private let hash: String
-    /// Whether there are `is_active` and `date_joined`.
+    /// Whether the table has `is_active` and `date_joined`.
     private let isDjango: Bool
 
     static let flask = ["users", "user"].map { Table(name: $0, hash: "password_hash", isDjango: false) }
@@ -196,7 +196,8 @@ private struct Table: Sendable {
         let place = ImportPlace.id(id)
         guard let username = text(row, "name") else { return .unreadable(place, id: id, reason: "username is no text") }
         let hasNone = row["hash_type"] == "null"
-        // Flask-Bcrypt and bcrypt give bytes, which SQLite keeps as such also in a column of text.
+        // Flask-Bcrypt and bcrypt return bytes, which SQLite stores as a blob even in a text
+        // column.
         guard let passwordHash = hasNone ? "" : text(row, "hash", orBytes: true) else {
             return .unreadable(place, id: id, reason: "\(hash) is no text")
         }

@@ -1,20 +1,21 @@
 import GRDB
 import Synchronization
 
-/// Writes for many callers with one commit.
+/// Commits the writes of many callers together.
 ///
-/// A commit waits for the disk, which takes longer than all that is written. So what comes while
-/// one is under way waits, and is then written together: each caller's updates in a savepoint of
-/// their own, so that one who fails undoes nothing of another, and all of them in one transaction.
-/// Nobody is answered before that is on disk.
+/// A commit waits for the disk, which takes longer than the writes themselves. Writes that come
+/// during a commit wait and are then done together in one transaction, each caller's in a savepoint
+/// of its own, so that a failure undoes only that caller's. No caller is answered before the commit
+/// is on disk.
 final class GroupCommit: Sendable {
-    /// How many are written together, so that no reader of the log and no other process waits long.
+    /// Number of writes committed together at most, so that no reader of the log and no other
+    /// process waits long.
     private static let limit = 100
 
     private struct Job: Sendable {
         /// Makes the updates; the outcome is kept until the commit.
         let run: @Sendable (Database) throws -> Void
-        /// Answers the caller: with the outcome, or with why there is none.
+        /// Answers the caller with the outcome, or with the error of the commit.
         let answer: @Sendable ((any Error)?) -> Void
     }
 
@@ -25,7 +26,8 @@ final class GroupCommit: Sendable {
         self.database = database
     }
 
-    /// - Returns: what `updates` returned, once it is on disk.
+    /// Runs `updates` in the next transaction.
+    /// - Returns: the value of `updates`, once it is on disk.
     func write<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             let outcome = Outcome<Value>()
@@ -63,13 +65,14 @@ final class GroupCommit: Sendable {
     }
 }
 
-/// What one caller's updates came to.
+/// The outcome of one caller's updates.
 private final class Outcome<Value: Sendable>: Sendable {
     private let kept = Mutex<Result<Value, any Error>>(.failure(CancellationError()))
 
     var result: Result<Value, any Error> { kept.withLock { $0 } }
 
-    /// - Throws: only what spoils the whole transaction.
+    /// Runs the updates in a savepoint and keeps their value or error.
+    /// - Throws: an error that undoes the whole transaction, and no other.
     func keep(_ database: Database, _ updates: (Database) throws -> Value) throws {
         try database.run("SAVEPOINT caller")
         do {
@@ -77,7 +80,7 @@ private final class Outcome<Value: Sendable>: Sendable {
             kept.withLock { $0 = .success(value) }
         } catch {
             kept.withLock { $0 = .failure(error) }
-            // A full disk has undone everything already.
+            // A full disk has rolled back the whole transaction already.
             guard database.isInsideTransaction else { throw error }
             try database.run("ROLLBACK TO caller")
         }

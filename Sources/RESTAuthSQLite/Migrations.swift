@@ -3,16 +3,17 @@ package import RESTAuth
 
 /// A room with tables in SQLite.
 protocol SQLiteRoom: Room {
-    /// Its steps from one version of the schema to the next.
+    /// The room's changes of the schema.
     static var changes: [SchemaChange] { get }
 }
 
-/// The schema, version by version. A version that was released is never changed, only followed.
+/// The schema, version by version. A released version is never edited, only followed by another
+/// one.
 ///
-/// Times are seconds since 1970, with a fraction. The constraints are the invariants: code may
-/// forget a rule, a row cannot.
+/// Times are seconds since 1970, with a fraction. Invariants are constraints: code may forget a
+/// rule, a row cannot.
 package enum Migrations {
-    /// Says in the file's header whose it is: "RAth".
+    /// Application id in the header of the file: "RAth".
     static let applicationID: Int32 = 0x5241_7468
 
     package static var migrator: DatabaseMigrator {
@@ -25,12 +26,12 @@ package enum Migrations {
         }
     }
 
-    /// What the rooms have changed since version 0.2.
+    /// The changes of the rooms since version 0.2.
     package static func changes() throws -> [SchemaChange] {
         try SchemaChange.inOrder(Rooms.all.compactMap { $0 as? any SQLiteRoom.Type }.flatMap { $0.changes })
     }
 
-    /// Up to version 0.2.
+    /// The migrations up to version 0.2.
     private static var history: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 users, signing keys, revocations") { database in
@@ -140,8 +141,8 @@ package enum Migrations {
                     """)
         }
         migrator.registerMigration("3 transfer") { database in
-            // A line while another database is moved into this one: until all is there, it is
-            // opened for nothing else.
+            // There is a row while another database is moved into this one; until that is finished,
+            // the database cannot be opened for anything else.
             try database.execute(
                 sql: "CREATE TABLE unfinished_transfer (source TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID")
         }
@@ -191,9 +192,9 @@ package enum Migrations {
                     """)
         }
         migrator.registerMigration("5 throttles by the parts of their subjects") { database in
-            // What stood in one text is taken apart: a kind, a colon, and what that is counted by.
-            // Behind the name of a known one the last blank is followed by the network, which has
-            // none.
+            // The one text of a subject is split: a kind, a colon, and what the kind is counted by.
+            // In the kind `known` the name is followed by a blank and the network, which contains
+            // no blank.
             try database.execute(
                 sql: """
                     ALTER TABLE throttles RENAME TO throttles_4;
@@ -253,7 +254,7 @@ package enum Migrations {
                     """)
         }
         migrator.registerMigration("7 ends of tokens") { database in
-            // How long the tokens of the sessions that are there live nobody noted: a day at most.
+            // The lifetime of tokens was not stored before; it is a day at most.
             try database.execute(
                 sql: """
                     -- The end of the last token that was given for the session.
@@ -270,9 +271,10 @@ package enum Migrations {
                     """)
         }
         migrator.registerMigration("8 user names of mail length, ids of imports") { database in
-            // Names of an earlier version have 64 characters at most, which are 256 octets. SQLite
-            // changes no constraint: the table is made anew, with the columns in the order in which
-            // they came, and what speaks of it waits (its "ALTER TABLE", section 7).
+            // Names of an earlier version have at most 64 characters, which are 256 octets. SQLite
+            // cannot change a constraint: the table is made anew, with the columns in their order,
+            // and its triggers and indices after it ("ALTER TABLE" in SQLite's documentation,
+            // section 7).
             try database.execute(
                 sql: """
                     DROP TRIGGER session_begins;
@@ -318,7 +320,8 @@ package enum Migrations {
 // MARK: - What is refused
 
 extension Migrations {
-    /// - Throws: `misconfigured` when a version came after those that are known here.
+    /// Refuses a database of a newer version.
+    /// - Throws: `misconfigured`.
     static func refuseNewer(_ database: Database, path: String) throws {
         guard try !migrator.hasBeenSuperseded(database) else {
             throw AuthError(
@@ -327,7 +330,8 @@ extension Migrations {
         }
     }
 
-    /// - Throws: `misconfigured` when a transfer into the database has not come to its end.
+    /// Refuses a database into which a transfer has not been finished.
+    /// - Throws: `misconfigured`.
     static func refuseUnfinished(_ database: Database, path: String) throws {
         guard try database.tableExists("unfinished_transfer"),
             let source = try String.fetchOne(database, sql: "SELECT source FROM unfinished_transfer")

@@ -11,7 +11,7 @@ package import RESTAuth
 #endif
 
 extension SQLiteFile {
-    /// Records what was done with the file, where it can be written and has a table of events.
+    /// Records an event about the file, if the file is writable and has a table of events.
     package func record(_ event: AuthEvent) throws {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard access(path, W_OK) == 0, access(directory, W_OK | X_OK) == 0 else { return }

@@ -9,9 +9,10 @@ import RESTAuth
     import Darwin
 #endif
 
-/// Where the file lies, and whether that will do.
+/// Checks of the file's directory and file system.
 extension SQLiteFile {
-    /// Why the process can make no file beside it, with what mends it; `nil` when it can.
+    /// Explains why the process cannot make a file beside the database, with a remedy; `nil` when
+    /// it can.
     var directoryProblem: String? {
         FileAccess.obstacle(
             toMaking: path,
@@ -20,9 +21,9 @@ extension SQLiteFile {
 
     private var directory: String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
 
-    /// Why this process cannot write the database, as owners, modes and mounts say: the file, what
-    /// SQLite keeps beside it, and the directory, in which that is made. With what mends it; `nil`
-    /// when it can.
+    /// Explains why this process cannot write the database, judging by owners, modes and mounts of
+    /// the file, of SQLite's files beside it, and of the directory in which those are made; with a
+    /// remedy. `nil` when it can.
     package var accessProblem: String? {
         let files = ["", "-wal", "-shm", "-journal"].map { path + $0 }.filter(Self.exists)
         let foreign = files.filter { FileOwner(of: $0)?.user != FileOwner.process.user }
@@ -32,7 +33,7 @@ extension SQLiteFile {
         return directoryProblem.map { "SQLite keeps its log beside it, and \($0)" }
     }
 
-    /// What is dangerous about the file system on which the database lies; `nil` for nothing.
+    /// Warning about the file system of the database; `nil` when there is none.
     package var networkProblem: String? {
         networkFileSystem.map {
             """
@@ -44,16 +45,16 @@ extension SQLiteFile {
 
     private var networkFileSystem: String? {
         var status = stat()
-        // Where there is no such list, nothing is known.
+        // Without the list of mounts the file system is unknown.
         guard stat(directory, &status) == 0,
             let mounts = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
         else { return nil }
         return Self.networkFileSystem(ofDevice: UInt64(truncatingIfNeeded: status.st_dev), in: mounts)
     }
 
-    /// The name of a device's file system, when that is one of a network.
-    /// - Parameter mounts: as in `/proc/self/mountinfo` (proc(5)): the third field is the device,
-    ///   the name comes after a dash.
+    /// Finds the name of a device's file system, if it is a network file system.
+    /// - Parameter mounts: the text of `/proc/self/mountinfo` (proc(5)): the third field is the
+    ///   device, and the name follows a dash.
     package static func networkFileSystem(ofDevice device: UInt64, in mounts: String) -> String? {
         let major = device >> 8 & 0xFFF | device >> 32 & 0xFFFF_F000
         let minor = device & 0xFF | device >> 12 & 0xFFFF_FF00

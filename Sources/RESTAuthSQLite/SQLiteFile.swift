@@ -10,12 +10,12 @@ package import RESTAuth
     import Darwin
 #endif
 
-/// The file of a database as a whole: copied while it is in use, or put in the place of another.
+/// The file of a database as a whole: to be copied while it is in use, or replaced by another.
 ///
-/// What appears under a name is complete, checked and on disk by then: it is written under another
-/// name in the same directory. It has the owner and the mode of what it replaces, but for what
-/// others may; where there was nothing the mode is 0600, and what root makes is the directory's
-/// owner's.
+/// A new file is written under another name in the same directory, and is complete, checked and on
+/// disk when it gets its final name. It has the owner and mode of the file that it replaces, but no
+/// rights for others. If it replaces none, its mode is 0600, and a file made by root is given to
+/// the owner of the directory.
 package struct SQLiteFile: Sendable {
     package let path: String
 
@@ -23,18 +23,17 @@ package struct SQLiteFile: Sendable {
 
     package var exists: Bool { Self.exists(path) }
 
-    /// `rest-auth.sqlite` keeps its secret in `rest-auth.secret`.
+    /// The path of the secret: `rest-auth.secret` for `rest-auth.sqlite`.
     package var secretFile: String {
         path.hasSuffix(".sqlite") ? path.dropLast(7) + ".secret" : path + ".secret"
     }
 
-    /// Hears how many pages have been copied, and of how many.
+    /// Receives the number of pages copied so far, and of all pages.
     package typealias Report = (_ done: Int, _ total: Int) -> Void
 
-    /// Copies the database as it is at one moment to `file`, also while others write to it; nobody
-    /// waits for that.
-    /// - Throws: `misconfigured` when there is no such database, it is damaged or of another
-    ///   program, or `file` exists and is not to be replaced.
+    /// Copies a snapshot of the database to `file`, without blocking processes that write to it.
+    /// - Throws: `misconfigured` when there is no such database, when it is damaged or of another
+    ///   program, or when `file` exists and is not to be replaced.
     package func backUp(to file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws {
         guard try Self.isThere(path) else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
@@ -45,7 +44,8 @@ package struct SQLiteFile: Sendable {
 
     // MARK: Copying
 
-    /// A new file for `place` with all that is in this one, on disk and without side files.
+    /// Makes a checked copy of this database, on disk and without side files, to be moved to
+    /// `place`.
     fileprivate func checkedCopy(for place: String, report: @escaping Report) throws -> NewFile {
         let copy = try Self.emptyFile(for: place)
         try Self.keepOwner(of: place, on: copy.descriptor)
@@ -82,9 +82,9 @@ package struct SQLiteFile: Sendable {
         let source = try DatabaseQueue(path: path, configuration: configuration)
         try destination.writeWithoutTransaction { to in
             try source.read { from in
-                // The first look begins the snapshot, which all steps then read: without it, each
-                // step would begin one of its own, and a write between two of them would make the
-                // copying start over.
+                // The first query begins the snapshot that all steps read. Without it each step
+                // would begin its own, and a write between two steps would make the copy start
+                // over.
                 _ = try Int.fetchOne(from, sql: "SELECT count(*) FROM sqlite_schema")
                 try from.backup(to: to, pagesPerStep: 1000) { report($0.completedPageCount, $0.totalPageCount) }
             }
@@ -95,15 +95,16 @@ package struct SQLiteFile: Sendable {
         try destination.close()
     }
 
-    /// Whether nothing can be made beside the file. SQLite needs that to read a database with a
-    /// write-ahead log, unless what it would make is there.
+    /// Whether no file can be made beside the database. SQLite needs to make some to read a
+    /// database with a write-ahead log, unless they exist already.
     private var isOnlyRead: Bool {
         access(URL(fileURLWithPath: path).deletingLastPathComponent().path, W_OK | X_OK) != 0
     }
 
-    /// Copies the file and its write-ahead log byte by byte, and folds the log into the copy.
+    /// Copies the file and its write-ahead log byte by byte, and merges the log into the copy.
     ///
-    /// That is the database only while nobody writes: both are looked at again afterwards.
+    /// The copy is consistent only if nobody writes meanwhile, so the state of both files is
+    /// compared afterwards.
     private func copyAtRest(to copy: String, report: Report) throws {
         let sources = ["", "-wal"]
         let before = sources.map { Self.state(path + $0) }
@@ -128,7 +129,8 @@ package struct SQLiteFile: Sendable {
         report(1, 1)
     }
 
-    /// What changes with every write to a file; `nil` for none.
+    /// Inode, size and times of a file, one of which changes with every write; `nil` when it is
+    /// missing.
     private static func state(_ path: String) -> [Int]? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -162,7 +164,8 @@ package struct SQLiteFile: Sendable {
         }
     }
 
-    /// - Throws: when a copy of this file could not be served from.
+    /// Checks that a server could use the copy.
+    /// - Throws: `misconfigured` when it could not.
     private func check(_ copy: Database) throws {
         guard try Int32.fetchOne(copy, sql: "PRAGMA application_id") == Migrations.applicationID else {
             throw AuthError(.misconfigured, "\(path) is no database of rest-auth")
@@ -179,9 +182,9 @@ package struct SQLiteFile: Sendable {
 // MARK: - Looking into it
 
 extension SQLiteFile {
-    /// Reads the database without changing it, and leaves beside it what was there before. Where
-    /// somebody was killed as they wrote, what they had not finished is rolled back first, as
-    /// whoever reads it has to.
+    /// Reads the database without changing it, and leaves the files beside it as they were. If a
+    /// process was killed while it wrote, its unfinished transaction is rolled back first, as for
+    /// every reader.
     func look<Value>(_ body: (Database) throws -> Value) throws -> Value {
         do {
             return try lookOnce(body)
@@ -205,8 +208,8 @@ extension SQLiteFile {
 
     private var hasLog: Bool { Self.exists(path + "-wal") }
 
-    /// Takes an empty write-ahead log away, unless the database is in use. A connection that only
-    /// reads makes one and leaves it; the last one that may write clears it as it closes.
+    /// Removes an empty write-ahead log unless the database is in use. A read-only connection makes
+    /// one and leaves it; the last connection that may write removes it when it is closed.
     private func clearLog() {
         guard hasLog, let queue = try? DatabaseQueue(path: path, configuration: SQLiteStorage.configuration) else {
             return
@@ -219,29 +222,29 @@ extension SQLiteFile {
 // MARK: - Putting another in its place
 
 extension SQLiteFile {
-    /// Puts a copy of `file` in the place of this database, which is kept under another name.
+    /// Replaces this database by a copy of `file`, and keeps the old one under another name.
     ///
-    /// There is a whole database in that place at every moment. No process may have it open: it
-    /// would go on with the one that was there before.
-    /// - Parameter event: is recorded in the copy, unless that is of a version without events.
-    /// - Returns: the name under which the database that was there is kept; `nil` when there was
-    ///   none.
+    /// The path is a whole database at every moment. No process may have it open, as it would go on
+    /// with the old one.
+    /// - Parameter event: the event to record in the copy, unless its version has no events.
+    /// - Returns: the name under which the old database is kept; `nil` when there was none.
     /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version,
-    ///   when there is a database that is not to be replaced, is of another program, or is open in
-    ///   another process. Then nothing has changed.
+    ///   or when the existing database is not to be replaced, is of another program or is open in
+    ///   another process. Nothing has changed then.
     package func restore(
         from file: String, isReplacing: Bool, recording event: AuthEvent? = nil,
         report: @escaping Report = { _, _ in }
     ) throws -> String? {
         guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
-        // What a link leads to is replaced: the database stays on the disk that it is on.
+        // The target of a link is replaced, so that the database stays on its disk.
         if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil {
             let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
             return try SQLiteFile(target).restore(
                 from: file, isReplacing: isReplacing, recording: event, report: report)
         }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
-        // Before a long copying, and again below, when nobody can open it any more.
+        // Checked before the copy, which may take long, and again below, when nobody can open it
+        // any more.
         try refuse(isReplacing: isReplacing)
         let copy = try SQLiteFile(file).checkedCopy(for: path, report: report)
         if let event { try SQLiteFile(copy.path).record(event) }
@@ -258,7 +261,7 @@ extension SQLiteFile {
         return kept
     }
 
-    /// Takes back what ``setAside()`` did, when nothing has come in its place.
+    /// Undoes ``setAside()``, as long as no new file has the path.
     private func putBack(_ kept: String) {
         for suffix in ["-wal", "-journal"] where Self.exists(kept + suffix) { rename(kept + suffix, path + suffix) }
         if Self.isSame(path, kept) { unlink(kept) }
@@ -274,15 +277,15 @@ extension SQLiteFile {
         do {
             try SQLiteStorage.checkIdentity(of: path)
         } catch is DatabaseError {
-            // Damaged: a reason to put a backup in its place.
+            // A damaged database is a reason to restore a backup.
         }
     }
 
-    /// A process that has the database open.
+    /// Id of a process that has the database open; `nil` when there is none.
     ///
     /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from
-    /// its first look to its end. Asking the system for them works in whatever state the file is,
-    /// and also when the process does not answer; a process that was killed has none.
+    /// its first query until it is closed. The system reports the lock in whatever state the file
+    /// is, and even if the process hangs; a killed process has none.
     var occupant: pid_t? {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -296,15 +299,14 @@ extension SQLiteFile {
         return lock.l_pid
     }
 
-    /// Gives the database that is there a second name; its first one is taken from it by the file
-    /// that comes.
+    /// Gives the existing database a second name; the new file then takes over the first one.
     private func setAside() throws -> String? {
         if exists { try foldLog() }
         let sideFiles = ["-wal", "-journal"].filter { Self.exists(path + $0) }
         guard exists || !sideFiles.isEmpty else { return nil }
         let kept = freeName()
         if exists, link(path, kept) != 0 { throw Self.failed("\(path) cannot be kept as \(kept)") }
-        // SQLite would apply them to the file that comes.
+        // SQLite would apply these files to the new database.
         for suffix in sideFiles where rename(path + suffix, kept + suffix) != 0 {
             let error = Self.failed("\(path + suffix) cannot be kept")
             putBack(kept)
@@ -314,7 +316,7 @@ extension SQLiteFile {
         return kept
     }
 
-    /// Writes what is only in the write-ahead log into the file, which then is the whole database.
+    /// Merges the write-ahead log into the file, which then is the whole database.
     private func foldLog() throws {
         do {
             let queue = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
@@ -323,7 +325,7 @@ extension SQLiteFile {
         } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
             throw AuthError(.misconfigured, "the database \(path) is open in another process; stop it first")
         } catch is DatabaseError {
-            // Too damaged for that: it is kept with its log beside it.
+            // The file is too damaged for that; it is kept with its log beside it.
         }
     }
 
@@ -343,8 +345,8 @@ extension SQLiteFile {
 extension SQLiteFile {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Whether there is a file to be read.
-    /// - Throws: for one that this process may not read, or not look for.
+    /// Whether there is a readable file.
+    /// - Throws: `misconfigured` for a file that this process may not read or look up.
     private static func isThere(_ path: String) throws -> Bool {
         guard access(path, R_OK) != 0 else { return true }
         guard errno != ENOENT, let problem = FileAccess.problem(path, mode: R_OK, remedy: .otherUser) else {
@@ -358,7 +360,8 @@ extension SQLiteFile {
         return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
     }
 
-    /// - Throws: for a file whose owner what replaces it could not have.
+    /// Checks that a new file could have the owner of the one it replaces.
+    /// - Throws: `misconfigured` when it could not.
     private static func requireOwner(of path: String) throws {
         let process = FileOwner.process
         guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
@@ -371,7 +374,7 @@ extension SQLiteFile {
         )
     }
 
-    /// Gives a new file the owner and the mode of the one that it is to replace.
+    /// Gives a new file the owner and mode of the one it is to replace.
     private static func keepOwner(of path: String, on descriptor: Int32) throws {
         var status = stat()
         guard stat(path, &status) == 0 else {
@@ -381,7 +384,7 @@ extension SQLiteFile {
         var mode = status.st_mode & 0o660 | 0o600
         if fchown(descriptor, status.st_uid, status.st_gid) != 0 {
             try requireOwner(of: path)
-            // Another group than that one is none of those who might.
+            // If the group cannot be kept, no group gets access.
             mode = 0o600
         }
         guard fchmod(descriptor, mode) == 0 else { throw failed("the mode of \(path) cannot be kept") }

@@ -11,24 +11,24 @@ public import RESTAuth
     import Darwin
 #endif
 
-/// The storage in one SQLite file, for one machine.
+/// Storage in one SQLite file, for one machine.
 ///
-/// Write-ahead log, `synchronous = FULL`: what was acknowledged survives a crash and a loss of
-/// power. Several processes on the machine may use the file at once. The file is made with mode
-/// 0600. Beside it lies the instance's secret, `NAME.secret`, also 0600.
+/// The file is in write-ahead mode with `synchronous = FULL`: acknowledged writes survive a crash
+/// and a power loss. Several processes on the machine may use it at the same time. It is made with
+/// mode 0600, as is the instance's secret beside it, `NAME.secret`.
 public struct SQLiteStorage: Storage {
     package let database: any DatabaseWriter
-    /// `nil` in memory.
+    /// Path of the file; `nil` for a database in memory.
     let path: String?
-    /// Whether the file was made when this was opened.
+    /// Whether this instance made the file.
     private let isNew: Bool
     private let writer: GroupCommit
     private let metrics = StorageMetrics()
 
     /// Opens the file at `path` and brings its schema up to date.
     /// - Parameters:
-    ///   - path: of the file.
-    ///   - createsMissing: whether to make the file when there is none.
+    ///   - path: the path of the file.
+    ///   - createsMissing: whether to make the file when it is missing.
     /// - Throws: `misconfigured` when the file is not a rest-auth database, was made by a newer
     ///   version, is only partly filled from another database, or cannot be opened.
     public init(path: String, createsMissing: Bool = true) async throws {
@@ -38,8 +38,8 @@ public struct SQLiteStorage: Storage {
         try self.init(path: path, admitsUnfinished: false)
     }
 
-    /// Opens the file at `path`, made when there is none, for a ``Transfer`` to fill it, or to go
-    /// on filling it.
+    /// Opens the file at `path`, making it when it is missing, for a ``Transfer`` to fill it or to
+    /// continue filling it.
     package init(filling path: String) async throws {
         try self.init(path: path, admitsUnfinished: true)
     }
@@ -52,7 +52,7 @@ public struct SQLiteStorage: Storage {
         writer = GroupCommit(database: pool)
     }
 
-    /// A database in memory that ends with this value: for tests and trials.
+    /// Makes a database in memory, which lives as long as this value: for tests and trials.
     public init() async throws {
         let queue = try DatabaseQueue(configuration: Self.configuration)
         try Self.migrate(queue, path: "in memory")
@@ -73,17 +73,15 @@ public struct SQLiteStorage: Storage {
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .callback(waitForLock)
         configuration.label = "rest-auth"
-        // Rows far apart in a large file are read from the system's cache in place, not copied page
-        // by page.
+        // Pages far apart in a large file are read in place from the system's cache, not copied.
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA mmap_size = \(1 << 30)") }
         return configuration
     }
 
-    /// Another process holds the write lock for milliseconds; five seconds is a fault.
+    /// Waits up to five seconds for the lock of another process, which holds it for milliseconds.
     ///
-    /// Asked every two milliseconds: SQLite's own timeout soon asks ten times a second only, and an
-    /// import, which takes the lock again at once, would be met with the lock in its hand each
-    /// time.
+    /// The lock is tried every two milliseconds: SQLite's own timeout soon tries only ten times a
+    /// second, and would find the lock taken each time by an import, which takes it again at once.
     private static let waitForLock: @Sendable (_ tries: Int) -> Bool = { tries in
         usleep(2000)
         return tries < 2500
@@ -91,10 +89,10 @@ public struct SQLiteStorage: Storage {
 
     // MARK: The file
 
-    /// Makes sure that ``init(path:createsMissing:)`` would succeed, without making or changing
+    /// Checks that ``init(path:createsMissing:)`` would succeed, without making or changing
     /// anything.
-    /// - Returns: the signing keys that are there, as far as the schema is of this version.
-    /// - Throws: `misconfigured`, as that would.
+    /// - Returns: the stored signing keys, if the schema is of this version; otherwise none.
+    /// - Throws: `misconfigured`, as the initialiser would.
     package static func checkUsable(path: String) throws -> [StoredSigningKey] {
         guard access(path, F_OK) == 0 else {
             if let problem = SQLiteFile(path).directoryProblem { throw cannotBeMade(path, problem) }
@@ -120,13 +118,13 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func cannotBeMade(_ path: String, _ reason: String) -> AuthError {
-        // Behind a closed door there may be one.
+        // In a directory that cannot be searched, the file may exist.
         let what = access(path, F_OK) != 0 && errno == EACCES ? "reached" : "made"
         return AuthError(.misconfigured, "the database \(path) cannot be \(what): \(reason)")
     }
 
-    /// Without a pause from the lock to its release: who waits for the lock holds a thread, and
-    /// whoever has it must not need one more.
+    /// Opens the file under the directory's lock, and does not suspend while it holds it: waiters
+    /// for the lock block their threads, and the holder must not need another one.
     private static func openFile(_ path: String, admitsUnfinished: Bool) throws -> (DatabasePool, isNew: Bool) {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
@@ -149,7 +147,7 @@ public struct SQLiteStorage: Storage {
 
     /// Makes an empty file that only its owner can read, unless there is a file. SQLite gives its
     /// side files the same mode.
-    /// - Returns: whether it was made.
+    /// - Returns: whether the file was made.
     private static func createFile(_ path: String) throws(AuthError) -> Bool {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
@@ -172,13 +170,13 @@ public struct SQLiteStorage: Storage {
         for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
     }
 
-    /// Refuses a file that belongs to another program, before anything is written to it: opening a
-    /// pool already writes.
+    /// Refuses a file of another program, before anything is written to it: opening a pool writes
+    /// already.
     static func checkIdentity(of path: String) throws {
         let isForeign = try SQLiteFile(path).look { database in
             let identity = try Int32.fetchOne(database, sql: "PRAGMA application_id")
-            // The table that the migrations are noted in comes before the first of them: one who
-            // was killed in between has left nothing else.
+            // The table of applied migrations is made before the first migration; a process killed
+            // in between has left nothing else.
             let tables = try Int.fetchOne(
                 database, sql: "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> 'grdb_migrations'")
             let isEmpty = tables == 0
@@ -197,7 +195,7 @@ public struct SQLiteStorage: Storage {
         }
         try migrator.migrate(database)
         let version = migrator.migrations.count
-        // A new database has no history.
+        // For a new database no event is recorded.
         guard earlier > 0, earlier < version else { return }
         try database.write { database in
             try database.append(.schemaApplied(version: version, from: earlier).by(.application, at: .now))
@@ -206,7 +204,7 @@ public struct SQLiteStorage: Storage {
 
     static func unusable(_ path: String, _ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
-        // Somebody else has it, for now.
+        // Another process has locked it, for now.
         let isLocked = [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode)
         let file = SQLiteFile(path)
         let reason =
@@ -222,13 +220,14 @@ public struct SQLiteStorage: Storage {
 }
 
 extension SQLiteStorage: FileStorage {
-    /// Under the lock that whoever opens the file takes: who comes later makes another, with
-    /// another secret.
+    /// Removes a new and unused file under the lock that every process takes to open it; a process
+    /// that comes later makes another file with another secret.
     package func abandon(_ secrets: InstanceSecrets?) {
         guard isNew, let path else { return closeDatabase() }
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
-        // In this order: nobody can put anything in who has not opened it before.
+        // In this order: a process that has not opened the file before cannot store anything
+        // afterwards.
         let isUnused = SQLiteFile(path).occupant == nil && (try? read { try $0.hasNothingButKeys() }) == true
         closeDatabase()
         guard isUnused else { return }
@@ -236,7 +235,7 @@ extension SQLiteStorage: FileStorage {
         secrets?.takeBack()
     }
 
-    /// The connection that writes is the last: it clears the side files away.
+    /// The writing connection is closed last, as it removes the side files.
     package func closeDatabase() {
         (database as? DatabasePool)?.invalidateReadOnlyConnections()
         try? database.close()
@@ -244,7 +243,7 @@ extension SQLiteStorage: FileStorage {
 }
 
 extension Database {
-    /// Whether nobody has stored anything: a start by itself makes a signing key, and records it.
+    /// Whether nothing was stored apart from the signing key that a start makes, and its event.
     fileprivate func hasNothingButKeys() throws -> Bool {
         try Rooms.tables.allSatisfy { table in
             let condition =
@@ -261,11 +260,11 @@ extension Database {
 // MARK: - Statements
 
 extension SQLiteStorage {
-    /// Runs one SELECT on the calling thread: a look-up takes microseconds, less than handing it to
-    /// another thread would.
+    /// Runs one SELECT on the calling thread: a query takes microseconds, less than handing it to
+    /// another thread.
     ///
-    /// "Unsafe" in GRDB's words means without a transaction around it. One statement is one
-    /// snapshot all the same; two would not be.
+    /// "Unsafe" in GRDB means without a transaction. One statement is one snapshot nevertheless;
+    /// two would not be.
     func read<Value>(_ value: (Database) throws -> Value) throws -> Value {
         do {
             return try metrics.measure(.read) { try database.unsafeRead(value) }
@@ -274,7 +273,7 @@ extension SQLiteStorage {
         }
     }
 
-    /// Writes all or nothing, on the one thread that writes; on disk when it returns.
+    /// Runs updates as one transaction on the writing thread; it is on disk when this returns.
     func write<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
             return try await metrics.measure(.write) { try await writer.write(updates) }
@@ -283,13 +282,13 @@ extension SQLiteStorage {
         }
     }
 
-    /// Deletes rows that are of no use any more.
+    /// Deletes rows that are not needed any more.
     /// - Parameters:
-    ///   - table: whose rows.
-    ///   - key: the columns that tell them apart.
-    ///   - condition: when a row is of no use; `?1` is the date.
-    ///   - limit: how many at most.
-    /// - Returns: how many there were.
+    ///   - table: the table.
+    ///   - key: the columns of the primary key.
+    ///   - condition: the condition of rows to delete; `?1` is the date.
+    ///   - limit: the number of rows to delete at most.
+    /// - Returns: the number of deleted rows.
     func delete(
         from table: String, by key: String, where condition: String, _ date: Date, limit: Int
     ) async throws -> Int {
@@ -305,7 +304,7 @@ extension SQLiteStorage {
         StorageMetrics.countError()
         switch error.resultCode {
         case .SQLITE_FULL: Shortage.noticeDisk()
-        // The index of the log is a file as well, and no write but its size.
+        // The index of the log is a file too; only growing it fails when the disk is full.
         case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: Shortage.noticeDisk()
         case .SQLITE_CANTOPEN where Shortage.isOutOfFiles: break
         default: log(error)
@@ -314,7 +313,7 @@ extension SQLiteStorage {
     }
 
     private static func log(_ error: DatabaseError) {
-        // The message stays here: it can name files and columns.
+        // The message is logged only, as it can name files and columns.
         Logger.current.error(
             "the database failed",
             metadata: ["code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "-")"])
@@ -327,12 +326,12 @@ extension Database {
         try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 
-    /// The first row of a statement that is prepared once per connection.
+    /// Returns the first row of a statement that is prepared once per connection.
     func row<Value>(_ sql: String, _ arguments: StatementArguments, _ value: (Row) throws -> Value) throws -> Value? {
         try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments).map(value)
     }
 
-    /// The rows of a statement that is prepared once per connection.
+    /// Returns the rows of a statement that is prepared once per connection.
     func rows<Value>(
         _ sql: String, _ arguments: StatementArguments = StatementArguments(), _ value: (Row) throws -> Value
     ) throws

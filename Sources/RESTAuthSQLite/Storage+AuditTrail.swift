@@ -109,7 +109,8 @@ extension Database {
         }
     }
 
-    /// - Returns: whether the stored chain was `present`.
+    /// Replaces the stored chain if it is `present`.
+    /// - Returns: whether it was replaced.
     fileprivate func replace(_ present: AuditChain?, with chain: AuditChain) throws -> Bool {
         guard try auditChain()?.seal == present?.seal else { return false }
         try run(

@@ -49,7 +49,7 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    /// Writes the event's row, where its name has rows, in the transaction of what it tells.
+    /// Stores the event, if it is durable, in the transaction of the change that it describes.
     func append(_ event: AuthEvent) throws {
         guard event.name.isDurable else { return }
         let fields = EventFields(event)
@@ -67,8 +67,8 @@ extension Database {
 }
 
 extension Database {
-    /// Writes the event's row when the statement before changed a row.
-    /// - Returns: whether it did.
+    /// Stores the event if the statement before changed a row.
+    /// - Returns: whether a row was changed.
     func recordChange(_ event: AuthEvent) throws -> Bool {
         guard changesCount > 0 else { return false }
         try append(event)

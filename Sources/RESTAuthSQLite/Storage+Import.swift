@@ -52,12 +52,12 @@ extension SQLiteStorage {
 }
 
 extension SQLiteStorage {
-    /// KiB of pages that a transaction may change before they are written for the first time: the
-    /// index of the names is changed all over.
+    /// KiB of pages that a transaction may change before they are written for the first time;
+    /// large, because the index of names is changed all over.
     private static let cacheSize = 65536
 
-    /// Writes all or nothing in a transaction of its own: a savepoint, in which others are written
-    /// together, would have each page copied before it is changed.
+    /// Runs updates in a transaction of their own. In a savepoint, as shared transactions use it,
+    /// each page would be copied before it is changed.
     private func writeMany<Value: Sendable>(_ updates: @escaping @Sendable (Database) throws -> Value) async throws
         -> Value
     {
@@ -73,13 +73,13 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    /// The greatest id that was ever given, or kept for somebody.
+    /// The greatest id that was ever given or reserved.
     fileprivate func lastUserID() throws -> User.ID {
         try row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { $0["seq"] as Int64 } ?? 0
     }
 }
 
-/// Many rows, each unless something is in its way.
+/// Insertion of many users, each unless there is an obstacle.
 private struct UserInsertion {
     private let database: Database
     private let last: User.ID
@@ -102,8 +102,7 @@ private struct UserInsertion {
 
     func run(_ users: [ImportableUser]) throws -> [ImportOutcome] {
         var insertion = try insertion()
-        // Where nothing is counted, which is so most of the time, there is nothing to be looked
-        // for.
+        // Usually no failures are counted, and then there is nothing to delete.
         let isAnythingCounted = try database.row("SELECT 1 FROM throttles LIMIT 1", []) { _ in true } ?? false
         return try users.map { user in
             guard try isFree(user.id) else { return try obstacle(to: user) ?? .idTaken }
@@ -111,7 +110,7 @@ private struct UserInsertion {
                 try bind(user, to: insertion)
                 try insertion.execute()
             } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
-                // One that has failed is of no use any more.
+                // A failed statement cannot be used again.
                 insertion = try self.insertion()
                 guard let obstacle = try obstacle(to: user) else { throw error }
                 return obstacle
@@ -126,7 +125,7 @@ private struct UserInsertion {
         }
     }
 
-    /// One value after the other: a list of arguments boxes and copies each of them, which takes
+    /// Binds the values one by one: a list of arguments boxes and copies each of them, which takes
     /// longer than the row itself.
     private func bind(_ user: ImportableUser, to statement: Statement) throws {
         func bind(_ value: some StatementBinding, at index: CInt) throws {
@@ -135,7 +134,7 @@ private struct UserInsertion {
                 throw DatabaseError(resultCode: ResultCode(rawValue: code))
             }
         }
-        // Makes the statement ready for new values, and says that it has all of them.
+        // Makes the statement ready for new values, and marks them as complete.
         statement.setUncheckedArguments(StatementArguments())
         try bind(user.id, at: 1)
         try bind(user.legacyID, at: 2)
@@ -146,14 +145,15 @@ private struct UserInsertion {
         try bind(user.disabledAt?.timeIntervalSince1970, at: 7)
     }
 
-    /// Whether an id has never been given, so far as no row tells.
+    /// Whether an id can be given: it is greater than `last`, or reserved. Users that exist are not
+    /// looked up here.
     private func isFree(_ id: User.ID?) throws -> Bool {
         guard let id, id <= last else { return true }
         guard isAnythingReserved else { return false }
         return try database.row("SELECT 1 FROM reserved_user_ids WHERE id = ?", [id]) { _ in true } ?? false
     }
 
-    /// What is in the way of a user, in the order in which it is told.
+    /// Finds the obstacle to importing a user; the first one that applies is reported.
     func obstacle(to user: ImportableUser) throws -> ImportOutcome? {
         func isThere(_ column: String, _ value: any DatabaseValueConvertible) throws -> Bool {
             try database.row("SELECT 1 FROM users WHERE \(column) = ?", [value]) { _ in true } ?? false

@@ -8,7 +8,7 @@ extension SQLiteStorage {
         from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User {
         let id = try await write { database in
-            // What is thrown rolls all of it back.
+            // An error rolls back all of it.
             let id = try database.insertUser(name, passwordHash: passwordHash, at: now, recording: event)
             if let network { try database.rememberOrigin(network, user: id, at: now) }
             if let invitation = permit.invitation {

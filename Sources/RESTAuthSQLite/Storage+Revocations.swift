@@ -29,8 +29,9 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    /// - Parameter latest: the end of the last token that the line concerns; `nil` for the longest
-    ///   life of any.
+    /// Appends an entry to the revocation log.
+    /// - Parameter latest: the expiry of the last token that the entry concerns; `nil` for the
+    ///   longest life of any.
     func appendRevocation(
         of subject: Revocation.Subject, isRefused: Bool = true, at now: Date, tokensUntil latest: Date?
     ) throws -> Revocation {
@@ -49,8 +50,8 @@ extension Database {
             number: lastInsertedRowID, subject: subject, isRefused: isRefused, at: now, expiresAt: expiresAt)
     }
 
-    /// That of the lines about a user, or about a role of a user: who reads the log anew must not
-    /// find the one that refused without the one that lifted it.
+    /// The latest expiry of the entries about a user, or about a role of a user: a process that
+    /// reads the log anew must not find a refusal without the entry that lifted it.
     private func lastExpiry(ofUser user: User.ID?, role: String?) throws -> Date? {
         let seconds = try row(
             "SELECT max(expires_at) AS latest FROM revocations WHERE user_id = ? AND role IS ?", [user, role]

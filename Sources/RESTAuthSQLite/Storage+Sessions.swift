@@ -65,8 +65,8 @@ extension SQLiteStorage {
                 $0["session_count"] as Int
             }
             guard let count, count > limit else { return [] }
-            // Ids are in the order of creation, but for a clock that was set back: the new one
-            // stays in any case.
+            // Ids are in the order of creation unless a clock was set back; the new session stays
+            // in any case.
             return try database.endSessions(
                 "user_id = ? AND id <> ? ORDER BY id LIMIT ?",
                 [session.userID, session.id.description, count - limit], at: session.lastUsedAt, recording: event)
@@ -84,7 +84,7 @@ extension SQLiteStorage {
                 SELECT \(Session.columns) FROM sessions
                 WHERE user_id = ? AND id < ? AND expires_at > ? ORDER BY id DESC LIMIT ?
                 """,
-                // Every id is less than a "g".
+                // Every id sorts before "g".
                 [user, id?.description ?? "g", now.timeIntervalSince1970, limit], Session.init
             ).compactMap(\.self)
         }
@@ -196,7 +196,7 @@ extension SQLiteStorage {
         }
     }
 
-    /// Whether one of those columns has a digest that does not begin with `:mark`.
+    /// Condition that one of those columns has a digest that does not begin with `:mark`.
     static func isUnmarked(_ columns: String...) -> String {
         columns.map { "ifnull(NOT (length(\($0)) > 32 AND substr(\($0), 1, length(:mark)) = :mark), 0)" }
             .joined(separator: " OR ")
@@ -209,8 +209,8 @@ extension SQLiteStorage {
 }
 
 extension Database {
-    /// Stores a session when its user is there, is not disabled, and has that password; `nil` for
-    /// any.
+    /// Stores a session if its user exists, is not disabled, and has the password of that version
+    /// (`nil` for any), and no session with that id exists or has been ended.
     /// - Returns: whether it was stored.
     @discardableResult
     func insert(_ new: NewSession, passwordVersion: Int?, recording event: AuthEvent) throws -> Bool {
@@ -251,8 +251,8 @@ extension Database {
         try endSessions("user_id = ? AND id IS NOT ?", [user, kept?.description], at: now, recording: cause)
     }
 
-    /// Deletes the sessions of which `condition` is true, writes a line for each and records its
-    /// end.
+    /// Deletes the sessions for which `condition` holds, writes a revocation log entry for each and
+    /// records its end.
     fileprivate func endSessions(
         _ condition: String, _ arguments: StatementArguments, at now: Date, recording cause: AuthEvent
     ) throws -> [Revocation] {
@@ -311,7 +311,7 @@ extension StoredSession {
 }
 
 extension Row {
-    /// The session's id in that column; `nil` for NULL.
+    /// The session id in that column; `nil` for NULL.
     func sessionID(_ column: String) throws -> Session.ID? {
         guard let text = self[column] as String? else { return nil }
         guard let id = Session.ID(text) else {

@@ -3,7 +3,7 @@ import GRDB
 import RESTAuth
 
 extension Database {
-    /// Writes that the user is known there; nothing for a user who is not there any more.
+    /// Stores `network` as one that the user is known in; does nothing if the user does not exist.
     func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date) throws {
         try run(
             """
@@ -12,8 +12,8 @@ extension Database {
             """, [network.description, now.timeIntervalSince1970, user])
     }
 
-    /// Deletes what was counted of a user: by the name, and by the id where there is one.
-    /// - Returns: what it was.
+    /// Deletes the counters of a user: by the name, and by the id if it is given.
+    /// - Returns: the subjects of the deleted counters.
     @discardableResult
     func deleteThrottles(ofUser canonicalUsername: String, id: User.ID?) throws -> [ThrottleSubject] {
         try rows(

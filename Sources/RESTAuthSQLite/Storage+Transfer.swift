@@ -93,8 +93,8 @@ extension SQLiteStorage: TransferableStorage {
 
     package func withoutWriters<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
         guard let path else { return try await body() }
-        // A connection of its own, whose transaction lasts: SQLite admits one writer, and readers
-        // beside it.
+        // A connection of its own, with a transaction that lasts: SQLite admits one writer, and
+        // readers beside it.
         let connection = try Self.lockedForWriting(path)
         defer { try? connection.close() }
         return try await body()
@@ -114,20 +114,20 @@ extension SQLiteStorage: TransferableStorage {
 }
 
 extension Database {
-    /// Makes the next id of that table greater than `last`.
+    /// Raises the sequence, so that the next id of that table is greater than `last`.
     func raiseSequence(of table: String, to last: Int64) throws {
         try run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", [last, table])
-        // There is no line before the first row.
+        // A table that never had a row has no row in `sqlite_sequence`.
         if changesCount == 0 { try run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, last]) }
     }
 
-    /// Not any more when somebody else has finished.
+    /// Whether a transfer is under way; `false` once another process has finished it.
     fileprivate func isBeingFilled() throws -> Bool {
         try row("SELECT 1 FROM unfinished_transfer", []) { _ in true } ?? false
     }
 }
 
-/// Thrown, so that all rows of the batch are rolled back.
+/// Thrown to roll back all rows of the batch.
 private struct RowsContradict: Error {}
 
 // MARK: - Values

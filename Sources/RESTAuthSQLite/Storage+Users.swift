@@ -127,7 +127,8 @@ extension SQLiteStorage {
     public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
         try await write { database in
             try database.deleteThrottles(ofUser: id)
-            // Nobody can be giving one more: a session is needed for that, and they go too.
+            // No further token can be given meanwhile: that needs a session, and they are deleted
+            // too.
             let latest = try database.row(
                 "SELECT max(tokens_expire_at) AS latest FROM sessions WHERE user_id = ?", [id]
             ) { ($0["latest"] as Double?).map(Date.init(timeIntervalSince1970:)) }
@@ -160,6 +161,7 @@ extension Database {
         return Array(hashes.values)
     }
 
+    /// Stores a user, records the event and deletes the counters of the name.
     /// - Throws: `user_already_exists`.
     func insertUser(
         _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
@@ -176,13 +178,13 @@ extension Database {
             try deleteThrottles(ofUser: name.canonical, id: id)
             return id
         } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
-            // Thrown, so that all is rolled back: ON CONFLICT DO NOTHING would use an id up.
+            // Thrown to roll back everything: ON CONFLICT DO NOTHING would use up an id.
             throw AuthError(.userAlreadyExists, "existing user", field: "username")
         }
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the line of the log and the event in
-    /// the same transaction.
+    /// Runs `sql` and, if it changed the user's row, writes the revocation log entry and the event
+    /// in the same transaction.
     fileprivate func revoke(
         _ id: User.ID, isRefused: Bool, at now: Date, recording event: AuthEvent, _ sql: String,
         _ arguments: StatementArguments
@@ -192,7 +194,7 @@ extension Database {
         return try appendRevocation(of: .user(id), isRefused: isRefused, at: now, tokensUntil: nil)
     }
 
-    /// Deletes what was counted of a user who is there.
+    /// Deletes the counters of a user; does nothing if the user does not exist.
     fileprivate func deleteThrottles(ofUser id: User.ID) throws {
         let name = try row("SELECT canonical_username FROM users WHERE id = ?", [id]) {
             $0["canonical_username"] as String
@@ -206,7 +208,7 @@ extension Database {
 }
 
 extension User {
-    /// All roles in one value, with blanks between.
+    /// All roles in one value, separated by blanks.
     static let rolesColumn = "(SELECT group_concat(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles"
     package static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
 
