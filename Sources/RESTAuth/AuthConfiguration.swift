@@ -196,7 +196,7 @@ public struct AuthConfiguration: Sendable {
 public enum TokenRenewal: Sendable, Hashable {
     /// Always, again and again, as with the original Flask server.
     case always
-    /// Until that many seconds after the password was given.
+    /// Allowed until that many seconds after the password was given.
     case until(Int)
     /// Never: only a password gives a token.
     case never

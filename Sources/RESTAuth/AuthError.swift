@@ -5,7 +5,6 @@ public struct AuthError: Error, Sendable, Hashable {
     /// A stable, machine-readable name in snake_case; it is also the `code` of the problem
     /// document.
     public struct Code: RawRepresentable, Sendable, Hashable {
-        /// The name itself.
         public let rawValue: String
         public init(rawValue: String) { self.rawValue = rawValue }
         private init(_ kind: Kind) { rawValue = kind.rawValue }
@@ -34,14 +33,14 @@ public struct AuthError: Error, Sendable, Hashable {
         /// The token is malformed, forged, foreign or expired, or its user is deleted or disabled:
         /// one answer for all.
         public static let invalidToken = Code(.invalidToken)
-        /// The token is valid, but a password was given too long ago, or only a password is
+        /// The token is valid, but the password was given too long ago, or only a password is
         /// accepted here (RFC 9470).
         public static let insufficientUserAuthentication = Code(.insufficientUserAuthentication)
         /// The refresh token is malformed, of another instance, or of a session that has ended (RFC
         /// 6749 section 5.2).
         public static let invalidGrant = Code(.invalidGrant)
-        /// A refresh token was presented although its successor had been used; its session has been
-        /// ended.
+        /// A refresh token was presented although its successor, or another token in its place, had
+        /// been used; its session has been ended.
         public static let refreshTokenReused = Code(.refreshTokenReused)
         /// The session was not renewed in time, or has reached its longest lifetime.
         public static let sessionExpired = Code(.sessionExpired)

@@ -8,7 +8,7 @@ struct ServerProfile: Sendable {
     /// Encoding of text in the database.
     let encoding: String
     let isStandby: Bool
-    /// Whether transactions are read-only unless they ask for more.
+    /// Whether transactions are read-only by default.
     let isReadOnly: Bool
     /// Whether a program that speaks PostgreSQL's protocol stands between.
     let isThroughPooler: Bool

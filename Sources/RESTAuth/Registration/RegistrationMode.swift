@@ -4,6 +4,6 @@ public enum RegistrationMode: String, Sendable, CaseIterable {
     case open
     /// Everyone who has the code of an ``Invitation``.
     case invitation
-    /// Nobody.
+    /// Nobody; only an operator registers users.
     case closed
 }

@@ -136,7 +136,7 @@ extension RefreshRotation {
         /// been used: one of the two that hold them is a thief. The session ends.
         case endSession
         case refuseExpired
-        /// The token has been answered again ``repeatLimit`` times.
+        /// The token has been answered again ``RefreshRotation/repeatLimit`` times.
         case refuseRepeat
         case refuse
     }

@@ -7,7 +7,7 @@ public struct Session: Sendable, Hashable, Identifiable {
     public let id: ID
     /// Id of the session's user.
     public let userID: User.ID
-    /// Time of the sign-in, from which the longest life of the session is counted.
+    /// Time when the session began, from which its longest life is counted.
     public let createdAt: Date
     /// The user's authentication: the `amr`, `acr` and `auth_time` of its tokens.
     public let authentication: Authentication

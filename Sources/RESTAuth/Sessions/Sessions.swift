@@ -118,6 +118,7 @@ public final class Sessions: Sendable {
         }
     }
 
+    /// Stores a session, records the event, and refuses the tokens of sessions that ended for it.
     /// - Returns: whether the session was stored; `false` also when its id is or was in use.
     @discardableResult
     private func insertOnce(

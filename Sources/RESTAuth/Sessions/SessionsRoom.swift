@@ -34,8 +34,8 @@ extension AuthEvent.Name {
     /// A refresh token was presented again before a successor of it was used: an answer was lost,
     /// two asked at the same time, or someone has a copy.
     public static let refreshTokenRepeated = Self("refresh_token.repeated", level: .notice)
-    /// A refresh token was presented although its successor, or another successor of the same
-    /// token, had been used: one of them was stolen.
+    /// A refresh token was presented although its successor, or another token in its place, had
+    /// been used: one of them was stolen.
     public static let refreshTokenReused = Self("refresh_token.reused", level: .warning)
     /// A session was ended before its expiry.
     public static let sessionEnded = Self("session.ended")

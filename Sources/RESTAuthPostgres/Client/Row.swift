@@ -47,6 +47,7 @@ struct Row {
     fileprivate let index: Int32
 
     /// The value of that column.
+    /// - Throws: `unexpectedColumn` when it is NULL, of another type, or missing.
     subscript<Value: PostgresValue>(name: String) -> Value {
         get throws {
             guard let value: Value = try self[name] else { throw PostgresError.unexpectedColumn(name) }
@@ -55,6 +56,7 @@ struct Row {
     }
 
     /// The value of that column; `nil` for NULL.
+    /// - Throws: `unexpectedColumn` when it is of another type or missing.
     subscript<Value: PostgresValue>(name: String) -> Value? {
         get throws {
             guard let column = rows.columns[name] else { throw PostgresError.unexpectedColumn(name) }
