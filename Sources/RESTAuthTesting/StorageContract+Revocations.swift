@@ -31,7 +31,8 @@ extension StorageContract {
     }
 
     static let revocations = [
-        Promise("what refuses or admits a user is a line of the log, in the order of commits") { storage async throws in
+        Promise("what refuses or admits a user is an entry of the log, in the order of commits") {
+            storage async throws in
             let clock = TestClock()
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now)
             let lines = [
@@ -53,7 +54,7 @@ extension StorageContract {
             #expect(try await storage.revocations(after: all[0].number, limit: 1) == [all[1]])
             #expect(try await storage.revocations(after: all[2].number, limit: 10).isEmpty)
         },
-        Promise("who reads on from the last number misses no line, however many write at once") {
+        Promise("a reader that goes on from the last number misses no entry, however many write at once") {
             storage async throws in
             let now = TestClock().now
             var users: [User.ID] = []
@@ -75,7 +76,7 @@ extension StorageContract {
             let end = try #require(await storage.deleteUser(id: last, at: now))
             #expect(try await read == written.sorted { $0.number < $1.number } + [end])
         },
-        Promise("a session's line expires with the last token that was given for it") { storage async throws in
+        Promise("a session's entry expires with the last token that was issued for it") { storage async throws in
             let clock = TestClock()
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now).id
             func session(_ number: Int, tokensFor seconds: TimeInterval) async throws -> Session {
@@ -131,7 +132,7 @@ extension StorageContract {
             #expect(try await end(old, in: storage, at: clock.now) == expiry(after: 0))
             #expect(try await storage.revocations(after: 0, limit: 10).count == 4)
         },
-        Promise("a deleted user's line expires with the last token of the user's sessions") { storage async throws in
+        Promise("a deleted user's entry expires with the last token of the user's sessions") { storage async throws in
             let now = TestClock().now
             let slack = Revocation.slack
             for (name, lives) in [("a", [600, 4000, 50]), ("b", [])] as [(String, [TimeInterval])] {

@@ -136,7 +136,7 @@ extension StorageContract {
             #expect(lines?.map(\.subject) == [.session(Samples.session(7, at: now).id)])
             #expect(try await storage.session(id: early.id) != nil)
         },
-        Promise("beyond the limit the user's oldest sessions end, with a line each") { storage async throws in
+        Promise("beyond the limit the user's oldest sessions end, with an entry each") { storage async throws in
             let now = TestClock().now
             let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
             _ = try await storage.insertSession(
@@ -337,7 +337,7 @@ extension StorageContract {
             #expect(try await storage.session(id: session.id)?.refresh.repeats == RefreshRotation.repeatLimit)
             #expect(isRenewed(try await storage.rotate(rotation(session, 1, "1", to: "2", at: now))))
         },
-        Promise("a token whose successor was used ends the session, with a line") { storage async throws in
+        Promise("a token whose successor was used ends the session, with an entry") { storage async throws in
             let now = TestClock().now
             let id = try await user(storage, at: now)
             let session = Samples.session(of: id, at: now)
@@ -411,7 +411,7 @@ extension StorageContract {
                 }
             }
         },
-        Promise("a session is ended once, by its owner or an operator, with a line") { storage async throws in
+        Promise("a session is ended once, by its owner or an operator, with an entry") { storage async throws in
             let now = TestClock().now
             let (id, other) = (try await user(storage, at: now), try await user(storage, name: "b", at: now))
             let session = Samples.session(of: id, at: now)
@@ -501,7 +501,7 @@ extension StorageContract {
             _ = try await storage.deleteUser(id: id, at: now)
             #expect(try await storage.session(id: session.id) == nil)
         },
-        Promise("expired sessions are deleted in batches, without a line") { storage async throws in
+        Promise("expired sessions are deleted in batches, without an entry") { storage async throws in
             let clock = TestClock()
             let id = try await user(storage, at: clock.now)
             for number in 0..<3 {

@@ -50,7 +50,7 @@ extension StorageContract {
             try await storage.hastenSigningKey(id: "b", to: now.addingTimeInterval(-60))
             #expect(try await storage.signingKeys().map(\.signsFrom) == [now.addingTimeInterval(-60)])
         },
-        Promise("a key that is deleted leaves its place in the row to another") { storage async throws in
+        Promise("the position of a deleted key can be taken by another") { storage async throws in
             let now = TestClock().now
             _ = try await storage.insertSigningKey(Samples.signingKey("a", at: now))
             _ = try await storage.insertSigningKey(Samples.signingKey("b", at: now, follows: "a"))

@@ -115,7 +115,7 @@ extension StorageContract {
             }
             #expect(changed == 1)
         },
-        Promise("roles are granted and taken away one by one; a grant is in the log only where it lifts a line") {
+        Promise("roles are granted and revoked one by one; a grant is in the log only where it lifts an entry") {
             storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now)
