@@ -15,9 +15,9 @@ public struct ForeignHash: Sendable {
         /// Salted and repeated, but checked in less than ``cheapNanoseconds``: it is stored inside
         /// an Argon2id hash.
         case cheap
-        /// Without a salt, or checked in less than ``weakNanoseconds``, which is one round or a
-        /// few: whoever had such hashes could guess them in bulk, and may have done so. It is
-        /// stored inside an Argon2id hash too.
+        /// Unsalted, or checked in less than ``weakNanoseconds``, which is one round or a few:
+        /// whoever had such hashes could guess them in bulk, and may have done so. It is stored
+        /// inside an Argon2id hash too.
         case weak
     }
 

@@ -19,11 +19,11 @@ package final class UnheardProxies: Sendable {
 
     /// The reason why the sender is not believed.
     package enum Reason: Sendable, Hashable {
-        /// It is not a trusted proxy.
+        /// The sender is not a trusted proxy.
         case notNamed
-        /// It is trusted, and sends only fields of the other family.
+        /// The sender is trusted, and sends only fields of the other family.
         case otherFamily
-        /// It is trusted, and the last value that it writes is no address.
+        /// The sender is trusted, and the last value that it writes is no address.
         case noAddress
     }
 

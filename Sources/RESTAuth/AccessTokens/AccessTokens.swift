@@ -158,7 +158,7 @@ public final class AccessTokens: Sendable {
 public struct AccessToken: Sendable {
     /// The compact form, for the client only.
     public let value: String
-    /// Its life in seconds.
+    /// The life of the token, in seconds.
     public let duration: Int
 }
 
