@@ -7,7 +7,7 @@ struct Argon2Hash: StoredHash {
     let scheme: PasswordHash.Scheme
     let memoryKiB: Int
     let passes: Int
-    /// As this module writes it itself.
+    /// Whether this is the form that ``Argon2id`` writes, without Django's prefix.
     let isPlain: Bool
     private let lanes: Int
     /// Everything before the salt.
@@ -43,8 +43,8 @@ struct Argon2Hash: StoredHash {
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool {
         try Sodium.start()
-        // libsodium says the same of a wrong password and of memory it cannot get, so that is asked
-        // for first.
+        // libsodium reports a wrong password and memory that it cannot get in the same way, so the
+        // memory is tried first.
         let bytes = memoryKiB * 1024
         guard let area = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             area != MAP_FAILED

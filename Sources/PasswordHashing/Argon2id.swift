@@ -1,6 +1,7 @@
 import CSodium
 
-/// What a new password is hashed with: Argon2id (RFC 9106, version 1.3) as libsodium computes it.
+/// The function that hashes new passwords: Argon2id (RFC 9106, version 1.3) as libsodium computes
+/// it.
 ///
 /// A hash is a PHC string, `$argon2id$v=19$m=19456,t=2,p=1$SALT$TAG`, with a 16-byte salt of its
 /// own from the system's random number generator and a 32-byte tag. ``PasswordHash`` verifies it.
@@ -10,18 +11,18 @@ public struct Argon2id: Sendable, Hashable {
     /// Passes over that memory.
     public package(set) var passes: Int
 
-    /// 19456 KiB (19 MiB), which with two passes is the least that OWASP's password storage advice
-    /// accepts for one lane.
+    /// 19456 KiB (19 MiB), with two passes the least that OWASP's password storage advice accepts
+    /// for one lane.
     public static let minimumMemory = 19456
     public static let minimumPasses = 2
 
     package static let memoryRange = minimumMemory...(4 << 20)
     package static let passesRange = minimumPasses...64
 
-    /// OWASP's line: 19 MiB, two passes.
+    /// OWASP's minimum: 19 MiB, two passes.
     public static let standard = Argon2id(memory: minimumMemory, passes: minimumPasses)
 
-    /// `nil` when the cost is below the floor or above what a server could bear (4 GiB, 64 passes).
+    /// `nil` for a cost below the minimum, or above what a server could bear (4 GiB, 64 passes).
     public init?(memoryKiB: Int, passes: Int) {
         guard Self.memoryRange.contains(memoryKiB), Self.passesRange.contains(passes) else {
             return nil
@@ -35,7 +36,7 @@ public struct Argon2id: Sendable, Hashable {
     }
 
     /// Computes the PHC string of `password`. Blocks the calling thread for the whole cost.
-    /// - Throws: ``PasswordHashingError`` when the memory cannot be had.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be allocated.
     public func hash(_ password: [UInt8]) throws(PasswordHashingError) -> String {
         try Sodium.start()
         var phc = [CChar](repeating: 0, count: Int(crypto_pwhash_STRBYTES))
@@ -53,6 +54,6 @@ public enum PasswordHashingError: Error, Sendable {
     /// A library cannot do its part: libsodium found no source of randomness, or this system's
     /// libxcrypt lacks the scheme.
     case unavailable
-    /// The hash is of a password with a pepper, and that was not given.
+    /// The hash is of a password with a pepper, which was not given.
     case pepperMissing
 }

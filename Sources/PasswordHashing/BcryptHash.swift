@@ -1,17 +1,17 @@
 import Crypto
 import Foundation
 
-/// bcrypt, `$2b$12$SALTDIGEST`, of the password itself, or of a digest of it so that more than 72
-/// bytes count.
+/// bcrypt, `$2b$12$SALTDIGEST`, of the password, or of a digest of it so that more than 72 bytes
+/// count.
 struct BcryptHash: SettingHash {
-    /// What bcrypt is given.
+    /// The input of bcrypt.
     private enum Input {
         case password
         /// Django's `bcrypt_sha256`.
         case hexOfSHA256
         /// The first version of passlib's `$bcrypt-sha256$`.
         case base64OfSHA256
-        /// The second, with the salt as it is written for a key.
+        /// The second version of passlib's, where the salt as it is written is the key.
         case base64OfHMAC
         /// HMAC-SHA384 under a constant of WordPress 6.8, `$wp$2y$10$…`.
         case base64OfWordPressHMAC
@@ -19,7 +19,7 @@ struct BcryptHash: SettingHash {
 
     private let input: Input
     private let logarithm: Int
-    /// Everything before the salt, and what is between that and the digest.
+    /// The text before the salt, and the text between the salt and the digest.
     private let surroundings: (before: String, after: String)
     private var salt: [UInt8]
     private(set) var digest: [UInt8]
@@ -92,7 +92,7 @@ struct BcryptHash: SettingHash {
         ]
     }
 
-    /// How many bytes count.
+    /// The number of bytes of the input that count.
     private static let counted = 72
 
     func countsWhole(_ password: [UInt8]) -> Bool { given(password).count <= Self.counted }

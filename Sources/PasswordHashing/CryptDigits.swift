@@ -1,5 +1,5 @@
-/// The 64 digits that crypt(3) and its kin write six bits with. bcrypt orders them otherwise, and
-/// begins with the high bits where the others begin with the low ones.
+/// The 64 digits with which crypt(3) and related schemes write six bits each. bcrypt has them in
+/// another order, and begins with the high bits where the others begin with the low ones.
 struct CryptDigits {
     static let crypt = CryptDigits(
         "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", beginsHigh: false)
@@ -7,7 +7,7 @@ struct CryptDigits {
         "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", beginsHigh: true)
 
     private let digits: [UInt8]
-    /// Of each byte, where it is a digit.
+    /// The value of each byte that is a digit; the byte is the index.
     private let values: [Int?]
     private let beginsHigh: Bool
 
@@ -21,11 +21,11 @@ struct CryptDigits {
 
     func value(of digit: UInt8) -> Int? { values[Int(digit)] }
 
-    /// That of the low six bits.
+    /// The digit of the low six bits of `value`.
     func digit(_ value: Int) -> UInt8 { digits[value & 0x3F] }
 
-    /// Whether `text` is the one spelling of so many bytes: the bits that its last digit does not
-    /// need are zero.
+    /// Whether `text` is the one spelling of that number of bytes: the unused bits of its last
+    /// digit are zero.
     func canSpell(_ text: ArraySlice<UInt8>, bytes: Int) -> Bool {
         guard text.count == (bytes * 8 + 5) / 6, text.allSatisfy({ value(of: $0) != nil }),
             let last = text.last.flatMap(value)
@@ -35,20 +35,21 @@ struct CryptDigits {
         return last == used(last, spelling: bytes)
     }
 
-    /// Of the last of the digits that spell so many bytes, the bits that it needs.
+    /// The used bits of the last digit, when the digits spell that number of bytes.
     private func used(_ last: Int, spelling bytes: Int) -> Int {
         let spare = (6 - bytes * 8 % 6) % 6
         return last & (beginsHigh ? 0x3F << spare : 0x3F >> spare)
     }
 
-    /// As many digits, at random, which spell so many bytes where that is asked for. None of none.
+    /// Random digits, as many as `text` has. With `bytes` they spell that number of bytes: the
+    /// unused bits of the last digit are zero. Empty when `text` is.
     func scrambled(_ text: [UInt8], spelling bytes: Int? = nil) -> [UInt8] {
         var values = Random.bytes(text.count).map { Int($0 & 0x3F) }
         if let bytes, let last = values.popLast() { values.append(used(last, spelling: bytes)) }
         return values.map(digit)
     }
 
-    /// The digits of `bytes` in groups of three, the low bits first.
+    /// The digits of `bytes` in groups of three bytes, the low bits first.
     func spell(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         for start in stride(from: 0, to: bytes.count, by: 3) {

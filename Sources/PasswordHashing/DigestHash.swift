@@ -1,16 +1,16 @@
 import Crypto
 import Foundation
 
-/// A digest of the password with or without a salt, as SHA-1 or MD5 has it.
+/// A digest of the password with or without a salt, for instance by SHA-1 or MD5.
 ///
-/// Other systems write it in many ways, all of which ``ForeignHash`` reads and writes as
-/// `$digest$sha1,suffix,i=1$SALT$DIGEST`, both in base64 without padding. It is too fast to be
-/// stored: it is only there inside a ``WrappedHash``.
+/// Other systems write it in many forms, all of which ``ForeignHash`` reads, and writes as
+/// `$digest$sha1,suffix,i=1$SALT$DIGEST`, salt and digest in base64 without padding. It is too fast
+/// to be stored as it is: it only occurs inside a ``WrappedHash``.
 struct DigestHash: SettingHash {
     enum Algorithm: String, CaseIterable {
         case md5, sha1, sha256, sha384, sha512
 
-        /// In bytes.
+        /// The length of a digest, in bytes.
         var length: Int {
             switch self {
             case .md5: Insecure.MD5.byteCount
@@ -43,25 +43,26 @@ struct DigestHash: SettingHash {
         }
     }
 
-    /// What is hashed.
+    /// The input of the hash function.
     enum Construction: String, CaseIterable {
         case password
         /// The salt, and the password after it.
         case prefix
         /// The password, and the salt after it.
         case suffix
-        /// HMAC of the password with the salt for a key.
+        /// HMAC of the password with the salt as key.
         case hmac
     }
 
     private let algorithm: Algorithm
     private let constructions: [Construction]
-    /// How often it is hashed.
+    /// The number of times that the hash function is applied.
     let rounds: Int
     private var salt: [UInt8]
     private(set) var digest: [UInt8]
 
-    /// `nil` for a salt that is too long, none where one is needed, and a digest of another length.
+    /// `nil` for a salt that is too long, missing where one is needed, or there where none is used,
+    /// and for a digest of another length.
     init?(
         _ algorithm: Algorithm, _ constructions: [Construction], rounds: Int = 1, salt: [UInt8] = [], digest: [UInt8]
     ) {

@@ -2,12 +2,12 @@ import Crypto
 import CryptoExtras
 import Foundation
 
-/// Firebase's scrypt: the hash is the project's signer key, encrypted under what scrypt makes of
-/// the password.
+/// Firebase's scrypt: the digest is the project's signer key, encrypted under a key that scrypt
+/// derives from the password.
 ///
-/// The parameters are the project's, and an export keeps them apart from its users. Written into
-/// each hash, with the exponent of N as `n`, the salt separator as `ss` and the signer key as `sk`,
-/// it stands by itself.
+/// The parameters belong to the project, and an export has them apart from its users. Here each
+/// hash contains them, with the exponent of N as `n`, the salt separator as `ss` and the signer key
+/// as `sk`, so that it is complete by itself.
 struct FirebaseScryptHash: StoredHash {
     private let cost: ScryptCost
     private var salt: [UInt8]
@@ -37,7 +37,7 @@ struct FirebaseScryptHash: StoredHash {
             let nonce = try AES._CTR.Nonce(nonceBytes: [UInt8](repeating: 0, count: 16))
             return Sodium.isEqual(Array(try AES._CTR.encrypt(signerKey, using: key, nonce: nonce)), digest)
         } catch {
-            // It fails only for keys and nonces of other lengths.
+            // Encryption fails only for keys and nonces of other lengths.
             throw .unavailable
         }
     }
@@ -45,7 +45,7 @@ struct FirebaseScryptHash: StoredHash {
     func decoy() -> Self {
         var decoy = self
         decoy.salt = Random.bytes(salt.count)
-        // A secret of the project that the users came from.
+        // The signer key is a secret of the project that the users came from.
         decoy.signerKey = Random.bytes(signerKey.count)
         decoy.digest = Random.bytes(digest.count)
         return decoy

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What says by its form alone what it is.
+/// Reading of hashes that are known by their form alone.
 extension ForeignHash {
     static func bare(_ text: ArraySlice<UInt8>) throws(Refusal) -> Found? {
         if let hash = HashText(String(text)).flatMap(MD5CryptHash.init), !hash.digest.isEmpty {
@@ -12,7 +12,8 @@ extension ForeignHash {
         return bcryptWithSpareBits(text) ?? named(text) ?? plainDigest(text) ?? mySQL(text) ?? aspNet(text)
     }
 
-    /// Firebase exports both alphabets of base64, with and without padding.
+    /// Reads Firebase's scrypt, which is exported in both alphabets of base64, with and without
+    /// padding.
     private static func firebase(_ text: ArraySlice<UInt8>) -> Found? {
         guard let fields = text.fields(after: "$fbscrypt$", count: 3) else { return nil }
         let parameters = fields[0].parts(at: ",").map { value in
@@ -31,7 +32,7 @@ extension ForeignHash {
         return digits + [UInt8](repeating: UInt8(ascii: "="), count: (4 - digits.count % 4) % 4)
     }
 
-    /// Some libraries once filled the bits of a bcrypt salt that nobody reads.
+    /// Reads a bcrypt hash whose salt has unused bits set, as some libraries once wrote it.
     private static func bcryptWithSpareBits(_ text: ArraySlice<UInt8>) -> Found? {
         guard text.hasPrefix("$2"), text.count == 60 else { return nil }
         var bytes = Array(text)
@@ -40,8 +41,8 @@ extension ForeignHash {
         return Found(bytes[...])
     }
 
-    /// `sha256$SALT$DIGEST` of Werkzeug before 3, and `sha1$` and `md5$` of Django. Of these two no
-    /// one can say from the text which it is.
+    /// Reads `sha256$SALT$DIGEST` of Werkzeug before 3, and `sha1$` and `md5$`, which Django writes
+    /// too. The text does not tell these apart, so a password may match either construction.
     private static func named(_ text: ArraySlice<UInt8>) -> Found? {
         let fields = text.parts(at: "$")
         guard fields.count == 3, let algorithm = DigestHash.Algorithm(rawValue: String(fields[0])),
@@ -55,8 +56,8 @@ extension ForeignHash {
         }
     }
 
-    /// `DIGEST:SALT` of Joomla, Magento 1 and osCommerce, which had the salt on different sides,
-    /// and `DIGEST:SALT:VERSION` of Magento 2.
+    /// Reads `DIGEST:SALT` of Joomla, Magento 1 and osCommerce, which had the salt on different
+    /// sides, and `DIGEST:SALT:VERSION` of Magento 2.
     private static func digestBeforeColon(_ text: ArraySlice<UInt8>) throws(Refusal) -> Found? {
         let parts = text.parts(at: ":")
         guard parts.count > 1, let digest = hex(parts[0]), let algorithm = algorithm(of: digest) else { return nil }
@@ -66,9 +67,10 @@ extension ForeignHash {
         }
     }
 
-    /// Version 0 is MD5 and 1 is SHA-256 of the salt and the password; 2 is Argon2id with the first
-    /// 16 bytes of the salt, and 3 is that with its costs, `3_32_2_67108864`: the digest's length,
-    /// passes and bytes of memory (Magento's guide *Password hashing*, and its class `Encryptor`).
+    /// Reads a hash of Magento 2. Version 0 is MD5 and 1 is SHA-256 of the salt and the password; 2
+    /// is Argon2id with the first 16 bytes of the salt, and 3 is that with its costs,
+    /// `3_32_2_67108864`: the digest's length, passes and bytes of memory (Magento's guide
+    /// *Password hashing*, and its class `Encryptor`).
     private static func magento(
         _ digest: [UInt8], salt: [UInt8], versions: ArraySlice<ArraySlice<UInt8>>
     ) throws(Refusal) -> Found {
@@ -82,7 +84,7 @@ extension ForeignHash {
         {
             return Found(hash, "\(algorithms[version].rawValue) of Magento 2")
         }
-        // What libsodium calls interactive.
+        // Version 2 has the costs that libsodium calls interactive.
         let costs = name.count == 1 && name[0] == "2" ? [digest.count, 2, 1 << 26] : costs(ofMagento: name)
         guard !salt.isEmpty, costs.count == 3, costs[0] == digest.count else { throw .magento }
         let used = (0..<16).map { salt[$0 % salt.count] }
@@ -103,14 +105,14 @@ extension ForeignHash {
         DigestHash.Algorithm.allCases.first { $0.length == digest.count }
     }
 
-    /// `PASSWORD()` of MySQL from 4.1 on, SHA-1 of SHA-1.
+    /// Reads `PASSWORD()` of MySQL from 4.1 on, SHA-1 of SHA-1.
     private static func mySQL(_ text: ArraySlice<UInt8>) -> Found? {
         guard text.first == UInt8(ascii: "*"), let digest = hex(text.dropFirst()) else { return nil }
         return DigestHash(.sha1, [.password], rounds: 2, digest: digest).map { Found($0, "PASSWORD() of MySQL") }
     }
 
-    /// ASP.NET Identity: version 2 is PBKDF2 with SHA-1, version 3 says which hash and how often in
-    /// numbers of four bytes.
+    /// Reads ASP.NET Identity: version 2 is PBKDF2 with SHA-1, version 3 has the hash function, the
+    /// iterations and the length of the salt in numbers of four bytes.
     private static func aspNet(_ text: ArraySlice<UInt8>) -> Found? {
         guard text.hasPrefix("A"), let bytes = text.bytes(.base64, count: 49...512) else { return nil }
         if bytes[0] == 0, bytes.count == 49 {
@@ -126,7 +128,7 @@ extension ForeignHash {
             "ASP.NET Identity, version 3")
     }
 
-    /// In hexadecimal, without a salt.
+    /// Reads a digest in hexadecimal, without a salt.
     private static func plainDigest(_ text: ArraySlice<UInt8>) -> Found? {
         guard let digest = hex(text), let algorithm = algorithm(of: digest) else { return nil }
         return DigestHash(algorithm, [.password], digest: digest).map {

@@ -1,13 +1,13 @@
 import Foundation
 
-/// What begins with the name of its scheme in braces: RFC 2307 in LDAP directories and Dovecot's
-/// password files, Spring Security's `DelegatingPasswordEncoder`.
+/// Reading of hashes with the name of their scheme in braces before them: RFC 2307 in LDAP
+/// directories and Dovecot's password files, Spring Security's `DelegatingPasswordEncoder`.
 extension ForeignHash {
     static func braced(_ text: ArraySlice<UInt8>, depth: Int) throws(Refusal) -> Found {
         guard let end = text.firstIndex(of: UInt8(ascii: "}")) else { throw .unknown }
         let rest = text[(end + 1)...]
         var name = String(text[(text.startIndex + 1)..<end].map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }[...])
-        // Dovecot says how the bytes are written, which can be seen.
+        // Dovecot's suffixes name the encoding of the bytes, which is read from the bytes here.
         for suffix in [".hex", ".b64", ".base64"]
         where name.utf8.elementsEqual(name.utf8.dropLast(suffix.utf8.count) + Array(suffix.utf8)) {
             name = String(Array(name.utf8.dropLast(suffix.utf8.count))[...])
@@ -48,7 +48,7 @@ extension ForeignHash {
         }
     }
 
-    /// Of names in small letters, which digest it is, and whether a salt stands after it.
+    /// The digest of each scheme by its name in lower case, and whether a salt follows the digest.
     private static let digests: [String: (DigestHash.Algorithm, isSalted: Bool)] = [
         "md5": (.md5, false), "plain-md5": (.md5, false), "ldap-md5": (.md5, false), "smd5": (.md5, true),
         "sha": (.sha1, false), "sha1": (.sha1, false), "sha-1": (.sha1, false), "ssha": (.sha1, true),
@@ -74,8 +74,8 @@ extension ForeignHash {
         }
     }
 
-    /// Spring's `MessageDigestPasswordEncoder`, with the salt and its braces after the password,
-    /// and its `StandardPasswordEncoder`, SHA-256 a thousand and twenty-four times.
+    /// Reads Spring's `MessageDigestPasswordEncoder`, with the salt and its braces after the
+    /// password, and its `StandardPasswordEncoder`, SHA-256 applied 1024 times.
     private static func springDigest(_ text: ArraySlice<UInt8>, _ algorithm: DigestHash.Algorithm) -> Found? {
         if text.first == UInt8(ascii: "{"), let end = text.lastIndex(of: UInt8(ascii: "}")),
             let digest = hex(text[(end + 1)...])
@@ -92,7 +92,7 @@ extension ForeignHash {
         ).map { Found($0, "StandardPasswordEncoder of Spring Security") }
     }
 
-    /// `$e0801$SALT$DIGEST`: the logarithm of N, r and p as one hexadecimal number.
+    /// Reads Spring's `$e0801$SALT$DIGEST`: the logarithm of N, r and p are one hexadecimal number.
     static func springScrypt(_ text: ArraySlice<UInt8>) -> Found? {
         guard let fields = text.fields(after: "$", count: 3), (5...6).contains(fields[0].count),
             let costs = hex(fields[0].count == 5 ? [0x30] + fields[0] : fields[0]),
@@ -105,23 +105,23 @@ extension ForeignHash {
     }
 
     private static func bracedPBKDF2(_ name: String, _ text: ArraySlice<UInt8>) -> Found? {
-        // Dovecot's.
+        // Dovecot.
         if let fields = text.fields(after: "$1$", count: 3), let iterations = fields[1].number(in: 1...0xFFFF_FFFF),
             let salt = fields[0].textSalt(), let digest = hex(fields[2]), digest.count == 20
         {
             return found(.pbkdf2SHA1, iterations, salt, digest, "PBKDF2 of Dovecot")
         }
-        // Atlassian's: 16 bytes of salt and 32 of digest.
+        // Atlassian: 16 bytes of salt and 32 of digest.
         if name == "pkcs5s2" {
             return text.bytes(.base64, count: 48...48).flatMap {
                 found(.pbkdf2SHA1, 10000, Array($0.prefix(16)), Array($0.dropFirst(16)), "PBKDF2 of Atlassian")
             }
         }
-        // OpenLDAP's, which is passlib's with another beginning.
+        // OpenLDAP: passlib's form with another beginning.
         let suffix = name.utf8.dropFirst("pbkdf2".utf8.count)
         let prefix = suffix.elementsEqual("-sha1".utf8) ? "" : String(Array(suffix)[...])
         if text.contains(UInt8(ascii: "$")) { return Found(Array("$pbkdf2\(prefix)$".utf8) + text) }
-        // Spring's, in hexadecimal or base64: what the salt's length was tells its version.
+        // Spring, in hexadecimal or base64: the length of the salt tells its version.
         guard let bytes = hex(text) ?? text.bytes(.base64, count: 40...48) else { return nil }
         switch bytes.count {
         case 40:
@@ -139,7 +139,7 @@ extension ForeignHash {
         PBKDF2Hash(scheme, iterations: iterations, salt: salt, digest: digest).map { Found($0, origin) }
     }
 
-    /// In letters of either case.
+    /// The bytes of hexadecimal digits in either case; `nil` for anything else.
     static func hex(_ text: some Collection<UInt8>) -> [UInt8]? {
         text.map { (0x41...0x46).contains($0) ? $0 | 0x20 : $0 }[...].bytes(.hex, count: 1...maximumBytes)
     }

@@ -1,4 +1,4 @@
-/// What is not understood, in words that say whose it is.
+/// Refusals of hashes that are not understood, which say where such a hash comes from.
 extension ForeignHash.Refusal {
     static let unknown = Self(
         reason: "the password hash is of a kind that is not understood, or cut off, or the password itself")
@@ -26,19 +26,21 @@ extension ForeignHash.Refusal {
             origin, "at this cost whoever has a copy guesses most passwords, and it cannot go inside an Argon2id hash")
     }
 
-    /// Magento 2 hashes a digest anew where a newer version came, and names both.
+    /// Refusal of a hash of Magento 2, which hashes a digest anew when a newer version comes, and
+    /// names both versions.
     static let magento = useless(
         "a digest, a salt and versions, as Magento 2 has it",
         "of these 0, 1, 2 and 3 are understood, one alone with a whole digest")
 
-    /// A salt has no colon, with whoever writes one between digest and salt.
+    /// Refusal of a digest with several colons after it. No system that writes a colon between
+    /// digest and salt has one in its salt.
     static let colons = useless("a digest with several colons after it", "nobody here knows what these divide")
 
     private static func useless(_ what: String, _ why: String) -> Self {
         Self(reason: "the password hash is \(what): \(why). Such users get a password by rest-auth users set-password")
     }
 
-    /// Kinds by their beginning, the longest first.
+    /// The refusals by the beginning of the text; of two that fit, the longer one is first.
     fileprivate static let kinds: [(prefix: StaticString, refusal: Self)] = [
         ("plain$", .plain),
         (
@@ -80,7 +82,7 @@ extension ForeignHash.Refusal {
 }
 
 extension ForeignHash {
-    /// Why what was not understood was not.
+    /// The refusal of a text that was not understood.
     static func refusal(of text: ArraySlice<UInt8>) -> Refusal {
         if let kind = Refusal.kinds.first(where: { text.hasPrefix($0.prefix) }) { return kind.refusal }
         if text.count == 13, text.allSatisfy({ CryptDigits.crypt.value(of: $0) != nil }) {
@@ -90,7 +92,7 @@ extension ForeignHash {
                     password itself. Such users get a password by rest-auth users set-password
                     """)
         }
-        // As crypt(3) has it. What has something before the first dollar may be a password.
+        // The form of crypt(3). Text with something before the first dollar sign may be a password.
         let fields = text.parts(at: "$")
         guard fields.count > 3, fields[0].isEmpty, (1...16).contains(fields[1].count), fields[1].count < text.count / 2,
             fields[1].allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D })

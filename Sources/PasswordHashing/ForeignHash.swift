@@ -5,55 +5,56 @@ import Foundation
 ///
 /// It is read as widely as ``PasswordHash`` is strictly: out of the wrappings of Spring, LDAP and
 /// Dovecot (`{bcrypt}`, `{CRYPT}`, `{SSHA}` …), ASP.NET's base64, Keycloak's JSON, in both
-/// alphabets of base64, from the bytes that Python or PostgreSQL have written out as text. What is
-/// stored of it is a form of ``PasswordHash``, ``stored(cost:pepper:)``.
+/// alphabets of base64, from the bytes that Python or PostgreSQL have written out as text. The text
+/// to store, ``stored(cost:pepper:)``, has a form of ``PasswordHash``.
 public struct ForeignHash: Sendable {
-    /// How long somebody who has the hash needs for a guess.
+    /// The time that a guess takes somebody who has the hash, in three classes.
     public enum Strength: Sendable {
-        /// It may be stored as it is.
+        /// Strong enough to be stored as it is.
         case strong
         /// Salted and repeated, but checked in less than ``cheapNanoseconds``: it is stored inside
         /// an Argon2id hash.
         case cheap
-        /// Without a salt, or checked in less than ``weakNanoseconds``, which is once or a few
-        /// times round: whoever had it could guess it in bulk, and may have done so. It is stored
+        /// Unsalted, or checked in less than ``weakNanoseconds``, which is one round or a few:
+        /// whoever had such hashes could guess them in bulk, and may have done so. It is stored
         /// inside an Argon2id hash too.
         case weak
     }
 
-    /// On one core, as ``HashCost`` has it.
+    /// The time below which a hash is ``Strength/cheap``, on one core, as ``HashCost`` estimates
+    /// it.
     public static let cheapNanoseconds = 1_000_000
     public static let weakNanoseconds = 100_000
-    /// What cannot go inside an Argon2id hash, as Argon2 itself, is refused below this: it is worth
-    /// no more than a salted digest then.
+    /// The time below which a hash that cannot go inside an Argon2id hash, as Argon2 itself, is
+    /// refused: it is worth no more than a salted digest then.
     public static let worthlessNanoseconds = 10_000
 
-    /// Why a text cannot be taken.
+    /// The reason why a text cannot be taken.
     public struct Refusal: Error, Sendable, Hashable {
-        /// What it is, who writes such, and what to do: for whoever runs an import. It has nothing
-        /// of the text but the name of a kind.
+        /// The kind of the text, who writes such, and what to do, for the operator of an import. Of
+        /// the text it shows only the name of a kind.
         public let reason: String
-        /// Whether that name is one that nobody knows here.
+        /// Whether the reason shows a name of a kind that is not known here.
         var hasUnknownName = false
     }
 
     private let hash: any StoredHash
-    /// As ``PasswordHash`` reads it, for what is stored as it is.
+    /// The text that ``PasswordHash`` reads, for a hash that is stored as it is.
     private let text: String
     private let presentPepper: PepperUse?
     public let strength: Strength
-    /// What it is and who writes such.
+    /// The kind of the hash and the systems that write it.
     public let origin: String
 
-    /// Computes nothing.
-    /// - Throws: ``Refusal`` for what is no hash, a damaged one, one of a kind that is not
+    /// Reads a text and computes nothing.
+    /// - Throws: ``Refusal`` for text that is no hash, a damaged hash, one of a kind that is not
     ///   understood, or one of less than ``worthlessNanoseconds`` that cannot go inside an Argon2id
     ///   hash.
     public init(_ text: String) throws(Refusal) {
         try self.init(Self.unwrapped(Array(text.utf8)[...], depth: 0))
     }
 
-    /// One that ``PasswordHash`` reads.
+    /// Takes a hash that was read, and determines its strength.
     private init(_ found: Found) throws(Refusal) {
         (hash, text, origin) = (found.hash, found.text, found.origin)
         presentPepper = found.pepper
@@ -73,7 +74,7 @@ public struct ForeignHash: Sendable {
             }
     }
 
-    /// What a sign-in with it takes, to be compared with a ``HashLimit``.
+    /// The cost of a sign-in once the hash is stored, to be compared with a ``HashLimit``.
     public func cost(wrappedAt cost: Argon2id) -> HashCost {
         let own = PasswordHash(hash).cost
         guard isWrapped else { return own }
@@ -83,19 +84,20 @@ public struct ForeignHash: Sendable {
             milliseconds: own.milliseconds + outer * ((hash as? any SettingHash)?.ways ?? 1))
     }
 
-    /// Whether an Argon2id hash goes around it.
+    /// Whether it is stored inside an Argon2id hash.
     public var isWrapped: Bool { strength != .strong }
 
-    /// Whether it says of a pepper itself, as one does that was exported here.
+    /// Whether the text names a pepper itself, as one does that was exported here.
     public var hasPepper: Bool { presentPepper != nil }
 
-    /// What is stored, never weaker than an Argon2id hash of that cost unless it is
+    /// The text to store, never weaker than an Argon2id hash of that cost unless it is
     /// ``Strength/strong`` by itself. Where it is wrapped, blocks the calling thread for the whole
     /// cost.
     /// - Parameters:
-    ///   - cost: of what goes around a weaker one.
-    ///   - pepper: which one the application has mixed into the password, and how.
-    /// - Throws: ``PasswordHashingError`` when the memory cannot be had.
+    ///   - cost: the cost of the Argon2id hash around a weaker one.
+    ///   - pepper: the one that the application has mixed into the password, and how; not used when
+    ///     the text names one itself.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be allocated.
     public func stored(cost: Argon2id, pepper: PepperUse? = nil) throws(PasswordHashingError) -> String {
         let prefix = (presentPepper ?? pepper)?.text ?? ""
         guard isWrapped, let setting = hash as? any SettingHash else { return prefix + text }
@@ -112,7 +114,7 @@ extension ForeignHash: CustomStringConvertible, CustomDebugStringConvertible, Cu
 // MARK: - Reading
 
 extension ForeignHash {
-    /// A hash, and the text of it that ``PasswordHash`` reads.
+    /// A hash, and the form of it that ``PasswordHash`` reads.
     struct Found {
         let hash: any StoredHash
         let text: String
@@ -121,8 +123,8 @@ extension ForeignHash {
 
         init(_ hash: any SettingHash, _ origin: String) {
             (self.hash, self.origin) = (hash, origin)
-            // A digest that goes into another spelling than the setting's is never stored as it is,
-            // but that of PBKDF2.
+            // Of the hashes that come here only PBKDF2 can be stored as it is, and its setting is
+            // followed by a digest in this spelling. The others are always wrapped.
             text = hash.setting + HashText.unpaddedBase64(hash.digest)
         }
 
@@ -133,10 +135,10 @@ extension ForeignHash {
         }
     }
 
-    /// The longest text, in bytes, wrappings and all.
+    /// The longest text that is read, in bytes, with all its wrappings.
     static let maximumBytes = 4096
 
-    /// Takes one wrapping off after the other.
+    /// Removes one wrapping after the other, and reads the hash inside.
     static func unwrapped(_ text: ArraySlice<UInt8>, depth: Int) throws(Refusal) -> Found {
         guard text.count <= maximumBytes, depth < 4 else { throw .unknown }
         guard !text.isEmpty else { throw Refusal(reason: "there is no password hash") }
@@ -144,9 +146,9 @@ extension ForeignHash {
         if let bytes = writtenOutBytes(text) { return try decoded(bytes, depth: depth) }
         if let credential = try KeycloakCredential.hash(text) { return try unwrapped(credential, depth: depth + 1) }
         if text.first == UInt8(ascii: "{") { return try braced(text, depth: depth) }
-        // Before base64, which every digest in hexadecimal is too.
+        // Tried before base64, because every digest in hexadecimal is base64 as well.
         if let found = try bare(text) { return found }
-        // An LDIF's, of what begins with a brace.
+        // Base64 of text that begins with a brace, as in an LDIF file.
         if text.first == UInt8(ascii: "e"), let bytes = text.bytes(.base64, count: 4...maximumBytes),
             bytes.first == 0x7B
         {
@@ -155,8 +157,8 @@ extension ForeignHash {
         throw refusal(of: text)
     }
 
-    /// A name that was not written there in letters is none that anybody gave: it may be part of a
-    /// digest.
+    /// Reads text that was encoded. An unknown name in it is not shown: it was not written there in
+    /// letters, so nobody gave it, and it may be part of a digest.
     private static func decoded(_ bytes: [UInt8], depth: Int) throws(Refusal) -> Found {
         do {
             return try unwrapped(bytes[...], depth: depth + 1)
@@ -166,7 +168,7 @@ extension ForeignHash {
     }
 
     /// The bytes of a bcrypt hash as Python shows them, `b'$2b$…'`, and as PostgreSQL does,
-    /// `\x2432…`: so they get into a column of text, or a list.
+    /// `\x2432…`, which is how they get into a column of text, or a list.
     private static func writtenOutBytes(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         for (start, end) in [("b'", "'"), ("b\"", "\"")] as [(StaticString, StaticString)]
         where text.hasPrefix(start) && text.count > 3 && text.suffix(1) == end {

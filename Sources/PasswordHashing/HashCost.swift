@@ -1,4 +1,4 @@
-/// What one verification takes. An estimate, right to a factor of two or so.
+/// The cost of one verification: an estimate, right to a factor of two or so.
 ///
 /// sha256_crypt, sha512_crypt and phpass read the password again in each round: one of 500 bytes
 /// takes four to seven times as long.
@@ -14,15 +14,15 @@ public struct HashCost: Sendable, Hashable {
     }
 }
 
-/// What a stored hash may cost at most: a hash names its own cost, and whoever hands one in could
-/// name any.
+/// The greatest cost that a stored hash may have: a hash names its own cost, and whoever hands one
+/// in could name any.
 public struct HashLimit: Sendable, Hashable {
     /// Memory in KiB.
     public var memoryKiB: Int
-    /// Time as ``HashCost/milliseconds`` has it.
+    /// Time on one core, as in ``HashCost/milliseconds``.
     public var milliseconds: Int
 
-    /// 256 MiB and two seconds unless given: above what the usual libraries have as their defaults.
+    /// 256 MiB and two seconds unless given: above the defaults of the usual libraries.
     public init(memoryKiB: Int = 262144, milliseconds: Int = 2000) {
         self.memoryKiB = memoryKiB
         self.milliseconds = milliseconds
@@ -34,7 +34,7 @@ public struct HashLimit: Sendable, Hashable {
 }
 
 extension PasswordHash.Scheme {
-    /// The price of one of a scheme's rounds: the whole estimate of time rests on this table.
+    /// The time of one of a scheme's rounds: the whole estimate of time rests on this table.
     ///
     /// Measured in release mode, with a password of 28 bytes and the costs that are the usual
     /// libraries' defaults, on a core that takes 14 ms for an Argon2id hash of 19 MiB and two

@@ -1,47 +1,46 @@
 import CSodium
 import Foundation
 
-/// The text of a stored hash, and the strict reading of its parts: whatever is in there has one
-/// spelling.
+/// The text of a stored hash, and the strict reading of its parts: every part has one spelling.
 ///
-/// Its bytes, not its characters: those are worked out ten times as slowly, and an import reads
+/// It is read as bytes, because reading characters takes ten times as long, and an import reads
 /// very many hashes.
 struct HashText {
     static let maximumBytes = 1024
-    /// The longest salt, in bytes as it goes into the computation.
+    /// The lengths that a salt may have, in bytes as it goes into the computation.
     static let saltBytes = 1...256
 
-    /// The ways in which bytes are written.
+    /// The spellings of bytes.
     enum Spelling {
         /// Base64 of RFC 4648 with padding.
         case base64
-        /// The same without padding.
+        /// Base64 of RFC 4648 without padding.
         case unpaddedBase64
-        /// passlib's: without padding, and a full stop in place of the plus sign.
+        /// passlib's base64: without padding, and with a full stop in place of the plus sign.
         case adaptedBase64
-        /// Small letters.
+        /// Hexadecimal digits in lower case.
         case hex
     }
 
     let text: ArraySlice<UInt8>
 
-    /// `nil` when it is too long or has anything but the visible characters of ASCII.
+    /// `nil` for text that is too long or has anything but the visible characters of ASCII.
     init?(_ text: String) {
         let bytes = text.utf8
         guard bytes.count <= Self.maximumBytes, bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
         self.text = Array(bytes)[...]
     }
 
-    /// Of a part of what was found good as a whole.
+    /// Takes a part of a text that has been checked as a whole.
     init(_ bytes: [UInt8]) { text = bytes[...] }
 
-    /// In small letters.
+    /// The bytes in hexadecimal digits, in lower case.
     static func hex(_ bytes: [UInt8]) -> [UInt8] {
         let digits = Array("0123456789abcdef".utf8)
         return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xF)]] }
     }
 
-    /// Without padding.
+    /// The bytes in base64 without padding.
     static func unpaddedBase64(_ bytes: [UInt8]) -> String {
         String(decoding: Data(bytes).base64EncodedData().filter { $0 != UInt8(ascii: "=") }, as: UTF8.self)
     }
@@ -52,7 +51,7 @@ struct HashText {
 }
 
 extension String {
-    /// Of a part of a hash.
+    /// The text of a part of a hash.
     init(_ part: ArraySlice<UInt8>) {
         self.init(decoding: part, as: UTF8.self)
     }
@@ -67,22 +66,23 @@ extension ArraySlice<UInt8> {
         part.count == word.utf8CodeUnitCount && part.hasPrefix(word)
     }
 
-    /// What stands between the separators, also where that is nothing.
+    /// The parts between the separators, with the empty ones.
     func parts(at separator: Unicode.Scalar) -> [ArraySlice<UInt8>] {
         split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
     }
 
-    /// What stands between the dollar signs after `prefix`, when that is how it begins and these
-    /// are so many.
+    /// The fields between the dollar signs after `prefix`; `nil` for text with another beginning,
+    /// or with another number of fields.
     func fields(after prefix: StaticString, count: Int) -> [ArraySlice<UInt8>]? {
         guard hasPrefix(prefix) else { return nil }
         let fields = dropFirst(prefix.utf8CodeUnitCount).parts(at: "$")
         return fields.count == count ? fields : nil
     }
 
-    /// A decimal number without sign and leading zeros.
+    /// The value of a decimal number without sign and leading zeros; `nil` for anything else, and
+    /// for a number outside `range`.
     func number(in range: ClosedRange<Int>) -> Int? {
-        // So many digits fit any Int.
+        // 18 digits fit any Int.
         guard (1...18).contains(count), first != UInt8(ascii: "0") || count == 1 else { return nil }
         var number = 0
         for digit in self {
@@ -92,7 +92,8 @@ extension ArraySlice<UInt8> {
         return range.contains(number) ? number : nil
     }
 
-    /// The values of `m=65536,t=3,p=4`: of these names, in this order, and of no others.
+    /// The values of text such as `m=65536,t=3,p=4`; `nil` unless it has exactly these names, in
+    /// this order.
     func values(of names: StaticString...) -> [ArraySlice<UInt8>]? {
         var values = parts(at: ",")
         guard values.count == names.count else { return nil }
@@ -104,12 +105,13 @@ extension ArraySlice<UInt8> {
         return values
     }
 
-    /// A salt that is used as it is written.
+    /// The bytes of a salt that is used as it is written; `nil` when there are too few or too many.
     func textSalt() -> [UInt8]? {
         HashText.saltBytes.contains(count) ? Array(self) : nil
     }
 
-    /// The bytes that this spells, as many as are allowed; `nil` when it is not their one spelling.
+    /// The bytes that this spells; `nil` when it is not their one spelling, or their number is not
+    /// in `count`.
     func bytes(_ spelling: HashText.Spelling, count: ClosedRange<Int>) -> [UInt8]? {
         let bytes: [UInt8]?
         switch spelling {
@@ -126,8 +128,8 @@ extension ArraySlice<UInt8> {
         return bytes
     }
 
-    /// libsodium forgives nothing here: no padding too many or too few, no spare bits that are not
-    /// zero.
+    /// Decodes base64. libsodium forgives nothing here: no padding too many or too few, no unused
+    /// bits that are not zero.
     private func base64Bytes(_ variant: Int32) -> [UInt8]? {
         var isValid = false
         let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 3) { bytes, length in

@@ -1,14 +1,14 @@
 import Foundation
 
 /// A password of Keycloak: the columns `credential_data` and `secret_data` of its table
-/// `credential`, or the entry of an export, in both of which JSON stands in JSON; or the one object
-/// of its older versions.
+/// `credential`, or the entry of an export, both with JSON inside of JSON; or the one object of its
+/// older versions.
 public enum KeycloakCredential {
     /// A hash that ``ForeignHash`` reads.
     /// - Parameters:
     ///   - credentialData: JSON with the algorithm and its costs.
     ///   - secretData: JSON with the salt and the digest.
-    /// - Returns: `nil` for what is none.
+    /// - Returns: `nil` for JSON that is no password hash of Keycloak.
     public static func hash(credentialData: String, secretData: String) -> String? {
         guard let credential = decoded(CredentialData.self, credentialData),
             let secret = decoded(SecretData.self, secretData)
@@ -16,10 +16,11 @@ public enum KeycloakCredential {
         return hash(credential, secret)
     }
 
-    /// Of a user's credentials, the password.
-    /// - Returns: `nil` for what is no JSON object, nor a list of some, at all.
+    /// The password among a user's credentials.
+    /// - Returns: `nil` for text that is neither a JSON object nor a list of some.
+    /// - Throws: `Refusal` for a credential of another type, and one that is not understood.
     static func hash(_ text: ArraySlice<UInt8>) throws(ForeignHash.Refusal) -> ArraySlice<UInt8>? {
-        // What has the name of its scheme in braces is no JSON.
+        // Text with the name of its scheme in braces is no JSON.
         guard text.first == UInt8(ascii: "{") || text.first == UInt8(ascii: "["),
             let next = text.dropFirst().first, [0x09, 0x0A, 0x0D, 0x20, 0x22, 0x7B, 0x7D].contains(next)
         else { return nil }
@@ -76,7 +77,7 @@ public enum KeycloakCredential {
         let salt: String
     }
 
-    /// JSON in a text, or as it is.
+    /// A value that is there as JSON, or as text with JSON in it.
     private struct Nested<Value: Decodable>: Decodable {
         let value: Value?
 
@@ -94,7 +95,7 @@ public enum KeycloakCredential {
         let type: String?
         let credentialData: Nested<CredentialData>?
         let secretData: Nested<SecretData>?
-        // Up to version 7.
+        // Fields of versions up to 7.
         let hashedSaltedValue: String?
         let salt: String?
         let hashIterations: Int?

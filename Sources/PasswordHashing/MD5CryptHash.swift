@@ -1,7 +1,7 @@
 import Crypto
 
 /// MD5 of crypt(3), `$1$SALT$DIGEST`, and Apache's, `$apr1$SALT$DIGEST`: 1000 rounds. It is too
-/// fast to be stored: it is only there inside a ``WrappedHash``.
+/// fast to be stored as it is: it only occurs inside a ``WrappedHash``.
 struct MD5CryptHash: SettingHash {
     let setting: String
     private let magic: [UInt8]
@@ -28,7 +28,7 @@ struct MD5CryptHash: SettingHash {
         var input = password + magic + salt
         let inner = Array(Insecure.MD5.hash(data: password + salt + password))
         for start in stride(from: 0, to: password.count, by: 16) { input += inner.prefix(password.count - start) }
-        // A bit of the length decides each time, and one of the bytes is always zero.
+        // Each bit of the length selects a byte: zero, or the first one of the password.
         var length = password.count
         while length > 0 {
             input.append(length & 1 == 1 ? 0 : password.first ?? 0)
@@ -43,7 +43,7 @@ struct MD5CryptHash: SettingHash {
             input += isOdd ? digest : password
             digest = Array(Insecure.MD5.hash(data: input))
         }
-        // The order in which crypt(3) writes its bytes.
+        // The order in which crypt(3) writes the bytes of the digest.
         let order = [12, 6, 0, 13, 7, 1, 14, 8, 2, 15, 9, 3, 5, 10, 4, 11]
         return [CryptDigits.crypt.spell(order.map { digest[$0] })]
     }

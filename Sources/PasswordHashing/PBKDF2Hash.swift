@@ -5,16 +5,17 @@ import Foundation
 /// PBKDF2 (RFC 8018 section 5.2) with HMAC: `$pbkdf2-sha256$29000$SALT$DIGEST` of passlib,
 /// `pbkdf2:sha256:600000$SALT$DIGEST` of Werkzeug, `pbkdf2_sha256$1000000$SALT$DIGEST` of Django.
 /// The last two use the salt as it is written. A digest of another length than its hash function's
-/// stands in the PHC string of RustCrypto, `$pbkdf2-sha256$i=27500,l=64$SALT$DIGEST`.
+/// is written as the PHC string of RustCrypto, `$pbkdf2-sha256$i=27500,l=64$SALT$DIGEST`.
 struct PBKDF2Hash: SettingHash {
     let scheme: PasswordHash.Scheme
     private let iterations: Int
-    /// Of the digest, in bytes.
+    /// The length of the digest, in bytes.
     private let length: Int
     private var salt: [UInt8]
     private(set) var digest: [UInt8]
 
-    /// What other systems derive; 16 bytes and more are no password's by chance.
+    /// The lengths that other systems derive, in bytes; 16 bytes and more match no other password
+    /// by chance.
     static let lengths = 16...64
 
     private static let spellings: [(prefix: StaticString, scheme: PasswordHash.Scheme, digest: HashText.Spelling)] = [
@@ -29,7 +30,7 @@ struct PBKDF2Hash: SettingHash {
         ("$pbkdf2-sha1$", .pbkdf2SHA1), ("$pbkdf2-sha256$", .pbkdf2SHA256), ("$pbkdf2-sha512$", .pbkdf2SHA512),
     ]
 
-    /// `nil` for what is out of bounds.
+    /// `nil` for values that are out of bounds.
     init?(_ scheme: PasswordHash.Scheme, iterations: Int, salt: [UInt8], digest: [UInt8]) {
         guard Self.iterations.contains(iterations), HashText.saltBytes.contains(salt.count),
             Self.lengths.contains(digest.count)
@@ -40,7 +41,8 @@ struct PBKDF2Hash: SettingHash {
 
     private static let iterations = 1...0xFFFF_FFFF
 
-    /// With the costs by name, and the digest, of the length that they say, or without.
+    /// Reads the PHC string, with the costs by name, and with or without the digest, whose length
+    /// they give.
     private init?(phc text: HashText) {
         guard let (prefix, scheme) = Self.phcSpellings.first(where: { text.text.hasPrefix($0.prefix) }),
             let fields = text.fields(after: prefix, count: 3), let costs = fields[0].values(of: "i", "l"),
@@ -79,7 +81,7 @@ struct PBKDF2Hash: SettingHash {
         }
     }
 
-    /// Each block of the digest is computed by itself.
+    /// The number of blocks in the digest, each of which is computed by itself.
     private var blocks: Int { (length - 1) / Self.blockLength(of: scheme) + 1 }
     var rounds: Int { iterations * blocks }
     var parameters: String { "rounds=\(rounds)" }
@@ -107,7 +109,7 @@ struct PBKDF2Hash: SettingHash {
                 from: password, salt: salt, using: hash, outputByteCount: length, unsafeUncheckedRounds: iterations)
             return [key.withUnsafeBytes(Array.init)]
         } catch {
-            // It has nothing else to fail with.
+            // It can fail for no other reason.
             throw .outOfMemory
         }
     }

@@ -1,12 +1,12 @@
 import Crypto
 
-/// The portable hash of PHPass, `$P$BSALTSALTDIGEST`, which WordPress wrote for long; phpBB writes
-/// `$H$`; and Drupal 7's, of SHA-512, `$S$DSALTSALTDIGEST`.
+/// The portable hash of PHPass, `$P$BSALTSALTDIGEST`, which WordPress wrote for a long time;
+/// phpBB's, `$H$`; and Drupal 7's with SHA-512, `$S$DSALTSALTDIGEST`.
 struct PHPassHash: SettingHash {
-    /// Which hash is repeated, and how many of its digits are kept.
+    /// The hash function that is repeated, and the number of its digits that are kept.
     private enum Variant {
         case md5
-        /// Drupal 7's, which is cut off after 55 characters.
+        /// SHA-512 as in Drupal 7, which is cut off after 55 characters.
         case sha512
 
         var digits: Int { self == .md5 ? 22 : 43 }
@@ -20,8 +20,8 @@ struct PHPassHash: SettingHash {
 
     let setting: String
     private let variant: Variant
-    /// Whether the password was taken for its MD5, in hexadecimal, as Drupal did with those of its
-    /// version 6.
+    /// Whether the input is the password's MD5 in hexadecimal, as Drupal had it with the passwords
+    /// of its version 6.
     private let isOfMD5: Bool
     private let logarithm: Int
     private var salt: [UInt8]

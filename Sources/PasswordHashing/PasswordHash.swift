@@ -1,5 +1,5 @@
-/// A stored password hash in any of the forms that are understood: parsed strictly once, its cost
-/// known before it is computed.
+/// A stored password hash in any of the supported forms: parsed strictly once, its cost known
+/// before it is computed.
 ///
 /// The forms, as their libraries write them:
 ///
@@ -16,12 +16,13 @@
 /// - The portable hashes of PHPass, `$P$` and `$H$`, and Drupal 7's, `$S$` and `U$S$`.
 /// - Argon2id of a weaker hash, `$wrapped$`, as ``ForeignHash`` makes it.
 ///
-/// Before each may stand which pepper the password was mixed with, `$pepper$suffix$4f1c02aa$`.
-/// What other systems write otherwise, ``ForeignHash`` brings into one of these forms.
+/// The pepper that the password was mixed with may be named before each of them,
+/// `$pepper$suffix$4f1c02aa$`. ``ForeignHash`` brings what other systems write into one of these
+/// forms.
 ///
 /// It does not print itself: as text it is its ``shape``.
 public struct PasswordHash: Sendable {
-    /// What computes the hash. The names are passlib's where it has one.
+    /// The function that computes the hash. The names are passlib's where it has one.
     public enum Scheme: String, Sendable, CaseIterable {
         case argon2id, argon2i
         case sha256Crypt = "sha256_crypt"
@@ -36,11 +37,11 @@ public struct PasswordHash: Sendable {
         case firebaseScrypt = "firebase_scrypt"
         case phpass
         case phpassSHA512 = "phpass_sha512"
-        /// Argon2id of another.
+        /// Argon2id of another hash.
         case wrapped = "argon2id_wrapped"
-        /// Only in a wrapped one.
+        /// MD5 of crypt(3), only inside a wrapped hash.
         case md5Crypt = "md5_crypt"
-        /// Only in a wrapped one.
+        /// A digest such as SHA-1, only inside a wrapped hash.
         case digest
     }
 
@@ -50,20 +51,20 @@ public struct PasswordHash: Sendable {
     ]
 
     let stored: any StoredHash
-    /// What the password was mixed with before it was hashed; `nil` for nothing.
+    /// The pepper that the password was mixed with before it was hashed; `nil` for none.
     public let pepper: PepperUse?
 
     init(_ stored: any StoredHash, pepper: PepperUse? = nil) { (self.stored, self.pepper) = (stored, pepper) }
 
-    /// `nil` for anything that is not exactly one of the forms: of at most 1024 bytes, in visible
-    /// ASCII, every part in its one spelling and of a possible length, every cost within what its
-    /// scheme allows and 4 GiB. Computes nothing.
+    /// Reads a hash and computes nothing. `nil` for text that is not exactly one of the forms: of
+    /// at most 1024 bytes, in visible ASCII, every part in its one spelling and of a possible
+    /// length, every cost within what its scheme allows and 4 GiB.
     public init?(_ text: String) {
         guard let text = HashText(text) else { return nil }
         let (pepper, hash) = PepperUse.read(text.text).map { ($0.use, HashText(Array($0.hash))) } ?? (nil, text)
         for family in Self.families {
             if let stored = family.init(hash) {
-                // A setting alone is no hash.
+                // A setting without a digest is no hash.
                 if let stored = stored as? any SettingHash, stored.digest.isEmpty { return nil }
                 self.init(stored, pepper: pepper)
                 return
@@ -74,7 +75,7 @@ public struct PasswordHash: Sendable {
 
     public var scheme: Scheme { stored.scheme }
 
-    /// What ``verify(_:pepper:)`` takes, to be compared with a ``HashLimit`` before it is called.
+    /// The cost of ``verify(_:pepper:)``, to be compared with a ``HashLimit`` before it is called.
     public var cost: HashCost {
         HashCost(memoryKiB: stored.memoryKiB, milliseconds: stored.rounds * scheme.nanosecondsPerRound / 1_000_000 + 1)
     }
@@ -83,8 +84,8 @@ public struct PasswordHash: Sendable {
     /// is the same work.
     public var shape: String { "\(scheme.rawValue) \(stored.parameters)" }
 
-    /// Whether nothing is to be gained by hashing the password anew: this is what
-    /// ``Argon2id/hash(_:)`` writes, with at least that memory and as many passes.
+    /// Whether nothing is gained by hashing the password anew: this is what ``Argon2id/hash(_:)``
+    /// writes, with at least that memory and that number of passes.
     public func isAsCostly(as cost: Argon2id) -> Bool {
         guard let stored = stored as? Argon2Hash else { return false }
         return pepper == nil && scheme == .argon2id && stored.isPlain && stored.memoryKiB >= cost.memory
@@ -94,20 +95,20 @@ public struct PasswordHash: Sendable {
     /// Whether `password` is the one behind this hash; the digests are compared in constant time.
     /// Blocks the calling thread for the whole ``cost``.
     ///
-    /// The bytes are taken as they are. Of bcrypt's password the first 72 bytes count, as in the
-    /// libraries that made the hashes. sha256_crypt and sha512_crypt know no password of more than
-    /// 511 bytes. Except for Argon2, nothing that is hashed has a NUL byte: C ends there, and HMAC
-    /// takes it for padding. What is refused for one of these reasons takes as long as any other
-    /// password.
+    /// The bytes are taken as they are. With bcrypt the first 72 bytes of the password count, as in
+    /// the libraries that made the hashes. With sha256_crypt and sha512_crypt no password of more
+    /// than 511 bytes is right. Except with Argon2, no password with a NUL byte is right: C ends
+    /// there, and HMAC takes it for padding. A password that is refused for one of these reasons
+    /// takes as long as any other.
     /// - Parameters:
     ///   - password: as it was typed.
-    ///   - known: the one that ``pepper`` says, where it says any.
-    /// - Throws: ``PasswordHashingError`` when the memory cannot be had, a library does not know
-    ///   the scheme, or the pepper is not there.
+    ///   - known: the pepper that ``pepper`` names, where it names one.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be allocated, a library does not
+    ///   know the scheme, or the pepper is missing.
     public func verify(_ password: [UInt8], pepper known: PasswordPepper? = nil) throws(PasswordHashingError) -> Bool {
         guard let use = pepper else { return try verify(hashed: password) }
         guard let known, known.id == use.id else { throw .pepperMissing }
-        // Where the pepper comes first and nothing counts behind it, any password would fit.
+        // When the pepper comes first and no byte after it counts, every password would fit.
         let isPossible = use.construction != .prefix || stored.countsWhole(known.mixed(into: [0x78], .prefix))
         return try verify(hashed: known.mixed(into: password, use.construction)) && isPossible
     }
@@ -117,26 +118,26 @@ public struct PasswordHash: Sendable {
         return try stored.verify(bytes) && isPossible
     }
 
-    /// Whether every byte of `password` counts. Where one does not, more than the password that was
-    /// chosen opens: what was typed is not to be taken for it.
+    /// Whether every byte of `password` counts. Where one does not, other passwords open the
+    /// account as well, so what was typed must not be taken for the password that was chosen.
     public func countsWhole(_ password: [UInt8], pepper known: PasswordPepper? = nil) -> Bool {
         guard let use = pepper else { return stored.countsWhole(password) }
         return switch use.construction {
-        // Of an HMAC enough counts everywhere.
+        // With every scheme enough of an HMAC counts.
         case .hmacSHA512, .hmacSHA512Hex, .hmacSHA256, .hmacSHA256Hex: true
         case .suffix: stored.countsWhole(password)
         case .prefix: known.map { stored.countsWhole($0.mixed(into: password, .prefix)) } ?? false
         }
     }
 
-    /// Whether ``verify(_:pepper:)`` has what it needs of `pepper`.
+    /// Whether `pepper` is the one that ``verify(_:pepper:)`` needs, or it needs none.
     public func isVerifiable(with pepper: PasswordPepper?) -> Bool { self.pepper.map { $0.id == pepper?.id } ?? true }
 }
 
 extension PasswordHash {
     /// A hash of the same form, whose verification is the same work, with a salt and a digest from
-    /// the system's random number generator: no password is behind it, and nothing of this one but
-    /// its form is in it.
+    /// the system's random number generator: no password is behind it, and it has nothing of this
+    /// hash but the form.
     public func decoy() -> PasswordHash { PasswordHash(stored.decoy(), pepper: pepper) }
 }
 
@@ -152,18 +153,19 @@ protocol StoredHash: Sendable {
     init?(_ text: HashText)
 
     var scheme: PasswordHash.Scheme { get }
-    /// What the work depends on, as text.
+    /// The parameters that the work depends on, as text.
     var parameters: String { get }
-    /// How often the scheme's innermost step is done, in the unit of its price. At most 2^32.
+    /// The number of the scheme's innermost steps, each of which takes its `nanosecondsPerRound`.
+    /// Below 2^38, so that their time fits an Int.
     var rounds: Int { get }
     var memoryKiB: Int { get }
 
     func verify(_ password: [UInt8]) throws(PasswordHashingError) -> Bool
 
-    /// Whether all of it is hashed.
+    /// Whether every byte of the password is hashed.
     func countsWhole(_ password: [UInt8]) -> Bool
 
-    /// The same parameters and lengths, with everything else at random.
+    /// A hash with the same parameters and lengths, and everything else at random.
     func decoy() -> Self
 }
 

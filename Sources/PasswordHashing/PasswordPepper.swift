@@ -2,38 +2,38 @@ import CSodium
 import Crypto
 import Foundation
 
-/// A secret that an application has put into every password before it hashed it, which is not in
+/// A secret that an application has put into every password before hashing it, and that is not in
 /// its database.
 ///
 /// It does not print itself.
 public struct PasswordPepper: Sendable {
-    /// How it was put in.
+    /// The way in which the pepper was put in.
     public enum Construction: String, Sendable, CaseIterable {
-        /// Base64 of HMAC-SHA512 of the password under it: Flask-Security.
+        /// Base64 of HMAC-SHA512 of the password under the pepper: Flask-Security.
         case hmacSHA512 = "hmac-sha512"
         case hmacSHA512Hex = "hmac-sha512-hex"
-        /// Base64 of HMAC-SHA256 of the password under it.
+        /// Base64 of HMAC-SHA256 of the password under the pepper.
         case hmacSHA256 = "hmac-sha256"
         case hmacSHA256Hex = "hmac-sha256-hex"
-        /// After the password: Devise.
+        /// The pepper after the password: Devise.
         case suffix
-        /// Before the password.
+        /// The pepper before the password.
         case prefix
     }
 
-    /// What a stored hash says of it: which one it is, and nothing of what it is.
+    /// The id by which a stored hash names its pepper, and which says nothing of the pepper itself.
     ///
     /// Four bytes in hexadecimal, of an Argon2id hash: a pepper that can be guessed is not guessed
     /// any faster with them.
     public let id: String
     private let bytes: [UInt8]
 
-    /// The longest in bytes.
+    /// The longest pepper, in bytes.
     public static let maximumBytes = 1024
 
-    /// Computes one Argon2id hash.
-    /// - Throws: ``PasswordHashingError`` when the memory cannot be had.
-    /// - Returns: `nil` for an empty one, and one of more than ``maximumBytes``.
+    /// Takes a pepper; computes one Argon2id hash, for the id.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be allocated.
+    /// - Returns: `nil` for an empty pepper, and one of more than ``maximumBytes``.
     public init?(_ bytes: [UInt8]) throws(PasswordHashingError) {
         guard (1...Self.maximumBytes).contains(bytes.count) else { return nil }
         try Sodium.start()
@@ -51,7 +51,7 @@ public struct PasswordPepper: Sendable {
         self.bytes = bytes
     }
 
-    /// What is hashed in the place of `password`.
+    /// The bytes that are hashed in place of `password`.
     func mixed(into password: [UInt8], _ construction: Construction) -> [UInt8] {
         func code<Hash: HashFunction>(_: Hash.Type) -> [UInt8] {
             Array(HMAC<Hash>.authenticationCode(for: password, using: SymmetricKey(data: bytes)))
@@ -73,11 +73,11 @@ extension PasswordPepper: CustomStringConvertible, CustomDebugStringConvertible,
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// What a stored hash says of the pepper that its password was mixed with: it begins with
-/// `$pepper$hmac-sha512$4f1c02aa$`, and the hash follows.
+/// The pepper that a stored hash names, and how it was put into the password. The hash follows it,
+/// as after `$pepper$hmac-sha512$4f1c02aa$`.
 public struct PepperUse: Sendable, Hashable {
     public let construction: PasswordPepper.Construction
-    /// ``PasswordPepper/id``.
+    /// The ``PasswordPepper/id`` of the pepper.
     public let id: String
 
     public init(_ construction: PasswordPepper.Construction, of pepper: PasswordPepper) {
@@ -90,7 +90,8 @@ public struct PepperUse: Sendable, Hashable {
 
     static let prefix: StaticString = "$pepper$"
 
-    /// With the hash that follows; `nil` for what does not begin so.
+    /// The pepper at the beginning of a text, and the hash that follows; `nil` for text without
+    /// one.
     static func read(_ text: ArraySlice<UInt8>) -> (use: PepperUse, hash: ArraySlice<UInt8>)? {
         guard text.hasPrefix(prefix) else { return nil }
         let fields = text.dropFirst(prefix.utf8CodeUnitCount).split(

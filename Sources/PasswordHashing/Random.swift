@@ -6,13 +6,12 @@
     import Darwin
 #endif
 
-/// The one source of random bytes: secrets, salts and ids are drawn here, from the operating
-/// system's generator.
+/// The one source of random bytes, for secrets, salts and ids: the operating system's generator.
 package enum Random {
-    /// How many bytes the system gives at once (`getentropy`).
+    /// The most bytes that the system gives at once (`getentropy`).
     package static let largestDraw = 256
 
-    /// Draws bytes. A system that gives none ends the process: nothing that it made after that
+    /// Draws bytes. The process ends when the system gives none: nothing that it made after that
     /// would be secret.
     package static func bytes(_ count: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, drawn in

@@ -25,7 +25,7 @@ struct SHACryptHash: SettingHash {
             fields[1].isEmpty || CryptDigits.crypt.canSpell(fields[1], bytes: isLong ? 64 : 32)
         else { return nil }
         scheme = isLong ? .sha512Crypt : .sha256Crypt
-        // What stands between is the salt and its dollar sign.
+        // After the prefix come the salt, its dollar sign and the digest.
         self.prefix = String(text.text.dropLast(fields[0].count + 1 + fields[1].count))
         (salt, digest) = (Array(fields[0]), Array(fields[1]))
     }

@@ -4,11 +4,11 @@ import CryptoExtras
 
 /// scrypt (RFC 7914): `$scrypt$ln=16,r=8,p=1$SALT$DIGEST` of passlib,
 /// `scrypt:32768:8:1$SALT$DIGEST` of Werkzeug, `scrypt$16384$SALT$8$5$DIGEST` of Django. The last
-/// two use the salt as it is written. A setting is passlib's.
+/// two use the salt as it is written. A setting has passlib's form.
 struct ScryptHash: SettingHash {
     private let cost: ScryptCost
     private var salt: [UInt8]
-    /// Of 32 or 64 bytes.
+    /// The derived key, of 32 or 64 bytes.
     private var key: [UInt8]
 
     init?(_ text: HashText) {
@@ -40,8 +40,8 @@ struct ScryptHash: SettingHash {
     var rounds: Int { cost.rounds }
     var memoryKiB: Int { cost.memoryKiB }
 
-    /// In bytes. A longer key begins with the same ones: it ends with PBKDF2 (RFC 7914 section 6),
-    /// which has each of its blocks by itself.
+    /// The length of the digest, in bytes. A longer key begins with the same bytes: scrypt ends
+    /// with PBKDF2 (RFC 7914 section 6), which computes each of its blocks by itself.
     private static let digestLength = 32
 
     var digest: [UInt8] { Array(key.prefix(Self.digestLength)) }
@@ -68,7 +68,7 @@ struct ScryptCost: CustomStringConvertible {
     private let blocks: Int
     private let lanes: Int
 
-    /// With N as the logarithm to the base of two.
+    /// Reads the parameters with N as a logarithm to the base of two.
     init?(logarithm: ArraySlice<UInt8>, blocks: ArraySlice<UInt8>, lanes: ArraySlice<UInt8>) {
         guard let logarithm = logarithm.number(in: 1...31) else { return nil }
         self.init(logarithm, blocks, lanes)
@@ -106,7 +106,7 @@ struct ScryptCost: CustomStringConvertible {
                 parallelism: lanes)
             return key.withUnsafeBytes(Array.init)
         } catch {
-            // With costs that are allowed it has nothing else to fail with.
+            // With costs within the limits it can fail for no other reason.
             throw .outOfMemory
         }
     }

@@ -1,14 +1,13 @@
-/// Argon2id of what a weaker hash gives, `$wrapped$v=19$m=19456,t=2,p=1$SALT$TAG$SETTING`: the
-/// weaker hash without its digest, so that nothing in the text can be guessed at faster than the
-/// Argon2id.
+/// Argon2id of the digest of a weaker hash, `$wrapped$v=19$m=19456,t=2,p=1$SALT$TAG$SETTING`. The
+/// weaker hash is there without its digest, so that nothing in the text can be guessed at faster
+/// than the Argon2id hash.
 ///
-/// Who brings the password is hashed by the setting first, and what comes of it is compared with
-/// the tag.
+/// A password is hashed by the setting first, and the result is verified by the Argon2id hash.
 struct WrappedHash: StoredHash {
     private var outer: Argon2Hash
     private var inner: any SettingHash
 
-    /// What may be inside.
+    /// The families that a weaker hash may be of.
     private static let families: [any SettingHash.Type] = [
         DigestHash.self, MD5CryptHash.self, PBKDF2Hash.self, SHACryptHash.self, PHPassHash.self, BcryptHash.self,
         ScryptHash.self,
@@ -35,8 +34,8 @@ struct WrappedHash: StoredHash {
         return nil
     }
 
-    /// The text of `hash`, which has a digest. Blocks the calling thread for the whole cost.
-    /// - Throws: ``PasswordHashingError`` when the memory cannot be had.
+    /// The text of `hash`, which must have a digest. Blocks the calling thread for the whole cost.
+    /// - Throws: ``PasswordHashingError`` when the memory cannot be allocated.
     static func wrap(_ hash: any SettingHash, cost: Argon2id) throws(PasswordHashingError) -> String {
         let phc = try cost.hash(hash.digest)
         return "$wrapped$\(String(Array(phc.utf8).dropFirst(argon2.count)))$\(hash.setting)"

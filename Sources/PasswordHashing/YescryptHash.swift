@@ -22,7 +22,7 @@ struct YescryptHash: StoredHash {
         (salt, digest) = (Array(fields[1]), Array(fields[2]))
     }
 
-    /// How many so many digits spell.
+    /// The number of bytes that this number of digits spells.
     private static func bytes(_ digits: Int) -> Int { digits * 6 / 8 }
 
     var scheme: PasswordHash.Scheme { .yescrypt }

@@ -2,43 +2,43 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// Whom a route is for.
+/// The callers that a route is for.
 package enum Audience: Sendable {
     case anyone
-    /// Anyone, and pages of every origin may read the answer: it shows nothing of anybody.
+    /// Anyone; pages of every origin may read the answer, because it contains no user's data.
     case everyPage
-    /// Another service, which shows its secret.
+    /// Another service, which authenticates with its client secret.
     case client
-    /// A user, who is signed in.
+    /// A signed-in user.
     case user
 }
 
-/// Who may use a route, and what its handler is given as the proof of it.
+/// The condition for using a route, and the proof of it that the handler is given.
 package struct Access<Proof: Sendable>: Sendable {
     struct Admission: Sendable {
         let proof: Proof
-        /// Who it is, where that is proven.
+        /// The proven identity; `nil` where the route proves none.
         var identity: Identity?
     }
 
     let audience: Audience
-    /// Refuses by an error.
+    /// Checks the request; throws to refuse it.
     let admit: @Sendable (RoutedRequest) async throws -> Admission
-    /// The same without waiting, from what the process remembers; `nil` says nothing but that
-    /// ``admit`` has to tell.
+    /// Makes the same check without waiting, from what the process has in memory. `nil` is no
+    /// refusal: ``admit`` has to decide.
     var remember: @Sendable (HTTPRequest) -> Proof? = { _ in nil }
-    /// Whether the query says what is required.
+    /// Whether the query decides what is required.
     var readsQuery = false
 
-    /// The same for a handler that need not know who it is.
+    /// The same access for a handler that does not need the identity.
     var unnamed: Access<Void> {
         Access<Void>(audience: audience) { request in
             Access<Void>.Admission(proof: (), identity: try await admit(request).identity)
         }
     }
 
-    /// The same for requests that pass `check` alone; others are refused before it is asked who
-    /// makes them.
+    /// The same access for requests that pass `check`. It runs first, so a request that fails it is
+    /// refused whoever makes it.
     func after(_ check: @escaping @Sendable (RoutedRequest) throws -> Void) -> Access {
         Access(audience: audience) { request in
             try check(request)
@@ -48,11 +48,10 @@ package struct Access<Proof: Sendable>: Sendable {
 }
 
 extension Access where Proof == Void {
-    /// Whoever comes. What a request proves of itself in its body, the door behind the handler is
-    /// told.
+    /// Admits everyone. Credentials in the body are checked by the door that the handler calls.
     package static var anyone: Access { open(.anyone) }
 
-    /// Whoever comes, and pages of every origin.
+    /// Admits everyone, and lets pages of every origin read the answer.
     package static var everyPage: Access { open(.everyPage) }
 
     private static func open(_ audience: Audience) -> Access {
@@ -61,12 +60,12 @@ extension Access where Proof == Void {
 }
 
 extension Access where Proof == UserIdentity {
-    /// A user of whom all of that holds.
+    /// Admits a user who meets all `requirements`.
     static func user(_ auth: Auth, requiring requirements: [Requirement] = [.signedIn]) -> Access {
         user(auth, readsQuery: false) { _ in requirements }
     }
 
-    /// The same where the request itself says what it requires, in its path or its query.
+    /// The same, with requirements that depend on the request's path or query.
     static func user(
         _ auth: Auth, requiring requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
     ) -> Access {
@@ -96,7 +95,7 @@ extension Access where Proof == UserIdentity {
 }
 
 extension Access where Proof == ClientIdentity {
-    /// A client that signs in by HTTP Basic (RFC 6749 section 2.3.1).
+    /// Admits a client that authenticates by HTTP Basic (RFC 6749 section 2.3.1).
     static func client(_ auth: Auth) -> Access {
         let clients = auth.clients
         return Access(audience: .client) { request in

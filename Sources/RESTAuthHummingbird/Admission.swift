@@ -3,14 +3,14 @@ import HTTPTypes
 import RESTAuth
 
 extension CredentialVerifier {
-    /// Who makes a request, if that may be: the one way from its `Authorization` field to an
-    /// identity, for the routes of the house and behind an ``Authenticator``.
+    /// Identifies the maker of a request and checks the requirements. This is the only way from an
+    /// `Authorization` field to an identity, for the built-in routes and for an ``Authenticator``.
     /// - Parameters:
-    ///   - accepted: which credentials are taken.
-    ///   - requirements: what must hold, all of them. None is not "nobody has to sign in", which is
-    ///     `Requirement.optional`, but that nothing more is asked of who does.
-    ///   - caller: who makes the request, made only where the credentials are a password.
-    /// - Returns: `nil` for nobody, where that is allowed.
+    ///   - accepted: the kinds of credentials that are taken; others throw `credentials_required`.
+    ///   - requirements: all must hold. An empty list requires a signed-in user;
+    ///     `Requirement.optional` admits a request without credentials.
+    ///   - caller: the origin of the request, evaluated only when the credentials are a password.
+    /// - Returns: the identity; `nil` for a request without credentials, where that is allowed.
     /// - Throws: `invalid_request`, `credentials_required`, and what ``identify(_:by:)`` and
     ///   `Requirement.check` throw.
     func admit(
@@ -28,6 +28,7 @@ extension CredentialVerifier {
 }
 
 extension [Requirement] {
+    /// Checks that all requirements hold; an empty list requires a signed-in user.
     /// - Throws: what `Requirement.check` throws.
     func check(_ user: UserIdentity?, at now: () -> Date) throws(AuthError) {
         guard !isEmpty else { return try Requirement.signedIn.check(user, at: now()) }

@@ -1,21 +1,22 @@
 public import RESTAuth
 
-/// What an operator writes for origins whose pages may call.
+/// A pattern for the origins whose pages may call, as an operator writes it.
 ///
 /// | Written | Stands for |
 /// |---|---|
-/// | `https://app.example.com` | that one |
-/// | `https://*.example.com` | every host below `example.com`, and not itself |
+/// | `https://app.example.com` | that origin |
+/// | `https://*.example.com` | every host below `example.com`, not `example.com` itself |
 /// | `http://localhost:*` | that host on every port |
 /// | `capacitor://localhost` | the pages of an application with a scheme of its own |
 ///
-/// Capitals, a slash at the end and the port that a scheme has anyway make no difference.
+/// Upper case, a trailing slash and the scheme's default port make no difference.
 public struct OriginPattern: Sendable, Hashable {
     private let parts: OriginParts
-    /// The end of the hosts, with the dot in front, where there is a star for the beginning.
+    /// The end of the host names, with its leading dot, when the host begins with a star.
     private let domain: WireText?
 
-    /// - Throws: `misconfigured` for what no browser would call a page, with what to write.
+    /// - Throws: `misconfigured`, with what to write, for text that is no origin and no pattern of
+    ///   origins.
     public init(_ text: String) throws(AuthError) {
         let whole = WireText(text)
         guard let parts = OriginParts(whole) else {
@@ -33,10 +34,10 @@ public struct OriginPattern: Sendable, Hashable {
         return host.count > end.count && host.reversed().starts(with: end.reversed())
     }
 
-    // MARK: What is none
+    // MARK: Refusals
 
     private static func refusal(of text: WireText, _ advice: String) -> AuthError {
-        // What stands before an at sign may be a password.
+        // The text before an at sign may be a password, so it is not shown.
         let shown = text.bytes.contains(UInt8(ascii: "@")) ? "a user in it" : "\"\(text.string)\""
         return AuthError(.misconfigured, "\(shown), which is no origin: \(advice)")
     }
@@ -82,8 +83,8 @@ public struct OriginPattern: Sendable, Hashable {
         return "it begins with a scheme, write \(suggestion(meant, scheme: scheme))"
     }
 
-    /// An application's own scheme, without the slashes after it: what is neither a host with a
-    /// port nor the web's.
+    /// The pattern with two slashes after its scheme, for text with an application's own scheme and
+    /// without the slashes. `nil` for a host with a port, and for `http` and `https`.
     private static func withSlashes(_ text: WireText) -> String? {
         let scheme = text.before(":")
         guard let rest = text.from(":").after(":"), let first = rest.bytes.first,
@@ -116,8 +117,9 @@ public struct OriginPattern: Sendable, Hashable {
         return nil
     }
 
-    /// Whether a star stands for what is in front of a domain. Who is below a name of one label
-    /// nobody can say, but on the own machine.
+    /// Whether the host is a star in front of a domain. The domain needs two labels or more,
+    /// because nobody can say who owns the hosts below a single label; `localhost` is the
+    /// exception.
     private static func isBelowDomain(_ host: WireText) -> Bool {
         guard let domain = host.after("*."), let parts = OriginParts(WireText("https://\(domain.string)")),
             parts.hasHost, !HostName.isIPv4(domain.string), !domain.begins(with: "[")
@@ -137,12 +139,12 @@ public struct OriginPattern: Sendable, Hashable {
     }
 }
 
-/// The origins whose pages may call, and how far each may.
+/// The origins whose pages may call the routes.
 struct AllowedOrigins: Sendable {
     enum Standing {
-        /// By its own name or its domain's.
+        /// Allowed by a pattern.
         case named
-        /// By the star that allows all, without an origin too.
+        /// Allowed only by the star, which also allows a value that is no origin, such as `null`.
         case any
         case stranger
     }
@@ -150,17 +152,19 @@ struct AllowedOrigins: Sendable {
     private let patterns: [OriginPattern]
     private let allowsAll: Bool
 
-    /// - Parameter texts: each an ``OriginPattern`` or a star; what is neither allows nobody.
+    /// - Parameter texts: each an ``OriginPattern`` or `*` for all origins. Text that is neither is
+    ///   ignored.
     init(_ texts: some Sequence<String>) {
         allowsAll = texts.contains { WireText($0).equals("*") }
         patterns = texts.compactMap { try? OriginPattern($0) }
     }
 
-    /// - Parameter values: of all the `Origin` fields of a request.
-    /// - Returns: `nil` where there is none.
+    /// The standing of a request's origin.
+    /// - Parameter values: the values of all `Origin` fields of the request.
+    /// - Returns: `nil` when the request has no such field.
     func standing(of values: [String]) -> Standing? {
         guard let value = values.first else { return nil }
-        // Of two, nobody knows which is the page's.
+        // With two fields, it is not known which one names the page.
         guard values.count == 1 else { return .stranger }
         if let origin = OriginParts(WireText(value)), origin.isOrigin,
             patterns.contains(where: { $0.includes(origin) })

@@ -1,53 +1,53 @@
 public import Hummingbird
 public import RESTAuth
 
-/// What the routes need to know beyond the core.
+/// Configuration of the routes.
 public struct AuthRoutesConfiguration: Sendable {
-    /// The URL that clients reach the routes' prefix by, without a slash at the end; `nil` takes
+    /// The URL by which clients reach the routes' prefix, without a trailing slash; `nil` takes
     /// scheme and host from the request.
     public var publicURL: String?
 
-    /// The scheme of a request when neither the public URL nor a proxy tells.
+    /// The scheme of URLs in answers when neither the public URL nor a proxy names one.
     public var scheme = "http"
 
-    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Only with a
-    /// ``TrustedProxies`` middleware in front, which leaves in them what the proxies say and
-    /// nothing else.
+    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Set it only behind a
+    /// ``TrustedProxies`` middleware, which leaves in these fields only what the proxies say.
     public var believesForwardedFields = false
 
-    /// Whether the refresh token is given and taken as a cookie, for browsers.
+    /// Whether the refresh token is set and read as a cookie, for browsers.
     public var refreshTokenInCookie = false
 
-    /// Whether the refresh token is given in the body of the answer.
+    /// Whether the refresh token is in the body of the answer.
     public var refreshTokenInBody = true
 
-    /// Whether the cookie is `Secure`, which keeps it off what travels in the clear. Not so, it is
-    /// still given with it to whoever does not come by `http://localhost`, or by another name of
-    /// the own machine: for development with Safari, and with other clients that keep no such
-    /// cookie there.
+    /// Whether the cookie always has the attribute `Secure`, which keeps it off connections without
+    /// TLS. With `false` it still has it, except for a request to `http://localhost` or another
+    /// loopback host that no proxy passed on: for development with Safari, and with other clients
+    /// that keep no `Secure` cookie there.
     public var refreshTokenCookieSecure = true
 
-    /// Origins beside the routes' own whose pages may call the routes, each an ``OriginPattern``; a
-    /// star stands for all. Those that are named, and of the same site, may use the cookie as well.
+    /// The other origins whose pages may call the routes, each an ``OriginPattern``; `*` stands for
+    /// all. A page of an origin that a pattern names may use the cookie as well, if it is of the
+    /// same site.
     public var trustedOrigins: Set<String> = [] {
         didSet { allowedOrigins = AllowedOrigins(trustedOrigins) }
     }
 
     private(set) var allowedOrigins = AllowedOrigins([])
 
-    /// Whether anybody is shown a user's name by the user's number, as by the original Flask
-    /// server; otherwise whoever is signed in.
+    /// Whether anybody can read a user's name by id, as on the original Flask server; otherwise
+    /// only signed-in users can.
     public var publicUsers = true
 
-    /// Whether anybody may read the list of revocations; otherwise clients only.
+    /// Whether anybody may read the revocation list; otherwise only clients may.
     public var publicRevocations = true
 
-    /// The largest body that is read, in bytes.
+    /// The largest request body that is read, in bytes.
     public var bodyLimit = 65536
 
     public init() {}
 
-    /// Whether that is a URL of the own machine, without TLS.
+    /// Whether `url` is `http` on a loopback host (``HostName/isLoopback(_:)``).
     package static func isLoopbackInTheClear(_ url: String) -> Bool {
         guard let parts = OriginParts(WireText(url)) else { return false }
         return parts.scheme.equals("http") && parts.hasHost && parts.isLoopback
@@ -55,15 +55,16 @@ public struct AuthRoutesConfiguration: Sendable {
 }
 
 extension Auth {
-    /// Adds the routes of the wire contract below `routes`: users, tokens, sessions, keys, and what
-    /// other services ask. Pages of other sites are refused there (``CrossSiteRefusal``).
+    /// Adds the routes of the wire contract below `routes`: users, tokens, sessions, keys, and the
+    /// endpoints for other services. Requests from pages of other sites are refused there
+    /// (``CrossSiteRefusal``).
     ///
     ///     auth.addRoutes(to: router)                       // /api/users ...
     ///     auth.addRoutes(to: router.group("accounts"))     // /accounts/api/users ...
     /// - Parameters:
     ///   - routes: a router or a group of one.
-    ///   - configuration: what they need to know.
-    ///   - omitted: which of them not to add, whose paths are free then.
+    ///   - configuration: the configuration of the routes.
+    ///   - omitted: the routes not to add; their paths stay free.
     public func addRoutes<Context: RequestContext>(
         to routes: some RouterMethods<Context>, configuration: AuthRoutesConfiguration = .init(),
         leavingOut omitted: AuthRoutes = []

@@ -1,7 +1,7 @@
-/// Names of the routes that ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` adds, for who
-/// has no use for some of them, or has routes of the same path.
+/// Names of the routes that ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` adds, for
+/// applications that have no use for some of them, or have routes of the same path.
 public struct AuthRoutes: OptionSet, Sendable {
-    /// A bit for each.
+    /// One bit for each name.
     public let rawValue: Int
 
     public init(rawValue: Int) { self.rawValue = rawValue }
@@ -24,6 +24,6 @@ public struct AuthRoutes: OptionSet, Sendable {
     public static let revocations = AuthRoutes(rawValue: 1 << 7)
     /// `/oauth`, for services that ask about each token.
     public static let oauth = AuthRoutes(rawValue: 1 << 8)
-    /// `/.well-known`: keys, and where the rest is. Without it nobody else can verify tokens.
+    /// `/.well-known`: the keys and the metadata. Without it no other service can verify tokens.
     public static let wellKnown = AuthRoutes(rawValue: 1 << 9)
 }

@@ -2,9 +2,9 @@ import Foundation
 public import Hummingbird
 public import RESTAuth
 
-/// Which credentials a route takes.
+/// The kinds of credentials that a route takes.
 public struct AcceptedCredentials: OptionSet, Sendable {
-    /// A bit for each.
+    /// One bit for each kind.
     public let rawValue: Int
     public init(rawValue: Int) { self.rawValue = rawValue }
 
@@ -12,20 +12,20 @@ public struct AcceptedCredentials: OptionSet, Sendable {
     public static let password = AcceptedCredentials(rawValue: 1)
     /// An access token, as Bearer or as the user name of HTTP Basic.
     public static let token = AcceptedCredentials(rawValue: 2)
-    /// Either.
+    /// Both kinds.
     public static let any: AcceptedCredentials = [.password, .token]
 }
 
-/// Protects the routes after it: reads the `Authorization` field, asks the door, and puts the
-/// identity into the context.
+/// Protects the routes after it: reads the `Authorization` field, checks the credentials, and puts
+/// the identity into the context.
 ///
 ///     router.group("notes")
 ///         .add(middleware: auth.authenticator())
 ///         .group(context: SignedInContext<AppContext>.self)
 ///         .get { _, context in "Hello, \(context.identity.username)!" }
 public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
-    /// Answers a refusal in the adopter's own words, or throws what others turn into an answer. A
-    /// 401 without a challenge is given one.
+    /// Answers a refusal in the application's own form, or throws an error that becomes an answer.
+    /// A 401 without a challenge is given one.
     public typealias Refusal = @Sendable (AuthError, Request, Context) async throws -> Response
 
     let verifier: any CredentialVerifier
@@ -64,14 +64,14 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         var response = try await Self.challenging(request, context, for: error) {
             try await refusal(error, request, context)
         }
-        // Of a role that is missing, Bearer has something to say (RFC 6750 section 3.1).
+        // A Bearer challenge also tells of a missing role (RFC 6750 section 3.1).
         if response.status == .forbidden, !response.headers.contains(.wwwAuthenticate) {
             response.headers.append(contentsOf: problem.headers)
         }
         return response
     }
 
-    /// What is answered, or thrown by what knows its answer, with a challenge where it is a 401.
+    /// Runs `answer`, and adds a challenge to a 401 that it returns or throws.
     private static func challenging(
         _ request: Request, _ context: Context, for error: AuthError = .credentialsRequired,
         _ answer: () async throws -> Response
@@ -79,8 +79,8 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         do {
             return try await answer().challenging(for: error, to: request)
         } catch let thrown as any HTTPResponseError where thrown.status == .unauthorized {
-            // Whoever stands around this goes on to see what was thrown, where it can be told of a
-            // challenge. These two are answered with one anyway.
+            // An error that can carry a challenge is thrown on, so that outer middlewares see it.
+            // These two are answered with a challenge anyway.
             if thrown is Problem || thrown is AuthError { throw thrown }
             guard var known = thrown as? HTTPError else {
                 return try thrown.response(from: request, context: context).challenging(for: error, to: request)
@@ -101,12 +101,12 @@ extension Response {
 }
 
 extension Auth {
-    /// A middleware that protects the routes after it.
+    /// Makes a middleware that protects the routes after it.
     /// - Parameters:
-    ///   - accepted: which credentials are taken; others are refused with 401.
-    ///   - requirements: what must hold of whoever comes, all of them; none asks for no more than
-    ///     to be signed in. `Requirement.optional` lets a request without credentials through, with
-    ///     no identity in its context.
+    ///   - accepted: the kinds of credentials that are taken; others are refused with 401.
+    ///   - requirements: all must hold; an empty list requires a signed-in user.
+    ///     `Requirement.optional` lets a request without credentials through, with no identity in
+    ///     its context.
     ///   - context: the context of the routes after it.
     ///   - refusal: answers a refusal in place of the problem document.
     public func authenticator<Context: AuthRequestContext>(
@@ -117,14 +117,15 @@ extension Auth {
             verifier: login, accepted: accepted, requirements: requirements, now: configuration.now, refusal: refusal)
     }
 
-    /// Who makes this request; `nil` when it carries no credentials.
+    /// Identifies the maker of a request.
     /// - Parameters:
     ///   - request: with or without an `Authorization` field.
-    ///   - accepted: which credentials are taken.
-    ///   - caller: who makes the request: wrong passwords are counted by the caller's network.
+    ///   - accepted: the kinds of credentials that are taken.
+    ///   - caller: the origin of the request; wrong passwords are counted by its network.
+    /// - Returns: the identity; `nil` when the request carries no credentials.
     /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required`
-    ///   when the credentials are of a kind that is not accepted here, `rate_limited`,
-    ///   `overloaded`.
+    ///   when the credentials are of a kind that is not accepted here, `mfa_required`,
+    ///   `rate_limited`, `overloaded`.
     public func authenticate(
         _ request: Request, accepting accepted: AcceptedCredentials = .any, by caller: Caller = .application
     ) async throws -> Identity? {
@@ -134,8 +135,8 @@ extension Auth {
 }
 
 extension CredentialVerifier {
-    /// A middleware that protects the routes after it, by whatever this verifier knows; as `Auth`
-    /// has one. To require nothing asks for who is signed in.
+    /// Makes a middleware that protects the routes after it as that of `Auth` does, with this
+    /// verifier. An empty list of requirements requires a signed-in user.
     public func authenticator<Context: AuthRequestContext>(
         accepting accepted: AcceptedCredentials = .any, requiring requirements: [Requirement] = [.signedIn],
         context: Context.Type = Context.self, refusal: Authenticator<Context>.Refusal? = nil

@@ -2,16 +2,15 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// The `Authorization` field of a request: Basic (RFC 7617) and Bearer (RFC 6750), nothing else.
+/// The `Authorization` field of a request: Basic (RFC 7617) and Bearer (RFC 6750), no other scheme.
 enum AuthorizationHeader {
-    /// The original Flask server's realm, and its challenge word for word.
+    /// The challenge for Basic, word for word that of the original Flask server.
     static let basicChallenge = #"Basic realm="Authentication Required""#
 
-    /// What the client presented, or `nil` when there is no such field.
+    /// The credentials that the client presented; `nil` when there is no such field.
     ///
-    /// - Throws: `invalid_request` for more than one field; `invalid_credentials` or
-    ///   `invalid_token` for a field that cannot be read; `credentials_required` for another
-    ///   scheme.
+    /// - Throws: `invalid_request` for more than one field; `invalid_credentials` for a field that
+    ///   cannot be read; `credentials_required` for another scheme.
     static func credentials(in headers: HTTPFields) throws(AuthError) -> Credentials? {
         var fields = headers[fields: .authorization].makeIterator()
         guard let field = fields.next() else { return nil }
@@ -28,7 +27,7 @@ enum AuthorizationHeader {
             else { throw unreadable }
             return credentials
         case .bearer:
-            // In one piece: byte by byte it takes longer than all the rest.
+            // Copied in one piece: byte by byte, this takes longer than everything else here.
             return .token(parameter.withContiguousStorageIfAvailable { Array($0) } ?? Array(parameter))
         case nil: throw AuthError(.credentialsRequired, "Unauthorized Access: only Basic and Bearer are understood")
         }
@@ -45,9 +44,9 @@ enum AuthorizationHeader {
         return (pair[..<colon], pair[(colon + 1)...])
     }
 
-    /// The id and secret of an OAuth client that uses HTTP Basic, each form-encoded first (RFC 6749
-    /// section 2.3.1); `nil` when there is no `Authorization` field.
-    /// - Throws: `invalid_client` for any other field.
+    /// The id and secret of an OAuth client in HTTP Basic, each form-encoded (RFC 6749 section
+    /// 2.3.1); `nil` when there is no `Authorization` field.
+    /// - Throws: `invalid_client` for any other content of the field, and for more than one field.
     static func clientCredentials(in headers: HTTPFields) throws(AuthError) -> (id: String, secret: String)? {
         let fields = headers[fields: .authorization]
         guard let value = fields.first?.value.utf8 else { return nil }
@@ -64,7 +63,7 @@ enum AuthorizationHeader {
         case basic, bearer
     }
 
-    /// Scheme names compare without case (RFC 9110 section 11.1).
+    /// The scheme of that name, in any case (RFC 9110 section 11.1); `nil` for an unknown one.
     private static func scheme(_ name: Substring.UTF8View) -> Scheme? {
         func isName(_ expected: StaticString) -> Bool {
             expected.withUTF8Buffer { name.elementsEqual($0) { $0 | 0x20 == $1 } }
@@ -74,13 +73,14 @@ enum AuthorizationHeader {
 
     // MARK: Challenges
 
-    /// What a refusal asks for; `nil` where signing in would not help.
+    /// The challenge of a refusal; `nil` where signing in would not help.
     ///
-    /// A browser opens a dialogue of its own for Basic, over whatever page has asked. So Basic is
-    /// for who came with it, with nothing, or by the address bar. Who came with Bearer is told of
-    /// that alone (RFC 6750 section 3), and so is a script, whose page signs in by itself: a 401
-    /// needs a challenge (RFC 9110 section 15.5.2), and no browser asks its user for this one. A
-    /// client that came with Basic is asked for that in any case (RFC 6749 section 5.2).
+    /// For Basic, a browser opens its own sign-in dialog over whatever page made the request. So
+    /// scripts are challenged with Bearer, for which no browser asks its user: their pages sign in
+    /// by themselves, and a 401 needs a challenge (RFC 9110 section 15.5.2). A client that came
+    /// with Bearer is challenged with Bearer alone (RFC 6750 section 3). All others are challenged
+    /// with Basic, and so is in any case an OAuth client that came with Basic (RFC 6749 section
+    /// 5.2).
     static func challenge(for error: AuthError, request: Request) -> HTTPField? {
         let schemes = presentedSchemes(request)
         if schemes.contains(.bearer), error.code != .invalidClient {
@@ -101,10 +101,10 @@ enum AuthorizationHeader {
         }
     }
 
-    /// Whether a page's script has made the request, or a page for a part of itself: by what
-    /// libraries have said since long before browsers did, and by what browsers say (Fetch Metadata
-    /// Request Headers). What is not understood is no navigation. A browser that says no mode sends
-    /// an `Origin` for scripts, and for forms, of which there are none here.
+    /// Whether a script of a page, or a page loading a part of itself, made the request: by the
+    /// field `X-Requested-With`, which libraries set, and by `Sec-Fetch-Mode` (Fetch Metadata
+    /// Request Headers). A mode that is not understood is no navigation. A browser that sends no
+    /// mode sends an `Origin` for scripts, and for forms, of which there are none here.
     private static func isFromScript(_ request: Request) -> Bool {
         if request.headers.contains(.xRequestedWith) { return true }
         let modes = request.headers[values: .secFetchMode]
@@ -112,8 +112,8 @@ enum AuthorizationHeader {
         return !(modes.count == 1 && modes.allSatisfy { WireText($0).equals("navigate") }) && !isOfNode(request)
     }
 
-    /// Whether it is from `fetch` in a program for Node, which says a mode as well: without a site,
-    /// and for every language, which no browser speaks.
+    /// Whether `fetch` in a Node program made the request. It sends a mode too, but no site, and
+    /// accepts every language, as no browser does.
     private static func isOfNode(_ request: Request) -> Bool {
         let languages = request.headers[values: .acceptLanguage]
         return languages.count == 1 && languages.allSatisfy { WireText($0).equals("*") }
@@ -131,8 +131,7 @@ enum AuthorizationHeader {
 }
 
 extension HTTPFields {
-    /// Those of a 401, with a challenge where there is none: whoever has made it, and in whatever
-    /// words.
+    /// Adds a challenge to the fields of a 401 that has none, whatever made the answer.
     mutating func addMissingChallenge(for error: AuthError = .credentialsRequired, to request: Request) {
         guard self[values: .wwwAuthenticate].allSatisfy(\.isEmpty) else { return }
         let challenge =

@@ -5,19 +5,19 @@ import RESTAuth
 /// Lets pages of the named origins call the routes after it (the CORS protocol of the Fetch
 /// standard).
 ///
-/// A preflight is answered here, without credentials, because browsers send none with it. Whatever
-/// fields the page asks for are allowed: libraries that watch a page add some to all that it sends
+/// A preflight is answered here, without credentials, because browsers send none with it. Every
+/// field that the page asks for is allowed: monitoring libraries add some to all requests of a page
 /// (`traceparent`, `baggage`, `sentry-trace`). Credentials go in the `Authorization` field; cookies
-/// are allowed only where asked for, and only to origins that are named.
+/// are allowed only where configured, and only to origins that a pattern names.
 public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
     private let origins: AllowedOrigins
     private let allowsCookies: Bool
 
     /// - Parameters:
-    ///   - origins: each an ``OriginPattern``, or `*` for all. What is neither allows nobody;
-    ///     ``OriginPattern/init(_:)`` says what is wrong with it.
-    ///   - allowsCookies: whether pages of the named origins may send cookies. Never of those that
-    ///     only the star allows.
+    ///   - origins: each an ``OriginPattern``, or `*` for all. Text that is neither allows nobody;
+    ///     ``OriginPattern/init(_:)`` throws what is wrong with it.
+    ///   - allowsCookies: whether pages of the named origins may send cookies. Pages that only the
+    ///     star allows never may.
     public init(origins: [String], allowsCookies: Bool = false) {
         self.origins = AllowedOrigins(origins)
         self.allowsCookies = allowsCookies
@@ -34,7 +34,7 @@ public struct CrossOrigin<Context: RequestContext>: RouterMiddleware {
             response = try await next(request, context)
             answer?.open(&response)
         }
-        // Also where nobody is allowed anything: it depended on who came.
+        // Set on refusals too: they depend on the origin as well.
         response.headers[values: .vary] = ["Origin"] + response.headers[values: .vary]
         return response
     }

@@ -2,23 +2,24 @@ import HTTPTypes
 package import Hummingbird
 import RESTAuth
 
-/// What an answer says to the browser of a page that may read it (Fetch standard, section 3.2).
+/// The fields of an answer that let a page's browser show it to the page (Fetch standard, section
+/// 3.2).
 struct CrossOriginAnswer {
-    /// As the browser said it, or a star for every page.
+    /// The allowed origin as the browser sent it, or a star for every page.
     let origin: String
-    /// Never with a star.
+    /// Whether the page may send cookies; never with a star.
     var allowsCookies = false
-    /// Whether what is answered is everybody's: nothing is signed in to, and nothing changed.
+    /// Whether the routes only show public data: they take no credentials and change nothing.
     var isPublic = false
 
-    /// Tells the browser that the page may read `response`, and which fields of it.
+    /// Lets the page read `response`, and those of its fields that are named here.
     func open(_ response: inout Response) {
         allow(in: &response)
         response.headers[.accessControlExposeHeaders] =
             "Location, Retry-After, WWW-Authenticate, ETag, RateLimit, RateLimit-Policy, Ignored-Fields"
     }
 
-    /// The answer to the question that goes ahead of a request which no form could send.
+    /// Answers a preflight, which a browser sends before a request that no form could send.
     func preflight(_ request: Request) -> Response {
         var response = Response(status: .noContent)
         allow(in: &response)
@@ -35,13 +36,14 @@ struct CrossOriginAnswer {
         if allowsCookies { response.headers[.accessControlAllowCredentials] = "true" }
     }
 
-    /// More names than that no page asks for, in bytes and in number.
+    /// The longest list of field names that is read, in bytes and in number; a longer one is
+    /// ignored.
     private static let (longestList, mostFields) = (4096, 100)
 
-    /// The names that the page asks for, beside those that are allowed or refused anyway.
+    /// The field names that the page asks for, without those that are always allowed or refused.
     ///
-    /// Naming them all is no hole: a page whose requests are believed may say in a field what it
-    /// could say in the body. A star is left out, which would stand for every name.
+    /// Allowing all of them is safe: a page that may call can say in a field what it could say in
+    /// the body. A star is left out, because it would stand for every name.
     private func askedFields(_ request: Request) -> [String] {
         let lists = request.headers[values: .accessControlRequestHeaders].map { WireText($0) }
         guard lists.reduce(0, { $0 + $1.bytes.count }) <= Self.longestList else { return [] }
@@ -55,22 +57,22 @@ struct CrossOriginAnswer {
 }
 
 extension Request {
-    /// What a proxy asks about a preflight is not one itself.
+    /// Whether this is a preflight. A proxy's question about a client's preflight is none.
     var isPreflight: Bool {
         method == .options && headers.contains(.origin) && headers.contains(.accessControlRequestMethod)
             && !isAboutAnother
     }
 
-    /// Whether it is for ``VerifyRoutes`` as the router reads paths, for which slashes in a row are
-    /// one, below whatever prefix.
+    /// Whether the path is one of ``VerifyRoutes``, below any prefix, as the router reads paths:
+    /// several slashes in a row count as one.
     private var isAboutAnother: Bool {
         let segments = WireText(head.path ?? "").before("?").before("#").parts(at: "/")
         return zip(segments, segments.dropFirst()).contains { $0.equals("api") && $1.equals("verify") }
     }
 }
 
-/// Lets every page read the answers of the routes after it: those that show nothing of anybody, and
-/// that take no credentials.
+/// Lets every page read the answers of the routes after it, which contain no user's data and take
+/// no credentials.
 package struct ReadableByEveryPage<Context: RequestContext>: RouterMiddleware {
     package init() {}
 
@@ -80,7 +82,7 @@ package struct ReadableByEveryPage<Context: RequestContext>: RouterMiddleware {
         let answer = CrossOriginAnswer(origin: "*", isPublic: true)
         if request.isPreflight { return answer.preflight(request) }
         var response = try await next(request, context)
-        // To who came without an origin as well: a browser may keep it for a page that has one.
+        // Also without an `Origin`: a browser may cache the answer for a page that has one.
         answer.open(&response)
         return response
     }

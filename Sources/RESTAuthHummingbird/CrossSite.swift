@@ -2,17 +2,17 @@ import HTTPTypes
 public import Hummingbird
 import RESTAuth
 
-/// Refuses what says that a page of another site has made it, before anything of it is read,
-/// counted or stored: 403 `cross_site_request`.
+/// Refuses requests that a page of another site has made, before anything of them is read, counted
+/// or stored: 403 `cross_site_request`.
 ///
-/// Every page can make its visitors' browsers send a request here, and what comes of it would be
-/// theirs: an account, a wrong password that is counted, a session that ends. So whatever does not
-/// come from a page of this origin, or of one that is named in
-/// ``AuthRoutesConfiguration/trustedOrigins``, may look at what is public, and nothing else. The
-/// routes of ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` have this around them. Put
-/// it around routes of your own as well that change something or ask who comes.
+/// Any page can make its visitors' browsers send requests here, and the consequences are the
+/// visitors': an account, a counted wrong password, an ended session. So a page that is neither of
+/// this origin nor of one named in ``AuthRoutesConfiguration/trustedOrigins`` may read what is
+/// public, and nothing else. The routes of
+/// ``RESTAuth/Auth/addRoutes(to:configuration:leavingOut:)`` have this middleware around them. Put
+/// it around your own routes that change something or need an identity.
 ///
-/// What says nothing of a page is no browser's.
+/// A request that says nothing of a page does not come from a browser, and is not refused.
 public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
     private let configuration: AuthRoutesConfiguration
 
@@ -30,8 +30,8 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
             .response(from: request, context: context)
     }
 
-    /// Whether anything comes of it. A link has no credentials, unless they stand before the host,
-    /// and a preflight has none.
+    /// Whether the request can have an effect: GET, HEAD and OPTIONS only with credentials. A link
+    /// has none, unless they are written before its host, and a preflight has none.
     private static func matters(_ request: Request) -> Bool {
         switch request.method {
         case .get, .head, .options: request.headers.contains(.authorization)
@@ -41,7 +41,8 @@ public struct CrossSiteRefusal<Context: RequestContext>: RouterMiddleware {
 }
 
 extension Problem {
-    /// With the URL that stands for the own site, which may be another one than a page was got by.
+    /// The refusal of a page of another site. Its detail names the URL that this server takes for
+    /// its own, which may differ from the one by which the page was loaded.
     static func crossSite(_ detail: String, _ request: Request, _ configuration: AuthRoutesConfiguration) -> Problem {
         let own = try? RequestOrigin(request, configuration: configuration)
         let hint = own.map { " This server takes itself for \($0.url(of: ""))." } ?? ""
@@ -50,27 +51,27 @@ extension Problem {
 }
 
 /// The page that has made a request, as the browser tells: by `Sec-Fetch-Site` (Fetch Metadata
-/// Request Headers), which no page can change, and by `Origin` (RFC 6454), which older ones send
-/// alone.
+/// Request Headers), which no page can change, and by `Origin` (RFC 6454), which is all that older
+/// browsers send.
 struct RequestInitiator {
     private let site: Site
     private let origin: Origin
 
     private enum Site {
-        /// No such field.
+        /// The field is missing.
         case unsaid
-        /// The user, by the address bar or a bookmark.
+        /// The user made the request, by the address bar or a bookmark.
         case none
         case sameOrigin, sameSite, crossSite
-        /// What is not understood, and more than one.
+        /// A value that is not understood, or more than one field.
         case unknown
     }
 
     private enum Origin {
         case unsaid, ours
-        /// Named in the configuration.
+        /// Named by a pattern in the configuration.
         case trusted
-        /// Every one is, by a star.
+        /// Allowed only by the star.
         case any
         case other
     }
@@ -80,7 +81,7 @@ struct RequestInitiator {
         origin = Self.origin(request, configuration)
     }
 
-    /// Whether that is a page of ours or of a named origin, or no page at all.
+    /// Whether the page is of this origin or of an allowed one, or no page made the request.
     var mayCall: Bool {
         switch (site, origin) {
         case (.unknown, _): false
@@ -92,9 +93,10 @@ struct RequestInitiator {
         }
     }
 
-    /// Whether it may use a cookie of ours: of those, only what is of the same site, and what a
-    /// star allows is not named. What the browser itself calls of the same origin is that, whatever
-    /// host and scheme a proxy in between has made of it.
+    /// Whether the page may use this server's cookie: its origin must be this server's or named by
+    /// a pattern, and the browser must not say that it is of another site; the star is not enough.
+    /// A page that the browser reports as of the same origin always may, whatever host and scheme a
+    /// proxy in between has made of it. A request that no page made may, too.
     var mayUseCookie: Bool {
         switch (site, origin) {
         case (.sameOrigin, _): true

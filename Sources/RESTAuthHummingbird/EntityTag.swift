@@ -1,17 +1,17 @@
 import HTTPTypes
 
-/// What tells one state of a resource from another (RFC 9110 section 8.8.3). Weak: the codings of a
-/// state say the same and share it.
+/// A validator that tells one state of a resource from another (RFC 9110 section 8.8.3). It is
+/// weak, because all content codings of a state share it.
 struct EntityTag: Sendable {
-    /// As it stands in the field.
+    /// The value of the field `ETag`.
     let text: String
 
-    /// - Parameter opaque: ASCII without quotes.
+    /// - Parameter opaque: the text between the quotes, ASCII without quotes.
     init(_ opaque: String) {
         text = "W/\"\(opaque)\""
     }
 
-    /// Whether the client has this state already (RFC 9110 section 13.1.2).
+    /// Whether the client has this state already (`If-None-Match`, RFC 9110 section 13.1.2).
     func isKnown(by fields: HTTPFields) -> Bool {
         let tag = text.utf8.dropFirst(2)
         return fields[values: .ifNoneMatch].contains { value in

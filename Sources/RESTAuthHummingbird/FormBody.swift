@@ -6,8 +6,8 @@ struct FormBody: Sendable {
 
     private var fields: [WireText: String] = [:]
 
-    /// `nil` for a field that comes twice (RFC 6749 section 3.2), a broken escape, or what is not
-    /// UTF-8.
+    /// `nil` for a field that comes twice (RFC 6749 section 3.2), a broken escape, or text that is
+    /// not UTF-8.
     init?(_ bytes: [UInt8]) {
         for field in bytes.split(separator: UInt8(ascii: "&")) {
             let pair = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
@@ -17,13 +17,12 @@ struct FormBody: Sendable {
         }
     }
 
-    /// The value of that field; a field without a value is treated as left out (RFC 6749 section
-    /// 3.1).
+    /// The value of a field; `nil` for one that is missing or has no value (RFC 6749 section 3.1).
     subscript(name: String) -> String? {
         fields[WireText(name)].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Undoes the encoding of one name or value.
+    /// Decodes one name or value; `nil` for a broken escape or text that is not UTF-8.
     static func decode(_ bytes: ArraySlice<UInt8>) -> String? {
         var decoded: [UInt8] = []
         var rest = bytes

@@ -1,23 +1,24 @@
 import RESTAuth
 
-/// One element of a `Forwarded` field (RFC 7239 section 4): what one proxy says of its neighbour.
+/// One element of a `Forwarded` field (RFC 7239 section 4): the report of one proxy about its
+/// neighbour.
 ///
-/// Lists are read from their end. What a client has sent stands at the beginning, and a quotation
-/// mark that it leaves open there must not take in what a proxy has appended.
+/// Lists are read from their end. What a client has sent is at the beginning, and a quotation mark
+/// that it leaves open there must not extend over what a proxy has appended.
 struct ForwardedElement {
     private(set) var node: WireText?
     private(set) var host: WireText?
     private(set) var scheme: WireText?
 
-    /// From the nearest proxy's to the furthest. One that cannot be read, or is empty, says
-    /// nothing.
+    /// The elements from the nearest proxy's to the furthest. One that cannot be read, or is empty,
+    /// has no values.
     static func elements(of field: String) -> [ForwardedElement] {
         WireText(field).partsFromEnd(at: ",").map { ForwardedElement($0) ?? ForwardedElement() }
     }
 
     private init() {}
 
-    /// `nil` for what is no list of parameters, or has one twice.
+    /// `nil` for text that is no list of parameters, or has one of the three twice.
     private init?(_ text: WireText) {
         for pair in text.partsFromEnd(at: ";") where !pair.isEmpty {
             guard let value = pair.from("=").after("=")?.trimmed.unquoted else { return nil }
@@ -40,8 +41,8 @@ extension WireText {
     private static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
 
-    /// The parts between these ASCII characters where they stand in no quoted string (RFC 9110
-    /// section 5.6.4), the last one first, each without the blanks around it.
+    /// The parts between separators outside of quoted strings (RFC 9110 section 5.6.4), the last
+    /// part first, each without the blanks around it.
     func partsFromEnd(at separator: Unicode.Scalar) -> [WireText] {
         let bytes = Array(bytes)
         var (parts, end, isQuoted): ([WireText], Int, Bool) = ([], bytes.count, false)
@@ -61,7 +62,7 @@ extension WireText {
         return parts
     }
 
-    /// The value that a token or a quoted string has; `nil` for what is neither.
+    /// The value of a token or a quoted string; `nil` for text that is neither.
     var unquoted: WireText? {
         guard begins(with: "\"") else { return bytes.contains(Self.quote) ? nil : self }
         var (value, rest): ([UInt8], ArraySlice<UInt8>) = ([], Array(bytes.dropFirst())[...])

@@ -4,9 +4,8 @@ import Logging
 package import NIOCore
 import RESTAuth
 
-/// The two ways in which proxies say for whom they ask. One of them is read, and what stands in the
-/// fields of the other one never counts: who may write the one could not be told to leave the other
-/// alone.
+/// The two families of fields in which proxies name the client. One family is read, and the other
+/// never counts: a proxy that writes the one may pass on what a client wrote into the other.
 public enum ForwardedFamily: String, Sendable, CaseIterable {
     /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; `X-Real-IP` where there is no
     /// `X-Forwarded-For`.
@@ -14,12 +13,13 @@ public enum ForwardedFamily: String, Sendable, CaseIterable {
     /// `Forwarded` (RFC 7239).
     case forwarded
 
-    /// All that is taken away from who is not believed.
+    /// The fields of both families, which are removed from every request before believed values are
+    /// set.
     static let names: [HTTPField.Name] = [
         .xForwardedFor, .xRealIP, .xForwardedProto, .xForwardedHost, .xForwardedPort, .forwarded,
     ]
 
-    /// Those that say who the client is.
+    /// The fields that name the client's address.
     var addressNames: [HTTPField.Name] {
         switch self {
         case .xForwarded: [.xForwardedFor, .xRealIP]
@@ -30,11 +30,11 @@ public enum ForwardedFamily: String, Sendable, CaseIterable {
     var other: ForwardedFamily { self == .forwarded ? .xForwarded : .forwarded }
 }
 
-/// Which proxies are believed, and what of a request is.
+/// The trusted proxies, and what is believed of the requests that they pass on.
 package struct ForwardedFields: Sendable {
     private let trusted: [Network]
     private let family: ForwardedFamily
-    /// Those who send such fields in vain.
+    /// The senders of such fields that are not believed.
     package let unheard: UnheardProxies
     private let logger = Logger(label: "rest-auth")
 
@@ -49,11 +49,11 @@ package struct ForwardedFields: Sendable {
 
     package var areNamed: Bool { !trusted.isEmpty }
 
-    /// The client's address: the rightmost hop that is not one of the proxies. What stands to its
-    /// left, the client may have written itself. Where that is no address, someone else than a
-    /// proxy wrote it: then it is the last proxy that is known.
+    /// The client's address: the rightmost hop that is not one of the proxies. The client may have
+    /// written what is left of it. A hop that is no address was not written by a proxy: then the
+    /// last known proxy counts as the client.
     ///
-    /// Who sends an address that does not count is noticed (``UnheardProxies``).
+    /// The sender of an address that does not count is noted (``UnheardProxies``).
     package func client(_ fields: HTTPFields, peer: SocketAddress?) -> String? {
         guard let peer, let own = peer.clientAddress else { return nil }
         let name = peer.isUnixSocket ? Network.unixSockets : own
@@ -72,8 +72,8 @@ package struct ForwardedFields: Sendable {
         return origin(of: addresses, from: peer).client
     }
 
-    /// The request with what is to be believed in the place of what was sent: at most one value in
-    /// each of `X-Forwarded-For`, `-Proto` and `-Host`, whichever family they came by.
+    /// The request with believed values in place of those that were sent: at most one in each of
+    /// `X-Forwarded-For`, `-Proto` and `-Host`, whichever family they came by.
     package func believe(_ request: Request, from peer: SocketAddress?) -> Request {
         var head = request.head
         for name in ForwardedFamily.names where head.headerFields.contains(name) { head.headerFields[name] = nil }
@@ -91,10 +91,10 @@ package struct ForwardedFields: Sendable {
         return Request(head: head, body: request.body)
     }
 
-    /// Who asked, and how many proxies in a row are believed.
+    /// The client's address, and the number of proxies in a row that are believed.
     ///
-    /// Each proxy appends what it saw of its own neighbour. So the last value of a list is the
-    /// peer's; the one before counts when the last names a proxy, and so on.
+    /// Each proxy appends the address of its own neighbour. So the last value of a list is the
+    /// peer's report; the one before it counts when the last names a proxy, and so on.
     private func origin(of addresses: [WireText], from peer: SocketAddress) -> (client: String?, depth: Int) {
         var (client, depth) = (peer.clientAddress, 1)
         for hop in addresses {
@@ -107,12 +107,13 @@ package struct ForwardedFields: Sendable {
             }
             depth += 1
         }
-        // The furthest one that is named asked for itself: it has appended nothing.
+        // When all hops are proxies, the furthest made the request itself and has appended nothing.
         return (client, min(depth, max(1, addresses.count)))
     }
 
-    /// A port is put where the host has none. Those of the schemes need not be said, and often are
-    /// said wrongly where TLS ends in front of the proxy that says them.
+    /// The forwarded host, with the forwarded port where it has none. The schemes' default ports
+    /// are left out: they need not be named, and often are wrong where TLS ends before the proxy
+    /// that names them.
     private static func host(_ forwarded: String?, port: String?, of authority: String?) -> String? {
         guard let host = forwarded ?? authority, let port, let number = WireText(port).decimalNumber,
             (1...65535).contains(number), number != 80, number != 443,
@@ -130,15 +131,15 @@ package struct ForwardedFields: Sendable {
         trusted.contains { $0.contains(address) }
     }
 
-    /// Whether a proxy names the other end of a unix-domain socket, as nginx calls it, and those
-    /// are proxies.
+    /// Whether a hop is `unix:`, as nginx names the other end of a unix-domain socket, and such
+    /// peers are trusted.
     private func isTrustedSocket(_ hop: WireText) -> Bool {
         hop.equals("unix:") && isTrusted(Network.unixSockets)
     }
 }
 
-/// What the proxies between here and a client say beside its address, from the nearest one on;
-/// `nil` where one says nothing.
+/// The schemes, hosts and ports that proxies report, from the nearest one on; `nil` where one
+/// reports none.
 private struct ForwardedHops {
     var schemes: [WireText?]
     var hosts: [WireText?]
@@ -146,8 +147,8 @@ private struct ForwardedHops {
 }
 
 extension ForwardedFamily {
-    /// For whom they ask, from the nearest one on. What a proxy has left empty says nobody: what
-    /// stands before it there, and in `X-Real-IP`, may be the client's own.
+    /// The addresses that proxies report, from the nearest one on. An empty value stays as one that
+    /// names nobody: what is before it, and in `X-Real-IP`, may be the client's own.
     fileprivate func addresses(in fields: HTTPFields) -> [WireText] {
         switch self {
         case .xForwarded:
@@ -169,7 +170,7 @@ extension ForwardedFamily {
         }
     }
 
-    /// Several fields of one name are one list.
+    /// The values of all fields of one name as one list, the last value first.
     private static func list(_ name: HTTPField.Name, in fields: HTTPFields) -> [WireText] {
         fields[values: name].flatMap { WireText($0).parts(at: ",") }.reversed()
     }

@@ -3,10 +3,10 @@ import HTTPTypes
 
 /// The content coding `gzip` (RFC 9110 section 8.4.1.3).
 enum Gzip {
-    /// `nil` where there is no memory for it.
+    /// Compresses the bytes; `nil` when there is no memory for it.
     static func compress(_ bytes: [UInt8]) -> [UInt8]? {
         var stream = z_stream()
-        // 15 is the largest window; 16 more ask for the frame of gzip.
+        // 15 is the largest window; adding 16 selects the gzip format.
         let size = Int32(MemoryLayout<z_stream>.size)
         guard deflateInit2_(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, size) == Z_OK else {
             return nil
@@ -26,7 +26,7 @@ enum Gzip {
         return isDone ? Array(output.prefix(Int(stream.total_out))) : nil
     }
 
-    /// Whether whoever sent these fields takes it (RFC 9110 section 12.5.3).
+    /// Whether the sender of these fields accepts gzip (RFC 9110 section 12.5.3).
     static func isAccepted(by fields: HTTPFields) -> Bool {
         var (named, others) = (nil as Bool?, false)
         for value in fields[values: .acceptEncoding] {
@@ -43,7 +43,7 @@ enum Gzip {
         return named ?? others
     }
 
-    /// Whether it is a weight of zero, with up to three digits behind the point.
+    /// Whether a parameter is a weight of zero, such as `q=0` or `q=0.000`.
     private static func isZero(_ parameter: Substring.UTF8View) -> Bool {
         guard let first = parameter.first, first | 0x20 == UInt8(ascii: "q") else { return false }
         let weight = parameter.dropFirst()
@@ -59,7 +59,8 @@ enum Gzip {
 }
 
 extension Substring.UTF8View {
-    /// Without the blanks around it that a list in a field may have (RFC 9110 section 5.6.1).
+    /// The bytes without the blanks and tabs that a list in a field may have around its members
+    /// (RFC 9110 section 5.6.1).
     var trimmingBlanks: Self {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
         var bytes = drop(while: isBlank)

@@ -2,7 +2,8 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `GET /health/live`: the process answers. `GET /health/ready`: what it needs does too.
+/// `GET /health/live`: the process answers. `GET /health/ready`: so do the storage, the revocations
+/// and the throttle.
 struct HealthRoutes: Sendable {
     let auth: Auth
 

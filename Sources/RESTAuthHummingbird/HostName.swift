@@ -11,7 +11,8 @@ import RESTAuth
 /// The text of a `Host` field: a registered name or an address, and perhaps a port (RFC 3986
 /// section 3.2.2).
 package enum HostName {
-    /// Whether `text` is one, with nothing in it that could start a path, a user or another field.
+    /// Whether `text` is a host, with or without a port, and has nothing in it that could begin a
+    /// path, a user or another field.
     package static func isValid(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         guard bytes.count <= 255 else { return false }
@@ -37,7 +38,7 @@ package enum HostName {
         canonicalIPv6(String(decoding: bytes, as: UTF8.self)) != nil
     }
 
-    /// The one spelling of an IPv6 address that browsers use (RFC 5952); `nil` for what is none.
+    /// The spelling of an IPv6 address that browsers use (RFC 5952); `nil` for anything else.
     static func canonicalIPv6(_ text: String) -> String? {
         var address = in6_addr()
         // In C a string ends at a NUL.
@@ -48,22 +49,22 @@ package enum HostName {
         return String(decoding: spelled.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// Whether it is four numbers with dots between.
+    /// Whether `text` is an IPv4 address: four numbers with dots between.
     static func isIPv4(_ text: String) -> Bool {
         var address = in_addr()
         return !text.utf8.contains(0) && inet_pton(AF_INET, text, &address) == 1
     }
 
-    /// Whether it names the machine that asks: `localhost` and what is below it (RFC 6761 section
-    /// 6.3), 127.0.0.0/8 and `[::1]`.
-    /// - Parameter host: without a port, in small letters.
+    /// Whether the host is loopback: `localhost` and what is below it (RFC 6761 section 6.3),
+    /// 127.0.0.0/8 and `[::1]`.
+    /// - Parameter host: without a port, in lower case.
     package static func isLoopback(_ host: String) -> Bool {
         let host = WireText(host)
         if host.equals("localhost") || host.ends(with: ".localhost") || host.equals("[::1]") { return true }
         return host.begins(with: "127.") && isIPv4(host.string)
     }
 
-    /// Nothing, or a colon and at most 65535.
+    /// Whether the bytes are empty, or a colon and a number of at most 65535, which may be missing.
     private static func isPort(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard let colon = bytes.first else { return true }
         var port = 0

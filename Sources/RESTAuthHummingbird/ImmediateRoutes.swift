@@ -3,20 +3,20 @@ import Hummingbird
 import NIOCore
 import RESTAuth
 
-/// The routes of a list that need not wait: that the process lives, and what a remembered token
-/// opens, need neither the database nor another thread.
+/// The routes that can be answered without waiting: that the process lives, and what a remembered
+/// token gives access to, need neither the database nor another thread.
 ///
-/// A server may ask this before its router. `nil` says nothing about the request, only that the
-/// router has to answer it.
+/// A server may ask this before its router. `nil` says nothing about the request: the router has to
+/// answer it.
 package struct ImmediateRoutes: Sendable {
     private let places: [Place]
 
-    /// The paths of the routes that are answered so, in the order of their numbers.
+    /// The paths of these routes; the number in an answer is an index into this list.
     package var paths: [String] { places.map(\.route) }
 
     private struct Place: Sendable {
         let route: String
-        /// All of the path, or its beginning.
+        /// The whole path, or its beginning.
         let path: WireText
         let isBeginning: Bool
         let readsQuery: Bool
@@ -42,9 +42,10 @@ package struct ImmediateRoutes: Sendable {
         places = routes.compactMap(Place.init)
     }
 
-    /// - Returns: the answer, the path of its route, and the route's place in ``paths``.
+    /// Answers a request, if that needs no waiting.
+    /// - Returns: the answer, the path of its route, and the route's index in ``paths``.
     package func answer(to request: HTTPRequest) -> (answer: ImmediateAnswer, route: String, number: Int)? {
-        // Who may ask, and read the answer, is for the router's middleware to say.
+        // The router's middlewares decide which pages may ask and read the answer.
         guard request.method == .get, !request.headerFields.contains(.origin),
             !request.headerFields.contains(.secFetchSite), let target = request.path.map({ WireText($0) }),
             let number = places.firstIndex(where: { $0.isPlace(of: target) })
@@ -68,7 +69,7 @@ package struct ImmediateAnswer: Sendable {
         body = json.bytes
     }
 
-    /// The same behind the router.
+    /// The answer as a route behind the router gives it.
     var response: Response {
         guard body.isEmpty else { return .json(ByteBuffer(bytes: body)) }
         var response = Response.empty(.ok)

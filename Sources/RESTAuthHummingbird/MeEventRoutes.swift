@@ -8,7 +8,7 @@ extension EventsRoom: RoutedRoom {
     }
 }
 
-/// `GET /api/me/events`: what happened to the own account.
+/// `GET /api/me/events`: the events of the user's own account.
 struct MeEventRoutes: Sendable {
     let auth: Auth
 

@@ -3,10 +3,10 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `/api/me` and below: what a user sees and does of the own account.
+/// `/api/me` and below: the user's own account.
 struct MeRoutes: Sendable {
     let auth: Auth
-    /// Which answer with tokens.
+    /// Makes the answer with new tokens when the password has changed.
     let sessionRoutes: SessionRoutes
     let configuration: AuthRoutesConfiguration
 
@@ -53,7 +53,8 @@ struct MeRoutes: Sendable {
         }
     }
 
-    /// Every token from before is refused: who came by one needs another.
+    /// Changes the password. Every token from before is refused, so a user who came with one is
+    /// given another.
     private func changePassword(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
         let fields = try await body.fields(request.http, known: ["current_password", "new_password"])
         return try await fields.named(in: request.http) {
@@ -84,7 +85,8 @@ struct MeRoutes: Sendable {
         return .empty()
     }
 
-    /// `scope=others` spares the session that asks. What may be a misspelt `scope` ends nothing.
+    /// Ends all sessions; `scope=others` spares the one that asks. Any other parameter or value is
+    /// refused, so that a misspelt `scope` ends nothing.
     private func endSessions(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
         let query = request.http.uri.queryParameters
         guard query.allSatisfy({ WireText($0.key).equals("scope") }) else {
@@ -103,7 +105,7 @@ struct MeRoutes: Sendable {
 }
 
 extension Session {
-    /// As its owner sees it.
+    /// The session as its owner sees it.
     fileprivate func json(isCurrent: Bool) -> JSON {
         [
             "id": .string(id.description), "created_at": .string(createdAt.ISO8601Format()),

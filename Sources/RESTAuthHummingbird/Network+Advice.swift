@@ -1,9 +1,9 @@
 package import RESTAuth
 
 extension Network {
-    /// The proxy, or the range of them, that an operator has written.
-    /// - Throws: `misconfigured` with what to write, for what ``init(_:)`` does not understand, and
-    ///   for an address that is nobody's.
+    /// Reads the proxy, or the range of them, that an operator has written.
+    /// - Throws: `misconfigured`, with what to write, for text that ``init(_:)`` does not
+    ///   understand, and for the unspecified address, which no proxy has.
     package init(written text: String) throws(AuthError) {
         guard let network = Network(text) else { throw AuthError(.misconfigured, Self.advice(on: WireText(text))) }
         guard !network.isUnspecified else {

@@ -25,15 +25,16 @@ struct OAuthRoutes: Sendable {
         ]
     }
 
-    /// What is not good, for whatever reason, is inactive and nothing more is said of it.
+    /// Describes a live token. Every other token is `"active": false`, and nothing more is said of
+    /// it.
     private func introspect(_ token: String) async throws -> Response {
         var description = try await accessToken(token)
         if description == nil { description = try await refreshToken(token) }
         return Response.json(description ?? ["active": false]).notStored()
     }
 
-    /// Ends the token's session, and with it every other token of it. A token that is unknown or no
-    /// good any more is no error.
+    /// Ends the token's session, and with it all tokens of the session. A token that is unknown or
+    /// no longer live is no error.
     private func revoke(_ token: String, by caller: Caller) async throws -> Response {
         try await auth.sessions.end(presenting: token, by: caller)
         return .empty(.ok).notStored()
@@ -60,7 +61,7 @@ struct OAuthRoutes: Sendable {
         guard let stored = try await auth.sessions.session(ofRefreshToken: token) else { return nil }
         let session = stored.session
         let description: JSON = [
-            // No `token_type`: it opens nothing by itself.
+            // No `token_type`: a refresh token gives no access by itself.
             "active": true, "token_use": "refresh_token", "iss": .string(auth.configuration.issuer),
             "sub": .string(String(session.userID)),
             "username": .string(stored.user.username), "sid": .string(session.id.description),
@@ -72,7 +73,7 @@ struct OAuthRoutes: Sendable {
     }
 }
 
-/// What a client sends, once it is known which client that is.
+/// The form that an authenticated client has sent.
 struct ClientForm: Sendable {
     let client: ClientIdentity
     private let form: FormBody
@@ -82,8 +83,9 @@ struct ClientForm: Sendable {
         self.form = form
     }
 
-    /// The token in question. `token_type_hint` is not needed to tell the kinds apart, so a wrong
-    /// one does no harm.
+    /// The token in question. `token_type_hint` is not read: the kinds are told apart without it,
+    /// so a wrong one does no harm.
+    /// - Throws: `invalid_request` when there is no token.
     func token() throws(AuthError) -> String {
         guard let token = form["token"] else { throw AuthError(.invalidRequest, "missing argument: token") }
         return token
@@ -91,7 +93,7 @@ struct ClientForm: Sendable {
 }
 
 extension Access where Proof == ClientForm {
-    /// A client that signs in with a form, in the header or in the form itself.
+    /// Admits a client that authenticates in the header or in the form itself.
     fileprivate static func clientForm(_ auth: Auth, bodyLimit: Int) -> Access {
         let clients = auth.clients
         return Access(audience: .client) { request in
@@ -102,7 +104,9 @@ extension Access where Proof == ClientForm {
         }
     }
 
-    /// Not in both places (RFC 6749 section 2.3).
+    /// The client's id and secret, from the header or the form.
+    /// - Throws: `invalid_request` when both have them (RFC 6749 section 2.3); `invalid_client`
+    ///   when neither does.
     private static func clientCredentials(_ request: Request, _ form: FormBody) throws -> (id: String, secret: String) {
         let inForm = form["client_id"].flatMap { id in form["client_secret"].map { (id, $0) } }
         guard let inHeader = try AuthorizationHeader.clientCredentials(in: request.headers) else {

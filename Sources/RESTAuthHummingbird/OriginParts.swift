@@ -1,13 +1,13 @@
 import RESTAuth
 
-/// The parts of an origin (RFC 6454), or of what was meant as one: in small letters, and without
-/// the port that a scheme has anyway.
+/// The parts of an origin (RFC 6454), or of text that was meant as one: in lower case, and without
+/// the scheme's default port.
 struct OriginParts: Hashable {
     enum Port: Hashable {
-        /// Of the scheme.
+        /// No port, or the scheme's default port.
         case standard
         case number(Int)
-        /// A star.
+        /// A star, for every port.
         case any
         case invalid
     }
@@ -15,12 +15,12 @@ struct OriginParts: Hashable {
     let scheme: WireText
     let host: WireText
     let port: Port
-    /// Whether a user stands before the host, which no origin has.
+    /// Whether there is a user before the host, which no origin has.
     let hasUser: Bool
-    /// A path, query or fragment.
+    /// The path, query and fragment; empty in an origin.
     let rest: WireText
 
-    /// `nil` for a text without a scheme (RFC 3986 section 3.1).
+    /// `nil` for text without a scheme and two slashes after it (RFC 3986 section 3.1).
     init?(_ text: WireText) {
         let text = text.lowercased
         scheme = text.before(":")
@@ -33,7 +33,7 @@ struct OriginParts: Hashable {
         let at = authority.lastIndex(of: UInt8(ascii: "@"))
         hasUser = at != nil
         let place = authority[(at.map(authority.index(after:)) ?? authority.startIndex)...]
-        // The colons of an IPv6 address stand in brackets.
+        // Colons in brackets are those of an IPv6 address.
         let bracket = place.first == UInt8(ascii: "[") ? place.firstIndex(of: UInt8(ascii: "]")) : nil
         let colon = place[(bracket ?? place.startIndex)...].firstIndex(of: UInt8(ascii: ":")) ?? place.endIndex
         host = Self.canonical(WireText(Substring(place[..<colon])))
@@ -46,13 +46,13 @@ struct OriginParts: Hashable {
         isAlpha(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "+-.".utf8.contains(byte)
     }
 
-    /// An IPv6 address has one spelling among many (RFC 5952).
+    /// The host, with an IPv6 address in its canonical spelling (RFC 5952).
     private static func canonical(_ host: WireText) -> WireText {
         let address = host.after("[")?.before(end: "]").flatMap { HostName.canonicalIPv6($0.string) }
         return address.map { WireText("[\($0)]") } ?? host
     }
 
-    /// - Parameter text: with its colon.
+    /// - Parameter text: the port with its colon; empty for none.
     private static func port(_ text: WireText, of scheme: WireText) -> Port {
         guard let text = text.after(":") else { return .standard }
         if text.equals("*") { return .any }
@@ -61,21 +61,21 @@ struct OriginParts: Hashable {
         return isStandard ? .standard : .number(Int(number))
     }
 
-    /// Whether its scheme is the web's, and not an application's own.
+    /// Whether the scheme is `http` or `https`, and not an application's own.
     var isWeb: Bool { scheme.equals("http") || scheme.equals("https") }
 
-    /// Whether a browser would call a page so.
+    /// Whether this is an origin as a browser sends it.
     var isOrigin: Bool { hasHost && rest.isEmpty && port != .any && port != .invalid }
 
-    /// Whether the host is one as browsers send it, with nothing before it.
+    /// Whether the host is one as browsers send it, with no user before it.
     var hasHost: Bool { !hasUser && hasValidHost }
 
     var hasValidHost: Bool { HostName.isValid(host.string) && (!isWeb || isAddress || isRegisteredName) }
 
     private var isAddress: Bool { host.begins(with: "[") || HostName.isIPv4(host.string) }
 
-    /// Where the last label is a number, all of it would have to be an address (URL Standard
-    /// section 3.5).
+    /// Whether every label is there and the last is no number: with a number at the end, the whole
+    /// host would have to be an address (URL Standard section 3.5).
     private var isRegisteredName: Bool {
         let name = host.before(end: ".") ?? host
         let labels = name.bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

@@ -1,9 +1,10 @@
 import Hummingbird
 import RESTAuth
 
-/// Which part of a list is asked for: at most `limit` entries after one that the client has seen.
+/// The part of a list that is asked for: at most `limit` entries after one that the client has
+/// seen.
 ///
-/// Pages are found by key, not by counting, so the last costs no more than the first, and nothing
+/// Pages are found by key, not by counting, so the last costs no more than the first, and no entry
 /// is shown twice when the list grows.
 struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
     let after: Key?
@@ -11,7 +12,7 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
 
     private static var limits: ClosedRange<Int> { 1...100 }
 
-    /// From the query: `after` and `limit`, which is 25 unless given and 100 at most.
+    /// Reads `after` and `limit` from the query; `limit` is 25 unless given, and 100 at most.
     /// - Throws: `validation_failed`.
     init(_ request: Request, key: (String) -> Key?) throws(AuthError) {
         let query = request.uri.queryParameters
@@ -32,8 +33,8 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
         return value
     }
 
-    /// The entries and what to ask for next: `after` is the key of the last one shown, `null` at
-    /// the end of the list.
+    /// Answers with the entries and where the next page begins: `after` is the key of the last
+    /// entry, `null` at the end of the list.
     func answer(_ entries: [JSON], last: Key?) -> Response {
         let next: JSON = entries.count < limit ? .null : last.map { .string($0.description) } ?? .null
         return .json([

@@ -5,22 +5,22 @@ public import RESTAuth
 
 /// A refusal as it leaves the server: `application/problem+json` (RFC 9457) with a stable `code`.
 ///
-/// This is the one table from error to status, body and challenge. What is not in it becomes a 500
-/// that says nothing.
+/// This is the one table from error to status, body and challenge. An error that is not in it
+/// becomes a 500 without details.
 public struct Problem: Error, Sendable {
-    /// The answer's.
+    /// The status of the answer.
     public let status: HTTPResponse.Status
     /// A stable name in snake_case.
     public let code: String
-    /// What is the same for every problem with this code.
+    /// The title, the same for every problem with this code.
     public let title: String
-    /// What is particular to this one; may be shown to whoever made the request.
+    /// The explanation of this one problem, which may be shown to the client's user.
     public let detail: String
     /// The input field that was refused.
     public let field: String?
-    /// What this kind of problem says beside (RFC 9457 section 3.2).
+    /// The members of the document that only this kind of problem has (RFC 9457 section 3.2).
     let members: [(String, JSON)]
-    /// Fields of the answer beside those of every problem.
+    /// Header fields of the answer, besides those of every problem.
     public var headers: HTTPFields
 
     public init(
@@ -43,7 +43,7 @@ public struct Problem: Error, Sendable {
         self.headers = headers
     }
 
-    /// The problem behind any error that a route throws.
+    /// The problem for any error that a route throws.
     /// - Parameter request: decides which challenges a 401 carries.
     public init(_ error: any Error, request: Request) {
         switch error {
@@ -61,15 +61,15 @@ public struct Problem: Error, Sendable {
     static let internalError = Problem(
         .internalServerError, code: "internal_error", detail: "Something went wrong here; the log says what.")
 
-    /// For a client that was taken for gone before its turn came; one that has only ended its own
-    /// half can read it.
+    /// The answer to a client that was taken for gone before its turn came. A client that has only
+    /// ended its own half of the connection can read it.
     private static let abandoned = Problem(
         .serviceUnavailable, code: AuthError.Code.overloaded.rawValue, title: AuthError.Kind.overloaded.answer?.title,
         detail: "the connection was ended before it was this request's turn", headers: [.retryAfter: "1"])
 
     static let notFound = Problem(.notFound, code: "not_found", detail: "There is nothing here.")
 
-    /// The status phrase in snake_case, for what only HTTP has a name for.
+    /// The status phrase in snake_case, as the code of a status that only HTTP has a name for.
     private static func code(of status: HTTPResponse.Status) -> String {
         let words = WireText(status.reasonPhrase).lowercased.bytes
         return String(decoding: words.map { $0 == UInt8(ascii: " ") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
@@ -100,16 +100,16 @@ extension Problem {
 }
 
 extension AuthError.Kind {
-    /// The answer to an error of one kind: a row of the table from error to status, body and
+    /// The answer to errors of one kind: a row of the table from error to status, body and
     /// challenge.
     package struct Answer {
         let status: HTTPResponse.Status
-        /// `nil` for the status phrase.
+        /// The title; `nil` for the status phrase.
         let title: String?
-        /// `error` in the body, for clients that read only that (RFC 6749 section 5.2).
+        /// The member `error`, for clients that read nothing else (RFC 6749 section 5.2).
         var oauthError: String?
-        /// Whether it says in `WWW-Authenticate` how to sign in (RFC 9110 section 11.6.1, RFC 6750
-        /// section 3).
+        /// Whether the answer says in `WWW-Authenticate` how to sign in (RFC 9110 section 11.6.1,
+        /// RFC 6750 section 3).
         var hasChallenge = false
 
         fileprivate init(
@@ -126,8 +126,8 @@ extension AuthError.Kind {
         }
     }
 
-    /// The row of the table; `nil` for what no request can bring about, which is a 500 like any
-    /// other fault of the server's own.
+    /// The row of the table; `nil` for an error that no request can cause, which is a 500 like any
+    /// other fault of the server.
     package var answer: Answer? {
         switch self {
         case .validationFailed: Answer(.badRequest, "The input is not acceptable")
@@ -160,7 +160,7 @@ extension AuthError.Kind {
 extension Problem: HTTPResponseError {
     public static let mediaType = "application/problem+json"
 
-    /// What OAuth calls this, for clients that read only that (RFC 6749 section 5.2).
+    /// The member `error`, for clients that read nothing else (RFC 6749 section 5.2).
     private var oauthError: String? { AuthError.Kind(rawValue: code)?.answer?.oauthError }
 
     /// The JSON text of the document.
@@ -182,8 +182,8 @@ extension Problem: HTTPResponseError {
         return JSON.object(members.map(JSON.Member.init)).bytes
     }
 
-    /// The answer to a request that failed with `error`. What is our own fault is logged, because
-    /// the answer does not say it.
+    /// The answer to a request that failed with `error`. A fault of the server is logged, because
+    /// the answer does not describe it.
     package static func response(to error: any Error, request: Request, context: some RequestContext) -> Response {
         let problem = Problem(error, request: request)
         if problem.status.kind == .serverError, !(error is CancellationError) {
@@ -204,10 +204,11 @@ extension Problem: HTTPResponseError {
     }
 }
 
-/// The core's errors, thrown from an adopter's own handlers, are answered as from ours.
+/// The answer to an error of the core that an application's own handler throws: that of the
+/// built-in routes.
 extension AuthError: HTTPResponseError {
-    /// The one that it is answered with: 401 for who is not signed in, 403 for who may not, and so
-    /// on. Answers in words of your own keep it.
+    /// The status of the answer: 401 for a caller who is not signed in, 403 for one without
+    /// permission, and so on. An answer in a form of your own should keep it.
     public var status: HTTPResponse.Status { kind?.answer?.status ?? .internalServerError }
 
     public func response(from request: Request, context: some RequestContext) -> Response {
@@ -215,7 +216,8 @@ extension AuthError: HTTPResponseError {
     }
 }
 
-/// Turns whatever is thrown after it into its problem document; put it around routes of your own.
+/// Turns every error that is thrown after it into its problem document. Put it around your own
+/// routes.
 public struct ProblemResponses<Context: RequestContext>: RouterMiddleware {
     public init() {}
 
@@ -231,12 +233,11 @@ public struct ProblemResponses<Context: RequestContext>: RouterMiddleware {
 }
 
 extension Response {
-    /// A JSON answer.
     static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
         .json(ByteBuffer(bytes: json.bytes), status: status)
     }
 
-    /// The same of JSON that is written already.
+    /// An answer with JSON text as its body.
     static func json(_ bytes: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
         Response(
             status: status,
@@ -249,7 +250,7 @@ extension Response {
         Response(status: status, headers: [.xContentTypeOptions: "nosniff"])
     }
 
-    /// The answer marked as one that nobody may keep (RFC 6749 section 5.1).
+    /// The answer with the fields that forbid storing it (RFC 6749 section 5.1).
     func notStored() -> Response {
         var response = self
         response.headers[.cacheControl] = "no-store"

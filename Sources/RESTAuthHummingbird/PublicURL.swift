@@ -1,12 +1,12 @@
 package import RESTAuth
 
-/// The URL by which clients reach the server: it stands before a path in `Location`, in the path of
-/// a cookie, and as it is in the tokens (`iss`).
+/// The URL by which clients reach the server. The URLs in `Location` begin with it, its path begins
+/// the path of the cookie, and tokens carry it unchanged (`iss`).
 package enum PublicURL {
-    /// The URL as it is used: without a slash at the end, and with its scheme in small letters.
+    /// The URL without a trailing slash, and with its scheme in lower case.
     ///
-    /// - Throws: `misconfigured` with what to write, for what is no `http` or `https` URL (RFC 3986
-    ///   section 3, RFC 9110 section 4.2), or has more than a host, a port and a path.
+    /// - Throws: `misconfigured`, with what to write, for text that is no `http` or `https` URL
+    ///   (RFC 3986 section 3, RFC 9110 section 4.2), or has more than a host, a port and a path.
     package static func read(_ text: String) throws(AuthError) -> String {
         if let advice = advice(on: WireText(text)) { throw AuthError(.misconfigured, advice) }
         let url = WireText(text)
@@ -27,7 +27,8 @@ package enum PublicURL {
         return adviceOnPath(parts.rest)
     }
 
-    /// A semicolon would end the path of a cookie, and dots are taken out of a path by clients.
+    /// Advice on a path that cannot be used: a semicolon would end the path of a cookie, and
+    /// clients remove dot segments.
     private static func adviceOnPath(_ path: WireText) -> String? {
         if let byte = path.bytes.first(where: { !isPathByte($0) }) {
             return "its path has the character \(Unicode.Scalar(byte).debugDescription), which cannot stand in it"

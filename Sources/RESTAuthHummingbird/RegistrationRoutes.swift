@@ -8,8 +8,8 @@ extension RegistrationRoom: RoutedRoom {
     }
 }
 
-/// `POST /api/users` registers. `GET /api/challenge` gives work to who wants to register, where it
-/// is asked for; not below `users`, where everything is a user's id.
+/// `POST /api/users` registers a user. `GET /api/challenge` gives the work that a registration must
+/// prove, where that is required; it is not below `users`, where every segment is a user's id.
 struct RegistrationRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration

@@ -3,22 +3,23 @@ import Hummingbird
 import NIOCore
 import RESTAuth
 
-/// Reads the JSON object of a request, strictly and within a limit.
+/// Reads the JSON object or the form of a request, strictly and within a limit.
 struct RequestBody: Sendable {
-    /// In bytes.
+    /// The largest body that is read, in bytes.
     let limit: Int
 
-    /// - Parameter known: the fields that the route understands.
-    /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for what
-    ///   has not come whole or is not one JSON object.
+    /// The fields of a body that is one JSON object.
+    /// - Parameter known: the names of the fields that the route understands.
+    /// - Throws: 415 for another media type or a content coding, 413 over the limit, 400 for a body
+    ///   that has not come whole or is not one JSON object.
     func fields(_ request: Request, known: [StaticString]) async throws -> RequestFields {
         try checkType(request)
         return RequestFields(try parse(await collect(request)), known: known)
     }
 
-    /// The same where a body may be left out: then there are no fields.
+    /// The same for a body that may be left out: then there are no fields.
     ///
-    /// Whether there is a body, only reading tells: HTTP/2 has no field that must announce one.
+    /// Only reading tells whether there is a body: HTTP/2 has no field that must announce one.
     func fieldsIfPresent(_ request: Request, known: [StaticString]) async throws -> RequestFields {
         let bytes = try await collect(request)
         guard !bytes.isEmpty else { return RequestFields([:], known: known) }
@@ -55,7 +56,8 @@ struct RequestBody: Sendable {
     }
 
     /// The fields of a form (RFC 6749 appendix B).
-    /// - Throws: 415, 413; `invalid_request` for what is no form or names a field twice.
+    /// - Throws: 415, 413, 400 for a body that has not come whole; `invalid_request` for one that
+    ///   is no form or has a field twice.
     func form(_ request: Request) async throws -> FormBody {
         guard request.headers[.contentType].map(Self.mediaType)?.isWord(FormBody.mediaType) == true,
             request.headers[.contentEncoding] == nil
@@ -79,7 +81,7 @@ struct RequestBody: Sendable {
         guard announced <= limit else { throw tooLarge }
         do {
             let bytes = Array(buffer: try await request.body.collect(upTo: limit))
-            // The end of what there is to read is not always the end of the body.
+            // The stream can end before the announced length has come.
             guard bytes.count >= announced else { throw Self.incomplete }
             return bytes
         } catch is NIOTooManyBytesError {
@@ -91,13 +93,13 @@ struct RequestBody: Sendable {
         .badRequest, code: "bad_request", detail: "The body is shorter than its Content-Length says.",
         headers: [.connection: "close"])
 
-    /// The type without its parameters.
+    /// The media type without its parameters.
     private static func mediaType(_ contentType: String) -> WireText {
         WireText(contentType).before(";").trimmed
     }
 
-    /// A body without a type is taken for JSON, as the original Flask server's careless clients
-    /// expect.
+    /// Whether the body is taken for JSON. One without a type is, as careless clients of the
+    /// original Flask server expect.
     private static func isJSON(_ contentType: String?) -> Bool {
         guard let type = contentType.map({ mediaType($0).lowercased }) else { return true }
         return type.equals("application/json")

@@ -4,16 +4,17 @@ import RESTAuth
 
 /// The fields of a JSON body: those that its route understands, and the names of the others.
 ///
-/// What is not understood is not refused, because clients of the original Flask server may send
-/// more than it reads, and not kept, because it may be the password once more. So the answer names
-/// it: nobody takes it for kept, or a misspelt field for understood.
+/// A field that is not understood is not refused, because clients of the original Flask server may
+/// send more than it reads, and not kept, because it may hold the password once more. So the answer
+/// names it: no client takes it for kept, or a misspelt field for understood.
 struct RequestFields: Sendable {
     private let object: JSON
-    /// The names that the route does not understand, shortened to what an answer can hold.
+    /// The names that the route does not understand, at most 16 of them, each cut to 64 Unicode
+    /// scalars.
     let ignored: [String]
 
     private static let longestList = 16
-    /// In Unicode scalars.
+    /// The longest name, in Unicode scalars.
     private static let longestName = 64
 
     init(_ object: JSON, known: [StaticString]) {
@@ -28,26 +29,26 @@ struct RequestFields: Sendable {
         }
     }
 
-    /// The string field of that name.
+    /// The value of a string field that must be there.
     /// - Throws: `validation_failed` when it is missing, `null` or of another type.
     func requiredString(_ name: String) throws(AuthError) -> String {
         guard let value = try optionalString(name) else { throw missing(name) }
         return value
     }
 
-    /// That there is no field of that name.
+    /// The refusal for a missing field.
     func missing(_ name: String) -> AuthError {
         naming(ignored: AuthError(.validationFailed, "missing argument: \(name)", field: name))
     }
 
-    /// The refusal for a field that is not there, with what may have been meant to be it.
+    /// The refusal for a missing field, with the names of those that may be a misspelling of it.
     func naming(ignored error: AuthError) -> AuthError {
         guard !ignored.isEmpty else { return error }
         let detail = "\(error.detail); not understood: \(ignored.joined(separator: ", "))"
         return AuthError(error.code, detail, field: error.field)
     }
 
-    /// Whether there is a field of that name, of whatever type, that is not `null`.
+    /// Whether there is a field of that name, of any type, that is not `null`.
     func hasValue(_ name: String) -> Bool {
         switch object[name] {
         case nil, .null: false
@@ -55,7 +56,7 @@ struct RequestFields: Sendable {
         }
     }
 
-    /// The string field of that name, `nil` when it is missing or `null`.
+    /// The value of a string field; `nil` when it is missing or `null`.
     /// - Throws: `validation_failed` when it is of another type.
     func optionalString(_ name: String) throws(AuthError) -> String? {
         switch object[name] {
@@ -67,8 +68,8 @@ struct RequestFields: Sendable {
 }
 
 extension RequestFields {
-    /// What a route answers, with the names of the fields that were not understood, if there are
-    /// any: in its answer, and in its refusal too, which a misspelt field may be the reason of.
+    /// Runs `answer` and names the fields that were not understood, if there are any, in
+    /// `Ignored-Fields` of its answer, or of its refusal, which a misspelt field may have caused.
     func named(in request: Request, _ answer: () async throws -> Response) async throws -> Response {
         guard !ignored.isEmpty else { return try await answer() }
         let names = quotedNames
@@ -78,17 +79,18 @@ extension RequestFields {
             return response
         } catch {
             var problem = Problem(error, request: request)
-            // What is a fault here goes on as it is: the log says what it was.
+            // A fault of the server is thrown on unchanged, so that the log says what it was.
             guard problem.status.kind == .clientError else { throw error }
             problem.headers[.ignoredFields] = names
             throw problem
         }
     }
 
-    /// In bytes. Proxies give the whole head of an answer no more than 4 KiB.
+    /// The longest value of `Ignored-Fields`, in bytes. Proxies allow the whole head of an answer
+    /// no more than 4 KiB.
     private static let longestField = 1024
 
-    /// As many of the ignored names as go into the field.
+    /// The value of `Ignored-Fields`, with as many of the names as fit.
     private var quotedNames: String {
         var list = ""
         for name in ignored.map(\.quoted) {
@@ -101,8 +103,8 @@ extension RequestFields {
 }
 
 extension String {
-    /// As a string of a structured field (RFC 9651 section 3.3.3), with what cannot stand in one
-    /// percent-encoded.
+    /// The text as a string of a structured field (RFC 9651 section 3.3.3); bytes that cannot stand
+    /// in one are percent-encoded.
     fileprivate var quoted: String {
         let plain = utf8.map { byte in
             switch byte {

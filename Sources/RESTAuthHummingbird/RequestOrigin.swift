@@ -6,8 +6,9 @@ import RESTAuth
 struct RequestOrigin {
     private let base: String
 
-    /// - Throws: 400 for a missing host or one that could not stand in a URL, naming the field that
-    ///   it came by.
+    /// Takes the public URL, or else the host of the request.
+    /// - Throws: 400 for a host that is missing or cannot stand in a URL, with the field that it
+    ///   came by.
     init(_ request: Request, configuration: AuthRoutesConfiguration) throws(Problem) {
         if let url = configuration.publicURL {
             base = url
@@ -29,11 +30,11 @@ struct RequestOrigin {
         base = "\(scheme)://\(host)"
     }
 
-    /// Whether these are URLs of the own machine, without TLS.
+    /// Whether these URLs are `http` on a loopback host.
     var isLoopbackInTheClear: Bool { AuthRoutesConfiguration.isLoopbackInTheClear(base) }
 
-    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave a
-    /// scheme's own port out.
+    /// Whether `origin` is the scheme, host and port of these URLs (RFC 6454). Browsers leave out a
+    /// scheme's default port.
     func isOrigin(_ origin: WireText) -> Bool {
         let own = WireText(base).lowercased
         let (scheme, port): (StaticString, StaticString) =
@@ -44,12 +45,12 @@ struct RequestOrigin {
         return named == (authority.before(end: port) ?? authority)
     }
 
-    /// The path of a request as its client sees it, without a slash at the end.
+    /// The path of a request as its client sees it, without a trailing slash.
     static func path(of request: Request, configuration: AuthRoutesConfiguration) -> String {
         (configuration.publicURL.map(path(ofURL:)) ?? "") + request.uri.path.trimmingSlashes
     }
 
-    /// The path in a URL, or nothing.
+    /// The path in a URL; empty for none.
     static func path(ofURL url: String) -> String {
         let url = WireText(url)
         return (url.after("https://") ?? url.after("http://") ?? url).from("/").string
@@ -60,10 +61,10 @@ struct RequestOrigin {
 }
 
 extension String {
-    /// Without slashes at the end.
+    /// The text without trailing slashes.
     var trimmingSlashes: String { WireText(self).trimmingEnd("/").string }
 
-    /// A path without its last segment and the slashes before that.
+    /// The path without its last segment and the slashes before that.
     var droppingSegment: String {
         let end = utf8.lastIndex(of: UInt8(ascii: "/")) ?? startIndex
         return String(self[..<end]).trimmingSlashes

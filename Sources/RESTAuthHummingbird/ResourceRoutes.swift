@@ -1,7 +1,7 @@
 import HTTPTypes
 import RESTAuth
 
-/// `GET /api/resource`: what only someone signed in may see.
+/// `GET /api/resource`: an example of a resource that only a signed-in user can see.
 struct ResourceRoutes: Sendable {
     let auth: Auth
 

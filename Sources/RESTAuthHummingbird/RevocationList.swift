@@ -2,33 +2,36 @@ import Foundation
 import RESTAuth
 import Synchronization
 
-/// The log of revocations as it goes over the wire, in memory: a line is read and written once, and
-/// not for everyone who asks for it.
+/// The revocation log in its wire form, in memory, so that an entry is read and encoded once, not
+/// for each request.
 ///
-/// Before each answer the log is asked for what is new. All who come while it is asked share the
-/// next time, so that nobody is told less than was known when they asked, and many who ask cost the
-/// database no more than one. What cannot be asked is not answered.
+/// Before each answer the log is read for new entries. All requests that come during a read share
+/// the next one, so that none is told less than was committed when it came, and many cost the
+/// database no more than one. When the log cannot be read, the request fails.
 final class RevocationList: Sendable {
-    /// How many lines are kept, about 100 bytes each. Older ones are read from the database.
+    /// The number of entries in memory, about 100 bytes each. Older ones are read from the
+    /// database.
     private static let capacity = 100_000
 
     private let auth: Auth
     private let state = Mutex(State())
 
     fileprivate struct State {
-        /// The lines with greater numbers are here; `nil` before the log was first read.
+        /// The sequence number after which all entries are in memory; `nil` before the first read
+        /// of the log.
         var start: Int64?
         var blocks: [RevocationBlock] = []
         var last: Revocation?
-        /// The look into the log that has begun, and the one after it.
+        /// The read of the log that has begun, and the one after it.
         var current: Task<Void, any Error>?
         var next: Task<Void, any Error>?
 
-        /// Takes lines from the last one on, as the log has them.
+        /// Takes over entries as the log has them, from the last known one on.
         /// - Returns: whether there may be more.
         mutating func take(_ lines: [Revocation], keys: (User.ID) -> [RoleKey], at now: Date) -> Bool {
             if let last, lines.first != last {
-                // The log may be another: a backup was put back, or the line was swept.
+                // The last known entry is gone: a backup was restored, or the entry has expired and
+                // was deleted.
                 (start, blocks, self.last) = (nil, [], nil)
                 return true
             }
@@ -41,7 +44,7 @@ final class RevocationList: Sendable {
                 start = end
                 blocks.removeFirst()
             }
-            // These concern nobody any more, so that they are not there.
+            // Their entries have all expired, so they refuse no live token.
             blocks.removeAll { $0.expiresAt < now }
             return lines.count == Auth.revocationPageSize
         }
@@ -51,7 +54,7 @@ final class RevocationList: Sendable {
         self.auth = auth
     }
 
-    /// The lines with numbers greater than `number`, a thousand at most.
+    /// The entries with sequence numbers greater than `number`, a thousand at most.
     func page(after number: Int64) async throws -> RevocationPage {
         try await look()
         if let page = state.withLock({ $0.page(after: number) }) { return page }
@@ -63,8 +66,8 @@ final class RevocationList: Sendable {
 
     // MARK: Reading the log
 
-    /// Looks into the log. A look that has begun may miss what was written since: then it is the
-    /// next one that counts.
+    /// Reads the log for new entries. A read that has begun may miss what was written since, so the
+    /// next one counts.
     private func look() async throws {
         let look = state.withLock { state in
             if let next = state.next { return next }
@@ -99,7 +102,7 @@ final class RevocationList: Sendable {
 }
 
 extension RevocationList.State {
-    /// `nil` where only the database knows.
+    /// The page from memory; `nil` where only the database has it.
     fileprivate func page(after number: Int64) -> RevocationPage? {
         guard let start, let last, number >= start, number <= last.number else { return nil }
         guard let block = blocks.first(where: { $0.end > number }) else {

@@ -3,9 +3,9 @@ import NIOCore
 import RESTAuth
 import Synchronization
 
-/// Lines of the log of revocations that stand on one page of the list, as they are written.
+/// Entries of the revocation log in their wire form, at most a page of them.
 struct RevocationBlock: Sendable {
-    /// The page that begins with the first of them, in the coding `gzip`: made when it is first
+    /// The page that begins with the first of the entries, compressed with gzip when it is first
     /// asked for.
     final class Compressed: Sendable {
         private let bytes = Mutex<ByteBuffer?>(nil)
@@ -19,20 +19,20 @@ struct RevocationBlock: Sendable {
     }
 
     fileprivate private(set) var numbers: [Int64] = []
-    /// Where each line begins.
+    /// The offset of each entry in `lines`.
     fileprivate private(set) var offsets: [Int] = []
-    /// With commas between them.
+    /// The JSON text of the entries, with commas between them.
     fileprivate private(set) var lines: [UInt8] = []
     fileprivate private(set) var compressed = Compressed()
-    /// When the last of the lines expires.
+    /// The time at which the last of the entries expires.
     private(set) var expiresAt = Date.distantPast
 
     var isFull: Bool { numbers.count >= Auth.revocationPageSize }
 
-    /// The number of the last line.
+    /// The sequence number of the last entry.
     var end: Int64 { numbers.last ?? 0 }
 
-    /// - Parameter keys: by which a user's roles stand there.
+    /// - Parameter keys: the keys that hide the names of a user's roles in the list.
     mutating func append(_ line: Revocation, keys: (User.ID) -> [RoleKey]) {
         if !lines.isEmpty { lines.append(UInt8(ascii: ",")) }
         numbers.append(line.number)
@@ -43,32 +43,32 @@ struct RevocationBlock: Sendable {
     }
 }
 
-/// What is answered to who knows the list up to some number.
+/// The answer to a client that knows the list up to some sequence number.
 struct RevocationPage: Sendable {
     private let block: RevocationBlock
-    /// Of the first line.
+    /// The index in the block of the first entry on the page.
     private let index: Int
-    /// The number to go on from.
+    /// The sequence number to go on from.
     private let last: Int64
     let tag: EntityTag
 
-    /// Not worth the work below, in bytes.
+    /// The size below which compression is not worth its work, in bytes.
     private static let smallestCompressed = 1024
 
-    /// The lines of `block` with numbers greater than `number`.
+    /// The entries of `block` with sequence numbers greater than `number`.
     init(_ block: RevocationBlock, after number: Int64, last: Int64) {
         self.block = block
         self.last = last
         index = block.numbers.firstIndex { $0 > number } ?? block.numbers.count
         let first = index < block.numbers.count ? block.numbers[index] : number
-        // A line is never changed, so these three tell one page from another.
+        // An entry is never changed, so these three numbers tell one page from another.
         tag = EntityTag("\(first)-\(last)-\(block.numbers.count - index)")
     }
 
     var body: ByteBuffer { ByteBuffer(bytes: bytes) }
 
-    /// The body in the coding `gzip`; `nil` where that would be work for each who asks, or for
-    /// little.
+    /// The body compressed with gzip; `nil` for a part of a block, which would be compressed anew
+    /// for each request, and for a small page.
     var compressedBody: ByteBuffer? {
         guard index == 0, block.lines.count >= Self.smallestCompressed else { return nil }
         return block.compressed.bytes { bytes }

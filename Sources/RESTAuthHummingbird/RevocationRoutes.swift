@@ -8,12 +8,12 @@ extension RevocationsRoom: RoutedRoom {
     }
 }
 
-/// `GET /api/revocations`: which live tokens are refused, for those who verify tokens without
-/// asking.
+/// `GET /api/revocations`: the list of revocations, for services that verify tokens by themselves.
 ///
-/// Public unless configured otherwise, as lists of revoked certificates are: whoever verifies alone
-/// need not be trusted with a secret. It names sessions by ids that open nothing, users by the ids
-/// that `GET /api/users/{id}` shows, and roles only to who has a token that gives them.
+/// Public unless configured otherwise, as lists of revoked certificates are: a service that
+/// verifies by itself need not be given a secret. The list names sessions by ids that give no
+/// access, users by the ids that `GET /api/users/{id}` shows, and roles in a form that only the
+/// holder of a token with them can read.
 struct RevocationRoutes: Sendable {
     let auth: Auth
     let isPublic: Bool

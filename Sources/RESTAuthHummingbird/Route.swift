@@ -1,22 +1,22 @@
 package import HTTPTypes
 package import Hummingbird
 
-/// An operation of the wire contract: a method on a path, who may use it, and what it does.
+/// An operation of the wire contract: a method on a path, the access to it, and its handler.
 ///
 ///     Route(.get, "/api/me", .user(auth), "showMe") { user, _ in try await show(user) }
 ///
-/// The handler is given what the access proves, so it cannot be reached without.
+/// The handler is given the proof of the access, so it cannot be reached without one.
 package struct Route: Sendable {
     package let method: HTTPRequest.Method
-    /// As the description has it, and as it stands in the log; `**` for one segment or more.
+    /// The path as in `openapi.yaml` and in the log; `**` stands for one segment or more.
     package let path: String
     package let audience: Audience
-    /// The name in the description, `operationId`.
+    /// The `operationId` in `openapi.yaml`.
     package let operationID: String
     let readsQuery: Bool
     let respond: @Sendable (RoutedRequest) async throws -> Response
-    /// Answers without waiting; `nil` for a route that has to wait, and from it where this request
-    /// has to.
+    /// Answers without waiting. `nil` for a route that has to wait; it returns `nil` for a request
+    /// that has to.
     let respondAtOnce: (@Sendable (HTTPRequest) -> ImmediateAnswer?)?
 
     package init<Proof>(
@@ -35,8 +35,9 @@ package struct Route: Sendable {
         respondAtOnce = nil
     }
 
-    /// A route whose answer needs no waiting once it is known who asks: it is given before the
-    /// router where that is remembered (``ImmediateRoutes``), and by the same function behind it.
+    /// A route whose answer needs no waiting once its caller is known. The same function gives the
+    /// answer before the router, where the caller is remembered (``ImmediateRoutes``), and behind
+    /// it.
     package init<Proof>(
         _ method: HTTPRequest.Method, _ path: String, _ access: Access<Proof>, _ operationID: String,
         atOnce handler: @escaping @Sendable (Proof) -> ImmediateAnswer

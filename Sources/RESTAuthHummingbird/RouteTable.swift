@@ -1,16 +1,16 @@
 package import HTTPTypes
 package import Hummingbird
 
-/// Routes that stand together on a router, with what HTTP itself asks of their paths.
+/// Routes that are added to a router together, with what HTTP itself asks of their paths.
 ///
-/// `HEAD` is answered wherever `GET` is, `OPTIONS` says what is allowed unless it is a route of its
-/// own, every other method gets 405 with `Allow`, unless it is left free for somebody else. Nobody
-/// may keep an answer that does not say itself how long it is good.
+/// `HEAD` is answered wherever `GET` is. `OPTIONS` names the allowed methods unless it is a route
+/// of its own. Every other method gets 405 with `Allow`, unless it is left free for routes of the
+/// application. An answer without `Cache-Control` gets `no-store`.
 package struct RouteTable: Sendable {
     package let routes: [Route]
-    /// Those of the same paths whose methods are left free.
+    /// The routes that were left out; their methods stay free on paths that these routes share.
     private let omitted: [Route]
-    /// By which pages of other sites are refused; `nil` where any page may ask.
+    /// The configuration by which pages of other sites are refused; `nil` where any page may ask.
     private let ownPages: AuthRoutesConfiguration?
 
     package init(
@@ -29,8 +29,8 @@ package struct RouteTable: Sendable {
             let group = routes.contains { $0.audience == .everyPage } ? open : own
             for (method, respond) in responders(path, routes) {
                 group.on(RouterPath(path), method: method) { request, context in
-                    // Here and not in a middleware: whatever stands around these routes, no error
-                    // of theirs leaves in another form.
+                    // Here and not in a middleware: whatever is around these routes, none of their
+                    // errors leaves in another form.
                     do {
                         var response = try await respond(RoutedRequest(request, in: context))
                         if !response.headers.contains(.cacheControl) { response.headers[.cacheControl] = "no-store" }
@@ -45,7 +45,7 @@ package struct RouteTable: Sendable {
 
     private typealias Responder = @Sendable (RoutedRequest) async throws -> Response
 
-    /// What answers on a path, for every method that is not left free.
+    /// The responders on a path, for every method that is not left free.
     private func responders(_ path: String, _ routes: [Route]) -> [HTTPRequest.Method: Responder] {
         var responders = Dictionary(routes.map { ($0.method, $0.respond) }) { first, _ in first }
         if let get = responders[.get] {
@@ -68,8 +68,8 @@ package struct RouteTable: Sendable {
 }
 
 extension HTTPRequest.Method {
-    /// The registered methods (RFC 9110 section 16.1). A router answers a method that it was not
-    /// told of as if the path did not exist.
+    /// The registered methods (RFC 9110 section 16.1). A router answers a method that it has no
+    /// route for as if the path did not exist.
     package static let registered = Set(
         [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND",

@@ -2,7 +2,7 @@ package import Hummingbird
 package import RESTAuth
 import Synchronization
 
-/// A request that a route has taken.
+/// A request that a route handles.
 package struct RoutedRequest: Sendable {
     package let http: Request
     private let parameters: Parameters
@@ -15,7 +15,7 @@ package struct RoutedRequest: Sendable {
         unidentified = CallerOnDemand { context.caller(http) }
     }
 
-    /// Whoever makes it, and who that is where the route has made sure of it.
+    /// The caller who makes the request, with the identity if the route has proven one.
     package var caller: Caller {
         let caller = unidentified.caller
         return identity.map(caller.identified) ?? caller
@@ -27,11 +27,11 @@ package struct RoutedRequest: Sendable {
         return request
     }
 
-    /// The segment of the path that stands in the place of `{name}`.
+    /// The segment of the path in the place of `{name}`.
     func segment(_ name: String) throws -> String { try parameters.require(name) }
 }
 
-/// Made once, and not before a door wants it: a token is judged without.
+/// A caller that is made once, when it is first needed: checking a token needs none.
 private final class CallerOnDemand: Sendable {
     private let make: @Sendable () -> Caller
     private let made = Mutex<Caller?>(nil)

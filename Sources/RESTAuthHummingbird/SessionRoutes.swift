@@ -13,7 +13,7 @@ struct SessionRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
 
-    /// Anyone may come: password and tokens may stand in the body, and the doors judge them.
+    /// The routes admit anyone: password and tokens may be in the body, and the doors check them.
     var routes: [Route] {
         [
             Route(.post, "/api/tokens", .anyone, "startSession") { _, request in try await start(request) },
@@ -54,7 +54,8 @@ struct SessionRoutes: Sendable {
         }
         let cookies = cookies(of: request)
         guard let token = cookies.first else { throw fields.missing("refresh_token") }
-        // Another page of the site may have put one beside ours, to be renewed as someone else.
+        // Another page of the site may have set one beside this server's, to have it renewed
+        // instead.
         guard cookies.count == 1 else {
             throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
         }
@@ -102,7 +103,8 @@ struct SessionRoutes: Sendable {
         answer(tokens.access, tokens.refresh, to: request, path: path(of: request))
     }
 
-    /// - Parameter path: of these routes, as the client sees it.
+    /// Answers with the tokens.
+    /// - Parameter path: the path of these routes as the client sees it, for the cookie.
     func answer(
         _ access: AccessToken, _ refresh: RefreshToken?, to request: Request, path: String
     ) -> Response {
@@ -128,22 +130,22 @@ struct SessionRoutes: Sendable {
     private static let cookieName = "refresh_token"
     private static let cookieStart: StaticString = "refresh_token="
 
-    /// All that came under the name, in the order in which they came.
+    /// The values of all cookies of that name, in the order in which they came.
     private func cookies(of request: Request) -> [String] {
         guard configuration.refreshTokenInCookie else { return [] }
         return request.headers[values: .cookie].flatMap { WireText($0).parts(at: ";") }
             .compactMap { $0.after(Self.cookieStart) }.filter { !$0.isEmpty }.map(\.string)
     }
 
-    /// Sent back to this path only, never to a script, never in the clear but to the own machine,
-    /// never from another site.
+    /// The value of `Set-Cookie`. The cookie is sent back to this path only, never shown to a
+    /// script, never sent without TLS except to a loopback host, and never from another site.
     private func cookie(_ value: String, lifetime: Int, to request: Request, path: String) -> String {
         let secure = isForTLS(request) ? "; Secure" : ""
         return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly\(secure); SameSite=Strict"
     }
 
-    /// Whether the client may keep the cookie for connections with TLS only. What a proxy has
-    /// passed on may have come from anywhere, however near the proxy is.
+    /// Whether the client may send the cookie with TLS only. A request that a proxy has passed on
+    /// may have come from anywhere, however near the proxy is.
     private func isForTLS(_ request: Request) -> Bool {
         if configuration.refreshTokenCookieSecure { return true }
         let isPassedOn = (ForwardedFamily.names + [.via]).contains { request.headers.contains($0) }
@@ -152,8 +154,9 @@ struct SessionRoutes: Sendable {
         return origin?.isLoopbackInTheClear != true
     }
 
-    /// What may call may not always use the cookie, which comes whether or not the page asked for
-    /// it. Only where cookies are in use: otherwise a request carries its own credentials.
+    /// Refuses a page that may call but not use the cookie, which the browser sends whether or not
+    /// the page asks for it. Only where cookies are in use: otherwise a request carries its own
+    /// credentials.
     private func refuseOtherSites(_ request: Request) throws {
         guard !configuration.refreshTokenInCookie || RequestInitiator(request, configuration).mayUseCookie else {
             throw Problem.crossSite("Pages of other sites may not use the cookie.", request, configuration)

@@ -2,23 +2,23 @@ public import Hummingbird
 public import NIOCore
 public import RESTAuth
 
-/// A request context with room for who is signed in. Give your own context this property, or use
+/// A request context with a property for the identity. Give your own context this property, or use
 /// ``BasicAuthRequestContext``.
 public protocol AuthRequestContext: RequestContext {
     /// Set by ``Authenticator``.
     var identity: Identity? { get set }
 }
 
-/// The context for an application that needs nothing more.
+/// A context for applications that need nothing more.
 public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
-    /// Hummingbird's own.
+    /// Hummingbird's own storage.
     public var coreContext: CoreRequestContextStorage
-    /// Who is signed in; `nil` before the ``Authenticator``, and for nobody where signing in is
-    /// optional.
+    /// The identity of the caller; `nil` before the ``Authenticator``, and for a request without
+    /// credentials where signing in is optional.
     public var identity: Identity?
-    /// The other end of the connection.
+    /// The address at the other end of the connection.
     public let peerAddress: SocketAddress?
-    /// The client's address, where ``TrustedProxies`` knows a better one.
+    /// The client's address, set by ``TrustedProxies``.
     public var clientAddress: String?
 
     public init(source: Source) {
@@ -27,14 +27,14 @@ public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
     }
 }
 
-/// The context of routes that only someone signed in can reach: the identity is certain.
+/// The context of routes that only a signed-in user can reach: there always is an identity.
 ///
-/// Making one without an identity is refused, so a route that forgot its ``Authenticator`` answers
-/// 401 and not as nobody.
+/// Making one without an identity throws, so a route that lacks an ``Authenticator`` answers 401
+/// instead of serving nobody.
 public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
-    /// Hummingbird's own.
+    /// Hummingbird's own storage.
     public var coreContext: CoreRequestContextStorage
-    /// Who is signed in.
+    /// The signed-in user.
     public let identity: UserIdentity
     /// The context it was made from.
     public let parent: Parent

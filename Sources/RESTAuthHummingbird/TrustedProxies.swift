@@ -15,18 +15,18 @@ import RESTAuth
 public protocol PeerAddressContext: RequestContext {
     /// The address at the other end of the socket.
     var peerAddress: SocketAddress? { get }
-    /// The client's address as far as the proxies in front can be believed; set by
+    /// The client's address, as far as the proxies in front are believed; set by
     /// ``TrustedProxies``.
     var clientAddress: String? { get set }
 }
 
 extension RequestContext {
-    /// The client's IP address, where the context knows it.
+    /// The client's IP address; `nil` where the context does not know it.
     var knownClientAddress: String? {
         (self as? any PeerAddressContext).flatMap { $0.clientAddress ?? $0.peerAddress?.clientAddress }
     }
 
-    /// Whoever makes `request`, before it is known who that is.
+    /// The caller of `request`, before an identity is proven.
     func caller(_ request: Request) -> Caller {
         Caller(
             address: knownClientAddress, userAgent: request.headers[.userAgent],
@@ -34,11 +34,11 @@ extension RequestContext {
     }
 }
 
-/// Believes the configured proxies about whom they ask for, and takes the fields that say so away
-/// from requests of anyone else.
+/// Believes the configured proxies about the client, and removes the fields that name it from
+/// requests of anyone else.
 ///
-/// What comes after it finds at most one value in each of `X-Forwarded-For`, `-Proto` and `-Host`,
-/// and it is to be believed.
+/// Whatever comes after it finds at most one value in each of `X-Forwarded-For`, `-Proto` and
+/// `-Host`, and can believe it.
 public struct TrustedProxies<Context: PeerAddressContext>: RouterMiddleware {
     private let proxies: ForwardedFields
 
@@ -63,11 +63,11 @@ public struct Network: Sendable, Hashable {
     private let prefix: [UInt8]
     private let length: Int
 
-    /// Stands for the other ends of unix-domain sockets, which have no address.
+    /// The name of the other ends of unix-domain sockets, which have no address.
     package static let unixSockets = "unix:"
 
-    /// `nil` when `text` is neither an address nor a range, nor `unix:`, which stands for whoever
-    /// comes over a unix-domain socket.
+    /// `nil` when `text` is neither an address nor a range, nor `unix:`, which stands for all peers
+    /// on unix-domain sockets.
     public init?(_ text: String) {
         if WireText(text).equals("unix:") {
             (prefix, length) = ([], 0)
@@ -81,18 +81,17 @@ public struct Network: Sendable, Hashable {
         length = Int(bits)
     }
 
-    /// Whether it stands for whoever comes over a unix-domain socket.
+    /// Whether this stands for all peers on unix-domain sockets.
     package var isUnixSockets: Bool { prefix.isEmpty }
 
-    /// Whether every address of its family is in it, or every other one: two halves are everybody.
+    /// Whether it contains all addresses of its family, or half of them: two halves are all.
     package var isEverybody: Bool { length <= 1 && !prefix.isEmpty }
 
-    /// Whether it is the address that stands for all of a machine's own, which is nobody's.
+    /// Whether it is the unspecified address (`0.0.0.0`, `::`), from which nobody comes.
     package var isUnspecified: Bool { length == prefix.count * 8 && !prefix.isEmpty && prefix.allSatisfy { $0 == 0 } }
 
-    /// The address that a proxy names, without what stands around it: a port, brackets, a zone (RFC
-    /// 7239 section 6; `203.0.113.7:51008` and the like in `X-Forwarded-For`). `nil` for what is no
-    /// address.
+    /// The address that a proxy names, without a port, brackets and a zone (RFC 7239 section 6;
+    /// `203.0.113.7:51008` and the like in `X-Forwarded-For`). `nil` for text that is no address.
     static func address(ofHop hop: WireText) -> String? {
         if let bracketed = hop.after("[") {
             let behind = bracketed.from("]").after("]")
@@ -106,17 +105,19 @@ public struct Network: Sendable, Hashable {
         return text(of: address)
     }
 
-    /// An address with colons in it. A zone means nothing on another machine.
+    /// An IPv6 address without its zone, which means nothing on another machine; `nil` for anything
+    /// else.
     private static func version6(_ address: WireText) -> String? {
         address.bytes.contains(UInt8(ascii: ":")) ? text(of: address.before("%")) : nil
     }
 
-    /// The one way to write an address; `nil` for what is none.
+    /// The canonical spelling of an address; `nil` for text that is none.
     package static func canonical(_ address: String) -> String? { text(of: WireText(address)) }
 
     private static func text(of address: WireText) -> String? { bytes(of: address.string).flatMap(text(of:)) }
 
-    /// The address of these bytes in network order; `nil` for what is none.
+    /// The text of an address of 4 or 16 bytes in network order; `nil` for any other number of
+    /// bytes.
     package static func text(of bytes: [UInt8]) -> String? {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
@@ -134,9 +135,10 @@ public struct Network: Sendable, Hashable {
         }
     }
 
-    /// The 4 or 16 bytes; an IPv4 address inside IPv6 counts as IPv4.
+    /// The 4 or 16 bytes of an address, where IPv4 inside IPv6 counts as IPv4; `nil` for text that
+    /// is none.
     private static func bytes(of address: String) -> [UInt8]? {
-        // In C a string ends there.
+        // In C a string ends at a NUL.
         guard !address.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         if inet_pton(AF_INET, address, &bytes) == 1 { return Array(bytes[..<4]) }
@@ -149,15 +151,14 @@ public struct Network: Sendable, Hashable {
 extension SocketAddress {
     package var isUnixSocket: Bool { if case .unixDomainSocket = self { true } else { false } }
 
-    /// What a ``Network`` that is a proxy's has to contain.
+    /// The name that a trusted ``Network`` must contain for this peer to be believed.
     var proxyName: String? { isUnixSocket ? Network.unixSockets : clientAddress }
 
-    /// The address that whoever is at the other end is counted by. Who comes over a unix-domain
-    /// socket is on this machine: all of them are one network, as they are over the loopback
-    /// address.
+    /// The address by which the peer is counted. Peers on unix-domain sockets are on this machine:
+    /// they all have the loopback address, and so are one network.
     ///
-    /// A socket for both families has clients of IPv4 in IPv6 (RFC 4291 section 2.5.5.2); they are
-    /// written as everywhere.
+    /// A socket for both families gives IPv4 clients in IPv6 (RFC 4291 section 2.5.5.2); they are
+    /// written as IPv4.
     package var clientAddress: String? {
         switch self {
         case .unixDomainSocket: Self.addressBehindSockets
@@ -170,21 +171,20 @@ extension SocketAddress {
 }
 
 extension Network: CustomStringConvertible {
-    /// As it may be given to ``init(_:)``.
+    /// The text that ``init(_:)`` reads.
     public var description: String {
         (Self.text(of: prefix) ?? Self.unixSockets) + (length == prefix.count * 8 ? "" : "/\(length)")
     }
 }
 
 extension WireText {
-    /// What stands after the last of these ASCII characters; all of it when there is none.
+    /// The text after the last of these ASCII characters; all of it when there is none.
     func afterLast(_ separator: Unicode.Scalar) -> WireText {
         guard let index = bytes.lastIndex(of: UInt8(ascii: separator)) else { return self }
         return WireText(Substring(bytes[bytes.index(after: index)...]))
     }
 
-    /// Whether it is a port, or what stands for one that is not told (`node-port`, RFC 7239 section
-    /// 6).
+    /// Whether it is a port, or an obfuscated one (`node-port`, RFC 7239 section 6).
     fileprivate var isNodePort: Bool {
         if let name = after("_") { return name.isToken }
         return bytes.count <= 5 && decimalNumber.map { $0 <= 65535 } ?? false

@@ -2,13 +2,13 @@ package import HTTPTypes
 import RESTAuth
 import Synchronization
 
-/// Who sends the fields in which a proxy names its client, and is not listened to: one that is not
-/// among the named ones, or one that is and speaks the other family (``ForwardedFamily``), or names
-/// no address.
+/// The senders of fields in which a proxy names its client that are not believed: proxies that are
+/// not trusted, and trusted ones that use the other family (``ForwardedFamily``) or name no
+/// address.
 ///
-/// All clients of such a proxy are one, whose wrong passwords count together, so one warning an
-/// hour says what to set. Anybody who reaches the server can send such a field. Of however many do,
-/// those that do it most are remembered, and nothing that they have written is repeated.
+/// All clients of such a proxy count as one, and their wrong passwords together, so one warning an
+/// hour says what to set. Anybody who reaches the server can send such a field. So only the most
+/// frequent senders are remembered, and nothing that they have written is repeated.
 package final class UnheardProxies: Sendable {
     package struct Sighting: Sendable, Hashable {
         /// The address at the other end of the connection.
@@ -17,29 +17,29 @@ package final class UnheardProxies: Sendable {
         package let reason: Reason
     }
 
-    /// Why it is not listened to.
+    /// The reason why the sender is not believed.
     package enum Reason: Sendable, Hashable {
-        /// It is not among the named ones.
+        /// The sender is not a trusted proxy.
         case notNamed
-        /// It is, and sends the fields of the other family only.
+        /// The sender is trusted, and sends only fields of the other family.
         case otherFamily
-        /// It is, and what it writes last is no address.
+        /// The sender is trusted, and the last value that it writes is no address.
         case noAddress
     }
 
     private struct State {
-        /// How often each was seen since the last warning.
+        /// The number of requests of each since the last warning.
         var counts: [Sighting: Int] = [:]
         var nextWarning: ContinuousClock.Instant?
     }
 
-    /// How many are remembered at most.
+    /// The most senders that are remembered.
     package static let capacity = 16
     private static let interval = Duration.seconds(3600)
 
     private let named: [Network]
     private let family: ForwardedFamily
-    /// Both families, that which counts first.
+    /// The fields of both families, those that count first.
     private let names: [HTTPField.Name]
     private let now: @Sendable () -> ContinuousClock.Instant
     private let state = Mutex(State())
@@ -51,12 +51,12 @@ package final class UnheardProxies: Sendable {
         self.now = now
     }
 
-    /// Those seen since the last warning, who came most often first.
+    /// The senders since the last warning, the most frequent first.
     package var sightings: [Sighting] {
         state.withLock { Self.sorted($0.counts) }
     }
 
-    /// What to do about one, in words.
+    /// The text of the warning: what to do about a sender.
     package func advice(on sighting: Sighting) -> String {
         let (address, field) = (sighting.address, sighting.field.rawName)
         switch sighting.reason {
@@ -83,9 +83,9 @@ package final class UnheardProxies: Sendable {
             """
     }
 
-    /// Counts who sent these fields, if they are of those.
-    /// - Returns: whom to warn about, once an hour at most: who came most often since the last
-    ///   time.
+    /// Counts the sender of these fields, if they have one that names a client.
+    /// - Returns: the most frequent sender since the last warning, once an hour at most; `nil` when
+    ///   no warning is due.
     package func notice(_ fields: HTTPFields, from address: String, _ reason: Reason) -> Sighting? {
         guard let field = names.first(where: { fields.contains($0) }) else { return nil }
         let sighting = Sighting(address: Network.canonical(address) ?? address, field: field, reason: reason)
@@ -100,8 +100,8 @@ package final class UnheardProxies: Sendable {
         }
     }
 
-    /// Counts so that who comes often is never lost among many who come once (Metwally et al., the
-    /// "space-saving" algorithm).
+    /// Counts so that a frequent sender is never lost among many that come once (Metwally et al.,
+    /// the "space-saving" algorithm).
     private static func count(_ sighting: Sighting, in counts: inout [Sighting: Int]) {
         if let count = counts[sighting] {
             counts[sighting] = count + 1

@@ -13,15 +13,15 @@ extension UsersRoom: RoutedRoom {
     }
 }
 
-/// `GET /api/users` lists for who is signed in; `GET /api/users/{id}` and `GET /api/user/{id}` show
-/// a user's public field.
+/// `GET /api/users` lists users for signed-in callers; `GET /api/users/{id}` and `GET
+/// /api/user/{id}` show a user's name.
 struct UserRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
 
     var routes: [Route] {
         let readers: Access<Void> = configuration.publicUsers ? .anyone : Access.user(auth).unnamed
-        // What is no number is the id of nobody, whoever asks.
+        // An id that is not a number is answered 404, whoever asks.
         let shown = readers.after { request in
             guard try WireText(request.segment("id")).isDigits else { throw Problem.notFound }
         }
@@ -40,7 +40,7 @@ struct UserRoutes: Sendable {
     }
 
     private func show(_ request: RoutedRequest) async throws -> Response {
-        // Neither is a number that is too large.
+        // A number too large for an id becomes 0, which is no user's.
         let id = try WireText(request.segment("id")).decimalNumber ?? 0
         try auth.throttle.countLookup(of: id, by: request.caller)
         let user = try await auth.users.find(id)

@@ -12,13 +12,13 @@ extension LoginRoom: RoutedRoom {
     }
 }
 
-/// `/api/verify` and whatever stands below it, by any method: who makes the request that a reverse
-/// proxy is about to pass on (nginx `auth_request`, forward auth of Caddy and Traefik, `ext_authz`
-/// of Envoy, which keeps method and path). 200 with the identity in the header, or the 401 or 403
-/// that the proxy gives its client.
+/// `/api/verify` and all paths below it, by any method: identifies the maker of a request that a
+/// reverse proxy is about to pass on (nginx `auth_request`, forward auth of Caddy and Traefik,
+/// `ext_authz` of Envoy, which keeps method and path). Answers 200 with the identity in the header,
+/// or the 401 or 403 that the proxy gives its client.
 ///
-/// Some proxies let through whatever is answered with 2xx, so that is answered to nobody else: not
-/// to `OPTIONS` either.
+/// Some proxies let through every request that is answered with 2xx, so nobody else gets such an
+/// answer, not even to `OPTIONS`.
 struct VerifyRoutes: Sendable {
     let auth: Auth
 
@@ -38,14 +38,14 @@ struct VerifyRoutes: Sendable {
             atOnce: { ImmediateAnswer(fields: Self.fields(for: $0)) })
     }
 
-    /// Of the methods that a description has a place for.
+    /// The operation ids, for the methods that OpenAPI can describe.
     private static let operationIDs: [HTTPRequest.Method: String] = [
         .get: "verify", .post: "verifyPost", .put: "verifyPut", .patch: "verifyPatch", .delete: "verifyDelete",
         .options: "verifyOptions", .trace: "verifyTrace",
     ]
 
-    /// `Remote-User` is the name as typed at registration, in UTF-8; `Remote-Groups` are the roles,
-    /// with commas between.
+    /// Header fields with the identity. `Remote-User` is the name as typed at registration, in
+    /// UTF-8; `Remote-Groups` are the roles, separated by commas.
     private static func fields(for identity: UserIdentity) -> HTTPFields {
         [
             .remoteUser: identity.username, .remoteUserID: String(identity.userID),
@@ -53,15 +53,17 @@ struct VerifyRoutes: Sendable {
         ]
     }
 
-    /// What the query of a path asks for: of each `role`, one of the roles between its commas.
+    /// The requirements in the query of a path: for each parameter `role`, one of the roles in its
+    /// comma-separated value.
     ///
-    /// At `/api/verify` itself the query is the operator's, and says nothing else: what nobody
-    /// reads would let everybody in who is signed in. Below, path and query are another
-    /// application's, of whose client a proxy asks; one more `role` there asks more of that client,
-    /// never less.
-    /// - Parameter target: with the path as it came, which is below where it ends with a slash.
-    /// - Throws: `validation_failed` for what can be no role, for what else is in the operator's
-    ///   query, and for a fragment, which no request has (RFC 9112 section 3.2).
+    /// At `/api/verify` itself the query is the operator's, and any other parameter is refused: a
+    /// requirement that is not read would admit every signed-in user. Below, path and query belong
+    /// to another application, about whose client a proxy asks; one more `role` there asks more of
+    /// that client, never less.
+    /// - Parameter target: the path as it came, with its query. A path that ends with a slash is
+    ///   below.
+    /// - Throws: `validation_failed` for a value that cannot be a role, for another parameter in
+    ///   the operator's query, and for a fragment, which no request has (RFC 9112 section 3.2).
     private static func requirements(of target: WireText, isBelow: Bool) throws(AuthError) -> [Requirement] {
         guard !target.bytes.contains(UInt8(ascii: "#")) else { throw fragment }
         let isOwn = !isBelow && !target.before("?").ends(with: "/")
@@ -91,7 +93,7 @@ struct VerifyRoutes: Sendable {
 }
 
 extension WireText {
-    /// Whether a request with this path and query is one of ``VerifyRoutes``.
+    /// Whether a request with this path and query is for ``VerifyRoutes``.
     package var isVerifyPath: Bool {
         guard let rest = after("/api/verify") else { return false }
         return rest.isEmpty || rest.begins(with: "/") || rest.begins(with: "?") || rest.begins(with: "#")

@@ -2,12 +2,12 @@ import HTTPTypes
 import Hummingbird
 import RESTAuth
 
-/// `/.well-known/jwks.json`: the keys that tokens are verified with (RFC 7517).
-/// `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: what there is
-/// (RFC 8414, OpenID Connect Discovery 1.0), in the same words.
+/// `/.well-known/jwks.json`: the keys that verify tokens (RFC 7517).
+/// `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the metadata
+/// (RFC 8414, OpenID Connect Discovery 1.0), the same document in both.
 ///
-/// An issuer with a path has them in two places: behind its path, where OpenID Connect looks for
-/// them, and with its path behind them (RFC 8414 section 3.1).
+/// An issuer with a path has its metadata in two places: behind its path, where OpenID Connect
+/// looks, and with its path at the end (RFC 8414 section 3.1).
 struct WellKnownRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
@@ -26,7 +26,7 @@ struct WellKnownRoutes: Sendable {
     }
 
     private func showKeys() throws -> Response {
-        // Verifiers would keep a set of none.
+        // Verifiers would cache an empty set.
         guard !auth.signingKeys.list().isEmpty else {
             throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
         }
@@ -35,8 +35,8 @@ struct WellKnownRoutes: Sendable {
         return response
     }
 
-    /// What stands before `/.well-known` in the path of a metadata document of this issuer; `nil`
-    /// for that of another.
+    /// The part before `/.well-known` in the path of a metadata document of this issuer; `nil` for
+    /// a path of another issuer.
     private func prefix(of path: String) -> String? {
         let (path, issuerPath) = (WireText(path), RequestOrigin.path(ofURL: auth.configuration.issuer).trimmingSlashes)
         for end in [issuerPath, ""] {
@@ -66,10 +66,10 @@ struct WellKnownRoutes: Sendable {
         }
         members += [
             // There is no authorization endpoint: a password gives tokens at /api/tokens, which is
-            // no grant of OAuth.
+            // no OAuth grant.
             ("response_types_supported", []), ("grant_types_supported", []),
-            // There are no ID tokens either. Libraries take from here how tokens are signed, and
-            // RS256 where it is not said.
+            // There are no ID tokens either. Libraries read the signing algorithms here, and take
+            // RS256 where they are missing.
             (
                 "id_token_signing_alg_values_supported",
                 .array(auth.signingKeys.publishedAlgorithms.map { .string($0.rawValue) })
@@ -77,8 +77,8 @@ struct WellKnownRoutes: Sendable {
             ("subject_types_supported", ["public"]),
         ]
         var response = Response.json(.object(members.map(JSON.Member.init)))
-        // Without a public URL the host is the one that this request named: nothing for a cache to
-        // give to others.
+        // Without a public URL the host is the one that this request named, so no cache may give
+        // the answer to others.
         let isForAll = configuration.publicURL != nil
         response.headers[.cacheControl] = isForAll ? "public, max-age=\(SigningKeys.publicationLifetime)" : "no-store"
         return response

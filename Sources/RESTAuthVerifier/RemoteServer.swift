@@ -32,7 +32,8 @@ final class RemoteServer: Sendable {
                 .misconfigured, "\(url) is in the clear: use https, or allow plaintext inside a network that you trust")
         }
         self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
-        // Neither has a character that the form encoding of RFC 6749 section 2.3.1 would change.
+        // The id and the secret of a client have no character that the form encoding of RFC 6749
+        // section 2.3.1 would change.
         authorization = client.map { "Basic \(Data("\($0.id):\($0.secret)".utf8).base64EncodedString())" }
     }
 
@@ -40,7 +41,7 @@ final class RemoteServer: Sendable {
         host == "localhost" || host == "::1" || host == "[::1]" || host.wholeMatch(of: /127(\.[0-9]{1,3}){3}/) != nil
     }
 
-    /// The published keys of the kinds that are supported here.
+    /// The published keys of the kinds that are supported here. Others are ignored.
     func keys() async throws -> [VerificationKey] {
         guard case .array(let published)? = try await get("/.well-known/jwks.json")["keys"] else {
             throw Self.unexpected

@@ -3,8 +3,8 @@ public import RESTAuth
 public import ServiceLifecycle
 import Synchronization
 
-/// Verifies the access tokens of a rest-auth server elsewhere, without a database and without
-/// asking it about each.
+/// Verifies the access tokens of a rest-auth server in another service, without a database and
+/// without a request for each token.
 ///
 ///     let verifier = try Verifier(at: "https://auth.example.com")
 ///     router.group("notes").add(middleware: verifier.authenticator())
@@ -36,10 +36,10 @@ public final class Verifier: CredentialVerifier, Service {
     private static let keyPatience: Duration = .seconds(2)
 
     /// - Parameters:
-    ///   - url: of the server, without the paths that it serves.
-    ///   - configuration: what is not given stays at its default.
-    /// - Throws: `misconfigured` for what is no URL, and for one in the clear to another machine
-    ///   unless that is allowed.
+    ///   - url: the URL of the server, without the paths that it serves.
+    ///   - configuration: the settings; each has a default.
+    /// - Throws: `misconfigured` for text that is no URL, and for `http` to another machine unless
+    ///   that is allowed.
     public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
         server = try RemoteServer(
             url, client: configuration.client, allowsPlaintext: configuration.allowsPlaintext)
@@ -73,7 +73,7 @@ public final class Verifier: CredentialVerifier, Service {
         guard let token = PresentedToken(token) else { throw AuthError.invalidToken }
         if let known = tokens.remembered(token) { return known.identity }
         guard let parts = token.parts else { throw AuthError.invalidToken }
-        // Perhaps a key that is newer than ours.
+        // The key may be newer than the last fetch.
         if let id = parts.keyID, !tokens.keys.contains(id) {
             try await updateKeys(ifOlderThan: Self.keyPatience)
         }

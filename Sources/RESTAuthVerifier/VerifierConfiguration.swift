@@ -1,12 +1,12 @@
 /// Every setting of a verifier, its default, and why that default is safe.
 public struct VerifierConfiguration: Sendable {
-    /// `iss` that a token must have. `nil` takes the server's URL, which is what a server with
+    /// The `iss` that a token must have. `nil` takes the server's URL, which is what a server with
     /// `public_url` writes.
     public var issuer: String?
 
-    /// Of which `aud` must name one: what the server's `token_audience` says of this service. `nil`
-    /// takes the issuer, which is what a server without that setting writes. While it changes
-    /// there, name both.
+    /// The audiences of which `aud` must name one: the server's `token_audience` for this service.
+    /// `nil` takes the issuer, which is what a server without that setting writes. While the
+    /// setting changes there, name both.
     public var audiences: [String]?
 
     /// The id and secret of a client of the server, where it shows its list of revocations to
@@ -19,8 +19,8 @@ public struct VerifierConfiguration: Sendable {
     /// The greatest age of the list. Beyond it, every token is answered with `storage_unavailable`,
     /// because it may have been revoked.
     ///
-    /// So this is the longest that a session which was ended can go on here, also when the server
-    /// or the network between fails.
+    /// This is also the longest time for which an ended session can go on here, even when the
+    /// server or the network between fails.
     public var bound: Duration = .seconds(5)
 
     /// The interval between two requests for the keys. The server publishes a key an hour before it

@@ -1,16 +1,16 @@
 import PasswordHashing
 
-/// What an access token says (RFC 9068 section 2.2).
+/// The claims of an access token (RFC 9068 section 2.2).
 ///
-/// `client_id` is the issuer: no client of an operator's took part, and one has to be named. Times
-/// are seconds since 1970, whole.
+/// `client_id` is the issuer: a token must name a client, and none of an operator's took part.
+/// Times are whole seconds since 1970.
 package struct AccessTokenClaims: Sendable, Hashable {
     /// `iss`, and `client_id` as well.
     package let issuer: String
-    /// `aud`; none stands for the issuer alone, which costs no memory for each token that is
-    /// remembered.
+    /// `aud`; an empty list stands for the issuer alone, which costs no memory for each token that
+    /// is remembered.
     package let audience: [String]
-    /// `sub`: a string on the wire, because RFC 7519 asks for one.
+    /// `sub`, which is a string in the token, because RFC 7519 asks for one.
     package let subject: User.ID
     /// `preferred_username`: as typed at registration.
     package let username: String
@@ -18,15 +18,17 @@ package struct AccessTokenClaims: Sendable, Hashable {
     package let sessionID: Session.ID
     /// `roles`, sorted.
     package let roles: [String]
-    /// `roles_key`, where there are roles: by it the list of revocations speaks of them.
+    /// `roles_key`, where there are roles: the key that hides their names in the list of
+    /// revocations.
     package let roleKey: RoleKey?
     /// `jti`: 128 random bits, so that two tokens of one second differ.
     package let tokenID: String
     package let issuedAt: Int
     package let expiresAt: Int
-    /// `auth_time`: when the user last proved who they are.
+    /// `auth_time`: the time at which the user last proved who they are.
     package let authenticatedAt: Int
-    /// `amr`: what was proven then; none where nobody knows. `acr` follows from it.
+    /// `amr`: the methods by which the user did; empty where they are not known. `acr` follows from
+    /// it.
     package let methods: [Authentication.Method]
 
     /// Seconds by which another node's clock may be ahead.
@@ -54,8 +56,8 @@ package struct AccessTokenClaims: Sendable, Hashable {
 
     static func freshID() -> String { Base64.url.encode(Random.bytes(16)) }
 
-    /// Not expired, and not from a future that only a clock set back, or another issuer, could have
-    /// seen.
+    /// Whether the token has not expired, and is not from the future: one that is comes from before
+    /// a clock was set back, or from another issuer.
     package func isLive(at now: Double) -> Bool {
         Double(expiresAt) > now && Double(issuedAt) <= now + Double(Self.clockSlack)
     }
@@ -75,19 +77,19 @@ extension AccessTokenClaims {
         return .object(members.map(JSON.Member.init))
     }
 
-    /// A string for one, a list for several (RFC 7519 section 4.1.3).
+    /// `aud`: a string for one audience, a list for several (RFC 7519 section 4.1.3).
     package var audienceJSON: JSON {
         audience.count > 1 ? .array(audience.map(JSON.string)) : .string(audience.first ?? issuer)
     }
 
-    /// Whether it is made out to one of these.
+    /// Whether the token names one of these audiences.
     package func isFor(_ audiences: [String]) -> Bool {
         let own = audience.isEmpty ? [issuer] : audience
         return own.contains { one in audiences.contains { $0.utf8.elementsEqual(one.utf8) } }
     }
 
-    /// Reads what ``json`` wrote, to whomever it is made out; `nil` for anything else, down to the
-    /// last type. A token that an earlier version signed has no `client_id`, or no `acr`.
+    /// Reads what ``json`` wrote, for any audience; `nil` for anything else, down to the type of
+    /// each member. A token that an earlier version signed may lack `client_id` or `acr`.
     package init?(_ payload: JSON, issuer: String) {
         guard payload["iss"] == .string(issuer), let audience = Self.audience(payload["aud"], issuer: issuer),
             (payload["client_id"] ?? .string(issuer)) == .string(issuer),
@@ -98,7 +100,7 @@ extension AccessTokenClaims {
             let authenticatedAt = payload["auth_time"]?.integer,
             authenticatedAt <= issuedAt, issuedAt < expiresAt, issuedAt > 0,
             expiresAt - issuedAt <= AuthConfiguration.maximumTokenDuration,
-            // We never make one, so whatever it says, it is not ours.
+            // `nbf` is never written here, so a token with it is of another issuer.
             payload["nbf"] == nil, let roles = Self.roles(payload["roles"]),
             let roleKey = Self.roleKey(payload["roles_key"], isExpected: !roles.isEmpty),
             let methods = Self.methods(payload["amr"]),
@@ -111,7 +113,8 @@ extension AccessTokenClaims {
             expiresAt: expiresAt, authenticatedAt: authenticatedAt, methods: methods)
     }
 
-    /// A list that could be a string, or names one twice, is none of ours.
+    /// The audience; `nil` for a list that could be a string, or names one twice, as none that was
+    /// written here does.
     private static func audience(_ json: JSON?, issuer: String) -> [String]? {
         switch json {
         case .string(let one)? where one.utf8.elementsEqual(issuer.utf8): return []
@@ -124,7 +127,7 @@ extension AccessTokenClaims {
         }
     }
 
-    /// Outer `nil` for what is no key, or stands where none is.
+    /// The key, which may be absent; `nil` for text that is no key, and for a key without roles.
     private static func roleKey(_ json: JSON?, isExpected: Bool) -> RoleKey?? {
         guard let json else { return .some(nil) }
         guard isExpected, let text = json.string, text.utf8.count == 43 else { return nil }
@@ -148,7 +151,7 @@ extension AccessTokenClaims {
 }
 
 extension [Authentication.Method] {
-    /// `amr` and `acr`; neither where what was proven is not known.
+    /// `amr` and `acr`; neither of them where the methods are not known.
     package var members: [(String, JSON)] {
         guard let contextClass else { return [] }
         return [("amr", .array(map { .string($0.rawValue) })), ("acr", .string(contextClass))]

@@ -26,18 +26,18 @@ public final class AccessTokens: Sendable {
         legacyTokens = LegacyTokens(configuration: configuration, storage: storage)
     }
 
-    /// The longest token that is looked at, in bytes.
+    /// The longest token that is read, in bytes.
     public static let maximumBytes = TokenVerifier.maximumBytes
 
     // MARK: Verifying
 
-    /// Who `token` stands for.
+    /// Verifies a token and returns the user that it stands for.
     ///
     /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC
-    /// 8725 section 3.1), the signature, the claims, whichever audience they name, and that neither
-    /// session, user nor role has been taken away. A token seen before costs a digest and look-ups
-    /// in memory: no signature check, no database. One of a Flask server's, where its secret is
-    /// configured, costs a signature check and a look into the database each time.
+    /// 8725 section 3.1), the signature, the claims, with any audience, and that neither session,
+    /// user nor role has been taken away. A token seen before costs a digest and look-ups in
+    /// memory: no signature check, no database. A token of a Flask server, where its secret is
+    /// configured, costs a signature check and a query of the database each time.
     /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> UserIdentity {
         let token = try presented(token)
@@ -48,7 +48,7 @@ public final class AccessTokens: Sendable {
     }
 
     private func verify(_ token: PresentedToken, _ parts: CompactJWS) async throws -> VerifiedToken {
-        // Perhaps a key that another process made since the last look.
+        // The key may be one that another process made since the last read.
         if let keyID = parts.keyID, !verifier.keys.contains(keyID) { try await keys.loadAgain() }
         return try await verifier.verify(token, parts) { [storage, keys] claims, identity in
             guard let keyID = parts.keyID, try await keys.confirm(keyID),
@@ -69,21 +69,23 @@ public final class AccessTokens: Sendable {
         return parts
     }
 
-    /// Who `token` stands for, when that can be told without waiting: it was verified before, is
-    /// live, and its session is known to be admitted. `nil` says nothing about the token, only that
-    /// ``verify(_:)`` has to tell.
+    /// The user that `token` stands for, when that can be told without waiting: it was verified
+    /// before, is live, and its session is known to be admitted. `nil` says nothing about the
+    /// token: ``verify(_:)`` has to decide.
     public func remembered(_ token: [UInt8]) -> UserIdentity? {
         PresentedToken(token).flatMap { verifier.remembered($0) }?.identity
     }
 
-    /// What a live token of ours says of itself.
+    /// The claims of a live token of this server.
+    /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
     package func claims(of token: [UInt8]) async throws -> AccessTokenClaims {
         let token = try presented(token)
         if let known = verifier.remembered(token) { return known.claims }
         return try await verify(token, parts(of: token)).claims
     }
 
-    /// Who a token of a Flask server's stands for; `nil` for any other, and when it is no good.
+    /// The user of a Flask server's token; `nil` for any other token, and for one that is not
+    /// valid.
     func legacyIdentity(of token: [UInt8]) async throws -> UserIdentity? {
         guard let legacyTokens, let token = PresentedToken(token), let parts = token.parts else { return nil }
         do {
@@ -93,7 +95,7 @@ public final class AccessTokens: Sendable {
         }
     }
 
-    /// The session of a token that we signed, live or not.
+    /// The session of a token that this server signed, live or not; `nil` for any other.
     func session(ofSigned token: [UInt8]) -> Session.ID? {
         guard token.count <= Self.maximumBytes, let parts = CompactJWS(token) else { return nil }
         return try? verifier.signedClaims(parts).sessionID
@@ -103,14 +105,15 @@ public final class AccessTokens: Sendable {
 
     /// Signs a fresh token (JWT access token, RFC 9068) of a session for its user, with the
     /// ``UserIdentity/roles`` of `identity`.
-    /// - Parameter permitted: seconds that it may live; it ends when the session does, if not
-    ///   before.
+    /// - Parameter permitted: the seconds that it may live; it ends with the session, if that is
+    ///   sooner.
     /// - Throws: `invalid_token` for a session on behalf of a client, which a later version has
-    ///   stored: a token here says nothing of a scope, and would open everything.
+    ///   stored: a token of this version has no scope, and would allow everything; `misconfigured`
+    ///   for a token longer than ``maximumBytes``.
     func issue(for identity: UserIdentity, in session: Session, duration permitted: Int) throws -> AccessToken {
         guard session.clientID == nil, session.scope == nil else { throw AuthError.invalidToken }
         let issuedAt = Int(now().timeIntervalSince1970)
-        // A clock that was set back since the sign-in must not make a token that came before it.
+        // A clock that was set back since the sign-in must not make a token issued before it.
         let authenticatedAt = min(Int(session.authentication.at.timeIntervalSince1970), issuedAt)
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
@@ -129,15 +132,15 @@ public final class AccessTokens: Sendable {
         return token
     }
 
-    /// What the roles of that user stand under in the list of revocations: the key that tokens are
-    /// given, then the other that they may have while the secret is changed.
+    /// The keys that hide the names of a user's roles in the list of revocations: the key that new
+    /// tokens carry, then the other one that tokens may carry while the secret is changed.
     package func roleKeys(of user: User.ID) -> [RoleKey] {
         keys.secrets.known.all.map { RoleKey(of: user, secret: $0) }
     }
 
-    /// Seconds that a token may live that is traded for these credentials, a password or another
+    /// The seconds that a token may live that is given for these credentials, a password or another
     /// token.
-    /// - Throws: `insufficient_user_authentication` when the renewal policy wants a password.
+    /// - Throws: `insufficient_user_authentication` when the renewal policy requires a password.
     func permittedDuration(for identity: UserIdentity) throws -> Int {
         let age = Int(now().timeIntervalSince1970) - Int(identity.authenticatedAt.timeIntervalSince1970)
         switch (identity.presented, renewal) {
@@ -155,7 +158,7 @@ public final class AccessTokens: Sendable {
 public struct AccessToken: Sendable {
     /// The compact form, for the client only.
     public let value: String
-    /// Its life in seconds.
+    /// The life of the token, in seconds.
     public let duration: Int
 }
 

@@ -1,4 +1,4 @@
-/// Tokens that say who somebody is.
+/// Tokens that identify a user.
 package enum AccessTokensRoom: Room {
     package static let name = "access tokens"
 

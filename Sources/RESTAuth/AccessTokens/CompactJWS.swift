@@ -1,8 +1,8 @@
-/// A JWS in compact serialisation (RFC 7515 section 7.1), taken apart strictly and trusted in
-/// nothing.
+/// A JWS in compact serialisation (RFC 7515 section 7.1), parsed strictly. Nothing in it is
+/// verified yet.
 package struct CompactJWS {
     package let header: JSON
-    /// The bytes that were signed: header, dot, payload, as they were sent.
+    /// The signed bytes: header, dot, payload, as they were sent.
     let signingInput: ArraySlice<UInt8>
     let signature: [UInt8]
     private let encodedPayload: ArraySlice<UInt8>
@@ -22,10 +22,10 @@ package struct CompactJWS {
         encodedPayload = token[(first + 1)..<last]
     }
 
-    /// The `kid` that it names, whether it is good or not.
+    /// The `kid` that the header names, which may be unknown.
     package var keyID: String? { header["kid"]?.string }
 
-    /// Read it only after the signature was found good.
+    /// The payload, to be read only after the signature was verified.
     package var payload: JSON? {
         Base64.url.decode(encodedPayload).flatMap { JSON($0) }
     }

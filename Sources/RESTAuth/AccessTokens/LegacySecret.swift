@@ -1,16 +1,16 @@
 import Crypto
 import Foundation
 
-/// The `SECRET_KEY` of a Flask server whose tokens are still out.
+/// The `SECRET_KEY` of a Flask server whose tokens are still in use.
 ///
-/// Whoever has it can make such tokens, for every user who came from there: that is why one that is
-/// known or can be guessed is not taken.
+/// Whoever has it can make such tokens, for every user who came from there, so one that is known or
+/// can be guessed is refused.
 public struct LegacySecret: Sendable {
-    /// The least that is accepted, in bytes. Few, because it was chosen elsewhere; an adopter
-    /// cannot choose another without losing the tokens.
+    /// The shortest secret that is accepted, in bytes. It is short, because the secret was chosen
+    /// elsewhere, and an application cannot choose another without losing the tokens.
     public static let minimumLength = 8
 
-    /// The fewest bits by which it must look random: whoever holds one token can try guesses at it.
+    /// The fewest bits by which it must look random: whoever holds one token can test guesses.
     private static let minimumStrength = 32.0
 
     private let key: SymmetricKey
@@ -33,10 +33,10 @@ public struct LegacySecret: Sendable {
         key = SymmetricKey(data: Data(text.utf8))
     }
 
-    /// - Throws: ``AuthError/Code/misconfigured`` when it is the secret of this instance too, or is
-    ///   to be: whoever knows it, as everyone does who ran the Flask server, could open the signing
-    ///   keys with it, and who takes it out of the settings could start no more. One that is being
-    ///   left behind may be it.
+    /// - Throws: ``AuthError/Code/misconfigured`` when this is also the present or the next secret
+    ///   of this instance: whoever ran the Flask server knows it and could decrypt the signing
+    ///   keys, and the server could not start once it is taken out of the settings. It may be the
+    ///   previous secret.
     package func refuse(in secrets: KnownSecrets) throws(AuthError) {
         guard let text = key.withUnsafeBytes({ String(validating: $0, as: UTF8.self) }),
             [secrets.present, secrets.next].contains(where: { $0?.isMade(of: text) == true })
@@ -68,14 +68,15 @@ public struct LegacySecret: Sendable {
         "a0zr98j/3yx r~xhh!jmn]lwx/,?rt",
     ]
 
-    /// Names the session of a token, the same one as long as this secret is: also when the
-    /// instance's own has been changed.
+    /// The key that makes the session ids of tokens. It depends on this secret alone, so a token
+    /// keeps its session when the instance's own secret is changed.
     var sessionKey: SymmetricKey {
         HKDF<SHA256>.deriveKey(
             inputKeyMaterial: key, info: Data("rest-auth sessions of legacy tokens".utf8), outputByteCount: 32)
     }
 
-    /// Compares in a time that does not tell where two signatures differ.
+    /// Whether `signature` is that of `bytes`, in a time that does not tell where two signatures
+    /// differ.
     func isSignature(_ signature: [UInt8], of bytes: some Collection<UInt8>, _ algorithm: LegacyTokens.Algorithm)
         -> Bool
     {

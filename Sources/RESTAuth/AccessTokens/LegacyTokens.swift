@@ -1,12 +1,12 @@
 import Crypto
 import Foundation
 
-/// The tokens that a Flask server gave before its users came here, until they expire.
+/// The tokens that a Flask server gave before its users were imported, accepted until they expire.
 ///
-/// Two forms, each to the last member: what PyJWT writes, and what itsdangerous'
-/// `TimedJSONWebSignatureSerializer` writes. Each request looks the user up, by the id that the
-/// other server knew, and whether the token's session has been ended. That session is one for each
-/// token, however often it is traded: its id is a keyed digest of the token's bytes.
+/// Two forms are read, each down to the last member: what PyJWT writes, and what itsdangerous'
+/// `TimedJSONWebSignatureSerializer` writes. Each request looks the user up, by the id on the Flask
+/// server, and whether the token's session has been ended. A token has one session, however often
+/// it is traded: the session's id is a keyed digest of the token's bytes.
 struct LegacyTokens: Sendable, Redacted {
     private let secret: LegacySecret
     private let sessionKey: SymmetricKey
@@ -14,7 +14,7 @@ struct LegacyTokens: Sendable, Redacted {
     private let longestLife: TimeInterval
     private let now: @Sendable () -> Date
 
-    /// `nil` where there is no secret of such tokens.
+    /// `nil` where no secret for such tokens is configured.
     init?(configuration: AuthConfiguration, storage: any Storage) {
         guard let secret = configuration.legacySecret else { return nil }
         self.secret = secret
@@ -24,16 +24,16 @@ struct LegacyTokens: Sendable, Redacted {
         now = configuration.now
     }
 
-    /// What a token says whose signature is good.
+    /// The claims of a token whose signature is valid.
     struct Claims {
         let id: Int64
-        /// In seconds since 1970; `nil` in the form that does not say it.
+        /// Seconds since 1970; `nil` in the form without it.
         let issuedAt: Double?
-        /// In seconds since 1970.
+        /// Seconds since 1970.
         let expiresAt: Double
 
-        /// Neither expired, nor from the future, nor with a life that is longer than `longest`:
-        /// what no number can be that is not finite.
+        /// Whether it is neither expired, nor from the future, nor longer-lived than `longest`;
+        /// false for times that are not finite.
         fileprivate func isLive(at now: Double, longest: TimeInterval) -> Bool {
             let slack = Double(AccessTokenClaims.clockSlack)
             let begin = issuedAt ?? now + slack
@@ -41,8 +41,8 @@ struct LegacyTokens: Sendable, Redacted {
         }
     }
 
-    /// `nil` when the token's header is that of neither form.
-    /// - Throws: `invalid_token` when it is, and the rest is no good.
+    /// The claims of a token; `nil` when its header is of neither form.
+    /// - Throws: `invalid_token` when the header is of one, and the rest is not valid.
     private func claims(of token: CompactJWS) throws(AuthError) -> Claims? {
         guard let form = Form(header: token.header) else { return nil }
         guard secret.isSignature(token.signature, of: token.signingInput, form.algorithm), let payload = token.payload,
@@ -51,9 +51,9 @@ struct LegacyTokens: Sendable, Redacted {
         return claims
     }
 
-    /// Who `token` stands for; `nil` when its header is that of neither form.
-    /// - Throws: `invalid_token` when the rest is no good, when its session has been ended, or when
-    ///   the user is gone, disabled, or has another password than at the import.
+    /// The user that `token` stands for; `nil` when its header is of neither form.
+    /// - Throws: `invalid_token` when the rest is not valid, when its session has been ended, or
+    ///   when the user is deleted, disabled, or has another password than at the import.
     func identity(of token: PresentedToken, _ parts: CompactJWS) async throws -> UserIdentity? {
         guard let claims = try claims(of: parts) else { return nil }
         let session = Session.ID(
@@ -76,9 +76,9 @@ extension LegacyTokens {
     }
 
     private enum Form {
-        /// The end stands in the payload.
+        /// The expiry is in the payload.
         case pyJWT
-        /// The end stands in the header.
+        /// The expiry is in the header.
         case itsdangerous(Algorithm, issuedAt: Int, expiresAt: Int)
 
         init?(header: JSON) {
@@ -116,7 +116,7 @@ extension LegacyTokens {
 }
 
 extension JSON {
-    /// A number, whole or not.
+    /// The value of a number, whole or not.
     fileprivate var seconds: Double? {
         switch self {
         case .integer(let number): Double(number)

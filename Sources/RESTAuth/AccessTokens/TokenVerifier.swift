@@ -1,17 +1,17 @@
 package import Foundation
 
-/// What makes an access token good wherever it is checked: a signature by one of the keys, claims,
-/// and that nothing revoked it.
+/// Verifies access tokens, in the same way on the server and elsewhere: a signature by one of the
+/// keys, the claims, and that nothing revoked the token.
 package final class TokenVerifier: Sendable {
-    /// The longest token that is looked at, in bytes.
+    /// The longest token that is read, in bytes.
     package static let maximumBytes = 4096
 
     package let keys: VerificationKeys
     package let revocations: Revocations
     private let cache: VerifiedTokenCache
     private let issuer: String
-    /// Of which a token has to name one; `nil` for the server that signed it, whomever it is made
-    /// out to.
+    /// The audiences of which a token must name one; `nil` for the server that signed it, which
+    /// accepts any.
     private let audiences: [String]?
     /// Whether the revocations are another server's list, in which names of roles are hidden.
     private let hidesRoles: Bool
@@ -30,15 +30,15 @@ package final class TokenVerifier: Sendable {
         cache = VerifiedTokenCache(capacity: capacity)
     }
 
-    /// Who `token` stands for.
+    /// Verifies a token, and remembers it.
     ///
     /// Checked, in this order: the header (algorithm pinned to the key, RFC 8725 section 3.1), the
     /// signature, the claims, the revocations. A token seen before costs look-ups in memory.
     /// - Parameters:
-    ///   - token: as it was presented.
-    ///   - parts: the same, taken apart.
-    ///   - confirm: asked when a token is new here and when keys or revocations are not up to date;
-    ///     throws to refuse.
+    ///   - token: the token as it was presented.
+    ///   - parts: the parts of the same token.
+    ///   - confirm: called when a token is new here and when keys or revocations are not up to
+    ///     date; throws to refuse.
     /// - Throws: `invalid_token`; what `confirm` throws.
     package func verify(
         _ token: PresentedToken, _ parts: CompactJWS,
@@ -53,7 +53,7 @@ package final class TokenVerifier: Sendable {
         if known != nil, standing == .admitted, keys.isConfirmed(at: instant) { return verified }
         guard standing != .refused else { throw AuthError.invalidToken }
         try await confirm(verified.claims, verified.identity)
-        // Once more: what was refused during the wait is refused.
+        // Checked again: a token that was refused during the wait is refused.
         guard revocations.standing(of: verified.identity) != .refused else { throw AuthError.invalidToken }
         if known == nil { cache.remember(verified, as: token.digest) }
         return verified
@@ -64,9 +64,9 @@ package final class TokenVerifier: Sendable {
         return VerifiedToken(identity: UserIdentity(claims, hidesRoles: hidesRoles), claims: claims, epoch: epoch)
     }
 
-    /// What is known of `token`, when that can be told without waiting: it was verified before, is
-    /// live, and is known to be admitted. `nil` says nothing about the token, only that
-    /// ``verify(_:_:confirm:)`` has to tell.
+    /// The verified token, when that can be told without waiting: it was verified before, is live,
+    /// and is known to be admitted. `nil` says nothing about the token: ``verify(_:_:confirm:)``
+    /// has to decide.
     package func remembered(_ token: PresentedToken) -> VerifiedToken? {
         let (now, instant) = (now().timeIntervalSince1970, ContinuousClock.now)
         guard let known = cache.token(token.digest, at: now),
@@ -76,15 +76,16 @@ package final class TokenVerifier: Sendable {
         return known
     }
 
-    /// Forgets the lines that have expired. The time is noted: a clock that is set back afterwards
-    /// is recognised.
+    /// Forgets the entries of the revocation log that have expired. The time is noted, so that a
+    /// clock that is set back afterwards is recognised.
     package func forgetRevocations() {
         let now = now()
         cache.observe(now.timeIntervalSince1970)
         revocations.forget(expiredBefore: now)
     }
 
-    /// The claims of a token with a good signature, live or not.
+    /// The claims of a token with a valid signature, live or not.
+    /// - Throws: `invalid_token`, also for another issuer or audience.
     func signedClaims(_ parts: CompactJWS) throws(AuthError) -> AccessTokenClaims {
         guard let payload = keys.verifiedPayload(of: parts), let claims = AccessTokenClaims(payload, issuer: issuer),
             audiences.map(claims.isFor) ?? true

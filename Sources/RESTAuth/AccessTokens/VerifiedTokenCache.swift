@@ -1,7 +1,7 @@
 import Crypto
 import Synchronization
 
-/// The SHA-256 of a token: what is remembered instead of the token itself.
+/// The SHA-256 of a token, which is remembered instead of the token itself.
 package struct TokenDigest: Sendable, Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
@@ -14,15 +14,15 @@ package struct TokenDigest: Sendable, Hashable {
 
     package static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 
-    /// One word is enough: a digest is spread evenly already, and only tokens that we signed are
-    /// ever stored.
+    /// Uses one word, which is enough: digests are spread evenly, and only tokens that this
+    /// server's keys signed are ever stored.
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
 package struct VerifiedToken: Sendable {
     package let identity: UserIdentity
     package let claims: AccessTokenClaims
-    /// That of the keys when the signature was checked.
+    /// The ``VerificationKeys/epoch`` when the signature was checked.
     package let epoch: Int
 
     package init(identity: UserIdentity, claims: AccessTokenClaims, epoch: Int) {
@@ -32,16 +32,16 @@ package struct VerifiedToken: Sendable {
     }
 }
 
-/// Tokens whose signature was found good, so that it is checked once.
+/// The tokens whose signature was found valid, so that it is checked once.
 ///
 /// Bounded by generations: new and used entries are kept in the young half; when that is full it
-/// becomes the old half, and what was in the old half and not used since is forgotten. Nothing is
-/// ever searched.
+/// becomes the old half, and entries of the old half that were not used since are forgotten.
+/// Nothing is ever searched.
 package final class VerifiedTokenCache: Sendable {
     private struct State {
         var young: [TokenDigest: VerifiedToken] = [:]
         var old: [TokenDigest: VerifiedToken] = [:]
-        /// The latest time that anyone has seen.
+        /// The latest time that has been noted.
         var latest = -Double.infinity
     }
 
@@ -52,6 +52,7 @@ package final class VerifiedTokenCache: Sendable {
         generation = capacity / 2
     }
 
+    /// The remembered token with that digest.
     /// - Parameter now: seconds since 1970.
     package func token(_ digest: TokenDigest, at now: Double) -> VerifiedToken? {
         state.withLock { state in
@@ -63,8 +64,8 @@ package final class VerifiedTokenCache: Sendable {
         }
     }
 
-    /// Notes the time. When it has gone back, all is forgotten: what was swept in a future that did
-    /// not come is not remembered as good.
+    /// Notes the time. When it has gone back, all tokens are forgotten: revocations that expired by
+    /// the later time have been swept, so their tokens must not be remembered as valid.
     func observe(_ now: Double) {
         state.withLock { Self.observe(now, in: &$0) }
     }

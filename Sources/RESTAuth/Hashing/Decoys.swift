@@ -4,22 +4,22 @@ package import PasswordHashing
 import ServiceLifecycle
 import Synchronization
 
-/// What the passwords for unknown users are compared with, so that they take as long as those of
-/// users.
+/// Hashes that the passwords for unknown users are compared with, so that they take as long as
+/// those of users.
 ///
-/// Stored hashes are not all of one kind: imported ones cost what they cost until their users come
-/// back. So a name that nobody has is given one of the kinds that there are, always the same for
-/// the same name, and in all as many of each kind as users have. Salts and digests are nobody's
-/// (``PasswordHash/decoy()``): no user's password is tried when a name is that nobody has.
+/// Stored hashes are not all of one kind: imported ones keep their cost until their users sign in.
+/// So a name that no user has is given one of the kinds in use, always the same for the same name,
+/// and over all names as many of each kind as users have. Salts and digests are random
+/// (``PasswordHash/decoy()``): for a name that no user has, no user's hash is compared.
 package final class Decoys: Service {
     private let storage: any Storage
-    /// Of a password nobody knows, at today's cost.
+    /// The hash of a random password, at the present cost.
     private let own: PasswordHash
     private let limit: HashLimit
     private let pepper: PasswordPepper?
     private let secrets: InstanceSecrets
-    /// In the order of their shapes, so that a name changes its kind at most once when a kind dies
-    /// out.
+    /// The decoys, sorted by their cost and shape, so that a name changes its kind at most once
+    /// when a kind is no longer in use.
     private let sample = Mutex<[PasswordHash]>([])
 
     private static let sampleSize = 200
@@ -52,7 +52,7 @@ package final class Decoys: Service {
         sample.withLock { $0 = decoys }
     }
 
-    /// The one for a name; for what could be no name, the one of today's cost.
+    /// The decoy of a name; for text that cannot be a name, the one of the present cost.
     package func hash(for name: Username?) -> PasswordHash {
         guard let name else { return own }
         let key = secrets.known.present.key(for: "decoys")

@@ -3,11 +3,11 @@ import Foundation
 import Metrics
 import Synchronization
 
-/// A few threads that do nothing but hash passwords, behind a queue that cannot grow without end.
+/// A few threads that only hash passwords, behind a queue of limited length.
 ///
 /// Hashing takes tens of milliseconds and much memory, so it runs beside the event loops, at the
-/// lowest priority, and at most `threads` at once: memory in use is bounded by that number. Who
-/// waits is served in turn by origin (``HashingQueue``). When the queue is full, or a job has
+/// lowest priority, and at most `threads` at once: memory in use is bounded by that number. Waiting
+/// jobs are served in turn by origin (``HashingQueue``). When the queue is full, or a job has
 /// waited past its deadline, the caller is told to come back later instead of waiting ever longer.
 /// A job whose caller is cancelled, or whose client goes, while it waits is not run.
 package final class HashingPool: Sendable {
@@ -17,16 +17,16 @@ package final class HashingPool: Sendable {
     private let lastID = Atomic(0)
 
     /// - Parameters:
-    ///   - threads: how many hashes are computed at once.
-    ///   - capacity: how many more may wait.
-    ///   - patience: how long one may wait, in seconds.
+    ///   - threads: the number of hashes that are computed at once.
+    ///   - capacity: the number of jobs that may wait besides.
+    ///   - patience: the longest wait of a job, in seconds.
     package init(threads: Int, capacity: Int, patience: Int) {
         self.threads = threads
         self.patience = .seconds(patience)
         desk = Desk(threads: threads, capacity: capacity)
         for number in 1...threads {
-            // The thread holds the desk, not the pool, so that a pool nobody uses any more can end
-            // its threads.
+            // The thread holds the desk, not the pool, so that a pool that is no longer used can
+            // end its threads.
             let thread = Thread { [desk] in
                 lowerPriority()
                 desk.work()
@@ -39,7 +39,7 @@ package final class HashingPool: Sendable {
     deinit { desk.close(threads) }
 
     /// Runs `work` on one of the threads.
-    /// - Parameter origin: whom it is for, as the client's network: each has a queue of its own.
+    /// - Parameter origin: the client's network; each network has a queue of its own.
     /// - Throws: ``AuthError/Code/overloaded`` when there is no place or the job waited too long;
     ///   `CancellationError` when the task is cancelled or the client goes before it runs; what
     ///   `work` throws.
@@ -49,7 +49,7 @@ package final class HashingPool: Sendable {
         try await measure(for: origin, work).value
     }
 
-    /// The same, and how long `work` took, without the time that it waited.
+    /// Does the same, and measures the time of `work`, without its wait.
     package func measure<Value: Sendable>(
         for origin: String? = nil, _ work: @escaping @Sendable () throws -> Value
     ) async throws -> (value: Value, computed: Duration) {
@@ -67,7 +67,7 @@ package final class HashingPool: Sendable {
                     }
                     guard desk.take(job) else { return }
                     Departure.current?.whenGone { [desk] in desk.cancel(id) }
-                    // Before it was in the queue it could not be found there.
+                    // A cancellation before the job was queued has not found it.
                     if Task.isCancelled { desk.cancel(id) }
                 }
             } onCancel: {
@@ -75,8 +75,8 @@ package final class HashingPool: Sendable {
             }
         } catch {
             guard error is Refused else { throw error }
-            // Recorded here, by the one who is refused: it may have been another who took the
-            // place.
+            // Recorded here, by the task that is refused: another task may have caused it by taking
+            // the place.
             AuthEvent.hashingOverloaded.record()
             throw AuthError(
                 .overloaded, "too many sign-ins at the moment, try again later",
@@ -93,13 +93,13 @@ package final class HashingPool: Sendable {
     private struct Refused: Error {}
 }
 
-/// Where jobs are brought and threads come for them.
+/// The place where jobs wait for threads, and threads for jobs.
 private final class Desk: Sendable {
     private struct State {
         var queue: HashingQueue
-        /// Threads that have nothing to do and no job on the way to them.
+        /// The number of threads that have nothing to do and no job on the way to them.
         var idleThreads: Int
-        /// What is on the way to a thread that had nothing to do: these do not wait.
+        /// The jobs on the way to a thread that had nothing to do; they do not wait.
         var handedOver: Deque<HashingJob> = []
     }
 
@@ -122,6 +122,7 @@ private final class Desk: Sendable {
         case queued(HashingQueue.Admission)
     }
 
+    /// Takes a job in.
     /// - Returns: whether the job has to wait, and can still be cancelled.
     func take(_ job: HashingJob) -> Bool {
         let fate = state.withLock { state -> Fate in
@@ -146,7 +147,7 @@ private final class Desk: Sendable {
         }
     }
 
-    /// Does nothing for a job that does not wait any more.
+    /// Cancels a job that waits; does nothing for one that does not wait any more.
     func cancel(_ id: Int) {
         guard let job = state.withLock({ $0.queue.remove(id) }) else { return }
         depth.decrement()
@@ -154,7 +155,7 @@ private final class Desk: Sendable {
         job.finish(.cancelled)
     }
 
-    /// Computes what comes, until the pool is closed.
+    /// Runs the jobs that come, until the pool is closed.
     func work() {
         while true {
             available.wait()
@@ -189,14 +190,14 @@ private final class Desk: Sendable {
         return job
     }
 
-    /// Ends the threads. Nothing waits any more: whoever waits holds the pool.
+    /// Ends the threads. No job waits any more, because a caller that waits holds the pool.
     func close(_ threads: Int) {
         for _ in 0..<threads { available.signal() }
     }
 }
 
-/// The lowest scheduling priority, for the calling thread only: on Linux each thread has a nice
-/// value of its own, and lowering it needs no privilege. A login storm then takes the processor
+/// Gives the calling thread the lowest scheduling priority: on Linux each thread has a nice value
+/// of its own, and lowering its priority needs no privilege. A login storm then takes the processor
 /// only where nothing else wants it.
 private func lowerPriority() {
     #if os(Linux)

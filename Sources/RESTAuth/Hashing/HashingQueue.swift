@@ -5,7 +5,7 @@ package struct HashingJob: Sendable {
     }
 
     package let id: Int
-    /// Whom it is for, as a client's network; all whose origin is not known share one.
+    /// The client's network; `nil`, which all unknown origins share, where it is not known.
     let origin: String?
     let start = ContinuousClock.now
     let deadline: ContinuousClock.Instant
@@ -22,16 +22,17 @@ package struct HashingJob: Sendable {
     }
 }
 
-/// Who waits for a password to be hashed, in the order of their turns.
+/// The jobs that wait to be run, in the order of their turns.
 ///
-/// Each origin has a line of its own and the lines are served in turn, so who sends many waits
-/// behind those who send few. When all places are taken, the longest line loses its last to whoever
-/// has a shorter one; of several, the one that grew so long last. Each step takes the same time,
-/// however many wait, and nothing is kept of an origin that has nothing waiting.
+/// Each origin has a queue of its own and the queues are served in turn, so an origin that sends
+/// many jobs waits behind those that send few. When all places are taken, the longest queue loses
+/// its last job to an origin with a shorter one; of several longest, the one that grew so long
+/// last. Each step takes the same time, however many jobs wait, and nothing is kept of an origin
+/// without waiting jobs.
 package struct HashingQueue {
     package enum Admission {
         case admitted
-        /// In the place of that one.
+        /// Admitted in place of another job, which is refused.
         case admittedInstead(of: HashingJob)
         case refused
     }
@@ -40,7 +41,8 @@ package struct HashingQueue {
     private var jobs: [Int: HashingJob] = [:]
     private var lines: [String?: Line<Int>] = [:]
     private var turns = Line<String?>()
-    /// The origins by how long their lines are: first those with one job, last the greediest.
+    /// The origins by the length of their queues: first those with one job, last those with the
+    /// most.
     private var originsByLength: [Line<String?>] = []
 
     package init(capacity: Int) {
@@ -63,7 +65,7 @@ package struct HashingQueue {
         return .admittedInstead(of: evicted)
     }
 
-    /// Whose turn it is.
+    /// Takes out the job that is next in turn.
     package mutating func next() -> HashingJob? {
         guard let origin = turns.first, let id = lines[origin]?.first, let job = remove(id) else { return nil }
         if lines[origin] != nil {
@@ -73,7 +75,7 @@ package struct HashingQueue {
         return job
     }
 
-    /// Takes one out before its turn.
+    /// Takes out a job before its turn.
     package mutating func remove(_ id: Int) -> HashingJob? {
         guard let job = jobs.removeValue(forKey: id) else { return nil }
         lines[job.origin]?.remove(id)
@@ -102,7 +104,7 @@ package struct HashingQueue {
     }
 }
 
-/// A queue that anyone may leave without a search.
+/// A queue from which any element can be removed without a search.
 private struct Line<Element: Hashable> {
     private var neighbours: [Element: (before: Element?, after: Element?)] = [:]
     private(set) var first: Element?

@@ -1,4 +1,4 @@
-/// Where passwords are hashed, so many at a time.
+/// The hashing of passwords, a limited number at a time.
 package enum HashingRoom: Room {
     package static let name = "hashing"
 

@@ -1,15 +1,15 @@
-/// Which spelling of a password a hash is of.
+/// The spelling of a password that a hash is of.
 package enum PasswordMatch: Sendable, Hashable {
     case none
-    /// The one that is hashed here.
+    /// The normalised spelling, which is the one that is hashed here.
     case canonical
-    /// Only the one that was typed: other programs hashed that.
+    /// Only the spelling that was typed, which other programs hashed.
     case typed
 
-    /// Compares every spelling that `password` has, whatever came of the other: how long it takes
-    /// tells what was typed, and nothing of what it is compared with.
+    /// Compares every spelling of `password`, whatever the result of the other: the time depends on
+    /// what was typed, and not on what it is compared with.
     /// - Parameters:
-    ///   - password: `nil` for what could be none, which costs one comparison.
+    ///   - password: `nil` for text that cannot be a password, which costs one comparison.
     ///   - verify: whether a hash is of these bytes.
     package init(of password: Password?, with verify: ([UInt8]) throws -> Bool) rethrows {
         guard let password else {

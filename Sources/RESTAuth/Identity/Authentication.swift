@@ -1,8 +1,9 @@
 public import Foundation
 
-/// What was proven about somebody, and when: the facts behind `amr`, `acr` and `auth_time`.
+/// The methods by which a user was identified, and when: the facts behind `amr`, `acr` and
+/// `auth_time`.
 public struct Authentication: Sendable, Hashable {
-    /// A way to prove who one is, by its name in `amr` (RFC 8176 section 2).
+    /// A method of proving one's identity, by its name in `amr` (RFC 8176 section 2).
     public struct Method: RawRepresentable, Sendable, Hashable {
         public let rawValue: String
 
@@ -26,16 +27,18 @@ public struct Authentication: Sendable, Hashable {
         public static let softwareKey = Method(known: "swk")
         /// More than one kind of proof.
         public static let multipleFactors = Method(known: "mfa")
-        /// The risk was judged, as by a device that is known.
+        /// An assessment of the risk, for instance by a known device.
         public static let risk = Method(known: "rba")
     }
 
-    /// In the order of `amr`: none where what was proven is not known.
+    /// The methods in the order of `amr`; empty where they are not known.
     public let methods: [Method]
-    /// When that was, to the second: `auth_time` (RFC 9470, OpenID Connect Core section 2).
+    /// The time of the authentication, to the second: `auth_time` (RFC 9470, OpenID Connect Core
+    /// section 2).
     public let at: Date
 
-    /// One array for all who have it: tokens are remembered by the hundred thousand.
+    /// One array that all identities by password share: tokens are remembered by the hundred
+    /// thousand.
     fileprivate static let passwordAlone: [Method] = [.password]
 
     package init(_ methods: [Method], at: Date) {
@@ -43,8 +46,8 @@ public struct Authentication: Sendable, Hashable {
         self.at = at
     }
 
-    /// `acr`: `aal2` for more than one factor, `aal1` for one (NIST SP 800-63B), `nil` where what
-    /// was proven is not known.
+    /// `acr`: `aal2` for more than one factor, `aal1` for one (NIST SP 800-63B), `nil` where the
+    /// methods are not known.
     public var contextClass: String? { methods.contextClass }
 }
 
@@ -52,18 +55,18 @@ extension [Authentication.Method] {
     /// A password and nothing else.
     package static var passwordAlone: Self { Authentication.passwordAlone }
 
-    /// `acr`, as ``Authentication/contextClass`` says it.
+    /// `acr`, as in ``Authentication/contextClass``.
     package var contextClass: String? {
         if isEmpty { return nil }
         return contains(.multipleFactors) ? "aal2" : "aal1"
     }
 
-    /// Their names with blanks between, for a row; empty for none.
+    /// The names with blanks between, for a database row; empty for none.
     package var text: String { map(\.rawValue).joined(separator: " ") }
 }
 
 extension Authentication.Method {
-    /// Reads what `text` wrote; what is no method is left out.
+    /// Reads what ``text`` wrote; what is no method is left out.
     package static func list(in text: String) -> [Self] {
         let names = text.utf8.split(separator: UInt8(ascii: " "))
         let methods = names.compactMap { Self(rawValue: String(decoding: $0, as: UTF8.self)) }

@@ -1,10 +1,10 @@
-/// Who acts: proven, and made only by what proves it.
+/// A proven identity, made only by what proves it.
 public enum Identity: Sendable, Hashable {
-    /// A user: ``Login/identify(_:by:)`` gives it.
+    /// A user, identified by ``Login/identify(_:by:)``.
     case user(UserIdentity)
-    /// Another service, which has shown its secret: ``Clients/authenticate(_:secret:)`` gives it.
+    /// Another service, which has shown its secret to ``Clients/authenticate(_:secret:)``.
     case client(ClientIdentity)
-    /// Whoever runs a command on the machine, and may open the database by that.
+    /// An operator who runs a command on the machine, and may therefore open the database.
     case `operator`(OperatorIdentity)
 
     /// The user; `nil` for anything else.
@@ -21,11 +21,11 @@ public struct ClientIdentity: Sendable, Hashable {
     init(id: String) { self.id = id }
 }
 
-/// Whoever runs a command: known by the account of the operating system.
+/// An operator who runs a command, known by the account of the operating system.
 public struct OperatorIdentity: Sendable, Hashable {
     /// The account's name, or its number where it has none.
     public let account: String
 
-    /// - Parameter account: as the operating system says it.
+    /// - Parameter account: the account as the operating system names it.
     package init(account: String) { self.account = account }
 }

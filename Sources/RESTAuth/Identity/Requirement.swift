@@ -1,6 +1,6 @@
 public import Foundation
 
-/// What a route asks of whoever makes a request, beyond good credentials.
+/// A condition that a route sets for its users, beyond valid credentials.
 ///
 ///     [.signedIn(within: 300), .anyRole("admin", "auditor")]     // all of a list must hold
 public struct Requirement: Sendable, Hashable {
@@ -14,24 +14,25 @@ public struct Requirement: Sendable, Hashable {
 
     private let rule: Rule
 
-    /// Anyone who is signed in.
+    /// A signed-in user.
     public static let signedIn = Requirement(rule: .signedIn)
 
-    /// Who gave a password no longer ago than that many seconds (`auth_time`, RFC 9470).
+    /// A user who gave a password no longer ago than that many seconds (`auth_time`, RFC 9470).
     public static func signedIn(within seconds: Int) -> Requirement { Requirement(rule: .recently(seconds: seconds)) }
 
-    /// Who has one of these roles at least.
+    /// A user with at least one of these roles.
     public static func anyRole(_ roles: String...) -> Requirement { Requirement(rule: .anyRole(Set(roles))) }
 
-    /// The same of roles that are not known before.
+    /// A user with at least one of these roles, which are not known before a request.
     package static func anyRole(of roles: Set<String>) -> Requirement { Requirement(rule: .anyRole(roles)) }
 
-    /// Who has every one of these roles.
+    /// A user with every one of these roles.
     public static func allRoles(_ roles: String...) -> Requirement { Requirement(rule: .allRoles(Set(roles))) }
 
-    /// Also nobody. Wrong credentials are refused all the same.
+    /// No user at all is required. Wrong credentials are refused all the same.
     public static let optional = Requirement(rule: .optional)
 
+    /// Checks that the requirement holds.
     /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a
     ///   password that was given too long ago, `forbidden` for a role that is missing.
     public func check(_ identity: UserIdentity?, at now: @autoclosure () -> Date) throws(AuthError) {

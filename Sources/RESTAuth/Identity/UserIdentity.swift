@@ -1,44 +1,44 @@
 public import Foundation
 
-/// A user who has proven to be one, and how.
+/// A user whose identity is proven, and how.
 ///
 /// Only what proves it makes one: ``Login`` by a password, ``AccessTokens`` and a verifier
 /// elsewhere by a token, and ``Login/vouch(for:provenBy:at:)`` on your own code's word.
 public struct UserIdentity: Sendable, Hashable {
-    /// What came with the request.
+    /// The credentials that came with the request.
     public enum Presented: Sendable, Hashable {
         /// A password, with this very request.
         case password
-        /// An access token of that session.
+        /// An access token of a session.
         case accessToken(Session.ID)
-        /// A token of the original Flask server, of the session that it has once it is traded. It
-        /// ends then.
+        /// A token of the original Flask server, with its expiry and the session that it has once
+        /// it is traded.
         case flaskToken(Session.ID, expiresAt: Date)
     }
 
-    /// The user's number: what rows of your own point at. It never changes, and is never given to
+    /// The user's id, for rows of your own to refer to. It never changes, and is never given to
     /// another user.
     public let userID: User.ID
-    /// As typed at registration.
+    /// The user name as typed at registration.
     public let username: String
-    /// As the token carries them, or as they were when the password was given.
+    /// The roles as the token carries them, or as they were when the password was given.
     public let roles: Set<String>
-    /// What was proven, and when.
+    /// The methods by which the user was identified, and when.
     public let authentication: Authentication
-    /// What came with the request.
+    /// The credentials that came with the request.
     public let presented: Presented
-    /// The client on whose behalf, as an application that the user allowed to act: `azp`; `nil` for
-    /// the user alone.
+    /// The client that acts for the user, as an application that the user allowed to: `azp`; `nil`
+    /// for the user alone.
     public let clientID: String?
-    /// What the client may do (RFC 6749 section 3.3); `nil` for everything.
+    /// The scope of the client (RFC 6749 section 3.3); `nil` for everything.
     public let scope: Set<String>?
 
-    /// Which of the user's passwords was given, counted from 1; `nil` for a token of ours, and for
-    /// an identity that an adopter vouches for.
+    /// The number of the user's password, counted from 1; `nil` for an access token of this server,
+    /// and for an identity that an application vouches for.
     package let passwordVersion: Int?
 
-    /// What the roles are called where it says which tokens are refused: by their names here, by
-    /// what hides them elsewhere (``RoleKey``).
+    /// The roles by which revocation entries are found: their names on this server, their digests
+    /// where another server's list hides the names (``RoleKey``).
     package let rolesInLog: Set<String>
 
     package init(
@@ -57,7 +57,7 @@ public struct UserIdentity: Sendable, Hashable {
         self.rolesInLog = rolesInLog ?? roles
     }
 
-    /// The session of the token; `nil` for who came by a password.
+    /// The session of the token; `nil` for a user who came with a password.
     public var sessionID: Session.ID? {
         switch presented {
         case .password: nil
@@ -65,10 +65,10 @@ public struct UserIdentity: Sendable, Hashable {
         }
     }
 
-    /// When its user last proved who they are, to the second.
+    /// The time at which the user last proved who they are, to the second.
     public var authenticatedAt: Date { authentication.at }
 
-    /// The end of a token of the original Flask server; `nil` for who came by anything else.
+    /// The expiry of a token of the original Flask server; `nil` for other credentials.
     package var flaskTokenExpiresAt: Date? {
         if case .flaskToken(_, let expiresAt) = presented { expiresAt } else { nil }
     }
@@ -77,8 +77,9 @@ public struct UserIdentity: Sendable, Hashable {
 // MARK: - What proves it
 
 extension UserIdentity {
-    /// Who a token of ours stands for.
-    /// - Parameter hidesRoles: whether this is for a list in which names of roles are hidden.
+    /// The user that an access token of this server stands for.
+    /// - Parameter hidesRoles: whether it is checked against a list in which names of roles are
+    ///   hidden.
     init(_ claims: AccessTokenClaims, hidesRoles: Bool) {
         let key = hidesRoles ? claims.roleKey : nil
         self.init(
@@ -89,7 +90,7 @@ extension UserIdentity {
             rolesInLog: key.map { key in Set(claims.roles.map { key.digest(of: $0) }) })
     }
 
-    /// Who gave that password, and proved what else `methods` say.
+    /// The user who gave that password, and proved what else `methods` say.
     init(_ stored: StoredCredentials, methods: [Authentication.Method] = .passwordAlone, authenticatedAt: Date) {
         self.init(
             userID: stored.user.id, username: stored.user.username, roles: stored.user.roles,
@@ -97,8 +98,8 @@ extension UserIdentity {
             passwordVersion: stored.passwordVersion)
     }
 
-    /// Who holds a token of the original Flask server. When the password behind it was given nobody
-    /// knows: so long ago that it is never recent enough.
+    /// The user who holds a token of the original Flask server. The time of the password behind it
+    /// is not known: it is taken for so long ago that it is never recent enough.
     init(_ stored: StoredCredentials, flaskSession: Session.ID, tokenExpiresAt: Date) {
         self.init(
             userID: stored.user.id, username: stored.user.username, roles: stored.user.roles,
@@ -107,7 +108,7 @@ extension UserIdentity {
             passwordVersion: stored.passwordVersion)
     }
 
-    /// Who holds a token of that session.
+    /// The user who holds a token of that session.
     init(_ user: User, in session: Session) {
         self.init(
             userID: user.id, username: user.username, roles: user.roles,

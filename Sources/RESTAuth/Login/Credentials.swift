@@ -1,12 +1,12 @@
-/// What a client presented.
+/// Credentials that a client presented.
 public enum Credentials: Sendable {
     case password(username: String, password: String)
     /// The bytes of a token in compact form.
     case token([UInt8])
 
-    /// The user name and password of HTTP Basic. A user name that has the outline of a token is
-    /// one, and the password beside it is not looked at. `nil` when either has a control character,
-    /// which HTTP Basic cannot carry.
+    /// Reads the user name and password of HTTP Basic. A user name with the outline of a token is
+    /// taken for one, and the password beside it is ignored. `nil` when either has a control
+    /// character, which HTTP Basic cannot carry.
     public init?(username: ArraySlice<UInt8>, password: ArraySlice<UInt8>) {
         if Username.looksLikeToken(username) {
             self = .token(Array(username))
@@ -16,7 +16,7 @@ public enum Credentials: Sendable {
         self = .password(username: Self.text(username), password: Self.text(password))
     }
 
-    /// UTF-8 (RFC 7617 section 2.1), or Latin-1 from a client that does not know better.
+    /// The text as UTF-8 (RFC 7617 section 2.1), or as Latin-1 where it is no UTF-8.
     private static func text(_ bytes: ArraySlice<UInt8>) -> String {
         String(validating: bytes, as: UTF8.self) ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
     }

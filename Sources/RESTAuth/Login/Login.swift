@@ -6,7 +6,7 @@ public final class Login: CredentialVerifier {
     let passwords: Passwords
     let accessTokens: AccessTokens
     let throttle: Throttle
-    /// What may follow the password.
+    /// The factors that may have to follow the password.
     private let factors: [Factor]
     private let tickets: SignInTickets
     let now: @Sendable () -> Date
@@ -26,8 +26,8 @@ public final class Login: CredentialVerifier {
 
     // MARK: Signing in
 
-    /// Takes what a client presents to sign in: a user name and a password. A token is looked at as
-    /// ``identify(_:by:)`` does, and signs nobody in who is not.
+    /// Signs in by a user name and a password. A token is verified as by ``identify(_:by:)``, and
+    /// starts no new sign-in.
     /// - Throws: what ``attempt(_:password:by:)`` throws; `invalid_token`.
     public func attempt(_ credentials: Credentials, by caller: Caller = .application) async throws -> SignIn {
         switch credentials {
@@ -39,13 +39,13 @@ public final class Login: CredentialVerifier {
     /// Checks a user name and a password.
     ///
     /// Unknown, impossible and disabled users cost the same work as a wrong password and get the
-    /// same answer. What is wrong is counted, and who is wrong too often has to wait
-    /// (``Throttle``). Where nothing has to follow, a right password whose hash is of another kind
-    /// or of less than today's cost is hashed anew.
+    /// same answer. Wrong passwords are counted, and after too many the next guess has to wait
+    /// (``Throttle``). When no factor has to follow, a right password whose hash is of another kind
+    /// or of less than the present cost is hashed anew.
     /// - Parameters:
-    ///   - username: in any case.
-    ///   - password: as typed.
-    ///   - caller: who presents them; without an address guesses are counted for accounts only.
+    ///   - username: the name, in upper or lower case.
+    ///   - password: the password as typed.
+    ///   - caller: the origin of the guess; without an address guesses are counted by account only.
     /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`.
     public func attempt(
         _ username: String, password: String, by caller: Caller = .application
@@ -80,18 +80,19 @@ public final class Login: CredentialVerifier {
         return signIn
     }
 
-    /// Goes on with a sign-in: checks an answer to one of the user's factors.
+    /// Continues a sign-in: checks an answer to one of the user's factors.
     ///
     /// Each answer uses up one of the ticket's tries, a right one the ticket. A wrong one is
     /// counted as a wrong password is, by account and by network.
     /// - Parameters:
-    ///   - answer: as a code.
-    ///   - name: of the factor.
-    ///   - ticket: ``SignInTicket/value`` of what the password gave.
-    ///   - caller: who must come from the network that the password came from.
-    /// - Throws: `ticket_expired` for a ticket that is not good, or not any more;
-    ///   `factor_not_found` for what the user has not; `invalid_code` for a wrong answer;
-    ///   `rate_limited`.
+    ///   - answer: the answer, such as a code.
+    ///   - name: the name of the factor.
+    ///   - ticket: the ``SignInTicket/value`` that the password gave.
+    ///   - caller: the origin of the answer, which must be of the network that the password came
+    ///     from.
+    /// - Throws: `ticket_expired` for a ticket that is not valid, or not any more;
+    ///   `factor_not_found` for a factor that the user does not have; `invalid_code` for a wrong
+    ///   answer; `rate_limited`.
     public func answer(
         _ answer: String, to name: String, of ticket: String, by caller: Caller = .application
     ) async throws -> SignIn {
@@ -126,7 +127,7 @@ public final class Login: CredentialVerifier {
         return .complete(UserIdentity(stored, methods: methods, authenticatedAt: now()))
     }
 
-    /// Those that the user has.
+    /// The factors that the user has.
     private func factors(of user: User.ID) async throws -> [Factor] {
         var found: [Factor] = []
         for factor in factors where try await factor.belongs(user) { found.append(factor) }
@@ -135,16 +136,16 @@ public final class Login: CredentialVerifier {
 
     // MARK: Identifying
 
-    /// Who gives that user name and that password, where nothing has to follow them.
-    /// - Throws: `mfa_required` where something has; what ``attempt(_:password:by:)`` throws.
+    /// Identifies a user by name and password, when no factor has to follow.
+    /// - Throws: `mfa_required` when one has to; what ``attempt(_:password:by:)`` throws.
     public func identify(
         _ username: String, password: String, by caller: Caller = .application
     ) async throws -> UserIdentity {
         try await attempt(username, password: password, by: caller).completed()
     }
 
-    /// Checks what came in an HTTP `Authorization` field: as a token where it looks like one, else
-    /// as a name and a password.
+    /// Identifies the holder of the credentials in an HTTP `Authorization` field: a token, or a
+    /// user name and a password.
     /// - Throws: `invalid_credentials`, `invalid_token`, `mfa_required`, `rate_limited`,
     ///   `overloaded`.
     public func identify(
@@ -157,12 +158,12 @@ public final class Login: CredentialVerifier {
         }
     }
 
-    /// Who your own code has made sure of by means of its own, as a sign-in by another system: it
-    /// can start sessions as who gave a password can.
+    /// Vouches for a user whom your own code has identified, for instance by a sign-in at another
+    /// system. The identity can start sessions as one by password can.
     /// - Parameters:
-    ///   - user: as stored.
-    ///   - methods: what was proven.
-    ///   - date: when, to the second.
+    ///   - user: the user as stored.
+    ///   - methods: the methods by which the user was identified.
+    ///   - date: the time of that, to the second.
     public func vouch(
         for user: User, provenBy methods: [Authentication.Method] = [.password], at date: Date
     ) -> UserIdentity {

@@ -1,4 +1,4 @@
-/// Credentials in, an identity out.
+/// The check of credentials, which gives an identity.
 package enum LoginRoom: Room {
     package static let name = "login"
 

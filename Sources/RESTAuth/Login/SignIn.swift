@@ -1,13 +1,13 @@
-/// What came of an attempt to sign in.
+/// The result of an attempt to sign in.
 public enum SignIn: Sendable {
-    /// Everything is proven that the user has to prove. Only here a sign-in is counted, and
-    /// recorded, as a success.
+    /// The user has proven all that is required. Only now the sign-in is counted, and recorded, as
+    /// a success.
     case complete(UserIdentity)
     /// The password was right, and the user has other factors: one of them has to follow, with the
-    /// ticket. Until then it is neither a success nor a failure.
+    /// ticket. Until then the sign-in is neither a success nor a failure.
     case continues(SignInTicket, with: [FactorDescription])
 
-    /// Who has signed in.
+    /// The identity of the user who has signed in.
     /// - Throws: `mfa_required` when another factor has to follow.
     public func completed() throws(AuthError) -> UserIdentity {
         guard case .complete(let identity) = self else { throw .mfaRequired }
@@ -15,24 +15,24 @@ public enum SignIn: Sendable {
     }
 }
 
-/// What a client is told of a factor that may follow the password.
+/// A factor that may follow the password, as a client sees it.
 public struct FactorDescription: Sendable, Hashable {
-    /// By which the answer says what it is an answer to.
+    /// Name of the factor, sent back with the answer.
     public let name: String
-    /// What it proves.
+    /// The method that the factor proves.
     public let method: Authentication.Method
 
-    /// Byte by byte: what is compared came in a request.
+    /// Whether that is the name. Compared byte by byte, because `text` came in a request.
     func isNamed(_ text: String) -> Bool { name.utf8.elementsEqual(text.utf8) }
 }
 
-/// A way to prove who one is that follows the password.
+/// A proof of identity that follows the password.
 package struct Factor: Sendable {
     package let description: FactorDescription
-    /// Whether a user has it.
+    /// Whether a user has this factor.
     package let belongs: @Sendable (_ user: User.ID) async throws -> Bool
-    /// Whether an answer is right. Called at most ``SignInTicket/tries`` times for a ticket; that
-    /// no answer is taken twice is its own business.
+    /// Whether an answer is right. Called at most ``SignInTicket/tries`` times for a ticket. The
+    /// factor itself makes sure that no answer is accepted twice.
     package let isRight: @Sendable (_ answer: String, _ user: User.ID) async throws -> Bool
 
     package init(

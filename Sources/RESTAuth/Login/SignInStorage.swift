@@ -1,14 +1,14 @@
 public import Foundation
 
-/// The promises about what a sign-in of several steps uses up.
+/// The promises about the tickets and tries that a sign-in of several steps spends.
 public protocol SignInStorage: Sendable {
-    /// Spends the first of these that has not been spent: in the table of spent challenges, with
-    /// what registrations spend, and swept with it.
+    /// Spends the first of these digests that has not been spent: in the table of spent challenges,
+    /// with those that registrations spend, and swept with them.
     ///
-    /// Of many who spend at once no two spend the same.
+    /// Of callers that spend at the same time, no two spend the same digest.
     /// - Parameters:
-    ///   - digests: of what can be spent, in the order in which it is.
-    ///   - expiresAt: until when it is remembered.
-    /// - Returns: whether there was one.
+    ///   - digests: the digests that can be spent, in that order.
+    ///   - expiresAt: the time until which a spent digest is remembered.
+    /// - Returns: whether there was one left.
     func spendOne(of digests: [[UInt8]], until expiresAt: Date) async throws -> Bool
 }

@@ -2,44 +2,44 @@ import Crypto
 import Foundation
 import PasswordHashing
 
-/// Says that somebody has given the right password, and may go on to another factor.
+/// Shows that the right password was given, so that another factor may follow.
 ///
-/// Good for ``duration`` seconds, for one sign-in, for ``tries`` answers, and from the network that
-/// the password came from; not any more when the password is changed or the user disabled.
+/// Valid for ``duration`` seconds, for one sign-in, for ``tries`` answers, and from the network
+/// that the password came from; no longer when the password is changed or the user disabled.
 public struct SignInTicket: Sendable {
     /// 96 characters of base64url, for the client only, to be sent back as they are.
     public let value: String
 
-    /// In seconds.
+    /// The life of a ticket, in seconds.
     public static let duration = 600
 
-    /// How many answers may be given with it.
+    /// The number of answers that may be given with a ticket.
     public static let tries = 5
 }
 
 extension SignInTicket: Redacted {}
 
-/// Makes tickets and knows them again, on every node that has the secret. What is kept of one is only
-/// what was used up (``SignInStorage``).
+/// Makes tickets and reads them, on every node that has the secret. Only what was used up of a
+/// ticket is stored (``SignInStorage``).
 ///
-/// User, version of the password, the second of the end and 128 random bits, then a keyed tag over
-/// them and the network.
+/// A ticket is the user, the version of the password, the second of the expiry and 128 random bits,
+/// then a keyed tag over them and the network.
 struct SignInTickets: Sendable {
     private static let bodyLength = 8 + 8 + 8 + 16
     private static let tagLength = 32
 
     let secrets: InstanceSecrets
 
-    /// A ticket that we made.
+    /// The content of a ticket that was made here.
     struct Content: Sendable {
         let userID: User.ID
         let passwordVersion: Int
         let expiresAt: Date
         fileprivate let body: ArraySlice<UInt8>
 
-        /// Of the answers that may be given, one of which each takes.
+        /// The digests of the answers that may be given, one of which each answer spends.
         var tries: [[UInt8]] { (0..<SignInTicket.tries).map { digest("try \($0)") } }
-        /// Of the sign-in that it is good for.
+        /// The digest of the one sign-in that the ticket is valid for.
         var use: [UInt8] { digest("use") }
 
         private func digest(_ purpose: String) -> [UInt8] { Array(SHA256.hash(data: body + Array(purpose.utf8))) }
@@ -56,7 +56,7 @@ struct SignInTickets: Sendable {
         return SignInTicket(value: Base64.url.encode(body + Array(tag)))
     }
 
-    /// `nil` when we did not make it for that network, or it has expired.
+    /// The content of a ticket; `nil` when it was not made here for that network, or has expired.
     func content(of ticket: String, from network: ClientNetwork?, at now: Date) -> Content? {
         guard let bytes = Base64.url.decode(ticket.utf8), bytes.count == Self.bodyLength + Self.tagLength else {
             return nil
@@ -78,7 +78,8 @@ struct SignInTickets: Sendable {
 
     private static func tagKey(_ secret: InstanceSecret) -> SymmetricKey { secret.key(for: "sign-in tickets") }
 
-    /// The body has one length, so what follows it is the network.
+    /// The bytes that the tag is over. The body has a fixed length, so what follows it is the
+    /// network.
     private static func signed(_ body: ArraySlice<UInt8>, from network: ClientNetwork?) -> [UInt8] {
         body + Array((network?.description ?? "").utf8)
     }

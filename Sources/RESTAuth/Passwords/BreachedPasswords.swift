@@ -2,9 +2,9 @@ import Foundation
 
 /// Passwords known from breaches, in a file that `rest-auth passwords filter` made.
 ///
-/// ``PasswordPolicy/nist`` refuses them. The file is mapped into memory and asked on this machine:
+/// ``PasswordPolicy/nist`` refuses them. The file is mapped into memory and read on this machine:
 /// nothing about a password leaves it. To renew the file, put another in its place by renaming, as
-/// the command does; one that is written into under a running process is not safe.
+/// the command does; writing into it under a running process is not safe.
 public struct BreachedPasswords: Sendable {
     private let filter: PasswordFilter
 
@@ -15,7 +15,7 @@ public struct BreachedPasswords: Sendable {
         try self.init(file: file, checksContents: true)
     }
 
-    /// - Parameter checksContents: whether to read all of it, which takes seconds where it has many
+    /// - Parameter checksContents: whether to read the whole file, which takes seconds with many
     ///   hundred million passwords.
     package init(file: String, checksContents: Bool) throws(AuthError) {
         func unusable(_ reason: String) -> AuthError {
@@ -42,13 +42,13 @@ public struct BreachedPasswords: Sendable {
         }
     }
 
-    /// How many passwords went into the file.
+    /// The number of passwords that went into the file.
     public var count: Int { filter.count }
 
-    /// Among how many passwords that are not in the list one is taken for one that is.
+    /// The number of passwords not in the list of which one is taken for one that is.
     public var falsePositiveInterval: Int { filter.falsePositiveInterval }
 
-    /// Whether the list has that password, as it is or in lower case.
+    /// Whether the list has a password, as it is or in lower case.
     public func contains(_ password: String) -> Bool {
         filter.contains(.init(password: password.utf8)) || filter.contains(.init(password: password.lowercased().utf8))
     }

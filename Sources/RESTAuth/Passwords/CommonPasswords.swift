@@ -5,10 +5,10 @@ import Foundation
 /// Under a rule of 15 characters the common passwords are short ones lengthened: a word said twice,
 /// a word and digits, a run along the keyboard, one piece repeated. So instead of a list of
 /// finished passwords this takes a password apart and refuses it when nothing is left that a
-/// guesser would not have. Beside that it looks for what remains without digits, marks and
-/// repetition in a short list of passwords that were found often, which `dev/common-passwords`
-/// makes.
+/// guesser would not have. Besides, it looks up what remains without digits, marks and repetition
+/// in a short list of passwords that were found often, which `dev/common-passwords` makes.
 enum CommonPasswords {
+    /// Whether the text is a common password.
     /// - Parameter text: in lower case.
     static func contain(_ text: String) -> Bool {
         let letters = Array(
@@ -18,9 +18,9 @@ enum CommonPasswords {
             || hasKnownCore(plain)
     }
 
-    /// Whether the list has the text, or what is left of it without digits and marks around it, or
-    /// one of several that are the same; each also with letters for the marks and digits that look
-    /// like them.
+    /// Whether the list has the text, or the text without digits and marks around it, or one
+    /// repetition of what is repeated in that; each also with letters in place of the marks and
+    /// digits that look like them.
     private static func hasKnownCore(_ text: [Character]) -> Bool {
         let core = core(of: text[...])
         return [text[...], core, period(of: core)].contains { form in
@@ -39,8 +39,8 @@ enum CommonPasswords {
         return text[first...last]
     }
 
-    /// What is said over and over, without what stands between; the text itself when it is said
-    /// once.
+    /// The repeated part, without what is between the repetitions; the text itself when nothing is
+    /// repeated.
     private static func period(of text: ArraySlice<Character>) -> ArraySlice<Character> {
         let longest = min(longestPeriod, text.count / 2)
         let period = (1..<(longest + 1)).first { period in
@@ -55,21 +55,21 @@ enum CommonPasswords {
         do {
             return try PasswordFilter(Data(PackageResources.common_passwords_filter))
         } catch {
-            // The list is part of the program: a build that spoiled it must not run and take every
-            // password.
+            // The list is part of the program: a build that spoiled it must not run and accept
+            // every password.
             fatalError("the list of common passwords was not built in whole: \(error)")
         }
     }()
 
-    /// At most 8 characters said over and over, the last time perhaps in part.
+    /// Whether the text repeats at most 8 characters, the last time perhaps in part.
     private static func isRepetition(_ text: [Character]) -> Bool {
         (1...8).contains { period in
             text.count >= 2 * period && text.indices.dropFirst(period).allSatisfy { text[$0] == text[$0 - period] }
         }
     }
 
-    /// Whether words, runs, digits and marks account for the whole text, as far as more than four
-    /// characters.
+    /// Whether words, runs, digits and marks account for all but at most four characters of the
+    /// text.
     private static func isMadeOfCommonPieces(_ text: [Character]) -> Bool {
         var unexplained = 0
         var index = 0
@@ -95,8 +95,8 @@ enum CommonPasswords {
         wordsByStart[String(text.prefix(3))]?.first { text.starts(with: $0) }?.count ?? 0
     }
 
-    /// How far the text follows a row of the keyboard, the alphabet or the digits, either way, or
-    /// stays on one character.
+    /// The number of characters for which the text follows a row of the keyboard, the alphabet or
+    /// the digits, in either direction, or repeats its first character.
     static func longestRun(_ text: ArraySlice<Character>) -> Int {
         guard let first = text.first else { return 0 }
         let still = text.prefix { $0 == first }.count
@@ -120,12 +120,12 @@ enum CommonPasswords {
         }
     }()
 
-    /// Marks and digits that stand for the letter they look like.
+    /// The letter that each of these marks and digits looks like.
     static let spelledOut: [Character: Character] = [
         "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i",
     ]
 
-    /// By their first three letters, the longest first.
+    /// The words by their first three letters, the longest first.
     private static let wordsByStart = Dictionary(grouping: words.map { Array($0) }) { String($0.prefix(3)) }
         .mapValues { $0.sorted { $0.count > $1.count } }
 

@@ -1,24 +1,25 @@
 package import PasswordHashing
 
-/// A pepper that users' hashes are of and that is not configured: these users cannot sign in.
+/// A pepper that users' hashes need and that is not configured: these users cannot sign in.
 package struct MissingPepper: Sendable, Hashable {
     package let use: PepperUse
-    /// How many of the users that were looked at need it.
+    /// The number of users in the sample who need it.
     package let users: Int
     package let sample: Int
 
-    /// How many users are looked at, at even distances of their ids.
+    /// The number of users in the sample, at even distances of their ids.
     package static let sampleSize = 200
 
+    /// Finds the peppers that are needed, besides the configured one.
     /// - Parameters:
-    ///   - hashes: those that users have.
-    ///   - pepper: the one that is configured.
-    /// - Returns: those that are needed and are another one, the most needed first.
+    ///   - hashes: the hashes of the users in the sample.
+    ///   - pepper: the configured one.
+    /// - Returns: the peppers, the most needed first.
     package static func all(among hashes: [String], besides pepper: PasswordPepper?) -> [MissingPepper] {
         all(among: hashes, besidesID: pepper?.id)
     }
 
-    /// - Parameter id: of the one that is known.
+    /// - Parameter id: the id of the configured pepper.
     package static func all(among hashes: [String], besidesID id: String?) -> [MissingPepper] {
         let needed = hashes.compactMap { PasswordHash($0)?.pepper }.filter { $0.id != id }
         return Dictionary(grouping: needed) { $0 }
@@ -26,7 +27,7 @@ package struct MissingPepper: Sendable, Hashable {
             .sorted { ($0.users, $1.use.id) > ($1.users, $0.use.id) }
     }
 
-    /// For whoever runs the server.
+    /// The warning for the operator.
     package var text: String {
         """
         \(users) of \(sample) users who were looked at came with a pepper (\(use.construction.rawValue), id \(use.id)) \

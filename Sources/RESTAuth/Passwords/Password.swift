@@ -10,13 +10,14 @@ public struct Password: Sendable {
     public static let maximumBytes = 1024
 
     package let bytes: [UInt8]
-    /// As typed: what other programs have hashed. The same as ``bytes`` but for unusual spellings.
+    /// The bytes as typed, which is what other programs have hashed. They differ from ``bytes`` in
+    /// unusual spellings only.
     let typedBytes: [UInt8]
-    /// Code points, for the policy.
+    /// The number of code points, for the policy.
     let length: Int
 
     /// - Parameters:
-    ///   - text: as it was typed.
+    ///   - text: the password as it was typed.
     ///   - field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/validationFailed`` for an empty password, one of more than
     ///   ``maximumBytes``, and one with control characters: HTTP Basic cannot carry them (RFC 7617
@@ -47,7 +48,7 @@ public struct Password: Sendable {
         AuthError(.validationFailed, reason, field: field)
     }
 
-    /// Only for rules that must read the text.
+    /// The prepared text, only for rules that must read it.
     var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 

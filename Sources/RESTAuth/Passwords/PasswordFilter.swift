@@ -1,12 +1,12 @@
 import Crypto
 package import Foundation
 
-/// A set of passwords that answers only one question, and that imprecisely: whether a password is
-/// in it.
+/// A set of passwords that only answers whether a password is in it, with a small chance of a
+/// mistake.
 ///
-/// A Bloom filter over SHA-1 digests, the form in which breached passwords are published. Of what
-/// is in it nothing can be read back. A password that is in it is always found; one that is not is
-/// taken for one that is once in ``falsePositiveInterval`` times.
+/// A Bloom filter over SHA-1 digests, the form in which breached passwords are published. No
+/// password can be read back from it. A password in the set is always found; one that is not in it
+/// is taken for one that is once in ``falsePositiveInterval`` times.
 ///
 /// The file, numbers with the lowest byte first: "RAFILTER" · version (4 bytes) · bits set for each
 /// password (4) · passwords (8) · bits (8) · false positive interval (8) · SHA-256 of all other
@@ -14,12 +14,12 @@ package import Foundation
 /// scaled to the number of bits; a and b are the first two 8-byte numbers of the SHA-1, highest
 /// byte first, b made odd.
 package struct PasswordFilter: Sendable {
-    /// Why a file is none of these, or not any more.
+    /// The reasons why a file is not accepted.
     package enum Flaw: Error {
         case foreign, newer, damaged
     }
 
-    /// Where to look for a password.
+    /// The numbers from which the positions of a password's bits are computed.
     package struct Key {
         fileprivate let first: UInt64
         fileprivate let step: UInt64
@@ -53,12 +53,12 @@ package struct PasswordFilter: Sendable {
     private let bytes: Data
     private let hashes: Int
     private let bitCount: UInt64
-    /// How many passwords were put in, each as often as it came.
+    /// The number of passwords that were put in, with repetitions.
     package let count: Int
     package let falsePositiveInterval: Int
 
-    /// - Parameter bytes: those of a file, which may be mapped into memory.
-    /// - Throws: what is wrong with its head or its length. The bits are not looked at:
+    /// - Parameter bytes: the contents of a file, which may be mapped into memory.
+    /// - Throws: what is wrong with the header or the length. The bits are not checked:
     ///   ``checkContents()``.
     package init(_ bytes: Data) throws(Flaw) {
         guard bytes.starts(with: Self.magic) else { throw .foreign }
@@ -78,7 +78,7 @@ package struct PasswordFilter: Sendable {
         falsePositiveInterval = interval
     }
 
-    /// Reads all of it and compares it with its digest.
+    /// Reads the whole file and compares it with its digest.
     package func checkContents() throws(Flaw) {
         let isIntact = bytes.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) in
             Self.digest(of: bytes).elementsEqual(UnsafeRawBufferPointer(rebasing: bytes[Self.digestPlace]))
@@ -107,7 +107,7 @@ package struct PasswordFilter: Sendable {
 extension PasswordFilter {
     /// Makes a filter, in as much memory as its file takes.
     package struct Builder: ~Copyable {
-        /// As the file will have them.
+        /// The contents of the file.
         private var bytes: [UInt8]
         private let hashes: Int
         private let bitCount: UInt64
@@ -117,11 +117,12 @@ extension PasswordFilter {
         package static let falsePositiveIntervals = 2...1_000_000_000
 
         /// - Parameters:
-        ///   - capacity: how many passwords will be put in.
-        ///   - interval: among how many that are not in it one may be taken for one that is.
+        ///   - capacity: the number of passwords that will be put in.
+        ///   - interval: the number of passwords not in the set of which one may be taken for one
+        ///     that is.
         package init(capacity: Int, falsePositiveInterval interval: Int) {
             self.interval = interval
-            // With half of the bits set, each one looked at halves the chance of a mistake.
+            // With half of the bits set, each bit that is checked halves the chance of a mistake.
             hashes = max(1, Int.bitWidth - (interval - 1).leadingZeroBitCount)
             let byteCount = max(8, Int((Double(capacity) * Double(hashes) / (8 * Foundation.log(2.0))).rounded(.up)))
             bitCount = UInt64(byteCount) * 8

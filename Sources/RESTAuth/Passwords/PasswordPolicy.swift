@@ -1,6 +1,6 @@
-/// Which passwords a registration or a change may set.
+/// Rules for the passwords that a registration or a change may set.
 public enum PasswordPolicy: String, Sendable, CaseIterable {
-    /// Anything that is not empty: what the original Flask server's clients send, `python`
+    /// Anything that is not empty: what clients of the original Flask server send, `python`
     /// included.
     case open
     /// NIST SP 800-63B-4 section 3.1.1.2 for a password that is the only factor: at least 15
@@ -10,8 +10,9 @@ public enum PasswordPolicy: String, Sendable, CaseIterable {
 
     public static let nistMinimumLength = 15
 
+    /// Checks a password against the rules.
     /// - Parameters:
-    ///   - breached: the list to look into.
+    ///   - breached: the list of breached passwords.
     ///   - field: the name of the input field, for the error.
     /// - Throws: ``AuthError/Code/weakPassword`` with the rule that was broken.
     package func check(

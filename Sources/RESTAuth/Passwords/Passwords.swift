@@ -38,16 +38,16 @@ public final class Passwords: Sendable {
         decoys = try Decoys(storage: storage, cost: cost, limit: limit, pepper: pepper, secrets: secrets)
     }
 
-    /// Whether that user may have this password, as far as can be told without work.
+    /// Checks whether a user may have this password, as far as that can be told without hashing.
     /// - Throws: `weak_password`.
     func check(_ password: Password, for name: Username, field: String = "password") throws(AuthError) {
         try policy.check(password, for: name, breached: breached.withLock(\.self), field: field)
     }
 
-    /// Asks another list of breached passwords from now on.
+    /// Replaces the list of breached passwords.
     package func refuse(_ breached: BreachedPasswords?) { self.breached.withLock { $0 = breached } }
 
-    /// The PHC string of a new password for that user.
+    /// The PHC string of a new password for a user.
     /// - Throws: `weak_password`, `overloaded`.
     func hash(
         _ password: Password, for name: Username, field: String = "password", from network: ClientNetwork? = nil
@@ -56,18 +56,18 @@ public final class Passwords: Sendable {
         return try await pool.run(for: network?.description) { [cost] in try cost.hash(password.bytes) }
     }
 
-    /// What came of comparing a password with a hash.
+    /// The result of comparing a password with a hash.
     struct Verdict: Sendable {
         let isRight: Bool
-        /// Whether the hash is another kind than ours, costs less than today's, or is of the
-        /// password in another spelling, and what was typed is the whole password.
+        /// Whether the hash is of another kind than new ones, costs less than they do, or is of
+        /// another spelling of the password, and every byte that was typed counts.
         let isOutdated: Bool
-        /// The time that the comparison took a processor.
+        /// The time that the comparison took, without its wait.
         let cost: Duration
     }
 
     /// Compares a password with the hash of the user of that name. Without a hash or without a
-    /// possible password the same work is done and the answer is no. How often it is compared
+    /// possible password the same work is done and the password is wrong. The number of comparisons
     /// depends on what was typed alone (``PasswordMatch``).
     /// - Throws: `overloaded`.
     func verify(
@@ -85,13 +85,13 @@ public final class Passwords: Sendable {
             cost: cost)
     }
 
-    /// Whether its cost is borne, and its pepper known.
+    /// Whether the hash's cost is within the limit, and its pepper is known.
     private func isComputed(_ hash: PasswordHash) -> Bool {
         limit.admits(hash.cost) && hash.isVerifiable(with: pepper)
     }
 
-    /// Replaces an outdated hash, now that the password is known. What stands in the way can wait
-    /// until the next time.
+    /// Replaces an outdated hash, now that the password is known. When that fails, the next sign-in
+    /// tries again.
     package func upgrade(_ password: String, of stored: StoredCredentials, by caller: Caller) async {
         guard let password = try? Password(password), let present = stored.passwordHash,
             let scheme = PasswordHash(present)?.scheme,
@@ -104,7 +104,7 @@ public final class Passwords: Sendable {
         if isUpgraded == true { event.record() }
     }
 
-    /// Sets the password of a user, without asking for the present one, and ends all sessions: for
+    /// Sets the password of a user without asking for the present one, and ends all sessions: for
     /// an operator.
     /// - Throws: `user_not_found`, `validation_failed`, `weak_password`, `overloaded`.
     public func set(_ password: String, for user: User, by caller: Caller = .application) async throws {
@@ -114,19 +114,19 @@ public final class Passwords: Sendable {
         }
     }
 
-    /// Changes the password of who is signed in, and ends every session.
+    /// Changes the password of a signed-in user, and ends every session.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came
-    /// between. Who came by a token is given new ones, of a session that begins in the transaction
-    /// that ends the others; so whoever has a copy of the tokens from before is out.
+    /// between. A user who came with a token is given new ones, of a session that begins in the
+    /// transaction that ends the others; so whoever has a copy of the earlier tokens is signed out.
     /// - Parameters:
     ///   - present: the password that the user has.
-    ///   - new: the one to have from then on.
-    ///   - identity: who is signed in.
-    ///   - caller: where the new session comes from; from the caller's network the user is known
-    ///     from then on, and from no other.
-    /// - Returns: the tokens in the place of the one that `identity` came by, with a refresh token
-    ///   if its session had one; `nil` for who came by the password, and has no session.
+    ///   - new: the password that the user is to have.
+    ///   - identity: the signed-in user.
+    ///   - caller: the origin of the new session; from its network the user is known from then on,
+    ///     and from no other.
+    /// - Returns: the tokens in place of the one that `identity` came with, with a refresh token if
+    ///   its session had one; `nil` for a user who came with the password, and has no session.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
     ///   `overloaded`; `invalid_token` when the session has ended meanwhile.
     @discardableResult
@@ -152,7 +152,7 @@ public final class Passwords: Sendable {
         return try replacement.map { try sessions.tokens(of: $0, for: owner) }
     }
 
-    /// Replaces the password that was confirmed, also where a sign-in has hashed it anew meanwhile.
+    /// Replaces the password that was confirmed, even when a sign-in has hashed it anew meanwhile.
     private func replace(
         with hash: String, of stored: StoredCredentials, beginning: NewSession?, by caller: Caller
     ) async throws -> Bool {
@@ -168,11 +168,11 @@ public final class Passwords: Sendable {
         return try await replace(with: hash, of: stored.user, replacing: present, beginning: beginning, by: caller)
     }
 
-    /// Makes sure that who is signed in knows the password.
+    /// Checks that a signed-in user knows the password, and counts a wrong one.
     /// - Parameters:
     ///   - present: the password that the user has.
-    ///   - identity: who is signed in.
-    ///   - caller: by whose network a wrong one is hashed in turn.
+    ///   - identity: the signed-in user.
+    ///   - caller: the origin; the comparison waits its turn by its network.
     /// - Throws: `current_password_invalid`, `rate_limited`, `overloaded`.
     public func confirm(_ present: String, for identity: UserIdentity, by caller: Caller = .application) async throws {
         _ = try await confirmed(present, of: identity, by: caller)

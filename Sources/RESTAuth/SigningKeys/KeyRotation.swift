@@ -1,12 +1,13 @@
 public import ServiceLifecycle
 
-/// Keeps the ring of signing keys: sees what other processes made, and makes the next key when it
-/// is time.
+/// Keeps the signing keys up to date: reads the keys that other processes made, and makes the next
+/// key when it is time.
 public struct KeyRotation: Service {
     let keys: SigningKeys
 
-    /// Shorter than ``SigningKeys/shortestLead``, so that every process has a key before its first
-    /// token comes; a quarter of ``SigningKeys/shortestBound``, so that a read may be late or fail.
+    /// The time between two reads: shorter than ``SigningKeys/shortestLead``, so that every process
+    /// has a key before its first token comes, and a quarter of ``SigningKeys/shortestBound``, so
+    /// that a read may be late or fail.
     static let interval: Duration = .milliseconds(500)
 
     /// Runs until graceful shutdown.

@@ -2,7 +2,7 @@ import Crypto
 import CryptoExtras
 import Foundation
 
-/// A key pair in the clear.
+/// A key pair, with the private half in the clear.
 struct SigningKey: Sendable {
     private enum Material: Sendable {
         case p256(P256.Signing.PrivateKey)
@@ -14,7 +14,7 @@ struct SigningKey: Sendable {
     let publicKey: VerificationKey
     private let material: Material
 
-    /// A new one.
+    /// Makes a new key pair.
     init(_ algorithm: SigningAlgorithm) throws {
         let material: Material =
             switch algorithm {
@@ -57,14 +57,14 @@ struct SigningKey: Sendable {
         }
     }
 
-    /// The token in compact form.
+    /// Signs the claims and returns the token in compact form.
     func sign(_ claims: AccessTokenClaims, as type: AccessTokenType) throws -> String {
         let signingInput = Base64.url.encode(publicKey.header(type).bytes) + "." + Base64.url.encode(claims.json.bytes)
         return signingInput + "." + Base64.url.encode(try signature(of: Data(signingInput.utf8)))
     }
 
-    /// As RFC 7518 section 3 and RFC 8037 section 3.1 write it: an ECDSA signature is `r` and `s`,
-    /// 32 bytes each.
+    /// The signature as RFC 7518 section 3 and RFC 8037 section 3.1 write it: with ECDSA it is `r`
+    /// and `s`, 32 bytes each.
     private func signature(of signingInput: Data) throws -> Data {
         switch material {
         case .p256(let key): try key.signature(for: signingInput).rawRepresentation
@@ -90,7 +90,7 @@ extension SigningKey {
         }
     }
 
-    /// Begins with the maker's mark.
+    /// Encrypts the private key. The result begins with the mark of `maker`.
     func sealed(by maker: SecretMaker) throws -> [UInt8] {
         let box = try AES.GCM.seal(
             privateBytes, using: maker.secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
@@ -98,11 +98,12 @@ extension SigningKey {
         return maker.mark + Array(sealed)
     }
 
-    /// The key and which of the secrets it was sealed under.
+    /// The key, and the id of the secret that it was encrypted under.
     ///
-    /// The length does not tell whether it begins with a mark, so both are tried: what is opened is
-    /// authenticated.
-    /// - Throws: `misconfigured` when it is none of `secrets`.
+    /// The length does not tell whether the bytes begin with a mark, so both readings are tried:
+    /// decryption authenticates them.
+    /// - Throws: `misconfigured` when none of `secrets` decrypts the key, or its algorithm is
+    ///   unknown.
     static func opened(_ stored: StoredSigningKey, by secrets: KnownSecrets) throws -> (SigningKey, SecretID) {
         guard let algorithm = SigningAlgorithm(rawValue: stored.algorithm) else {
             throw AuthError(

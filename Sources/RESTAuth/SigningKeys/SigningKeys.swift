@@ -2,44 +2,44 @@ public import Foundation
 import Metrics
 import Synchronization
 
-/// The door to the ring of signing keys: publish, rotate, list.
+/// The door to the signing keys: publish, rotate, list.
 ///
-/// The keys form a row: each follows one other, is published some time before it signs, and stays
-/// for verification until no token of it can be live. At any time the last one whose time has come
-/// signs.
+/// Each key follows another one, is published some time before it signs, and stays for verification
+/// until no token of it can be live. At any time the last key whose time has come signs.
 public final class SigningKeys: Sendable {
-    /// What an operator sees of a key.
+    /// A key as an operator sees it.
     public struct Description: Sendable, Hashable {
-        /// What the key does at the moment.
+        /// The uses of a key in its life.
         public enum State: String, Sendable, Hashable {
             /// Published, to sign later.
             case next
             /// Signs.
             case signing
-            /// Replaced; its tokens are still good.
+            /// Replaced; its tokens are still valid.
             case verifying
         }
 
         /// The `kid` of its tokens: the key's thumbprint (RFC 7638).
         public let id: String
-        /// As `alg` names it (RFC 7518).
+        /// The algorithm by its name in `alg` (RFC 7518).
         public let algorithm: String
-        /// When it was made.
+        /// The time at which the key was made.
         public let createdAt: Date
-        /// When it signs, or did first.
+        /// The time from which it signs.
         public let signsFrom: Date
-        /// What it does at the moment.
+        /// The present use of the key.
         public let state: State
     }
 
-    /// Seconds between a key's publication and its first token: longer than anyone keeps the
+    /// Seconds between a key's publication and its first token: longer than anyone caches the
     /// published set.
     public static let publicationLead: TimeInterval = 3600
-    /// The same when there is no time to lose: enough for the processes that share the storage.
+    /// Seconds between publication and first token when there is no time to lose: enough for the
+    /// processes that share the storage.
     public static let shortestLead: TimeInterval = 5
-    /// The least for which the ring is believed after it was read.
+    /// The shortest time for which the keys are believed after they were read.
     static let shortestBound: Duration = .seconds(2)
-    /// Seconds for which the published set may be kept.
+    /// Seconds for which the published set may be cached.
     package static let publicationLifetime = 300
 
     private struct Loaded: Sendable {
@@ -48,18 +48,19 @@ public final class SigningKeys: Sendable {
         let sealedUnder: SecretID
     }
 
-    /// Whoever sends tokens of invented keys must not make the storage be asked about each.
+    /// The shortest time between two reads for unknown keys, so that tokens of invented keys do not
+    /// cause a read each.
     private static let patience: Duration = .milliseconds(250)
 
-    /// What is known of the looks at the storage.
+    /// The state of the reads of the storage.
     private struct Looks {
-        /// When the newest look began whose keys are in the ring.
+        /// The time at which the read began whose keys are in use.
         var appliedAt: ContinuousClock.Instant?
-        /// When the last look ended, and how.
+        /// The time at which the last read ended, and whether the storage answered.
         var last: (endedAt: ContinuousClock.Instant, isAnswered: Bool)?
-        /// The one that is under way, for all who wait for it.
+        /// The read under way, for all callers that wait for it.
         var current: Task<Void, any Error>?
-        /// Whether all keys could be opened.
+        /// Whether all keys could be decrypted.
         var isWhole = true
     }
 
@@ -68,7 +69,7 @@ public final class SigningKeys: Sendable {
     private let looks = Mutex(Looks())
     private let storage: any Storage
     let secrets: InstanceSecrets
-    /// `nil` for that of the newest key.
+    /// The algorithm of new keys; `nil` for that of the newest key.
     private let algorithm: SigningAlgorithm?
     private let tokenType: AccessTokenType
     private let rotationInterval: TimeInterval
@@ -78,7 +79,7 @@ public final class SigningKeys: Sendable {
     private let rotation = Gauge(label: "rest_auth_signing_key_rotation_timestamp_seconds")
 
     /// Loads the keys from the storage; makes the first one when there is none.
-    /// - Throws: `misconfigured` when they were encrypted under none of `secrets`.
+    /// - Throws: `misconfigured` when a key was encrypted under none of `secrets`.
     init(storage: any Storage, secrets: InstanceSecrets, configuration: AuthConfiguration) async throws {
         self.storage = storage
         self.secrets = secrets
@@ -92,7 +93,8 @@ public final class SigningKeys: Sendable {
         try await insertFirst()
     }
 
-    /// Where there is no key. Another process may be first: then its key is loaded.
+    /// Makes the first key when there is none. Another process may be first: then its key is
+    /// loaded.
     private func insertFirst() async throws {
         guard ring.withLock({ $0.isEmpty }) else { return }
         _ = try await insert(after: nil, signsFrom: now(), by: .application)
@@ -101,7 +103,8 @@ public final class SigningKeys: Sendable {
 
     // MARK: Signing
 
-    /// The token in compact form.
+    /// Signs the claims and returns the token in compact form.
+    /// - Throws: `storage_unavailable` when there is no signing key.
     func sign(_ claims: AccessTokenClaims) throws -> String {
         guard let signing = ring.withLock({ Self.signing($0, at: now()) }) else {
             throw AuthError(.storageUnavailable, "there is no signing key at the moment", retryAfter: 1)
@@ -109,8 +112,8 @@ public final class SigningKeys: Sendable {
         return try signing.key.sign(claims, as: tokenType)
     }
 
-    /// The last one whose time has come. A clock set back to before the first key's time still
-    /// finds that one.
+    /// The last key whose time has come. With a clock that was set back to before the first key's
+    /// time, it is still the first key.
     private static func signing(_ ring: [Loaded], at now: Date) -> Loaded? {
         ring.last { $0.stored.signsFrom <= now } ?? ring.first
     }
@@ -120,7 +123,7 @@ public final class SigningKeys: Sendable {
         String(decoding: publishedSet.bytes, as: UTF8.self)
     }
 
-    /// How tokens are signed that verify with the published set, each algorithm once.
+    /// The algorithms of the published keys, each once.
     package var publishedAlgorithms: [SigningAlgorithm] {
         let published = Set(ring.withLock { $0.map(\.key.algorithm) })
         return SigningAlgorithm.allCases.filter(published.contains)
@@ -130,7 +133,7 @@ public final class SigningKeys: Sendable {
         ["keys": .array(ring.withLock { $0.map(\.key.publicKey.jwk) })]
     }
 
-    /// In the order in which they begin to sign.
+    /// The keys, in the order in which they begin to sign.
     public func list() -> [Description] {
         let now = now()
         return ring.withLock { ring in
@@ -145,19 +148,19 @@ public final class SigningKeys: Sendable {
         }
     }
 
-    // MARK: Under which secret
+    // MARK: Changing the secret
 
-    /// How many keys are encrypted under another secret than the present one.
+    /// The number of keys that are encrypted under another secret than the present one.
     var countToReseal: Int {
         let present = secrets.known.present.id
         return ring.withLock { ring in ring.count { $0.sealedUnder != present } }
     }
 
-    /// Encrypts the keys under the present secret, where they are not and it has a previous one.
+    /// Encrypts the keys again under the present secret, where there is a previous one.
     ///
-    /// Each is one transaction that replaces what was read and nothing else, so it may be
-    /// interrupted, repeated, and done by several at once.
-    /// - Returns: how many were.
+    /// Each key is one transaction that replaces what was read and nothing else, so this may be
+    /// interrupted, repeated, and done by several processes at once.
+    /// - Returns: the number of keys that were encrypted again.
     func reseal() async throws -> Int {
         try await load()
         let known = secrets.known
@@ -175,15 +178,15 @@ public final class SigningKeys: Sendable {
 
     // MARK: Rotating
 
-    /// Makes the key that will sign next. The present one signs on until then, and its tokens stay
-    /// good until they expire.
+    /// Makes the key that will sign next. The present one signs until then, and its tokens stay
+    /// valid until they expire.
     ///
-    /// Where there is a next key already, it is brought forward.
+    /// A next key that exists already is brought forward.
     /// - Parameters:
     ///   - lead: seconds until it signs, at least ``shortestLead``. With less than
-    ///     ``publicationLead``, verifiers that keep the published set refuse the new key's tokens
+    ///     ``publicationLead``, verifiers that cache the published set refuse the new key's tokens
     ///     until they ask again.
-    ///   - caller: who asks for it, for the event.
+    ///   - caller: the caller in the recorded event.
     /// - Throws: `key_pending` when there is a next key that signs no later than that.
     @discardableResult
     public func rotate(
@@ -212,10 +215,10 @@ public final class SigningKeys: Sendable {
         return next
     }
 
-    /// Refuses every token of a key from now on, here at once and in other processes within two
-    /// seconds, or ``AuthConfiguration/revocationBound`` where that is longer: for a key that
-    /// leaked. The next one in the row signs, or a new one when there is none. Sessions go on:
-    /// their clients renew.
+    /// Refuses every token of a key that leaked: here at once, and in other processes within two
+    /// seconds, or ``AuthConfiguration/revocationBound`` where that is longer. Then the last of the
+    /// remaining keys whose time has come signs, else the next one, or a new one when none remains.
+    /// Sessions go on: their clients renew.
     /// - Throws: `key_not_found`.
     public func revoke(_ id: String, by caller: Caller = .application) async throws {
         guard try await delete(id, by: caller) else { throw AuthError(.keyNotFound, "there is no key \(id)") }
@@ -223,9 +226,10 @@ public final class SigningKeys: Sendable {
         try await insertFirst()
     }
 
-    /// Refuses every token of every key that there is, for when all of them leaked: a new one signs
-    /// at once, and the others are revoked as by ``revoke(_:by:)``.
+    /// Refuses every token of all present keys, when all of them leaked: a new one signs at once,
+    /// and the others are revoked as by ``revoke(_:by:)``.
     /// - Returns: the new key.
+    /// - Throws: `key_pending` when another process makes a key at the same time.
     @discardableResult
     public func replaceAll(by caller: Caller = .application) async throws -> Description {
         try await load()
@@ -241,8 +245,8 @@ public final class SigningKeys: Sendable {
         return key
     }
 
-    /// Makes the next key when the newest has signed nearly as long as it should, or is of another
-    /// kind than is configured.
+    /// Makes the next key when the newest one signs and its time ends within ``publicationLead``,
+    /// or its algorithm is not the configured one. Makes the first key when there is none.
     package func rotateOnSchedule() async throws {
         try await insertFirst()
         guard let newest = ring.withLock({ $0.last?.stored }) else { return }
@@ -279,9 +283,10 @@ public final class SigningKeys: Sendable {
         return true
     }
 
-    /// Looks at the storage again, unless that was done just now: once for all who ask meanwhile.
-    /// - Throws: what the storage throws; then nobody knows what a token of an unknown key is
-    ///   worth.
+    /// Reads the storage again, unless that was done just now; one read is for all who ask
+    /// meanwhile.
+    /// - Throws: what the storage throws, and `storage_unavailable` soon after such a failure; then
+    ///   it is not known whether a token's key is a new one.
     func loadAgain() async throws {
         let look = try looks.withLock { looks throws(AuthError) -> Task<Void, any Error>? in
             if let current = looks.current { return current }
@@ -297,8 +302,8 @@ public final class SigningKeys: Sendable {
         try await look?.value
     }
 
-    /// Whether that key is still one of ours, by a look at the storage of the last two seconds.
-    /// - Throws: what the storage throws; `storage_unavailable` when nobody knows.
+    /// Whether a key is in the storage, by a read within the last two seconds.
+    /// - Throws: what the storage throws; `storage_unavailable` when there was no such read.
     func confirm(_ id: String) async throws -> Bool {
         let asked = ContinuousClock.now
         if !wereRead(within: Self.shortestBound, of: asked) { try await loadAgain() }
@@ -312,8 +317,8 @@ public final class SigningKeys: Sendable {
         looks.withLock { looks in looks.appliedAt.map { instant - $0 <= bound } ?? false }
     }
 
-    /// Takes over what the storage has: keys that other processes made, and without those that were
-    /// deleted.
+    /// Takes over the keys in the storage: with those that other processes made, and without those
+    /// that were deleted.
     package func load() async throws {
         let start = ContinuousClock.now
         let stored: [StoredSigningKey]
@@ -333,46 +338,47 @@ public final class SigningKeys: Sendable {
                 return Loaded(key: opened, stored: key, sealedUnder: secret)
             }
         }
-        // One that cannot be opened keeps nobody from hearing of another that is gone, and is used
-        // as before where it was: its id says that it is the same, sealed under a secret that has
-        // not come here yet.
+        // A key that cannot be decrypted must not keep this process from learning that another one
+        // was deleted. It is used as before if it was known: its id says that it is the same key,
+        // encrypted under a secret that has not come here yet.
         apply(zip(stored, keys).compactMap { (try? $1.get()) ?? known[$0.id] }, readAt: start)
         let failure = keys.lazy.compactMap { key in if case .failure(let error) = key { error } else { nil } }.first
         looks.withLock { $0.isWhole = failure == nil }
         guard let failure else { return }
-        // At the start it is said why; later somebody changes the secret.
+        // At the start the error says why; later, somebody is changing the secret.
         throw known.isEmpty
             ? failure
             : AuthError(
                 .storageUnavailable, "a signing key was encrypted under a secret that is not known here", retryAfter: 1)
     }
 
-    /// Makes sure that a server with these secrets would start over those keys.
-    /// - Throws: `misconfigured`, as that would.
+    /// Checks that a server with these secrets would start with these keys.
+    /// - Throws: `misconfigured`, as the server would.
     package static func check(_ stored: [StoredSigningKey], by secrets: KnownSecrets) throws {
         for key in stored { _ = try SigningKey.opened(key, by: secrets) }
     }
 
-    /// Whether all keys of the storage could be opened by the last look.
+    /// Whether all keys of the storage could be decrypted at the last read.
     var isWhole: Bool { looks.withLock { $0.isWhole } }
 
-    /// Takes up what the file of the secrets has by now, if that opens every key, as at a start.
+    /// Takes up the present contents of the secrets' file, if they decrypt every key, as at a
+    /// start.
     ///
-    /// The keys were read before the file is: whoever seals one under a new secret has written that
-    /// down before.
+    /// The keys were read before the file is: a process that encrypts a key under a new secret has
+    /// written that secret to the file before.
     private func followSecrets(opening stored: [StoredSigningKey]) {
         secrets.follow { secrets in for key in stored { _ = try SigningKey.opened(key, by: secrets) } }
     }
 
-    /// Takes up a new secret at once, for who has met work of one that is not known: whoever does
-    /// such work has written the secret down before. A look at the file, and no more unless it has
-    /// changed.
+    /// Takes up a new secret at once, for a caller that has met something made under an unknown
+    /// one: the process that made it has written the secret to the file before. It looks at the
+    /// file, and reads the keys only when the file has changed.
     func followSecretsNow() async throws {
         if secrets.isFileChanged { try await load() }
     }
 
-    /// What was read before something that has been applied may have a key that was deleted since:
-    /// it comes too late.
+    /// Takes keys into use, unless those of a later read are in use already: keys that were read
+    /// before may include one that was deleted since.
     private func apply(_ keys: [Loaded], readAt start: ContinuousClock.Instant) {
         looks.withLock { looks in
             if let appliedAt = looks.appliedAt, appliedAt > start { return }

@@ -1,7 +1,7 @@
 import Foundation
 package import ServiceLifecycle
 
-/// The keys that sign tokens, each sealed.
+/// The keys that sign tokens, each encrypted.
 package enum SigningKeysRoom: Room {
     package static let name = "signing keys"
 
@@ -20,8 +20,8 @@ package enum SigningKeysRoom: Room {
         [KeyRotation(keys: auth.signingKeys)]
     }
 
-    /// Seconds that a key outlives its last token's beginning: the longest life of one, and an hour
-    /// for clocks.
+    /// Seconds that a key is kept after its successor began to sign: the longest life of a token,
+    /// and an hour for differences between clocks.
     private static let retention = TimeInterval(AuthConfiguration.maximumTokenDuration + 3600)
 
     package static func sweep(_ auth: Auth) async throws {
@@ -34,6 +34,6 @@ extension AuthEvent.Name {
     /// The next key signs earlier than it would have.
     public static let signingKeyHastened = Self("signing_key.hastened")
     public static let signingKeyMade = Self("signing_key.made")
-    /// A key was taken away before its time, and all its tokens with it.
+    /// A key was deleted before its time, which refuses all its tokens.
     public static let signingKeyRevoked = Self("signing_key.revoked", level: .notice)
 }

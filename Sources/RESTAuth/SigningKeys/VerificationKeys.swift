@@ -3,15 +3,15 @@ import CryptoExtras
 import Foundation
 import Synchronization
 
-/// The public half of a signing key: what a token's signature is checked with.
+/// The public half of a signing key, which checks the signatures of tokens.
 package struct VerificationKey: Sendable {
     enum Material: Sendable {
         case p256(P256.Signing.PublicKey)
         case ed25519(Curve25519.Signing.PublicKey)
         case rsa(_RSA.Signing.PublicKey)
 
-        /// Whether `signature` is that of `bytes`, written as RFC 7518 section 3 and RFC 8037
-        /// section 3.1 say.
+        /// Whether `signature` is that of `bytes`, in the form of RFC 7518 section 3 and RFC 8037
+        /// section 3.1.
         func accepts(_ signature: some DataProtocol, for bytes: some DataProtocol) -> Bool {
             switch self {
             case .p256(let key):
@@ -29,13 +29,13 @@ package struct VerificationKey: Sendable {
 
     /// The JWK thumbprint (RFC 7638).
     package let id: String
-    /// As published (RFC 7517 section 4).
+    /// The key as published (RFC 7517 section 4).
     package let jwk: JSON
     private let algorithm: SigningAlgorithm
     let material: Material
 
-    /// From its key parameters, which name the algorithm as well: each kind of key is used in one
-    /// way.
+    /// Makes a key from its parameters, which name the algorithm as well: each kind of key is used
+    /// with one.
     /// - Parameter parameters: the required members of the JWK, in the order of their names.
     init(_ algorithm: SigningAlgorithm, _ material: Material, parameters: [(String, String)]) {
         let members = parameters.map { JSON.Member(name: $0, value: .string($1)) }
@@ -49,22 +49,22 @@ package struct VerificationKey: Sendable {
         self.material = material
     }
 
-    /// What stands before the payload of every token of this key.
+    /// The header of every token of this key.
     func header(_ type: AccessTokenType) -> JSON {
         ["alg": .string(algorithm.rawValue), "kid": .string(id), "typ": .string(type.rawValue)]
     }
 
-    /// Whether these say that it is an access token of this key.
+    /// Whether a header is that of an access token of this key.
     fileprivate func signs(_ header: JSON) -> Bool {
         header["alg"] == .string(algorithm.rawValue)
             && AccessTokenType.allCases.contains { header["typ"] == .string($0.rawValue) }
     }
 
-    /// A key that was published elsewhere.
+    /// Reads a key that was published elsewhere.
     ///
-    /// Checked: that its kind is one of ours, that `alg` and `use`, where they are there, say what
-    /// the kind does, and that `kid` is its thumbprint. `nil` otherwise: such a key is for someone
-    /// else.
+    /// Checked: that its kind is one of those supported here, that `alg` and `use`, where they are
+    /// there, agree with the kind, and that `kid` is its thumbprint. `nil` otherwise: such a key is
+    /// for other tokens.
     package init?(jwk: JSON) {
         let (algorithm, names): (SigningAlgorithm, [String])
         switch (jwk["kty"], jwk["crv"]) {
@@ -88,7 +88,7 @@ package struct VerificationKey: Sendable {
         return switch algorithm {
         case .es256: (try? P256.Signing.PublicKey(rawRepresentation: bytes("x") + bytes("y"))).map { .p256($0) }
         case .edDSA: (try? Curve25519.Signing.PublicKey(rawRepresentation: bytes("x"))).map { .ed25519($0) }
-        // At least 2048 bits (RFC 7518 section 3.3): smaller numbers make no key.
+        // The initializer refuses keys of fewer than 2048 bits (RFC 7518 section 3.3).
         case .rs256: (try? _RSA.Signing.PublicKey(n: bytes("n"), e: bytes("e"))).map { .rsa($0) }
         }
     }
@@ -99,31 +99,31 @@ package struct VerificationKey: Sendable {
 /// Each key has one algorithm, fixed when it was made; a token's header must name both exactly. An
 /// unknown `kid` is refused: there is no default to fall back to.
 ///
-/// Like the set of revocations, they are believed only while they were read within a bound.
+/// Like the set of revocations, the keys are believed only while they were read within a bound.
 package final class VerificationKeys: Sendable {
     private let keys = Mutex<[String: VerificationKey]>([:])
     private let removals = Atomic(0)
     private let bound: Duration
-    /// Until when they are believed, in nanoseconds after ``origin``: every token asks, without a
-    /// lock.
+    /// The time until which the keys are believed, in nanoseconds after ``origin``. It is atomic,
+    /// because every token asks, and no token should wait for a lock.
     private let end = Atomic(Int64.min)
     private let origin = ContinuousClock.now
 
-    /// Differs from what it was when a key has been taken away since.
+    /// A counter that changes when a key is taken away.
     var epoch: Int { removals.load(ordering: .acquiring) }
 
-    /// - Parameter bound: for how long after they were read the keys are believed.
+    /// - Parameter bound: the time for which the keys are believed after they were read.
     package init(bound: Duration) {
         self.bound = bound
     }
 
-    /// Notes that at `instant` these were all keys.
+    /// Notes that these were all the keys at `instant`.
     package func confirm(at instant: ContinuousClock.Instant) {
         end.store(nanoseconds(of: instant + bound), ordering: .releasing)
     }
 
-    /// Whether they were read within the bound: no key among them has been taken away for longer
-    /// than that.
+    /// Whether the keys were read within the bound: none of them was taken away longer ago than
+    /// that.
     package func isConfirmed(at now: ContinuousClock.Instant = .now) -> Bool {
         nanoseconds(of: now) <= end.load(ordering: .acquiring)
     }
@@ -144,10 +144,11 @@ package final class VerificationKeys: Sendable {
 
     package func contains(_ id: String) -> Bool { keys.withLock { $0[id] != nil } }
 
-    /// The payload of a token that one of these keys signed, else `nil`.
+    /// The payload of a token that one of these keys signed; `nil` for any other token.
     ///
-    /// The header must hold exactly what ours holds, with either ``AccessTokenType``, so nothing in
-    /// it (`crit`, `jwk`, `jku`, `x5u`, `b64`) can ask for anything.
+    /// The header must have exactly the members that this server writes, with either
+    /// ``AccessTokenType``, so nothing else in it (`crit`, `jwk`, `jku`, `x5u`, `b64`) has any
+    /// effect.
     package func verifiedPayload(of jws: CompactJWS) -> JSON? {
         guard case .object(let parameters) = jws.header, parameters.count == 3,
             let id = jws.keyID, let key = keys.withLock({ $0[id] }),
