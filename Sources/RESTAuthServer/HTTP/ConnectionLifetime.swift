@@ -37,7 +37,7 @@ final class ConnectionLifetime: ChannelInboundHandler {
     private var timer: Scheduled<Void>?
     private var cutOff: Scheduled<Void>?
 
-    /// How long a client may take after it has been told that the connection ends, for example to
+    /// The time that a client has after it has been told that the connection ends, for example to
     /// read the last answer.
     private static let farewell = TimeAmount.seconds(2)
 

@@ -18,8 +18,8 @@ package final class MetricRegistry: Sendable {
     /// Functions that supply current values when the metrics are read, for families without labels.
     private let readings = Mutex<[@Sendable () -> [(name: String, value: Double)]]>([])
 
-    /// More series than any family needs, so that a label with unbounded values cannot fill the
-    /// memory.
+    /// The most series of one family; more than any needs, so that a label with unbounded values
+    /// cannot fill the memory.
     private static let seriesLimit = 2000
 
     package init() {

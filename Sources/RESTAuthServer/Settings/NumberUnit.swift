@@ -3,7 +3,7 @@
 package struct NumberUnit: Sendable {
     /// Name of the unit of a bare number, in the plural.
     package let name: String
-    /// This unit and larger ones, the largest first, each with its size in this unit.
+    /// The unit and larger ones, the largest first, each with its size in this unit.
     private let units: [(symbol: String, count: Int)]
     /// Smaller units, each with the number of them in this unit.
     private let parts: [(symbol: String, count: Int)]

@@ -361,7 +361,7 @@ package struct Settings: Sendable {
         return sink
     }
 
-    /// What restricts registration, in words; `nil` for nothing.
+    /// The restriction on registration, in words; `nil` for nothing.
     var registrationRestriction: String? {
         let mode: String? =
             switch auth.registration {
