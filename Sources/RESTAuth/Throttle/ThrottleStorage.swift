@@ -15,8 +15,8 @@ public protocol ThrottleStorage: Sendable {
     ) async throws -> ThrottleLimit.Outcome
 
     /// Returns at most `limit` counters with a subject greater than `subject`, in ascending order
-    /// of the parts of their keys (``ThrottleSubject/Key``): kind, name and network by their bytes, then
-    /// the user's id.
+    /// of the parts of their keys (``ThrottleSubject/Key``): kind, name and network by their bytes,
+    /// then the user's id.
     func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter]
 
     /// Deletes the counter, and records the event if there was a counter; `event` is `nil` when a
