@@ -3,7 +3,7 @@ import RESTAuth
 import RESTAuthHummingbird
 import RESTAuthSQLite
 
-/// A notebook for every registered user: the smallest application with its own users.
+/// A notebook for everyone who registers: the smallest application with users of its own.
 @main
 struct Notes {
     static func main() async throws {
