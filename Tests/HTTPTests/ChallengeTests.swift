@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    /// As a sign-in page does.
+    /// Sends the credentials as a sign-in page does.
     @Test func aScriptsWrongPasswordInTheBodyOpensNoDialogue() async throws {
         let answer = try await server.send(
             "POST", "/api/tokens", headers: ["Content-Type: application/json", "Sec-Fetch-Mode: cors"],

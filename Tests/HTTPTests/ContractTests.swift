@@ -31,7 +31,7 @@ import Testing
         #expect(try await server.send("GET", String(path)).json as? [String: String] == ["username": susan])
     }
 
-    /// On a server of its own, because it counts the registered users.
+    /// Uses a server of its own, because it counts the registered users.
     @Test func aBadRegistrationAnswers400AndStoresNothing() async throws {
         let server = try await RunningServer(["--throttle", "no"])
         #expect(try await server.register("miguel", "python")["Location"] == "http://127.0.0.1/api/users/1")
@@ -152,7 +152,7 @@ import Testing
             answer.all("WWW-Authenticate") == [#"Bearer realm="Authentication Required", error="invalid_token""#])
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func aTokenExpires() async throws {
         let server = try await RunningServer(["--token-duration", "1"])
         let miguel = try await server.newAccount()
@@ -167,7 +167,7 @@ import Testing
         #expect(try await server.send("GET", "/api/token", headers: [basic(token, "x")]).status == 401)
     }
 
-    /// On servers of its own: both have the same user under the same id.
+    /// Uses servers of its own: both have the same user under the same id.
     @Test func aTokenOfAnotherInstanceIsRefused() async throws {
         async let starting = RunningServer()
         let (server, other) = try await (RunningServer(), starting)

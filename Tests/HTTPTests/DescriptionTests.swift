@@ -114,7 +114,7 @@ import Yams
         #expect(operations.count == described.count)
     }
 
-    /// On a server of its own, because it reads the whole log.
+    /// Uses a server of its own, because it reads the whole log.
     @Test func everyRouteInTheLogIsDescribed() async throws {
         let server = try await RunningServer()
         try await server.register("miguel", "python")

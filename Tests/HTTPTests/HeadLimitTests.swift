@@ -54,7 +54,7 @@ import Testing
         try await expectTooLarge("/api/users/" + String(repeating: "1", count: 9 << 10), [], at: server)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func bothAreSettings() async throws {
         let server = try await RunningServer(["--head-limit", "65536", "--verify-head-limit", "8192"])
         #expect(try await server.send("GET", "/health/live", headers: [Self.cookie(31)]).status == 200)

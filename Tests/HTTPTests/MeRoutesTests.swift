@@ -159,7 +159,7 @@ import Testing
         #expect(try await send("GET", "/api/resource", miguel.basic).status == 200)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theNewPasswordMustMeetThePolicy() async throws {
         let server = try await RunningServer(["--password-policy", "nist"])
         let miguel = try await server.newAccount(password: "rutabaga quiver lamp")
@@ -321,7 +321,7 @@ import Testing
 
     // MARK: Users
 
-    /// On a server of its own, because it lists all users.
+    /// Uses a server of its own, because it lists all users.
     @Test func usersAreListedInPagesForWhoIsSignedIn() async throws {
         let server = try await RunningServer()
         for name in ["Miguel", "susan", "david", "anna"] { try await server.register(name, "python") }

@@ -191,7 +191,7 @@ import Testing
 
     // MARK: The list of revocations
 
-    /// On a server of its own, because it reads the whole list.
+    /// Uses a server of its own, because it reads the whole list.
     @Test func theListSaysWhatIsRefusedAndNothingOfWhose() async throws {
         let server = try await RunningServer()
         let (client, miguel) = (try await Client(of: server), try await server.newAccount())
@@ -225,7 +225,7 @@ import Testing
         #expect(rest?.map { $0["refused"] as? Bool } == [true, true, false])
     }
 
-    /// On a server of its own, because it counts revocations.
+    /// Uses a server of its own, because it counts revocations.
     @Test func anUnchangedListHasNoBody() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()
@@ -243,7 +243,7 @@ import Testing
         #expect((third.json["revocations"] as? [Any])?.count == 2)
     }
 
-    /// On a server of its own, because it counts revocations.
+    /// Uses a server of its own, because it counts revocations.
     @Test func aNumberThatWasNeverGivenIsAnsweredWithTheLastThatWas() async throws {
         let server = try await RunningServer()
         let tokens = try await server.signIn(server.newAccount())
@@ -260,7 +260,7 @@ import Testing
 
     // MARK: Keys and metadata
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theMetadataNamesWhatExists() async throws {
         let url = "https://auth.example.com/base"
         let server = try await RunningServer(["--public-url", url])

@@ -1,7 +1,8 @@
 import Support
 import Testing
 
-/// More passwords than can be hashed: they are refused at once, and all other requests are served.
+/// Load of more passwords than can be hashed: they are refused at once, and all other requests are
+/// served.
 ///
 /// Each test has its own server, because it depends on what else is in the queue.
 @Suite struct OverloadTests {

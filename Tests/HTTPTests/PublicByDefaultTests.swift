@@ -5,7 +5,7 @@ import Testing
 
 /// Data that anybody may read unless the settings say otherwise, and the limits on reading it.
 @Suite struct PublicByDefaultTests {
-    /// With settings under which only signed-in users see a user.
+    /// Uses settings under which only signed-in users see a user.
     @Test func aUserIsShownToWhoIsSignedInOnly() async throws {
         let server = try await RunningServer(["--public-users", "no"])
         let (miguel, susan) = (try await server.newAccount(), try await server.newAccount("susan"))
@@ -30,7 +30,7 @@ import Testing
         #expect(try await server.send("GET", "/api/users/abc").status == 404)
     }
 
-    /// Behind a proxy that reports a network which no other test uses.
+    /// Sends requests through a proxy that reports a network which no other test uses.
     @Test(arguments: ["yes", "no"]) func numbersAreNotTriedOneAfterTheOther(isPublic: String) async throws {
         let server = try await RunningServer([
             "--public-users", isPublic, "--user-lookups-per-hour", "20", "--trusted-proxies", "127.0.0.1",
@@ -61,7 +61,7 @@ import Testing
         #expect(answered == 80)
     }
 
-    /// With settings under which only clients see the list.
+    /// Uses settings under which only clients see the list.
     @Test func theListOfRevocationsIsForClientsOnly() async throws {
         let server = try await RunningServer(["--public-revocations", "no"])
         let miguel = try await server.newAccount()

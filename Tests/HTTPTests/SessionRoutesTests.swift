@@ -207,7 +207,7 @@ import Testing
         #expect(answer.code != nil)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func anExpiredSessionSaysSo() async throws {
         let server = try await RunningServer(["--session-inactivity-timeout", "1"])
         let miguel = try await server.newAccount()
@@ -219,7 +219,7 @@ import Testing
         }
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theOldestSessionGoesBeyondTheLimit() async throws {
         let server = try await RunningServer(["--session-limit", "3"])
         let miguel = try await server.newAccount()
@@ -282,7 +282,7 @@ import Testing
             : try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func anExpiredAccessTokenSignsOut() async throws {
         let server = try await RunningServer(["--token-duration", "1"])
         let tokens = try await server.signIn(server.newAccount())
@@ -348,7 +348,7 @@ struct RefreshCookieTests {
         return "Cookie: " + parts[0]
     }
 
-    /// On a server with settings of its own, from the environment.
+    /// Uses a server with settings of its own, from the environment.
     @Test func theCookieRenewsAndSignsOut() async throws {
         let server = try await RunningServer(
             ["--cors-origins", "https://app.example.com,*"],
@@ -451,7 +451,7 @@ struct RefreshCookieTests {
         #expect(answer["Set-Cookie"]?.contains("Max-Age=0") == true)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theOwnOriginIsKnownWithItsPort() async throws {
         let server = try await RunningServer([
             "--refresh-token-in-cookie", "yes", "--public-url", "https://auth.example.com:443/base",

@@ -76,7 +76,7 @@ import Testing
         #expect(Set(tokens.map { audiences(members(of: $0.access, 1)["aud"]) }).count == 3)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func aVerifierTakesWhatIsMadeOutToItAndNothingElse() async throws {
         let server = try await RunningServer(["--token-audience", "\(Self.api),notes", "--token-type", "JWT"])
         let token = Array(try await server.signIn(server.newAccount()).access.utf8)

@@ -109,7 +109,7 @@ import Testing
         try await running
     }
 
-    /// On a server of its own, because it ends it.
+    /// Uses a server of its own, because it ends it.
     @Test func withoutAnUpToDateListEveryTokenIsAnsweredLater() async throws {
         let server = try await RunningServer()
         let verifier = try verifier(of: server) { $0.bound = .seconds(1) }
@@ -136,7 +136,7 @@ import Testing
         try await refusals
     }
 
-    /// On a server of its own, because it replaces the database.
+    /// Uses a server of its own, because it replaces the database.
     @Test func aListThatWasReplacedByABackupIsReadAnew() async throws {
         var running = try await RunningServer()
         let (directory, port) = (running.directory, running.port)
@@ -160,7 +160,7 @@ import Testing
         _ = try await verify(verifier, second.access)
     }
 
-    /// On a server of its own, which changes its signing key in the end.
+    /// Uses a server of its own, which changes its signing key in the end.
     @Test func aNewKeyIsFetchedWhenItsFirstTokenComes() async throws {
         let server = try await RunningServer()
         let verifier = try verifier(of: server)

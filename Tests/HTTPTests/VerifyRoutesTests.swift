@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    /// Where a proxy keeps the client's query, it belongs to the application.
+    /// A query of the client that a proxy keeps belongs to the application.
     @Test func theApplicationsOwnQueryIsNoneOfOurs() async throws {
         let miguel = try await server.newAccount()
         for query in ["groups=5", "roles=x", "%zz", "a=%ff&b", "group"] {

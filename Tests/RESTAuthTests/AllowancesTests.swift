@@ -55,7 +55,7 @@ import Testing
         #expect(allowances.spend(1, at: start) == .seconds(3600))
     }
 
-    /// Nobody can clear a debt by spending with many other keys.
+    /// No key can clear a debt by spending with many other keys.
     @Test func whoOwesMostIsRememberedWhenTooManyCome() {
         let allowances = Allowances<Int>(perHour: 60, burst: 5, capacity: 100)
         #expect(spent(allowances, 10) == 5)

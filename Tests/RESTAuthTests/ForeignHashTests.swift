@@ -567,7 +567,7 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// Without the pepper the hash cannot be verified, so it is not used as a decoy for unknown
+    /// A hash whose pepper is missing cannot be verified, so it is not used as a decoy for unknown
     /// names.
     @Test func whoseHashNeedsAnotherPepperIsNoDecoy() async throws {
         let vector = try #require(ForeignHashVector.all().first { $0.construction == "suffix" })

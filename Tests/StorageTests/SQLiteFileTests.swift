@@ -408,7 +408,8 @@ import Testing
         #expect(error?.retryAfter != nil)
     }
 
-    /// As during an import, the holder of the lock takes it again a moment after it releases it.
+    /// Lets a writer wait beside another one that, as during an import, takes the lock again a
+    /// moment after it releases it.
     @Test func aWriterGetsItsTurnBetweenTheTransactionsOfAnother() async throws {
         let count = Soak.count(5, soak: 20)
         let storage = try await SQLiteStorage(path: path)

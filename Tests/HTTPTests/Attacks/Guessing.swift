@@ -156,7 +156,7 @@ import Testing
         #expect(!list.contains("10.0."))
     }
 
-    /// For a right or wrong password, of a known or unknown user, the bytes are the same except for
+    /// The bytes are the same for a right or wrong password, of a known or unknown user, except for
     /// those that differ each time.
     @Test func theAnswerSaysWhenToComeBackAndNothingElse() async throws {
         let answers = try await within(Self.delay) {

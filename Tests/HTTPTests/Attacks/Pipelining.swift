@@ -7,7 +7,7 @@ import Testing
 /// Each test has its own server, because it depends on what else waits there. They run one after
 /// the other, because each takes the whole machine.
 @Suite(.serialized) struct Pipelining {
-    /// More connections than cores.
+    /// A number of connections above that of cores.
     private static let connections = 2 * ProcessInfo.processInfo.activeProcessorCount + 2
     private static let requests = 1000
 
@@ -66,7 +66,7 @@ import Testing
         #expect(try await connection.readAnswer().status == 201)
     }
 
-    /// Until a sign-in succeeds, the others send more than is answered.
+    /// The others send more than is answered until a sign-in succeeds.
     @Test(arguments: ["/nothing", "/api/users/999999999", "/api/revocations", "/api/verify"])
     func whoSignsInIsLetInWhileTheOthersGoOn(path: String) async throws {
         let server = try await RunningServer(["--throttle", "no", "--hashing-patience", "600"])

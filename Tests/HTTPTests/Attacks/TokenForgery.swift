@@ -362,7 +362,8 @@ import Testing
         }
     }
 
-    /// With the signature of the good token, and with a matching one by the attacker's key.
+    /// Tries the header with the signature of the good token, and with a matching one by the
+    /// attacker's key.
     private func expectForgedHeaderRefused(
         _ header: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
