@@ -1,5 +1,5 @@
-"""The server that users move away from: the original Flask server's contract, with Flask, SQLite and
-HS256.
+"""The server that users move away from: the original Flask server's contract, with Flask, SQLite
+and HS256.
 
     flask_server.py serve FILE PORT SECRET [--tokens FORM] [--hashes AGE]
     flask_server.py fill FILE USERS [--once]     writes users with hashes of all ages into the table
@@ -147,8 +147,8 @@ def make_app(options):
 
 
 def fill(options):
-    """Stores users. Most hashes are cheap, so that many can be checked; in a hundred users, one of each
-    age has the original cost.
+    """Stores users. Most hashes are cheap, so that many can be checked; in a hundred users, one of
+    each age has the original cost.
     """
     ages = list(AGES.values())
     # Hashes at full cost: the import would wrap cheap ones, one by one.

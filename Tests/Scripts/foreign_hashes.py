@@ -2,8 +2,8 @@
 
 OLD_WERKZEUG is a directory with Werkzeug 0.16.1
 (pip install --no-deps --target DIRECTORY Werkzeug==0.16.1). The programs php, htpasswd, doveadm,
-slappasswd, perl and openssl are looked up in PATH, and ruby with the gem bcrypt. Hashes for which no
-program was available are computed here from the documentation; their "maker" says so.
+slappasswd, perl and openssl are looked up in PATH, and ruby with the gem bcrypt. Hashes for which
+no program was available are computed here from the documentation; their "maker" says so.
 Tests/Vectors/foreign-hashes.json is the output.
 """
 
