@@ -56,7 +56,7 @@ import Testing
         #expect(String(buffer: response.body).contains(#""code":"note_not_found""#))
     }
 
-    // MARK: Who may register
+    // MARK: Registration
 
     @Test func byInvitation() async throws {
         var configuration = AuthConfiguration()
@@ -68,7 +68,7 @@ import Testing
         #expect(try await auth.registration.register("susan", password: "cat", proof: proof).username == "susan")
     }
 
-    // MARK: What a route asks for
+    // MARK: Requirements of a route
 
     @Test func whatARouteAsksFor() async throws {
         typealias Guard = Authenticator<BasicAuthRequestContext>

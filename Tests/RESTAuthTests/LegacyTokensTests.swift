@@ -209,7 +209,7 @@ import Testing
         await own.test.expect(.invalidToken) { try await own.test.auth.sessions.token(for: identity) }
     }
 
-    // MARK: Its session
+    // MARK: Session of a token
 
     private func trade(_ token: [UInt8]) async throws -> AccessToken {
         try await test.auth.sessions.token(for: verify(token))

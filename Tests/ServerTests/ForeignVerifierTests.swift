@@ -204,7 +204,7 @@ import Testing
         }
     }
 
-    // MARK: As commands
+    // MARK: Exit status
 
     @Test(arguments: ForeignVerifier.Kind.allCases.filter(\.readsRevocations))
     func theExitStatusSaysWhetherAllWereGood(kind: ForeignVerifier.Kind) async throws {

@@ -95,7 +95,7 @@ import Testing
         return outstanding
     }
 
-    // MARK: The new one
+    // MARK: The new server
 
     private func run(_ arguments: [String]) async throws -> CommandOutcome {
         try await runCommand(arguments, directory: directory)

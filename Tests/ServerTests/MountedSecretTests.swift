@@ -144,7 +144,7 @@ import Testing
         #expect(directory.contents == ["vol"])
     }
 
-    // MARK: Beside the database
+    // MARK: Secrets beside the database
 
     /// Kubernetes gives all files of a volume to `fsGroup`, the secret too, at each start of a pod.
     @Test func aVolumeOfAGroupServesAgain() async throws {

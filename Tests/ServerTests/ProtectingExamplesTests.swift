@@ -68,7 +68,7 @@ import Testing
             ExternalProcess.program("node"), ["service.mjs"], ["service.mjs": code], port: port)
     }
 
-    // MARK: By asking
+    // MARK: Asking the server
 
     @Test func theREADMEsApplicationIsGuarded() async throws {
         try await expectGuarded("/api/notes", by: readme())
@@ -166,7 +166,7 @@ import Testing
         #expect(try await todos([basic(tokens.access, "")]).status == 401)
     }
 
-    // MARK: By verifying
+    // MARK: Verifying tokens
 
     @Test(arguments: [[], ["--public-url", "https://auth.example.com"]])
     func sixLinesOfPyJWTVerifyAToken(arguments: [String]) async throws {

@@ -10,7 +10,7 @@ import Testing
 
     init() throws { server = try SharedServer.current() }
 
-    // MARK: Who gets through
+    // MARK: Access
 
     @Test(arguments: Proxy.allCases) func whoSignsInReachesTheApplicationByName(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    // MARK: Whose path it is
+    // MARK: Paths
 
     @Test(arguments: Proxy.allCases) func everyPathOfTheServerIsPassedOnToIt(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
@@ -215,7 +215,7 @@ import Testing
         #expect((Seen(answer.json).fields["cookie"] ?? []).joined().utf8.count > 28 << 10)
     }
 
-    // MARK: What cannot be forged
+    // MARK: Forgery
 
     private static let forgedFields = [
         "Remote-User: eve", "Remote-User-Id: 99", "Remote-Groups: admin", "remote-groups: admin",

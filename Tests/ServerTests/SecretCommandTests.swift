@@ -254,7 +254,7 @@ import Testing
         for _ in 0..<2 { try await renew() }
     }
 
-    // MARK: Given by settings
+    // MARK: Secrets in settings
 
     @Test func aSecretThatIsGivenIsChangedByTheOperatorAndTheKeysByTheCommand() async throws {
         let (old, new) = ("nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo", "q8Rz4LxTn1vBjW7sKdYc0UeMhPg5iAfO")

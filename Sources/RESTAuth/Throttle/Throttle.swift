@@ -39,7 +39,7 @@ public final class Throttle: Sendable {
     /// Runs `attempt` when the guess is admitted.
     ///
     /// `attempt` has to call ``fail(_:cost:)`` for a wrong password, and ``succeed(_:user:)`` for a
-    /// right one before it tells anybody.
+    /// right one before it reports success.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `attempt` throws.
     package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws

@@ -59,9 +59,9 @@ public struct ThrottleLimit: Sendable, Hashable {
     /// that concurrent failures are all counted.
     /// - Parameters:
     ///   - amount: the number of failures to add.
-    ///   - subject: what is counted.
+    ///   - subject: the subject of the counter.
     ///   - other: a digest of the other side, of the account for a network and the other way round.
-    ///   - counter: as it is stored; `nil` when there is none.
+    ///   - counter: the stored counter; `nil` when there is none.
     ///   - now: the time.
     public func counting(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, on counter: ThrottleCounter?, at now: Date

@@ -42,7 +42,7 @@ public protocol ThrottleStorage: Sendable {
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
     /// Stores that a user has signed in with a password from a network. The newest `limit` networks
-    /// of a user are kept. A user who does not exist any more is no error.
+    /// of a user are kept. It is not an error when the user no longer exists.
     func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws
 
     /// Deletes at most `limit` networks from which their users have not signed in since `date`.

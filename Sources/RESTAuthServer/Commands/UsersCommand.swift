@@ -181,7 +181,7 @@ extension UsersCommand {
     }
 }
 
-// MARK: - What they share
+// MARK: - Shared arguments
 
 /// A user and some roles: the first word is the user name, unless the user is given by id.
 struct UserAndRoles: ParsableArguments {

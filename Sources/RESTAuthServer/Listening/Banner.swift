@@ -53,7 +53,7 @@ struct Banner {
         return " (three slashes begin at the root directory; sqlite:\(name) is in this one)"
     }
 
-    // MARK: What to try
+    // MARK: Suggestions
 
     private var suggestions: [String] {
         let password = settings.auth.passwordPolicy == .open ? "python" : Self.randomPassword()

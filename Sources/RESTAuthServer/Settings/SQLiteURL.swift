@@ -50,7 +50,7 @@ struct SQLiteURL {
         rest(of: text, after: "sqlite:///").flatMap { $0.isEmpty || $0.hasPrefix("/") ? nil : $0 }
     }
 
-    // MARK: What others write
+    // MARK: Notations of other programs
 
     /// The path of a file written in another program's notation; `nil` when nothing shows that it
     /// is one.

@@ -90,7 +90,7 @@ extension Setting {
     }
 }
 
-// MARK: - All of them
+// MARK: - Groups
 
 /// Settings that belong together and are offered together by the commands that use them: a struct
 /// with a property for each, in the order in which they are shown.

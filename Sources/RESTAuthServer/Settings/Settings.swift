@@ -9,13 +9,13 @@ import RESTAuthSQLite
 
 /// Every setting with its checked value; a server is started from these.
 package struct Settings: Sendable {
-    // MARK: Of the rooms, the routes and the database
+    // MARK: Rooms, routes and database
 
     var auth = AuthConfiguration()
     var routes = AuthRoutesConfiguration()
     var postgres = PostgresConfiguration(url: "")
 
-    // MARK: Of the server
+    // MARK: Server
 
     var listenAddress = ListenAddress.host("127.0.0.1")
     var port = 5000
@@ -57,7 +57,7 @@ package struct Settings: Sendable {
     /// The defaults of all settings.
     package static let standard = Settings()
 
-    // MARK: Of several of these
+    // MARK: Derived values
 
     private(set) var tls: TLSFiles?
     /// Messages about how the environment was interpreted where that may surprise, one a line.

@@ -45,7 +45,7 @@ struct SettingsPage {
         return lines.joined(separator: "\n")
     }
 
-    // MARK: Which commands
+    // MARK: Commands of a group
 
     /// The commands with flags of that group, without the program's name; where all subcommands of
     /// a command have them, the command stands for all of them.

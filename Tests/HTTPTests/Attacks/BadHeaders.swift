@@ -166,7 +166,7 @@ import Testing
         try await expectTooLarge(["Cookie: " + String(repeating: "x", count: 20 << 10)])
     }
 
-    // MARK: Other ways in
+    // MARK: Tokens elsewhere
 
     @Test func aTokenOutsideTheAuthorizationFieldIsIgnored() async throws {
         let token = try await server.token("Aladdin", "open sesame")
