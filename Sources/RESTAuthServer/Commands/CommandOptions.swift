@@ -1,5 +1,5 @@
-/// Groups of flags for each kind of command. All other settings come from the environment and the
-/// settings file.
+// Groups of flags for each kind of command. All other settings come from the environment and the
+// settings file.
 
 /// Flags of a server, and of commands that inspect a whole deployment. This list has every group,
 /// in the order in which settings are shown.
