@@ -15,17 +15,17 @@ import UnixSignals
     import CLinux
 #endif
 
-/// The place where things are put together: settings in, a running server out.
+/// The complete server, made from the settings.
 struct Server {
     let settings: Settings
     let source: SettingsSource
-    /// Reads the settings again.
+    /// Reads the settings again, for a reload.
     let read: @Sendable () throws -> SettingsSource
 
     /// Runs until SIGTERM or SIGINT.
     ///
-    /// What can be wrong is looked at before anything is made: settings, certificate, port, then
-    /// the database.
+    /// Everything that can be wrong is checked before anything is made: settings, certificate and
+    /// port, then the database.
     func run() async throws {
         endOnSignals()
         try settings.requireFiles()
@@ -45,7 +45,7 @@ struct Server {
         defer { metricsSockets?.close() }
         try settings.refuseCookieInTheClear(at: sockets.addresses)
         raiseFileLimit(logger)
-        // Before anything is made that measures.
+        // The registry is set before any object that records metrics is made.
         let registry = metricsSockets.map { _ in MetricRegistry() }
         if let registry { MetricsSystem.bootstrap(registry) }
         let auth = try await settings.openAuthWhenThere(logger, manager)
@@ -56,7 +56,7 @@ struct Server {
         let routes = ServerRoutes(auth, configuration: settings.routes)
         let immediate = ImmediateRoutes(routes.all)
         let router = router(routes)
-        // Files of the database, and of what is read or written for a moment; of the metrics' port.
+        // Files of the database, files opened for a moment, and the files of the metrics port.
         let reservedFiles = settings.postgres.connections + 16 + (registry == nil ? 0 : MetricsService.files)
         let connections = ConnectionCount(limit: settings.maxConnections, reserve: reservedFiles)
         let completion = Completion(
@@ -83,7 +83,7 @@ struct Server {
         let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)
         let metrics = registry.flatMap { registry in metricsSockets.map { metricsService(registry, $0) } }
         var group = ServiceGroupConfiguration(
-            // What is first is stopped last: a server that stops can be watched.
+            // Services stop in reverse order, so the metrics stay available while the server stops.
             services: [metrics].compactMap(\.self) + auth.services + [reload, service, limit, supervised],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(settings.shutdownTimeout)
@@ -105,8 +105,8 @@ struct Server {
                     origins: settings.corsOrigins, allowsCookies: settings.routes.refreshTokenInCookie))
         }
         for table in routes.tables { table.add(to: router) }
-        // Last: a middleware stands around what is added after it, and after the routes there is
-        // only what no route answers.
+        // Added last: a middleware wraps what is added after it, and after the routes there are
+        // only requests that no route answers.
         router.add(middleware: ProblemResponses())
         return router
     }
@@ -149,14 +149,15 @@ struct Server {
             shutdown: .seconds(Int64(settings.shutdownTimeout)))
     }
 
-    /// Until there are services to be stopped: the first process of a container is sent no signal
-    /// that it has said nothing about, and SIGHUP would end any other.
+    /// Ends the process on SIGTERM and SIGINT until services run that can be stopped. The first
+    /// process of a container gets no signal that it has no handler for, and SIGHUP would end any
+    /// other process.
     private func endOnSignals() {
         for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(EXIT_SUCCESS) } }
         signal(SIGHUP, SIG_IGN)
     }
 
-    /// One connection is one file; the soft limit is often 1024.
+    /// Raises the soft limit of open files, which is often 1024; each connection needs one.
     private func raiseFileLimit(_ logger: Logger) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
@@ -172,9 +173,10 @@ struct Server {
         }
     }
 
-    /// Each time that memory is asked of the system takes a lock, which a thread that hashes holds
-    /// for milliseconds while its own is brought in; on an event loop all clients of that loop
-    /// would wait with it. What is reserved and not used costs nothing.
+    /// Makes the allocator request memory in large steps. Each request to the system takes a lock,
+    /// which a hashing thread holds for milliseconds while its memory is mapped; on an event loop
+    /// all clients of that loop would wait for it. Memory that is reserved and not used costs
+    /// nothing.
     private func growMemoryInLargeSteps() {
         #if canImport(Glibc)
             mallopt(M_TOP_PAD, 16 << 20)

@@ -3,9 +3,9 @@ import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
-/// The contract as an adopter runs it, who sees only what is public.
+/// The storage contract as an adopter runs it, who can only use public declarations.
 @Suite struct StorageContractTests {
-    /// Keeps all but invitations and challenges, and says so.
+    /// Runs all chapters but the one about registration, which is left out with a reason.
     @Test(arguments: StorageContract.all(leavingOut: [.registration: "whoever is invited comes in by hand"]))
     func keeps(_ promise: StorageContract.Promise) async throws {
         #expect(promise.omission == nil || StorageContract.Chapter.registration.promises.contains { $0 == promise })

@@ -3,13 +3,13 @@ import Support
 import Testing
 import Yams
 
-/// Who may keep an answer: nobody, unless the description says otherwise.
+/// No answer may be cached unless the description says otherwise.
 @Suite(.server()) struct CachingTests {
-    /// What `openapi.yaml` says of one method of one path.
+    /// The description of one method of one path in `openapi.yaml`.
     private struct Operation {
         let method: String
         let path: String
-        /// The names of its security schemes.
+        /// Names of its security schemes.
         let credentials: Set<String>
     }
 
@@ -31,7 +31,7 @@ import Yams
         }
     }
 
-    /// Each as somebody of its own, because some end what others need.
+    /// Uses a new account for each operation, because some end what others need.
     @Test func nobodyKeepsWhatIsForWhoSignsIn() async throws {
         let secret = try await server.addClient("gateway")
         let operations = operations.filter { !$0.credentials.isEmpty }
@@ -77,7 +77,7 @@ import Yams
         }
     }
 
-    /// A name can be taken away again.
+    /// The name of a user can disappear.
     @Test func nobodyKeepsTheNameOfAUser() async throws {
         let miguel = try await server.newAccount()
         for (method, path) in [("GET", "/api/users"), ("HEAD", "/api/users"), ("GET", "/api/user")] {

@@ -1,8 +1,8 @@
 import Support
 import Testing
 
-/// What a 401 asks for: Basic opens the browser's own dialogue, so that it is for who comes with
-/// Basic, with nothing, or by the address bar.
+/// The challenges of a 401. Basic opens the browser's own dialogue, so it is only for requests with
+/// Basic, without credentials, or from the address bar.
 @Suite(.server("--public-revocations", "no")) struct ChallengeTests {
     private static let basicChallenge = #"Basic realm="Authentication Required""#
     private static let bearerChallenge = #"Bearer realm="Authentication Required""#
@@ -10,10 +10,10 @@ import Testing
     private static let scripts = [
         ["X-Requested-With: XMLHttpRequest"], ["x-requested-with: fetch"], ["Sec-Fetch-Mode: cors"],
         ["Sec-Fetch-Mode: same-origin"], ["Sec-Fetch-Mode: no-cors"], ["Sec-Fetch-Mode: websocket"],
-        // What is not understood is no navigation.
+        // An unknown value is not a navigation.
         ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Mode: cors"], ["Sec-Fetch-Mode: Navigate\u{301}"],
         ["X-Requested-With: com.example.app", "Sec-Fetch-Mode: navigate"],
-        // Older ones, which say no mode.
+        // Older browsers, which send no mode.
         ["Origin: http://127.0.0.1"],
         ["Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin", "Accept-Language: *"],
         ["Sec-Fetch-Mode: cors", "Origin: http://127.0.0.1", "Accept-Language: *"],
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    /// As a sign-in page does.
+    /// Sends the credentials as a sign-in page does.
     @Test func aScriptsWrongPasswordInTheBodyOpensNoDialogue() async throws {
         let answer = try await server.send(
             "POST", "/api/tokens", headers: ["Content-Type: application/json", "Sec-Fetch-Mode: cors"],
@@ -56,7 +56,7 @@ import Testing
             for token in ["Bearer x", "bearer x", "BEARER  x", "Bearer"]
             where !(token == "Bearer x" && method == "DELETE" && path == "/api/tokens") {
                 let answer = try await server.send(method, path, headers: ["Authorization: \(token)"] + more)
-                // Signing out with a token of nobody's is answered like any other.
+                // Signing out with an unknown token is answered like any other sign-out.
                 guard answer.status != 204 else { continue }
                 #expect(answer.status == 401, "\(token)")
                 #expect(answer.all("WWW-Authenticate") == [Self.bearerChallenge + #", error="invalid_token""#])
@@ -70,7 +70,7 @@ import Testing
             [], ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: none"], ["User-Agent: curl/8.5.0"],
             // A form.
             ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"],
-            // What fetch of Node 18 and later sends by itself.
+            // The fields that fetch of Node 18 and later sends by itself.
             ["Accept: */*", "Accept-Language: *", "Sec-Fetch-Mode: cors", "User-Agent: node"],
         ] {
             for credentials in [[], [basic(miguel.name, "wrong")], ["Authorization: Digest x"]]
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    /// RFC 6749 section 5.2: by the scheme that the client came with.
+    /// The challenge follows the scheme that the client used (RFC 6749 section 5.2).
     @Test(arguments: [("POST", "/oauth/introspect"), ("POST", "/oauth/revoke"), ("GET", "/api/revocations")])
     func aClientIsAskedForWhatItCameWith(method: String, path: String) async throws {
         func challenges(_ headers: String...) async throws -> [String] {

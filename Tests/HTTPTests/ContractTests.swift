@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// The original Flask server's contract, row by row, through the real binary.
+/// The original Flask server's contract, row by row, tested on the real binary.
 @Suite(.server()) struct ContractTests {
     let server: RunningServer
 
@@ -31,7 +31,7 @@ import Testing
         #expect(try await server.send("GET", String(path)).json as? [String: String] == ["username": susan])
     }
 
-    /// On a server of its own: counts what is registered.
+    /// Uses a server of its own, because it counts the registered users.
     @Test func aBadRegistrationAnswers400AndStoresNothing() async throws {
         let server = try await RunningServer(["--throttle", "no"])
         #expect(try await server.register("miguel", "python")["Location"] == "http://127.0.0.1/api/users/1")
@@ -49,7 +49,7 @@ import Testing
             #expect(answer.code != nil, "\(body)")
             #expect(try await server.send("GET", "/api/users/2").status == 400, "\(body)")
         }
-        // Also not with a number further on.
+        // Nor with a later number.
         let users = try await server.send("GET", "/api/users", headers: [basic("miguel", "python")])
         #expect((users.json["data"] as? [Any])?.count == 1)
     }
@@ -152,7 +152,7 @@ import Testing
             answer.all("WWW-Authenticate") == [#"Bearer realm="Authentication Required", error="invalid_token""#])
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func aTokenExpires() async throws {
         let server = try await RunningServer(["--token-duration", "1"])
         let miguel = try await server.newAccount()
@@ -167,7 +167,7 @@ import Testing
         #expect(try await server.send("GET", "/api/token", headers: [basic(token, "x")]).status == 401)
     }
 
-    /// On servers of its own: both know the same user by the same number.
+    /// Uses servers of its own: both have the same user under the same id.
     @Test func aTokenOfAnotherInstanceIsRefused() async throws {
         async let starting = RunningServer()
         let (server, other) = try await (RunningServer(), starting)

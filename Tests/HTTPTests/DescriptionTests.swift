@@ -8,7 +8,7 @@ import Support
 import Testing
 import Yams
 
-/// `openapi.yaml` is served, and says neither more nor less than the routes do.
+/// `openapi.yaml` is served, and describes exactly the routes.
 @Suite(.server()) struct DescriptionTests {
     private static let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("../../openapi.yaml").standardizedFileURL
@@ -32,7 +32,8 @@ import Yams
     @Test func everyDescribedPathAllowsWhatIsDescribed() async throws {
         let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         #expect(paths.count >= 8)
-        // What a proxy asks is answered alike by all methods, and has no Allow (VerifyRoutesTests).
+        // Requests from proxies are answered alike for all methods, without Allow
+        // (VerifyRoutesTests).
         for (path, operations) in paths where !path.hasPrefix("/api/verify") {
             let sample = path.replacing("{id}", with: "1").replacing("{path}", with: "x")
             let answer = try await server.send("OPTIONS", sample)
@@ -43,10 +44,10 @@ import Yams
         }
     }
 
-    /// The methods that a description has a place for; `HEAD` goes with `GET`.
+    /// The methods that a description can contain; `HEAD` goes with `GET`.
     private static let methods = ["get", "post", "put", "patch", "delete", "options", "trace"]
 
-    /// A method on a path, its name, and for whom it is.
+    /// A method on a path, with its name and who may call it.
     private struct Operation: Hashable, CustomStringConvertible {
         let description: String
     }
@@ -71,7 +72,7 @@ import Yams
         }
     }
 
-    /// The codes of the core's errors, those written in the sources, and the phrases of statuses.
+    /// The codes of the core's errors, the codes in the sources, and the phrases of statuses.
     @Test func everyCodeIsDescribedAndNoOther() throws {
         let document = try String(contentsOf: Self.file, encoding: .utf8)
         let list = try #require(document.firstMatch(of: /\n    ProblemCode:\n(?:.*\n)*?      enum:\n((?: +- \w+\n)+)/))
@@ -92,7 +93,7 @@ import Yams
         #expect(described.subtracting(kinds).subtracting(written).subtracting(statuses).isEmpty)
     }
 
-    /// An undescribed route fails here, and so does an operation without one.
+    /// A route without an operation fails here, and so does an operation without a route.
     @Test func theRoutesAreTheOperations() async throws {
         let routes = ServerRoutes(try await Auth(storage: SQLiteStorage()), configuration: .init()).all
         let operations = routes.compactMap { route -> Operation? in
@@ -113,7 +114,7 @@ import Yams
         #expect(operations.count == described.count)
     }
 
-    /// On a server of its own: reads the whole log.
+    /// Uses a server of its own, because it reads the whole log.
     @Test func everyRouteInTheLogIsDescribed() async throws {
         let server = try await RunningServer()
         try await server.register("miguel", "python")

@@ -9,8 +9,8 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// The code that the pages show, word for word: `DocumentationTests` looks for each of their blocks
-/// here and in the example.
+/// The code of the documentation pages, word for word: `DocumentationTests` looks for each of their
+/// blocks here and in the example.
 @Suite struct EmbeddingPageTests {
     let auth: Auth
     let router = Router(context: BasicAuthRequestContext.self)
@@ -56,7 +56,7 @@ import Testing
         #expect(String(buffer: response.body).contains(#""code":"note_not_found""#))
     }
 
-    // MARK: Who may register
+    // MARK: Registration
 
     @Test func byInvitation() async throws {
         var configuration = AuthConfiguration()
@@ -68,7 +68,7 @@ import Testing
         #expect(try await auth.registration.register("susan", password: "cat", proof: proof).username == "susan")
     }
 
-    // MARK: What a route asks for
+    // MARK: Requirements of a route
 
     @Test func whatARouteAsksFor() async throws {
         typealias Guard = Authenticator<BasicAuthRequestContext>
@@ -211,7 +211,7 @@ import Testing
 
     // MARK: PostgreSQL
 
-    /// Compiled only: the host is nobody's.
+    /// Compiled only, because the host does not exist.
     private func onPostgres() async throws -> Auth {
         var configuration = AuthConfiguration()
         // The same for every process.
@@ -223,7 +223,7 @@ import Testing
 
     // MARK: The operator
 
-    /// Every command that the page gives for an embedded database, on one that is in use.
+    /// Runs every command that the page gives for an embedded database, on one that is in use.
     @Test func theOperatorsCommandsWorkOnAnEmbeddedDatabase() async throws {
         let directory = try TemporaryDirectory()
         let auth = try await Auth(storage: SQLiteStorage(path: directory.path + "/notes.sqlite"))

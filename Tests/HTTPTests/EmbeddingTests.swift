@@ -8,7 +8,7 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// The routes and the middleware inside an adopter's own application.
+/// The routes and the middleware inside an adopter's application.
 @Suite struct EmbeddingTests {
     let auth: Auth
 
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// Says that the body has that many bytes.
+    /// A middleware that announces a body of that many bytes.
     private struct Announcing: RouterMiddleware {
         let length: Int
 
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    /// The end of what there is to read is not always the end of the body.
+    /// The end of the data is not always the end of the body.
     @Test(arguments: [(1, HTTPResponse.Status.badRequest), (100, .badRequest), (0, .created)])
     func aBodyThatIsShorterThanAnnouncedIsRefused(lack: Int, status: HTTPResponse.Status) async throws {
         let body = ByteBuffer(string: #"{"username":"susan","password":"cat"}"#)
@@ -191,7 +191,7 @@ import Testing
         #expect(response.headers[.wwwAuthenticate] == #"Basic realm="Authentication Required""#)
     }
 
-    /// The status of a refusal in the adopter's own words, and what it asks for.
+    /// The status and the challenge of a refusal in the adopter's own words.
     private func refusal(
         _ headers: HTTPFields, requiring requirements: [Requirement] = [.signedIn],
         in words: @escaping Authenticator<BasicAuthRequestContext>.Refusal
@@ -204,7 +204,7 @@ import Testing
 
     private static let basicChallenge = #"Basic realm="Authentication Required""#
 
-    /// An adopter's, which knows its answer.
+    /// An error of an adopter, which supplies its own answer.
     private struct OwnError: HTTPResponseError {
         let status = HTTPResponse.Status.unauthorized
 
@@ -213,7 +213,7 @@ import Testing
         }
     }
 
-    /// Whatever the refusal was, and however the words are given.
+    /// Holds for every refusal, however the words are given.
     @Test func every401InAnAdoptersOwnWordsHasAChallenge() async throws {
         let words: [Authenticator<BasicAuthRequestContext>.Refusal] = [
             { _, _, _ in Response(status: .unauthorized) },
@@ -227,7 +227,7 @@ import Testing
         for words in words {
             for (headers, requirements) in [
                 ([:], [Requirement.signedIn]), (field(basic("miguel", "wrong")), [.signedIn]),
-                // A role that is missing is no 401 by itself.
+                // A missing role alone is not a 401.
                 (miguel, [.anyRole("editor")]), (miguel, [.signedIn(within: -1)]),
             ] {
                 let answer = try await refusal(headers, requiring: requirements, in: words)
@@ -261,7 +261,7 @@ import Testing
         #expect(answer.challenges.isEmpty)
     }
 
-    /// The handler's own, thrown or given.
+    /// A refusal of the handler itself, thrown or returned.
     @Test func a401OfTheHandlerHasAChallenge() async throws {
         let router = Router(context: BasicAuthRequestContext.self)
         let mine = router.group("mine").add(middleware: auth.authenticator())
@@ -327,7 +327,7 @@ import Testing
         }
     }
 
-    /// Each on the same path as what is there still.
+    /// Each on a path that it shares with a route that stays.
     @Test func whatIsLeftOutMayBeTakenByOthers() async throws {
         let router = Router(context: BasicRequestContext.self)
         auth.addRoutes(to: router, leavingOut: [.users, .resource])
@@ -361,7 +361,7 @@ import Testing
 
     @Test func aSignedInContextIsNeverMadeForNobody() async throws {
         let router = Router(context: BasicAuthRequestContext.self)
-        // An adopter who forgot the authenticator.
+        // The adopter has forgotten the authenticator.
         router.group("mine").add(middleware: ProblemResponses())
             .group(context: SignedInContext<BasicAuthRequestContext>.self)
             .get { _, context in context.identity.username }

@@ -1,14 +1,14 @@
 import Support
 import Testing
 
-/// How large a head may be: at `/api/verify` a proxy sends along what was meant for another
+/// The size limits of a head: at `/api/verify` a proxy forwards fields that were meant for another
 /// application.
 @Suite(.server()) struct HeadLimitTests {
     let server: RunningServer
 
     init() throws { server = try SharedServer.current() }
 
-    /// A cookie of another application, of so many KiB.
+    /// A cookie of another application, with a value of `size` KiB.
     static func cookie(_ size: Int) -> String { "Cookie: session=" + String(repeating: "x", count: size << 10) }
 
     @Test func theCookiesOfAnApplicationPassWhereAProxyAsks() async throws {
@@ -42,7 +42,7 @@ import Testing
         try await expectTooLarge("/api/verify/" + String(repeating: "x", count: 33 << 10), [], at: server)
     }
 
-    /// As before anybody asked for more.
+    /// The limit on all other paths.
     @Test func elsewhereItIsHalfAsMuch() async throws {
         for path in ["/api/me", "/api/token", "/health/live", "/", "/api/verifying", "/api/verify%2F", "/x/api/verify"]
         {
@@ -54,7 +54,7 @@ import Testing
         try await expectTooLarge("/api/users/" + String(repeating: "1", count: 9 << 10), [], at: server)
     }
 
-    /// With settings of its own.
+    /// Uses a server with settings of its own.
     @Test func bothAreSettings() async throws {
         let server = try await RunningServer(["--head-limit", "65536", "--verify-head-limit", "8192"])
         #expect(try await server.send("GET", "/health/live", headers: [Self.cookie(31)]).status == 200)

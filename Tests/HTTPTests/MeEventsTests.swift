@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// `GET /api/me/events`: what happened to the own account, and nothing else.
+/// `GET /api/me/events`: the events of the caller's account, and nothing else.
 @Suite(.server()) struct MeEventsTests {
     let server: RunningServer
 

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// `/api/me` and the list of users, through the real binary.
+/// `/api/me` and the list of users, tested on the real binary.
 @Suite(.server()) struct MeRoutesTests {
     let server: RunningServer
     let miguel: Account
@@ -92,7 +92,7 @@ import Testing
         #expect(try await send("GET", "/api/resource", basic(miguel.name, "monty")).status == 200)
     }
 
-    /// The session of the contract's own route has no refresh token, and gets none.
+    /// The session of `GET /api/token` has no refresh token, and gets none.
     @Test func aChangeBySomeoneWithoutARefreshTokenGivesAnAccessToken() async throws {
         let token = try await server.token(miguel)
         for header in [bearer(token), basic(token, "")] {
@@ -132,7 +132,7 @@ import Testing
             return try await group.reduce(into: [HTTPAnswer]()) { $0.append($1) }
         }
         #expect(answers.count { $0.status == 200 } == 1)
-        // Refused because the password is another by now, or the session has ended.
+        // The others are refused because the password has changed, or the session has ended.
         #expect(answers.allSatisfy { [200, 401, 403].contains($0.status) })
         let access = try #require(answers.first { $0.status == 200 }?.json["access_token"] as? String)
         #expect(try await send("GET", "/api/resource", bearer(access)).status == 200)
@@ -159,7 +159,7 @@ import Testing
         #expect(try await send("GET", "/api/resource", miguel.basic).status == 200)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theNewPasswordMustMeetThePolicy() async throws {
         let server = try await RunningServer(["--password-policy", "nist"])
         let miguel = try await server.newAccount(password: "rutabaga quiver lamp")
@@ -238,7 +238,7 @@ import Testing
         #expect(try await server.sessions(susan.basic).isEmpty)
     }
 
-    /// Once more on a server with settings of its own.
+    /// Tested again on a server with settings of its own.
     @Test func theAddressIsTheClientsBehindATrustedProxyOnly() async throws {
         func address(_ server: RunningServer, _ account: Account, _ hops: String) async throws -> String? {
             let tokens = try await server.signIn(account, headers: ["X-Forwarded-For: \(hops)"])
@@ -248,7 +248,7 @@ import Testing
         let susan = try await proxied.newAccount("susan")
         #expect(try await address(proxied, susan, "192.0.2.7") == "192.0.2.7")
         #expect(try await address(server, miguel, "192.0.2.7") == "127.0.0.1")
-        // What is no address did not come from a proxy.
+        // A value that is not an address cannot come from a proxy.
         for hop in ["<script>", "192.0.2.7/8", "192.0.2.777", "a\u{9b}31m", ""] {
             #expect(try await address(proxied, susan, hop) == "127.0.0.1")
         }
@@ -304,7 +304,7 @@ import Testing
 
     @Test func allSessionsAreEndedOrAllButThis() async throws {
         let (mine, other) = (try await server.signIn(miguel), try await server.signIn(miguel))
-        // What may be a misspelt scope ends nothing.
+        // A query that may be a misspelt scope ends nothing.
         for query in ["scop=others", "Scope=others", "scope=others&except=x", "others"] {
             let answer = try await send("DELETE", "/api/me/sessions?\(query)", bearer(mine.access))
             #expect(answer.code == "validation_failed", "\(query)")
@@ -321,7 +321,7 @@ import Testing
 
     // MARK: Users
 
-    /// On a server of its own: lists everybody.
+    /// Uses a server of its own, because it lists all users.
     @Test func usersAreListedInPagesForWhoIsSignedIn() async throws {
         let server = try await RunningServer()
         for name in ["Miguel", "susan", "david", "anna"] { try await server.register(name, "python") }

@@ -2,13 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// What libraries read to configure themselves, through the real binary.
+/// The documents that libraries read to configure themselves, tested on the real binary.
 @Suite struct MetadataTests {
     private static let names = ["oauth-authorization-server", "openid-configuration"]
 
-    /// For each form of the issuer, the places where RFC 8414 section 3.1 and OpenID Connect
-    /// Discovery section 4 look. A proxy in front takes the path of the issuer off what stands
-    /// before `/.well-known`.
+    /// The places where clients look for each form of the issuer (RFC 8414 section 3.1, OpenID
+    /// Connect Discovery section 4). A proxy in front may remove the path of the issuer before
+    /// `/.well-known`.
     @Test(arguments: [
         ("https://auth.example.com", [""]), ("https://auth.example.com/", [""]),
         ("https://auth.example.com:8443/base", ["", "/base"]), ("https://auth.example.com/a/b%20c/", ["", "/a/b%20c"]),
@@ -28,14 +28,14 @@ import Testing
                 #expect(answer.json["id_token_signing_alg_values_supported"] as? [String] == ["ES256"])
                 #expect(answer.json["subject_types_supported"] as? [String] == ["public"])
                 #expect(answer.json["response_types_supported"] as? [String] == [])
-                // Nothing that is not there.
+                // Endpoints that do not exist are not listed.
                 for endpoint in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint"] {
                     #expect(answer.json[endpoint] == nil)
                 }
                 #expect(try await server.send("HEAD", "/.well-known/\(name)\(place)").status == 200)
                 #expect(try await server.send("POST", "/.well-known/\(name)\(place)").status == 405)
             }
-            // Other issuers, which there are none of.
+            // Other issuers, which do not exist here.
             for place in ["/other", "/base/other", "/bas", "/a", "/a/b%20c/d", "/BASE", "//base", "/base%2F"]
             where !places.contains(place) {
                 let answer = try await server.send("GET", "/.well-known/\(name)\(place)")
@@ -57,8 +57,8 @@ import Testing
         }
     }
 
-    /// Libraries take the algorithms from here, so those of every key that is published have to be
-    /// there, before it signs and after.
+    /// Libraries take the algorithms from here, so those of every published key have to be listed,
+    /// before it signs and after.
     @Test func theAlgorithmsAreThoseOfThePublishedKeys() async throws {
         let directory = try TemporaryDirectory()
         for (algorithm, expected) in [("EdDSA", ["EdDSA"]), ("RS256", ["EdDSA", "RS256"])] {

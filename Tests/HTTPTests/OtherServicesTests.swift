@@ -2,14 +2,14 @@ import Foundation
 import Support
 import Testing
 
-/// What other services ask: introspection, revocation, keys, verification, the list of revocations.
-/// Through the real binary.
+/// The routes for other services: introspection, revocation, keys, verification, the list of
+/// revocations. Tested on the real binary.
 @Suite(.server()) struct OtherServicesTests {
     let server: RunningServer
 
     init() throws { server = try SharedServer.current() }
 
-    /// A service with a secret of its own.
+    /// A client with its secret.
     private struct Client {
         let server: RunningServer
         let id: String
@@ -60,7 +60,7 @@ import Testing
         #expect(refresh["sid"] as? String == access["sid"] as? String)
         #expect(refresh["token_type"] == nil)
         #expect(refresh["token_use"] as? String == "refresh_token")
-        // Asking is not using.
+        // Introspection does not count as use of the token.
         #expect(try await server.refresh(tokens.refresh).status == 200)
     }
 
@@ -71,7 +71,8 @@ import Testing
         for token in ["x", "x.y.z", "%20", String(tampered), String(tokens.refresh.dropLast()), miguel.name, "a%00b"] {
             #expect(try await client.isInactive(token))
         }
-        // Used twice over: the first is inactive, and asking about it ends nothing.
+        // The token has been replaced twice: the first is inactive, and asking about it ends
+        // nothing.
         let second = try #require(try await server.refresh(tokens.refresh).json["refresh_token"] as? String)
         #expect(try await !client.isInactive(tokens.refresh))
         let third = try #require(try await server.refresh(second).json["refresh_token"] as? String)
@@ -111,7 +112,7 @@ import Testing
         #expect(try await client.post(path, "token=\(token)").status == 401)
     }
 
-    /// A secret in the place of the id looks like an id.
+    /// A secret that was sent as the id looks like an id.
     @Test func whatIsNoClientsIdIsNotInTheLog() async throws {
         let (client, other) = (try await Client(of: server), try await Client(of: server))
         let long = String(repeating: "\(other.id)-", count: 10_000 / other.id.utf8.count)
@@ -119,7 +120,7 @@ import Testing
             for id in [client.secret, client.id + "x", long, client.id + "\u{301}", "x\0\(client.secret)"] {
                 let form = "token=x&client_id=\(formEncoded(id))&client_secret=\(client.id)"
                 #expect(try await server.post(path, form, []).status == 401)
-                // More than a field may have.
+                // Longer than a header field may be.
                 if id == long { continue }
                 let header = basic(formEncoded(id), "x")
                 #expect(try await server.post(path, "token=x", [header]).status == 401)
@@ -161,7 +162,7 @@ import Testing
         let twice = try await client.post("/oauth/introspect", form)
         #expect(twice.json["error"] as? String == "invalid_request")
         #expect(try await server.post("/oauth/introspect", form.replacing(secret, with: "x"), []).status == 401)
-        // Encoded as a form before it is encoded as Basic (RFC 6749 section 2.3.1).
+        // Form-encoded before it is encoded as Basic (RFC 6749 section 2.3.1).
         let encoded = basic(
             id.replacing(".", with: "%2E").replacing("-", with: "%2D"), secret.replacing("-", with: "%2D"))
         #expect(try await server.post("/oauth/introspect", "token=x&client_id=\(id)", [encoded]).status == 200)
@@ -190,7 +191,7 @@ import Testing
 
     // MARK: The list of revocations
 
-    /// On a server of its own: looks at the whole list.
+    /// Uses a server of its own, because it reads the whole list.
     @Test func theListSaysWhatIsRefusedAndNothingOfWhose() async throws {
         let server = try await RunningServer()
         let (client, miguel) = (try await Client(of: server), try await server.newAccount())
@@ -218,13 +219,13 @@ import Testing
         let second = try await server.send("GET", "/api/revocations?since=\(last)")
         let rest = second.json["revocations"] as? [[String: Any]]
         #expect(rest?.map { $0["sub"] as? String } == Array(repeating: "\(miguel.id)", count: 3))
-        // A role is hidden from who has no token that gives it.
+        // The name of a role is hidden from everyone without a token that has it.
         #expect(!second.body.contains("admin"))
         #expect(rest?.map { ($0["role"] as? String)?.utf8.count } == [43, nil, nil])
         #expect(rest?.map { $0["refused"] as? Bool } == [true, true, false])
     }
 
-    /// On a server of its own: counts what is revoked.
+    /// Uses a server of its own, because it counts revocations.
     @Test func anUnchangedListHasNoBody() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()
@@ -242,7 +243,7 @@ import Testing
         #expect((third.json["revocations"] as? [Any])?.count == 2)
     }
 
-    /// On a server of its own: counts what is revoked.
+    /// Uses a server of its own, because it counts revocations.
     @Test func aNumberThatWasNeverGivenIsAnsweredWithTheLastThatWas() async throws {
         let server = try await RunningServer()
         let tokens = try await server.signIn(server.newAccount())
@@ -259,7 +260,7 @@ import Testing
 
     // MARK: Keys and metadata
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theMetadataNamesWhatExists() async throws {
         let url = "https://auth.example.com/base"
         let server = try await RunningServer(["--public-url", url])

@@ -1,9 +1,10 @@
 import Support
 import Testing
 
-/// More passwords than can be hashed: refused at once, and everything else goes on.
+/// Load of more passwords than can be hashed: they are refused at once, and all other requests are
+/// served.
 ///
-/// Each test has a server to itself: it is about who else is in the queue.
+/// Each test has its own server, because it depends on what else is in the queue.
 @Suite struct OverloadTests {
     @Test func aFullQueueAnswers503AndTokensAreServedAllTheSame() async throws {
         let server = try await RunningServer([
@@ -11,7 +12,7 @@ import Testing
         ])
         try await server.register("miguel", "python")
         let token = try await server.token("miguel", "python")
-        // All at once, however long it takes to send them.
+        // All arrive at once, however long it takes to send them.
         server.pause()
         var connections: [HTTPConnection] = []
         for _ in 0..<20 {
@@ -32,14 +33,14 @@ import Testing
             #expect(refusal.code == "overloaded")
             #expect((Int(refusal["Retry-After"] ?? "") ?? 0) > 0)
         }
-        // The storm is over: nobody is refused any more.
+        // After the burst nothing is refused.
         #expect(try await server.send("GET", "/api/token", headers: [basic("miguel", "python")]).status == 200)
     }
 
-    // MARK: Clients that go
+    // MARK: Clients that disconnect
 
-    /// Each hash of these servers takes half a second or so: long beside everything else that
-    /// happens in a test.
+    /// Settings under which a hash takes about half a second: long compared with everything else in
+    /// a test.
     private static let slow = ["--hashing-threads", "1", "--password-passes", "64", "--hashing-patience", "60"]
 
     private static func attempt(_ username: String) -> String {
@@ -55,7 +56,8 @@ import Testing
     @Test func whoHangsUpLeavesTheQueue() async throws {
         let server = try await RunningServer(Self.slow)
         #expect(try await server.register("miguel", "python").status == 201)
-        // All have gone before the first has its turn, however long it takes to send them.
+        // All have disconnected before the first gets its turn, however long it takes to send the
+        // requests.
         server.pause()
         for _ in 0..<100 {
             let connection = try await server.connect()
@@ -66,7 +68,7 @@ import Testing
         try await wait(for: "the end of all requests") {
             server.log.components(separatedBy: "route=/api/token ").count == 102
         }
-        // Only what was being computed was finished.
+        // Only the hash that was being computed was finished.
         #expect(server.log.components(separatedBy: "login_failed").count < 20)
         #expect(server.log.components(separatedBy: "login_succeeded").count == 2)
         #expect(!server.log.contains("request failed"))
@@ -88,7 +90,7 @@ import Testing
                 server.log.dropFirst(start).components(separatedBy: "route=/api/users ").count == 11
             }
             guard hadGoneBefore else { return false }
-            // One may have had its turn before the one that was sent before.
+            // One request may have had its turn before the one that was sent first.
             #expect(server.log.dropFirst(start).components(separatedBy: "status=503").count >= 10)
             return true
         }
@@ -97,7 +99,8 @@ import Testing
     @Test func whoEndsOnlyTheOwnHalfIsAnswered() async throws {
         let server = try await RunningServer(["--hashing-threads", "1"])
         for (request, status) in zip([Self.registration, Self.attempt("miguel")], [201, 200]) {
-            // The one thread may still be busy with what came before: then there is no waiting.
+            // The only thread may still be busy with an earlier request: then the request is not
+            // allowed to wait.
             try await wait(for: "a free thread") {
                 let connection = try await server.connect()
                 try await connection.write(request)
@@ -111,11 +114,11 @@ import Testing
         }
     }
 
-    /// From here nobody can tell whether the other half is still there, so who would have to wait
-    /// is told to come back.
+    /// The server cannot tell whether the client still listens, so a request that would have to
+    /// wait is told to come back.
     @Test func whoEndsOnlyTheOwnHalfAndWouldHaveToWaitIsTold() async throws {
         let server = try await RunningServer(Self.slow)
-        // All at once, however long it takes to send them.
+        // All arrive at once, however long it takes to send them.
         server.pause()
         var connections: [HTTPConnection] = []
         for _ in 0..<5 {

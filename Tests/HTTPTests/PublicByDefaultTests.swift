@@ -3,9 +3,9 @@ import RESTAuth
 import Support
 import Testing
 
-/// What anybody may read unless the settings say otherwise, and how much of it.
+/// Data that anybody may read unless the settings say otherwise, and the limits on reading it.
 @Suite struct PublicByDefaultTests {
-    /// With settings of its own: nobody but who is signed in sees a user.
+    /// Uses settings under which only signed-in users see a user.
     @Test func aUserIsShownToWhoIsSignedInOnly() async throws {
         let server = try await RunningServer(["--public-users", "no"])
         let (miguel, susan) = (try await server.newAccount(), try await server.newAccount("susan"))
@@ -24,13 +24,13 @@ import Testing
                     try await server.send("GET", path, headers: [allowed]).json["username"] as? String == susan.name)
             }
         }
-        // Nobody learns either which numbers there are.
+        // The answers do not reveal either which ids exist.
         #expect(try await server.send("GET", "/api/users/999999").status == 401)
         #expect(try await server.send("GET", "/api/users/999999", headers: [miguel.basic]).status == 400)
         #expect(try await server.send("GET", "/api/users/abc").status == 404)
     }
 
-    /// A network of its own, behind a proxy that says so: what is counted is nobody else's.
+    /// Sends requests through a proxy that reports a network which no other test uses.
     @Test(arguments: ["yes", "no"]) func numbersAreNotTriedOneAfterTheOther(isPublic: String) async throws {
         let server = try await RunningServer([
             "--public-users", isPublic, "--user-lookups-per-hour", "20", "--trusted-proxies", "127.0.0.1",
@@ -47,10 +47,10 @@ import Testing
             #expect(answer.json["code"] as? String == "rate_limited")
             #expect(Int(answer["Retry-After"] ?? "").map { (1...3600).contains($0) } == true)
         }
-        // The same ones again are no trying, and others are not held up.
+        // Looking up the same users again is not counted, and other networks are not affected.
         #expect(try await look(miguel.id, from: "192.0.2.1").status == 200)
         #expect(try await look(21, from: "198.51.100.1").status == 400)
-        // A customer's 256 networks have four times as many between them.
+        // A customer's 256 networks together have four times the limit of one.
         var answered = 0
         for network in 0..<8 {
             for id in 1...20 {
@@ -61,7 +61,7 @@ import Testing
         #expect(answered == 80)
     }
 
-    /// With settings of its own: nobody but a client sees the list.
+    /// Uses settings under which only clients see the list.
     @Test func theListOfRevocationsIsForClientsOnly() async throws {
         let server = try await RunningServer(["--public-revocations", "no"])
         let miguel = try await server.newAccount()
@@ -89,7 +89,7 @@ import Testing
         #expect(try await server.send("GET", "/api/revocations", headers: ["If-None-Match: *"]).status == 401)
     }
 
-    /// What stands for a role in the list says which one only to who has a token of that user.
+    /// The digest of a role in the list tells its name only to someone with a token of that user.
     @Test func theListDoesNotNameRoles() async throws {
         let server = try await RunningServer()
         let (miguel, susan) = (try await server.newAccount(), try await server.newAccount("susan"))

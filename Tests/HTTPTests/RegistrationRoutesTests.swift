@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-/// Who may register over HTTP, through the real binary.
+/// Registration over HTTP under each setting, tested on the real binary.
 ///
 /// Each test has a server with settings of its own.
 @Suite struct RegistrationRoutesTests {
@@ -15,7 +15,7 @@ import Testing
         try await server.command("invitations", "create").output.trimmingCharacters(in: .newlines)
     }
 
-    /// Name and password with a solved challenge.
+    /// The name and password with a solved challenge.
     private func solved(_ server: RunningServer, _ username: String) async throws -> [String: Any] {
         let work = try await server.send("GET", "/api/challenge").json
         let challenge = try #require(work["challenge"] as? String)
@@ -34,7 +34,7 @@ import Testing
         return zeroBits >= difficulty
     }
 
-    /// What it says when it is up, which may be after it has answered.
+    /// The text that the server prints when it is up, which may come after its first answer.
     private func banner(_ server: RunningServer) async throws -> String {
         try await wait(for: "the banner") { server.output.contains("Try it:") }
         return server.output
@@ -70,7 +70,7 @@ import Testing
         }
         #expect(try await server.send("GET", "/api/challenge").status == 404)
         #expect(try await server.send("GET", "/api/users/1").status == 400)
-        // Those who are there go on as before, and an operator adds others.
+        // Existing users are not affected, and an operator can add others.
         #expect(try await server.run(["users", "add", "miguel", "--password-stdin"], input: "python\n").status == 0)
         #expect(try await server.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
         #expect(try await banner(server).contains("register  closed"))
@@ -103,7 +103,8 @@ import Testing
         let unknown = try await register(
             server, ["username": "miguel", "password": "python", "invitation": "2222-2222-2222-2222-2222-2222-2222"])
         expectRefusal(unknown, "invitation_invalid", field: "invitation")
-        // A name that will not do is told first, and so is a password; neither uses it up.
+        // An unacceptable name is reported first, and so is a password; neither uses the invitation
+        // up.
         for (username, password) in [("a:b", "python"), ("miguel", "")] {
             let answer = try await register(server, ["username": username, "password": password, "invitation": code])
             #expect(answer.code == "validation_failed")
@@ -235,7 +236,7 @@ import Testing
         expectRefusal(try await register(server, lazy), "challenge_required", field: "challenge")
         let unknown = try await register(server, fields.merging(["invitation": "x"]) { $1 })
         expectRefusal(unknown, "invitation_invalid", field: "invitation")
-        // What was refused has spent nothing.
+        // The refused request has used nothing up.
         #expect(try await register(server, fields.merging(["invitation": code]) { $1 }).status == 201)
     }
 }

@@ -8,7 +8,7 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// The list of revocations when it is long, and when many ask for it.
+/// The list of revocations when it is long, and when many clients read it.
 @Suite struct RevocationListTests {
     let storage: SQLiteStorage
     let auth: Auth
@@ -36,7 +36,7 @@ import Testing
         var numbers: [Int] { (json["revocations"] as? [[String: Any]] ?? []).compactMap { $0["number"] as? Int } }
     }
 
-    /// Asks the same routes again and again.
+    /// Calls the same routes repeatedly.
     private func asking(
         _ body: @Sendable (_ ask: (Int, HTTPFields) async throws -> Answer) async throws -> Void
     ) async throws {
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    /// Also those that another process has written just before.
+    /// Includes entries that another process has just written.
     @Test func whoAsksIsToldEveryLineThatWasThereBefore() async throws {
         try await asking { ask in
             for number in 1...30 {
@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    // MARK: What the client has
+    // MARK: Conditional requests
 
     @Test func whoHasThePageIsToldSoAndNothingElse() async throws {
         try await write(3)
@@ -137,7 +137,7 @@ import Testing
             ] {
                 #expect(try await ask(0, [.ifNoneMatch: other]).status == .ok, "\(other)")
             }
-            // Another page is another state.
+            // Another page has another state.
             for since in [1, 2, 3] { #expect(try await ask(since, [.ifNoneMatch: tag]).status == .ok) }
             try await write(1)
             #expect(try await ask(0, [.ifNoneMatch: tag]).status == .ok)
@@ -189,7 +189,7 @@ import Testing
                 let answer = try await ask(0, [.acceptEncoding: "gzip"])
                 #expect(answer.headers[.contentEncoding] == "gzip")
                 tags.insert(try #require(answer.headers[.eTag]))
-                // The last four bytes are the length of what was packed (RFC 1952 section 2.3.1).
+                // The last four bytes are the uncompressed length (RFC 1952 section 2.3.1).
                 let length = answer.body.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
                 #expect(try await ask(0, [:]).body.count == length)
             }

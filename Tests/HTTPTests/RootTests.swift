@@ -1,7 +1,7 @@
 import Support
 import Testing
 
-/// What there is at `/`: for people, and for load balancers that ask for nothing else.
+/// The page at `/`, for people and for load balancers that can ask for nothing else.
 @Suite(.server()) struct RootTests {
     let server: RunningServer
 
@@ -28,8 +28,8 @@ import Testing
         #expect(links["metadata"] == "/auth/.well-known/oauth-authorization-server")
     }
 
-    /// As balancers ask, without a host or with an address, again and again, and with what only a
-    /// browser says.
+    /// Requests as load balancers send them, without a host or with an address, and requests with
+    /// fields that only browsers send.
     @Test func aBalancerIsAnsweredHoweverItAsks() async throws {
         for request in [
             "OPTIONS / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n",

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// `/api/tokens`: sign in, renew, sign out, through the real binary.
+/// `/api/tokens`: sign in, renew, sign out, tested on the real binary.
 @Suite(.server()) struct SessionRoutesTests {
     let server: RunningServer
 
@@ -79,7 +79,7 @@ import Testing
         #expect(Set(second.json.keys) == ["access_token", "token_type", "expires_in", "refresh_token"])
         #expect(second.json["refresh_token"] as? String != first.refresh)
         #expect(second["Cache-Control"] == "no-store")
-        // Other members, such as the access token, are not looked at.
+        // Other members, such as the access token, are ignored.
         let body = json(["refresh_token": first.refresh, "access_token": "x"])
         let again = try await server.send(
             "PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: body)
@@ -103,7 +103,7 @@ import Testing
 
     @Test func anAnswerThatIsLostIsGivenAgain() async throws {
         let first = try await server.signIn(server.newAccount())
-        // Sent, and the connection closed before the answer is read.
+        // The request is sent, and the connection closed before the answer is read.
         do {
             let body = json(["refresh_token": first.refresh])
             try await server.connect().write(
@@ -176,7 +176,7 @@ import Testing
     @Test func whatIsNoRefreshTokenOfOursIsRefusedInOneWay() async throws {
         let miguel = try await server.newAccount()
         let tokens = try await server.signIn(miguel)
-        // Another instance, with a secret of its own.
+        // Another instance with another secret.
         let other = try await RunningServer()
         try await other.register(miguel.name, miguel.password)
         let foreign = try await other.signIn(miguel)
@@ -207,19 +207,19 @@ import Testing
         #expect(answer.code != nil)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func anExpiredSessionSaysSo() async throws {
         let server = try await RunningServer(["--session-inactivity-timeout", "1"])
         let miguel = try await server.newAccount()
         try await wait(for: "a session that is asked for before its row goes, which may be at any time") {
             let tokens = try await server.signIn(miguel)
-            // Those that are listed are live.
+            // Listed sessions are live.
             try await wait(for: "the session to expire") { try await server.sessions(miguel.basic).isEmpty }
             return try await server.refresh(tokens.refresh).code == "session_expired"
         }
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theOldestSessionGoesBeyondTheLimit() async throws {
         let server = try await RunningServer(["--session-limit", "3"])
         let miguel = try await server.newAccount()
@@ -232,7 +232,7 @@ import Testing
         }
     }
 
-    /// The sign-in has read the old hash and waits for the one who writes; then the password
+    /// A sign-in has read the old hash and waits for the database's writer; then the password
     /// changes.
     @Test func aPasswordChangeIsNotOvertakenBySignInsWithTheOldOne() async throws {
         let miguel = try await server.newAccount()
@@ -282,7 +282,7 @@ import Testing
             : try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func anExpiredAccessTokenSignsOut() async throws {
         let server = try await RunningServer(["--token-duration", "1"])
         let tokens = try await server.signIn(server.newAccount())
@@ -297,7 +297,7 @@ import Testing
         #expect(try await server.send("DELETE", "/api/tokens").status == 401)
         let miguel = try await server.newAccount()
         #expect(try await server.send("DELETE", "/api/tokens", headers: [miguel.basic]).status == 401)
-        // A token that is none of ours was of no session: there is nothing left to end.
+        // A token of another issuer belongs to no session here: there is nothing to end.
         #expect(try await server.send("DELETE", "/api/tokens", headers: [bearer("x.y.z")]).status == 204)
         #expect(try await server.send("PATCH", "/api/tokens").status == 405)
     }
@@ -348,7 +348,7 @@ struct RefreshCookieTests {
         return "Cookie: " + parts[0]
     }
 
-    /// On a server with settings of its own, from the environment.
+    /// Uses a server with settings of its own, from the environment.
     @Test func theCookieRenewsAndSignsOut() async throws {
         let server = try await RunningServer(
             ["--cors-origins", "https://app.example.com,*"],
@@ -396,7 +396,7 @@ struct RefreshCookieTests {
         (["Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"], true), (["Sec-Fetch-Site: none"], true),
         ([], true), (["Origin: http://127.0.0.1"], true),
         (["Origin: https://app.example.com", "Sec-Fetch-Site: same-site"], true),
-        // Behind a proxy that names another host, or none that is believed.
+        // Behind a proxy that passes on another host, or one that is not trusted.
         (["Origin: https://auth.example.com", "Sec-Fetch-Site: same-origin"], true),
         (["Origin: https://auth.example.com", "Sec-Fetch-Site: same-site"], false),
         (["Origin: https://auth.example.com", "Sec-Fetch-Site: none"], false),
@@ -425,7 +425,7 @@ struct RefreshCookieTests {
                 #expect(answer["Set-Cookie"] == nil)
             }
         }
-        // What was refused has changed nothing.
+        // The refused request has changed nothing.
         if !isAllowed { #expect(try await server.send("PUT", "/api/tokens", headers: [cookie]).status == 200) }
     }
 
@@ -451,7 +451,7 @@ struct RefreshCookieTests {
         #expect(answer["Set-Cookie"]?.contains("Max-Age=0") == true)
     }
 
-    /// On a server with settings of its own.
+    /// Uses a server with settings of its own.
     @Test func theOwnOriginIsKnownWithItsPort() async throws {
         let server = try await RunningServer([
             "--refresh-token-in-cookie", "yes", "--public-url", "https://auth.example.com:443/base",

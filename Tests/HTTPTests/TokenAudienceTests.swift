@@ -3,7 +3,7 @@ import RESTAuthVerifier
 import Support
 import Testing
 
-/// Whom tokens are made out to and what their header calls them, through the real binary.
+/// The audience of tokens and the type in their header, tested on the real binary.
 @Suite struct TokenAudienceTests {
     private static let api = "https://api.example.com"
 
@@ -76,7 +76,7 @@ import Testing
         #expect(Set(tokens.map { audiences(members(of: $0.access, 1)["aud"]) }).count == 3)
     }
 
-    /// With settings of its own.
+    /// Uses a server with settings of its own.
     @Test func aVerifierTakesWhatIsMadeOutToItAndNothingElse() async throws {
         let server = try await RunningServer(["--token-audience", "\(Self.api),notes", "--token-type", "JWT"])
         let token = Array(try await server.signIn(server.newAccount()).access.utf8)
@@ -91,7 +91,7 @@ import Testing
             (["NOTES"], false), ([], false),
         ] as [([String]?, Bool)] {
             let verifier = try verifier(audiences)
-            // It may have taken longer to answer than a verifier waits.
+            // The server may have taken longer to answer than a verifier waits.
             try await wait(for: "the update") { (try? await verifier.update()) != nil }
             let identity = try? await verifier.verify(token)
             #expect((identity != nil) == isTaken, "\(audiences ?? [])")
@@ -112,7 +112,8 @@ import Testing
         #expect(outcome.error.contains(flag) && outcome.error.contains(words), "\(outcome.error)")
     }
 
-    /// The most that the settings and an operator may ask for fits into a token.
+    /// The longest audience and the most roles that settings and operators may give fit into a
+    /// token.
     @Test func theLongestAudienceLeavesRoomForTheRoles() async throws {
         let audience = (0..<8).map { "\($0)" + String(repeating: "a", count: 63) }.joined(separator: ",")
         let server = try await RunningServer([
@@ -127,5 +128,5 @@ import Testing
     }
 }
 
-/// A string, or a list of several (RFC 7519 section 4.1.3).
+/// The audience as a list; the claim is a string, or a list of several (RFC 7519 section 4.1.3).
 private func audiences(_ claim: Any?) -> [String] { claim as? [String] ?? [claim as? String ?? "-"] }

@@ -4,7 +4,8 @@ import RESTAuthHummingbird
 import Synchronization
 import Testing
 
-/// Who is warned about when a field names a client and does not count, with a clock of its own.
+/// Warnings about addresses that send a client's address in a field without being trusted, under a
+/// clock of the test.
 @Suite struct UnheardProxiesTests {
     private final class Time: Sendable {
         private let instant = Mutex(ContinuousClock.now)
@@ -34,7 +35,8 @@ import Testing
         #expect(unheard.notice(fields, from: "10.0.0.5", .notNamed) == nil)
     }
 
-    /// Whoever sends the field from as many addresses as there are hides nobody and fills nothing.
+    /// A client that sends the field from very many addresses hides no other and cannot fill the
+    /// memory.
     @Test func whoComesMostOftenIsTheOneWarnedAbout() throws {
         let unheard = try unheard()
         _ = unheard.notice(fields, from: "198.51.100.1", .notNamed)

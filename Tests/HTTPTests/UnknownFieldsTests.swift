@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Fields of a body that a route does not understand are named in the answer: nobody takes them for
-/// kept.
+/// Fields of a body that a route does not know are named in the answer, so that nobody believes
+/// they were stored.
 @Suite(.server()) struct UnknownFieldsTests {
     let server: RunningServer
 
@@ -24,7 +24,7 @@ import Testing
         #expect(answer.json["username"] as? String == name)
         #expect(answer.json["ignored"] as? [String] == ["email", "password_confirmation"])
         #expect(answer["Ignored-Fields"] == #""email", "password_confirmation""#)
-        // And it is nowhere.
+        // The value is stored nowhere.
         #expect(!answer.body.contains("example.com"))
         let me = try await server.send("GET", "/api/me", headers: [basic(name, "python")])
         #expect(!me.body.contains("example.com"))
@@ -39,7 +39,7 @@ import Testing
         #expect(answer["Ignored-Fields"] == nil)
     }
 
-    /// Every route that reads JSON, with a field too many.
+    /// Every route that reads JSON, with an additional field.
     @Test func everyRouteNamesThem() async throws {
         let miguel = try await server.newAccount()
         let start = try await send(
@@ -70,7 +70,7 @@ import Testing
             ])
     }
 
-    /// Which may be why it is one.
+    /// The unknown field may be the reason for the refusal.
     @Test func aRefusalNamesThemToo() async throws {
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    /// What is missing may be there under another name.
+    /// A missing field may have been sent under another name.
     @Test func aMisspeltFieldIsNamedWhereOneIsMissing() async throws {
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
@@ -120,11 +120,11 @@ import Testing
             #expect(detail == "missing argument: \(missing); not understood: \(found)")
         }
         #expect(try await server.send("GET", "/api/me", headers: [miguel.basic]).status == 200)
-        // Without a body, signing out takes credentials as ever.
+        // Without a body, signing out takes credentials as before.
         #expect(try await server.send("DELETE", "/api/tokens").code == "credentials_required")
     }
 
-    /// Servers that ask for more than a name and a password.
+    /// Servers that require more than a name and a password.
     @Test(arguments: [
         (["--registration", "invitation"], "invite", "invitation_required"),
         (["--registration-challenge", "8"], "Nonce", "challenge_required"),
@@ -143,7 +143,7 @@ import Testing
         #expect(other.json["detail"] as? String == detail.replacing("; not understood: \(found)", with: ""))
     }
 
-    /// A proxy has 4 KiB for the head of an answer.
+    /// Proxies allow 4 KiB for the head of an answer.
     @Test func theFieldIsShortInBytesToo() async throws {
         let members = (0..<16).map { "\"\($0)\(String(repeating: "\u{1F511}", count: 62))\":1" }.joined(separator: ",")
         let name = RunningServer.newName()
@@ -155,7 +155,7 @@ import Testing
         #expect(field.hasSuffix("\""))
     }
 
-    /// Names are text from anyone.
+    /// The names are untrusted text.
     @Test func theNamesAreShortFewAndCannotBreakTheHead() async throws {
         let names = [
             "a\\r\\nSet-Cookie: x=y", #"\"quoted\" \\ 100%"#, "ü日", "\\u0000", String(repeating: "n", count: 500), "",

@@ -6,13 +6,14 @@ import ServiceLifecycle
 import Support
 import Testing
 
-/// The verifier for services elsewhere, against the real binary.
+/// The verifier for other services, tested against the real binary.
 @Suite(.server()) struct VerifierTests {
     let server: RunningServer
 
     init() throws { server = try SharedServer.current() }
 
-    /// One whose list stays good for as long as a test takes, unless that is its point.
+    /// A verifier whose list stays valid for as long as a test takes, unless the test is about
+    /// that.
     private func verifier(
         of server: RunningServer? = nil, _ configure: (inout VerifierConfiguration) -> Void = { _ in }
     ) throws -> Verifier {
@@ -35,7 +36,7 @@ import Testing
             error = await #expect(throws: AuthError.self, sourceLocation: sourceLocation) {
                 try await verify(verifier, token)
             }
-            // It may have taken longer to answer than a verifier waits.
+            // The server may have taken longer to answer than a verifier waits.
             return error?.code == code || error?.code != .storageUnavailable
         }
         #expect(error?.code == code, sourceLocation: sourceLocation)
@@ -62,7 +63,7 @@ import Testing
         let verifier = try verifier()
         try await verifier.updated()
         let tokens = try await server.signIn(miguel)
-        // Another instance, with keys of its own.
+        // Another instance with other keys.
         let other = try await RunningServer()
         try await other.register(miguel.name, miguel.password)
         let foreign = try await other.signIn(miguel).access
@@ -82,7 +83,7 @@ import Testing
         try await server.command("users", "grant", miguel.name, "admin")
         var sessions: [SignedIn] = []
         for _ in 0..<3 { sessions.append(try await server.signIn(miguel)) }
-        // Asks only when it is told to: once is enough.
+        // Updates only when it is told to: once is enough.
         let other = try await self.verifier().updated()
         let group = ServiceGroup(services: [verifier], logger: .init(label: "test"))
         async let running: Void = group.run()
@@ -108,13 +109,13 @@ import Testing
         try await running
     }
 
-    /// With a server of its own, which it ends.
+    /// Uses a server of its own, because it ends it.
     @Test func withoutAnUpToDateListEveryTokenIsAnsweredLater() async throws {
         let server = try await RunningServer()
         let verifier = try verifier(of: server) { $0.bound = .seconds(1) }
         let token = try await server.signIn(server.newAccount()).access
         try await expect(.invalidToken, verifier, "x")
-        // The key is fetched on demand, once for all who ask at once; the list is not.
+        // The key is fetched on demand, once for all concurrent calls; the list is not.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<20 { group.addTask { try await expect(.storageUnavailable, verifier, token) } }
             try await group.waitForAll()
@@ -124,7 +125,7 @@ import Testing
             return (try? await verify(verifier, token)) != nil
         }
         try await server.kill()
-        // One that never had keys cannot tell a good token from a bad one.
+        // A verifier that never had keys cannot tell a good token from a bad one.
         let late = try self.verifier(of: server)
         async let refusals: Void = {
             for _ in 0..<2 { try await expect(.storageUnavailable, late, token) }
@@ -135,7 +136,7 @@ import Testing
         try await refusals
     }
 
-    /// With a server of its own, whose database it replaces.
+    /// Uses a server of its own, because it replaces the database.
     @Test func aListThatWasReplacedByABackupIsReadAnew() async throws {
         var running = try await RunningServer()
         let (directory, port) = (running.directory, running.port)
@@ -159,7 +160,7 @@ import Testing
         _ = try await verify(verifier, second.access)
     }
 
-    /// With a server of its own, which signs everything with another key in the end.
+    /// Uses a server of its own, which changes its signing key in the end.
     @Test func aNewKeyIsFetchedWhenItsFirstTokenComes() async throws {
         let server = try await RunningServer()
         let verifier = try verifier(of: server)
@@ -168,7 +169,8 @@ import Testing
         try await server.command("keys", "rotate", "--now")
         var new = old
         try await wait(for: "the new key to sign") {
-            // Seconds pass until then. A token gives the next, which costs no hash, but is a write.
+            // Seconds pass until then. A token is traded for the next one, which costs no hash, but
+            // a write.
             try await Task.sleep(for: .milliseconds(100))
             new = try await server.token(new, "")
             return new.prefix { $0 != "." } != old.prefix { $0 != "." }
@@ -195,7 +197,7 @@ import Testing
 }
 
 extension Verifier {
-    /// Up to date, however often the server takes longer to answer than a verifier waits.
+    /// Updates the list, retrying when the server takes longer to answer than a verifier waits.
     @discardableResult
     fileprivate func updated() async throws -> Verifier {
         try await wait(for: "the update") { (try? await update()) != nil }

@@ -1,7 +1,7 @@
 import Support
 import Testing
 
-/// What proxies ask, in all the ways in which they ask it.
+/// The routes that proxies call, in all the ways in which they call them.
 @Suite(.server()) struct VerifyRoutesTests {
     let server: RunningServer
 
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// Some proxies let everything through that is answered with 2xx.
+    /// Some proxies take any 2xx answer as permission.
     @Test(arguments: methods) func nobodyElseIsByWhateverMethod(method: String) async throws {
         let miguel = try await server.newAccount()
         for path in Self.paths {
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    /// The body is that of the request which the proxy asks about.
+    /// The body belongs to the request that the proxy asks about.
     @Test func whatStandsInABodyIsNotRead() async throws {
         let miguel = try await server.newAccount()
         let refresh = try await server.signIn(miguel).refresh
@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    /// What is asked for and can be nobody's, and what was meant to ask.
+    /// Roles that no user can have, and misspelt queries.
     @Test(arguments: [
         "role", "role=", "role=,", "role=editor,", "role=,editor", "role=editor%20", "role=%ff", "role=%zz", "role=%00",
         "role=editor&role=", "role=e%C3%A9", "role=editor/any/path", "roles=editor", "Role=editor",
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    /// Where a proxy keeps the query of its client, that is the application's.
+    /// A query of the client that a proxy keeps belongs to the application.
     @Test func theApplicationsOwnQueryIsNoneOfOurs() async throws {
         let miguel = try await server.newAccount()
         for query in ["groups=5", "roles=x", "%zz", "a=%ff&b", "group"] {
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    /// No request has one, and what stands behind it nobody would read.
+    /// No request has a fragment, and a query after it would not be read.
     @Test func aFragmentLetsNobodyThrough() async throws {
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
@@ -180,7 +180,8 @@ import Testing
     }
 }
 
-/// A proxy that keeps the method asks about preflights as well, and some take any 2xx for a yes.
+/// A proxy that keeps the method asks about preflights as well, and some take any 2xx answer as
+/// permission.
 @Suite(.server("--cors-origins", "https://app.example.com")) struct VerifyOfPreflights {
     @Test func aPreflightIsNobodysRequest() async throws {
         let server = try SharedServer.current()

@@ -2,7 +2,7 @@ import Foundation
 import RESTAuth
 import Testing
 
-/// What a payload must say to be believed, even under a good signature.
+/// The conditions that a payload must meet to be accepted, even with a valid signature.
 @Suite struct AccessTokenClaimsTests {
     /// Every claim as JSON text; `nil` leaves it out.
     private static func payload(_ changes: (name: String, value: String?)...) -> String {
@@ -140,7 +140,7 @@ import Testing
         ("\"rest-auth\"", ["rest-auth"]), ("\"https://api.example.com\"", ["https://api.example.com"]),
         ("[\"rest-auth\",\"https://api.example.com\"]", ["rest-auth", "https://api.example.com"]),
         ("\"REST-AUTH\"", []), ("\"rest-auth \"", []), ("[\"a\",\"b\"]", []),
-        // The same character to a `String`.
+        // Equal to the letter with the accent as a Swift `String`.
         ("\"https://e\\u0301.example.com\"", []),
     ])
     func aTokenIsForWhomItNamesByteForByte(audience: String, takers: [String]) throws {

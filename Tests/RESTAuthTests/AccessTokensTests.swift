@@ -121,7 +121,7 @@ import Testing
         let first = try await test.token()
         test.clock.advance(by: 599)
         let second = try await renewed(test, first)
-        // 599 s after the password 401 are left: the second token ends with them.
+        // 599 s after the password 401 s are left: the second token ends with them.
         test.clock.advance(by: 400)
         _ = try await test.auth.accessTokens.verify(second)
         test.clock.advance(by: 1)
@@ -132,7 +132,7 @@ import Testing
         Array(try await test.auth.sessions.token(for: test.auth.accessTokens.verify(token)).value.utf8)
     }
 
-    // MARK: Users who are gone
+    // MARK: Deleted and disabled users
 
     @Test func aDisabledUsersTokenIsRefusedAtOnceAndAnEnabledOnesWorksAgain() async throws {
         let test = try await TestAuth()
@@ -187,7 +187,8 @@ import Testing
             }
         }
         #expect(try await statements() == 0)
-        // Nor with sessions ended, users refused and roles taken away around it.
+        // No statement is run either after sessions have ended, users were disabled and roles
+        // revoked.
         for name in ["a", "b", "c"] {
             let tokens = try await test.session(name)
             let identity = try await test.verify(tokens.access)
@@ -198,7 +199,7 @@ import Testing
         }
         try await test.readFeed()
         #expect(try await statements() == 0)
-        // The counter works: a token that was not seen yet is looked up.
+        // The counter works: a token that was not seen before is looked up.
         let other = try await test.token("susan")
         #expect(try await test.storage.countingStatements { _ = try await test.auth.accessTokens.verify(other) } > 0)
     }

@@ -1,7 +1,7 @@
 import RESTAuth
 import Testing
 
-/// Who may delete an account, and by what.
+/// The conditions for deleting an account.
 @Suite struct AccountDeletionTests {
     private func code(_ deletion: () async throws -> Void) async -> AuthError.Code? {
         do {
@@ -24,7 +24,7 @@ import Testing
         #expect(try await users.find(identity.userID).username == "miguel")
         try await users.deleteAccount(of: identity, confirming: "python")
         #expect(await code { _ = try await users.find(identity.userID) } == .userNotFound)
-        // Nobody's by now.
+        // The name no longer belongs to a user.
         let again = await code { try await users.deleteAccount(of: identity, confirming: "python") }
         #expect(again == .currentPasswordInvalid)
     }

@@ -4,7 +4,7 @@ import Testing
 @Suite struct AllowancesTests {
     private let start = ContinuousClock.now
 
-    /// How many of so many units may be spent.
+    /// The number of units that can be spent in `count` attempts.
     private func spent(
         _ allowances: Allowances<Int>, _ count: Int, by key: Int = 1, factor: Int = 1, after seconds: Int = 0
     ) -> Int {
@@ -18,7 +18,7 @@ import Testing
         #expect(allowances.spend(1, at: start + .seconds(59)) == .seconds(1))
         #expect(spent(allowances, 10, after: 60) == 1)
         #expect(spent(allowances, 10, after: 240) == 3)
-        // No more than that has ever been saved.
+        // No more units than the burst are ever saved.
         #expect(spent(allowances, 10, after: 100_000) == 5)
     }
 
@@ -55,14 +55,14 @@ import Testing
         #expect(allowances.spend(1, at: start) == .seconds(3600))
     }
 
-    /// So nobody is rid of a debt by bringing others.
+    /// No key can clear a debt by spending with many other keys.
     @Test func whoOwesMostIsRememberedWhenTooManyCome() {
         let allowances = Allowances<Int>(perHour: 60, burst: 5, capacity: 100)
         #expect(spent(allowances, 10) == 5)
         for key in 2...1000 { #expect(spent(allowances, 1, by: key) == 1) }
         #expect(spent(allowances, 10) == 0)
         #expect(spent(allowances, 10, by: 1000) == 4)
-        // And no more for it than for the others, once it is paid back.
+        // The key gets no more than the others, once its debt is paid.
         #expect(spent(allowances, 10, after: 3600) == 5)
     }
 

@@ -3,7 +3,7 @@ import RESTAuth
 import Testing
 
 @Suite struct Base64Tests {
-    // RFC 4648 section 10.
+    // Test vectors of RFC 4648 section 10.
     @Test(arguments: [
         ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
         ("foobar", "Zm9vYmFy"),

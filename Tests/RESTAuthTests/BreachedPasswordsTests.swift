@@ -4,7 +4,7 @@ import RESTAuth
 import Support
 import Testing
 
-/// What a filter finds, what it takes for found, and which files are none.
+/// The rates of true and false positives of a filter, and files that are not filters.
 @Suite struct PasswordFilterTests {
     private static func filter(of passwords: some Collection<String>, interval: Int = 1000) -> [UInt8] {
         var builder = PasswordFilter.Builder(capacity: passwords.count, falsePositiveInterval: interval)
@@ -17,7 +17,7 @@ import Testing
         let filter = try PasswordFilter(Data(Self.filter(of: (0..<count).map { "in \($0)" })))
         #expect((0..<count).allSatisfy { filter.contains(.init(password: Array("in \($0)".utf8))) })
         let mistaken = (0..<others).count { filter.contains(.init(password: Array("out \($0)".utf8))) }
-        // One in 1024 is what the sizes give. These are always the same ones.
+        // The expected rate is one in 1024. The passwords are the same in each run.
         #expect((others / 10_000 * 7...others / 10_000 * 13).contains(mistaken))
         #expect(filter.falsePositiveInterval == 1000)
         #expect(filter.count == count)
@@ -32,7 +32,8 @@ import Testing
         #expect(mistaken <= others / interval * 6 / 5 + 5)
     }
 
-    /// Made by a program of ten lines in another language, from what the type's documentation says.
+    /// The expected bytes come from a short program in another language, written from the type's
+    /// documentation.
     @Test func theFormIsTheDocumentedOne() throws {
         let bytes = Self.filter(of: ["letmein", "python", "pa\u{e4}ss"])
         let hex = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
@@ -76,7 +77,7 @@ import Testing
     }
 }
 
-/// The list as a file, and whom the policy refuses by it.
+/// The list as a file, and the passwords that the policy refuses because of it.
 @Suite struct BreachedPasswordsTests {
     private let directory: TemporaryDirectory
     private var path: String { directory.path + "/breached.filter" }
@@ -112,7 +113,7 @@ import Testing
         #expect(refusal(password, breached: nil) == nil)
     }
 
-    /// In another case the list may have it, but that cannot be looked up.
+    /// The list may contain the password in another case, but that cannot be looked up.
     @Test(arguments: ["gnorf blit quazz mumps", " gnorf blit quazz mump", "grasshoppers waltz slowly"])
     func whatIsNotInTheListIsAccepted(password: String) throws {
         #expect(try refusal(password, breached: BreachedPasswords(file: path)) == nil)

@@ -10,10 +10,11 @@ import Testing
         ("::ffff:192.0.2.7", "192.0.2.0/24"), ("::FFFF:c000:0207", "192.0.2.0/24"), ("fe80::1%eth0", "fe80::/56"),
         ("2001:0db8:0001:2345:0:0:0:1", "2001:db8:1:2300::/56"), ("::fffe:192.0.2.7", "::/56"),
         ("::192.0.2.7", "::/56"),
-        // Translated (RFC 6052), and not: of a prefix that is somebody's own (RFC 8215).
+        // A translated address (RFC 6052), and others: a neighbouring prefix, and one for local use
+        // (RFC 8215).
         ("64:ff9b::192.0.2.7", "192.0.2.0/24"), ("64:ff9b::1:192.0.2.7", "64:ff9b::/56"),
         ("64:ff9b:1::192.0.2.7", "64:ff9b:1::/56"),
-        // 6to4 (RFC 3056), whatever stands behind the address; and its neighbour.
+        // 6to4 (RFC 3056) with any bits after the address; and a neighbouring prefix.
         ("2002:c000:207::1", "192.0.2.0/24"), ("2002:c000:2ff:abcd:1:2:3:4", "192.0.2.0/24"),
         ("2003:c000:207::1", "2003:c000:207::/56"),
     ])

@@ -4,7 +4,7 @@ import MetricsTestKit
 import RESTAuth
 import Testing
 
-/// What the core measures through swift-metrics, wherever it goes.
+/// The metrics that the core reports through swift-metrics.
 @Suite struct CoreMetricsTests {
     private let metrics = TestMetrics()
 
@@ -22,7 +22,7 @@ import Testing
         let revocations = withMetricsFactory(metrics) { Revocations(bound: .seconds(600)) }
         revocations.apply([line(1, 1, until: 20), line(2, 2, until: 10)])
         #expect(try value("rest_auth_revocations") == 2)
-        // Of one that is there already.
+        // Another entry for a subject that is there already.
         revocations.apply([line(3, 1, until: 20)])
         #expect(try value("rest_auth_revocations") == 2)
         revocations.forget(expiredBefore: Date(timeIntervalSince1970: 15))
@@ -47,7 +47,7 @@ import Testing
         #expect(abs(due - now - Double(test.auth.configuration.keyRotationInterval)) < 1)
         try await test.auth.signingKeys.rotate()
         #expect(try value("rest_auth_signing_keys") == 2)
-        // The present one signs on until the next does.
+        // The present key signs until the next one does.
         #expect(try value("rest_auth_signing_key_first_use_timestamp_seconds") == first)
         let next = try #require(try value("rest_auth_signing_key_rotation_timestamp_seconds"))
         #expect(abs(next - now - SigningKeys.publicationLead) < 1)

@@ -3,18 +3,18 @@ import RESTAuthSQLite
 import Synchronization
 
 extension SQLiteStorage {
-    /// What an operator can do by hand.
+    /// Deletes all keys, as an operator might by hand.
     func deleteAllSigningKeys() async throws {
         try await database.write { try $0.execute(sql: "DELETE FROM signing_keys") }
     }
 
-    /// Puts the table of signing keys out of reach, and back.
+    /// Renames the table of signing keys, so that it cannot be read, or renames it back.
     func hideSigningKeys(_ areHidden: Bool) async throws {
         let (from, to) = areHidden ? ("signing_keys", "hidden_keys") : ("hidden_keys", "signing_keys")
         try await database.write { try $0.execute(sql: "ALTER TABLE \(from) RENAME TO \(to)") }
     }
 
-    /// As when a backup is put back.
+    /// Deletes the newest entries, as restoring a backup does.
     func takeBackRevocations(after number: Int64) async throws {
         try await database.write { database in
             try database.execute(sql: "DELETE FROM revocations WHERE number > ?", arguments: [number])
@@ -23,7 +23,7 @@ extension SQLiteStorage {
         }
     }
 
-    /// How many SQL statements this storage ran during `work`.
+    /// The number of SQL statements that this storage ran during `work`.
     func countingStatements(_ work: () async throws -> Void) async throws -> Int {
         let counter = Counter()
         try await database.writeWithoutTransaction { $0.trace { _ in counter.increment() } }

@@ -3,7 +3,7 @@ import RESTAuth
 import RESTAuthTesting
 import Testing
 
-/// What doors record, and by whom.
+/// The events that doors record, with their actors.
 @Suite struct EventsTests {
     private let browser = Caller(address: "192.0.2.7", userAgent: "curl/8.5.0", requestID: "0123456789abcdef")
     private let operation = Caller(OperatorIdentity(account: "root"))

@@ -5,7 +5,7 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// A hash as it lies about at another system, by `Tests/Scripts/foreign_hashes.py`.
+/// A hash of another system, made by `Tests/Scripts/foreign_hashes.py`.
 struct ForeignHashVector: Decodable, Sendable {
     let maker: String
     let password: String
@@ -27,7 +27,7 @@ struct ForeignHashVector: Decodable, Sendable {
 @Suite struct ForeignHashTests {
     private func strength(_ hash: ForeignHash) -> String { "\(hash.strength)" }
 
-    // MARK: Taken
+    // MARK: Accepted
 
     @Test(arguments: try ForeignHashVector.all().map(\.maker).reduce(into: Set()) { $0.insert($1) }.sorted())
     func onlyThePasswordVerifiesOfWhatIsStored(maker: String) throws {
@@ -40,11 +40,11 @@ struct ForeignHashVector: Decodable, Sendable {
             #expect(HashLimit().admits(stored.cost) && HashLimit().admits(hash.cost(wrappedAt: .standard)))
             #expect(
                 try stored.verify(Array(vector.password.utf8), pepper: peppers?.pepper), "\(text) of \(vector.hash)")
-            // The others differ in the password only, and each of these takes an Argon2id hash.
+            // The others differ in the password only, and verifying each takes an Argon2id hash.
             for wrong in ["pythonx", ""] where vector.password == "python" {
                 #expect(try !stored.verify(Array(wrong.utf8), pepper: peppers?.pepper), "\(text) of \(vector.hash)")
             }
-            // Nothing of it is stored that could be guessed at faster.
+            // Nothing is stored that could be guessed at faster.
             if hash.isWrapped {
                 #expect(stored.scheme == .wrapped && stored.cost.memoryKiB >= Argon2id.minimumMemory)
                 #expect(!text.contains(vector.hash.suffix(12).lowercased()))
@@ -86,14 +86,14 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// What Werkzeug and Django write alike, and Joomla and osCommerce.
+    /// A form that Werkzeug and Django share, and one that Joomla and osCommerce share.
     @Test func aSaltOnEitherSideIsFound() throws {
         let origins = try ForeignHashVector.all().filter { $0.password == "python" && $0.hash.hasPrefix("sha1$") }
         #expect(origins.count == 3)
         for vector in origins {
             let stored = try #require(PasswordHash(ForeignHash(vector.hash).stored(cost: .standard)))
             #expect(stored.shape.contains("ways=2"))
-            // Both are computed, so it is twice the work.
+            // Both ways are computed, so the cost doubles.
             #expect(stored.cost.milliseconds > 2 * 15)
         }
     }
@@ -112,7 +112,7 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// Old libraries filled the two bits of a salt's last digit that bcrypt does not read.
+    /// Old libraries set the two bits in the last digit of a salt that bcrypt ignores.
     @Test func spareBitsOfABcryptSaltAreCleared() throws {
         let hash = "$2a$05$c92SVSfjeiCD6F2nAD6y0u"
         let digest = "XH5ThVXMTLyiS2rTZMNPnnZZL1HBXOa"
@@ -122,7 +122,8 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// Every digest in hexadecimal is base64 too, and one of twenty-five begins as a brace would.
+    /// Every hexadecimal digest is valid base64 too, and one in twenty-five decodes to a text that
+    /// begins with a brace.
     @Test(arguments: [
         ("python1", "e156755dbdb55ba83d36d7f7e963adcc"), ("python1", "E156755DBDB55BA83D36D7F7E963ADCC"),
         ("python1", "e9bcf104d2be348f8dd5fa4daf9c12821d3a4f3d"),
@@ -155,7 +156,7 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// What is decoded may be a part of a digest.
+    /// The decoded text may be part of a digest.
     @Test func nothingThatWasDecodedIsInARefusal() throws {
         for name in ["ABC", "SECRET-OF-MIGUEL", "MD4"] {
             let text = "{\(name)}0123456789"
@@ -170,7 +171,8 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// Its class `Encryptor` reads no other, and a salt is no version.
+    /// Versions that Magento's class `Encryptor` does not read are refused; a salt is not a
+    /// version.
     @Test(arguments: [
         ("0:1", "Magento 2"), ("1:2", "Magento 2"), ("1:3_32_2_67108864", "Magento 2"), ("4", "Magento 2"),
         ("0", "Magento 2"), ("2_1", "Magento 2"), ("3", "Magento 2"), ("3_16_2_67108864", "Magento 2"),
@@ -187,7 +189,7 @@ struct ForeignHashVector: Decodable, Sendable {
         #expect(refusal?.reason.contains("8qny") == false)
     }
 
-    /// Which could not go inside an Argon2id hash.
+    /// Hashes that cost almost nothing and cannot be wrapped in an Argon2id hash.
     @Test(arguments: [
         "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$argon2i$v=19$m=22,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
@@ -247,7 +249,7 @@ struct ForeignHashVector: Decodable, Sendable {
     func whatIsNotUnderstoodIsRefusedWithItsName(text: String, reason: String) {
         let refusal = #expect(throws: ForeignHash.Refusal.self) { try ForeignHash(text) }
         #expect(refusal?.reason.contains(reason) == true, "\(refusal?.reason ?? "")")
-        // The rest may be a password.
+        // The rest of the text may be a password, so it is not repeated.
         #expect(text.count < 6 || refusal?.reason.contains(text.suffix(6)) == false)
         #expect(PasswordHash(text) == nil)
     }
@@ -291,14 +293,14 @@ struct ForeignHashVector: Decodable, Sendable {
             case 2: bytes.remove(at: index)
             default: bytes.removeSubrange(index...)
             }
-            // What is read is another hash of the same form, or one that is wrapped.
+            // A text that parses is another hash of the same form, or a wrapped one.
             guard let hash = try? ForeignHash(String(decoding: bytes, as: UTF8.self)) else { continue }
             let cost = hash.cost(wrappedAt: .standard)
             #expect(cost.milliseconds > 0 && cost.memoryKiB > 0)
         }
     }
 
-    // MARK: What is stored
+    // MARK: Stored form
 
     static let bounds: [(text: String, fits: [String], doesNot: [String])] = [
         (
@@ -372,7 +374,8 @@ struct ForeignHashVector: Decodable, Sendable {
         for part in doesNot { #expect(PasswordHash(text.replacing("#", with: part)) == nil, "\(text) with \(part)") }
     }
 
-    /// Digests that are too fast are stored inside an Argon2id hash only, and a setting is no hash.
+    /// Digests that are too fast are stored only inside an Argon2id hash, and a setting is not a
+    /// hash.
     @Test(arguments: [
         "$1$saltsalt$bd19hyF6ctxbmNo2SqPnE/", "$apr1$71850310$gh9m4xcAn3MGxogwX/ztb.",
         "$digest$md5,password,i=1$$XUFAKrxLKna5cZ2REBfFkg", "$5$rounds=1000$salt$", "$2b$04$R/MVldrSLi0gqhmdDIWCse",
@@ -397,7 +400,8 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// The digest of one kind is no password of another: what is wrapped is told by its setting.
+    /// The digest itself is not accepted as the password: the setting tells which algorithm was
+    /// wrapped.
     @Test func theDigestItselfSignsNobodyIn() throws {
         let md5 = "5f4dcc3b5aa765d61d8327deb882cf99"
         let hash = try #require(PasswordHash(ForeignHash(md5).stored(cost: .standard)))
@@ -444,7 +448,7 @@ struct ForeignHashVector: Decodable, Sendable {
         #expect(plain.isVerifiable(with: nil) && plain.isVerifiable(with: other))
     }
 
-    /// C ends at a NUL byte, so what stands after it would count for nothing.
+    /// A C string ends at a NUL byte, so what follows it would be ignored.
     @Test func aPepperWithANULByteFitsOnlyWhereAllOfItCounts() throws {
         let vector = try #require(ForeignHashVector.all().first { $0.hash.hasPrefix("b'") })
         let pepper = try #require(try PasswordPepper([0x00, 0x78]))
@@ -455,7 +459,7 @@ struct ForeignHashVector: Decodable, Sendable {
         #expect(try #require(PasswordHash(peppered)).verify(Array("python".utf8), pepper: pepper))
     }
 
-    /// Of bcrypt 72 bytes count.
+    /// bcrypt uses only the first 72 bytes.
     @Test(arguments: [
         (64, "$2y$04$4cGbAHZsF4UxdU3WjWmyUubG8kWcNEteVMSZ84vmpPUErDjGuy2SC", "geheimes", true),
         (72, "$2y$04$I0wDmnDAs3sc4IPwJk6lWeEfqmhX1ydqUewjQ9WAaDEQZ1VlVCvga", "geheimes", false),
@@ -468,12 +472,12 @@ struct ForeignHashVector: Decodable, Sendable {
         let stored = try #require(PasswordHash(text))
         #expect(try stored.verify(Array(password.utf8), pepper: pepper) == isRight)
         #expect(try !stored.verify(Array("Geheimes".utf8), pepper: pepper))
-        // Eight bytes are left of 72.
+        // Eight of 72 bytes are left.
         #expect(stored.countsWhole(Array(password.utf8), pepper: pepper) == isRight)
         #expect(!stored.countsWhole(Array("\(password)x".utf8), pepper: pepper))
     }
 
-    /// Ours with a pepper before it is not what is written here.
+    /// A peppered hash differs from the form that this server writes.
     @Test func anOwnHashWithAPepperIsOutdated() throws {
         let pepper = try #require(try PasswordPepper(Array("pepper".utf8)))
         let own = try Argon2id.standard.hash(Array("xpepper".utf8))
@@ -484,7 +488,7 @@ struct ForeignHashVector: Decodable, Sendable {
     }
 }
 
-/// Users with such hashes sign in, and are then like all others.
+/// Users with foreign hashes can sign in, and get a hash of this server's own.
 @Suite struct ForeignSignInTests {
     private func stored(_ test: TestAuth, _ name: String) async throws -> String {
         try #require(await test.storage.credentials(canonicalUsername: name)?.passwordHash)
@@ -492,7 +496,7 @@ struct ForeignHashVector: Decodable, Sendable {
 
     @Test func aWrappedHashIsReplacedAtTheFirstSignIn() async throws {
         let test = try await TestAuth()
-        // One of each form: they are dear, and others run meanwhile.
+        // One of each form: verifying them is expensive, and other tests run meanwhile.
         let vectors = try ForeignHashVector.all().filter { vector in
             vector.password == "python" && vector.pepper == nil && vector.strength != "strong"
                 && ["sha256$", "sha1$", "$apr1$", "{SSHA}", "{PBKDF2}", "AA"].contains(where: vector.hash.hasPrefix)
@@ -563,7 +567,8 @@ struct ForeignHashVector: Decodable, Sendable {
         }
     }
 
-    /// Without the pepper there is nothing to compare with: such a user is like one that nobody is.
+    /// A hash whose pepper is missing cannot be verified, so it is not used as a decoy for unknown
+    /// names.
     @Test func whoseHashNeedsAnotherPepperIsNoDecoy() async throws {
         let vector = try #require(ForeignHashVector.all().first { $0.construction == "suffix" })
         let test = try await TestAuth()

@@ -5,15 +5,15 @@ import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
-/// Tokens made by someone who has the public key, or even the private one: what must be refused
-/// though the mathematics is right.
+/// Tokens made by someone who has the public key, or even the private one: they must be refused
+/// although the signature is valid.
 @Suite struct ForgedTokensTests {
     let test: TestAuth
     let key: P256.Signing.PrivateKey
     let header: String
     let payload: String
 
-    /// Nothing here changes what is believed: one for all tests.
+    /// Shared by all tests, because none of them changes what is accepted.
     private static let shared = Task { try await ForgedTokensTests(secret: InstanceSecret()) }
 
     init() async throws { self = try await Self.shared.value }
@@ -41,7 +41,7 @@ import Testing
         #expect(try await test.auth.accessTokens.verify(token).username == "miguel")
     }
 
-    // MARK: Algorithm confusion: the public key is no secret, and must not become one
+    // MARK: Algorithm confusion: using the public key as an HMAC secret
 
     enum HMACAlgorithm: String, CaseIterable {
         case hs256 = "HS256"
@@ -90,7 +90,7 @@ import Testing
         ] + texts.map { ($0, Array($1.utf8)) }
     }
 
-    // MARK: Properly signed
+    // MARK: Valid signatures
 
     @Test(arguments: [
         ("ES256", "none"), ("ES256", "None"), ("ES256", ""), ("ES256", "es256"), ("ES256", "ES256 "),
@@ -149,8 +149,8 @@ import Testing
         await expectInvalid(try signed(Base64.url.encode(header.utf8), Base64.url.encode(forged.utf8)), forged)
     }
 
-    /// Signed before `token_type` or `token_audience` was what it is, or by a version that wrote no
-    /// `client_id`.
+    /// Tokens signed before `token_type` or `token_audience` was changed, or by a version that
+    /// wrote no `client_id`.
     @Test(arguments: [
         (#""typ":"at+jwt""#, #""typ":"JWT""#), (#""aud":"rest-auth""#, #""aud":"https://api.example.com""#),
         (#""aud":"rest-auth""#, #""aud":["rest-auth","https://api.example.com"]"#),
@@ -174,9 +174,10 @@ import Testing
         await expectInvalid(try signed(Base64.url.encode(header.utf8), Base64.url.encode(forged)))
     }
 
-    /// Signed in the spelling that is refused, so that only the spelling can be the reason.
+    /// Signs the alternative spelling itself, so that only the spelling can be the reason for
+    /// refusal.
     @Test func anotherSpellingOfTheSameBytesIsRefused() async throws {
-        // Blanks at the end bring the text to a length whose last character has spare bits.
+        // Blanks at the end give the text a length at which the last character has spare bits.
         for (header, payload) in [(header, payload), (header + " ", payload + " "), (header + "  ", payload + "  ")] {
             let (header, payload) = (Base64.url.encode(header.utf8), Base64.url.encode(payload.utf8))
             _ = try await test.auth.accessTokens.verify(signed(header, payload))
@@ -223,7 +224,7 @@ import Testing
         return Array("\(header).\(payload).\(Base64.url.encode(signature))".utf8)
     }
 
-    /// The same bytes to a lenient reader.
+    /// The text with a spare bit set, which a lenient decoder reads as the same bytes.
     private func withSpareBit(_ text: String) -> String {
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
         let last = alphabet.firstIndex(of: text.last ?? "A") ?? 0

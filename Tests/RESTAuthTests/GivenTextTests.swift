@@ -23,7 +23,7 @@ import Testing
         ("\u{AD}a", "U+00AD (soft hyphen)"), ("a\u{2028}b", "U+2028"), ("a\u{3000}b", "U+3000"), ("a\u{85}b", "U+0085"),
         ("a\u{FFFD}b", "U+FFFD"), ("a\u{E0041}b", "U+E0041"), ("\u{201C}a\u{201D}", "U+201C"), ("a\u{2019}", "U+2019"),
         ("\u{201E}a", "U+201E"), ("\u{AB}a\u{BB}", "U+00AB"), ("a\tb", "U+0009"), ("\"a\u{A0}\"", "U+00A0"),
-        // A mark that combines hides nothing.
+        // A combining mark does not hide the character.
         ("a\u{A0}\u{301}b", "U+00A0"),
     ])
     func whatCouldBeMeantIsRefusedByName(given: String, name: String) {
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// A secret may have several lines, and quotes at its two ends are no pair then.
+    /// A secret may have several lines, and then quotes at both ends are not a pair.
     @Test func linesAreKeptWhereTheyArePartOfIt() throws {
         let lines = "\"a\"\n\tb\r\n\"c\""
         #expect(try GivenText("\u{FEFF}\(lines)\n".utf8, keepsLines: true).text == lines)

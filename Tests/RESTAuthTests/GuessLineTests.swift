@@ -5,7 +5,7 @@ import Testing
 @Suite struct GuessLineTests {
     private let subject = ThrottleSubject.confirmation(by: 7)
 
-    /// What the storage has counted, and how many are tried at the moment.
+    /// Counts the failures in the storage, and the guesses in progress.
     private final class Book: Sendable {
         struct State {
             var (failures, tried, most) = (0, 0, 0)
@@ -23,9 +23,9 @@ import Testing
 
     private struct Refused: Error {}
 
-    /// Guesses a hundred times at once, ten of which may be wrong.
-    /// - Returns: how many were tried, and the most of wrong ones and tried ones together at any
-    ///   moment.
+    /// Makes a hundred guesses at once, ten of which may be wrong.
+    /// - Returns: the number of guesses tried, and the highest sum of failures and guesses in
+    ///   progress.
     private func burst(areWrong: Bool) async -> (tried: Int, most: Int) {
         let (line, book) = (GuessLine(), Book())
         let tried = await withTaskGroup(of: Bool.self) { group in

@@ -26,7 +26,7 @@ import Testing
                 group.addTask {
                     try await pool.run {
                         gauge.change(by: 1)
-                        // Others that could run now would.
+                        // Gives other jobs the chance to run, if they could.
                         for _ in 0..<1000 { sched_yield() }
                         gauge.change(by: -1)
                     }
@@ -92,7 +92,7 @@ import Testing
         task.cancel()
         // The only thread is still busy.
         await #expect(throws: CancellationError.self) { try await task.value }
-        // And the place is free.
+        // The place in the queue is free again.
         let next = try await busy.waiting("a", 7, order: order)
         try await busy.finish()
         try await next.value
@@ -140,7 +140,7 @@ import Testing
         try await busy.finish()
     }
 
-    /// A client that has only ended its own half still reads the answer.
+    /// A client that has only closed its sending side still reads the answer.
     @Test func whoNeedNotWaitIsServedThoughTheClientSeemsGone() async throws {
         let pool = HashingPool(threads: 1, capacity: 1, patience: 600)
         let client = Client()
@@ -197,7 +197,7 @@ import Testing
         try await busy.finish()
         try await first.value
         #expect(busy.depth == 0)
-        // One for each that was run.
+        // One measurement for each job that was run.
         let waits = try busy.metrics.expectTimer("rest_auth_hashing_wait_seconds").values
         #expect(waits.count == 2)
         #expect(waits.allSatisfy { $0 >= 0 })
@@ -205,7 +205,7 @@ import Testing
     }
 }
 
-/// A pool whose one thread is kept busy until the test lets it go.
+/// A pool whose only thread is kept busy until the test releases it.
 private struct BusyPool {
     let pool: HashingPool
     let metrics = TestMetrics()
@@ -227,7 +227,7 @@ private struct BusyPool {
 
     var depth: Int { Int((try? metrics.expectMeter("rest_auth_hashing_queue_depth").lastValue) ?? 0) }
 
-    /// One that waits, when this returns.
+    /// Adds a job, and returns when it waits.
     func waiting(_ origin: String, _ number: Int = 0, order: Order) async throws -> Task<Void, any Error> {
         let depth = depth
         let task = Task { [pool] in try await pool.run(for: origin) { order.add(number) } }
@@ -241,7 +241,7 @@ private struct BusyPool {
     }
 }
 
-/// What was run, in its order.
+/// The jobs that were run, in order.
 private final class Order: Sendable {
     private let run = Mutex<[Int]>([])
 
@@ -250,7 +250,7 @@ private final class Order: Sendable {
     func add(_ number: Int) { run.withLock { $0.append(number) } }
 }
 
-/// A client that can go.
+/// A client that can disconnect.
 private final class Client: Sendable {
     private let state = Mutex<(hasLeft: Bool, actions: [@Sendable () -> Void])>((false, []))
 
@@ -273,7 +273,7 @@ private final class Client: Sendable {
     }
 }
 
-/// How many are inside, and how many were at most.
+/// The number of jobs inside, and its maximum.
 private final class Gauge: Sendable {
     private let state = Mutex((now: 0, most: 0))
 

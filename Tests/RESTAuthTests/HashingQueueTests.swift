@@ -2,7 +2,7 @@ import RESTAuth
 import Support
 import Testing
 
-/// Who is served next, and who has to give up a place.
+/// The order in which jobs are served, and the jobs that lose their place.
 @Suite struct HashingQueueTests {
     @Test func whoSendsOneIsSecondBehindWhoSendsFifty() {
         var queue = Filled(capacity: 100)
@@ -38,7 +38,7 @@ import Testing
             #expect(queue.evicted.count == count + 1)
             #expect(queue.evicted.last == evicted)
         }
-        // What is left of it keeps its order.
+        // The remaining jobs keep their order.
         let order = (0..<10).compactMap { _ in queue.next() }
         #expect(order.filter { $0 < 8 } == [0, 1, 2, 3, 4])
         #expect(order.count == 10)
@@ -50,7 +50,7 @@ import Testing
         for _ in 0..<4 { queue.add("modest") }
         #expect(queue.add("greedy") == nil)
         #expect(queue.evicted.isEmpty)
-        // Until as many wait of the other.
+        // Until as many jobs of the other client wait.
         #expect(queue.add("modest") != nil)
         #expect(queue.evicted == [5])
         #expect(queue.add("modest") == nil)
@@ -107,7 +107,7 @@ import Testing
         #expect(queue.queue.isEmpty)
     }
 
-    /// Whatever happens in whatever order, each job ends exactly once and nobody is forgotten.
+    /// Whatever the order of operations, each job ends exactly once and none is forgotten.
     @Test(arguments: 0..<20) func eachJobEndsOnce(seed: UInt64) {
         var random = SplitMix(state: seed)
         var queue = Filled(capacity: 20)
@@ -128,7 +128,7 @@ import Testing
     }
 }
 
-/// A queue of jobs that are numbered as they come.
+/// A queue of jobs that are numbered in the order of arrival.
 private struct Filled {
     var queue: HashingQueue
     private(set) var evicted: [Int] = []
@@ -138,7 +138,7 @@ private struct Filled {
         queue = HashingQueue(capacity: capacity)
     }
 
-    /// Its number, when it is admitted.
+    /// Adds a job, and returns its number when it is admitted.
     @discardableResult
     mutating func add(_ origin: String?) -> Int? {
         let id = count

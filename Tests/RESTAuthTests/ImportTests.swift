@@ -7,7 +7,7 @@ import Support
 import Synchronization
 import Testing
 
-/// Files of users, read line by line, and what becomes of them.
+/// Files of users, read line by line, and the outcome for each user.
 @Suite struct ImportTests {
     let storage: SQLiteStorage
     let clock = TestClock()
@@ -27,7 +27,7 @@ import Testing
     private func jsonLines(_ text: String) throws -> JSONLines { try JSONLines(reading: file(text.utf8)) }
     private func csv(_ text: String) throws -> CommaSeparatedUsers { try CommaSeparatedUsers(reading: file(text.utf8)) }
 
-    /// All that became of a source's users.
+    /// Imports the users of a source, and collects all outcomes.
     private func run(
         _ source: some UserSource, limit: HashLimit = HashLimit(),
         allowing concessions: UserImport.Concessions = [.leavingOut, .renumbering], isTrial: Bool = false
@@ -42,7 +42,7 @@ import Testing
     private func names() async throws -> [String] { try await storage.users(after: 0, limit: 1000).map(\.username) }
 
     private let hash = Samples.passwordHash
-    /// Has no comma.
+    /// A hash without a comma.
     private let plain = "$5$rounds=1000$K8Vu7XBgEBZF/.d8$XvMPXvmqjv4iUYsqL0QUQMo9/FGhDynyVeZB8xewfG."
 
     // MARK: JSON lines
@@ -158,7 +158,7 @@ import Testing
         #expect(try await names() == ["b"])
     }
 
-    /// Whoever chose such a name elsewhere must not become somebody else here.
+    /// A line break in a quoted name must not create another user.
     @Test func aLineInAQuotedNameBeginsNoUser() async throws {
         for evil in [
             "x\nadmin,\(plain)\ny", "x\"\"\nadmin,\(plain)\n", "\nadmin,\(plain)\n\"\"", "x\r\nadmin,\(plain)\r\n",
@@ -211,7 +211,7 @@ import Testing
         let (counts, notes) = try await run(jsonLines(line))
         #expect(counts.refused == [kind: 1])
         #expect(try await names().isEmpty)
-        // The hash is nobody's to see.
+        // The hash is never shown.
         #expect(stored.count < 10 || !"\(notes)".contains(stored.replacing("HASH", with: hash)))
     }
 
@@ -275,7 +275,7 @@ import Testing
             users.map(\.username) == [4, 5, 6, 7, 8, 9].map { "user-\($0)" } + ["twice", "user-1", "user-2", "user-3"])
     }
 
-    /// Whoever registers next gets the id after all that are kept.
+    /// The id of the next user who registers, which follows all reserved ids.
     private func nextID() async throws -> Int64 {
         try await storage.insertUser(Username("next"), passwordHash: hash, at: clock.now).id
     }
@@ -310,7 +310,7 @@ import Testing
         #expect(try await nextID() == 8)
     }
 
-    /// A legacy id that another user has, here already.
+    /// A legacy id that an existing user has.
     @Test func whoIsLeftOutForTheStorageKeepsTheId() async throws {
         func line(_ id: Int) -> String {
             "{\"id\":\(id),\"username\":\"user-\(id)\",\"password_hash\":\"\(hash)\",\"legacy_id\":1}\n"
@@ -326,7 +326,7 @@ import Testing
         #expect(try await run(jsonLines(good + lines.joined(separator: "\n"))).counts.unknownIDs == 2)
         let endless = "id,username,password_hash\n2,b,\(plain)\n7,\"c,\(plain)\n8,d,\(plain)\n"
         #expect(try await run(csv(endless)).counts.unknownIDs == 1)
-        // A list without ids keeps none.
+        // A list without ids reserves none.
         #expect(try await run(csv("username,password_hash\ne,\(plain)\n\"f,\(plain)\n")).counts.unknownIDs == 0)
     }
 
@@ -404,7 +404,7 @@ import Testing
         #expect(outcomes == (1..<count).map { .imported(id: Int64(count + $0), former: Int64($0)) })
     }
 
-    // MARK: Out and in again
+    // MARK: Export and import
 
     @Test func whatIsExportedIsImportedAsItWas() async throws {
         let text = """
@@ -429,7 +429,7 @@ import Testing
                 + "\n")
     }
 
-    /// Imported again, the user would seem to have the password of then.
+    /// An imported user has the first version of the password, so old tokens would be valid again.
     @Test func aLegacyIdIsNotExportedAfterAnotherPassword() async throws {
         _ = try await run(jsonLines("{\"id\":1,\"username\":\"a\",\"password_hash\":\"\(hash)\",\"legacy_id\":1}"))
         #expect(String(decoding: try await export(storage), as: UTF8.self).contains("legacy_id"))
@@ -472,7 +472,7 @@ import Testing
         #expect(Timestamp.date(text.utf8) == nil)
     }
 
-    /// The short way through the rules comes to what the long one does.
+    /// The fast path for plain names gives the same result as the full rules.
     @Test func aPlainNameIsItsLowerCase() throws {
         for name in ["Miguel", "a.b_c-d@E.com+X", "0", String(repeating: "Z", count: 254), "eyJ", "EYJ.A", "-"] {
             let plain = try Username(name)

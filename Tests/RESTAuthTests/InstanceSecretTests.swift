@@ -25,7 +25,7 @@ import Testing
         #expect(text.isEmpty || error?.detail.contains(text) == false)
     }
 
-    /// Of each kind that generators make, none is taken for one that somebody thought up.
+    /// No secret of any common generator is mistaken for one that a person made up.
     @Test func whatAGeneratorMakesIsTaken() throws {
         let (small, capital) = ("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
         let alphabets = [

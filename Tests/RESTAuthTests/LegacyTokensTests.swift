@@ -5,15 +5,15 @@ import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
-/// Tokens of a Flask server: the two forms that its secret may sign, and everything else under that
-/// secret, which it may not.
+/// Tokens of a Flask server: the two forms that its secret may sign, and other texts under that
+/// secret, which are refused.
 @Suite struct LegacyTokensTests {
     static let secretText = "Zq7-flask-4hVxN2pL"
     let secret: InstanceSecret
     let test: TestAuth
     let user: User
 
-    /// One for all tests that change nothing of it.
+    /// Shared by all tests that do not change it.
     private static let shared = Task { try await LegacyTokensTests(secret: InstanceSecret()) }
 
     init() async throws { self = try await Self.shared.value }
@@ -79,7 +79,7 @@ import Testing
         #expect(error?.code == .invalidToken, sourceLocation: sourceLocation)
     }
 
-    // MARK: What is accepted
+    // MARK: Accepted tokens
 
     @Test func bothFormsStandForWhomTheOtherServerKnewByThatId() async throws {
         for token in [
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    /// What PyJWT 2.15 and itsdangerous 2.0 wrote themselves.
+    /// Tokens that PyJWT 2.15 and itsdangerous 2.0 wrote.
     @Test func tokensThatTheLibrariesWroteAreAccepted() async throws {
         for token in try Self.writtenElsewhere() { #expect(try await verify(token).userID == 70) }
     }
@@ -147,7 +147,7 @@ import Testing
         for token in [pyJWT, jws] { await own.expectInvalid(token) }
     }
 
-    // MARK: What it opens
+    // MARK: Rights of a token
 
     @Test func itIsNeverRecentEnough() async throws {
         let identity = try await verify(pyJWT)
@@ -162,7 +162,7 @@ import Testing
 
     @Test func anotherPasswordEndsItAndGivesOneOfOurs() async throws {
         let own = try await Self(secret: InstanceSecret())
-        // A hash of a password that is known.
+        // A hash of a known password.
         _ = try await own.test.auth.users.register("david", password: "python")
         let known = try #require(await own.test.storage.credentials(canonicalUsername: "david")?.passwordHash)
         _ = try await own.test.storage.upgradePasswordHash(known, user: 70, replacing: Samples.passwordHash)
@@ -209,7 +209,7 @@ import Testing
         await own.test.expect(.invalidToken) { try await own.test.auth.sessions.token(for: identity) }
     }
 
-    // MARK: Its session
+    // MARK: Session of a token
 
     private func trade(_ token: [UInt8]) async throws -> AccessToken {
         try await test.auth.sessions.token(for: verify(token))
@@ -231,7 +231,7 @@ import Testing
         }
         #expect(identities.count == 2)
         #expect(try await Set(own.test.auth.sessions.list(of: 70).map(\.id)) == identities)
-        // Its identity is that of its session, also before it is traded.
+        // The identity is that of its session, also before the token is traded.
         #expect(try await own.verify(own.pyJWT).sessionID == own.test.verify(own.trade(own.pyJWT)).sessionID)
     }
 
@@ -267,7 +267,7 @@ import Testing
     @Test(arguments: Ending.allCases) func onceItsSessionHasEndedItStartsNoneAndIsRefused(ending: Ending) async throws {
         let own = try await Self(secret: InstanceSecret())
         let sessions = own.test.auth.sessions
-        // Live for a day, so that what keeps it out must last as long.
+        // The token lives for a day, so what refuses it must last as long.
         let token = own.signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":1800086400}"#.utf8)
         let fresh = try await own.trade(token)
         let id = try #require(await own.test.verify(fresh).sessionID)
@@ -293,7 +293,7 @@ import Testing
             for service in own.test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
             try await own.expectEnded(token, fresh)
         }
-        // Others of the same user's are as good as before.
+        // Other tokens of the same user are still accepted.
         let later = own.signed(Self.pyJWTHeader.utf8, #"{"id":7,"exp":1800086401}"#.utf8)
         _ = try await own.trade(later)
     }
@@ -318,7 +318,7 @@ import Testing
         let identity = try await other.auth.accessTokens.verify(own.pyJWT)
         try await own.test.auth.sessions.end(presenting: String(decoding: own.pyJWT, as: UTF8.self))
         await other.expect(.invalidToken) { try await other.auth.accessTokens.verify(own.pyJWT) }
-        // Also when it was verified before and is traded after.
+        // Also when the token was verified before and is traded after.
         await other.expect(.invalidToken) { try await other.auth.sessions.token(for: identity) }
     }
 
@@ -328,9 +328,10 @@ import Testing
         #expect(try await one.verify(one.pyJWT).sessionID != one.verify(one.jws).sessionID)
     }
 
-    // MARK: What is refused
+    // MARK: Refused tokens
 
-    /// No sign-in outlives `sessionTimebox`, 30 days, and a minute for the other server's clock.
+    /// The longest life: no sign-in outlives `sessionTimebox`, 30 days, and a minute for the other
+    /// server's clock.
     @Test(arguments: [
         "1802592061", "1802592060.5", "33400000000", "99999999999999", "9223372036854775807", "1e18", "1e308", "1e400",
         "-1e308", "-9223372036854775808", "-1800000600", "1800000600e400",
@@ -501,7 +502,7 @@ import Testing
         await expectInvalid(signed(Self.pyJWTHeader.utf8, (Self.pyJWTPayload + blanks).utf8))
     }
 
-    /// Our own tokens' shape under the other server's secret.
+    /// A token in the form of this server's own, signed with the other server's secret.
     @Test func noTokenOfOursCanBeMadeWithIt() async throws {
         let ours = try await test.auth.sessions.token(for: verify(pyJWT))
         let parts = try #require(CompactJWS(Array(ours.value.utf8)))
@@ -509,7 +510,7 @@ import Testing
         for header in [Self.pyJWTHeader, Self.jwsHeader, String(decoding: parts.header.bytes, as: UTF8.self)] {
             for algorithm in [Algorithm.hs256, .hs512] { await expectInvalid(signed(header.utf8, payload, algorithm)) }
         }
-        // And theirs is none of ours elsewhere either.
+        // And the other server's tokens are not accepted where this server's own are expected.
         await test.expect(.invalidToken) { try await test.auth.accessTokens.claims(of: pyJWT) }
     }
 

@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    /// Registered before there was the rule by which nobody could be called so any more.
+    /// Names that were registered before a rule that now forbids them.
     @Test(arguments: ["R&D", "a|b", "a  b", "سـلام", "\u{301}a", "$(x)"])
     func whoHasANameThatIsOlderThanARuleKeepsIt(text: String) async throws {
         let test = try await TestAuth()

@@ -5,7 +5,8 @@ import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
-/// What was counted before a name had its owner, and what is left when the owner is gone.
+/// Counters of a name from before it is registered, and what is left of them when the user is
+/// deleted.
 @Suite struct OwnersTests {
     private let place = "198.51.100.1"
 
@@ -28,7 +29,7 @@ import Testing
         _ = try await test.auth.login.identify("bob", password: "python", by: Caller(address: place))
         _ = try await test.auth.login.identify("bob", password: "python", by: Caller(address: "203.0.113.1"))
         #expect(try await kinds(test, about: "bob").isEmpty)
-        // Another name is another's.
+        // Another name has counters of its own.
         #expect(try await kinds(test, about: "bobby") == [.account])
     }
 

@@ -3,16 +3,16 @@ import PasswordHashing
 import Support
 import Testing
 
-/// Texts that are almost a hash. Each is refused when it is read, or is the hash of another
+/// Texts that are almost a hash. Each is refused when it is parsed, or is the hash of another
 /// password.
 @Suite struct PasswordHashRefusalTests {
-    /// A hash of each form, at a small cost.
+    /// A hash of each form, at low cost.
     private static func sample(_ form: String) throws -> PasswordHashVector {
         try #require(PasswordHashVector.small(form).first { $0.password == "python" })
     }
 
-    /// Whether the text is understood and verifies with the password of `vector`. What would cost
-    /// much is not computed.
+    /// Whether the text is parsed and verifies with the password of `vector`. Expensive hashes are
+    /// not computed.
     private func isTaken(_ text: String, for vector: PasswordHashVector) throws -> Bool {
         guard let hash = PasswordHash(text), isCheap(hash) else { return false }
         return try hash.verify(Array(vector.password.utf8))
@@ -70,8 +70,8 @@ import Testing
             doubled.insert(parts[index], at: index)
             for parts in [emptied, removed, doubled] {
                 let text = parts.joined(separator: "$")
-                // Without Django's word it is the plain form, and without its rounds a hash of
-                // crypt(3) is another one.
+                // Without Django's prefix it is the plain form, and without its rounds a crypt(3)
+                // hash is a different one.
                 let isOtherForm = form.hasPrefix("django_") && text.hasPrefix("$")
                 let isWithoutRounds = form.hasSuffix("_crypt") && parts.count == 4
                 #expect(
@@ -124,8 +124,8 @@ import Testing
         #expect(isOfScheme(vector.hash))
         for prefix in prefixes where prefix != own {
             let text = prefix + vector.hash.dropFirst(own.count)
-            // The same scheme with and without Django's word, and bcrypt's three names, are the
-            // same hash.
+            // The same scheme with and without Django's prefix, and under bcrypt's three names, is
+            // the same hash.
             let isSameHash =
                 ["argon2", "bcrypt", "phpass"].contains { vector.scheme.hasPrefix($0) } && isOfScheme(text)
             #expect(try !isTaken(text, for: vector) || isSameHash, "\(text)")
@@ -138,7 +138,7 @@ import Testing
     @Test(arguments: PasswordHashVector.forms) func theSaltOfAnotherHashIsAnotherHash(form: String) throws {
         let vectors = try PasswordHashVector.small(form).filter { $0.password == "python" && $0.hash.count > 40 }
         for (vector, other) in zip(vectors, vectors.dropFirst()) {
-            // The last part is the digest, or in bcrypt and phpass ends with it.
+            // The last part is the digest, or ends with it in bcrypt and phpass.
             let text = vector.hash.dropLast(20) + other.hash.suffix(20)
             #expect(try !isTaken(String(text), for: vector), "\(text)")
         }
@@ -146,8 +146,8 @@ import Testing
 
     // MARK: Spare bits
 
-    /// Where the salt ends, from the end of the text, and how many of its last digit's bits say
-    /// something; the same of the digest.
+    /// The end of the salt, counted from the end of the text, with the number of significant bits
+    /// in its last digit; and the significant bits in the last digit of the digest.
     static let ends: [(form: String, salt: (fromEnd: Int, bits: Int)?, digestBits: Int)] = [
         ("argon2", (44, 2), 4), ("sha256_crypt", nil, 4), ("sha512_crypt", nil, 2), ("bcrypt", (31, 2), 4),
         ("django_bcrypt", (31, 2), 4),
@@ -208,7 +208,7 @@ import Testing
 
     // MARK: Bounds
 
-    /// A hash with a hole, and what fits and what does not.
+    /// Hashes with a gap, with values that fit into it and values that do not.
     static let bounds: [(text: String, fits: [String], doesNot: [String])] = {
         let tag = "$c29tZXNhbHRzb21lc2FsdA$ISO7kkvFzh19GM8qB7patN3C3Y9HHsjlVTfEZ9T600Y"
         let (sha1, sha256, sha512) = (40, 64, 128)
@@ -342,7 +342,7 @@ import Testing
     }
 
     @Test func aLongTextIsRefused() {
-        // The tag of Argon2 is the one part that has no length of its own.
+        // The tag of Argon2 is the only part without a fixed length.
         let start = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$"
         #expect(PasswordHash(start + String(repeating: "A", count: 256)) != nil)
         for count in [344, 984, 1 << 20] { #expect(PasswordHash(start + String(repeating: "A", count: count)) == nil) }
@@ -366,7 +366,7 @@ import Testing
         #expect(PasswordHash(text) == nil)
     }
 
-    // MARK: Anything
+    // MARK: Random changes
 
     @Test func noMutationIsTakenForTheHash() throws {
         var random = SeededGenerator(state: 42)
@@ -394,16 +394,16 @@ import Testing
             guard let hash = PasswordHash(text) else { continue }
             understood += 1
             #expect(hash.cost.milliseconds > 0 && hash.cost.memoryKiB > 0)
-            // With the end of another hash it may be that one.
+            // With the end of another hash it may be that other hash.
             let isOtherPassword = !other.password.utf8.prefix(72).elementsEqual(vector.password.utf8.prefix(72))
             guard canonical(text) != canonical(vector.hash), isCheap(hash), isOtherPassword else { continue }
             #expect(try !hash.verify(Array(vector.password.utf8)), "\(text) is taken for \(vector.hash)")
         }
-        // The search is of use only where it gets past the reading.
+        // The search is useful only when enough texts are parsed.
         #expect(understood > rounds / 20)
     }
 
-    /// One spelling for those that mean the same.
+    /// One spelling for texts that mean the same hash.
     private func canonical(_ text: String) -> String {
         var text = text
         if text.hasPrefix("argon2$") || text.hasPrefix("bcrypt$") {
@@ -415,7 +415,7 @@ import Testing
     }
 }
 
-/// The same numbers each time (SplitMix64).
+/// A generator of the same numbers each time (SplitMix64).
 private struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64
 

@@ -28,7 +28,7 @@ import Testing
             #expect(decoy.cost == hash.cost)
             #expect(decoy.isAsCostly(as: .standard) == hash.isAsCostly(as: .standard))
             #expect(try !decoy.verify(Array(vector.password.utf8)), "\(decoy)")
-            // Of that of the decoy too, and the original stays what it is.
+            // The decoy of a decoy does not verify either, and the original is unchanged.
             #expect(try !decoy.decoy().verify(Array(vector.password.utf8)))
             #expect(try hash.verify(Array(vector.password.utf8)))
         }
@@ -47,7 +47,8 @@ import Testing
         }
     }
 
-    /// For what is dear: beside the tests' own threads, on which other tests run meanwhile.
+    /// Verifies an expensive hash beside the threads of the tests, on which other tests run
+    /// meanwhile.
     private func verifies(_ vector: PasswordHashVector, with password: String? = nil) async throws -> Bool {
         let hash = try #require(PasswordHash(vector.hash), "\(vector.hash)")
         return try await Self.pool.run { try hash.verify(Array((password ?? vector.password).utf8)) }
@@ -71,7 +72,7 @@ import Testing
 
     @Test func pbkdf2IsThatOfTheRFCs() throws {
         for vector in try PasswordHashVector.load(KeyDerivationVectors.self, "kdf").pbkdf2 {
-            // A longer key begins with what the form has of it.
+            // A longer key begins with the bytes that the form has.
             let digest = vector.hex.prefix(vector.hash == "sha1" ? 40 : 64)
             let hash = try #require(PasswordHash("pbkdf2:\(vector.hash):\(vector.rounds)$\(vector.salt)$\(digest)"))
             #expect(try hash.verify(Array(vector.password.utf8)))
@@ -80,7 +81,7 @@ import Testing
     }
 
     @Test func scryptIsThatOfTheRFC() throws {
-        // The first has no salt, which no library makes.
+        // The first vector has no salt, which no library produces.
         let vectors = try PasswordHashVector.load(KeyDerivationVectors.self, "kdf").scrypt.filter { !$0.salt.isEmpty }
         #expect(vectors.count == 2)
         for vector in vectors {
@@ -126,7 +127,7 @@ import Testing
     }
 
     @Test func cryptKnowsNoPasswordOfMoreThan511Bytes() throws {
-        // passlib's, of 511 times the letter x.
+        // Made by passlib from 511 times the letter x.
         let digest = "nC35Rjw1qm7lwdxVgg3IU9qZMEaqucKnRYCtC7UyfTbgqAQUZjWQxjc2xeWwMzOTjOEqyGG.T4MAGPm1ptmEK/"
         let hash = try #require(PasswordHash("$6$rounds=1000$saltsalt$" + digest))
         #expect(try hash.verify([UInt8](repeating: 0x78, count: 511)))
@@ -171,7 +172,7 @@ import Testing
             (try cost(phpass("B")), try cost(phpass("R")), 1 << 16),
             (try cost(sha512Crypt(50_000)), try cost(sha512Crypt(500_000)), 10),
         ] {
-            // Each is rounded up to whole milliseconds.
+            // Both are rounded up to whole milliseconds.
             #expect((factor * (cheap.milliseconds - 1)...factor * cheap.milliseconds).contains(dear.milliseconds))
             #expect(cheap.milliseconds >= 1)
         }
@@ -191,13 +192,13 @@ import Testing
     }
 
     @Test func memoryThatCannotBeHadIsNoWrongPassword() async {
-        // In a process of its own: the limit would be that of all tests, and of every process that
+        // Runs in a separate process: the limit would apply to all tests, and to every process that
         // one of them starts meanwhile.
         await #expect(processExitsWith: .success) {
             let tag = "$c29tZXNhbHRzb21lc2FsdA$ISO7kkvFzh19GM8qB7patN3C3Y9HHsjlVTfEZ9T600Y"
             let digest = String(repeating: "00", count: 64)
             try limitAddressSpace(beyondTodays: 1 << 30)
-            // 4 GiB of Argon2, and scrypt of 2 GiB in both libraries.
+            // 4 GiB of Argon2, and 2 GiB of scrypt in both libraries.
             for text in [
                 "$argon2id$v=19$m=4194304,t=1,p=1" + tag, "scrypt:2097152:8:1$salt$" + digest,
                 "scrypt:524288:32:1$salt$" + digest,
@@ -215,7 +216,7 @@ import Testing
         let shapes = try Dictionary(grouping: python) { try #require(PasswordHash($0.hash)).shape }
         for (shape, vectors) in shapes {
             #expect(Set(vectors.map(\.scheme)).count == 1)
-            // Numbers and their names: nothing of a salt or a digest.
+            // Only numbers and their names, nothing of a salt or a digest.
             #expect(
                 shape.wholeMatch(of: #/([a-z0-9_]+) [a-z]+=[0-9]+(,[a-z]+=[0-9]+)*/#)?.1 == vectors[0].scheme[...],
                 "\(shape)")
@@ -240,7 +241,7 @@ import Testing
         }
     }
 
-    // MARK: Whether to hash anew
+    // MARK: Rehashing
 
     @Test func ourOwnHashesAreAsCostlyAsWhatMadeThem() throws {
         let more = try #require(Argon2id(memoryKiB: 19457, passes: 3))
@@ -281,7 +282,7 @@ import Testing
             + "kuzxPzNZy2aWbi1VpEKQUnDW4Ri1H50u1dO6iKw2XW4QCe3.xD35iUa4eb3.w1R9pG0tU9/mD.n30jb17ETcH1"
     }
 
-    /// Passwords that are almost the one of a hash.
+    /// Passwords that differ slightly from the one of a hash.
     private func wrongPasswords(for vector: PasswordHashVector) -> [String] {
         let password = vector.password
         let wrong = [
@@ -296,7 +297,7 @@ import Testing
     }
 }
 
-/// Lets this process have only so many bytes more than it has now.
+/// Limits the memory of this process to its present size and `bytes` more.
 private func limitAddressSpace(beyondTodays bytes: UInt) throws {
     let statistics = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
     let pages = try #require(UInt(statistics.split(separator: " ")[0]))

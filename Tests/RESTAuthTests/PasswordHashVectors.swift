@@ -1,15 +1,15 @@
 import Foundation
 import PasswordHashing
 
-/// A hash as its own library made it, by `Tests/Scripts/password_hashes.py`.
+/// A hash made by its own library, with `Tests/Scripts/password_hashes.py`.
 struct PasswordHashVector: Decodable, Sendable {
-    /// Whose spelling it is.
+    /// Name of the spelling.
     let form: String
     let scheme: String
     let password: String
     let hash: String
 
-    /// Every form, at a small cost and at its library's default.
+    /// Every form, with hashes at low cost and at its library's default.
     static let forms = [
         "argon2", "django_argon2", "sha256_crypt", "sha512_crypt", "bcrypt", "django_bcrypt", "bcrypt_sha256_1",
         "bcrypt_sha256_2",
@@ -21,7 +21,7 @@ struct PasswordHashVector: Decodable, Sendable {
 
     private static let loaded = Result { try load([PasswordHashVector].self, "password-hashes") }
 
-    /// Those of a form that are cheap to verify.
+    /// The vectors of a form that are cheap to verify.
     static func small(_ form: String) throws -> [PasswordHashVector] {
         try all().filter { $0.form == form && $0.isSmall }
     }
@@ -34,10 +34,10 @@ struct PasswordHashVector: Decodable, Sendable {
     }
 }
 
-/// Whether it may be verified a thousand times in a test.
+/// Whether the hash is cheap enough to verify a thousand times in a test.
 func isCheap(_ hash: PasswordHash) -> Bool { HashLimit(memoryKiB: 1024, milliseconds: 4).admits(hash.cost) }
 
-/// What RFC 6070 and RFC 7914 give, in the forms that can carry it.
+/// The vectors of RFC 6070 and RFC 7914, in the forms that can express them.
 struct KeyDerivationVectors: Decodable {
     struct PBKDF2: Decodable {
         let hash: String

@@ -2,8 +2,8 @@ import RESTAuth
 import Testing
 
 @Suite struct PasswordMatchTests {
-    /// With spellings of one password in which what is typed is not what is hashed: a blank that
-    /// does not break, a letter and its dots, the sign of Kelvin.
+    /// Compares spellings of a password whose typed form is not the hashed form: a no-break space,
+    /// a letter with a combining diaeresis, the Kelvin sign.
     @Test(arguments: ["py\u{00A0}thon", "pa\u{0308}ssword", "\u{212A}elvin"])
     func howOftenItIsComparedDependsOnWhatIsTyped(text: String) throws {
         let password = try Password(text)

@@ -60,7 +60,7 @@ import Testing
         try PasswordPolicy.open.check(password, for: name)
     }
 
-    /// A password that was found often, lengthened to what the rule asks for.
+    /// Passwords that are common in breaches, lengthened to the minimum.
     @Test(arguments: [
         "tigger1234567890", "!!!!carmen20112011", "Tigger Tigger Tigger", "tigger.tigger.tigger!",
         "1998-metallica-1998",
@@ -73,12 +73,12 @@ import Testing
         #expect(error?.code == .weakPassword)
     }
 
-    /// The rules are for what is tried first, and a passphrase is not, though its words are in
-    /// every dictionary.
+    /// The rules refuse what an attacker tries first, which a passphrase is not, although its words
+    /// are in every dictionary.
     @Test func theNISTRulesAcceptPassphrasesOfFiveWords() throws {
         let words = try Self.words()
         let name = try Username("zaphod")
-        // The same ones each time.
+        // The same phrases each time.
         var random = SplitMix(state: 1)
         let phrases = (0..<Soak.count(2_000, soak: 10_000)).map { _ in
             (0..<5).map { _ in words[Int.random(in: 0..<words.count, using: &random)] }.joined(separator: " ")
@@ -87,7 +87,7 @@ import Testing
         #expect(refused.count <= 1, "\(refused)")
     }
 
-    /// The words of our own pages, of five letters and more.
+    /// The words of five letters and more in this repository's documentation.
     private static func words() throws -> [String] {
         let folder = ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc")
         let pages = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)

@@ -6,7 +6,8 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// Hashes of other systems sign their users in, and are replaced by ours on the way.
+/// Users with hashes of other systems can sign in, and the hashes are replaced by this server's
+/// own.
 @Suite struct PasswordUpgradeTests {
     private func user(_ hash: String, _ test: TestAuth, named name: String = "miguel") async throws -> User {
         try await test.storage.insertUser(Username(name), passwordHash: hash, at: test.clock.now)
@@ -24,10 +25,11 @@ import Testing
         for (number, vector) in vectors.enumerated() {
             let name = "user\(number)"
             _ = try await user(vector.hash, test, named: name)
-            // Beyond 72 bytes bcrypt does not look.
+            // bcrypt ignores bytes after the 72nd.
             let isWhole = try #require(PasswordHash(vector.hash)).countsWhole(Array(vector.password.utf8))
             guard isWhole else {
-                // What was typed may be anything from there on, and becomes nobody's password.
+                // The rest of what was typed can be anything, so it must not become part of a new
+                // hash.
                 for end in ["", "x"] { _ = try await test.auth.login.identify(name, password: vector.password + end) }
                 #expect(try await storedHash(test, of: name) == vector.hash)
                 continue
@@ -81,7 +83,7 @@ import Testing
         let vector = try #require(PasswordHashVector.small("phpass").first)
         let user = try await user(vector.hash, test)
         let before = try await test.auth.login.identify("miguel", password: vector.password)
-        // Signed in under the old hash, and still so under the new one.
+        // A user who signed in under the old hash stays signed in under the new one.
         _ = try await test.auth.sessions.start(for: before)
         #expect(try await test.storage.credentials(user: user.id)?.passwordVersion == 1)
         #expect(try await test.storage.revocations(after: 0, limit: 10).isEmpty)
@@ -125,7 +127,7 @@ import Testing
         #expect(try await storedHash(test).hasPrefix("$argon2id$"))
     }
 
-    /// Another program hashed the bytes that were typed, which here are not the canonical ones.
+    /// The other program hashed the bytes as typed, which are not the canonical ones here.
     @Test func whatWasTypedElsewhereIsTakenAsItWasTyped() async throws {
         let test = try await TestAuth()
         let decomposed = "pa\u{0308}sswo\u{0308}rd\u{00A0}1"
@@ -134,7 +136,7 @@ import Testing
         await test.expect(.invalidCredentials) { try await test.auth.login.identify("miguel", password: "pässwörd 1") }
         _ = try await test.auth.login.identify("miguel", password: decomposed)
         #expect(try await storedHash(test) != hash)
-        // From now on every spelling of it is the same.
+        // From now on every spelling of the password is accepted.
         _ = try await test.auth.login.identify("miguel", password: "pässwörd 1")
     }
 
@@ -222,7 +224,7 @@ import Testing
         #expect(Set(last) == [.argon2id])
     }
 
-    /// A guess at a name that nobody has is no guess at anybody's password.
+    /// A guess at an unknown name never matches a real user's password.
     @Test func noUsersPasswordFitsADecoy() async throws {
         let test = try await TestAuth()
         var passwords: [[UInt8]] = []

@@ -2,11 +2,11 @@ import Foundation
 import RESTAuth
 import Testing
 
-/// What is secret says nothing of itself, whichever way it is asked.
+/// Secret values never reveal themselves, in any form of output.
 @Suite struct RedactedTests {
     private static let secret = "0f3c9d71a8b24e6f95c07d1be8a63f42"
 
-    /// Everything that a value shows: as text, to whoever debugs, reflected and dumped.
+    /// Everything that a value shows: as text, in the debugger, reflected and dumped.
     private func shown(_ value: any Redacted) -> String {
         var dumped = ""
         dump(value, to: &dumped)

@@ -27,8 +27,8 @@ import Testing
         return RegistrationProof(invitation: invitation, challenge: challenge.value, nonce: Self.solve(challenge))
     }
 
-    /// Runs `body` while the one thread that hashes is taken, and the one place behind it: whoever
-    /// needs a hash is told `overloaded`.
+    /// Runs `body` while the only hashing thread and the only place in its queue are taken: any
+    /// request for a hash is told `overloaded`.
     private func whileNothingCanBeHashed(_ test: TestAuth, _ body: () async throws -> Void) async throws {
         let pool = test.auth.passwords.pool
         let (isTaken, gate) = (AsyncStream.makeStream(of: Void.self), DispatchSemaphore(value: 0))
@@ -43,7 +43,7 @@ import Testing
             }
             for await _ in isTaken.stream {}
             for _ in 0..<2 { group.addTask { (try? await pool.run {}) != nil } }
-            // Of the two one waits, and this one found no place.
+            // Of the two, one waits, and this one found no place.
             #expect(try await group.next() == false)
             try await body()
         }
@@ -127,7 +127,7 @@ import Testing
         let kept = try await registration.invite(duration: 61)
         test.clock.advance(by: 60)
         var refusals: Set<AuthError> = []
-        // None of them gets as far as the hash.
+        // None of them gets as far as hashing.
         try await whileNothingCanBeHashed(test) {
             for code in [
                 used.code.value, deleted.code.value, expired.code.value, used.invitation.id, "", "-", "nonsense",
@@ -217,7 +217,7 @@ import Testing
             #expect(try await test.storage.invitation(codeDigest: digest) == invitation)
         }
         #expect(codes.count == 50)
-        // Every character of the alphabet comes.
+        // Every character of the alphabet occurs.
         #expect(Set(codes.joined()).count == 33)
         #expect("\(RegistrationProof(invitation: "secret"))" == "redacted")
     }
@@ -275,7 +275,7 @@ import Testing
         let nonce = Self.solve(challenge)
         let wrong = try #require((0...).lazy.map(String.init).first { !Self.isSolved(challenge.value, $0, by: 8) })
         let other = try #require(foreign.auth.registration.challenge())
-        // An easier one of one's own making.
+        // An easier challenge that the client made itself.
         var bytes = try #require(Base64.url.decode(challenge.value.utf8))
         bytes[24] = 0
         let eased = Base64.url.encode(bytes)
@@ -328,7 +328,7 @@ import Testing
         let test = try await TestAuth { $0.registrationChallenge = 8 }
         let challenge = try #require(test.auth.registration.challenge())
         #expect(challenge.value.count == 76)
-        // Zeros before it make another number of it.
+        // Leading zeros make a different nonce.
         let nonce = try #require(
             (0...).lazy.map { String(repeating: "0", count: 20 - String($0).count) + String($0) }.first {
                 Self.isSolved(challenge.value, $0, by: 8)
@@ -374,7 +374,7 @@ import Testing
         let digest = Array(SHA256.hash(data: Data(try #require(used.challenge).utf8)))
         test.clock.advance(by: 301)
         try await sweep(test)
-        // A clock a little behind still has it for live.
+        // A process whose clock is slightly behind still accepts it.
         #expect(try await test.storage.isChallengeSpent(digest: digest))
         test.clock.advance(by: 60)
         let kept = try await registration.invite(duration: 300)

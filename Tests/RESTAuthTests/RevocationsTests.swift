@@ -104,7 +104,7 @@ import Testing
         #expect(try await feed.read(after: last)?.subject == .user(3))
         feed.revocations.confirm(at: .now)
         #expect(feed.revocations.standing(of: identity(3)) == .refused)
-        // What was refused once stays so: to forget it would be worse than to remember it.
+        // A refusal stays: forgetting one would be worse than keeping it.
         #expect(feed.revocations.standing(of: identity(2)) == .refused)
     }
 
@@ -121,7 +121,7 @@ import Testing
         #expect(try await feed.read(after: nil)?.number == last.number + 1)
     }
 
-    /// Tokens live for a second here, so what is left of them after ten minutes is nothing.
+    /// Tokens live for a second here, so none is live after ten minutes.
     @Test(arguments: [true, false]) func aLineOfASessionOutlivesItsTokensByLittle(isRenewable: Bool) async throws {
         let test = try await TestAuth { $0.tokenDuration = 1 }
         _ = try await test.auth.users.register("miguel", password: "python")

@@ -15,11 +15,11 @@ import Testing
         _ = try await test.verify(admin.access)
         try await test.auth.users.revoke("admin", from: 1)
         await test.expect(.invalidToken) { try await test.verify(admin.access) }
-        // The session goes on, without the role; a token that never had it is untouched.
+        // The session continues without the role; a token that never had it is unaffected.
         _ = try await test.verify(plain.access)
         let after = try await test.auth.sessions.refresh(admin.refresh.value)
         #expect(try await test.verify(after.access).roles.isEmpty)
-        // A token traded for a token has the roles of now, too.
+        // A token traded for a token also has the present roles.
         let traded = try await test.auth.sessions.token(for: test.verify(after.access))
         #expect(try await test.verify(traded).roles.isEmpty)
         try await test.auth.users.grant("admin", to: 1)

@@ -55,7 +55,7 @@ import Testing
         #expect(try self.text == text)
     }
 
-    /// So that who has a weak secret can leave it behind.
+    /// A user who has a weak secret must be able to replace it.
     @Test func aPreviousSecretMayBeOneThatWouldBeRefusedToday() throws {
         try write("\(Self.new)\nprevious:\nplease-change-me-please-change-me-please\n")
         _ = try InstanceSecrets(file: file)
@@ -183,7 +183,8 @@ import Testing
         let second = try await test.session("susan")
         #expect(second.refresh.value.utf8.count == 118)
         _ = try await test.auth.sessions.refresh(first.refresh.value)
-        // Another that was not told hears of it when it is shown something of the new one.
+        // A process that was not told rereads the file when it meets something made with the new
+        // secret.
         try write(Self.old)
         let late = try InstanceSecrets(file: file)
         let other = try await TestAuth(over: storage, secret: InstanceSecret(), clock: test.clock) { $0.secrets = late }

@@ -6,7 +6,7 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// One storage, and processes over it that know different secrets.
+/// One storage, used by processes that know different secrets.
 @Suite struct SecretRotationTests {
     private let storage: SQLiteStorage
     private let clock = TestClock()
@@ -24,7 +24,8 @@ import Testing
         }
     }
 
-    /// Of the time before, during (first the nodes that only accept the new one), and after.
+    /// Processes before the change, during it (first those that only accept the new secret), and
+    /// after it.
     private func before() async throws -> TestAuth { try await process(InstanceSecrets(old)) }
     private func prepared() async throws -> TestAuth { try await process(InstanceSecrets(old, next: new)) }
     private func changed() async throws -> TestAuth { try await process(InstanceSecrets(new, previous: old)) }
@@ -32,8 +33,8 @@ import Testing
 
     // MARK: Keys
 
-    /// One that the new secret has not come to goes on with what it has, and says that it is not in
-    /// order.
+    /// A process that does not have the new secret keeps its keys, and reports that it is not
+    /// ready.
     @Test func aProcessThatDoesNotKnowTheSecretKeepsItsKeys() async throws {
         let late = try await before()
         let token = try await late.session().access
@@ -43,7 +44,7 @@ import Testing
         #expect(late.auth.signingKeys.jwks == keys)
         #expect(try await late.verify(token).username == "miguel")
         #expect(await !late.auth.readiness().storage)
-        // A key of which it never knew opens nothing, and one that is gone is gone.
+        // It cannot open a key that is new to it, and drops one that was deleted.
         try await changed().auth.signingKeys.replaceAll()
         await late.expect(.storageUnavailable) { try await late.auth.signingKeys.load() }
         #expect(late.auth.signingKeys.list().isEmpty)
@@ -60,7 +61,7 @@ import Testing
         #expect(try await changed.auth.secretRotation.status().sessionsOfPrevious == 1)
         let second = try await changed.auth.sessions.refresh(first.refresh.value)
         #expect(second.refresh.value.utf8.count == 118)
-        // The token before is good until the newest has been used.
+        // The token before is accepted until the newest has been used.
         #expect(try await changed.auth.secretRotation.status().sessionsOfPrevious == 1)
         #expect(try await changed.auth.sessions.refresh(first.refresh.value).refresh.value == second.refresh.value)
         let third = try await changed.auth.sessions.refresh(second.refresh.value)
@@ -75,11 +76,11 @@ import Testing
         _ = try await after.verify(fourth.access)
     }
 
-    /// Whoever renews first, the others give the same answer again, whatever their present secret
-    /// is.
+    /// Whichever process renews first, the others repeat the same answer, whatever their present
+    /// secret is.
     @Test(arguments: [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
     func aLostAnswerIsTheSameFromEveryProcess(order: [Int]) async throws {
-        // What a process without an earlier secret makes is without a mark.
+        // A process that has never had an earlier secret marks nothing with the id of a secret.
         let first = try await before().session()
         let processes = [try await prepared(), try await changed(), try await prepared()]
         var token = first.refresh.value
@@ -116,7 +117,8 @@ import Testing
         await changed.expect(.refreshTokenReused) { try await changed.auth.sessions.refresh(first.refresh.value) }
     }
 
-    /// It cannot give the answer that was given, and does not make it look like a theft.
+    /// The process cannot repeat the answer that was given, and does not treat the request as
+    /// theft.
     @Test func aProcessThatWasForgottenAsksToComeBackAndEndsNothing() async throws {
         let forgotten = try await before()
         let first = try await forgotten.session()
@@ -178,7 +180,7 @@ import Testing
             }
         }
         #expect(try await changed.auth.secretRotation.status().clientsOfPrevious == ["gateway", "idle"])
-        // A process that is not so far changes nothing.
+        // A process that is not yet so far changes nothing.
         try await prepared().auth.clients.authenticate("gateway", secret: gateway.value)
         #expect(try await changed.auth.secretRotation.status().clientsOfPrevious == ["gateway", "idle"])
         try await changed.auth.clients.authenticate("gateway", secret: gateway.value)
@@ -210,7 +212,7 @@ import Testing
             #expect(try await storage.replaceClientSecretDigest(id: "gateway", stored, with: wrong))
             stored = wrong
             let isSuffix = wrong == Array(digest.dropFirst(4))
-            // Without the mark it is what the new secret makes when it is alone.
+            // Without the mark it is what the new secret makes when it is the only one.
             if !isSuffix {
                 await changed.expect(.invalidClient) {
                     try await changed.auth.clients.authenticate("gateway", secret: gateway.value)
@@ -268,7 +270,7 @@ import Testing
                 await changed.expect(.misconfigured) { try await self.process(secrets) }
             }
         }
-        // Without its mark it is what the new secret seals when it is alone.
+        // Without the mark it is what the new secret seals when it is the only one.
         for good in [Array(sealed.dropFirst(4)), sealed] {
             #expect(try await storage.replaceSealedSigningKey(id: first.id, stored, with: good))
             stored = good
@@ -321,7 +323,7 @@ import Testing
         return RegistrationProof(challenge: challenge.value, nonce: nonce)
     }
 
-    // MARK: The end of it
+    // MARK: Dropping the secret
 
     @Test func whatNeedsTheOldSecretIsEndedWhenThatIsAskedFor() async throws {
         let before = try await before()
@@ -341,7 +343,7 @@ import Testing
         await changed.expect(.invalidToken) { try await changed.verify(gone.access) }
         for access in [kept.access, fresh.access, plain] { _ = try await changed.verify(access) }
         _ = try await after().auth.sessions.refresh(kept.refresh.value)
-        // Where there is no earlier secret, nothing is in the way.
+        // Without an earlier secret there is nothing to end.
         let again = try await after().auth.secretRotation.endWhatNeedsPrevious()
         #expect(again.sessions == 0 && again.clients.isEmpty)
     }

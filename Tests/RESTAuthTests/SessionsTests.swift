@@ -85,7 +85,7 @@ import Testing
             tokens = try await test.auth.sessions.refresh(tokens.refresh.value)
             _ = try await test.verify(tokens.access)
         }
-        // 24 days in; the limit of 30 is nearer than another 7.
+        // 24 days in, the limit of 30 days comes before another 7 days.
         let session = try #require(await test.auth.sessions.list(of: 1).first)
         #expect(session.expiresAt == session.createdAt.addingTimeInterval(30 * 86400))
         test.clock.advance(by: 6 * 86400 - 60)
@@ -110,7 +110,7 @@ import Testing
         let again = try await test.auth.sessions.refresh(first.refresh.value)
         #expect(Set([first, second, again].map(\.refresh.value)).count == 3)
         _ = try await test.verify(again.access)
-        // Whichever of the two came to the client: the other was never seen.
+        // The client received either of the two; the other one was never used.
         let third = try await test.auth.sessions.refresh(again.refresh.value)
         _ = try await test.auth.sessions.refresh(third.refresh.value)
     }
@@ -123,7 +123,7 @@ import Testing
         test.clock.advance(by: seconds)
         let again = try await test.auth.sessions.refresh(first.refresh.value)
         #expect((again.refresh.value == second.refresh.value) == isSame)
-        // It is the minute of what was given last that counts from then on.
+        // The minute counts from the answer that was given last.
         test.clock.advance(by: 1)
         let last = try await test.auth.sessions.refresh(first.refresh.value)
         #expect(last.refresh.value == again.refresh.value || seconds == 60)
@@ -217,7 +217,7 @@ import Testing
         await test.expect(.refreshTokenReused) {
             try await test.auth.sessions.refresh(tokens[generation].refresh.value)
         }
-        // Whoever holds the newest is out as well, and so are all access tokens.
+        // The holder of the newest token is signed out as well, and all access tokens are refused.
         await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens[7].refresh.value) }
         for token in tokens { await test.expect(.invalidToken) { try await test.verify(token.access) } }
         #expect(try await test.auth.sessions.list(of: 1).isEmpty)
@@ -233,7 +233,7 @@ import Testing
         }
         let third = try await test.auth.sessions.refresh(second.refresh.value)
         #expect(try await test.auth.sessions.session(ofRefreshToken: first.refresh.value) == nil)
-        // A look at a token that was used long ago ends nothing.
+        // Looking up a token that was used long ago ends nothing.
         _ = try await test.auth.sessions.refresh(third.refresh.value)
     }
 
@@ -251,7 +251,7 @@ import Testing
         for forgery in forgeries {
             await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(forgery) }
         }
-        // None of it has made the session look stolen.
+        // None of these attempts makes the session look stolen.
         _ = try await test.auth.sessions.refresh(value)
     }
 
@@ -301,7 +301,7 @@ import Testing
         _ = try await test.verify(ended.access)
         _ = try await test.auth.accessTokens.verify(swept)
         try await test.auth.sessions.end(presenting: ended.refresh.value)
-        // For a minute the clock says that it is tomorrow, and what has expired by then is swept.
+        // The clock is wrong by a day for a minute, and what would have expired by then is swept.
         test.clock.advance(by: 26 * 3600)
         for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
         test.clock.advance(by: -26 * 3600)
@@ -357,7 +357,7 @@ import Testing
             await test.expect(.invalidGrant) { try await test.auth.sessions.refresh(tokens.refresh.value) }
         }
         _ = try await test.verify(other.access)
-        // Again, and with whatever is of it: nothing happens.
+        // Repeating it, with any token of the session, does nothing.
         for token in [first.refresh.value, first.access.value, second.refresh.value, "nonsense", ""] {
             #expect(try await !test.auth.sessions.end(presenting: token))
         }

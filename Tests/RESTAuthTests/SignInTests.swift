@@ -4,12 +4,12 @@ import RESTAuthTesting
 import Synchronization
 import Testing
 
-/// A sign-in that goes on after the password, with a factor of the test's own: a code that is given
-/// to some users, and is right each time.
+/// A sign-in with a second factor, made for the test: some users have a code, which is right each
+/// time.
 @Suite struct SignInTests {
     private static let code = "123456"
 
-    /// Users with a factor, and how often an answer was looked at.
+    /// Users with the factor, and the number of answers that were checked.
     private final class Codes: Sendable {
         let owners = Mutex<Set<User.ID>>([1])
         let looks = Mutex(0)
@@ -212,7 +212,7 @@ import Testing
     }
 }
 
-/// A user who has no password has none that fits.
+/// No password is accepted for a user without one.
 @Suite struct NoPasswordTests {
     @Test(arguments: ["", "!", "python", "x"])
     func noPasswordFits(password: String) async throws {
@@ -231,7 +231,7 @@ import Testing
         await test.expect(.currentPasswordInvalid) {
             try await test.auth.passwords.change(from: password, to: "monty", for: identity)
         }
-        // As for any other: whoever comes in without a password may be given one.
+        // The user can do everything else, and can be given a password.
         let tokens = try await test.auth.sessions.start(for: identity)
         #expect(try await test.verify(tokens.access).authentication.methods == [.hardwareKey])
         try await test.auth.passwords.set("monty", for: user)

@@ -54,7 +54,8 @@ import Testing
         #expect(VerificationKey(jwk: jwk) == nil)
     }
 
-    /// RFC 7518 section 3.3. Both have the right `kid`: only the number of bits tells them apart.
+    /// Keys of another length than RFC 7518 section 3.3 demands. Both have the right `kid`: only
+    /// the number of bits tells them apart.
     @Test(arguments: [
         (
             1024,
@@ -90,7 +91,7 @@ import Testing
         #expect(try await kid(test) == made.id)
         #expect(test.auth.signingKeys.list().map(\.state) == [.verifying, .signing])
         _ = try await test.verify(last.access)
-        // A day and an hour later nothing that the old key signed can be live.
+        // A day and an hour later no token of the old key can be live.
         test.clock.advance(by: 86400 + 3600)
         for service in test.auth.services { try await (service as? ExpirySweeper)?.sweep() }
         try await test.auth.signingKeys.load()
@@ -105,7 +106,7 @@ import Testing
         let test = try await TestAuth()
         _ = try await test.auth.signingKeys.rotate()
         await test.expect(.keyPending) { try await test.auth.signingKeys.rotate() }
-        // In a hurry, the one that waits is brought forward.
+        // With a shorter lead, the next key is brought forward.
         let next = try await test.auth.signingKeys.rotate(lead: 60)
         #expect(next.signsFrom == test.clock.now.addingTimeInterval(60))
         #expect(test.auth.signingKeys.list().map(\.state) == [.signing, .next])
@@ -187,7 +188,7 @@ import Testing
             try await process.auth.signingKeys.load()
             _ = try await process.verify(renewed.access)
         }
-        // With a next key waiting, that one signs before its time.
+        // When a next key waits, it signs before its time.
         let next = try await test.auth.signingKeys.rotate()
         try await test.auth.signingKeys.revoke(#require(kid(of: renewed)))
         #expect(kid(of: try await test.signIn()) == next.id)
@@ -201,7 +202,7 @@ import Testing
         try await test.readFeed()
         _ = try await test.verify(tokens.access)
         #expect(test.auth.accessTokens.remembered(bytes) != nil)
-        // Two seconds are the bound.
+        // The bound is two seconds.
         keys.confirm(at: .now - .milliseconds(2001))
         #expect(test.auth.accessTokens.remembered(bytes) == nil)
         try await test.storage.hideSigningKeys(true)
@@ -237,7 +238,7 @@ import Testing
         try await test.storage.deleteAllSigningKeys()
         try await test.auth.signingKeys.load()
         #expect(test.auth.signingKeys.list().isEmpty)
-        // Also a token that is remembered as good is good no more.
+        // A token that was remembered as verified is refused too.
         await test.expect(.invalidToken) { try await test.verify(tokens.access) }
         #expect(test.auth.accessTokens.remembered(Array(tokens.access.value.utf8)) == nil)
         try await test.auth.signingKeys.rotateOnSchedule()

@@ -1,4 +1,4 @@
-/// Random numbers that are the same for the same seed.
+/// A generator of the same random numbers for the same seed.
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64
 

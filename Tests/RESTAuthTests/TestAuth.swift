@@ -4,7 +4,7 @@ import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
-/// The core over SQLite in memory, with a clock that the test moves.
+/// The core on SQLite in memory, with a clock that the test moves.
 struct TestAuth {
     let auth: Auth
     let storage: SQLiteStorage
@@ -14,7 +14,7 @@ struct TestAuth {
         try await self.init(over: SQLiteStorage(), secret: InstanceSecret(), configure)
     }
 
-    /// Another process over the same storage.
+    /// Another process on the same storage.
     init(
         over storage: SQLiteStorage, secret: InstanceSecret, clock: TestClock = TestClock(),
         _ configure: (inout AuthConfiguration) -> Void = { _ in }
@@ -22,7 +22,7 @@ struct TestAuth {
         var configuration = AuthConfiguration()
         configuration.secret = secret
         configuration.now = { clock.now }
-        // The machine may be busy with other tests.
+        // Patient, because the machine may be busy with other tests.
         configuration.hashingPatience = 600
         configure(&configuration)
         self.storage = storage
@@ -50,7 +50,7 @@ struct TestAuth {
         try await auth.accessTokens.verify(Array(token.value.utf8))
     }
 
-    /// Expects a door to refuse with that code.
+    /// Expects `door` to throw an error with that code.
     func expect(
         _ code: AuthError.Code, sourceLocation: SourceLocation = #_sourceLocation,
         from door: () async throws -> some Any
@@ -59,7 +59,8 @@ struct TestAuth {
         #expect(error?.code == code, sourceLocation: sourceLocation)
     }
 
-    /// Makes keys and revocations believed, as running services do, however long the test takes.
+    /// Reads keys and revocations as running services do, so that they are trusted however long the
+    /// test takes.
     func readFeed() async throws {
         let feed = try #require(auth.services.compactMap { $0 as? RevocationFeed }.first)
         _ = try await feed.read(after: nil)

@@ -6,8 +6,8 @@ import Testing
     private let subject = ThrottleSubject.confirmation(by: 7)
     private let start = Date(timeIntervalSince1970: 1_800_000_000)
 
-    /// Fails again and again as soon as it may.
-    /// - Returns: the seconds between the first and each of the others.
+    /// Fails as often as the limit allows.
+    /// - Returns: the seconds from the first failure to each of the others.
     private func attack(_ limit: ThrottleLimit, times: Int, notBefore pace: TimeInterval = 0) -> [TimeInterval] {
         var (now, counter) = (start, ThrottleCounter?.none)
         var moments: [TimeInterval] = []
@@ -46,7 +46,7 @@ import Testing
         let moments = attack(ThrottleConfiguration().network, times: 2000)
         #expect(moments.count { $0 < 1 } == 30)
         #expect(moments.count { $0 < 3600 } <= 45)
-        // In the long run no more than are forgiven.
+        // In the long run, no more than are forgiven.
         #expect((140...190).contains(moments.count { $0 >= 86400 && $0 < 2 * 86400 }))
     }
 

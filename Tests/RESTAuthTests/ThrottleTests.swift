@@ -17,7 +17,7 @@ import Testing
         let user = try await test.storage.insertUser(
             Username("miguel"), passwordHash: Self.cheapHash, at: test.clock.now)
         _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
-        // Signing in has made a dear hash of it.
+        // Signing in has replaced the hash by an expensive one.
         let stored = try #require(await test.storage.credentials(user: user.id)?.passwordHash)
         try #require(
             await test.storage.upgradePasswordHash(Self.cheapHash, user: user.id, replacing: stored))
@@ -25,11 +25,11 @@ import Testing
         return test
     }
 
-    /// Of his password, in one round: how often somebody guesses matters here, not the work.
+    /// A hash of the password in one round: the number of guesses matters here, not the work.
     private static let cheapHash =
         "pbkdf2:sha256:1$x$3774501cabe9eed97eeffcaacdcc56e792db70350007c405342df77478210e70"
 
-    /// The codes of so many wrong guesses, one after the other.
+    /// The codes of `count` wrong guesses, one after the other.
     private func guess(
         _ test: TestAuth, _ count: Int, at username: String = "miguel", from address: String?
     ) async -> [AuthError.Code] {
@@ -94,7 +94,7 @@ import Testing
         _ = await guess(test, 50, at: "susan", from: "192.0.2.77")
         #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
         #expect(await code(test, "miguel", "python", from: "203.0.113.1") == .rateLimited)
-        // The whole network is known, and the guesses of the others went on being counted.
+        // The whole network is known, and the guesses from elsewhere went on being counted.
         #expect(await code(test, "miguel", "python", from: "192.0.2.200") == AuthError.Code(rawValue: "signed_in"))
         #expect(await guess(test, 1, from: elsewhere) == [.rateLimited])
     }
@@ -105,7 +105,7 @@ import Testing
             await guess(test, 11, from: "192.0.2.99")
                 == Array(repeating: .invalidCredentials, count: 10) + [.rateLimited])
         #expect(await code(test, "miguel", "python", from: home) == .rateLimited)
-        // Not so elsewhere: those were not guessed there.
+        // The account is not blocked elsewhere: no guesses came from there.
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
         test.clock.advance(by: 30)
         #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
@@ -227,8 +227,8 @@ import Testing
         #expect(await guess(test, 1, from: "not an address") == [.rateLimited])
     }
 
-    /// Names that begin like another's, which a text of name and network would begin with too; some
-    /// are older than the rule that nobody may register one like them any more.
+    /// Names that begin like another name, and would share a key if name and network were one text;
+    /// some are older than the rule that now forbids them.
     @Test(arguments: ["miguel smith", "miguel  smith", "miguel 192.0.2.0/24", "\u{301}miguel"])
     func anotherPasswordIsNothingToWhoseNameBeginsAlike(name: String) async throws {
         let test = try await testWithMiguel()
@@ -248,7 +248,8 @@ import Testing
 
     // MARK: The blocks of IPv6
 
-    /// An address of the network with that number within a /48, or of that /48 within a /32.
+    /// An address in the network of that number within a /48, which has the number `site` within a
+    /// /32.
     private func address(site: Int = 0, _ number: Int) -> String {
         "2001:db8:\(String(site, radix: 16)):\(String(number << 8, radix: 16))::1"
     }
@@ -261,7 +262,7 @@ import Testing
         let refusal = await error(test, "miguel", "python", from: address(99))
         #expect(refusal?.policy == RateLimitPolicy(name: "network", quota: 12))
         #expect(refusal?.retryAfter == 1)
-        // The next site is another.
+        // Another site has a counter of its own.
         #expect(await code(test, "miguel", "python", from: address(site: 1, 0)).rawValue == "signed_in")
         test.clock.advance(by: 1)
         #expect(await code(test, "miguel", "python", from: address(99)).rawValue == "signed_in")
@@ -292,7 +293,7 @@ import Testing
         _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: address(0)))
         for number in 1..<20 { _ = await guess(test, 1, at: "user\(number)", from: address(number)) }
         #expect(await code(test, "miguel", "python", from: address(0)).rawValue == "signed_in")
-        // Known is what a customer has, not all of the site or the provider.
+        // Only the customer's network is known, not the whole site or provider.
         #expect(await code(test, "miguel", "python", from: address(1)) == .rateLimited)
     }
 
@@ -317,7 +318,7 @@ import Testing
 
     @Test func whileNothingIsWrongNothingIsWritten() async throws {
         let test = try await testWithMiguel()
-        // The first replaces his hash.
+        // The first sign-in replaces the hash.
         _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
         let changes = try await test.storage.database.read { $0.totalChangesCount }
         for _ in 0..<5 {
@@ -329,7 +330,7 @@ import Testing
     // MARK: The budget
 
     @Test func whatWrongPasswordsCostIsBounded() async throws {
-        // So much that what this test's own hashing takes is nothing beside it.
+        // A budget so large that the hashing of this test does not matter.
         let test = try await testWithMiguel { $0.throttle.hashingBudget = 1000 }
         let budget = test.auth.throttle.budget
         budget.spend(.milliseconds(59_999))
@@ -375,7 +376,7 @@ import Testing
             node.auth.throttle.budget.spend(.milliseconds(350))
             try await node.auth.throttle.budget.settle()
         }
-        // 700 of 600 milliseconds, of which ten a second are forgiven; both know it.
+        // 700 of 600 milliseconds are spent, and ten a second are forgiven; both nodes know it.
         for node in nodes {
             try await node.auth.throttle.budget.settle()
             #expect(abs(node.auth.throttle.budget.blockedUntil.timeIntervalSince(clock.now + 10.1)) < 0.01)
@@ -389,7 +390,7 @@ import Testing
         #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
     }
 
-    // MARK: Who is signed in
+    // MARK: Signed-in users
 
     @Test func thePresentPasswordCannotBeGuessedWithAToken() async throws {
         let test = try await testWithMiguel()
@@ -404,7 +405,7 @@ import Testing
         await test.expect(.rateLimited) {
             try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
         }
-        // Signing in has a count of its own.
+        // Signing in has a counter of its own.
         #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
         test.clock.advance(by: 30)
         try await test.auth.passwords.confirm("python", for: identity)
@@ -480,7 +481,7 @@ import Testing
             }
         }
         #expect(refused == 4)
-        // Who is refused in a network takes nothing of the block that it lies in.
+        // A refused request in one network does not count for the block that contains it.
         for _ in 0..<40 { try? await test.auth.throttle.countRegistration(by: Caller(address: address(site: 1, 0))) }
         for number in 1..<7 {
             try await test.auth.throttle.countRegistration(by: Caller(address: address(site: 1, number)))
@@ -495,7 +496,7 @@ import Testing
         var started = 0
         for number in 0..<count {
             do {
-                // Both ways to start one.
+                // The two ways to start a session.
                 if number.isMultiple(of: 2) {
                     _ = try await test.auth.sessions.start(for: identity, by: Caller(address: address))
                 } else {
@@ -517,7 +518,7 @@ import Testing
         #expect(try await started(test, "miguel", from: elsewhere, 4) == 1)
         #expect(try await started(test, "miguel", from: nil, 2) == 0)
         #expect(try await test.auth.sessions.list(of: 1).count == 5)
-        // Another user is another.
+        // Another user has a counter of its own.
         _ = try await test.auth.users.register("susan", password: "python")
         #expect(try await started(test, "susan", from: home, 5) == 5)
     }
@@ -550,7 +551,7 @@ import Testing
         for user in 0..<40 as Range<User.ID> { try start(user, address(0)) }
         let refusal = #expect(throws: AuthError.self) { try start(100, address(0)) }
         #expect(refusal?.policy == RateLimitPolicy(name: "sessions", quota: 40))
-        // The refused one has cost neither the user nor the other networks anything.
+        // The refused session has not counted for the user or the other networks.
         try start(100, address(1))
         try start(100, address(1))
         #expect(throws: AuthError.self) { try start(100, address(1)) }
@@ -569,7 +570,7 @@ import Testing
         #expect(try await started(test, "miguel", from: home, 10) == 10)
     }
 
-    // MARK: For an operator
+    // MARK: Operator
 
     @Test func anOperatorSeesAndLifts() async throws {
         let test = try await testWithMiguel()

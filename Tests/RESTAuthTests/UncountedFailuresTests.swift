@@ -6,7 +6,7 @@ import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
-/// A storage that can be read and takes no counters, as one on a full disk.
+/// A storage that can be read but accepts no counters, as on a full disk.
 @Suite struct UncountedFailuresTests {
     private let home = "192.0.2.1"
     private let elsewhere = "198.51.100.1"
@@ -73,7 +73,7 @@ import Testing
         for (username, password) in [("miguel", "python"), ("miguel", "wrong"), ("nobody", "wrong")] {
             let test = try await testWithMiguel()
             try await refuseCounting(test)
-            // Wrong, so that it is known that nothing can be counted.
+            // A wrong guess, after which it is known that nothing can be counted.
             _ = await outcome(test, "x", at: username, from: elsewhere)
             var history: [AuthError] = []
             for _ in 0..<12 { history.append(await outcome(test, password, at: username, from: elsewhere)) }

@@ -47,7 +47,7 @@ import Testing
         #expect(throws: AuthError.self) { try Username(text) }
     }
 
-    /// RFC 5892 section 2.6, and appendix A for what depends on what stands beside it.
+    /// RFC 5892 section 2.6, and appendix A for the characters whose context matters.
     @Test(arguments: [
         "\u{640}", "سـلام", "\u{7FA}", "ߊߺߋ", "가\u{302E}", "가\u{302F}", "か\u{3031}", "\u{3032}a", "a\u{3033}",
         "\u{3034}", "\u{3035}か", "日\u{303B}", "l\u{B7}l", "\u{375}α", "א\u{5F3}", "א\u{5F4}", "ア\u{30FB}ア",
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func aNameWhoseFormIsTooLongIsRefused() {
-        // Of two octets; small, it is two characters of three.
+        // A capital of two bytes; its lower case is two characters with three bytes in all.
         #expect(throws: AuthError.self) { try Username(String(repeating: "İ", count: 85)) }
         #expect(throws: Never.self) { try Username(String(repeating: "İ", count: 84)) }
     }
@@ -91,7 +91,7 @@ import Testing
         #expect(throws: AuthError.self) { try Username(text) }
     }
 
-    /// Of names made of characters that rules speak of and others at random.
+    /// Names made of characters that have rules, and random others.
     @Test func aNameHasOneFormAndIsCarriedByBasic() throws {
         var random = SplitMix(state: 20_261_128)
         let text = "aZé İßΣςｱﾞ０|&$(' -.:ـٱ١۲אשׁ가カ゛日〇eyJ..\u{301}\u{327}\u{200D}\u{3099}\u{F0B}\u{B7}"
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    /// Sixty-four characters of four octets each could be registered once.
+    /// A name of sixty-four characters of four bytes each, which an earlier version accepted.
     @Test func aLongerNameOfOldIsFoundAndCannotBeRegistered() throws {
         let name = String(repeating: "𠀀", count: 64)
         #expect(throws: AuthError.self) { try Username(name) }

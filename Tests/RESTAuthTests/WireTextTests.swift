@@ -2,7 +2,7 @@ import RESTAuth
 import Testing
 
 @Suite struct WireTextTests {
-    /// What makes one character with the separator before or after it.
+    /// Marks that form one character with the separator before or after them.
     private static let marks = ["", "\u{600}", "\u{110BD}", "\u{301}", "\u{200D}", "\u{FE0F}", "\u{1F1E6}"]
 
     @Test(arguments: [";", ",", "=", ":", "/", "&", " "] as [Unicode.Scalar], marks)

@@ -1,7 +1,7 @@
-"""An application behind a proxy: answers every request with what came of it, as JSON.
+"""An application behind a proxy: answers every request with that request, as JSON.
 
-echo_server.py PORT NAME also prints it, a line for each request. The status is 200 unless the
-request's field NAME-Status has another; 503 asks to try again.
+echo_server.py PORT NAME also prints the answer, a line for each request. The status is 200, or that
+of the request's field NAME-Status; 503 comes with Retry-After.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# A line has two parts for print, and requests come at the same time.
+# print writes a line in two parts, and requests are concurrent.
 printing = threading.Lock()
 
 
@@ -31,7 +31,7 @@ class Echo(BaseHTTPRequestHandler):
             {
                 "method": self.command,
                 "path": self.path,
-                # The bytes of a field are Latin-1 to http.server, and UTF-8 to everyone here.
+                # http.server decodes fields as Latin-1; the tests send UTF-8.
                 "headers": [[name.lower(), value.encode("latin-1").decode()] for name, value in self.headers.items()],
                 "body": self.read_body().decode(),
             }

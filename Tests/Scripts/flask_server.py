@@ -1,10 +1,13 @@
-"""The server that users move away from: the original Flask server's contract, with Flask, SQLite and HS256.
+"""The server that users move away from: the original Flask server's contract, with Flask, SQLite
+and HS256.
 
     flask_server.py serve FILE PORT SECRET [--tokens FORM] [--hashes AGE]
-    flask_server.py fill FILE USERS [--once]     users of all ages, straight into the table
-    flask_server.py tokens                       one for each line FORM ID SECONDS SECRET of standard input
+    flask_server.py fill FILE USERS [--once]     writes users with hashes of all ages into the table
+    flask_server.py tokens                       makes a token for each line FORM ID SECONDS SECRET
 
-A form of tokens is "pyjwt" or "itsdangerous", an age of hashes one of those in AGES: what the article and its followers used over the years.
+The form of tokens is "pyjwt" or "itsdangerous". The age of hashes is a key of AGES, which has the
+hashes that the article and its followers used over the years. The lines for tokens come from
+standard input.
 """
 
 import argparse
@@ -24,7 +27,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 
 def itsdangerous_of_then():
-    """The version that still made tokens, beside the one that Flask has loaded."""
+    """Loads the last version that made tokens, beside the one that Flask has loaded."""
     place = pathlib.Path(sys.prefix) / "itsdangerous-2.0" / "itsdangerous" / "__init__.py"
     name = "itsdangerous_of_then"
     spec = importlib.util.spec_from_file_location(name, place, submodule_search_locations=[str(place.parent)])
@@ -144,9 +147,11 @@ def make_app(options):
 
 
 def fill(options):
-    """Most hashes cost little, so that many can be checked; one of a hundred of each age costs what it did."""
+    """Stores users. Most hashes are cheap, so that many can be checked; in a hundred users, one of
+    each age has the original cost.
+    """
     ages = list(AGES.values())
-    # What costs little would be hashed again by the import, one by one.
+    # Hashes at full cost: the import would wrap cheap ones, one by one.
     made = [age[0]("python") for age in ages]
 
     def stored(number):

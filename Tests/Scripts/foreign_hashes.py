@@ -1,8 +1,10 @@
-"""Password hashes of other systems as they lie about: foreign_hashes.py OLD_WERKZEUG prints a JSON array of them.
+"""Password hashes of other systems: foreign_hashes.py OLD_WERKZEUG prints a JSON array of them.
 
-OLD_WERKZEUG is a directory with Werkzeug 0.16.1 (pip install --no-deps --target DIRECTORY Werkzeug==0.16.1). The programs php, htpasswd,
-doveadm, slappasswd, perl and openssl are looked up in PATH, and ruby with the gem bcrypt. What no program was at hand for is computed here as
-its documentation has it, and says so in "maker". Tests/Vectors/foreign-hashes.json is the output.
+OLD_WERKZEUG is a directory with Werkzeug 0.16.1
+(pip install --no-deps --target DIRECTORY Werkzeug==0.16.1). The programs php, htpasswd, doveadm,
+slappasswd, perl and openssl are looked up in PATH, and ruby with the gem bcrypt. Hashes for which
+no program was available are computed here from the documentation; their "maker" says so.
+Tests/Vectors/foreign-hashes.json is the output.
 """
 
 import base64
@@ -96,7 +98,7 @@ def mixed(password):
 
 
 class DjangoSHA1(hashers.BasePasswordHasher):
-    """Django's until 5.1: a digest of the salt and the password after it."""
+    """Django's hasher until 5.1: a digest of the salt and the password after it."""
 
     def encode(self, password, salt):
         return f"sha1${salt}${hashlib.sha1((salt + password).encode()).hexdigest()}"
@@ -172,7 +174,7 @@ for password in PASSWORDS:
         'password_hash(hash_hmac("sha256", $argv[1], $argv[2]), PASSWORD_BCRYPT, ["cost" => 5])', password, PEPPER), "strong",
         pepper=PEPPER, construction="hmac-sha256-hex")
 
-# As its class Encryptor has it.
+# The algorithm of Magento's class Encryptor.
 MAGENTO = r"""
     $salt = substr(str_pad($argv[2], SODIUM_CRYPTO_PWHASH_SALTBYTES, $argv[2]), 0, SODIUM_CRYPTO_PWHASH_SALTBYTES);
     echo bin2hex(sodium_crypto_pwhash((int) $argv[3], $argv[1], $salt, (int) $argv[4], (int) $argv[5], SODIUM_CRYPTO_PWHASH_ALG_ARGON2ID13));
@@ -188,7 +190,7 @@ def magento(password, salt, version, length=32, passes=2, memory=1 << 26):
 
 
 def scrypt(password, steps, blocks, lanes):
-    """As Werkzeug 3 and Django write it."""
+    """The hash in the forms of Werkzeug 3 and Django."""
     salt = "Jm3kD8wq2xRt5vYb"
     key = hashlib.scrypt(password.encode(), salt=salt.encode(), n=steps, r=blocks, p=lanes, dklen=64)
     return f"scrypt:{steps}:{blocks}:{lanes}${salt}${key.hex()}", f"scrypt${steps}${salt}${blocks}${lanes}${b64(key)}"
@@ -206,7 +208,7 @@ for password in ("python", "pässwörd"):
     for text in scrypt(password, 128, 8, 1):
         add("hashlib as Werkzeug and Django", password, text, "cheap")
 
-# Published: by Spring Security's reference, by hashcat, by the repository firebase/scrypt.
+# Published hashes: of Spring Security's reference, of hashcat, of the repository firebase/scrypt.
 SPRING = [
     ("{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe.20cQQubK3.HZWzG3YB1tlRy.fqvM/BG", "strong"),
     ("{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc", "strong"),

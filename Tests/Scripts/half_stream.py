@@ -1,9 +1,9 @@
-"""Sends a registration over HTTP/2 whose stream does not end (RFC 9113), and takes it back.
+"""Sends a registration over HTTP/2 whose stream does not end (RFC 9113), and cancels it.
 
     half_stream.py PORT reset|leave BODY [clear]
 
-`reset` takes back the stream alone, and waits for the answer to another one; `leave` ends the
-connection. With `clear` there is no TLS. Says "done" at the end.
+`reset` resets only the stream, and waits for the answer to another one; `leave` closes the
+connection. With `clear` there is no TLS. Prints "done" at the end.
 """
 import socket
 import ssl
@@ -19,7 +19,7 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def fields(*pairs):
-    """Literals without indexing and with new names (RFC 7541 section 6.2.2)."""
+    """The fields as literals without indexing and with new names (RFC 7541 section 6.2.2)."""
     return b"".join(
         b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode() for name, value in pairs)
 
@@ -57,7 +57,7 @@ with connection:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
         + frame(HEADERS, END_HEADERS, 1, head("POST", "/api/users", ("content-type", "application/json")))
         + frame(DATA, 0, 1, body))
-    # Surely read: what is behind it is answered.
+    # The server has read the body when it answers a later request.
     connection.sendall(frame(HEADERS, END_HEADERS | END_STREAM, 3, head("GET", "/health/live")))
     answered(connection, 3)
     if end == "reset":

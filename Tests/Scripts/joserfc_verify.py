@@ -1,4 +1,6 @@
-"""What joserfc makes of tokens: joserfc_verify.py BASE_URL prints a line of JSON for each token that standard input has, one a line."""
+"""Verifies tokens with joserfc: joserfc_verify.py BASE_URL reads tokens from standard input, one a
+line, and prints a line of JSON for each.
+"""
 
 import json
 import sys

@@ -1,8 +1,10 @@
-"""Password hashes as their own libraries make them: password_hashes.py [DIRECTORY ...] prints a JSON array of them.
+"""Password hashes made by their own libraries: password_hashes.py [DIRECTORY ...] prints them as a
+JSON array.
 
-Every form for every password at a small cost, and each library once at the cost that is its default. A DIRECTORY has an older Werkzeug or
-Django (pip install --no-deps --target DIRECTORY Werkzeug==0.16.1), whose default is added. Tests/Vectors/password-hashes.json is the output
-with the versions of `older` there.
+The output has every form for every password at low cost, and each library's hash at its default
+cost. A DIRECTORY contains an older Werkzeug or Django
+(pip install --no-deps --target DIRECTORY Werkzeug==0.16.1), whose default hash is added.
+Tests/Vectors/password-hashes.json is the output, with the versions that its `older` members name.
 """
 
 import base64
@@ -26,7 +28,7 @@ warnings.simplefilter("ignore")
 # The other backend is the library under test.
 for handler in (passlib.hash.sha256_crypt, passlib.hash.sha512_crypt):
     handler.set_backend("builtin")
-# Until it is loaded, the handler makes handlers that never are.
+# Loads the backend now: handlers that are derived before that would never load it.
 passlib.hash.argon2.set_backend("argon2_cffi")
 
 PASSWORDS = ["a", "python", "correct horse battery staple", " two  blanks ", "pässwörd", "🔑 пароль", "Bb3" * 24, "Bb3" * 24 + "!", "0123456789" * 10]
@@ -37,7 +39,7 @@ FIREBASE = {
     "signer_key": "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==",
     "separator": "Bw==",
 }
-# The example of the repository firebase/scrypt, and the one that GoTrue is tested with.
+# The example in the repository firebase/scrypt, and the one in GoTrue's tests.
 PUBLISHED = [
     ("fbscrypt", "firebase_scrypt", "user1password",
      f"$fbscrypt$v=1,n=14,r=8,p=1,ss={FIREBASE['separator']},sk={FIREBASE['signer_key']}$42xEC+ixf3L2lw==$"
@@ -70,7 +72,7 @@ def made_by_werkzeug(method, length=16):
 
 
 def made_by_django(hasher, **costs):
-    """Costs are attributes of the class there."""
+    """Django's hasher, with the costs as attributes of a subclass."""
     hasher = type(hasher.__name__, (hasher,), costs)()
     return lambda password: hasher.encode(password, hasher.salt())
 
@@ -79,7 +81,7 @@ def made_by_django_bcrypt(hasher):
     return made_by_django(hasher, rounds=4)
 
 
-# Form, scheme, what makes it at a small cost.
+# Form, scheme, and a function that makes a hash at low cost.
 SMALL = [
     ("argon2", "argon2id", argon2_cffi(parallelism=1)),
     ("argon2", "argon2id", argon2_cffi(parallelism=4)),
@@ -117,7 +119,7 @@ SMALL = [
     ("phpass", "phpass", made_by_passlib("phpass", rounds=8, ident="H")),
 ]
 
-# The same at the cost that is the library's default.
+# The same at the library's default cost.
 DEFAULT = [
     ("argon2", "argon2id", argon2.PasswordHasher().hash),
     ("argon2", "argon2id", passlib.hash.argon2.hash),
@@ -149,7 +151,7 @@ OLDER = {
 
 
 def older(directory):
-    """What the library in that directory makes by default, and its version."""
+    """The default hash of the library in that directory, with the version of the library."""
     library = next(name for name in OLDER if os.path.isdir(f"{directory}/{name}"))
     version = f"import importlib.metadata; print(importlib.metadata.version('{library}'))"
     lines = subprocess.run(

@@ -1,6 +1,9 @@
-"""A resource server in Python: resource_server.py VALIDATOR BASE_URL ISSUER AUDIENCE prints a line of JSON for each token that standard
-input has, one a line. VALIDATOR is authlib (its validator for RFC 9068), joserfc or pyjwt, each told the issuer and the audience and
-nothing else about tokens."""
+"""A resource server in Python: resource_server.py VALIDATOR BASE_URL ISSUER AUDIENCE
+
+Reads tokens from standard input, one a line, and prints a line of JSON for each. VALIDATOR is
+authlib (its validator for RFC 9068), joserfc or pyjwt; each is configured with the issuer and the
+audience only.
+"""
 
 import json
 import sys
@@ -62,6 +65,6 @@ verify = {"authlib": authlib, "joserfc": joserfc, "pyjwt": pyjwt}[validator]
 for line in sys.stdin:
     try:
         answer = verify(line.strip())
-    except Exception as error:  # each library has its own
+    except Exception as error:  # each library has errors of its own
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)

@@ -1,5 +1,6 @@
-/* Loaded before a program's libraries (LD_PRELOAD), it sets the program's clock CLOCK_SHIFT seconds forward. Only the time of day: what
-   measures how long something takes is left alone, as on a machine whose clock is wrong. */
+/* Loaded before a program's libraries (LD_PRELOAD), this sets the program's clock CLOCK_SHIFT seconds
+   forward. Only the time of day is changed: clocks that measure durations stay right, as on a machine
+   whose clock is wrong. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>

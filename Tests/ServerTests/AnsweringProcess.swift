@@ -2,17 +2,17 @@ import Foundation
 import Support
 import Synchronization
 
-/// A program that answers each line of its input with a line, in their order: many tests may ask it
-/// at once.
+/// A program that answers each line of its input with a line, in the same order. Many tests may use
+/// it at the same time.
 final class AnsweringProcess: Sendable {
     private let process: ExternalProcess
     private let directory: TemporaryDirectory
-    /// How many lines it was sent.
+    /// The number of lines that were sent to it.
     private let asked = Mutex(0)
 
     /// - Parameters:
-    ///   - process: one that was started with ``ExternalProcess/Input/lines``.
-    ///   - directory: that it was started in.
+    ///   - process: a process that was started with ``ExternalProcess/Input/lines``.
+    ///   - directory: the directory in which it was started.
     init(_ process: ExternalProcess, in directory: TemporaryDirectory) {
         self.process = process
         self.directory = directory
@@ -20,7 +20,7 @@ final class AnsweringProcess: Sendable {
 
     deinit { process.kill() }
 
-    /// What it says of that line.
+    /// Sends the line and returns the answer to it.
     func answer(to line: String) async throws -> String {
         let number = asked.withLock { asked in
             process.send(line: line)

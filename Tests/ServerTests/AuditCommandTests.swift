@@ -3,9 +3,9 @@ import GRDB
 import Support
 import Testing
 
-/// The record of what happened, for an operator.
+/// The audit trail as an operator uses it.
 @Suite struct AuditCommandTests {
-    /// Each has a trail of its own.
+    /// Each test has its own server, and so its own trail.
     let server: RunningServer
 
     init() async throws { server = try await RunningServer() }
@@ -14,7 +14,7 @@ import Testing
         try await server.run(["audit"] + arguments)
     }
 
-    /// Waits until all that happened so far is sealed.
+    /// Waits until all events so far are sealed, and returns the head.
     private func head() async throws -> String {
         try await wait(for: "all to be sealed") {
             try await audit("verify").output.split(separator: "\n").count == 1

@@ -3,8 +3,8 @@ import Support
 import Synchronization
 import Testing
 
-/// Two nodes over one PostgreSQL, killed again and again: what was acknowledged has its event, each
-/// event its change, and the trail is whole.
+/// Two nodes on one PostgreSQL that are killed again and again: every acknowledged change has its
+/// event, every event its change, and the trail is whole.
 @Suite struct AuditNodesTests {
     @Test func killsLoseNoEventAndInventNone() async throws {
         let directory = try await TemporaryDirectory(database: PostgresServer.shared().makeDatabase())
@@ -73,11 +73,11 @@ import Testing
     }
 }
 
-/// What was acknowledged.
+/// The changes that were acknowledged.
 private struct Book {
     var isOver = false
     var ports: [Int] = []
-    /// Ids by names.
+    /// Ids of users, by name.
     var users: [String: Int] = [:]
     var signIns: Set<String> = []
     var grants: [(user: Int, role: String)] = []
@@ -88,7 +88,7 @@ private final class Records: Sendable {
 
     var isOver: Bool { book.withLock { $0.isOver } }
 
-    /// Registers someone and signs in, at one of the nodes, as far as it lives.
+    /// Registers a user and signs in at one of the nodes, until that node is killed.
     func work(_ name: String, _ number: Int) async {
         let port = book.withLock { $0.ports[number % $0.ports.count] }
         guard let connection = try? await HTTPConnection(port: port) else { return }

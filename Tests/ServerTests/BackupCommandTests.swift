@@ -3,13 +3,13 @@ import Support
 import Synchronization
 import Testing
 
-/// Backups of a database that is in use, and their way back.
+/// Backups of a database that is in use, and restoring them.
 @Suite struct BackupCommandTests {
     let directory: TemporaryDirectory
     var backup: String { directory.path + "/backup.sqlite" }
 
-    /// Of the tests that back up and leave the server as it is. The others end theirs, or replace
-    /// its database.
+    /// The server of tests that make backups and leave it as it is. The other tests stop their
+    /// server, or replace its database.
     private static let source = Task { try await RunningServer(directory: .withSQLite()) }
 
     init() throws { directory = try TemporaryDirectory() }
@@ -23,12 +23,12 @@ import Testing
         try await runCommand(["restore", backup] + arguments + ["--database", "sqlite:\(path)"], directory: directory)
     }
 
-    /// Looking at a database with a write-ahead log can leave an empty one.
+    /// Names without side files: reading a database with a write-ahead log can leave an empty log.
     private func withoutSideFiles(_ directory: TemporaryDirectory) -> [String] {
         directory.contents.filter { !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }
     }
 
-    // MARK: There and back
+    // MARK: Backup and restore
 
     @Test func whoWasAcknowledgedBeforeABackupUnderLoadSignsInAfterIt() async throws {
         let server = try await RunningServer(directory: .withSQLite())
@@ -38,7 +38,7 @@ import Testing
                 group.addTask {
                     for number in 0... {
                         let name = "user-\(client)-\(number)"
-                        // Until the server has ended.
+                        // Until the server is stopped.
                         guard let answer = try? await server.register(name, "python"), answer.status == 201 else {
                             return
                         }
@@ -94,7 +94,7 @@ import Testing
         try await server.register("miguel", "python")
         #expect(try await backUp(server).status == 0)
         try await server.register("susan", "python")
-        // What susan's registration wrote is in the write-ahead log only.
+        // Susan's registration is only in the write-ahead log.
         try await server.kill()
         let outcome = try await restore(to: server.databasePath, "--force")
         #expect(outcome.status == 0, "\(outcome.error)")
@@ -113,7 +113,7 @@ import Testing
                 "--secret-key-file", server.directory.path + "/rest-auth.secret",
             ], directory: directory)
         #expect(users.output.contains("susan"))
-        // A second one is kept beside the first.
+        // A second replaced database is kept beside the first.
         #expect(try await restored.stop() == 0)
         #expect(try await restore(to: server.databasePath, "--force").output.contains("kept as \(kept)-2"))
     }
@@ -253,7 +253,7 @@ import Testing
     @Test func aDatabaseOfAnotherProgramIsNotReplaced() async throws {
         let server = try await Self.source.value
         #expect(try await backUp(server).status == 0)
-        // Its application id, at byte 68 of the header, is not ours.
+        // Its application id, at byte 68 of the header, is another program's.
         let other = directory.path + "/other.sqlite"
         var bytes = try #require(FileManager.default.contents(atPath: backup))
         bytes.replaceSubrange(68..<72, with: [0, 0, 0, 7])
@@ -265,7 +265,7 @@ import Testing
     }
 }
 
-/// What can happen to a file until it is needed.
+/// The damage that a file may suffer before it is needed.
 enum Spoiling: CaseIterable {
     case missing
     case empty
@@ -293,13 +293,13 @@ enum Spoiling: CaseIterable {
 }
 
 extension TemporaryDirectory {
-    /// For servers on SQLite, whatever the other tests run on.
+    /// A directory for servers on SQLite, whatever backend is under test.
     static func withSQLite() throws -> TemporaryDirectory {
         try TemporaryDirectory(database: "sqlite:rest-auth.sqlite")
     }
 }
 
-/// Who was answered 201.
+/// Names that were answered with 201.
 private final class Names: Sendable {
     private let names = Mutex<[String]>([])
 

@@ -2,12 +2,12 @@ import Foundation
 import Support
 import Testing
 
-/// What the banner suggests is what works under the settings in force.
+/// The suggestions of the banner work under the settings in force.
 @Suite struct BannerTests {
-    /// Runs the suggested commands one after the other, as a newcomer would, and returns what each
-    /// wrote. A password that is asked for is `typed`.
+    /// Runs the suggested commands one after the other and returns the output of each. A password
+    /// that is asked for is `typed`.
     private func followed(_ server: RunningServer, typed: String = "") async throws -> [String] {
-        // It answers before it says so.
+        // The server answers before it prints the banner.
         try await wait(for: "the banner") { server.output.contains("Try it:\n") }
         let block = try #require(server.output.components(separatedBy: "Try it:\n").dropFirst().first)
         let commands = block.components(separatedBy: "\n\n")[0].components(separatedBy: "\n").filter { !$0.isEmpty }
@@ -17,7 +17,7 @@ import Testing
         var invitation = ""
         for command in commands {
             var line = command.replacing("CODE", with: invitation)
-            // There is no terminal to type at.
+            // There is no terminal to ask on.
             if line.contains(" users add ") { line += " --password-stdin" }
             if line.contains("curl ") { line = line.replacing("-u miguel ", with: "-u miguel:\(typed) ") }
             let process = try ExternalProcess(
@@ -81,7 +81,7 @@ import Testing
         #expect(!server.output.contains("curl -k") && !server.output.contains("--insecure"))
     }
 
-    /// The name is taken by then, and nobody but its owner knows the password.
+    /// The name is taken by then, and only its owner knows the password.
     @Test func atTheNextStartTheUserWhoIsThereSignsIn() async throws {
         let server = try await RunningServer()
         try await server.register("miguel", "secret-of-mine")
@@ -91,7 +91,7 @@ import Testing
         try expectSignedIn(try await followed(again, typed: "secret-of-mine"))
     }
 
-    /// On an address of its own family, which `RunningServer` does not ask.
+    /// Starts a server that may listen on IPv6 only, where `RunningServer` cannot ask it.
     private static func started(_ arguments: [String]) async throws -> RunningServer {
         try await RunningServer(arguments, scheme: arguments.contains("::1") ? "https" : "http")
     }

@@ -2,13 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// HTTP/2 without TLS, with clients that begin with it (RFC 9113 section 3.3): the limits are those
-/// of the other ways in.
+/// HTTP/2 without TLS, for clients with prior knowledge (RFC 9113 section 3.3): the limits are the
+/// same as with TLS and HTTP/1.
 @Suite struct ClearTextHTTP2Tests {
     private static let setting = ["--http2-cleartext", "yes"]
     private static let alive = #"{"status":"ok"}"#
 
-    /// It ends no connection because of the time.
+    /// A server whose timeouts end no connection during the tests.
     private static let shared = Task {
         try await RunningServer(
             setting + [
@@ -26,7 +26,7 @@ import Testing
 
     @Test(arguments: [
         (["--http2-prior-knowledge"], "HTTP/2 201"), (["--http1.1"], "HTTP/1.1 201"),
-        // A request to change to it is one of HTTP/1.
+        // A request to upgrade is answered as HTTP/1.
         (["--http2"], "HTTP/1.1 201"), (["--http1.0"], "HTTP/1."),
     ])
     func bothAreSpokenOnOnePort(options: [String], answer: String) async throws {
@@ -39,7 +39,7 @@ import Testing
         #expect(!text.lowercased().contains("strict-transport-security"))
     }
 
-    /// On a server of its own, without the setting.
+    /// Uses a server of its own, without the setting.
     @Test func itIsNotSpokenUnlessAsked() async throws {
         let server = try await RunningServer()
         let text = try await Self.curl("/health/live", at: server, ["--http2-prior-knowledge"])
@@ -57,7 +57,7 @@ import Testing
         for (text, pieces) in [(http2, 30), ("PRIVATE / HTTP/1.1\r\n", 4), ("PUT /api/tokens HTTP/1.1\r\n", 5)] {
             let connection = try await server.connect()
             for byte in text.utf8.prefix(pieces) { try await connection.write([byte]) }
-            // Has come after them.
+            // A later request is answered, so the server has received these bytes.
             #expect(try await server.send("GET", "/health/live").status == 200)
             try await connection.write(Array(text.utf8.dropFirst(pieces)))
             if text == http2 {
@@ -80,7 +80,7 @@ import Testing
         #expect(server.isRunning)
     }
 
-    /// Not what only looks like it from the beginning.
+    /// Texts that only begin like the preface.
     @Test(arguments: [
         "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "PRI * HTTP/1.1\r\nHost: a\r\n\r\n",
         "pri * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -92,7 +92,7 @@ import Testing
         #expect(status >= 400 && status < 500)
     }
 
-    /// However many streams a connection opens, it has one turn a round.
+    /// However many streams a connection opens, it has one turn in a round.
     @Test func allOfManyStreamsAreAnswered() async throws {
         let server = try await Self.shared.value
         let body = try await server.send("GET", "/.well-known/oauth-authorization-server").body
@@ -117,12 +117,12 @@ import Testing
                 in: server.directory, input: String(repeating: " ", count: 200_000))
             #expect(answer.hasPrefix("HTTP/2 413"), "\(answer.prefix(200))")
             #expect(answer.contains("content_too_large"))
-            // Nothing was said over TLS.
+            // HSTS is only sent over TLS.
             #expect(!answer.lowercased().contains("strict-transport-security"))
         }
     }
 
-    /// HTTP/2 needs no field that says how long a body is, or that there is one.
+    /// HTTP/2 needs no field for the length of a body, or for its presence.
     @Test(arguments: ["--http2-prior-knowledge", "--http1.1"])
     func aBodyWhoseLengthNobodyAnnouncedIsRead(version: String) async throws {
         let server = try await Self.shared.value
@@ -135,7 +135,7 @@ import Testing
         #expect(answer.contains(" 201"), "\(answer)")
     }
 
-    /// In HTTP/2 a stream's half ends with every request; that is no client who goes.
+    /// The client's side of an HTTP/2 stream ends with every request; the client is still there.
     @Test func streamsThatWaitForTheirTurnAreAnswered() async throws {
         let server = try await Self.shared.value
         let nobody = basic("nobody", "python").replacing("Authorization: ", with: "")
@@ -147,7 +147,7 @@ import Testing
         for _ in requests { _ = try await connection.read(until: #""code":"invalid_credentials""#) }
     }
 
-    /// What did not arrive whole changes nothing.
+    /// An incomplete request changes nothing.
     @Test(arguments: ["reset", "leave"])
     func aStreamThatEndsBeforeItsBodyRegistersNobody(end: String) async throws {
         let server = try await Self.shared.value
@@ -162,8 +162,8 @@ import Testing
         }
     }
 
-    /// Reads the whole log, and a password is so dear that most streams wait when their client
-    /// goes.
+    /// Reads the whole log. Hashing is so expensive that most streams still wait when their client
+    /// disconnects.
     @Test func streamsThatAreTakenBackLeaveTheQueue() async throws {
         let server = try await RunningServer(
             Self.setting + [
@@ -177,24 +177,24 @@ import Testing
             let connection = try await server.connect()
             let last = HTTP2Line.head("GET", "/health/live", stream: 41)
             try await connection.write(HTTP2Line.opening + "\n" + requests.joined() + last)
-            // Has its turn after them.
+            // The answer comes after the turns of the others.
             _ = try await connection.read(until: Self.alive)
         }
-        // Waits behind all of them, so when it is answered they are over.
+        // This request waits behind all of them, so when it is answered they are over.
         #expect(try await server.send("GET", "/api/token", headers: ["Authorization: \(nobody)"]).status == 401)
         #expect(try await server.stop() == 0)
         #expect(server.log.components(separatedBy: "route=/api/token ").count == 22)
         #expect(server.log.components(separatedBy: "status=503").count > 10)
     }
 
-    /// Settings of its own: an idle connection ends soon, a request hardly ever.
+    /// Servers of their own: an idle connection ends soon, a slow request hardly ever.
     @Suite struct Idle {
         private static let shared = Task {
             try await RunningServer(setting + ["--idle-timeout", "1", "--request-timeout", "3600"])
         }
 
-        /// Whether the server ends a connection whose client says `lines` and then `line` again and
-        /// again; or nothing more.
+        /// Whether the server ends a connection whose client sends `lines`, and then `line`
+        /// repeatedly, or nothing more.
         private func isEnded(after lines: String, dripping line: String? = nil) async throws -> Bool {
             let connection = try await Self.shared.value.connect()
             try await connection.write(lines)
@@ -202,7 +202,7 @@ import Testing
             let dripping = Task {
                 while let line, !Task.isCancelled {
                     try await writer.write(line)
-                    // The attack itself: a client that is never silent for long enough.
+                    // The pause is the attack: a client that is never silent for long enough.
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
@@ -215,7 +215,7 @@ import Testing
             #expect(try await isEnded(after: beginning))
         }
 
-        /// HTTP/1 beside it is held to what it is held to by itself.
+        /// HTTP/1 on the same port has the limits that it has alone.
         @Test(arguments: ["GET", "GET / HTTP/1.1\r\n", "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"])
         func whoSpeaksHTTP1IsCutOffAsEver(beginning: String) async throws {
             #expect(try await isEnded(after: beginning))
@@ -242,8 +242,8 @@ import Testing
             #expect(try await isEnded(after: HTTP2Line.opening + "\n" + request + "\n", dripping: drip))
         }
 
-        /// With room for one: a request has begun that never ends, or one whose answer is never
-        /// taken.
+        /// Servers with room for one connection: a request that never ends, or one whose answer is
+        /// never read.
         @Test(arguments: [
             HTTP2Line.opening + "\n" + HTTP2Line.request("POST", "/api/users", stream: 1, isWhole: false) + "\n",
             HTTP2Line.openingWithoutWindow + "\n" + HTTP2Line.request("GET", "/health/live", stream: 1) + "\n",
@@ -260,7 +260,7 @@ import Testing
         }
     }
 
-    /// Each ends a server of its own, whose settings let every connection stay for an hour.
+    /// Each test stops a server of its own, whose settings let every connection stay for an hour.
     @Suite struct Stopping {
         private let patient = setting + ["--idle-timeout", "3600", "--request-timeout", "3600"]
 

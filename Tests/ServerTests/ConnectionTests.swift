@@ -2,16 +2,16 @@ import Foundation
 import Support
 import Testing
 
-/// Connections without a request: they end by themselves, keep nobody out, and nothing from
-/// stopping.
+/// Connections without a request: they end by themselves, keep no client out, and do not delay a
+/// stop.
 @Suite struct ConnectionTests {
-    /// The first bytes of a TLS connection, as far as anyone may have got: a record's head, and
+    /// The first bytes of a TLS connection, up to different points: the header of a record, and
     /// half a ClientHello.
     static let beginnings = [
         "", "\u{16}", "\u{16}\u{3}\u{1}\u{2}\0", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{7C}\u{3}\u{3}abcdefgh",
     ]
 
-    /// Settings of its own: an idle connection ends soon, a request hardly ever.
+    /// Servers of their own: an idle connection ends soon, a slow request hardly ever.
     @Suite struct Idle {
         static let shared = Task { try await SecureServer("--idle-timeout", "1", "--request-timeout", "3600") }
 
@@ -30,7 +30,7 @@ import Testing
             let dripping = Task {
                 while !Task.isCancelled {
                     try await writer.write("\0")
-                    // The attack itself: a client that is never silent for long enough.
+                    // The pause is the attack: a client that is never silent for long enough.
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
@@ -76,8 +76,8 @@ import Testing
             try await client.drip(HTTP2Line.continuation)
         }
 
-        /// Where the machine was so slow that the second was over before the request came, a new
-        /// connection is made.
+        /// Opens another connection when the machine was so slow that the second was over before
+        /// the request arrived.
         private func open(_ application: String, sending line: String) async throws -> SecureClient {
             var open: SecureClient?
             try await wait(for: "a client that is fast enough") {
@@ -107,7 +107,8 @@ import Testing
             try await client.drip(HTTP2Line.ping)
         }
 
-        /// Nothing that it owes us is waited for: no acknowledgement, no farewell.
+        /// The server waits for nothing that the client owes it: no acknowledgement, no closing
+        /// alert.
         @Test(arguments: ["h2", "http/1.1"])
         func whoIsFrozenAfterARequestIsCutOff(application: String) async throws {
             let server = try await SecureServer("--idle-timeout", "1", "--max-connections", "1")
@@ -115,11 +116,11 @@ import Testing
             client.send(requests[application] ?? "")
             try await wait(for: "the answer or the end") { !client.isOpen || client.hasRead(answer) }
             client.freeze()
-            // The only one that there is room for.
+            // The only connection that there is room for.
             #expect(try await server.curl("/health/live", "--retry", "9").contains(" 200"))
         }
 
-        /// A request has begun that never ends, or one whose answer is never taken.
+        /// A request that never ends, or one whose answer is never read.
         @Test(arguments: [
             (
                 "h2",
@@ -147,7 +148,7 @@ import Testing
             #expect(try await server.curl("/health/live", "--retry", "9").contains(" 200"))
         }
 
-        /// In the clear as well.
+        /// The same without TLS.
         @Test(arguments: [["--idle-timeout", "1", "--request-timeout", "3600"], ["--request-timeout", "1"]])
         func silenceInTheClearEnds(arguments: [String]) async throws {
             let server = try await RunningServer(arguments)
@@ -155,20 +156,21 @@ import Testing
             #expect(await connection.isEnded())
         }
 
-        /// A request may come as slowly as it may: being idle ends with its head.
+        /// The idle timeout ends with the head of a request: the rest may take as long as it is
+        /// allowed to.
         @Test func aRequestInFlightIsNotIdle() async throws {
             let server = try await RunningServer(["--idle-timeout", "1", "--request-timeout", "3600"])
             let (connection, silent) = (try await server.connect(), try await server.connect())
             try await connection.write(
                 "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n")
-            // Came later than the request, and has been idle for a second.
+            // Opened later than the request, and idle for a second.
             #expect(await silent.isEnded())
             try await connection.write("{}")
             #expect(try await connection.readAnswer().status == 400)
         }
     }
 
-    /// Servers of their own, with room for few.
+    /// Servers of their own, with room for few connections.
     @Test(arguments: beginnings)
     func whoSaysNothingKeepsNobodyOut(bytes: String) async throws {
         let server = try await SecureServer("--max-connections", "20", "--idle-timeout", "2")
@@ -182,7 +184,7 @@ import Testing
         for connection in silent { #expect(await connection.isEnded()) }
     }
 
-    /// Each ends a server of its own, whose settings let every connection stay for an hour.
+    /// Each test stops a server of its own, whose settings let every connection stay for an hour.
     @Suite struct Stopping {
         private let patient = ["--idle-timeout", "3600", "--request-timeout", "3600"]
 
@@ -200,7 +202,7 @@ import Testing
             for client in clients { try await client.read(until: #"{"status":"ok"}"#) }
             let streamless = try SecureClient(to: server, speaking: "h2")
             streamless.send(HTTP2Line.opening)
-            // Does not say farewell.
+            // Sends no closing alert.
             clients[1].freeze()
             #expect(try await server.stop() == 0)
             for connection in silent { #expect(await connection.isEnded()) }
@@ -256,7 +258,7 @@ import Testing
             #expect(try await status == 0)
         }
 
-        /// A log that nobody reads any more holds up whoever writes it.
+        /// A log that is not read any more blocks the thread that writes it.
         @Test func whatWaitsForTheLogIsNotWaitedFor() async throws {
             let directory = try TemporaryDirectory()
             let port = try FreePort.next()
@@ -273,7 +275,8 @@ import Testing
             #expect(try await server.exitStatus() == 0)
         }
 
-        /// On a database of the network that has gone silent, and would be waited for.
+        /// Uses a database that is reached over the network and has gone silent, so that answers
+        /// wait for it.
         @Test func whatWaitsForTheDatabaseIsNotWaitedFor() async throws {
             let database = try await PostgresServer.shared()
             let proxy = try DatabaseProxy(to: database)
@@ -287,14 +290,15 @@ import Testing
             proxy.stall()
             let connection = try await server.connect()
             try await connection.write("GET /api/token HTTP/1.1\r\nHost: a\r\n\(miguel.basic)\r\n\r\n")
-            // Came later than the request, and nothing in it waits.
+            // Sent later than the request, and answered at once.
             #expect(try await server.send("GET", "/health/live").status == 200)
             #expect(try await server.stop() == 0)
             #expect(await connection.isEnded())
         }
     }
 
-    /// TLS 1.3, and of TLS 1.2 what has forward secrecy and authenticated encryption.
+    /// TLS 1.3, and TLS 1.2 with only the cipher suites that have forward secrecy and authenticated
+    /// encryption.
     @Suite struct Ciphers {
         static let rsa = Task { try await SecureServer([], key: ["-newkey", "rsa:2048"]) }
 

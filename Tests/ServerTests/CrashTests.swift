@@ -4,10 +4,10 @@ import Support
 import Synchronization
 import Testing
 
-/// What was acknowledged is there after `kill -9`. So each test has a process of its own.
+/// Everything acknowledged is there after `kill -9`. So each test has its own process.
 @Suite struct CrashTests {
-    /// Each round: registrations from several clients, the process killed in their midst, started
-    /// again over the same data.
+    /// Each round: several clients register, the process is killed in their midst and started again
+    /// on the same data.
     @Test func killsUnderRegistrationsLoseNobody() async throws {
         let directory = try TemporaryDirectory()
         let acknowledged = Acknowledged()
@@ -19,7 +19,7 @@ import Testing
                     group.addTask {
                         for number in 0... {
                             let name = "user-\(round)-\(client)-\(number)"
-                            // Until the server has ended.
+                            // Until the server is killed.
                             guard let answer = try? await server.register(name, "python") else { return }
                             if answer.status == 201 { acknowledged.add(name, at: answer["Location"]) }
                         }
@@ -44,8 +44,8 @@ import Testing
         #expect(try await connection.send("GET", "/api/resource", headers: [basic(sample, "python")]).status == 200)
     }
 
-    /// What is left by who was killed before there was any table, or between that of the migrations
-    /// and the first of them, or with a journal that nobody has rolled back.
+    /// The states that a killed process can leave: before there was any table, between the table of
+    /// migrations and the first migration, or with a journal to roll back.
     @Test(arguments: ["", "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)"], [false, true])
     func aKillDuringTheFirstStartIsNoReasonNotToStart(table: String, hasJournal: Bool) async throws {
         let directory = try TemporaryDirectory()
@@ -73,9 +73,8 @@ import Testing
         #expect(try await server.stop() == 0)
     }
 
-    /// Each round: a renewal sent and its answer not read, the process killed somewhere about its
-    /// commit. Whoever asks again with the same token gets an answer, and goes on with what it
-    /// says.
+    /// Each round: a renewal is sent and its answer not read, and the process is killed near its
+    /// commit. Repeating the request gets an answer with which the client can go on.
     @Test func killsBetweenCommitAndAnswerOfARenewalLoseNoSession() async throws {
         let directory = try TemporaryDirectory()
         var server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)
@@ -103,9 +102,9 @@ import Testing
         #expect(try await server.refresh(token).status == 200)
     }
 
-    /// Each round: a change of the password sent by a session and its answer not read, the process
-    /// killed somewhere about its commit. Then the old password, session and tokens are good, or
-    /// the new password is and nothing from before.
+    /// Each round: a session sends a change of the password and does not read the answer, and the
+    /// process is killed near its commit. Then either the old password, session and tokens are
+    /// valid, or the new password is, and nothing from before.
     @Test func killsAboutAChangeOfPasswordLeaveTheOldOrTheNew() async throws {
         let arguments = ["--registrations-per-hour", "none", "--throttle", "no"]
         let directory = try TemporaryDirectory()
@@ -136,7 +135,7 @@ import Testing
             #expect(try await server.send("GET", "/api/resource", headers: [basic("miguel", password)]).status == 200)
             let access = try await server.send("GET", "/api/resource", headers: [bearer(tokens.access)])
             #expect(access.status == (isOld ? 200 : 401))
-            // The one of before with all those that were signed in to, or the one in its place.
+            // The old session with all those of sign-ins, or the one in its place.
             if !isOld { #expect(try await server.sessions(basic("miguel", new)).count == 1) }
             #expect(try await server.refresh(tokens.refresh).status == (isOld ? 200 : 400))
             present = password
@@ -148,7 +147,8 @@ private func modification(of file: String) -> Date? {
     try? FileManager.default.attributesOfItem(atPath: file)[.modificationDate] as? Date
 }
 
-/// Waits until the next write will have another time: the system's clock for files goes in steps.
+/// Returns the time of the last write, once the next write will have another one: the system's
+/// clock for files advances in steps.
 private func lastWrite(to file: String) async throws -> Date? {
     try await wait(for: "\(file) to rest") {
         modification(of: file).map { Date.now.timeIntervalSince($0) > 0.02 } ?? true
@@ -156,7 +156,7 @@ private func lastWrite(to file: String) async throws -> Date? {
     return modification(of: file)
 }
 
-/// Without a pause: an answer follows its commit in less than a millisecond.
+/// Polls without a pause: an answer follows its commit in less than a millisecond.
 private func waitForWrite(to file: String, since before: Date?) async throws {
     let limit = ContinuousClock.now + Patience.limit
     while modification(of: file) == before {
@@ -165,7 +165,7 @@ private func waitForWrite(to file: String, since before: Date?) async throws {
     }
 }
 
-/// Who was answered 201, with the location in the answer.
+/// Names that were answered with 201, each with the location in the answer.
 private final class Acknowledged: Sendable {
     private let locations = Mutex<[String: String]>([:])
 

@@ -2,7 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Pages of other origins, as browsers speak for them (the CORS protocol of the Fetch standard).
+/// Pages of other origins, with requests as browsers send them (the CORS protocol of the Fetch
+/// standard).
 @Suite struct CrossOriginTests {
     private static let page = "https://app.example.com"
 
@@ -26,7 +27,7 @@ import Testing
 
         init() throws { server = try SharedServer.current() }
 
-        /// What the libraries send that watch a page: OpenTelemetry, Sentry, Datadog.
+        /// The fields that tracing libraries send: OpenTelemetry, Sentry, Datadog.
         @Test(arguments: [
             "authorization,baggage,content-type,sentry-trace,traceparent", "traceparent, tracestate, b3",
             "x-datadog-trace-id,x-requested-with", "X-Custom", "if-none-match",
@@ -52,7 +53,7 @@ import Testing
         func whatIsNoNameOfAFieldIsNotRepeated(name: String) async throws {
             let answer = try await preflight("/api/tokens", at: server, asking: "traceparent, \(name)")
             let allowed = words(answer, "Access-Control-Allow-Headers")
-            // A star is the name of a field as well, and would stand for all of them.
+            // A star is also the name of a field, and would stand for all of them.
             #expect(allowed == ["authorization", "content-type", "traceparent"])
         }
 
@@ -77,7 +78,8 @@ import Testing
             }
         }
 
-        /// Otherwise what was kept for who came without an origin is given to who comes with one.
+        /// Otherwise a cached answer to a request without an origin would be used for one with an
+        /// origin.
         @Test func everyAnswerSaysThatItDependsOnTheOrigin() async throws {
             for headers in [[], ["Origin: \(page)"], ["Origin: https://evil.example"]] {
                 for path in [
@@ -108,7 +110,7 @@ import Testing
         }
     }
 
-    /// What shows nothing of anybody.
+    /// Paths with public answers.
     static let everybodys = [
         "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/openapi.yaml", "/health/live",
         "/health/ready",
@@ -154,7 +156,7 @@ import Testing
         }
     }
 
-    /// Each with a server of its own: how origins may be written.
+    /// Each test starts its own server, with another spelling of origins.
     @Suite struct Written {
         @Test(arguments: [
             ("capacitor://localhost", ["capacitor://localhost"], ["capacitor://localhost.evil", "http://localhost"]),

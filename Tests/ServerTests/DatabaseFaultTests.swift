@@ -2,27 +2,28 @@ import Foundation
 import Support
 import Testing
 
-/// A PostgreSQL that crashes, cuts, is slow, full or out of reach: each answer is right, or 503.
+/// A PostgreSQL that crashes, closes connections, is slow, full or unreachable: each answer is
+/// right, or 503.
 ///
-/// Each test does harm to its node's database, so each has a node and a database of its own; who
-/// harms the whole server has one of those.
+/// Each test harms its node's database, so each has its own node and database; a test that harms
+/// the whole server has its own server.
 @Suite struct DatabaseFaultTests {
     let shared: PostgresServer
 
-    /// Where a node waits so long for its database, no slow machine makes it give up.
+    /// A timeout so long that a slow machine does not make a node give up.
     private let patient = ["--database-timeout", "60"]
-    /// A registration is counted, and nobody registers too often.
+    /// Registrations are counted, but never refused.
     private let forLoad = ["--registrations-per-hour", "1000000"]
 
     init() async throws { shared = try await PostgresServer.shared() }
 
-    /// A server that ends and starts. What is written need survive that, and not the end of the
+    /// A server that can be stopped and started. Its data must survive that, but not a crash of the
     /// machine.
     private func makeDatabaseServer(_ options: String...) async throws -> PostgresServer {
         try await PostgresServer(options: ["-c", "fsync=off"] + options)
     }
 
-    /// A node over a new database of the tests' PostgreSQL.
+    /// A node on a new database of the tests' PostgreSQL.
     private func makeServer(_ arguments: [String] = []) async throws -> (server: RunningServer, url: String) {
         let url = try await shared.makeDatabase()
         return (try await RunningServer(arguments, directory: TemporaryDirectory(database: url)), url)
@@ -58,7 +59,7 @@ import Testing
         try await expectNothingMore(than: book, in: database, at: url)
     }
 
-    /// A registration that was refused may be there or not: nobody was told that it is.
+    /// A registration that was refused may be stored or not: no client was told that it was.
     private func expectNothingMore(
         than book: DatabaseLoad.Book, in database: PostgresServer, at url: String
     ) async throws {
@@ -68,7 +69,7 @@ import Testing
         #expect(users <= book.users.count + book.refused[.registration, default: 0])
     }
 
-    /// One node may go on for a minute without a look at what is refused, the other for a second.
+    /// One node may go without reading the revocation log for a minute, the other for a second.
     @Test func aVerifiedTokenIsGoodInAnOutageUntilTheBoundIsOverAndNoLonger() async throws {
         let database = try await makeDatabaseServer()
         let directory = try await TemporaryDirectory(database: database.makeDatabase())
@@ -114,7 +115,7 @@ import Testing
         }
     }
 
-    // MARK: Connections that are cut
+    // MARK: Closed connections
 
     @Test func connectionsCutInTheMiddleOfTransactionsDoubleAndLoseNothing() async throws {
         let (server, url) = try await makeServer(forLoad)
@@ -150,7 +151,7 @@ import Testing
             directory: TemporaryDirectory(database: proxy.url(PostgresServer.name(in: url))))
         var statuses: Set<Int> = []
         for number in 0..<12 {
-            // The second answer that is lost is the one to the same registration, sent again.
+            // The second lost answer is the one to the same registration, sent again.
             let loss = DatabaseProxy.Loss.answer("registered_id")
             if number % 2 == 0 { proxy.cut(at: loss) } else { proxy.cut(at: loss, loss) }
             let answer = try await server.register("user-\(number)", "python")
@@ -160,7 +161,7 @@ import Testing
         }
         #expect(statuses.contains(201))
         #expect(try await shared.execute("SELECT count(*) FROM users", at: url) == "12")
-        // Somebody else's name is still refused.
+        // A name that another user has is still refused.
         #expect(try await server.register("USER-0", "python").status == 400)
     }
 
@@ -232,7 +233,8 @@ import Testing
         func status(of token: String, at server: RunningServer) async throws -> Int {
             try await server.send("GET", "/api/resource", headers: [bearer(token)]).status
         }
-        /// Of one who waits a second for its database, what it says when that answers so soon.
+        /// The answer of a node that waits a second for its database, once the database has
+        /// answered soon enough.
         func answer(_ ask: () async throws -> Int) async throws -> Int {
             var answer = 503
             try await wait(for: "an answer from the database") {
@@ -274,7 +276,7 @@ import Testing
         #expect(signIn == 200)
     }
 
-    // MARK: A database that does not do what it should
+    // MARK: A database that fails
 
     @Test func aDatabaseWithoutFreeConnectionsIsWaitedFor() async throws {
         let database = try await makeDatabaseServer("-c", "max_connections=12")
@@ -286,7 +288,7 @@ import Testing
             try await server.send("POST", "/api/tokens", headers: [basic("miguel", "python")])
         }
 
-        // While it stands still its connections are given to others.
+        // While the node is suspended, others get its connections.
         server.pause()
         var sessions: [ExternalProcess] = []
         func open() async throws -> ExternalProcess? {
@@ -304,7 +306,7 @@ import Testing
         while let session = try await open() { sessions.append(session) }
         server.resume()
 
-        // At once, because each waits for a connection first.
+        // Sent at once, because each waits for a connection first.
         try await withThrowingTaskGroup(of: HTTPAnswer.self) { group in
             for _ in 0..<3 { group.addTask { try await signIn() } }
             for try await answer in group { expectRefusal(answer) }
@@ -321,9 +323,9 @@ import Testing
         try await wait(for: "the node to be back") { try await signIn().status == 200 }
     }
 
-    /// A lock on the table of users stops whatever needs it. The log of what is refused is read all
-    /// the while: a node that is content with no look older than a second has one, when the lock
-    /// has been there for longer.
+    /// A lock on the table of users stops every request that needs it. The revocation log is read
+    /// all the while: a node whose bound is a second is still up to date when the lock has been
+    /// held for longer.
     @Test func aDatabaseThatIsSlowRefusesInTimeAndVerifiedTokensAreAnswered() async throws {
         let (strict, url) = try await makeServer(["--revocation-bound", "1"])
         let server = try await RunningServer(
@@ -345,7 +347,7 @@ import Testing
         let start = ContinuousClock.now
         expectRefusal(try await server.send("GET", "/api/token", headers: [bearer(token)]))
 
-        // Each wants a row changed, and no password hashed.
+        // Each request needs a change of a row, and no hash.
         func flood() async throws {
             var connections: [HTTPConnection] = []
             for _ in 0..<300 { connections.append(try await server.connect()) }
@@ -362,7 +364,7 @@ import Testing
         for _ in 0..<Soak.count(1, soak: 3) { try await flood() }
         #expect(try residentMegabytes(of: server.processID) <= before + 32)
 
-        // Each flood takes as long as the first of it waits for the database.
+        // Each flood takes as long as its first request waits for the database.
         try #require(ContinuousClock.now - start > .seconds(1))
         try await wait(for: "a look at the log") {
             try await strict.send("GET", "/health/ready").json["revocations"] as? String == "ok"
@@ -375,10 +377,9 @@ import Testing
         #expect(try await verify() == 200)
     }
 
-    /// What was asked for the first time while the table was locked can be asked again when it is
-    /// not.
+    /// A request that was first made while the table was locked can be repeated when it is not.
     @Test func whatALockRefusedIsAnsweredAfterIt() async throws {
-        // What wrong passwords cost is for other tests.
+        // The cost of wrong passwords has its own tests.
         let (server, url) = try await makeServer(["--hashing-budget", "1000000"])
         let lock = try shared.session(at: url)
         lock.send(line: "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE; SELECT 'locked';")
@@ -387,7 +388,7 @@ import Testing
         var asked: [HTTPConnection] = []
         let second = try await server.connect()
         try await wait(for: "a question to be held up") {
-            // Another one, where the last was refused before anybody looked.
+            // Makes another request, when the last was refused before the lock was seen.
             let connection = try await server.connect()
             try await connection.write(signIn)
             asked.append(connection)
@@ -397,7 +398,7 @@ import Testing
                 """
             return try await shared.execute(waiting, at: url) == "t"
         }
-        // Needs another table, and stands behind the first.
+        // This one needs another table, and waits behind the first.
         let form = "Content-Type: application/x-www-form-urlencoded"
         let answer = try await second.send(
             "POST", "/oauth/introspect", headers: [basic("gateway", "secret"), form], body: "token=x")
@@ -414,7 +415,7 @@ import Testing
         #expect(try await status() == 200)
     }
 
-    /// As when the server that was the primary has become a standby.
+    /// The primary has become a standby.
     @Test func aDatabaseThatTakesNoWritesRefusesInTime() async throws {
         let (server, url) = try await makeServer()
         try await server.register("miguel", "python")
@@ -454,7 +455,7 @@ import Testing
     }
 }
 
-/// What the process has in memory.
+/// The resident memory of the process.
 private func residentMegabytes(of process: Int32) throws -> Int {
     let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
     return try #require(status.firstMatch(of: /VmRSS:\s+(\d+) kB/).flatMap { Int($0.1) }) / 1024

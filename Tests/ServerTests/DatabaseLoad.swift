@@ -3,8 +3,7 @@ import Support
 import Synchronization
 import Testing
 
-/// Clients that register, renew and verify without a pause, and keep book of what they were
-/// promised.
+/// Clients that register, renew and verify without a pause, and record what was acknowledged.
 final class DatabaseLoad: Sendable {
     enum Work: CaseIterable {
         case registration
@@ -13,17 +12,17 @@ final class DatabaseLoad: Sendable {
     }
 
     struct Book {
-        /// How many requests were answered as they should be.
+        /// Numbers of requests that were answered as expected.
         var done: [Work: Int] = [:]
-        /// How many were refused by the server, which said when to come back.
+        /// Numbers of requests that the server refused, saying when to come back.
         var refused: [Work: Int] = [:]
-        /// How many got no answer, or one of what stands in front of the servers.
+        /// The number of requests without an answer, or with one from a proxy.
         var lost = 0
-        /// What nobody should ever be answered.
+        /// Answers that a client must never get.
         var wrong: [String] = []
-        /// Who was answered 201, with the location in the answer.
+        /// Names that were answered with 201, each with the location in the answer.
         var users: [String: String] = [:]
-        /// Each client's newest refresh token.
+        /// The newest refresh token of each client.
         var refreshTokens: [Int: String] = [:]
     }
 
@@ -35,8 +34,8 @@ final class DatabaseLoad: Sendable {
 
     private init(on port: Int) { self.port = port }
 
-    /// Signs the clients in and lets them go while `body` runs; then each ends what it began.
-    /// - Parameter port: of a server, or of what stands in front of some.
+    /// Signs the clients in and runs them while `body` runs; then each finishes its last request.
+    /// - Parameter port: the port of a server, or of a load balancer.
     static func run(on port: Int, _ body: (DatabaseLoad) async throws -> Void) async throws -> Book {
         let load = DatabaseLoad(on: port)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -53,7 +52,7 @@ final class DatabaseLoad: Sendable {
 
     var book: Book { state.withLock { $0 } }
 
-    /// Waits until each kind of work has been done `count` times more.
+    /// Waits until each kind of work has succeeded `count` more times.
     func goOn(by count: Int) async throws {
         let before = book.done
         try await wait(for: "requests to succeed") {
@@ -73,7 +72,7 @@ final class DatabaseLoad: Sendable {
 
     // MARK: A client
 
-    /// - Returns: its access token.
+    /// - Returns: the access token of the client.
     private func signIn(_ client: Int) async throws -> String {
         let connection = try await HTTPConnection(port: port)
         let (name, password) = ("client-\(client)", "python")
@@ -137,7 +136,7 @@ final class DatabaseLoad: Sendable {
 }
 
 extension DatabaseLoad.Book {
-    /// Expects that all that was promised is there, and nothing twice.
+    /// Expects everything acknowledged to be there, and nothing twice.
     func expectKept(by server: RunningServer) async throws {
         #expect(wrong.isEmpty, "\(wrong.prefix(3))")
         #expect(Set(users.values).count == users.count)

@@ -3,13 +3,14 @@ import Support
 import Synchronization
 import Testing
 
-/// A PostgreSQL, or a URL, that will not do: it is said at the start, in words, with what to do.
+/// A PostgreSQL, or a URL, that cannot be used: the start fails with a message that says what to
+/// do.
 @Suite struct DatabaseServerTests {
     let shared: PostgresServer
 
     init() async throws { shared = try await PostgresServer.shared() }
 
-    /// Both what starts and what only looks refuse it, in one line.
+    /// Expects `serve` and `config check` to refuse it, in one line.
     private func expectRefusal(_ url: String, saying texts: [String]) async throws {
         let directory = try TemporaryDirectory(database: url)
         for command in [["serve", "--port", "0"], ["config", "check"]] {
@@ -59,7 +60,7 @@ import Testing
         let outcome = try await runCommand(
             ["users", "list", "--database", scheme + rest], environment: directory.database().environment,
             directory: directory)
-        // Understood: there are no tables yet.
+        // The URL was accepted: there are no tables yet.
         #expect(outcome.error.contains("has no tables of rest-auth"), "\(outcome.error)")
     }
 
@@ -71,7 +72,7 @@ import Testing
         #expect(!outcome.error.contains("geheim") && !outcome.output.contains("geheim"))
     }
 
-    // MARK: Databases that will not do
+    // MARK: Unsuitable databases
 
     @Test(arguments: ["LATIN1", "SQL_ASCII", "LATIN9", "WIN1252", "EUC_JP"])
     func aDatabaseOfAnotherEncodingIsRefused(encoding: String) async throws {
@@ -120,7 +121,7 @@ import Testing
         let url = try await shared.makeDatabase()
         let proxy = try AlteringProxy(to: shared)
         defer { proxy.end() }
-        // It lets us sign in, and says no more.
+        // The server accepts the login, and sends nothing more.
         let isSignedIn = Atomic(false)
         proxy.alter { message in
             if message.is("R") { isSignedIn.store(false, ordering: .relaxed) }
@@ -149,7 +150,7 @@ import Testing
         for options in ["", "target_session_attrs=any"] {
             try await expectRefusal(standby.networkURL("auth", options: options), saying: ["standby", "primary"])
         }
-        // Both named, the primary is found.
+        // When both are named, the primary is found.
         let both = "postgres://postgres@127.0.0.1:\(standby.port),127.0.0.1:\(primary.port)/auth"
         let node = try await RunningServer(directory: TemporaryDirectory(database: both))
         #expect(try await node.register("miguel", "python").status == 201)

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// What `database_url` means by a file of SQLite, for who comes from elsewhere.
+/// Spellings of a SQLite file in `database_url` that are known from other programs.
 @Suite struct DatabaseURLTests {
     let directory: TemporaryDirectory
 
@@ -12,7 +12,7 @@ import Testing
         try await runCommand(command + ["--database", url], directory: directory)
     }
 
-    /// SQLAlchemy's three slashes are a relative path; here they are an absolute one.
+    /// SQLAlchemy's three slashes precede a relative path; here they are an absolute one.
     @Test func threeSlashesThatCannotBeMadeNameBothReadings() async throws {
         let url = "sqlite:///nowhere-\(UUID().uuidString)/data.sqlite"
         let path = String(url.dropFirst("sqlite://".utf8.count))

@@ -2,8 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// How it gets onto a machine, and what it is there: files, a unit, the first process of a
-/// container.
+/// Installation, and the result on a machine: files, a unit, the first process of a container.
 @Suite struct DeploymentTests {
     let directory: TemporaryDirectory
 
@@ -45,12 +44,12 @@ import Testing
         for command in commands { #expect(page.output.contains(".SS rest\\-auth \(command)\n"), "\(command)") }
         #expect(page.output.contains(".SS rest\\-auth clients add\n"))
         #expect(page.output.contains("\\fB\\-\\-wait\\-for\\-database\\fR"))
-        // Nothing in it is a request to the formatter but what is meant to be.
+        // Every line that formats is one that is meant to.
         let requests = Set(page.output.matches(of: /(?:^|\n)([.'][^ \n]*)/).map(\.output.1))
         #expect(requests == [".TH", ".SH", ".SS", ".TP", ".PP", ".nf", ".fi", ".B", ".I", ".RI"])
     }
 
-    /// A terminal breaks longer ones, and whoever copies them runs the half of a command.
+    /// A terminal breaks longer lines, and then half of a command is copied.
     @Test func examplesFitATerminal() async throws {
         let dump = try await runCommand(["--experimental-dump-help"], directory: directory).output
         let root = try #require(JSONSerialization.jsonObject(with: Data(dump.utf8)) as? [String: Any])
@@ -67,7 +66,7 @@ import Testing
 
     // MARK: systemd
 
-    /// A copy of the unit that names the program that is tested.
+    /// A copy of the unit that runs the program under test.
     private func unit() throws -> String {
         let path = directory.path + "/rest-auth.service"
         let text = try String(contentsOf: file("Examples/systemd/rest-auth.service"), encoding: .utf8)
@@ -88,15 +87,15 @@ import Testing
         let rated = try await run(
             ExternalProcess.program("systemd-analyze"),
             ["security", "--offline=yes", "--threshold=20", "--no-pager", unit()])
-        // Exit status 1 above 2.0.
+        // The exit status is 1 above 2.0.
         #expect(rated.status == 0, "\(rated.output.suffix(200))")
         #expect(rated.output.contains("Overall exposure level"))
     }
 
     // MARK: Containers
 
-    /// As in an image: first process of its own namespace, nobody's user, nothing that can be
-    /// written but one directory, nothing in the environment.
+    /// Runs as in an image: the first process of its namespace, run as nobody, with one writable
+    /// directory, and an empty environment.
     @Test func itRunsAsTheFirstProcessOfAContainer() async throws {
         let port = try FreePort.next()
         let data = directory.path + "/data"
@@ -125,7 +124,7 @@ import Testing
         let server = try #require(Int32(children.split(separator: " ").first ?? ""))
         let status = try String(contentsOfFile: "/proc/\(server)/status", encoding: .utf8)
         #expect(status.contains(/NSpid:.*\t1\n/))
-        // A signal that nobody handles does nothing to a first process.
+        // An unhandled signal does nothing to a first process.
         kill(server, SIGTERM)
         #expect(try await container.exitStatus() == 0)
         #expect(container.errorText.contains("stopped"))
@@ -159,7 +158,7 @@ import Testing
         #expect(directory.contents == ["rest-auth.secret", "rest-auth.sqlite"])
     }
 
-    /// Answers that other programs give, with what would paint on a terminal.
+    /// Answers of other programs, with bytes that a terminal would interpret.
     @Test(arguments: [
         "HTTP/1.1 200 OK\r\n\r\n\u{1B}[31mhello\u{1B}]0;x\u{7}", #"HTTP/1.1 200 OK\#r\#n\#r\#n{"status":"UP"}"#,
         "HTTP/1.1 404 No\u{1B}[31m\r\n\r\n<html>", "HTTP/1.0 503 Busy\r\n\r\n{\"code\":7}", "HTTP/1.1 2\u{7}0\r\n",

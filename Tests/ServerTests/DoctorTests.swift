@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// What `rest-auth doctor` says of a deployment, and with which status.
+/// The findings and the exit status of `rest-auth doctor`.
 @Suite struct DoctorTests {
     let directory: TemporaryDirectory
 
@@ -69,7 +69,7 @@ import Testing
         #expect(findings.contains { $0.kind == "slow" && $0.subject == subject }, "\(findings)")
     }
 
-    // MARK: Surroundings
+    // MARK: Environment
 
     @Test func whatKubernetesSaysIsANoteAndAnApplicationsDatabaseADanger() async throws {
         let links = [
@@ -148,7 +148,7 @@ import Testing
 
     // MARK: The clock
 
-    /// The environment of a program whose clock is so many days ahead.
+    /// The environment of a program whose clock is `days` days ahead.
     private func ahead(days: Int) async throws -> [String: String] {
         try await ["LD_PRELOAD": directory.shiftedClock(), "CLOCK_SHIFT": "\(days * 86400)"]
     }
@@ -193,7 +193,7 @@ import Testing
 
     // MARK: PostgreSQL
 
-    /// Findings on a database of its own, as a node with the database's secret would have them.
+    /// The findings on a new database, as a node with the database's secret would have them.
     private func findingsOnPostgres(
         _ arguments: [String] = [], environment: [String: String] = [:]
     ) async throws -> (status: Int32, findings: [Finding]) {
@@ -260,7 +260,7 @@ import Testing
 
     // MARK: Certificates
 
-    /// A certificate for the name, good for so many days from now on.
+    /// A certificate for the name, valid for `days` days from now on.
     private func certificate(_ name: String?, days: Int) async throws -> [String] {
         let files = ["key", "certificate"].map { "\(directory.path)/process-\($0).pem" }
         try await SecureServer.run(
@@ -290,7 +290,8 @@ import Testing
     func aCertificateIsHeldAgainstTimeAndName(
         name: String?, days: Int, publicURL: String?, kind: String?
     ) async throws {
-        // OpenSSL before 3.4 makes no certificate that has ended: the server's clock goes forward.
+        // OpenSSL before 3.4 cannot make an expired certificate: the server's clock is set forward
+        // instead.
         let files = try await certificate(name, days: max(days, 1))
         let environment = days < 0 ? try await ahead(days: 2) : [:]
         let (_, found) = try await findings(

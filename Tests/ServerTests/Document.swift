@@ -1,7 +1,7 @@
 import Foundation
 import Support
 
-/// A page or another text of the repository, and the code in it.
+/// A page or another text of the repository, with its code blocks.
 struct Document {
     let text: String
 
@@ -9,11 +9,11 @@ struct Document {
         text = try String(contentsOf: ExternalProcess.repository.appendingPathComponent(path), encoding: .utf8)
     }
 
-    /// A page of the core's catalogue.
+    /// A page of the core's documentation.
     init(page: String) throws { try self.init("Sources/RESTAuth/RESTAuth.docc/\(page).md") }
 
-    /// The blocks of code of that language, an empty one included, in their order.
-    /// - Parameter heading: that they stand under; `nil` for all.
+    /// The blocks of code in that language, empty ones included, in their order.
+    /// - Parameter heading: the heading above them; `nil` for all.
     func blocks(_ language: String, under heading: String? = nil) -> [String] {
         var (blocks, lines): ([String], [String]?) = ([], nil)
         var isUnder = heading == nil

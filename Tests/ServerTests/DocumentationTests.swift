@@ -3,9 +3,9 @@ import RESTAuthServer
 import Support
 import Testing
 
-/// What is written is what is there.
+/// The documentation agrees with the code.
 @Suite struct DocumentationTests {
-    /// The pages show the very files that the tests run.
+    /// The pages show the files that the tests run, word for word.
     @Test(arguments: [
         ("Behind-a-proxy", "Proxies/nginx.conf"), ("Behind-a-proxy", "Proxies/Caddyfile"),
         ("Behind-a-proxy", "Proxies/haproxy.cfg"), ("Behind-a-proxy", "Proxies/verify.lua"),
@@ -22,7 +22,7 @@ import Testing
         #expect(try blocks.contains(text("Examples/\(example)")))
     }
 
-    /// The code of these pages is compiled, and most of it run, as it stands there.
+    /// The code on these pages is compiled, and most of it run, word for word.
     @Test(arguments: [
         "RESTAuth/RESTAuth.docc/Embedding", "RESTAuth/RESTAuth.docc/RESTAuth", "RESTAuth/RESTAuth.docc/Sessions",
         "RESTAuthHummingbird/RESTAuthHummingbird.docc/RESTAuthHummingbird",
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    /// What a handler is given has a sentence for each of its properties.
+    /// The properties of types that handlers use have docstrings.
     @Test(arguments: [
         "RESTAuth/Auth", "RESTAuth/AuthError", "RESTAuth/Identity/UserIdentity", "RESTAuth/Sessions/Session",
         "RESTAuth/Sessions/Sessions", "RESTAuth/Users/User", "RESTAuth/AccessTokens/AccessTokens",
@@ -55,7 +55,7 @@ import Testing
     func everyPublicPropertyIsDescribed(file: String) throws {
         let lines = try text("Sources/\(file).swift").components(separatedBy: "\n")
             .map { $0.trimmingCharacters(in: .whitespaces) }
-        // What every type of the standard library has is described there.
+        // Properties that types of the standard library have are described there.
         let common = ["description", "debugDescription", "customMirror", "mediaType"]
         for (before, line) in zip(lines, lines.dropFirst()) {
             guard let property = line.firstMatch(of: /^public (static )?(let|var) (\w+)/)?.output.3 else { continue }
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    /// The page of settings has what the program says of each; `dev/settings-page` writes it.
+    /// The page of settings is what the program prints; `dev/settings-page` writes it.
     @Test func thePageHasEverySettingAsTheProgramKnowsIt() async throws {
         let page = try text("Sources/RESTAuth/RESTAuth.docc/Settings.md").components(
             separatedBy: "\n## Every setting\n\n")
@@ -74,7 +74,7 @@ import Testing
         #expect(page.last == known.output)
     }
 
-    /// They are all there, in their order, with every name of each.
+    /// The page has all settings, in their order, with every name of each.
     @Test func thePageHasEveryNameOfEverySetting() throws {
         let page = try text("Sources/RESTAuth/RESTAuth.docc/Settings.md")
         let entries = page.components(separatedBy: "\n#### ").dropFirst()
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    /// The table of commands has them all, as the program lists them itself.
+    /// The table of commands has every command that the program lists.
     @Test func thePageHasEveryCommand() async throws {
         struct Command: Decodable {
             let commandName: String
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    /// Files are linked by where they lie in the repository.
+    /// Links to files are paths in the repository.
     @Test(arguments: ["README.md", "SECURITY.md", "CONTRIBUTING.md"]) func whatIsLinkedIsThere(page: String) throws {
         let links = try text(page).matches(of: /(?:\]\(|src="|srcset=")([^)"#]+)/).map { String($0.output.1) }
         for link in links where !link.contains("://") {
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    /// No page of the core's catalogue is found by chance only: each is linked from the first, or
+    /// Every page of the core's documentation can be reached: it is linked from the first page, or
     /// from one that is.
     @Test func everyPageIsReachedFromTheFirst() throws {
         let folder = ExternalProcess.repository.appendingPathComponent("Sources/RESTAuth/RESTAuth.docc")
@@ -140,7 +140,7 @@ import Testing
         #expect(unreached.map(\.link) == [])
     }
 
-    /// One version is enough to begin with, wherever a newcomer looks.
+    /// Every text for newcomers names the same version of Swift.
     @Test func oneVersionOfSwiftIsNamed() throws {
         let toolchain = try text("dev/toolchain")
         let version = try #require(toolchain.firstMatch(of: /needed=([0-9.]+)/)).output.1
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    /// The page of what was found names the tests that hold it.
+    /// The page *Findings* names existing tests.
     @Test func theTestsThatAreNamedAreThere() throws {
         let page = try text("Sources/RESTAuth/RESTAuth.docc/Findings.md")
         let directory = ExternalProcess.repository.appendingPathComponent("Tests")

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// What container runtimes, editors and other programs put into the environment.
+/// Variables that container runtimes, editors and other programs put into the environment.
 @Suite struct EnvironmentTests {
     private static let secret = "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"
     private static let legacy = "kP7vXq2LmZ9dRt4W"
@@ -25,7 +25,8 @@ import Testing
 
     // MARK: Services named like the program
 
-    /// As a pod has them beside the services `rest-auth` and `rest-auth-database`.
+    /// The variables in a pod of a namespace with the services `rest-auth` and
+    /// `rest-auth-database`.
     private static let kubernetes = [
         "REST_AUTH_SERVICE_HOST": "10.96.0.12", "REST_AUTH_SERVICE_PORT": "80", "REST_AUTH_SERVICE_PORT_HTTP": "80",
         "REST_AUTH_PORT": "tcp://10.96.0.12:80", "REST_AUTH_PORT_80_TCP": "tcp://10.96.0.12:80",
@@ -37,7 +38,7 @@ import Testing
         "REST_AUTH_DNS_PORT_53_UDP_PROTO": "udp", "REST_AUTH_SIGNAL_PORT": "sctp://10.96.0.14:2905",
     ]
 
-    /// As `docker run --link web:rest-auth` sets them, and Compose's first version.
+    /// The variables that `docker run --link web:rest-auth` sets, and Compose's first version.
     private static let docker = [
         "REST_AUTH_NAME": "/app/rest-auth", "REST_AUTH_PORT": "tcp://172.17.0.5:5000",
         "REST_AUTH_PORT_5000_TCP": "tcp://172.17.0.5:5000", "REST_AUTH_PORT_5000_TCP_START": "tcp://172.17.0.5:5000",
@@ -64,7 +65,7 @@ import Testing
         #expect(lines.first?.contains("REST_AUTH_SERVICE_HOST") == true)
     }
 
-    /// The platform's own name counts where ours is a service's.
+    /// The platform's name counts where the prefixed name is a service's variable.
     @Test func aServicesPortIsNotOurs() async throws {
         let outcome = try await check(["REST_AUTH_PORT": "tcp://10.96.0.12:80", "PORT": "8080"])
         #expect(outcome.output.contains("port = 8080  (PORT)"), "\(outcome.error)")
@@ -89,7 +90,7 @@ import Testing
         #expect(try await check(["REST_AUTH_PORT": value]).error.contains("REST_AUTH_PORT is \"\(value)\""))
     }
 
-    // MARK: Values that lie in files
+    // MARK: Values in files
 
     @Test(arguments: ["REST_AUTH_LEGACY_SECRET_FILE"])
     func aSecretMayLieInAFile(name: String) async throws {
@@ -161,7 +162,7 @@ import Testing
         #expect(directory.error.contains("is a directory"), "\(directory.error)")
     }
 
-    // MARK: What is left around a value
+    // MARK: Blanks and quotes around a value
 
     @Test(arguments: [
         "8080\n", "8080\r\n", "8080\r", " 8080\t", "\"8080\"", "'8080'", "\"8080\"\r\n", "\u{FEFF}8080", "\" 8080 \"",
@@ -183,7 +184,7 @@ import Testing
         #expect(outcome.output.contains("database_url = sqlite:x.sqlite  "))
         #expect(outcome.output.contains("trusted_proxies = 10.0.0.0/8, ::1  "))
         #expect(outcome.output.contains("token_duration = 60  "))
-        // It could have been meant, and nobody sees it.
+        // The quotes could have been meant, and the value is not shown.
         #expect(outcome.output.contains("REST_AUTH_LEGACY_SECRET stood in quotes"), "\(outcome.output)")
     }
 
@@ -195,7 +196,7 @@ import Testing
         #expect(!outcome.output.contains("port = "))
     }
 
-    /// The same secret, however it came: so that the database opens.
+    /// The secret is the same wherever it was given, so the database opens.
     @Test func aSecretIsTheSameFromEveryPlace() async throws {
         let server = try await RunningServer(environment: ["SECRET_KEY": Self.secret])
         let variables = ["SECRET_KEY": "\"\(Self.secret)\"\r\n"]
@@ -231,7 +232,7 @@ import Testing
         #expect(outcome.error.contains("database_schema") && outcome.error.contains(character), "\(outcome.error)")
     }
 
-    /// There a value stands as it is meant.
+    /// A value in the settings file is taken exactly as it is written.
     @Test func aFlaskKeyWithOddCharactersStandsInTheSettingsFile() async throws {
         try write("legacy_secret: \"\\\"kP7v\\nXq2L\\u00A0mZ9dRt4W\\\"\"\n".utf8, to: "rest-auth.yaml")
         let outcome = try await check([:], ["--config", "rest-auth.yaml"])
@@ -275,7 +276,7 @@ import Testing
             }
         }
         #expect(directory.contents == ["key"])
-        // The way out for who has used it.
+        // Users who have used the key as the secret can still change it.
         let previous = ["SECRET_KEY": "q8Rz4LxTn1vBjW7sKdYc0UeMhPg5iAfO", "SECRET_KEY_PREVIOUS": key]
         let outcome = try await check(previous.merging(["REST_AUTH_LEGACY_SECRET": key]) { $1 })
         #expect(outcome.status == 0, "\(outcome.error)")

@@ -4,7 +4,7 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// What commands record in the database that they change.
+/// The events that commands record in the database that they change.
 @Suite struct EventsCommandTests {
     let directory: TemporaryDirectory
 

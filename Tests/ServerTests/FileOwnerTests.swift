@@ -2,10 +2,10 @@ import Foundation
 import Support
 import Testing
 
-/// Whose the files are when a command is run by another than the service, and what is said when
-/// they are the wrong one's. The tests need root, as who runs such a command has it.
+/// The owners of files when a command is run by another user than the service, and the messages
+/// when an owner is wrong. The tests need root, as such commands are usually run by root.
 @Suite(.enabled(if: geteuid() == 0)) struct FileOwnerTests {
-    /// A directory of the service's.
+    /// The directory of the service.
     let directory: TemporaryDirectory
     private let service: uid_t = 65_534
     private let group: gid_t = 65_534
@@ -41,7 +41,7 @@ import Testing
         try await run("users", "add", name, "--password-stdin", asService: asService, input: "python\n")
     }
 
-    // MARK: What root makes
+    // MARK: Files made by root
 
     @Test func whatRootMakesInAServicesDirectoryIsTheServices() async throws {
         let added = try await addUser("miguel")
@@ -99,7 +99,7 @@ import Testing
         #expect(owner("rest-auth.secret") == [0, 0, 0o600])
     }
 
-    // MARK: What the service cannot open
+    // MARK: Files that the service cannot open
 
     @Test(arguments: ["rest-auth.sqlite", "rest-auth.sqlite-wal", "rest-auth.sqlite-shm", "rest-auth.secret"])
     func aFileOfRootsIsNamedWithItsOwnerAndTheCommandThatMendsIt(name: String) async throws {
@@ -126,12 +126,12 @@ import Testing
         let listed = try await run("users", "list", asService: true)
         #expect(listed.status == 1)
         #expect(listed.error.contains("the directory \(directory.path) belongs to root"), "\(listed.error)")
-        // What the tests have written there is others'.
+        // The directory's other files belong to other users.
         #expect(listed.error.contains("--database sqlite:"), "\(listed.error)")
         #expect(!listed.error.contains("chown"), "\(listed.error)")
     }
 
-    /// A directory is given to a service only where it is nobody else's.
+    /// Giving a directory to the service is suggested only where no other user has files in it.
     @Test func nobodyIsToldToGiveAwayWhatOthersUse() async throws {
         let shared = directory.path + "/shared"
         #expect(mkdir(shared, 0o755) == 0)
@@ -155,7 +155,7 @@ import Testing
         #expect(outcome.error.contains("chown nobody:nogroup \(own)\n"), "\(outcome.error)")
     }
 
-    /// A command of another user's is no reason to take the files from the service.
+    /// A command that another user runs does not suggest to take the files from the service.
     @Test(arguments: [0o700, 0o755]) func whatIsAnotherUsersIsNotToBeGivenAway(mode: mode_t) async throws {
         #expect(try await addUser("miguel", asService: true).status == 0)
         #expect(chmod(directory.path, mode) == 0)
@@ -180,7 +180,7 @@ import Testing
         return try await process.outcome()
     }
 
-    /// Closing it to others alone would close it to the service.
+    /// Removing the permissions of others alone would shut out the service.
     @Test func aSecretOfRootsThatOthersReadIsMendedAtOnce() async throws {
         let path = directory.path + "/process-key"
         try Data("nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo\n".utf8).write(to: URL(fileURLWithPath: path))
@@ -245,7 +245,7 @@ import Testing
         #expect(!directory.contents.contains { $0.contains("before-restore") })
     }
 
-    /// Not to give it away: it is in use.
+    /// The advice is not to change the owner: the file is in use.
     @Test func whoMayNotReadTheDatabaseIsToldWhoMayBackItUp() async throws {
         #expect(try await addUser("miguel", asService: true).status == 0)
         let place = try TemporaryDirectory()
@@ -274,9 +274,9 @@ import Testing
         }
     }
 
-    // MARK: A mount that is only read
+    // MARK: A read-only mount
 
-    /// Runs a command where the directory can only be read.
+    /// Runs a command where the directory is mounted read-only.
     private func runReadingOnly(_ arguments: [String]) async throws -> CommandOutcome {
         let mounting = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && shift && exec \"$@\""
         let place = try TemporaryDirectory()
@@ -288,7 +288,7 @@ import Testing
         return try await process.outcome()
     }
 
-    /// Of a server that was killed, what was written last is in its log only.
+    /// The last writes are only in the log after a kill.
     @Test(arguments: [(false, []), (false, ["-shm"]), (true, []), (true, ["-wal", "-shm"])])
     func aDatabaseOnAMountThatIsOnlyReadIsBackedUp(wasStopped: Bool, without sideFiles: [String]) async throws {
         let server = try await RunningServer(directory: directory)

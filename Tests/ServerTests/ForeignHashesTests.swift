@@ -3,7 +3,7 @@ import GRDB
 import Support
 import Testing
 
-/// The hashes of other systems, from a list or a database by the command to a sign-in.
+/// Hashes of other systems, imported by the command from a list or a database, up to a sign-in.
 @Suite struct ForeignHashesTests {
     let directory: TemporaryDirectory
     let database: TestDatabase
@@ -34,7 +34,7 @@ import Testing
             environment: database.environment.merging(environment) { $1 }, directory: directory, input: input)
     }
 
-    /// For this database, where nobody has to wait for others.
+    /// Starts a server on this database, without limits on concurrent sign-ins.
     private func server(environment: [String: String] = [:]) async throws -> RunningServer {
         try await RunningServer(
             ["--throttle", "no", "--hashing-patience", "600"], environment: environment, directory: directory)
@@ -70,7 +70,7 @@ import Testing
             #expect(line.contains(#""password_hash":"$wrapped$v=19$m=19456"#))
         }
         for hash in weak { #expect(!exported.contains(hash.suffix(12).lowercased())) }
-        // Again nobody is hashed, and an export comes in elsewhere.
+        // A repeated import hashes nothing, and an export can be imported elsewhere.
         #expect(
             try await users("import", "--jsonl", "-", "--accept-weak-hashes", input: input).output.contains(
                 "already: \(weak.count)"))
@@ -120,7 +120,7 @@ import Testing
         #expect(!outcome.error.contains("secret-of-miguel") && !outcome.error.contains("bazbaz"))
     }
 
-    /// Flask-Bcrypt gives bytes, and SQLite keeps them as bytes.
+    /// Flask-Bcrypt returns bytes, and SQLite stores them as bytes.
     @Test func bytesInAFlaskServersColumnAreTheHash() async throws {
         let path = "\(directory.path)/process-data.sqlite"
         let bcrypt = "$2b$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
@@ -172,7 +172,7 @@ import Testing
         #expect(try await !users("export", "--include-password-hashes").output.contains("$pepper$"))
     }
 
-    /// Of one file the import and the server have the same pepper, or neither has any.
+    /// The import and the server read the same pepper from a file, or both refuse it.
     @Test func aPepperFileIsReadAsTheSettingReadsIt() async throws {
         let file = "\(directory.path)/process-pepper"
         let input = try list(["$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"])
@@ -186,7 +186,7 @@ import Testing
         for text in texts {
             let outcome = try await outcome(Array(text.utf8))
             #expect(outcome.status == 0 && !outcome.error.contains("others"), "\(outcome.error)")
-            // What is another pepper is refused beside the setting.
+            // A different pepper in the file is refused beside the setting.
             let both = try await users(
                 "import", "--jsonl", "-", "--pepper", "suffix", "--pepper-file", file, input: input,
                 environment: ["REST_AUTH_PASSWORD_PEPPER": "pepper"])

@@ -3,9 +3,8 @@ import Support
 import Synchronization
 import Testing
 
-/// Tokens verified by programs that know nothing of this package: the examples of
-/// `Examples/Verifying`, as they are, and joserfc. What becomes of an audience and another `typ`
-/// too.
+/// Tokens verified by programs that do not use this package: the unchanged examples of
+/// `Examples/Verifying`, and joserfc; also with another audience and another `typ`.
 @Suite struct ForeignVerifierTests {
     static let algorithms = ["ES256", "EdDSA", "RS256"]
 
@@ -48,9 +47,8 @@ import Testing
         }
     }
 
-    /// Ends the reign of a key, and asks verifiers whom nobody has asked about unknown keys in the
-    /// meantime: they look for those every few seconds only, and a key is published some seconds
-    /// before it signs.
+    /// Rotates a key, and uses verifiers that have not looked up unknown keys meanwhile: they do so
+    /// only every few seconds, and a key is published some seconds before it signs.
     @Test(arguments: algorithms)
     func tokensFromBeforeAndAfterARotationAreGood(algorithm: String) async throws {
         let (server, verifiers) = try await Verification.start(["--signing-algorithm", algorithm])
@@ -72,7 +70,7 @@ import Testing
 
     // MARK: Claims
 
-    /// Settings of its own.
+    /// Uses a server with settings of its own.
     @Test func anExpiredTokenIsRefused() async throws {
         let (server, verifiers) = try await Verification.start(["--token-duration", "2"])
         let miguel = try await server.newAccount()
@@ -80,7 +78,7 @@ import Testing
             for verifier in verifiers {
                 group.addTask {
                     var token = ""
-                    // It may be over before it is asked about for the first time.
+                    // The token may have expired before the verifier sees it.
                     try await wait(for: "\(verifier.kind) to take a token") {
                         token = try await server.token(miguel)
                         return try await verifier.accepts(token, of: miguel)
@@ -92,7 +90,7 @@ import Testing
         }
     }
 
-    /// Two servers, one after the other, with settings of their own.
+    /// Uses two servers, one after the other, with settings of their own.
     @Test func aTokenOfAnotherIssuerIsRefusedThoughItsKeyIsKnown() async throws {
         let former = try await RunningServer(["--public-url", "https://former.example.com"])
         let miguel = try await former.newAccount()
@@ -108,7 +106,7 @@ import Testing
         }
     }
 
-    /// Settings of its own.
+    /// Uses a server with settings of its own.
     @Test func aTokenIsForItsAudienceWhateverItsHeaderCallsIt() async throws {
         let server = try await RunningServer([
             "--token-audience", "https://api.example.com,notes", "--token-type", "JWT",
@@ -147,7 +145,7 @@ import Testing
         try await server.command("users", "grant", other.name, "admin")
         let (admin, susan) = (try await server.token(user), try await server.token(other))
         for verifier in verifiers where verifier.kind.readsRevocations {
-            // What was done for the verifier before this one may not have been read here yet.
+            // This verifier may not have read the previous change yet.
             try await wait(for: "the role") { try await verifier.verify(admin)["roles"] as? [String] == ["admin"] }
             try await server.command("users", "revoke", user.name, "admin")
             try await verifier.waitForRefusal(of: admin)
@@ -195,7 +193,7 @@ import Testing
         }
     }
 
-    /// Ends the server.
+    /// Stops the server.
     @Test func withoutAServerNothingIsAccepted() async throws {
         let server = try await RunningServer()
         let token = try await server.token(server.newAccount())
@@ -206,7 +204,7 @@ import Testing
         }
     }
 
-    // MARK: As commands
+    // MARK: Exit status
 
     @Test(arguments: ForeignVerifier.Kind.allCases.filter(\.readsRevocations))
     func theExitStatusSaysWhetherAllWereGood(kind: ForeignVerifier.Kind) async throws {
@@ -219,7 +217,7 @@ import Testing
                 let process = try kind.process(
                     ["http://127.0.0.1:\(server.port)"], input: .text(input), directory: server.directory)
                 let ended = try await process.exitStatus()
-                // A server that is slow to answer is none to it.
+                // The verifier treats a slow server as missing.
                 guard !process.errorText.contains("could not be read"),
                     !process.outputText.contains("could not be read")
                 else { return false }
@@ -234,13 +232,13 @@ import Testing
 
 // MARK: - Verifiers
 
-/// A server, and everyone who verifies its tokens.
+/// A server, and all programs that verify its tokens.
 private enum Verification {
     typealias All = (server: RunningServer, verifiers: [ForeignVerifier])
 
     private static let started = Mutex<[String: Task<All, any Error>]>([:])
 
-    /// One for each algorithm, for the tests that change neither its keys nor its settings.
+    /// One server for each algorithm, for the tests that change neither its keys nor its settings.
     static func shared(_ algorithm: String) async throws -> All {
         let starting = started.withLock { started in
             let starting = started[algorithm] ?? Task { try await start(["--signing-algorithm", algorithm]) }
@@ -250,7 +248,7 @@ private enum Verification {
         return try await starting.value
     }
 
-    /// With passwords that wait their turn: many verifiers are started beside them.
+    /// Starts it with a long hashing queue, because many verifiers are started beside the server.
     static func start(_ arguments: [String] = []) async throws -> All {
         let server = try await RunningServer(["--throttle", "no", "--hashing-patience", "600"] + arguments)
         return (server, try ForeignVerifier.Kind.allCases.map { try ForeignVerifier($0, server: server) })
@@ -262,10 +260,10 @@ final class ForeignVerifier: Sendable {
     enum Kind: String, CaseIterable {
         case pyJWT, joserfc, node, go, php, java
 
-        /// Kept from run to run: without it Go compiles its library for each process.
+        /// Kept between runs: without it Go compiles its library for each process.
         private static let goCache = ExternalProcess.repository.appendingPathComponent(".build/go-cache").path
 
-        /// The others are there for signatures and claims.
+        /// Whether it reads the list of revocations; the others only check signatures and claims.
         var readsRevocations: Bool { self == .pyJWT || self == .node }
 
         func process(
@@ -293,7 +291,7 @@ final class ForeignVerifier: Sendable {
     }
 
     static let tooOld = "the revocations have not been read for too long"
-    /// For how long a verifier believes what it has read.
+    /// The time for which a verifier trusts the list that it has read.
     private static let bound = Duration.seconds(5)
 
     let kind: Kind
@@ -308,14 +306,14 @@ final class ForeignVerifier: Sendable {
             in: server.directory)
     }
 
-    /// What it says of that token: its claims, or `error`.
+    /// The answer about that token: its claims, or `error`.
     func answer(to token: String) async throws -> [String: Any] {
         let line = try await process.answer(to: token)
         return try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     }
 
-    /// What it decides about that token, asked again where it cannot tell: a server that is slow to
-    /// answer is none to it.
+    /// The decision about that token, asked for again while the verifier cannot tell: it treats a
+    /// slow server as missing.
     func verify(_ token: String) async throws -> [String: Any] {
         var answer: [String: Any] = [:]
         try await wait(for: "\(kind) to decide") {
@@ -325,21 +323,21 @@ final class ForeignVerifier: Sendable {
         return answer
     }
 
-    /// Whether that token is good, and that user's.
+    /// Whether the token is accepted, and belongs to that user.
     func accepts(_ token: String, of account: Account) async throws -> Bool {
         try await verify(token)["sub"] as? String == "\(account.id)"
     }
 
-    /// Whether that token, which was good, has been revoked.
+    /// Whether the token, which was valid, has been revoked.
     func refuses(_ token: String) async throws -> Bool {
         let error = try await verify(token)["error"]
         #expect(error == nil || error as? String == "revoked")
         return error != nil
     }
 
-    /// Waits until a token is refused that has just been revoked.
+    /// Waits until a token that has just been revoked is refused.
     ///
-    /// However slow the machine is, nobody believes an older list than of ``bound`` ago.
+    /// However slow the machine is, a verifier trusts no list older than ``bound``.
     func waitForRefusal(of token: String) async throws {
         let end = ContinuousClock.now
         try await wait(for: "the refusal") {
@@ -351,7 +349,7 @@ final class ForeignVerifier: Sendable {
     }
 }
 
-// MARK: - Tokens taken apart
+// MARK: - Parts of tokens
 
 private func parts(of token: String) throws -> (header: String, payload: String, signature: String) {
     let parts = token.components(separatedBy: ".")

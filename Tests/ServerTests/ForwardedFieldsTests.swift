@@ -1,16 +1,17 @@
 import Support
 import Testing
 
-/// For whom a proxy asks, in all the forms in which proxies say it.
+/// The client that a proxy reports, in all the forms that proxies use.
 @Suite struct ForwardedFieldsTests {
-    /// What was seen of a request with these fields: by the session that it began, and by the URL
-    /// of whom it registered.
+    /// The address that the server took from a request with these fields, as shown in the session
+    /// that the request started.
     fileprivate static func address(_ fields: [String], at server: RunningServer) async throws -> String? {
         let miguel = try await server.newAccount()
         let tokens = try await server.signIn(miguel.name, miguel.password, headers: fields)
         return try await server.sessions(bearer(tokens.access)).first?["address"] as? String
     }
 
+    /// The origin that the server took from these fields, as shown in the URL of a registered user.
     fileprivate static func origin(_ fields: [String], at server: RunningServer) async throws -> String? {
         let body = json(["username": RunningServer.newName(), "password": "python"])
         let answer = try await server.send("POST", "/api/users", headers: fields, body: body)
@@ -45,7 +46,7 @@ import Testing
             "_hidden",
             "192.0.2.1%eth0", "203.0.113.7/8", "for=203.0.113.7", "203.0.113", "0x7f.1", "203.0.113.7 203.0.113.8",
             "203.0.113.7;203.0.113.8", "::ffff:", "203.0.113.7, unknown", "203.0.113.7, 1.2.3.4:99999",
-            // What a proxy has left empty.
+            // An empty part that a proxy has left.
             "", ",", "203.0.113.7,", "203.0.113.7, unix:",
         ])
         func whatIsNoAddressIsTheProxys(value: String) async throws {
@@ -73,7 +74,7 @@ import Testing
             #expect(try await ForwardedFieldsTests.address(fields, at: server) == address)
         }
 
-        /// The client is 203.0.113.7; what it wrote itself is evil.
+        /// The client is 203.0.113.7; values that it wrote itself are evil.
         @Test(arguments: [
             (["Host: a.example, b.example"], "http://b.example"),
             (["Host: evil.example", "Host: b.example"], "http://b.example"),
@@ -116,7 +117,7 @@ import Testing
 
     // MARK: Through unix-domain sockets
 
-    /// As nginx calls the other end of one, where a proxy is behind it that is named.
+    /// nginx writes `unix:` for the other end of such a socket, when the proxy behind it is named.
     @Suite(.server("--trusted-proxies", "unix:,127.0.0.1,10.0.0.0/8")) struct Sockets {
         @Test(arguments: [
             ("203.0.113.7, unix:", "203.0.113.7"), ("203.0.113.7, unix:, 10.1.1.1", "203.0.113.7"),
@@ -147,11 +148,11 @@ import Testing
             ([#"for=6.6.6.6"#, #"for=203.0.113.7"#, #"for=10.1.1.1"#], "203.0.113.7"),
             ([#"for="203.0.113.\7""#], "203.0.113.7"), ([#"ext="a,b;c=\"d";for=203.0.113.7"#], "203.0.113.7"),
             ([#"for=203.0.113.7 ; proto=http"#], "203.0.113.7"), ([#";;for=203.0.113.7;"#], "203.0.113.7"),
-            // What a client leaves open does not take in what the proxy appends.
+            // A quote that a client leaves open does not extend into what the proxy appends.
             ([#"for="6.6.6.6, for=203.0.113.7"#], "203.0.113.7"),
             ([#"for=6.6.6.6;x=", for="[2001:db8::7]:1""#], "2001:db8::7"),
             ([#"x="\", for=203.0.113.7"#], "203.0.113.7"), ([#"""#, #"for=203.0.113.7"#], "203.0.113.7"),
-            // What a proxy has left empty.
+            // An empty part that a proxy has left.
             (["for=6.6.6.6,"], "127.0.0.1"), (["for=6.6.6.6", ""], "127.0.0.1"),
             ([#"for=10.1.1.1;x=", for="203.0.113.7""#], "203.0.113.7"),
         ])
@@ -204,9 +205,9 @@ import Testing
         }
     }
 
-    // MARK: Who is not named
+    // MARK: Proxies that are not trusted
 
-    /// Each reads the whole log of a server of its own.
+    /// Each test reads the whole log of its own server.
     @Suite struct Unheard {
         private func warnings(_ arguments: [String], _ fields: [String]) async throws -> [String] {
             let server = try await RunningServer(arguments)

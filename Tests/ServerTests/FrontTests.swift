@@ -2,9 +2,9 @@ import Foundation
 import Support
 import Testing
 
-/// What stands in front of the routes: logs, proxies, other origins, TLS.
+/// Everything in front of the routes: logs, proxies, other origins, TLS.
 @Suite struct FrontTests {
-    /// Each reads the whole log of a server of its own.
+    /// Each test reads the whole log of its own server.
     @Suite struct Logs {
         @Test func aRequestIsOneLineWithThePatternAndNothingOfTheRequest() async throws {
             let server = try await RunningServer(["--log-format", "json"])
@@ -24,7 +24,7 @@ import Testing
             #expect(!server.log.contains("python"))
         }
 
-        /// A counter would show whoever reads two of them how many requests there were in between.
+        /// Two ids from a counter would show how many requests came between them.
         @Test func theIdsOfRequestsHaveNothingInCommon() async throws {
             let server = try await RunningServer()
             let connection = try await server.connect()
@@ -34,8 +34,7 @@ import Testing
                 #expect(text.wholeMatch(of: /[0-9a-f]{16}/) != nil)
                 ids.append(try #require(UInt64(text, radix: 16)))
             }
-            // However a counter is veiled by one number and multiplied by another, its steps come
-            // again.
+            // In a counter that is only multiplied or masked with a constant, differences repeat.
             #expect(Set(ids).count == ids.count)
             for distance in 1...8 {
                 let steps = zip(ids.dropFirst(distance), ids).map { $0 &- $1 }
@@ -53,11 +52,11 @@ import Testing
             #expect(server.log.split(separator: "\n").allSatisfy { $0.hasPrefix("20") })
         }
 
-        /// The password may have been typed where the name belongs.
+        /// The name may be a password that was typed into the wrong field.
         @Test func whatNobodyIsCalledIsNotInTheLog() async throws {
             let server = try await RunningServer(["--log-level", "debug"])
             let (miguel, typed) = (try await server.newAccount(), "correct-horse-battery")
-            // Often enough to have to wait, and from as many names as are noticed.
+            // Often enough to be throttled, and with as many names as are reported as an attack.
             for number in 0..<12 {
                 for name in [typed, "\(typed)\(number)", "\(typed)|"] {
                     let answer = try await server.send("GET", "/api/token", headers: [basic(name, "x")])
@@ -86,7 +85,7 @@ import Testing
         }
     }
 
-    /// Settings of their own, and they read the whole log.
+    /// Tests on servers with settings of their own, which read the whole log.
     @Suite struct Proxies {
         private func register(at server: RunningServer, _ headers: String...) async throws -> HTTPAnswer {
             try await server.send(
@@ -183,7 +182,7 @@ import Testing
             #expect(old.contains("Cipher is (NONE)"))
         }
 
-        /// HTTP/2 needs no field that says how long a body is, or that there is one.
+        /// HTTP/2 needs no field for the length of a body, or for its presence.
         @Test(arguments: ["--http2", "--http1.1"])
         func aBodyWhoseLengthNobodyAnnouncedIsRead(version: String) async throws {
             let server = try await SecureServer.shared.value
@@ -203,7 +202,7 @@ import Testing
             #expect(try await stream("PUT", second).contains("invalid_grant"))
         }
 
-        /// What did not arrive whole changes nothing.
+        /// An incomplete request changes nothing.
         @Test(arguments: ["reset", "leave"])
         func aStreamThatEndsBeforeItsBodyRegistersNobody(end: String) async throws {
             let server = try await SecureServer.shared.value
@@ -229,8 +228,8 @@ import Testing
             }
         }
 
-        /// At an ordinary path a field has half of the head. More than 16 KiB the library for
-        /// HTTP/2 does not read, whoever asks.
+        /// A field may have half of the head on an ordinary path. The HTTP/2 library reads no head
+        /// above 16 KiB, on any path.
         @Test(arguments: ["--http2", "--http1.1"])
         func aHeadThatIsTooLargeIsRefusedInEitherVersion(version: String) async throws {
             let server = try await SecureServer.shared.value
@@ -251,7 +250,7 @@ import Testing
             #expect(try await ask("/health/live").contains(" 200"))
         }
 
-        /// However many streams a connection opens, it has one turn a round.
+        /// However many streams a connection opens, it has one turn in a round.
         @Test func allOfManyStreamsAreAnswered() async throws {
             let server = try await SecureServer.shared.value
             for (path, status) in [("/health/live", 200), ("/api/users/999999999", 400), ("/api/revocations", 200)] {
@@ -262,7 +261,8 @@ import Testing
             }
         }
 
-        /// In HTTP/2 a stream's half ends with every request; that is no client who goes.
+        /// The client's side of an HTTP/2 stream ends with every request; the client is still
+        /// there.
         @Test func streamsThatWaitForTheirTurnAreAnswered() async throws {
             let server = try await SecureServer.shared.value
             let name = RunningServer.newName()
@@ -273,15 +273,15 @@ import Testing
             #expect(answers.components(separatedBy: "HTTP/2 200").count == 7)
         }
 
-        /// Reads the whole log, and a password is so dear that most streams wait while they are
-        /// taken back.
+        /// Reads the whole log. Hashing is so expensive that most streams still wait while they are
+        /// reset.
         @Test func streamsThatAreTakenBackLeaveTheQueue() async throws {
             try await wait(for: "a client whose requests all come before it goes") {
                 let server = try await SecureServer("--password-passes", "64")
                 let more = Array(repeating: server.url + "/api/token", count: 19)
                 _ = try await server.curl(
                     "/api/token", options: ["--http2", "-Z", "-u", "nobody:python", "--max-time", "1"] + more)
-                // Comes after all of them, so when it is answered they are over.
+                // Arrives after all of them, so when it is answered they are over.
                 let last = try await server.curl("/api/token", "--http2", "-u", "nobody:python")
                 #expect(last.hasPrefix("HTTP/2 401"))
                 #expect(try await server.stop() == 0)

@@ -3,15 +3,15 @@ import GRDB
 import Support
 import Testing
 
-/// Users in and out by commands, on either kind of database: one for each test, which counts all
-/// users there are.
+/// Import and export of users by commands, on either backend. Each test has its own database,
+/// because it counts all users.
 @Suite struct ImportCommandTests {
     let directory: TemporaryDirectory
     let database: TestDatabase
     private let hash =
         "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
 
-    /// Has no comma.
+    /// A hash without a comma.
     private let plain = "$5$rounds=1000$K8Vu7XBgEBZF/.d8$XvMPXvmqjv4iUYsqL0QUQMo9/FGhDynyVeZB8xewfG."
 
     init() async throws {
@@ -29,7 +29,7 @@ import Testing
             directory: directory, input: input)
     }
 
-    /// A file in the directory that is none of the commands' making.
+    /// The path of a file that the commands did not make.
     private func path(_ name: String) -> String { "\(directory.path)/process-\(name)" }
 
     private func write(_ text: String, to name: String) throws -> String {
@@ -45,7 +45,7 @@ import Testing
 
     private func names() async throws -> [String] { try await listed().compactMap { $0["username"] as? String } }
 
-    /// A database of another program, with what these statements make.
+    /// Makes a database of another program with these statements.
     @discardableResult
     private func foreign(_ name: String, logged: Bool = false, _ sql: String...) throws -> String {
         let queue = try DatabaseQueue(path: path(name))
@@ -166,7 +166,7 @@ import Testing
         if try await users("list").status == 0 { #expect(try await names().isEmpty) }
     }
 
-    // MARK: Databases of others
+    // MARK: Databases of other programs
 
     @Test(arguments: ["users", "user"])
     func aFlaskServersTableIsReadUnderEitherName(table: String) async throws {
@@ -231,8 +231,8 @@ import Testing
         #expect(outcome.error.contains("is a database of rest-auth: rest-auth migrate moves those"))
     }
 
-    /// What is only in the log is read, and neither file nor log is written, also when nobody else
-    /// is there to look after them.
+    /// Rows that are only in the log are read, and neither file nor log is written, also when no
+    /// other process uses them.
     @Test func aDatabaseWithALogIsReadAsItIs() async throws {
         let file = path("data.sqlite")
         let writer = try DatabaseQueue(path: file)
@@ -241,7 +241,7 @@ import Testing
             try database.execute(sql: flaskTable)
             try database.execute(sql: "INSERT INTO users VALUES (1, 'miguel', '\(hash)')")
         }
-        // As a crash leaves it: the file and its log, and nobody who has them open.
+        // The state after a crash: the file and its log, and no process that has them open.
         let copy = path("copy.sqlite")
         func copies() throws -> [String] {
             try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.contains("copy") }.sorted()
@@ -254,7 +254,7 @@ import Testing
         #expect(try await names() == ["miguel"])
         #expect(try ["", "-wal"].map { try Data(contentsOf: URL(fileURLWithPath: copy + $0)) } == before)
         #expect(try copies() == there)
-        // And while its server has it open.
+        // And while its own server has it open.
         #expect(try await users("import", "--from-flask", file).output.hasPrefix("Imported: 0; there already: 1"))
         try writer.close()
     }
@@ -304,7 +304,7 @@ import Testing
         #expect(try await !self.users("export").output.contains("legacy_id"))
     }
 
-    // MARK: Out and in again
+    // MARK: Export and import
 
     @Test func whatIsExportedComesInElsewhereAndSignsIn() async throws {
         let server = try await RunningServer(directory: directory)
@@ -314,7 +314,7 @@ import Testing
         try await server.command("users", "delete", "david")
         #expect(try await !users("export").output.contains("password_hash"))
         let exported = try await users("export", "--include-password-hashes").output
-        // The other kind of database, and one of the same.
+        // One of the other backend, and one of the same.
         let others = [
             try TemporaryDirectory.withSQLite(),
             try TemporaryDirectory(database: await directory.makePostgresDatabase()),
@@ -333,13 +333,13 @@ import Testing
     }
 
     @Test func anImportRunsBesideAServer() async throws {
-        // On PostgreSQL a statement may take long that waits for the import's.
+        // On PostgreSQL a statement may wait long for the import's.
         let server = try await RunningServer(["--database-timeout", "600"], directory: directory)
         // Several transactions, with the server's own between them.
         let count = Soak.count(21_000, soak: 50_000)
         let lines = (1...count).map { #"{"id":\#($0),"username":"user-\#($0)","password_hash":"\#(hash)"}"# + "\n" }
         let text = lines.joined()
-        // Some of the ids are given to who registers before all users have been read.
+        // Some of the ids go to users who register before all users have been read.
         async let outcome = users("import", "--jsonl", "-", "--renumber", input: text)
         var registered: [String] = []
         for number in 0..<20 {

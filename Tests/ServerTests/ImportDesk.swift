@@ -1,7 +1,7 @@
 import Foundation
 import Support
 
-/// A database of a test's own, into which users are imported, and the files that they come from.
+/// A database for one test, into which users are imported, and the files that they come from.
 struct ImportDesk {
     let directory: TemporaryDirectory
     let database: TestDatabase
@@ -21,7 +21,7 @@ struct ImportDesk {
             directory: directory, input: input, bytes: bytes)
     }
 
-    /// A file in the directory that is none of the commands' making.
+    /// The path of a file that the commands did not make.
     func path(_ name: String) -> String { "\(directory.path)/process-\(name)" }
 
     func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
@@ -37,10 +37,10 @@ struct ImportDesk {
 
     func names() async throws -> [String] { try await listed().compactMap { $0["username"] as? String } }
 
-    /// Also where there is no database.
+    /// Whether there are any users; `false` where there is no database either.
     func isAnyoneThere() async throws -> Bool { try await !users("list").output.isEmpty }
 
-    /// The ids that the users have, by their names.
+    /// Ids of the users, by name.
     func ids() async throws -> [String: Int] {
         Dictionary(
             uniqueKeysWithValues: try await listed().compactMap { user in
@@ -49,7 +49,7 @@ struct ImportDesk {
             })
     }
 
-    /// When they were made, by their names.
+    /// Creation times of the users, by name.
     func times() async throws -> [String: String] {
         Dictionary(
             uniqueKeysWithValues: try await listed().compactMap { user in
@@ -68,7 +68,7 @@ enum PythonHash {
         "$argon2id$v=19$m=64,t=2,p=1$ZjrrBfxvbB7B7QmHeAgHpA$bubJPFW3Y1keJKCsMoMp3rKKVaFEDw6G8l2bIbWEIjk"
 }
 
-/// As Windows writes a text, without a mark before it.
+/// The text as Windows writes it, in UTF-16 without a byte order mark.
 func utf16(_ text: String, isBigEndian: Bool = false) -> [UInt8] {
     var bytes: [UInt8] = []
     for unit in text.utf16 {

@@ -3,7 +3,7 @@ import GRDB
 import Support
 import Testing
 
-/// Nobody comes in while anyone would be refused, and ids stay what they were.
+/// No user is imported while one would be refused, and ids stay what they were.
 @Suite struct ImportRefusalsTests {
     let desk: ImportDesk
 
@@ -38,7 +38,7 @@ import Testing
         let first = try await desk.users("import", "--csv", "-", "--skip-refused", input: damaged)
         #expect(first.status == 1)
         #expect(first.output.hasPrefix("Imported: 199; there already: 0; refused: 2"), "\(first.output)")
-        // Whoever registers meanwhile is in nobody's way.
+        // A user who registers meanwhile does not get a reserved id.
         #expect(try await desk.users("add", "next", "--password-stdin", input: "python\n").output.contains("id 202"))
         for _ in 0..<2 {
             let again = try await desk.users("import", "--csv", "-", input: csv(201))
@@ -138,7 +138,7 @@ import Testing
         #expect(set.status == 0, "\(set.error)")
         #expect(try await server.send("GET", "/api/resource", headers: [basic("miguel", "python")]).status == 200)
         #expect(try await server.stop() == 0)
-        // And out and in again.
+        // Exported and imported again.
         let exported = try await desk.users("export", "--include-password-hashes").output
         let other = try await ImportDesk()
         let again = try await other.users("import", "--jsonl", "-", "--without-password", input: exported)
@@ -201,7 +201,8 @@ import Testing
         #expect(lines.first?.contains(#""from":-5,"to":8"#) == true, "\(lines)")
     }
 
-    /// A database is no list, and only Firebase's users are in JSON.
+    /// The advice depends on the source: a database is not a list, and only JSON has Firebase's
+    /// users.
     @Test func whatIsToBeDoneFitsTheSource() async throws {
         let queue = try DatabaseQueue(path: desk.path("data.sqlite"))
         try await queue.write { database in
@@ -230,7 +231,7 @@ import Testing
         #expect(try await desk.users("import", "--csv", "-", bytes: latin).error.contains("CSV UTF-8"))
     }
 
-    /// The sum and the headings say the same.
+    /// The sum agrees with the headings.
     @Test func causesOfOneKindStandUnderOneHeading() async throws {
         let text = csv(12) { $0 > 9 ? "user-\($0),scrypt:32768:8:1$saltsalt$ab" : "user-\($0),python" }
         let outcome = try await desk.users("import", "--csv", "-", input: text)

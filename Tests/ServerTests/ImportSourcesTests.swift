@@ -2,14 +2,14 @@ import Foundation
 import Support
 import Testing
 
-/// The exports of other systems as they come, in the encodings and dialects that spreadsheets and
+/// Unchanged exports of other systems, in the encodings and dialects that spreadsheets and
 /// databases write.
 @Suite struct ImportSourcesTests {
     let desk: ImportDesk
 
     init() async throws { desk = try await ImportDesk() }
 
-    /// Imports these bytes as the list of a kind, and expects that many users to come in.
+    /// Imports these bytes as a list of that kind, and expects `count` users to be imported.
     private func expectImport(
         _ bytes: some Sequence<UInt8>, as kind: String, _ more: String..., count: Int,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -22,7 +22,7 @@ import Testing
         #expect(outcome.output.hasPrefix("Imported: \(count)"), "\(outcome.output)", sourceLocation: sourceLocation)
     }
 
-    /// Whether each of them signs in with the password `python`.
+    /// Expects each of them to sign in with the password `python`.
     private func expectSignIns(_ names: String...) async throws {
         let server = try await RunningServer(directory: desk.directory)
         for name in names {
@@ -137,7 +137,7 @@ import Testing
         #expect(outcome.error.split(separator: "\n").count == 1)
     }
 
-    /// Or a column that disables users would be passed over, and their ids.
+    /// Otherwise a column that disables users, or has their ids, would be ignored.
     @Test(arguments: [
         "username,password_hash,enabled\nmiguel,HASH,0", "user_id,username,password_hash\n7,miguel,HASH",
         "user_id,email,username,Password_Hash,disabledat\n7,a@example.com,miguel,HASH,x",
@@ -164,7 +164,7 @@ import Testing
         #expect(try await desk.ids() == ["miguel@example.com": 7, "susan@example.com": 9])
     }
 
-    /// A name on a terminal could do anything to it.
+    /// A name can contain characters that a terminal interprets.
     @Test func whatIsNotUnderstoodIsShownSafely() async throws {
         let name = "\u{9B}2J\u{202E}" + String(repeating: "x", count: 5000)
         let outcome = try await desk.users("import", "--json", "-", input: "{\"\(name)\":1}")
@@ -209,7 +209,7 @@ import Testing
     // MARK: Other systems
 
     @Test func auth0sExportComesIn() async throws {
-        // A job's export (a line each), and the list with hashes that its support sends.
+        // A job's export (one a line), and the list with hashes that Auth0's support sends.
         let job = """
             {"Id":"auth0|5f7c8ec7c33c6c004bbafe82","user_id":"auth0|5f7c8ec7c33c6c004bbafe82",\
             "email":"miguel@example.com","email_verified":true,"name":"Miguel","blocked":true,\
@@ -348,13 +348,13 @@ import Testing
             """
         try await expectImport(text.utf8, as: "--jsonl", "--without-password", count: 2)
         let users = try await desk.listed()
-        // A name that is the number Cognito gave is nobody's to type.
+        // A name that is the number which Cognito gave is not one that a user types.
         #expect(users.compactMap { $0["username"] as? String } == ["miguel@example.com", "susan"])
         #expect(users.map { $0["disabled_at"] is String } == [true, false])
         #expect(users.map { $0["created_at"] as? String } == Array(repeating: "2020-01-02T03:04:05Z", count: 2))
     }
 
-    // MARK: Flask's own PostgreSQL
+    // MARK: Flask's PostgreSQL
 
     @Test(arguments: ["users", "user"])
     func aFlaskServersUsersComeFromPostgreSQL(table: String) async throws {

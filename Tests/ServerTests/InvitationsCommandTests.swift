@@ -2,10 +2,10 @@ import Foundation
 import Support
 import Testing
 
-/// Invitations for an operator, while a server runs on the same database.
+/// The commands for invitations, while a server runs on the same database.
 @Suite(.server("--registration", "invitation")) struct InvitationsCommandTests {
     let server: RunningServer
-    /// By which each test knows its own.
+    /// A note by which each test knows its own invitations.
     let note: String
 
     init() throws {
@@ -71,7 +71,7 @@ import Testing
         #expect(try await register("miguel", code) == 403)
     }
 
-    /// Counts what there is, in a database of its own.
+    /// Uses a database of its own, because it counts invitations.
     @Test func whatCannotBeIsAnErrorAndMakesNothing() async throws {
         let server = try await RunningServer()
         for arguments in [

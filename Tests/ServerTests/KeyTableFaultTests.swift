@@ -3,10 +3,10 @@ import GRDB
 import Support
 import Testing
 
-/// The table of signing keys cannot be read while everything else can: what a node remembers of
-/// keys is believed for seconds and no longer.
+/// The table of signing keys cannot be read while all others can: a node trusts the keys in its
+/// memory for seconds and no longer.
 @Suite struct KeyTableFaultTests {
-    /// A node of its own, over whose database the test has power.
+    /// Tests a node of its own, whose database the test can change.
     private func check(
         _ directory: TemporaryDirectory, hidingKeys hide: @Sendable (_ isHidden: Bool) async throws -> Void
     ) async throws {
@@ -19,7 +19,7 @@ import Testing
         }
         for token in [tokens.access, other, tokens.access, other] { #expect(try await ask(token).status == 200) }
         try await hide(true)
-        // Revoked behind the node's back, and its table is out of reach for the node only.
+        // The key was revoked without the node, which alone cannot read the table.
         for token in [tokens.access, other] {
             try await wait(for: "the keys to be too old") { try await ask(token).status != 200 }
             let answer = try await ask(token)
@@ -32,7 +32,7 @@ import Testing
         #expect(try await server.send("GET", "/api/revocations").status == 200)
 
         try await hide(false)
-        // The key is not there any more.
+        // The key does not exist any more.
         try await wait(for: "the node to read the keys") { try await ask(other).status == 401 }
         #expect(try await ask(tokens.access).code == "invalid_token")
         try await wait(for: "another key to sign") { try await server.refresh(tokens.refresh).status == 200 }

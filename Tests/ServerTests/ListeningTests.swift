@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Where a server listens: addresses in every form that people write, unix-domain sockets, sockets
-/// that a service manager made.
+/// The addresses that a server listens on: addresses in every form that people write, unix-domain
+/// sockets, and sockets that a service manager made.
 @Suite struct ListeningTests {
     let directory: TemporaryDirectory
 
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    /// They come in IPv6 to a socket of both families, and are written as everywhere.
+    /// IPv4 clients on a socket of both families have IPv6 addresses; they are written as IPv4.
     @Test func aClientOfIPv4HasThatAddressOnEverySocket() async throws {
         let port = try FreePort.next()
         let server = try ExternalProcess(
@@ -120,7 +120,7 @@ import Testing
         defer { server.kill() }
         #expect(mode == 0o660)
         #expect(try await answers("http://localhost", "--unix-socket", socket))
-        // Who is refused takes nothing away.
+        // A refused server removes nothing.
         let second = try await runCommand(
             ["serve", "--hostname", "unix:\(socket)", "--database", "sqlite:other.sqlite"], directory: directory)
         #expect(second.status == 1)
@@ -179,7 +179,7 @@ import Testing
         #expect(group == Int(getegid()))
     }
 
-    /// The proxy at the other end is believed when it is named; otherwise all clients are one.
+    /// The proxy at the other end is trusted when it is named; otherwise all clients count as one.
     @Test(arguments: [
         (["--trusted-proxies", "unix:"], "203.0.113.7"), (["--trusted-proxies", "127.0.0.1"], "127.0.0.1"),
         ([], "127.0.0.1"),
@@ -206,7 +206,7 @@ import Testing
         #expect(counted.contains(address.hasPrefix("203") ? "203.0.113.0/24" : "127.0.0.0/24"))
     }
 
-    /// No address on the wire is one of a socket.
+    /// An address from the wire is never that of a socket.
     @Test func overTheNetworkNobodyIsAUnixSocket() async throws {
         let server = try await RunningServer(["--trusted-proxies", "unix:"])
         for value in ["unix:", "203.0.113.7"] {
@@ -220,8 +220,8 @@ import Testing
 
     // MARK: Sockets of a service manager
 
-    /// Opens sockets as systemd does and becomes the server. As arguments: kinds, with commas
-    /// between, then the server's.
+    /// Opens sockets as systemd does and becomes the server. The arguments are the kinds of
+    /// sockets, with commas between, and then those of the server.
     private static let activation = """
         import os, socket, sys
         held = []
@@ -265,7 +265,7 @@ import Testing
         #expect(try await answers("http://localhost", "--unix-socket", socket))
         #expect(try await !answers("http://127.0.0.1:\(other)"))
         try await server.end()
-        // It is not this process's to take away.
+        // The socket is not this process's to remove.
         #expect(mode != nil)
     }
 
@@ -296,7 +296,7 @@ import Testing
                 "https://localhost:\(port)", "--cacert", files[1], "--resolve", "localhost:\(port):127.0.0.1"))
     }
 
-    // MARK: How many
+    // MARK: Limit of connections
 
     @Test func allSocketsTogetherHaveAsManyConnectionsAsMayBe() async throws {
         let port = try FreePort.next()
@@ -305,7 +305,7 @@ import Testing
         try await server.writes("listens on")
         let held = [try await HTTPConnection(port: port), try await HTTPConnection(port: port)]
         for connection in held { #expect(try await connection.send("GET", "/health/live").status == 200) }
-        // Whoever comes now, to whichever socket, is served when one of them goes.
+        // A client that connects now, to either socket, is served when another one disconnects.
         async let overUnix = answers("http://localhost", "--unix-socket", socket)
         async let overPort = answers("http://127.0.0.1:\(port)")
         for connection in held {
@@ -340,12 +340,12 @@ import Testing
         var held: [HTTPConnection] = []
         for _ in 0..<60 { held.append(try await HTTPConnection(port: port)) }
         try await wait(for: "the line") { server.errorText.contains("(ulimit -n is 50)") }
-        // Who is connected is served, with what has to be written: some are left for the database.
+        // Connected clients are served, including writes: some files are kept for the database.
         let added = try await held[0].send(
             "POST", "/api/users", headers: ["Content-Type: application/json"],
             body: json(["username": "miguel", "password": "python"]))
         #expect(added.status == 201)
-        // Longer than the process goes without looking at its own threads, which it does in files.
+        // Longer than the interval at which the process looks at its own threads, which uses files.
         try await Task.sleep(for: .seconds(6))
         #expect(server.isRunning)
         #expect(server.errorText.components(separatedBy: "(ulimit -n is 50)").count == 2)

@@ -4,15 +4,15 @@ import GRDB
 import Support
 import Testing
 
-/// From a running Flask server to a running rest-auth, with the steps of the page *Moving from
-/// Flask*.
+/// The move from a running Flask server to a running rest-auth, by the steps of the page *Moving
+/// from Flask*.
 @Suite struct LiveMoveTests {
     private let directory: TemporaryDirectory
     private let secret = "Zq7-flask-4hVxN2pL"
 
     init() throws { directory = try .withSQLite() }
 
-    /// What the page tells to do, word for word.
+    /// The commands of the page, word for word.
     private static let trial = ["users", "import", "--from-flask", "data.sqlite", "--dry-run"]
     private static let importing = ["users", "import", "--from-flask", "data.sqlite"]
     private static let serving = "REST_AUTH_LEGACY_SECRET='the SECRET_KEY of the Flask server' rest-auth serve"
@@ -68,7 +68,7 @@ import Testing
         return FlaskServer(process, port: port)
     }
 
-    /// Makes tokens as the old server gives them, by the same libraries.
+    /// Makes tokens as the old server does, with the same libraries.
     private static let tokenMaker = Task {
         let directory = try TemporaryDirectory()
         return AnsweringProcess(try flask(["tokens"], in: directory, input: .lines), in: directory)
@@ -95,14 +95,14 @@ import Testing
         return outstanding
     }
 
-    // MARK: The new one
+    // MARK: The new server
 
     private func run(_ arguments: [String]) async throws -> CommandOutcome {
         try await runCommand(arguments, directory: directory)
     }
 
     private func startNew(secret: String? = nil) async throws -> RunningServer {
-        // Many sign in at once, with passwords that take long to check.
+        // Many users sign in at once, with hashes that take long to check.
         try await RunningServer(
             ["--hashing-patience", "600"], environment: secret.map { ["REST_AUTH_LEGACY_SECRET": $0] } ?? [:],
             directory: directory)
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// All that is stored of each.
+    /// The stored rows of all users.
     private func storedUsers() async throws -> [String] {
         try await DatabaseQueue(path: newDatabase).read { database in
             try String.fetchAll(
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    /// Signs all in over several connections, and returns who was not.
+    /// Signs all of them in over several connections, and returns those who were refused.
     private func signIn(_ users: [(name: String, password: String)], at port: Int) async throws -> [String] {
         try await withThrowingTaskGroup(of: [String].self) { group in
             for part in 0..<8 {
@@ -158,8 +158,8 @@ import Testing
     // MARK: The move
 
     @Test func allMoveWithTheirPasswordsAndTokens() async throws {
-        // Of all ages, and for each age some who register with the old server, at what a password
-        // cost there.
+        // Users with hashes of all ages, and for each age some who register with the old server, at
+        // the cost of that age.
         let (filled, registered) = (Soak.count(40, soak: 990), Soak.count(1, soak: 3))
         let count = filled + 3 * registered + 1
         try await fill(filled)
@@ -181,7 +181,7 @@ import Testing
         #expect(users.count == count)
         let before = try digest(oldDatabase)
 
-        // The steps.
+        // The steps of the page.
         let trial = try await run(Self.trial)
         #expect(trial.status == 0, "\(trial.error)")
         #expect(trial.output == "Nothing was written. Would be imported: \(count); there already: 0; refused: 0.\n")
@@ -199,7 +199,7 @@ import Testing
 
         #expect(try await signIn(users, at: new.port).isEmpty)
         #expect(try await storedHashes().allSatisfy { $0.hasPrefix("$argon2id$") })
-        // Again, now by the new hashes; and the tokens are as good as before.
+        // Once more, now with the new hashes; and the tokens are still accepted.
         #expect(try await signIn(Array(users.suffix(Soak.count(10, soak: 40))), at: new.port).isEmpty)
         for held in outstanding { try await expectGood(held, at: new) }
 
@@ -214,7 +214,7 @@ import Testing
         #expect(try await new.register("newcomer", "python")["Location"]?.hasSuffix("/\(count + 1)") == true)
         #expect(try await new.stop() == 0)
 
-        // Without the secret they are over.
+        // Without the secret they are refused.
         let later = try await startNew()
         for held in outstanding {
             #expect(try await later.send("GET", "/api/resource", headers: [bearer(held.token)]).status == 401)
@@ -250,7 +250,7 @@ import Testing
 
     private func expectShortLife(_ form: String, at new: RunningServer) async throws {
         var token = ""
-        // It may be over before it is shown for the first time.
+        // The token may have expired before it is used for the first time.
         try await wait(for: "a token of \(form) to be good") {
             token = try await madeToken(5, form, seconds: 2)
             return try await new.send("GET", "/api/resource", headers: [bearer(token)]).status == 200
@@ -276,7 +276,7 @@ import Testing
         }
     }
 
-    /// Each was traded several times.
+    /// Each of the tokens was traded several times.
     private func expectSignOutEndsOne(of held: [Outstanding], at new: RunningServer) async throws {
         let tokens = Set(held.map(\.token))
         let ended = try #require(tokens.first)
@@ -298,7 +298,7 @@ import Testing
         #expect(try await new.send("GET", "/api/token", headers: [basic(held.token, "x")]).status == 401)
     }
 
-    // MARK: Given up, and interrupted
+    // MARK: Abandoned and interrupted moves
 
     @Test func anImportThatWasKilledIsRepeatedAndTheOldServerRunsOn() async throws {
         try await fill(60_000, "--once")
@@ -319,7 +319,7 @@ import Testing
         #expect(try digest(oldDatabase) == before)
     }
 
-    /// Kills an import in the middle; begins again where it was over before that.
+    /// Kills an import in the middle; starts again when it had already ended.
     private func killWhileImporting() async throws -> Bool {
         for _ in 1...50 {
             for name in directory.contents where name.hasPrefix("rest-auth.") {
@@ -350,13 +350,13 @@ import Testing
         #expect(besideTheOldDatabase == ["data.sqlite"])
         let old = try await startFlask()
         #expect(try await old.send("GET", "/api/resource", headers: [basic("user-7", "password-7")]).status == 200)
-        // Who registers there meanwhile comes with the next import.
+        // A user who registers there meanwhile comes with the next import.
         let body = json(["username": "latecomer", "password": "python"])
         #expect(try await old.send("POST", "/api/users", headers: Self.isJSON, body: body).status == 201)
         try await old.stop()
         let again = try await run(Self.importing + ["--renumber"])
         #expect(again.output == "Imported: 1, of these with another id 1; there already: 20; refused: 0.\n")
-        // Under another id here, and its tokens still name the one there.
+        // The user has another id here, and the tokens still carry the old one.
         let later = try await startNew(secret: secret)
         for (id, name) in [(21, "latecomer"), (5, "user-5")] {
             let token = try await madeToken(id, "itsdangerous", seconds: 600)
@@ -385,7 +385,7 @@ import Testing
         #expect(try await run(["serve", "--legacy-secret", secret]).status != 0)
     }
 
-    /// The page shows the commands that were run here.
+    /// The page shows the commands that this test runs.
     @Test func thePageHasTheseCommands() throws {
         let file = "Sources/RESTAuth/RESTAuth.docc/Moving-from-Flask.md"
         let page = try String(contentsOf: ExternalProcess.repository.appendingPathComponent(file), encoding: .utf8)

@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// The cookie in development, on `http://localhost`: there Safari and most libraries for tests keep
-/// none that is `Secure`.
+/// The cookie in development, on `http://localhost`, where Safari and most test libraries do not
+/// store a `Secure` cookie.
 @Suite(.server("--refresh-token-in-cookie", "yes", "--refresh-token-cookie-secure", "no"))
 struct LoopbackCookieTests {
     let server: RunningServer
@@ -30,7 +30,7 @@ struct LoopbackCookieTests {
         ["Host: auth.example.com"], ["Host: localhost.example.com"], ["Host: notlocalhost"], ["Host: 127.0.0.1.nip.io"],
         ["Host: 127.evil.example"], ["Host: 128.0.0.1"], ["Host: 0.0.0.0"], ["Host: 192.168.1.5:5000"],
         ["Host: [::2]"], ["Host: 127.1"],
-        // A proxy that nobody named, on the same machine.
+        // A proxy on the same machine that is not configured.
         ["Host: 127.0.0.1:5000", "X-Forwarded-Proto: https"], ["Host: localhost", "X-Forwarded-For: 203.0.113.7"],
         ["Host: localhost", "Forwarded: for=203.0.113.7"], ["Host: localhost", "Via: 1.1 proxy"],
         ["Host: localhost", "X-Forwarded-Host: auth.example.com"],
@@ -39,7 +39,8 @@ struct LoopbackCookieTests {
         #expect(try await attributes(headers).contains("Secure"))
     }
 
-    /// Renewed, taken away, and with another password, it is the same cookie.
+    /// The cookie has the same attributes when it is renewed, removed, and after a change of the
+    /// password.
     @Test func itIsTheSameThroughoutASession() async throws {
         let miguel = try await server.newAccount()
         let first = try await server.send("POST", "/api/tokens", headers: [miguel.basic])
@@ -59,7 +60,7 @@ struct LoopbackCookieTests {
         #expect(refused.code == "invalid_grant")
     }
 
-    /// Python's library sends what is `Secure` over TLS only, the own machine included.
+    /// Python's library sends a `Secure` cookie over TLS only, also on the same machine.
     @Test func clientsKeepItAndSendItBack() async throws {
         let miguel = try await server.newAccount()
         let script = """
@@ -109,7 +110,7 @@ struct LoopbackCookieTests {
         #expect(outcome.error.contains("tls_certificate"))
     }
 
-    /// On servers of their own, whose logs are read.
+    /// Servers of their own, whose logs are read.
     @Test func theLogSaysSo() async throws {
         for (arguments, isSaid) in [([], false), (["--refresh-token-cookie-secure", "no"], true)] {
             let server = try await RunningServer(["--refresh-token-in-cookie", "yes"] + arguments)

@@ -8,7 +8,7 @@ import Testing
 
     init() throws { server = try SharedServer.current() }
 
-    /// Of exactly so many octets.
+    /// A name of exactly that many bytes.
     private func name(octets: Int, of letter: String = "x") -> String {
         let start = RunningServer.newName("somebody.with.a.long.name") + "@department.university.example."
         let rest = octets - start.utf8.count

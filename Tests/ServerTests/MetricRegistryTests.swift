@@ -2,7 +2,7 @@ import CoreMetrics
 import RESTAuthServer
 import Testing
 
-/// The text of Prometheus, and that nothing comes into it that was not foreseen.
+/// The Prometheus text format, and that only declared metrics are in it.
 @Suite struct MetricRegistryTests {
     private let registry = MetricRegistry()
 
@@ -79,7 +79,7 @@ import Testing
 
     @Test func theBucketsOfAHistogramAddUp() {
         let timer = registry.makeTimer(label: "rest_auth_hashing_wait_seconds", dimensions: [])
-        // On a bound, above one, and above all.
+        // A value on a bound, one above it, and one above all bounds.
         for nanoseconds: Int64 in [500_000, 500_001, 60_000_000_000] { timer.recordNanoseconds(nanoseconds) }
         let lines = lines(of: "rest_auth_hashing_wait_seconds")
         let prefix = "rest_auth_hashing_wait_seconds"

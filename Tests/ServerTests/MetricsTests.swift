@@ -7,7 +7,7 @@ import Testing
 
 /// The metrics port of the real binary.
 @Suite struct MetricsTests {
-    /// A server with metrics, and where they are.
+    /// Starts a server with metrics, and returns its metrics port.
     private func started(_ arguments: [String] = []) async throws -> (server: RunningServer, port: Int) {
         let port = try FreePort.next()
         let server = try await RunningServer(["--metrics-port", "\(port)"] + arguments)
@@ -24,7 +24,7 @@ import Testing
         lines.first { $0.hasPrefix(series + " ") }.flatMap { Double($0.dropFirst(series.count + 1)) }
     }
 
-    // MARK: What is there
+    // MARK: Exposed metrics
 
     @Test func everyFamilyIsThereAfterTheFirstRequests() async throws {
         let (server, port) = try await started()
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    /// The code measures nothing that is not in the list, where it would be lost.
+    /// Every metric that the code records is in the list; others would be lost.
     @Test func everythingThatIsMeasuredIsInTheList() throws {
         let sources = ExternalProcess.repository.appendingPathComponent("Sources")
         let files = try #require(FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil))
@@ -169,10 +169,10 @@ import Testing
         }
     }
 
-    // MARK: What is not
+    // MARK: Labels
 
-    /// Nothing that a client sends becomes a label, and nothing that it does makes series without
-    /// end.
+    /// No text from a client becomes a label, and no behaviour of a client makes an unlimited
+    /// number of series.
     @Test func noClientChoosesALabel() async throws {
         let (server, port) = try await started(["--http2-cleartext", "yes"])
         func strangeRequests(_ mark: String) async throws {
@@ -255,7 +255,7 @@ import Testing
 
     @Test func whoSendsNoRequestIsCutOff() async throws {
         let (server, port) = try await started(["--request-timeout", "1", "--idle-timeout", "1"])
-        // Which ends with the last who holds it.
+        // The server runs as long as it is referenced.
         defer { withExtendedLifetime(server) {} }
         let silent = try await HTTPConnection(port: port)
         #expect(await silent.isEnded())
@@ -269,7 +269,7 @@ import Testing
 
     @Test func connectionsAreBounded() async throws {
         let (server, port) = try await started()
-        // Which ends with the last who holds it.
+        // The server runs as long as it is referenced.
         defer { withExtendedLifetime(server) {} }
         var connections: [HTTPConnection] = []
         for _ in 0..<16 {
@@ -285,7 +285,8 @@ import Testing
         #expect(try await next.readAnswer().status == 200)
     }
 
-    /// With every connection of clients taken, and every thread that hashes busy.
+    /// The metrics are read while all connections of clients are in use, and every hashing thread
+    /// is busy.
     @Test func theMetricsOfAServerThatIsFullCanBeRead() async throws {
         let (server, port) = try await started(["--max-connections", "4", "--hashing-threads", "1"])
         var connections: [HTTPConnection] = []
@@ -303,7 +304,7 @@ import Testing
         for connection in connections { #expect(try await connection.readAnswer().status == 201) }
     }
 
-    // MARK: Where and whether
+    // MARK: Address
 
     @Test func withoutThePortNothingIsServed() async throws {
         let server = try await RunningServer()
@@ -336,7 +337,7 @@ import Testing
 
     @Test func aPortThatIsTakenIsSaidBeforeAnythingIsMade() async throws {
         let (server, port) = try await started()
-        // Which ends with the last who holds it.
+        // The server runs as long as it is referenced.
         defer { withExtendedLifetime(server) {} }
         let directory = try TemporaryDirectory()
         let outcome = try await runCommand(
@@ -383,6 +384,6 @@ import Testing
         return (try await RunningServer(["--metrics-port", "\(port)"]), port)
     }
 
-    /// Of a server for the tests that do not change it.
+    /// The metrics port of a server for the tests that do not change it.
     private static func shared() async throws -> Int { try await sharedServer.value.1 }
 }

@@ -4,8 +4,7 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// The command that moves everything, as an operator runs it: from a database of its own into
-/// another.
+/// The command that moves everything, as an operator runs it: from one database into another.
 @Suite struct MigrateCommandTests {
     let directory: TemporaryDirectory
     var source: String { directory.path + "/source.sqlite" }
@@ -34,7 +33,7 @@ import Testing
         let secret = old.directory.path + "/rest-auth.secret"
         #expect(outcome.output.contains("The secret in \(secret) did not move"))
         #expect(outcome.output.contains("copy it to \(directory.path)/rest-auth.secret"))
-        // No terminal: lines, and nothing that moves a cursor.
+        // Without a terminal, progress is written in lines without cursor control.
         #expect(outcome.error.contains("copying, ") && outcome.error.contains("checking, 100 %"))
         #expect(!outcome.error.contains("\r"))
         try FileManager.default.copyItem(atPath: secret, toPath: directory.path + "/rest-auth.secret")
@@ -43,11 +42,11 @@ import Testing
         #expect(try await new.refresh(signedIn.refresh).status == 200)
         #expect(try await new.send("GET", "/api/resource", headers: [basic("susan", "python")]).status == 200)
         #expect(try await new.send("GET", "/api/resource", headers: [basic("david", "python")]).status == 401)
-        // The id of who was deleted is not given again.
+        // The id of a deleted user is not reused.
         #expect(try await new.register("erin", "python")["Location"]?.hasSuffix("/4") == true)
     }
 
-    /// A kill that comes when the step is over already comes again.
+    /// The test tries again when the step is over before the kill.
     @Test(arguments: ["copying", "checking"])
     func aMoveThatWasKilledIsRepeatedAndGoesOn(step: String) async throws {
         let users = Soak.count(20_000, soak: 50_000)
@@ -121,7 +120,7 @@ import Testing
         #expect(try await count("SELECT count(*) FROM users", in: source) == 3)
     }
 
-    /// Users whom nobody signs in as, at once.
+    /// Stores many users at once, as whom no test signs in.
     private func fillSource(users: Int) async throws {
         _ = try await SQLiteStorage(path: source)
         try await DatabaseQueue(path: source).write { database in

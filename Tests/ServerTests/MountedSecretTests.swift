@@ -2,17 +2,17 @@ import Foundation
 import Support
 import Testing
 
-/// Secrets as orchestrators mount them, and as people leave them lying about.
+/// Secrets as orchestrators mount them, and secrets with weak permissions.
 @Suite struct MountedSecretTests {
     private static let secret = "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"
-    /// A group that a process of these tests is in where they say so.
+    /// A group of the process, where a test says so.
     private static let group = "64123"
 
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// Runs `rest-auth` where that script has mounted a secret at `vol/key`, in the group or not.
+    /// Runs `rest-auth` after a script that mounts a secret at `vol/key`, in the group or not.
     private func run(
         _ arguments: [String], after script: String, inGroup: Bool = false, environment: [String: String] = [:]
     ) async throws -> (status: Int32, output: String, error: String) {
@@ -27,7 +27,7 @@ import Testing
         return (status, process.outputText, process.errorText)
     }
 
-    /// As the kubelet lays a secret out: behind two links, in memory, and mounted to be read.
+    /// A secret as the kubelet mounts it: behind two links, in memory, and read-only.
     private func volume(mode: String, group: String = "0", isReadOnly: Bool = true) -> String {
         """
         mount -t tmpfs tmpfs vol
@@ -48,7 +48,7 @@ import Testing
             Self.checked, after: volume(mode: mode, group: Self.group), inGroup: true)
         #expect(outcome.status == 0, "\(outcome.error)")
         #expect(!outcome.output.contains("warning"), "\(outcome.output)")
-        // The link's own mode says nothing.
+        // The mode of the link does not matter.
         let writable = try await run(
             Self.checked, after: volume(mode: mode, group: Self.group, isReadOnly: false), inGroup: true)
         #expect(writable.status == 0, "\(writable.error)")
@@ -75,7 +75,7 @@ import Testing
         #expect(try await run(Self.checked, after: script).output.contains("warning: vol/key "))
     }
 
-    /// Where Docker and Podman put secrets, whether they can be written there or not.
+    /// The directories where Docker and Podman put secrets, writable or not.
     @Test(arguments: ["/run/secrets", "/var/run/secrets", "/run/credentials"])
     func whatLiesWhereOrchestratorsPutSecretsIsTheirs(place: String) async throws {
         let script = """
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    // MARK: What stays refused
+    // MARK: Refusals
 
     @Test(arguments: [("0644", "0"), ("0604", group), ("0640", "64124"), ("0440", "64124"), ("0666", group)])
     func whatOthersMayReadWhereItCanBeChangedIsRefused(mode: String, owner: String) async throws {
@@ -120,7 +120,7 @@ import Testing
         #expect(outcome.error.contains("mode \(mode)"), "\(outcome.error)")
     }
 
-    /// A root directory that is mounted to be read holds the machine's own files.
+    /// A root directory that is mounted read-only contains the machine's own files.
     @Test func aSecretOfAReadOnlyRootIsRefused() async throws {
         let script = """
             echo \(Self.secret) > vol/key
@@ -144,9 +144,9 @@ import Testing
         #expect(directory.contents == ["vol"])
     }
 
-    // MARK: Beside the database
+    // MARK: Secrets beside the database
 
-    /// Kubernetes gives all files of a volume to `fsGroup`, ours too, at each start of a pod.
+    /// Kubernetes gives all files of a volume to `fsGroup`, the secret too, at each start of a pod.
     @Test func aVolumeOfAGroupServesAgain() async throws {
         let server = try await RunningServer()
         #expect(try await server.stop() == 0)
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    /// Of a link, what it leads to is replaced.
+    /// A link stays, and the file that it points to is replaced.
     @Test func aSecretBehindALinkIsChangedWhereItLies() async throws {
         let server = try await RunningServer()
         let path = server.directory.path

@@ -2,13 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// Several nodes over one database, as they run in production.
+/// Several nodes on one database, as in production.
 @Suite struct NodesTests {
-    /// Of the tests that only end sessions and accounts. The others count, rotate, start or kill,
-    /// each with nodes of its own.
+    /// The nodes of tests that only end sessions and accounts. The other tests count, rotate, start
+    /// or kill, each with its own nodes.
     private static let shared = Task { try await Nodes(3, ["--throttle", "no"]) }
 
-    // MARK: What is refused
+    // MARK: Revocations
 
     @Test(arguments: Ending.allCases) func whatIsTakenAwayOnOneNodeIsRefusedOnTheOthers(ending: Ending) async throws {
         let nodes = try await Self.shared.value
@@ -30,8 +30,8 @@ import Testing
         }
     }
 
-    /// Each node in turn ends a session that the others have verified. Who asks more than a second
-    /// later is not let in any more; how soon that is, `make bench` measures.
+    /// Each node in turn ends a session that the others have verified. More than a second later the
+    /// token is refused everywhere; how soon that is, `make bench` measures.
     @Test func theEndOfASessionOnAnyNodeIsKnownToAllTheOthers() async throws {
         let nodes = try await Self.shared.value.all
         let miguel = try await nodes[0].newAccount()
@@ -71,7 +71,7 @@ import Testing
     // MARK: Guesses
 
     @Test func ofThreeHundredGuessesAtOnceAtThreeNodesTenAreAnswered() async throws {
-        // What wrong passwords cost is for other tests.
+        // The cost of wrong passwords has its own tests.
         let nodes = try await Nodes(3, ["--hashing-budget", "1000000", "--hashing-patience", "60"])
         try await nodes.all[0].register("miguel", "python")
         var connections: [HTTPConnection] = []
@@ -126,8 +126,8 @@ import Testing
         #expect(try await nodes.all[2].send("GET", "/api/resource", headers: [bearer(old)]).status == 200)
     }
 
-    /// Each round: who rotates is killed just before the database hears of the new key, or just
-    /// after it has stored it.
+    /// Each round: the rotating command is killed just before the database receives the new key, or
+    /// just after it has stored it.
     @Test func aRotationThatIsKilledLeavesARingThatAllGoOnWith() async throws {
         let server = try await PostgresServer.shared()
         let nodes = try await Nodes(2)
@@ -136,7 +136,7 @@ import Testing
 
         var count = 1
         for round in 0..<Soak.count(4, soak: 20) {
-            // What has not begun to sign has no successor.
+            // A key that has not begun to sign has no successor.
             try await nodes.letTenSecondsPass()
             let isStored = round % 2 == 1
             proxy.stall(at: isStored ? .answer("stored_id") : .question("INSERT INTO signing_keys"))
@@ -222,12 +222,12 @@ import Testing
         }
     }
 
-    // MARK: Beginning and end
+    // MARK: Start and end
 
     @Test func tenNodesThatStartAtOnceMakeOneSchemaAndOneKey() async throws {
         let server = try await PostgresServer.shared()
         let nodes = try await Nodes(10, ["--database-connections", "3"])
-        // After the sixth comes the ninth.
+        // The sixth migration is followed by the ninth.
         let migrations = "SELECT count(*) = max(version) - 2 FROM schema_migrations"
         #expect(try await server.execute(migrations, at: nodes.url) == "t")
         #expect(try await server.execute("SELECT count(*) FROM signing_keys", at: nodes.url) == "1")
@@ -242,8 +242,8 @@ import Testing
     }
 
     @Test func aNodeThatIsKilledUnderLoadTakesOnlyItsOwnRequestsWithIt() async throws {
-        // A node that is late with a look at the log is as ready as before, and nobody registers
-        // too often.
+        // Nodes stay ready when a read of the revocation log is late, and registrations are not
+        // limited.
         let nodes = try await Nodes(3, ["--revocation-bound", "60", "--registrations-per-hour", "1000000"])
         let balancer = try await LoadBalancer(before: nodes.all)
         let book = try await DatabaseLoad.run(on: balancer.port) { load in
@@ -258,9 +258,9 @@ import Testing
     }
 }
 
-// MARK: - What is around the tests
+// MARK: - Helpers
 
-/// What ends the good of a token.
+/// The ways in which a token can be revoked.
 enum Ending: CaseIterable {
     case sessionEnded
     case userDisabled
@@ -285,14 +285,14 @@ enum Ending: CaseIterable {
     }
 }
 
-/// Nodes over one new database, with one secret.
+/// Nodes on one new database, with one secret.
 private final class Nodes: Sendable {
     let url: String
     let directory: TemporaryDirectory
     let all: [RunningServer]
 
-    /// Starts them at once. They wait so long for the database that no slow machine makes them give
-    /// up.
+    /// Starts them at once, with so long a timeout for the database that a slow machine does not
+    /// make them give up.
     init(_ count: Int, _ arguments: [String] = []) async throws {
         let url = try await PostgresServer.shared().makeDatabase()
         let directory = try TemporaryDirectory(database: url)
@@ -307,7 +307,7 @@ private final class Nodes: Sendable {
         }
     }
 
-    /// As if the last rotation had been ten seconds longer ago.
+    /// Makes the last rotation look ten seconds older.
     func letTenSecondsPass() async throws {
         try await PostgresServer.shared().execute(
             """
@@ -326,8 +326,8 @@ private final class LoadBalancer {
     init(before nodes: [RunningServer]) async throws {
         directory = try TemporaryDirectory()
         port = try FreePort.next()
-        // A connection to a node carries one request, so that what ends with it is that request.
-        // One that a node does not take goes to the next.
+        // A connection to a node carries one request, so that only that request is lost with it. A
+        // request that a node does not accept goes to the next.
         let lines =
             [
                 "defaults", "mode http", "option http-server-close", "option redispatch 1", "timeout connect 60s",
@@ -346,7 +346,7 @@ private final class LoadBalancer {
 }
 
 extension RunningServer {
-    /// A fresh token for a live one.
+    /// A new token in exchange for a live one.
     fileprivate func renewed(_ token: String) async throws -> String {
         let answer = try await send("GET", "/api/token", headers: [bearer(token)])
         return try #require(answer.json["token"] as? String, "\(answer.body)")
@@ -356,7 +356,7 @@ extension RunningServer {
 private func keyID(of token: String) -> String? { members(of: token, 0)["kid"] as? String }
 private func issuedAt(of token: String) -> Int? { members(of: token, 1)["iat"] as? Int }
 
-/// What a part of a token says.
+/// The members of a part of a token.
 private func members(of token: String, _ part: Int) -> [String: Any] {
     var text = token.split(separator: ".").dropFirst(part).first.map(String.init) ?? ""
     text = text.replacing("-", with: "+").replacing("_", with: "/")

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// What fails leaves the directory as it was.
+/// Commands that fail leave the directory as it was.
 @Suite struct NothingLeftBehindTests {
     private static let secret = "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"
 
@@ -10,7 +10,7 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    // MARK: Where there is nothing
+    // MARK: Without a database
 
     private static let failures: [([String], String)] = [
         (["users", "add", "miguel"], ""), (["users", "add", "miguel", "--password-stdin"], ""),
@@ -54,10 +54,10 @@ import Testing
         #expect(directory.contents.isEmpty)
     }
 
-    /// The database can be made and its secret cannot.
+    /// The database can be made, but not its secret.
     @Test func aSecretThatCannotBeMadeLeavesNoDatabase() async throws {
         mkdir("\(directory.path)/closed", 0o700)
-        // What is in the way is nobody's to replace.
+        // The command must not replace the dangling link.
         symlink("nowhere", "\(directory.path)/closed/x.secret")
         for command in [["serve", "--port", "0"], ["clients", "add", "gateway"]] {
             let outcome = try await runCommand(
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// Room for a part of what a first start makes.
+    /// Room for only a part of what a first start makes.
     @Test(arguments: [0, 8, 64, 128, 160, 192, 224, 256]) func aDiskThatIsFullHalfWayIsLeftAsItWas(room: Int)
         async throws
     {
@@ -88,7 +88,7 @@ import Testing
         if status != 0 { #expect(process.outputText == "ballast\n", "\(process.errorText)") }
     }
 
-    // MARK: Where there is something
+    // MARK: With a database
 
     private func databaseWithoutSecret() async throws -> String {
         let server = try await RunningServer(
@@ -140,12 +140,12 @@ import Testing
                 directory: directory, input: "python\n")
             #expect(directory.contents == before, "\(command): \(directory.contents)")
         }
-        // Its users are there still.
+        // The users are still there.
         let list = try await runCommand(["users", "list", "--database", url], directory: directory)
         #expect(list.output.contains("miguel"))
     }
 
-    /// A connection that only reads a database with a write-ahead log makes one, and leaves it.
+    /// A connection that only reads a database with a write-ahead log makes the log, and leaves it.
     @Test(arguments: ["CREATE TABLE t (x)", "CREATE TABLE users (id, username, password_hash)"])
     func aDatabaseOfAnotherProgramIsLeftAlone(schema: String) async throws {
         let maker = try ExternalProcess(
@@ -179,7 +179,7 @@ import Testing
         #expect(try Data(contentsOf: file) == before)
     }
 
-    /// One fails while another makes use of what it made.
+    /// One command fails while another uses the files that it made.
     @Test func aFailureTakesNothingFromWhoCameInBetween() async throws {
         let (first, second) = (directory, directory)
         for round in 0..<Soak.count(4, soak: 40) {

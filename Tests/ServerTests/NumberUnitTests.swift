@@ -24,7 +24,7 @@ import Testing
             ("1MiB512KiB", 1_572_864, 1536), ("1024B", 1024, 1), ("1B", 1, nil), ("1KiB1B", 1025, nil),
         ] as [(String, Int?, Int?)])
     func aSizeIsReadInBytesAndInKiB(text: String, bytes: Int?, kibibytes: Int?) {
-        // A bare number counts what the setting counts.
+        // A bare number is in the unit of the setting.
         #expect(NumberUnit.bytes.number(text) == bytes)
         #expect(NumberUnit.kibibytes.number(text) == kibibytes)
     }

@@ -2,13 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// Output that cannot be written: closed, full, a pipe that nobody reads.
+/// Output that cannot be written: closed, full, or a pipe that nobody reads.
 @Suite struct OutputTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// Runs what a shell would, with the program as `$0`.
+    /// Runs a shell command, with the program as `$0`.
     private func shell(_ command: String) async throws -> CommandOutcome {
         try await ExternalProcess(
             ExternalProcess.program("bash"), ["-c", command, ExternalProcess.restAuth.path], directory: directory
@@ -27,7 +27,7 @@ import Testing
             ["-c", "exec \"$0\" serve --port \(port) \(output)", ExternalProcess.restAuth.path], directory: directory)
         defer { process.kill() }
         try await process.answers(on: port, path: "/health/live")
-        // What is logged goes nowhere, and above all not into the database.
+        // Log lines are lost, and above all do not go into the database.
         for _ in 0..<20 { _ = try await HTTPConnection(port: port).send("GET", "/nothing") }
         let answer = try await HTTPConnection(port: port).send(
             "POST", "/api/users", headers: ["Content-Type: application/json"],
@@ -40,12 +40,12 @@ import Testing
         #expect(directory.contents == ["rest-auth.secret", "rest-auth.sqlite"])
     }
 
-    // MARK: A command that is run for its output
+    // MARK: Commands with essential output
 
     @Test(arguments: [">/dev/full", ">&-", "> >(true); sleep 0"])
     func aClientWhoseSecretNobodySawIsNotThere(output: String) async throws {
         for flag in ["", "--json"] {
-            // A pipe takes what is written until its reader has gone.
+            // A pipe accepts output until its reader has gone.
             let command =
                 output.hasPrefix("> >")
                 ? """
@@ -60,7 +60,7 @@ import Testing
             #expect(try await runCommand(["clients", "list"], directory: directory).output.isEmpty)
         }
         #expect(try await runCommand(["clients", "add", "gateway"], directory: directory).status == 0)
-        // One that is there is not taken away because it is there.
+        // A client that exists already is not removed.
         #expect(try await shell("\"$0\" clients add gateway >/dev/full").status == 1)
         #expect(try await runCommand(["clients", "list"], directory: directory).output.hasPrefix("gateway\t"))
     }
@@ -95,7 +95,7 @@ import Testing
         #expect(try await shell("\"$0\" \(command) \(options)").status == 0)
     }
 
-    /// What it was told to do it does all the same, to the end, and says so where it can.
+    /// The command still does its work completely, and reports it where it can.
     @Test func aCommandThatOnlyReportsDoesItsWorkAndFails() async throws {
         let add = "echo python | \"$0\" users add miguel --password-stdin"
         let outcome = try await shell("\(add) >/dev/full")

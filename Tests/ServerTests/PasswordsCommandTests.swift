@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// Lists of breached passwords: made, asked and refused by.
+/// Lists of breached passwords: making them, looking up passwords, and refusing passwords by them.
 @Suite struct PasswordsCommandTests {
     let directory: TemporaryDirectory
 
@@ -24,7 +24,7 @@ import Testing
             ["passwords", "check", "--filter", "breached.filter"], directory: directory, input: password + "\n")
     }
 
-    /// SHA-1 of `letmein`, `python` and `monty`.
+    /// SHA-1 digests of `letmein`, `python` and `monty`.
     private static let digests = """
         B7A875FC1EA228B9061041B7CEC4BD3C52AB3CE3:50
         4235227B51436AD86D07C7CF5D69BDA2644984DE:7
@@ -71,7 +71,7 @@ import Testing
         #expect(try await check("letmein").status == 2)
         #expect(try await check("python").status == 0)
         #expect(try await filter("--minimum-count", "51").error.contains("there is no password"))
-        // What was there is there still.
+        // The earlier filter is still there.
         #expect(try await check("letmein").status == 2)
     }
 
@@ -106,7 +106,7 @@ import Testing
         #expect(directory.contents == ["list.txt"])
     }
 
-    /// The last digest of a million is not one.
+    /// The last digest in a long list is cut off.
     @Test func aListThatBreaksOffIsNamedByItsLine() async throws {
         try write(String(repeating: "B7A875FC1EA228B9061041B7CEC4BD3C52AB3CE3:50\n", count: 50_000) + "B7A875FC1EA2")
         #expect(try await filter().error.contains("line 50001 is not a SHA-1 digest"))
@@ -161,7 +161,7 @@ import Testing
         #expect(!(outcome.error + outcome.output).contains("letmein"))
     }
 
-    // MARK: The server, with settings of its own
+    // MARK: The server
 
     @Test func theServerRefusesWhatIsInTheList() async throws {
         try write("gnorf blit quazz mump\n")

@@ -1,21 +1,21 @@
 import Foundation
 import Support
 
-/// PgBouncer before a PostgreSQL of the tests.
+/// PgBouncer in front of a PostgreSQL of the tests.
 final class Pooler {
-    /// For how long a connection of the server's is one client's.
+    /// The time for which a connection to the server belongs to one client.
     enum Mode: String {
         case session
-        /// Each transaction gets whatever connection is free.
+        /// Each transaction gets any free connection.
         case transaction
-        /// So does each statement, and there are no others than transactions of one.
+        /// Each statement gets any free connection, and every transaction has one statement.
         case statement
     }
 
     let url: String
     private let process: ExternalProcess
 
-    /// - Parameter user: as whom it comes to the server.
+    /// - Parameter user: the user name for the server.
     init(
         before server: PostgresServer, _ database: String, mode: Mode = .transaction, user: String = "postgres"
     ) async throws {

@@ -2,11 +2,12 @@ import Foundation
 import Support
 import Testing
 
-/// Nodes behind PgBouncer: what it is asked to do, said or not, and what must not go through it.
+/// Nodes behind PgBouncer, with and without the setting, and the operations that must not go
+/// through it.
 @Suite struct PoolerTests {
     let shared: PostgresServer
 
-    /// Whoever waits so long for the database, no slow machine makes give up.
+    /// A timeout for the database so long that a slow machine does not make a node give up.
     private let patient = ["--database-timeout", "60"]
 
     init() async throws { shared = try await PostgresServer.shared() }
@@ -28,7 +29,7 @@ import Testing
             at: url)
     }
 
-    // MARK: Said or not
+    // MARK: With and without the setting
 
     @Test(arguments: [["--database-pooler", "yes"], ["--database-pooler", "auto"], []])
     func nodesDoTheirWorkAndHearOfEachOther(said: [String]) async throws {
@@ -58,13 +59,13 @@ import Testing
         #expect(list.output.split(separator: "\n").count == 3, "\(list.error)")
         #expect(try await one.run(["users", "disable", "miguel"] + said).status == 0)
         for node in [one, other] { try await node.waitForRefusal(of: tokens[1].access) }
-        // Nobody listens on a connection that is somebody else's in a moment.
+        // No node listens on a connection that another client may get next.
         #expect(try await listeners(at: url) == "0")
         for node in [one, other] {
             #expect(!node.log.contains("the database failed"), "\(node.log)")
             #expect(!node.log.contains("was lost"), "\(node.log)")
         }
-        // Whoever has the connection next finds it as it was.
+        // The next client of the connection finds it unchanged.
         for _ in 0..<4 {
             #expect(try await shared.execute("SHOW statement_timeout", at: pooler.url) == "0")
             #expect(try await shared.execute("SELECT count(*) FROM pg_prepared_statements", at: pooler.url) == "0")
@@ -78,7 +79,7 @@ import Testing
         #expect(node.log.contains("pooler") && node.log.contains("database_pooler"), "\(node.log)")
     }
 
-    /// What an earlier client has prepared there under whatever name.
+    /// Statements that an earlier client has prepared there, under any name.
     @Test func statementsThatSomebodyElsePreparedAreNotRun() async throws {
         let url = try await shared.makeDatabase()
         let name = PostgresServer.name(in: url)
@@ -97,7 +98,8 @@ import Testing
         #expect(!node.log.contains("the database failed"), "\(node.log)")
     }
 
-    /// Clients of the pooler with a transaction each, so that each has a connection of its own.
+    /// Opens a transaction in each of several clients of the pooler, so that each holds a
+    /// connection.
     private func holdEveryConnection(of pooler: Pooler) async throws -> [ExternalProcess] {
         var clients: [ExternalProcess] = []
         for _ in 0..<4 {
@@ -128,7 +130,7 @@ import Testing
         }
     }
 
-    // MARK: Denied
+    // MARK: Wrong settings
 
     @Test func aPoolerThatIsDeniedIsRefused() async throws {
         let url = try await shared.makeDatabase()
@@ -137,7 +139,8 @@ import Testing
         for _ in 0..<4 { #expect(try await shared.execute("SHOW statement_timeout", at: pooler.url) == "0") }
     }
 
-    /// There a connection is one client's until it goes, and all can be set up on it.
+    /// A connection in session mode belongs to one client until it disconnects, so everything can
+    /// be set up on it.
     @Test func throughAPoolerInSessionModeNodesWorkAsWithoutWhenThatIsSaid() async throws {
         let url = try await shared.makeDatabase()
         let pooler = try await Pooler(before: shared, PostgresServer.name(in: url), mode: .session)
@@ -215,7 +218,7 @@ import Testing
 
     // MARK: Users of a Django project
 
-    /// Who reads there leaves nothing behind that keeps others from writing.
+    /// Reading the users leaves no setting behind that keeps others from writing.
     @Test func usersReadThroughAPoolerLeaveItWritable() async throws {
         let url = try await shared.makeDatabase()
         let name = PostgresServer.name(in: url)

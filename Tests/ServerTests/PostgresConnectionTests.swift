@@ -2,18 +2,18 @@ import Foundation
 import Support
 import Testing
 
-/// How a node comes to its database: over TLS, by password, as a role that may little; and what it
-/// says when it does not. Each test is about a way to a database of its own.
+/// The connection of a node to its database: over TLS, with a password, as a role with few
+/// privileges; and the messages when it fails. Each test has its own database.
 @Suite struct PostgresConnectionTests {
-    /// Of the tests that change settings of the whole server. What is written need not survive the
-    /// machine.
+    /// The server of tests that change settings of the whole server. Its data need not survive a
+    /// crash of the machine.
     private static let configured = Task { try await PostgresServer(options: ["-c", "fsync=off"]) }
 
     let shared: PostgresServer
 
     init() async throws { shared = try await PostgresServer.shared() }
 
-    /// Starts a node that is expected to refuse, in one line.
+    /// Starts a node that is expected to fail with one line.
     private func expectRefusal(_ url: String, _ arguments: String..., saying text: String) async throws {
         let directory = try TemporaryDirectory(database: url)
         let outcome = try await runCommand(
@@ -26,7 +26,7 @@ import Testing
         #expect(outcome.output.isEmpty)
     }
 
-    // MARK: Who is at the other end
+    // MARK: Identity of the server
 
     @Test func overTLSOnlyTheServerThatWasMeantIsBelieved() async throws {
         let server = try await Self.configured.value
@@ -54,8 +54,9 @@ import Testing
         try await expectRefusal(url("localhost", "/nowhere/authority.crt"), saying: "/nowhere/authority.crt")
     }
 
-    /// An authority, the server's certificate by it for `localhost`, and a stranger's.
-    /// - Returns: the authority's file.
+    /// Makes an authority, the server's certificate by it for `localhost`, and a certificate of
+    /// another authority.
+    /// - Returns: the path of the authority's file.
     private func makeCertificates(for server: PostgresServer) async throws -> String {
         let certificates: [(name: String, subject: String, issuer: [String])] = [
             ("authority", "Authority", []), ("stranger", "Stranger", []),
@@ -95,7 +96,7 @@ import Testing
         #expect(check.status == 0)
         #expect(check.output.contains("auth:***@127.0.0.1"))
 
-        // Now it is the wrong one.
+        // Now the password is the wrong one.
         try await server.execute("ALTER ROLE auth PASSWORD 'another-horse'")
         try await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'auth'")
         try await wait(for: "the log to say so") { node.log.contains("password authentication failed") }
@@ -105,7 +106,7 @@ import Testing
         for text in [node.log, node.output, check.output, check.error] { #expect(!text.contains("horse")) }
     }
 
-    /// What is not written as a URI wants it is misread, and what is misread must not be shown.
+    /// A password that is not percent-encoded is misparsed, and must not be shown in the message.
     @Test(arguments: ["gehe%zzim", "gehe/im", "gehe@im", "gehe#im?im", "gehe:im/im"])
     func aPasswordThatIsNotEncodedIsNotRepeated(password: String) async throws {
         let url = "postgres://auth:\(password)@127.0.0.1:1/auth"
@@ -121,11 +122,11 @@ import Testing
         }
     }
 
-    // MARK: A role that may little
+    // MARK: A role with few privileges
 
     @Test func aRoleThatMayChangeRowsAndNoTablesIsEnough() async throws {
         let name = PostgresServer.name(in: try await shared.makeDatabase())
-        // Roles are the whole server's.
+        // Roles belong to the whole server.
         let (ownerName, runtimeName) = ("\(name)_owner", "\(name)_runtime")
         try await shared.execute("CREATE ROLE \(ownerName) LOGIN; CREATE ROLE \(runtimeName) LOGIN")
         try await shared.execute("ALTER DATABASE \(name) OWNER TO \(ownerName)")
@@ -133,7 +134,7 @@ import Testing
         try await expectRefusal(runtime, saying: "rest-auth schema apply")
 
         let directory = try TemporaryDirectory(database: runtime)
-        // Twice: what is done already is done again without harm.
+        // Twice: repeating it does no harm.
         for _ in 0..<2 {
             let applied = try await runCommand(
                 ["schema", "apply", "--runtime-role", runtimeName, "--database", owner],
@@ -158,7 +159,7 @@ import Testing
         }
     }
 
-    /// What the API and the commands offer, once.
+    /// Uses everything that the API and the commands offer, once.
     private func useEverything(of node: RunningServer) async throws {
         for name in ["miguel", "susan"] { #expect(try await node.register(name, "python").status == 201) }
         try await node.command("users", "grant", "miguel", "admin")
@@ -216,7 +217,7 @@ import Testing
         #expect(try await shared.execute(tables, at: url) == "0")
     }
 
-    // MARK: What cannot be
+    // MARK: Refusals
 
     @Test func withoutASecretNothingStarts() async throws {
         let url = try await shared.makeDatabase()
@@ -231,7 +232,7 @@ import Testing
         #expect(try await shared.execute(tables, at: url) == "0")
     }
 
-    /// Each node would make another one.
+    /// Each node would make a secret of its own.
     @Test func aSecretIsNotMadeForADatabaseThatNodesShare() async throws {
         let url = try await shared.makeDatabase()
         let directory = try TemporaryDirectory()
@@ -242,15 +243,15 @@ import Testing
         #expect(directory.contents.isEmpty)
     }
 
-    /// At the end the next id is set, which only the owner may: better to know before anything is
-    /// copied.
+    /// The next id is set at the end, which only the owner may do: the command checks that before
+    /// it copies anything.
     @Test func aRoleThatOwnsNothingCannotFillADatabase() async throws {
         let old = try await RunningServer(directory: TemporaryDirectory(database: "sqlite:old.sqlite"))
         try await old.register("miguel", "python")
         #expect(try await old.stop() == 0)
         let url = try await shared.makeDatabase()
         let name = PostgresServer.name(in: url)
-        // Roles are the whole server's.
+        // Roles belong to the whole server.
         let role = "\(name)_filler"
         try await shared.execute("CREATE ROLE \(role) LOGIN")
         let applied = try await runCommand(

@@ -4,7 +4,7 @@ import RESTAuthServer
 import Support
 import Testing
 
-/// A Prometheus of Debian reads the metrics of the real binary, with the files of
+/// Debian's Prometheus reads the metrics of the real binary, with the files of
 /// `Examples/Prometheus`.
 @Suite struct PrometheusTests {
     private static let examples = ExternalProcess.repository.appendingPathComponent("Examples/Prometheus")
@@ -30,7 +30,7 @@ import Testing
         #expect(outcome.status == 0, "\(outcome.output) \(outcome.error)")
     }
 
-    /// Each alert has what makes it fire, and what does not.
+    /// The test file has a case in which each alert fires, and one in which it does not.
     @Test func everyAlertFiresWhenItShouldAndNotOtherwise() async throws {
         let outcome = try await promtool([
             "test", "rules", Self.examples.appendingPathComponent("alerts.test.yml").path,
@@ -45,8 +45,8 @@ import Testing
         }
     }
 
-    /// Every event that a rule or a panel names is one that the server records, and stands at zero
-    /// before it does.
+    /// Every event that a rule or a panel names exists in the server, and is at zero before it
+    /// happens.
     @Test func everyEventThatIsNamedIsThere() async throws {
         let files = try text("alerts.yml") + text("dashboard.json").replacing("\\\"", with: "\"")
         let names = Set(
@@ -63,7 +63,7 @@ import Testing
 
     // MARK: With a server
 
-    /// A server that has answered all kinds of requests, and goes on doing so.
+    /// A server that has answered all kinds of requests, and continues to.
     private final class BusyServer {
         let server: RunningServer
         let port: Int
@@ -71,14 +71,14 @@ import Testing
 
         init() async throws {
             port = try FreePort.next()
-            // One hash at a time and one that waits: of more, some are refused with 503.
+            // One hash at a time, and one that waits: of more, some are refused with 503.
             server = try await RunningServer([
                 "--metrics-port", "\(port)", "--hashing-threads", "1", "--hashing-queue", "1", "--throttle", "no",
             ])
             try await server.register("susan", "cat")
         }
 
-        /// One request of each kind that a panel shows.
+        /// Sends one request of each kind that a panel shows.
         func work() async throws {
             let token = try await server.token("susan", "cat")
             try await server.send("GET", "/api/resource", headers: [bearer(token)])
@@ -104,7 +104,8 @@ import Testing
         #expect(outcome.output + outcome.error == "")
     }
 
-    /// Of a rule, what it compares with its threshold: it fires only where something is wrong.
+    /// The query of a rule without its threshold has a result: the rule fires only when something
+    /// is wrong.
     @Test func everyQueryHasAResult() async throws {
         let busy = try await BusyServer()
         let prometheus = try await RunningPrometheus(target: busy.port)
@@ -117,7 +118,7 @@ import Testing
                 let outcome = try await promtool([
                     "query", "instant", "-o", "json", "http://127.0.0.1:\(prometheus.port)", query,
                 ])
-                // A query that cannot be parsed will not be later either.
+                // A query that cannot be parsed now cannot be parsed later.
                 try #require(outcome.status == 0, "\(query): \(outcome.error)")
                 let results = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [Any]
                 if results?.isEmpty == false { waiting.removeAll { $0 == query } }
@@ -125,7 +126,7 @@ import Testing
             return waiting.isEmpty
         }
         #expect(waiting == [])
-        // Of rules it says so after the first time that it has run them.
+        // The state of a rule is known after its first evaluation.
         try await wait(for: "every rule to have run") { try await !prometheus.rules().contains(#""health":"unknown""#) }
         let rules = try await prometheus.rules()
         #expect(rules.contains(#""health":"ok""#))
@@ -155,7 +156,7 @@ import Testing
         let panels: [Panel]
     }
 
-    /// With what Grafana puts in the place of its variables.
+    /// The queries of all panels, with values for Grafana's variables.
     private func panelQueries() throws -> [String] {
         let dashboard = try JSONDecoder().decode(Dashboard.self, from: Data(text("dashboard.json").utf8))
         for panel in dashboard.panels {
@@ -193,7 +194,7 @@ private final class RunningPrometheus {
 
     deinit { process.kill() }
 
-    /// The rules and how they do, in JSON; empty where it does not answer yet.
+    /// The rules with their states, as JSON; empty while Prometheus does not answer.
     func rules() async throws -> String {
         let curl = try ExternalProcess(
             ExternalProcess.program("curl"), ["-s", "http://127.0.0.1:\(port)/api/v1/rules"], directory: directory)

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// The services that the documents show, as they are, with nothing but the ports replaced.
+/// The services in the documents, unchanged except for the ports.
 @Suite(.server()) struct ProtectingExamplesTests {
     let server: RunningServer
 
@@ -11,13 +11,13 @@ import Testing
     private static let page = "Protecting-an-API"
     private static let asking = "### Ask for each request"
 
-    /// A service that runs in a directory of its own, until nobody asks it any more.
+    /// A service that runs in its own directory, until it is no longer referenced.
     private final class Service: Sendable {
         let port: Int
         private let directory: TemporaryDirectory
         private let process: ExternalProcess
 
-        /// - Parameter files: of its directory.
+        /// - Parameter files: the files of its directory.
         init(_ program: URL, _ arguments: [String], _ files: [String: String] = [:], port: Int) async throws {
             self.port = port
             directory = try TemporaryDirectory()
@@ -54,7 +54,7 @@ import Testing
         return try await flask(#require(blocks.first), at: server)
     }
 
-    /// The decorator of the page, and a route behind it.
+    /// The page's decorator, with a route that uses it.
     private func decorated(at server: RunningServer? = nil) async throws -> Service {
         let blocks = try Document(page: Self.page).blocks("python", under: Self.asking)
         return try await flask(#require(blocks.first), at: server)
@@ -68,7 +68,7 @@ import Testing
             ExternalProcess.program("node"), ["service.mjs"], ["service.mjs": code], port: port)
     }
 
-    // MARK: By asking
+    // MARK: Asking the server
 
     @Test func theREADMEsApplicationIsGuarded() async throws {
         try await expectGuarded("/api/notes", by: readme())
@@ -97,17 +97,17 @@ import Testing
         ] {
             let answer = try await send(headers)
             #expect(answer.status == 401, "\(headers)")
-            // Of which scheme depends on who asks: fetch of Node says that it is a script.
+            // The scheme depends on the client: fetch of Node says that it is a script.
             #expect(answer["WWW-Authenticate"]?.contains("realm=") == true, "\(headers)")
             #expect(answer.code != nil)
             #expect(!answer.body.contains("notes_of"))
         }
-        // With the next request.
+        // From the next request on.
         try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)])
         #expect(try await send([bearer(tokens.access)]).status == 401)
     }
 
-    /// A server of its own, which it ends.
+    /// Uses its own server, because it stops it.
     @Test func withoutAServerNobodyIsLetIn() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()
@@ -119,8 +119,8 @@ import Testing
         for (path, service) in services { #expect(try await service.get(path, [miguel.basic]).status == 503) }
     }
 
-    /// The five lines of the page about moving, in the application that a Flask owner has: the rows
-    /// of its own table are found by the ids that rest-auth says.
+    /// The five lines of the page about moving, in an existing Flask application: the rows of its
+    /// own table are found by the ids that rest-auth returns.
     @Test func theRoutesOfAFlaskApplicationGoOnWithItsOwnRows() async throws {
         let miguel = try await server.newAccount("Zoë")
         let block = try #require(
@@ -166,7 +166,7 @@ import Testing
         #expect(try await todos([basic(tokens.access, "")]).status == 401)
     }
 
-    // MARK: By verifying
+    // MARK: Verifying tokens
 
     @Test(arguments: [[], ["--public-url", "https://auth.example.com"]])
     func sixLinesOfPyJWTVerifyAToken(arguments: [String]) async throws {
@@ -188,8 +188,8 @@ import Testing
         }
     }
 
-    /// The lines for `jose` of the page about verifying elsewhere, with the package as Debian has
-    /// it.
+    /// The lines for `jose` on the page about verifying elsewhere, with Debian's version of the
+    /// package.
     @Test(arguments: ForeignVerifierTests.algorithms) func theLinesForJoseVerifyAToken(algorithm: String) async throws {
         let issuer = "https://auth.example.com"
         let server = try await RunningServer(["--public-url", issuer, "--signing-algorithm", algorithm])
@@ -207,7 +207,8 @@ import Testing
         try Data(code.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/claims.mjs"))
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
-        // It reads base64url with bits to spare, so what is forged is another token's signature.
+        // This version ignores spare bits of base64url, so the forgery uses another token's
+        // signature.
         let parts = try await [token, server.token(miguel)].map { $0.components(separatedBy: ".") }
         let forged = "\(parts[0][0]).\(parts[0][1]).\(parts[1][2])"
         for (token, output, status) in [(token, "\(miguel.id)\n", 0), (forged, "", 1)] as [(String, String, Int32)] {
@@ -218,7 +219,7 @@ import Testing
         }
     }
 
-    /// From the files of `Examples/Verifying/njs`.
+    /// An nginx with the files of `Examples/Verifying/njs`.
     private func nginx(auth: Int, application: Int) async throws -> Service {
         let port = try FreePort.next()
         func text(_ name: String) throws -> String {
@@ -226,15 +227,15 @@ import Testing
                 .replacing("127.0.0.1:5000", with: "127.0.0.1:\(auth)")
                 .replacing("127.0.0.1:3000", with: "127.0.0.1:\(application)")
         }
-        // The second directive is for tests that run as root: its workers would be someone who may
-        // not enter the directory.
+        // The second directive is for tests that run as root: nginx's workers would run as a user
+        // who cannot enter the directory.
         return try await Service(
             ExternalProcess.program("nginx"),
             ["-e", "stderr", "-p", "./", "-c", "nginx.conf", "-g", "daemon off; user root;"],
             ["nginx.conf": text("nginx.conf"), "verify.js": text("verify.js")], port: port)
     }
 
-    /// In front of an application that answers with what it was asked.
+    /// Runs in front of an application that answers with the request.
     @Test func nginxVerifiesWithoutAsking() async throws {
         let server = try await RunningServer()
         let applicationPort = try FreePort.next()
@@ -266,12 +267,12 @@ import Testing
         for headers in [[], [miguel.basic], [basic(token, "")], ["Remote-User-Id: 1"]] {
             #expect(try await proxy.get("/notes", headers).status == 401)
         }
-        // Its keys are kept for a while.
+        // The proxy keeps the keys for a while.
         try await server.kill()
         #expect(try await proxy.get("/notes", [bearer(another)]).status == 200)
     }
 
-    /// Whoever never had keys cannot tell.
+    /// A proxy that never had keys cannot tell a good token from a bad one.
     @Test func withoutKeysNginxTellsNobodyThatATokenIsBad() async throws {
         let server = try await RunningServer()
         let token = try await server.token(server.newAccount())

@@ -3,21 +3,21 @@ import Support
 import Synchronization
 import Testing
 
-/// Real proxies, run from the very files of `Examples/Proxies` with nothing but the ports replaced,
-/// in front of the server and of an application that answers with what it was asked.
+/// Real proxies, run with the files of `Examples/Proxies` with only the ports replaced, in front of
+/// the server and of an application that answers with the request.
 @Suite(.server("--trusted-proxies", "127.0.0.1")) struct ProxyTests {
     let server: RunningServer
 
     init() throws { server = try SharedServer.current() }
 
-    // MARK: Who gets through
+    // MARK: Access
 
     @Test(arguments: Proxy.allCases) func whoSignsInReachesTheApplicationByName(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
         for header in [miguel.basic, bearer(token), basic(token, "x")] {
-            // On one connection, again and again: each request is asked about.
+            // Several requests on one connection: the server is asked about each.
             let connection = try await visitor.connect()
             for path in ["/", "/a/b%20c?d=e&f", "/"] {
                 let answer = try await connection.send("GET", path, headers: [header, visitor.mark])
@@ -69,7 +69,7 @@ import Testing
     }
 
     /// The proxy asks about a request to the application; whether other sites may link there is not
-    /// the server's business.
+    /// decided by the server.
     @Test(arguments: Proxy.allCases) func aLinkFromAnotherSiteReachesTheApplication(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
         let miguel = try await server.newAccount()
@@ -82,13 +82,13 @@ import Testing
             let seen = Seen(answer.json)
             #expect(seen.identity == identity(miguel))
             #expect(seen.fields["sec-fetch-site"] != nil || seen.fields["origin"] != nil)
-            // What is the server's own is.
+            // For its own paths, the server does decide.
             let refused = try await visitor.send("GET", "/api/token", headers: fields + [miguel.basic])
             #expect(refused.code == "cross_site_request")
         }
     }
 
-    // MARK: Whose path it is
+    // MARK: Paths
 
     @Test(arguments: Proxy.allCases) func everyPathOfTheServerIsPassedOnToIt(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    /// What the application's query is called is not for the server to read.
+    /// The server does not read the application's query.
     @Test(arguments: Proxy.allCases) func theQueryIsTheApplicationsOwn(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
         let token = try await server.token(server.newAccount())
@@ -178,7 +178,7 @@ import Testing
         #expect(!answer.body.contains("6666"))
     }
 
-    /// All of the server under a prefix: with a setting of its own.
+    /// The whole server under a prefix, with the setting for that.
     @Test(arguments: Proxy.allCases) func theServerMayStandUnderAPrefix(proxy: Proxy) async throws {
         let port = try FreePort.next()
         let url = "http://127.0.0.1:\(port)/auth"
@@ -205,7 +205,7 @@ import Testing
         }
     }
 
-    /// As many as nginx takes.
+    /// Cookies as large as nginx accepts.
     @Test(arguments: Proxy.allCases) func theApplicationsOwnCookiesMayBeLarge(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
         let miguel = try await server.newAccount()
@@ -215,7 +215,7 @@ import Testing
         #expect((Seen(answer.json).fields["cookie"] ?? []).joined().utf8.count > 28 << 10)
     }
 
-    // MARK: What cannot be forged
+    // MARK: Forgery
 
     private static let forgedFields = [
         "Remote-User: eve", "Remote-User-Id: 99", "Remote-Groups: admin", "remote-groups: admin",
@@ -227,8 +227,8 @@ import Testing
         let visitor = try await Visitor(proxy, auth: server)
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
-        // Nobody granted this user a role, so the server's answer about them is empty: nothing
-        // takes the place of what was forged.
+        // The user has no role, so the server's answer about roles is empty: it must still replace
+        // the forged field.
         for forged in Self.forgedFields.map({ [$0] }) + [Self.forgedFields] {
             let answer = try await visitor.send("GET", "/", headers: [bearer(token)] + forged)
             #expect(answer.status == 200)
@@ -257,7 +257,7 @@ import Testing
 
     @Test(arguments: Proxy.allCases) func namesArriveAsTheyWereTyped(proxy: Proxy) async throws {
         let visitor = try await Visitor(proxy, auth: server)
-        // What the proxies' own languages would read something into, and what is not ASCII.
+        // Names with the proxies' own placeholders, and names that are not ASCII.
         for name in ["Zoë, Миша", "$host", "${host}", "{env.PATH}", "{http.request.header.Host}", "100%41"] {
             let account = try await server.newAccount(name)
             let answer = try await visitor.send("GET", "/", headers: [account.basic])
@@ -283,7 +283,7 @@ import Testing
         #expect(seen.fields["x-forwarded-for"] == ["127.0.0.1"])
         #expect(seen.fields["x-forwarded-proto"] == ["http"])
         #expect(seen.fields["x-forwarded-host"] == ["127.0.0.1"])
-        // The requests of which the log says whose they were.
+        // The log tells whose requests these were.
         let again = try #require(try await register().json["request_id"] as? String)
         #expect(try await visitor.send("GET", "/", headers: forged + [basic(miguel.name, "x")]).status == 401)
         for field in ["request_id=\(again)", "username=\(miguel.name)"] {
@@ -330,9 +330,9 @@ import Testing
         }
     }
 
-    // MARK: When nobody can tell
+    // MARK: Without the server
 
-    /// Ends the server.
+    /// Stops the server.
     @Test(arguments: Proxy.allCases) func withoutTheServerNobodyGetsThrough(proxy: Proxy) async throws {
         let server = try await RunningServer(["--trusted-proxies", "127.0.0.1"])
         let visitor = try await Visitor(Front(proxy, auth: server.port))
@@ -408,14 +408,14 @@ import Testing
     }
 }
 
-// MARK: - What stands around the server
+// MARK: - Proxies and applications
 
 enum Proxy: String, CaseIterable, CustomTestStringConvertible {
     case nginx, caddy, haproxy
 
     var testDescription: String { rawValue }
 
-    /// The file that it is given, and what that names.
+    /// Names of the proxy's file, and of the files that it includes.
     fileprivate var examples: [String] {
         switch self {
         case .nginx: ["nginx.conf"]
@@ -426,8 +426,8 @@ enum Proxy: String, CaseIterable, CustomTestStringConvertible {
 
     fileprivate func arguments(_ file: String, in directory: TemporaryDirectory) -> [String] {
         switch self {
-        // The second directive is for tests that run as root: its workers would be someone who may
-        // not enter the directory.
+        // The second directive is for tests that run as root: nginx's workers would run as a user
+        // who cannot enter the directory.
         case .nginx: ["-e", "stderr", "-p", directory.path, "-c", file, "-g", "daemon off; user root;"]
         case .caddy: ["run", "--config", file, "--adapter", "caddyfile"]
         case .haproxy: ["-db", "-f", file]
@@ -435,10 +435,10 @@ enum Proxy: String, CaseIterable, CustomTestStringConvertible {
     }
 }
 
-/// Who comes to one of the proxies in one test: every request has a mark, by which those that get
-/// through are found.
+/// The client of one proxy in one test: every request has a mark, by which those that reach the
+/// application are found.
 private struct Visitor {
-    /// A header line.
+    /// The header line with the mark.
     let mark = "Test: \(UUID())"
     private let front: Front
 
@@ -450,14 +450,14 @@ private struct Visitor {
     /// A connection, on which the mark has to be sent.
     func connect() async throws -> HTTPConnection { try await HTTPConnection(port: front.port) }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     func send(
         _ method: String, _ path: String, headers: [String] = [], body: String? = nil
     ) async throws -> HTTPAnswer {
         try await connect().send(method, path, headers: headers + [mark], body: body)
     }
 
-    /// What the application was asked.
+    /// The requests that reached the application.
     var requests: [[String: Any]] { front.application.requests(with: mark) }
     var logs: String { front.logs }
 }
@@ -476,7 +476,7 @@ private final class Front: Sendable {
 
     private static let started = Mutex<[Place: Task<Front, any Error>]>([:])
 
-    /// The one before that port, for all tests.
+    /// The proxy in front of that port, shared by all tests.
     static func shared(_ proxy: Proxy, auth: Int) async throws -> Front {
         let place = Place(proxy: proxy, auth: auth)
         let starting = started.withLock { started in
@@ -488,9 +488,9 @@ private final class Front: Sendable {
     }
 
     /// - Parameters:
-    ///   - port: where it listens.
-    ///   - isUnderPrefix: whether what the file has as a comment for that takes the place of what
-    ///     stands above it.
+    ///   - port: the port of the proxy.
+    ///   - isUnderPrefix: whether to use the lines for a prefix, which are comments in the file,
+    ///     instead of those above them.
     init(_ proxy: Proxy, auth: Int, port: Int? = nil, isUnderPrefix: Bool = false) async throws {
         directory = try TemporaryDirectory()
         application = try await EchoServer.application.value
@@ -513,7 +513,7 @@ private final class Front: Sendable {
 
     deinit { process.kill() }
 
-    /// The file with the lines that are a comment in the place of those for the single paths.
+    /// The file with the commented lines for a prefix in place of those for single paths.
     private static func underPrefix(_ text: String) -> String {
         text.replacing(
             /(?m)^[ \t]+acl is-rest-auth path -m reg .*\n/, with: ""
@@ -524,7 +524,7 @@ private final class Front: Sendable {
         .replacing(/(?m)^(?<blank>[ \t]+)#(?! \S)/) { String($0.blank) }
     }
 
-    /// Everything that the proxy has written.
+    /// Everything that the proxy has logged.
     var logs: String {
         let files = ["access.log", "error.log"].map {
             try? String(contentsOfFile: "\(directory.path)/\($0)", encoding: .utf8)
@@ -533,11 +533,11 @@ private final class Front: Sendable {
     }
 }
 
-/// `Tests/Scripts/echo_server.py`: answers with what it was asked.
+/// `Tests/Scripts/echo_server.py`, which answers with the request.
 private final class EchoServer: Sendable {
-    /// Behind every proxy.
+    /// The application behind every proxy.
     static let application = Task { try await EchoServer("Application") }
-    /// In the place of the server.
+    /// A server in place of rest-auth.
     static let auth = Task { try await EchoServer("Auth") }
 
     let port: Int
@@ -555,14 +555,14 @@ private final class EchoServer: Sendable {
 
     deinit { process.kill() }
 
-    /// What it was asked with this mark.
+    /// The requests with this mark.
     func requests(with mark: String) -> [[String: Any]] {
         process.outputLines.filter { $0.contains(mark.dropFirst("Test: ".count)) }
             .compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
     }
 }
 
-/// A request as the application saw it.
+/// A request as the application received it.
 private struct Seen {
     let path: String
     /// All values of each field, by its name in lower case.
@@ -574,8 +574,8 @@ private struct Seen {
         fields = Dictionary(pairs, uniquingKeysWith: +)
     }
 
-    /// Every field that says who it is, also in the spellings that many applications take for the
-    /// same. One with nothing in it says nothing.
+    /// Every field with the identity, also in the spellings that many applications treat as the
+    /// same. Empty fields are left out.
     var identity: [String: String] {
         fields.filter { $0.key.hasPrefix("remote") }.mapValues { $0.joined(separator: " and ") }
             .filter { !$0.value.isEmpty }

@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// A refresh token that comes again, after a lost answer or in a thief's hand: what is told by the
-/// time between, so each server is started on the same data with another clock.
+/// A refresh token that is presented again, after a lost answer or by a thief. The time between
+/// matters, so each server is started on the same data with another clock.
 @Suite struct RefreshRepeatsTests {
     let directory: TemporaryDirectory
     private let library: String
@@ -13,7 +13,7 @@ import Testing
         library = try await directory.shiftedClock()
     }
 
-    /// Asks the server that runs `seconds` later.
+    /// Runs `ask` with a server whose clock is `seconds` ahead.
     private func after<Value>(_ seconds: Int, ask: (RunningServer) async throws -> Value) async throws -> Value {
         let server = try await RunningServer(
             ["--throttle", "no"], environment: ["LD_PRELOAD": library, "CLOCK_SHIFT": "\(seconds)"],
@@ -36,7 +36,7 @@ import Testing
         }
         let thief = try await after(3600) { try await trade(first.refresh, at: $0) }
         #expect(thief != client)
-        // Neither is a thief's until the other has been seen.
+        // Neither token is treated as a thief's until the other one has been used.
         try await after(7200) { server in
             let next = try await trade(client, at: server)
             let answer = try await server.refresh(thief)
@@ -56,7 +56,7 @@ import Testing
             return try await server.signIn().refresh
         }
         for day in 0..<6 {
-            // Tabs ask at once, and none of them reads the answer until the last day.
+            // Tabs renew at once, and none of them reads the answer until the last day.
             let successors = try await after(day * 86400) { server in
                 try await withThrowingTaskGroup(of: String.self) { [token] group in
                     for _ in 0..<10 { group.addTask { try await trade(token, at: server) } }
@@ -69,7 +69,7 @@ import Testing
         _ = try await after(6 * 86400) { try await trade(token, at: $0) }
     }
 
-    /// On PostgreSQL, where there are several.
+    /// Uses PostgreSQL, with several nodes.
     @Test func nodesWhoseClocksDifferGiveAllTabsTheSameSuccessor() async throws {
         let directory = try await TemporaryDirectory(database: PostgresServer.shared().makeDatabase())
         let right = try await RunningServer(["--throttle", "no"], directory: directory)
@@ -105,8 +105,8 @@ import Testing
         }
     }
 
-    /// The thief takes what the client has traded already, for as long as the session lasts, and
-    /// uses no successor.
+    /// The thief presents a token that the client has traded already, for as long as the session
+    /// lasts, and uses no successor.
     @Test func nobodyKeepsASessionAliveByRepeating() async throws {
         let first = try await after(0) { server in
             try await server.register("miguel", "python")

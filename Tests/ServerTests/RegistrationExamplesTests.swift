@@ -2,13 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// The programs of `Examples/Registering`, as they are, against the real binary.
+/// The unchanged programs of `Examples/Registering`, with the real binary.
 @Suite struct RegistrationExamplesTests {
     enum Example: String, CaseIterable {
         case node = "register.mjs"
         case python = "register.py"
 
-        /// Runs it to its end on these lines.
+        /// Runs the program on these lines, until it ends.
         func run(_ lines: String..., at server: RunningServer) async throws -> (status: Int32, output: String) {
             let process = try ExternalProcess(
                 self == .node ? ExternalProcess.program("node") : ExternalProcess.testPython(),

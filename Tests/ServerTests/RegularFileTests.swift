@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Files that the settings name, and that are none: pipes, which would be waited for without end,
-/// directories, devices, sockets, and what lies below a file.
+/// Files in settings that are not regular files: pipes, which would be read without end,
+/// directories, devices, sockets, and paths below a file.
 @Suite struct RegularFileTests {
     let directory: TemporaryDirectory
     private var path: String { directory.path + "/process-x" }

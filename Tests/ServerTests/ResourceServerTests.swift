@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Services of others that take our tokens: Python's libraries as they come, and the documented
-/// rules of validators that cannot be run here.
+/// Other resource servers that accept this server's tokens: unchanged Python libraries, and the
+/// documented rules of validators that cannot be run here.
 @Suite struct ResourceServerTests {
     private static let (issuer, api) = ("https://auth.example.com/base", "https://api.example.com")
 
@@ -30,7 +30,7 @@ import Testing
         let token = try await server.token(miguel)
         for audience in setting.audience {
             let claims = try await verify(token, by: library, issuer: Self.issuer, audience: audience, at: server)
-            // Its validator takes no EdDSA, whatever the keys say.
+            // Authlib's validator does not accept EdDSA, whatever the keys say.
             guard library != .authlib || setting.algorithm != "EdDSA" else {
                 #expect(claims["error"] is String)
                 continue
@@ -62,15 +62,15 @@ import Testing
 
     // MARK: Documented rules
 
-    /// What a validator asks for, as its documentation has it.
+    /// The requirements of a validator, from its documentation.
     private struct Rules {
-        /// Where it looks for metadata, of which it takes the first that is there; `{path}` stands
+        /// The places where it looks for metadata; it uses the first that exists. `{path}` stands
         /// for the path of the issuer.
         let metadata: [String]
         let types: [String?]
         let algorithms: Set<String>
         let requiredClaims: Set<String>
-        /// Seconds by which clocks may differ.
+        /// The tolerated difference of clocks, in seconds.
         let clockSkew: Int
     }
 
@@ -78,7 +78,7 @@ import Testing
         "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
     ]
 
-    /// `NimbusJwtDecoder.withIssuerLocation` looks in three places, takes the algorithms of the
+    /// `NimbusJwtDecoder.withIssuerLocation` looks in three places, uses the algorithms of the
     /// keys, and refuses each `typ` but `JWT` unless told otherwise; `JwtTimestampValidator` allows
     /// a minute.
     private static let spring = Rules(
@@ -93,7 +93,7 @@ import Testing
         metadata: spring.metadata, types: ["at+jwt", "application/at+jwt"], algorithms: withoutEdDSA,
         requiredClaims: ["iss", "aud", "exp", "sub", "client_id", "iat", "jti"], clockSkew: 60)
 
-    /// `AddJwtBearer` with `Authority`: one place; `ValidTypes` is not set unless somebody sets it.
+    /// `AddJwtBearer` with `Authority`: one place; `ValidTypes` is not set by default.
     private static let dotNET = Rules(
         metadata: ["{path}/.well-known/openid-configuration"], types: ["at+jwt", "JWT", nil], algorithms: withoutEdDSA,
         requiredClaims: ["exp"], clockSkew: 300)
@@ -109,7 +109,7 @@ import Testing
         #expect(violations.isEmpty, "\(violations)")
     }
 
-    /// So that the rules above are rules.
+    /// Shows that the rules above can be violated.
     @Test(
         arguments: [
             (spring, [], "typ"), (spring, ["--token-type", "JWT", "--signing-algorithm", "EdDSA"], "alg"),
@@ -132,14 +132,14 @@ import Testing
         var violations: [String] = []
         func check(_ isMet: Bool, _ name: String) { if !isMet { violations.append(name) } }
 
-        // The proxy in front has taken the issuer's path away where it comes first.
+        // The proxy in front has removed the issuer's path where it comes first.
         let places = rules.metadata.map { place in
             place.hasPrefix("{path}") ? place.replacing("{path}", with: "") : place.replacing("{path}", with: "/base")
         }
         for place in places {
             let metadata = try await server.send("GET", place)
             check(metadata.status == 200, place)
-            // Equal as text, a slash at the end included.
+            // Equal as text, including a slash at the end.
             check(metadata.json["issuer"] as? String == Self.issuer, "issuer")
             check(metadata.json["jwks_uri"] as? String == Self.issuer + "/.well-known/jwks.json", "jwks_uri")
         }

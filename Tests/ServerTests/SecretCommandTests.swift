@@ -2,15 +2,15 @@ import Foundation
 import Support
 import Testing
 
-/// The secret changed under a server that runs, by the real binary. Each server has a secret of its
-/// own to change.
+/// Changing the secret under a running server, with the real binary. Each test changes the secret
+/// of its own server.
 @Suite struct SecretCommandTests {
     private let directory: TemporaryDirectory
     private var file: String { directory.path + "/rest-auth.secret" }
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// Every step, on whichever database is tested.
+    /// Does every step of a rotation, on the backend under test.
     private func rotate(_ server: RunningServer, _ flags: String...) async throws -> CommandOutcome {
         guard TestDatabase.isOnPostgres else { return try await server.run(["secret", "rotate"] + flags) }
         _ = try await server.run(["secret", "rotate"])
@@ -26,7 +26,7 @@ import Testing
         (status[name] as? [String: Any])?["of_previous"] as? Int
     }
 
-    /// As if the file had been written a minute ago.
+    /// Makes the file look a minute old.
     private func letAMinutePass(since file: String) throws {
         try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: file)
     }
@@ -38,7 +38,7 @@ import Testing
             body: "token=\(token)")
     }
 
-    // MARK: A whole change
+    // MARK: A complete change
 
     @Test func sessionsClientsAndKeysGoOnUntilTheOldSecretIsDropped() async throws {
         let server = try await RunningServer(directory: directory)
@@ -72,7 +72,7 @@ import Testing
         #expect(count(now, "sessions") == 1)
         #expect((now["clients"] as? [String: Any])?["of_previous"] as? [String] == [])
 
-        // Again, and before nothing needs it any more.
+        // Once more, and before the old secret is no longer needed.
         let again = try await rotate(server)
         #expect(again.status == 1)
         #expect(again.error.contains("no new secret was made"))
@@ -94,7 +94,7 @@ import Testing
         for token in [third, fresh.refresh] { #expect(try await server.refresh(token).status == 200) }
         #expect(try await introspect(server, fresh.access, by: client).json["active"] as? Bool == true)
 
-        // As well after a restart, and a second change.
+        // The same after a restart, and after a second change.
         #expect(try await server.stop() == 0)
         let restarted = try await RunningServer(directory: directory)
         #expect(try await restarted.send("GET", "/api/resource", headers: [bearer(fresh.access)]).status == 200)
@@ -123,12 +123,12 @@ import Testing
 
     // MARK: Killed
 
-    /// Each round: the command killed somewhere, while clients renew. A second one finishes.
+    /// Each round: the command is killed at some point, while clients renew; a second run finishes.
     @Test func killsInTheMiddleLoseNoSessionAndNoKey() async throws {
         let server = try await RunningServer(["--registrations-per-hour", "none"], directory: directory)
         let miguel = try await server.newAccount()
         var token = try await server.signIn(miguel).refresh
-        // Several keys to be sealed anew.
+        // Several keys that have to be sealed again.
         try await server.command("keys", "rotate")
         let database = try await directory.database()
         for round in 0..<Soak.count(5, soak: 30) {
@@ -153,7 +153,7 @@ import Testing
             _ = try await command.exitStatus()
             let answer = try await server.refresh(token)
             #expect(answer.status == 200, "\(answer.body)")
-            // To its end, or to where it was already.
+            // Runs to its end, or finds that it was there already.
             _ = try await rotate(server)
             let now = try await status(server)
             #expect(now["previous"] is String)
@@ -170,7 +170,7 @@ import Testing
             #expect(dropped.status == 0, "\(dropped.error)")
             #expect(try await server.refresh(token).status == 200)
         }
-        // Nothing lies about.
+        // No temporary files are left.
         #expect(directory.contents.filter { $0.hasPrefix("rest-auth.secret") } == ["rest-auth.secret"])
         #expect(try await server.stop() == 0)
         let restarted = try await RunningServer(directory: directory)
@@ -179,8 +179,8 @@ import Testing
 
     // MARK: Several nodes
 
-    /// Each with a copy of the file of its own, which the operator brings there, while a client
-    /// renews at both.
+    /// Each node has its own copy of the file, which the operator installs, while a client renews
+    /// at both.
     @Test func twoNodesWithCopiesOfTheFileChangeOverTogether() async throws {
         let url = try await PostgresServer.shared().makeDatabase()
         let shared = try TemporaryDirectory(database: url)
@@ -205,7 +205,7 @@ import Testing
         }
         let miguel = try await nodes[0].newAccount()
         var token = try await nodes[0].signIn(miguel).refresh
-        /// The same answer from both, and then its successor.
+        /// Gets the same answer from both, and then its successor.
         func renew() async throws {
             let answers = [
                 try await nodes[0].refresh(token), try await nodes[1].refresh(token), try await nodes[0].refresh(token),
@@ -234,7 +234,7 @@ import Testing
         if first == nil {
             try await wait(for: "one to take it up") { nodes.contains { $0.log.contains("secret_rotated") } }
         }
-        // One makes everything with the new secret, the other with the old.
+        // One node makes everything with the new secret, the other with the old.
         for _ in 0..<3 { try await renew() }
         let signedIn = try await nodes[0].signIn(miguel)
         for node in nodes {
@@ -254,7 +254,7 @@ import Testing
         for _ in 0..<2 { try await renew() }
     }
 
-    // MARK: Given by settings
+    // MARK: Secrets in settings
 
     @Test func aSecretThatIsGivenIsChangedByTheOperatorAndTheKeysByTheCommand() async throws {
         let (old, new) = ("nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo", "q8Rz4LxTn1vBjW7sKdYc0UeMhPg5iAfO")

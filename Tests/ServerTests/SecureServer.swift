@@ -1,15 +1,15 @@
 import Foundation
 import Support
 
-/// A server with a certificate of its own, asked by curl. It has one thread that hashes, for which
-/// all wait.
+/// A server with its own certificate, which tests use with curl. It has one hashing thread, so that
+/// hashes wait for each other.
 final class SecureServer: Sendable {
-    /// For the tests that do not read its log.
+    /// Shared by the tests that do not read its log.
     static let shared = Task { try await SecureServer() }
 
     private let server: RunningServer
 
-    /// - Parameter key: what `openssl req` is told of the key to make.
+    /// - Parameter key: the arguments of `openssl req` for the key.
     init(
         _ arguments: [String], key: [String] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     ) async throws {
@@ -44,12 +44,12 @@ final class SecureServer: Sendable {
     func stop() async throws -> Int32 { try await server.stop() }
     func send(signal: Int32) { server.send(signal: signal) }
 
-    /// A new connection, on which nothing has been said yet.
+    /// A new connection, on which nothing has been sent.
     func connect() async throws -> HTTPConnection { try await server.connect() }
 
     convenience init(_ arguments: String...) async throws { try await self.init(arguments) }
 
-    /// Head and body of the answer to a request that curl makes, of a path or a URL.
+    /// The head and body of the answer to a request that curl sends to a path or a URL.
     func curl(_ path: String, _ options: String..., input: String? = nil) async throws -> String {
         try await curl(path, options: options, input: input)
     }
@@ -63,7 +63,7 @@ final class SecureServer: Sendable {
         return try await Self.run("curl", common + options, in: directory, input: input)
     }
 
-    /// The output of a command of the system.
+    /// The output of a system command.
     @discardableResult
     static func run(
         _ command: String, _ arguments: [String], in directory: TemporaryDirectory, input: String? = nil

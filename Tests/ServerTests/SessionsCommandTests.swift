@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// Sessions, keys, roles and clients for an operator, while a server runs on the same database.
+/// The commands for sessions, keys, roles and clients, while a server runs on the same database.
 @Suite(.server()) struct SessionsCommandTests {
     let server: RunningServer
 
@@ -96,7 +96,7 @@ import Testing
         #expect(try await listed().isEmpty)
     }
 
-    /// Changes the keys of the whole server, and revokes one.
+    /// Rotates the keys of the whole server, and revokes one.
     @Test func aKeyIsMadeAndSignsWhenItIsTime() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()

@@ -3,13 +3,13 @@ import RESTAuthServer
 import Support
 import Testing
 
-/// What is made from the rows: each is read from everywhere into its own field, and is where it
-/// belongs.
+/// Tests of everything that is made from the rows of settings: each is read from every source into
+/// its own field, and belongs to the right group.
 @Suite struct SettingRowsTests {
     private static let secret = "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo"
     private static let other = "q8Rz4LxTn1vBjW7sKdYc0UeMhPg5iAfO"
 
-    /// A good value that is not the default, and what else has to be set beside it.
+    /// A valid value that is not the default, and other settings that it needs.
     private static func sample(_ setting: Setting) throws -> (value: String, beside: [String: String]) {
         switch setting.name {
         case "hostname", "metrics_hostname": return ("127.0.0.2", [:])
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    /// From what the row says of its range.
+    /// A value derived from the row's range.
     private static func derived(_ setting: Setting) throws -> String {
         let standard = setting.standard.lowercased()
         if setting.range == "the path of a file" { return "some/file" }
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    /// What the page calls the default is written so.
+    /// A default that the page shows as a value is a valid value.
     @Test(arguments: Setting.all) func aDefaultThatIsAValueIsOne(setting: Setting) throws {
         let standard = setting.standard
         guard standard == setting.text(in: .standard), standard != "none" else { return }
@@ -144,7 +144,7 @@ import Testing
 
     // MARK: Commands
 
-    /// Every command that the program has, with the flags of settings among its arguments.
+    /// Every command of the program, with the flags of settings among its arguments.
     private func commands() async throws -> [String: [String]] {
         let dump = try await runCommand(["--experimental-dump-help"], directory: TemporaryDirectory()).output
         let root = try #require(JSONSerialization.jsonObject(with: Data(dump.utf8)) as? [String: Any])
@@ -211,7 +211,7 @@ import Testing
         #expect(directory.contents.isEmpty)
     }
 
-    /// They are the server's all the same.
+    /// A setting without a flag in a command still applies to it.
     @Test func whatACommandHasNoFlagForItReadsFromEnvironmentAndFile() async throws {
         let directory = try TemporaryDirectory()
         let outcome = try await runCommand(

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// Where settings come from, who wins, and what is refused.
+/// The sources of settings, their precedence, and invalid settings.
 @Suite struct SettingsTests {
     let directory: TemporaryDirectory
 
@@ -53,7 +53,7 @@ import Testing
         #expect(!(outcome.output + outcome.error).contains(key))
     }
 
-    // MARK: What nobody else should see
+    // MARK: Confidential values
 
     @Test(arguments: [
         "postgres://user@server:geheim@host/db", "postgres://auth:geheim@host/db", "postgres://auth:ge:geheim@host/db",
@@ -119,7 +119,7 @@ import Testing
         try await wait(for: "the log to say so") { again.log.contains("chmod 600 \(server.databasePath)") }
     }
 
-    /// Which is how a volume of Kubernetes and a service's own group are.
+    /// Files like these are usual for a Kubernetes volume, or a service's own group.
     @Test func aFileForTheProcesssOwnGroupIsNot() async throws {
         try Data("legacy_secret: kP7vXq2LmZ9dRt4W\n".utf8).write(to: file("secret.yaml", in: directory))
         for mode: mode_t in [0o640, 0o660, 0o440] {
@@ -134,9 +134,9 @@ import Testing
         URL(fileURLWithPath: "\(directory.path)/\(name)")
     }
 
-    // MARK: What serve refuses
+    // MARK: Refused by serve
 
-    /// Flags, variables, and what the reason names.
+    /// Flags, variables, and a part of the reason.
     private static let refused: [([String], [String: String], String)] = [
         (["--database", "postgres://auth@127.0.0.1:1/auth"], [:], "same secret"),
         (["--database", "postgres://auth@127.0.0.1:1/auth", "--secret-key-file", "nowhere"], [:], "nowhere"),
@@ -221,7 +221,7 @@ import Testing
         #expect(outcome.error.contains("did you mean \(nearest)?"))
     }
 
-    /// What YAML has a meaning of its own for.
+    /// Characters that have a special meaning in YAML.
     @Test(arguments: ["hostname: *", "hostname: ::", "hostname: %", "hostname: @x", "hostname: a: b"])
     func aValueThatNeedsQuotesSaysSo(file: String) async throws {
         let outcome = try await check(file: file)
@@ -277,7 +277,7 @@ import Testing
         #expect(outcome.error.hasPrefix("rest-auth: \(flags[0]) is \"\(flags[1])\" and must be "))
     }
 
-    // MARK: What names servers
+    // MARK: Server names
 
     @Test(arguments: [
         ("auth.example.com", "begins with https://"), ("ftp://a.example", "scheme is ftp"),

@@ -2,7 +2,7 @@ import Support
 import Testing
 
 extension TemporaryDirectory {
-    /// Compiles what sets a program's clock forward by `CLOCK_SHIFT` seconds.
+    /// Compiles the library that sets a program's clock forward by `CLOCK_SHIFT` seconds.
     /// - Returns: its path, for `LD_PRELOAD`.
     func shiftedClock() async throws -> String {
         let library = "\(path)/process-clock.so"

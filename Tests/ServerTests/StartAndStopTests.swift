@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// The real binary, from its first start to its end. So most tests have a process of their own.
+/// The real binary, from its first start to its end. So most tests have their own process.
 @Suite(.server()) struct StartAndStopTests {
     @Test func itStartsWithNothingAndSaysWhatToDo() async throws {
         let server = try await RunningServer()
@@ -31,14 +31,14 @@ import Testing
     }
 
     @Test func aRequestInFlightIsAnsweredBeforeItStops() async throws {
-        // As long as a slow machine may take to send the rest.
+        // Long timeouts, because a slow machine may take long to send the rest.
         let server = try await RunningServer(["--shutdown-timeout", "120", "--request-timeout", "120"])
         let connection = try await server.connect()
         let body = #"{"username":"miguel","password":"python"}"#
         try await connection.write(
             "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
                 + "Content-Length: \(body.utf8.count)\r\n\r\n")
-        // The head has been read.
+        // The server has read the head.
         #expect(try await connection.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))
         try await connection.write("{")
         async let status = server.stop()
@@ -149,7 +149,7 @@ import Testing
     @Test func theHealthRoutesAnswer() async throws {
         let server = try SharedServer.current()
         #expect(try await server.send("GET", "/health/live").json as? [String: String] == ["status": "ok"])
-        // A node that is late with a look at what is refused is not ready for a moment.
+        // A node that is late in reading the revocation log is not ready for a moment.
         for method in ["GET", "HEAD"] {
             try await wait(for: "200 to \(method)") { try await server.send(method, "/health/ready").status == 200 }
         }

@@ -3,7 +3,7 @@ import Support
 import Synchronization
 import Testing
 
-/// What a service manager is told, and what a server takes up while it runs.
+/// The messages to a service manager, and the changes that a running server takes up.
 @Suite struct SupervisionTests {
     let directory: TemporaryDirectory
 
@@ -11,7 +11,7 @@ import Testing
 
     // MARK: The service manager
 
-    /// A socket that is told, as systemd has one.
+    /// The socket of a service manager, as systemd has one.
     private final class Manager {
         private let descriptor: Int32
         private(set) var messages: [String] = []
@@ -34,7 +34,7 @@ import Testing
 
         deinit { close(descriptor) }
 
-        /// Sends it what it does not read, until no more fits.
+        /// Fills its queue, which it does not read, until no more fits.
         func fill(_ path: String) throws {
             let sender = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
             defer { close(sender) }
@@ -70,7 +70,7 @@ import Testing
         try await Support.wait(for: "READY") { manager.hears("READY=1") }
         #expect(manager.hears("STATUS="))
         try await Support.wait(for: "WATCHDOG") { manager.hears("WATCHDOG=1") }
-        // One that hangs says nothing, and one that goes on does.
+        // A server that hangs sends nothing, and one that continues does.
         server.pause()
         _ = manager.hears("")
         manager.forget()
@@ -135,7 +135,7 @@ import Testing
         try await Support.wait(for: "the line") { server.log.contains("read again on SIGHUP changed=nothing") }
         try settings("log_level: warning\ntoken_duration: 60\nidle_timeout: 7\n")
         server.send(signal: SIGHUP)
-        // What is less than a warning is not said from here on: the change of the settings is.
+        // Messages below a warning are not logged from here on, but the change of the settings is.
         try await Support.wait(for: "the change") {
             _ = try await connection.send("GET", "/nothing")
             let before = server.log
@@ -156,7 +156,7 @@ import Testing
         #expect(try await server.stop() == 0)
     }
 
-    /// What is held to be read again, and what is in force, are settings with secrets in them.
+    /// The settings that are compared and those in force contain secrets.
     @Test func theLogOfAReloadHasNoSecretAtAnyLevel() async throws {
         let secrets = [
             "REST_AUTH_SECRET_KEY": "nkGnM0nEr7b9YSDWGzVbQ5L6Xa2cTfUo",
@@ -198,7 +198,7 @@ import Testing
         try await Support.wait(for: "the line") { server.log.contains("breached passwords process-filter (1)") }
         #expect(try await server.register("emma", first).status == 201)
         #expect(try await server.register("wanda", second).status == 400)
-        // One that is damaged leaves the one before.
+        // A damaged list leaves the previous one in use.
         try Data("nonsense".utf8).write(to: URL(fileURLWithPath: directory.path + "/process-other"))
         rename(directory.path + "/process-other", directory.path + "/process-filter")
         server.send(signal: SIGHUP)
@@ -215,7 +215,7 @@ import Testing
         before.send("GET /health/live HTTP/1.1\r\nHost: a\r\n\r")
         try await before.read(until: "200 OK")
         try await SecureServer.makePair(new, in: server.directory)
-        // The certificate first: for a moment it and the key do not belong together.
+        // The certificate first: for a moment it does not match the key.
         rename(new[1], paths[1])
         if signal { server.send(signal: SIGHUP) }
         try await Support.wait(for: "the refusal") { server.log.contains("do not belong together") }
@@ -223,9 +223,9 @@ import Testing
         rename(new[0], paths[0])
         if signal { server.send(signal: SIGHUP) }
         try await Support.wait(for: "the change") { server.log.contains("changed=\"TLS certificate \(paths[1])\"") }
-        // curl trusts what is in the file by now.
+        // curl trusts the certificate that is in the file by now.
         #expect(try await server.curl("/health/live").hasPrefix("HTTP/2 200"))
-        // Who was connected is still.
+        // An existing connection still works.
         before.send("GET /openapi.yaml HTTP/1.1\r\nHost: a\r\nRange: x\r\n\r")
         try await before.read(until: "openapi: ")
     }
@@ -233,7 +233,7 @@ import Testing
     @Test(arguments: [true, false]) func aRenewedCertificateIsShownToNewConnections(signal: Bool) async throws {
         let server = try await SecureServer([])
         try await renew(server, by: signal)
-        // Once is enough, however often it is looked at.
+        // The message is logged once, however often the files are checked.
         #expect(server.log.components(separatedBy: "do not belong together").count == 2)
     }
 
@@ -276,7 +276,7 @@ import Testing
         }
     }
 
-    // MARK: A database that is not there
+    // MARK: A missing database
 
     private func wait(_ seconds: Int, _ database: String, environment: [String: String] = [:]) throws -> ExternalProcess
     {
@@ -326,7 +326,8 @@ import Testing
         try await process.writes("listens on")
     }
 
-    /// As the first process of a container, which no signal ends that it says nothing about.
+    /// Matters for the first process of a container, which is only ended by signals that it
+    /// handles.
     @Test(arguments: [SIGTERM, SIGINT]) func whoWaitsIsStoppedBySignals(signal: Int32) async throws {
         let process = try wait(600, "sqlite:nowhere/x.sqlite")
         try await Support.wait(for: "the line") { process.errorText.contains("waiting for the database") }

@@ -3,7 +3,7 @@ import Support
 import Testing
 
 @Suite struct ThrottleCommandTests {
-    /// A server that throttles, for the tests that clear only what is theirs.
+    /// A server that throttles, for the tests that clear only their own counters.
     private static let shared = Task {
         try await RunningServer([
             "--trusted-proxies", "127.0.0.1", "--registrations-per-hour", "none", "--hashing-patience", "600",
@@ -11,10 +11,10 @@ import Testing
         ])
     }
 
-    /// For which ten wrong passwords shut an account.
+    /// The delay after ten wrong passwords for an account.
     private static let delay = Duration.seconds(30)
 
-    /// Registers somebody and guesses wrong, ten times from that address: the next has to wait for
+    /// Registers a user and makes ten wrong guesses from that address: the next has to wait for
     /// half a minute.
     private func guess(at server: RunningServer, from address: String) async throws -> Account {
         let miguel = try await server.newAccount()
@@ -37,14 +37,14 @@ import Testing
         return list.output.split(separator: "\n")
     }
 
-    /// Counts all that is counted, and clears all.
+    /// Counts all counters, and clears all.
     @Test func theListSaysWhoHasToWaitAndAllOfItCanBeCleared() async throws {
         let server = try await RunningServer(["--trusted-proxies", "127.0.0.1", "--hashing-patience", "600"])
         let (miguel, lines, blocked) = try await within(Self.delay) {
             _ = try await server.run(["throttle", "clear", "--all"])
             let miguel = try await guess(at: server, from: "192.0.2.17")
             let status = try await status(at: server, miguel.name, from: "192.0.2.17")
-            // What the hashing cost is written once a second.
+            // The cost of hashing is written once a second.
             try await wait(for: "everything to be counted") {
                 try await list(at: server).contains { $0.hasPrefix("hashing\t") }
             }

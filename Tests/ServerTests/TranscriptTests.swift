@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Transcripts of the documentation, typed into a shell as they stand, in front of a server that has
-/// just been started.
+/// Transcripts in the documentation, run in a shell word for word, with a server that has just been
+/// started.
 @Suite struct TranscriptTests {
     private struct Step {
         let command: String
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    /// What is another one each time: what is left out, times, and numbers of requests.
+    /// A pattern for the parts that differ each time: parts left out, times, and ids of requests.
     private func pattern(of text: String) -> String {
         NSRegularExpression.escapedPattern(for: text)
             .replacing("…", with: "[A-Za-z0-9._-]+")

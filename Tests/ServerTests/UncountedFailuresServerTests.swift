@@ -4,8 +4,8 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// Servers whose database can be read and takes no counters, as one on a full disk: each does harm
-/// to its own.
+/// Servers whose database can be read but accepts no counters, as on a full disk. Each test harms
+/// its own database.
 @Suite struct UncountedFailuresServerTests {
     private func refuseCounting(_ server: RunningServer) async throws {
         if TestDatabase.isOnPostgres {
@@ -58,10 +58,10 @@ import Testing
         #expect(try await signIn(server, "python").status == 429)
         #expect(try await readiness(server) == (503, "unavailable"))
 
-        // Of nobody else either.
+        // Nor for any other user.
         #expect(try await signIn(server, "wrong", as: "nobody").status == 503)
         try await takeCounting(server)
-        // Nobody guesses, or registers, meanwhile.
+        // No user guesses or registers meanwhile.
         try await wait(for: "the server to be ready") { try await readiness(server) == (200, "ok") }
         #expect(try await signIn(server, "wrong").status == 429)
         #expect(try await server.run(["throttle", "clear", "--user", "miguel"]).status == 0)

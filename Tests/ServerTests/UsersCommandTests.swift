@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// The commands for an operator, while a server runs on the same database.
+/// The commands for users, while a server runs on the same database.
 @Suite(.server()) struct UsersCommandTests {
     let server: RunningServer
 
@@ -12,14 +12,14 @@ import Testing
         try await server.run(["users"] + arguments, input: input)
     }
 
-    /// The users of the list with these names.
+    /// The listed users with these names.
     private func listed(_ names: [String]) async throws -> [[String: Any]] {
         try await users("list", "--json").output.split(separator: "\n").map { line in
             try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
         }.filter { names.contains($0["username"] as? String ?? "") }
     }
 
-    /// The lines of the list with these names, in whichever case.
+    /// The listed lines with these names, in any case.
     private func lines(_ names: [String]) async throws -> [Substring] {
         let names = names.map { $0.lowercased() }
         return try await users("list").output.split(separator: "\n")
@@ -92,7 +92,7 @@ import Testing
         let miguel = try await server.newAccount()
         let token = try await server.token(miguel)
         let connection = try await server.connect()
-        // The token is known to the server: from here on it reads no row for it.
+        // The token is remembered by the server: from here on it reads no row for it.
         for _ in 0..<3 {
             #expect(try await connection.send("GET", "/api/resource", headers: [basic(token, "x")]).status == 200)
         }

@@ -7,13 +7,13 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// The trail of sealed events on both backends: whoever changes the database behind it is found.
+/// The trail of sealed events on both backends: changes of the database behind it are detected.
 @Suite struct AuditTrailTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
 
-    // MARK: What is found
+    // MARK: Detection
 
     @Test(arguments: AuditBackend.all, Tampering.all)
     func whatWasDoneToTheTrailIsFound(backend: AuditBackend, tampering: Tampering) async throws {
@@ -54,7 +54,7 @@ import Testing
         try await test.database.execute("DELETE FROM audit_chain")
         try await test.database.execute("UPDATE audit_events SET number = NULL, seal = NULL")
         try await test.database.execute("UPDATE audit_events SET name = 'user.enabled' WHERE id = 2")
-        // By who has the secret: a server.
+        // Sealed anew by a server, which has the secret.
         try await test.seal()
         #expect(try await test.trail.verify().sealed == 5)
         await test.expectBroken("not those of the head") { try await test.trail.verify(against: [head]) }
@@ -62,7 +62,7 @@ import Testing
         await test.expectBroken("rows 1 to 5 are missing") { try await nothing.trail.verify(against: [head]) }
     }
 
-    /// Rows that somebody has put in, and what a server would make of a chain that is not its own.
+    /// A chain that was changed by hand, with a new row: a server must not seal anything after it.
     @Test(arguments: AuditBackend.all)
     func nothingIsSealedBehindAnEndThatIsNotTheSealers(backend: AuditBackend) async throws {
         for change in ["UPDATE audit_chain SET pruned_number = 2", "DELETE FROM audit_chain"] {
@@ -91,7 +91,7 @@ import Testing
                 group.addTask {
                     while try await node.storage.auditChain()?.head.number ?? 0 < total {
                         try await node.seal()
-                        // With nothing to seal, nothing else gives the thread away.
+                        // When there is nothing to seal, only this gives the thread to others.
                         await Task.yield()
                     }
                 }
@@ -195,7 +195,7 @@ import Testing
         let rotating = AuditTest(place, try InstanceSecrets(new, previous: old))
         #expect(try await rotating.trail.verify().vouchedFor == 0)
         try await rotating.seal()
-        // Nothing is left to seal, and its end is of the present secret.
+        // Nothing is left to seal, and the head is sealed with the present secret.
         let after = try await dropped.trail.verify(against: [head])
         #expect(after.sealed == 4)
         #expect(after.vouchedFor == 3)
@@ -222,20 +222,20 @@ import Testing
         try await second.record(1)
         try await second.seal()
         let found = try await second.trail.verify(against: [head])
-        // And the event of the move.
+        // The event of the migration is included.
         #expect(found.sealed == 8)
         #expect(
             try await second.storage.takeFromOutbox(limit: 9, until: .now, at: .now).map(\.number) == [6, 7, 8])
     }
 }
 
-// MARK: - What is done to it
+// MARK: - Tampering
 
-/// A change that somebody makes who can write to the database.
+/// A change made by somebody who can write to the database.
 struct Tampering: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let sql: String
-    /// Some of what is said of it.
+    /// A part of the message that reports it.
     let words: String
 
     private init(_ testDescription: String, _ sql: String, _ words: String) {
@@ -304,9 +304,9 @@ struct Tampering: Sendable, CustomTestStringConvertible {
     ]
 }
 
-// MARK: - Around the tests
+// MARK: - Helpers
 
-/// A trail over a database, with a clock that is moved.
+/// A trail on a database, with a clock that the test moves.
 struct AuditTest {
     let storage: any Storage
     let trail: AuditTrail
@@ -356,7 +356,7 @@ struct AuditTest {
     }
 }
 
-/// A database, and a way to change it behind the storage's back.
+/// A database, and a way to change it without the storage.
 struct AuditPlace: Sendable {
     let storage: any Storage
     let execute: @Sendable (_ sql: String) async throws -> Void
@@ -374,7 +374,7 @@ struct AuditPlace: Sendable {
     init(postgres url: String) async throws {
         let server = try await PostgresServer.shared()
         try await self.init(storage: PostgresStorage(PostgresConfiguration(url: url))) { sql in
-            // What PostgreSQL spells in another way.
+            // PostgreSQL spells this differently.
             try await server.execute(sql.replacing("SET id = 100", with: "SET id = DEFAULT"), at: url)
         }
     }

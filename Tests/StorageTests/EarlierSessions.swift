@@ -3,7 +3,8 @@ import RESTAuth
 import RESTAuthTesting
 import Testing
 
-/// The sessions of a database of version 0.2: one of a password, one of a Flask server's token.
+/// The sessions of a database of version 0.2: one started with a password, one with a Flask
+/// server's token.
 enum EarlierSessions {
     private static let start = Date(timeIntervalSince1970: 1_800_000_000)
     private static let home = ClientNetwork("192.0.2.1")
@@ -40,7 +41,7 @@ enum EarlierSessions {
         #expect(try await storage.user(id: 1)?.roles == ["admin"])
         let home = try #require(home)
         #expect(try await storage.knownOrigin(home, canonicalUsername: "miguel") != nil)
-        // Renewed, and prolonged.
+        // The session can be renewed, and its life is extended.
         let outcome = try await storage.rotate(
             RefreshRotation(
                 sessionID: password.id, generation: 0, digest: [3], successorDigest: { _ in [4] }, now: start,

@@ -1,13 +1,13 @@
 import RESTAuth
 import Testing
 
-/// Counters as the schema had them that kept a subject in one text.
+/// Counters of an earlier schema, which kept a subject in one text.
 enum PackedThrottles {
     private static let names = [
         "john", "john smith", "john  smith", "john 192.0.2.0/24", "o'hara", "\u{301}nna", "\u{308}", "100% _", "李雷",
     ]
 
-    /// The last ones are of nothing that was ever counted.
+    /// The last ones are malformed or of a kind that was never counted.
     static let all =
         names.map { "account:\($0)" } + names.map { "known:\($0) 2001:db8:7:100::/56" } + [
             "network:192.0.2.0/24", "network:::/56", "registrations:192.0.2.0/24", "confirmation:7", "hashing:",

@@ -5,15 +5,15 @@ import Support
 import Synchronization
 import Testing
 
-/// A server, or what stands before it, that does not answer as it should: what comes of it is an
-/// error, never the end of the process and never another's answer.
+/// A server, or a proxy before it, that answers wrongly: the result is an error, never a crash and
+/// never another request's answer.
 @Suite struct PostgresAnswersTests {
     let directory: TemporaryDirectory
     private let names = ["miguel", "susan", "david"]
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A storage with users, before which answers can be altered.
+    /// A storage with users, whose answers can be altered.
     private func makeStorage() async throws -> (storage: PostgresStorage, proxy: AlteringProxy) {
         let server = try await PostgresServer.shared()
         let url = try await directory.makePostgresDatabase()
@@ -26,7 +26,7 @@ import Testing
         return (storage, proxy)
     }
 
-    /// Asks many things at once. What is answered is about whom was asked about.
+    /// Sends many requests at once. Each answer must be about the user that was asked for.
     private func ask(_ storage: PostgresStorage, _ alteration: String) async {
         await withTaskGroup(of: Void.self) { group in
             for number in 0..<12 {
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// What was altered is forgotten.
+    /// Expects right answers after an alteration has ended.
     private func expectRight(_ storage: PostgresStorage, _ proxy: AlteringProxy, after alteration: String) async throws
     {
         proxy.alter(nil)
@@ -108,7 +108,7 @@ import Testing
         try await expectRight(storage, proxy, after: "turned bytes")
     }
 
-    /// As when another client of a pooler left a connection that listens.
+    /// Notifications flood in, as when another client of a pooler left a connection that listens.
     @Test func whatNobodyListensToIsThrownAway() async throws {
         let (storage, proxy) = try await makeStorage()
         defer { proxy.end() }
@@ -118,7 +118,7 @@ import Testing
         try await expectRight(storage, proxy, after: "a flood")
     }
 
-    /// The plan of a prepared statement may not give other columns than it gave.
+    /// PostgreSQL refuses a prepared statement whose plan would return other columns than before.
     @Test func aColumnWhoseTypeChangesUnderPreparedStatementsCostsNoAnswer() async throws {
         let server = try await PostgresServer.shared()
         let url = try await directory.makePostgresDatabase()
@@ -132,7 +132,7 @@ import Testing
     }
 }
 
-/// What comes in the place of a right answer.
+/// A wrong answer that replaces a right one.
 enum WrongAnswer: CaseIterable {
     case noRow, doubledRow, shortRow, nullRow
     case noColumns, columnsAsText, noDescription
@@ -196,7 +196,7 @@ enum WrongAnswer: CaseIterable {
         }
     }
 
-    /// The same columns, and each said to come as text: the last two bytes of each.
+    /// A description with the same columns, each declared as text: the last two bytes of each.
     private func columnsAsText(_ message: AlteringProxy.Message) -> [UInt8] {
         var body = message.body
         var place = 2

@@ -5,9 +5,9 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// PostgreSQL keeps what every backend promises.
+/// The storage contract on PostgreSQL.
 @Suite struct PostgresContractTests {
-    /// Has the database.
+    /// The directory that the databases belong to.
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
@@ -63,8 +63,8 @@ import Testing
         }
     }
 
-    /// The race for an invitation, held at the moment that decides: another has taken it and has
-    /// not committed.
+    /// The race for an invitation, stopped at the decisive moment: another transaction has taken it
+    /// and has not committed.
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {
         let server = try await PostgresServer.shared()
         let url = try await directory.makePostgresDatabase()
@@ -99,7 +99,8 @@ import Testing
         #expect(try await storage.users(after: 0, limit: 10).isEmpty)
     }
 
-    /// Heard, and not found when the log is looked at again, which would be in a year.
+    /// The news arrives by notification, and not with the next read of the log, which would be in a
+    /// year.
     @Test func whatAnotherProcessRefusesIsHeardOf() async throws {
         let server = try await PostgresServer.shared()
         let url = try await directory.makePostgresDatabase()
@@ -123,7 +124,7 @@ import Testing
         givingUp.cancel()
     }
 
-    /// Reads travel together; a failure undoes all that was sent with it.
+    /// Reads are sent together; a failure undoes everything that was sent with it.
     @Test func whatOneReadDoesWrongCostsNobodyElse() async throws {
         let url = try await directory.makePostgresDatabase()
         let storage = try await PostgresStorage(PostgresConfiguration(url: url))
@@ -136,7 +137,7 @@ import Testing
                         return false
                     }
                     do {
-                        // PostgreSQL takes no such limit.
+                        // PostgreSQL refuses a negative limit.
                         _ = try await storage.users(after: 0, limit: -1)
                         return false
                     } catch {

@@ -6,8 +6,7 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// Renewals in every order that chance finds, against what the documentation says of them, with the
-/// real storages.
+/// Renewals in random order, compared with the documented behaviour, on real storages.
 @Suite struct RefreshModelTests {
     enum Backend: CaseIterable {
         case sqlite
@@ -37,7 +36,7 @@ import Testing
         return (auth, try await auth.login.identify("miguel", password: "python"))
     }
 
-    /// Every token that was ever given, presented at any time, by whoever has it.
+    /// Every token that was ever given may be presented at any time, by anyone who has it.
     @Test(arguments: Backend.allCases) func everyTradeIsAnsweredAsTheTableSays(backend: Backend) async throws {
         let (auth, owner) = try await auth(backend)
         for round in 0..<Soak.count(20, soak: 400) {
@@ -51,7 +50,7 @@ import Testing
             var model = RefreshModel(first: first.refresh.value, at: now)
             for _ in 0..<40 {
                 clock.advance(by: [0, 0, 1, 20, 60, 61, 3600, 86400, -1, -60, -3600].randomElement() ?? 0)
-                // Mostly what is out now, sometimes any.
+                // Mostly the newest tokens, sometimes any.
                 let token = (Int.random(in: 0..<4) == 0 ? model.all : model.all.suffix(4)).randomElement() ?? ""
                 let isGood = try await auth.sessions.session(ofRefreshToken: token) != nil
                 let expected = model.present(token, at: clock.now)
@@ -79,8 +78,8 @@ import Testing
         }
     }
 
-    /// A browser whose answers are lost half of the time, with tabs that ask together: never signed
-    /// out, as long as it comes back in time.
+    /// A browser that loses half of the answers, with tabs that renew at once, is never signed out
+    /// as long as it comes back in time.
     @Test(arguments: Backend.allCases) func whoIsHonestIsNeverSignedOut(backend: Backend) async throws {
         let (auth, owner) = try await auth(backend)
         var token = try await auth.sessions.start(for: owner).refresh.value
@@ -98,9 +97,8 @@ import Testing
         }
     }
 
-    /// A thief takes a copy of a token, before or after the client has traded it, and trades it
-    /// more than a minute from then: as soon as both have gone on once, nobody is signed in any
-    /// more.
+    /// A thief copies a token, before or after the client has traded it, and trades it more than a
+    /// minute after that: once both have renewed once, neither is signed in any more.
     @Test(arguments: Backend.allCases) func whoIsNotInStepIsNoticed(backend: Backend) async throws {
         let (auth, owner) = try await auth(backend)
         for _ in 0..<Soak.count(20, soak: 400) {
@@ -131,7 +129,7 @@ import Testing
         }
     }
 
-    /// Two nodes over one database, asked at once.
+    /// Two nodes on one database, asked at the same time.
     @Test func twoNodesGiveTheSameSuccessorAlsoLate() async throws {
         let url = try await directory.makePostgresDatabase()
         let secret = InstanceSecret()
@@ -160,7 +158,8 @@ import Testing
             #expect(seen.count == round)
             clock.advance(by: 61)
         }
-        // Two of them at once at two nodes: one goes on, the other ends it.
+        // Two of the successors at the same time at two nodes: one is renewed, the other ends the
+        // session.
         let codes = await withTaskGroup(of: AuthError.Code?.self) { [nodes, seen] group in
             for (node, token) in zip(nodes, seen) {
                 group.addTask {
@@ -179,7 +178,7 @@ import Testing
     }
 }
 
-/// What the documentation says of a session's refresh tokens.
+/// A model of the documented behaviour of a session's refresh tokens.
 private struct RefreshModel {
     enum Answer {
         case fresh

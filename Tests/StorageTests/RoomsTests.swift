@@ -7,11 +7,12 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// What a room declares, and what there is.
+/// The declarations of the rooms, compared with what exists.
 @Suite struct RoomsTests {
     // MARK: Tables
 
-    /// What SQLite and its migrations need, and what counts a user's sessions.
+    /// All tables but those that SQLite and its migrations need, and all columns but the count of a
+    /// user's sessions.
     @Test func everyTableInSQLiteIsOneRoomsWithAllItsColumns() async throws {
         let storage = try await SQLiteStorage()
         let present = try await storage.database.read { database in
@@ -96,7 +97,7 @@ import Testing
         let names = AuthEvent.Name.allCases.map(\.rawValue)
         #expect(Set(names).count == names.count)
         for name in names { #expect(name.wholeMatch(of: /[a-z_]+\.[a-z_]+/) != nil, "\(name)") }
-        // Whoever makes one and forgets to say whose it is: each is made once.
+        // Detects a name that no room declares: each name is made in exactly one place.
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../Sources/RESTAuth").standardizedFileURL
         let made = try FileManager.default.subpathsOfDirectory(atPath: sources.path).filter { $0.hasSuffix(".swift") }

@@ -3,7 +3,7 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// SQLite keeps what every backend promises, in memory and in a file.
+/// The storage contract on SQLite, in memory and in a file.
 @Suite struct SQLiteContractTests {
     @Test(arguments: StorageContract.all)
     func inMemory(_ promise: StorageContract.Promise) async throws {

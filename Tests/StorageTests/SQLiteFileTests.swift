@@ -7,7 +7,7 @@ import Support
 import Synchronization
 import Testing
 
-/// What SQLite promises about its file, beyond the contract of every backend.
+/// Promises of SQLite about its file, beyond the storage contract.
 @Suite struct SQLiteFileTests {
     let directory: TemporaryDirectory
     var path: String { directory.path + "/rest-auth.sqlite" }
@@ -42,7 +42,7 @@ import Testing
         #expect(succeeded == 200)
         let users = try await storage.users(after: 0, limit: 1000)
         #expect(Set(users.map(\.username)).count == 201)
-        // Who failed has used no id up.
+        // A failed insertion has not used up an id.
         #expect(users.map(\.id) == Array(1...201))
         #expect(commits.withLock { (1..<300).contains($0) })
     }
@@ -133,10 +133,10 @@ import Testing
         #expect(key.signsFrom == Date(timeIntervalSince1970: 5))
         let lines = try await storage.revocations(after: 0, limit: 10)
         #expect(lines.map(\.number) == (hasLines ? [7, 8] : []))
-        // Kept for as long as they were to be.
+        // Entries keep the time at which they expire.
         #expect(lines.map(\.expiresAt.timeIntervalSince1970) == (hasLines ? [90006, 90007] : []))
         #expect(lines.map(\.subject) == (hasLines ? [.user(1), .user(1)] : []))
-        // Numbers go on, also when the last lines had been deleted.
+        // Sequence numbers continue, also when the last entries had been deleted.
         #expect(try await storage.disableUser(id: 1, at: .now)?.number == 9)
     }
 
@@ -229,7 +229,7 @@ import Testing
         await #expect(throws: DatabaseError.self) { try await storage.database.write { try $0.execute(sql: insert) } }
     }
 
-    /// Users, their sessions and what counts those, and the id of who was deleted last.
+    /// Users, their sessions, the count of these, and the id of the user deleted last.
     @Test func usersOfAnEarlierVersionAreTheSameUnderTheRuleForLongerNames() async throws {
         let now = Date(timeIntervalSince1970: 1_800_000_000)
         let session = Samples.session(of: 1, at: now)
@@ -276,7 +276,8 @@ import Testing
         #expect(sessions == 0)
     }
 
-    /// Version 0.2 said of no session what was proven, and had a mark for who had no password.
+    /// Version 0.2 did not store by what a session was authenticated, and had a mark for users
+    /// without a password.
     @Test func sessionsOfAnEarlierVersionLiveOnWithWhatIsKnownOfThem() async throws {
         do {
             let before = try DatabaseQueue(path: path)
@@ -284,7 +285,7 @@ import Testing
             try await before.write { try $0.execute(sql: EarlierSessions.rows(tokenEnds: "1900000000", key: "x'03'")) }
         }
         try await EarlierSessions.expectAlive(in: SQLiteStorage(path: path))
-        // What refers to a user still does.
+        // Rows that refer to a user still do.
         let storage = try await SQLiteStorage(path: path)
         let counted = try await storage.database.read {
             try Int.fetchOne($0, sql: "SELECT session_count FROM users WHERE id = 1")
@@ -363,7 +364,7 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
     }
 
-    /// None of them can be mounted here.
+    /// Parsed from a text, because none of these can be mounted here.
     @Test(arguments: [
         "nfs4": "nfs4", "cifs": "cifs", "fuse.sshfs": "fuse.sshfs", "ext4": nil, "overlay": nil, "fuse": nil,
     ])
@@ -407,8 +408,8 @@ import Testing
         #expect(error?.retryAfter != nil)
     }
 
-    /// As it is beside an import: whoever has the lock takes it again a moment after letting go of
-    /// it.
+    /// Lets a writer wait beside another one that, as during an import, takes the lock again a
+    /// moment after it releases it.
     @Test func aWriterGetsItsTurnBetweenTheTransactionsOfAnother() async throws {
         let count = Soak.count(5, soak: 20)
         let storage = try await SQLiteStorage(path: path)
@@ -416,14 +417,14 @@ import Testing
         let begun = Atomic(0)
         let isOver = Atomic(false)
         defer { isOver.store(true, ordering: .relaxed) }
-        // On a thread of the database's own.
+        // Runs on a thread of the database.
         let importing = Task {
             try await other.writeWithoutTransaction { database in
                 while !isOver.load(ordering: .relaxed) {
                     try database.inTransaction(.immediate) {
                         begun.add(1, ordering: .relaxed)
-                        // Both pauses are the other itself: how long it holds the lock, and
-                        // how soon it takes it again.
+                        // Both pauses belong to the other writer: the time for which it holds the
+                        // lock, and the time until it takes it again.
                         usleep(300_000)
                         return .commit
                     }

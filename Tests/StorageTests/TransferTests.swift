@@ -8,7 +8,7 @@ import Support
 import Synchronization
 import Testing
 
-/// Everything moves from each backend into each, or nothing can be opened.
+/// Everything is moved from each backend into each, or the target cannot be opened.
 @Suite struct TransferTests {
     let directory: TemporaryDirectory
 
@@ -49,7 +49,7 @@ import Testing
             pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
         )
         try await fillAwkwardly(source)
-        // The last lines of the log have been swept, the last users were deleted before.
+        // The last entries of the log have been swept, and the last users were deleted before.
         while try await source.deleteRevocations(expiredBefore: .distantFuture, limit: 100) > 0 {}
         let last = try await source.lastRevocationNumber()
         _ = try await Transfer(from: source, to: place.openToFill()).run()
@@ -199,7 +199,7 @@ import Testing
         let after = try await target.open()
         var rows = 0
         for table in Rooms.tables { rows += try await after.count(of: table) }
-        // With the event of its coming.
+        // The event of its creation is included.
         #expect(rows == 2)
     }
 
@@ -217,7 +217,7 @@ import Testing
 
     // MARK: -
 
-    /// How many rows of which table `fillAwkwardly` leaves, beside those of events.
+    /// The number of rows that `fillAwkwardly` leaves in each table, without those of events.
     private static let filled = [
         "users": 4, "user_roles": 3, "clients": 3, "signing_keys": 2, "sessions": 3, "revocations": 6, "throttles": 9,
         "known_origins": 2, "invitations": 2, "spent_challenges": 2, "reserved_user_ids": 2, "audit_chain": 1,
@@ -230,8 +230,8 @@ import Testing
         #expect(moved == Self.filled)
     }
 
-    /// Four users of six, of whom the last two were deleted, and of every other table what is hard
-    /// to carry.
+    /// Stores four of six users, of whom the last two were deleted, and in every other table rows
+    /// that are hard to transfer.
     private func fillAwkwardly(_ storage: any Storage) async throws {
         let clock = TestClock(Date(timeIntervalSince1970: 1_800_000_000.123_456_7))
         for name in ["miguel", "Søren", "李雷", "Zoë", "last", "very-last"] {
@@ -259,7 +259,7 @@ import Testing
             let digest: [UInt8]? = session.isRenewable ? [0, 255, UInt8(number)] : nil
             _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: digest, limit: 10)
         }
-        // Once, and once more too late for the same successor.
+        // Renewed once, and once more too late to get the same successor.
         for seconds in [0, 61.000_000_4] {
             _ = try await storage.rotate(
                 RefreshRotation(
@@ -267,7 +267,7 @@ import Testing
                     successorDigest: { [0, 255, UInt8($0)] }, now: clock.now.addingTimeInterval(seconds),
                     inactivityTimeout: 86400, timebox: 86400 * 30))
         }
-        // Six lines: of a role, a user who is refused twice, a session, and two users who are gone.
+        // Six entries: for a role, a user who is refused twice, a session, and two deleted users.
         _ = try await storage.revokeRole("guest", user: 3, at: clock.now)
         _ = try await storage.disableUser(id: 2, at: clock.now)
         _ = try await storage.endSession(id: Samples.session(4, at: clock.now).id, of: nil, at: clock.now)
@@ -330,7 +330,7 @@ import Testing
         for table in Rooms.tables {
             let rows = try await source.rows(of: table, after: nil, limit: 1000)
             var copied = try await target.rows(of: table, after: nil, limit: 1000)
-            // That of the move itself.
+            // The event of the move itself.
             if ["audit_events", "outbox"].contains(table.name) { copied.removeLast() }
             #expect(copied == rows, "\(table.name)")
         }
@@ -340,7 +340,7 @@ import Testing
     }
 }
 
-/// What may be in a database that is to be filled.
+/// A row that may be in a database that should be empty.
 enum Resident: CaseIterable {
     case user
     case client
@@ -355,7 +355,7 @@ enum Resident: CaseIterable {
     }
 }
 
-/// What a server may do that should have been stopped.
+/// A change by a server that should have been stopped.
 enum SourceChange: CaseIterable {
     case password
     case deletion
@@ -370,7 +370,7 @@ enum SourceChange: CaseIterable {
         case .deletion: _ = try await storage.deleteUser(id: 4, at: .now)
         case .disabling: _ = try await storage.disableUser(id: 1, at: .now)
         case .nameOfAnotherUser:
-            // The same name at another id: the target has it already.
+            // The same name with another id: the target has that name already.
             _ = try await storage.deleteUser(id: 4, at: .now)
             _ = try await storage.insertUser(Username("Zoë"), passwordHash: "h", at: .now)
         case .signOut: _ = try await storage.endSession(id: Samples.session(1, at: .now).id, of: nil, at: .now)
@@ -383,7 +383,7 @@ enum SourceChange: CaseIterable {
 /// A backend to move from or into.
 struct TransferBackend: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    /// A database that nothing is in yet.
+    /// Makes an empty database.
     let place: @Sendable (_ directory: TemporaryDirectory, _ name: String) async throws -> TransferPlace
 
     static let all = [sqlite, postgres]

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Someone who is registered at a server.
+/// A user who is registered at a server.
 public struct Account: Sendable {
     public let id: Int
     public let name: String
@@ -13,12 +13,12 @@ public struct Account: Sendable {
 extension RunningServer {
     private static let accounts = Atomic(0)
 
-    /// A name that no other test uses.
+    /// A user name that no other test uses.
     public static func newName(_ name: String = "miguel") -> String {
         "\(name)-\(accounts.add(1, ordering: .relaxed).newValue)"
     }
 
-    /// Registers someone whom no other test knows.
+    /// Registers a user of a name that no other test uses.
     public func newAccount(_ name: String = "miguel", password: String = "python") async throws -> Account {
         let name = Self.newName(name)
         let answer = try await register(name, password)
@@ -28,7 +28,7 @@ extension RunningServer {
         return Account(id: id, name: name, password: password)
     }
 
-    /// A token of the contract's own route.
+    /// A token from `GET /api/token`.
     public func token(_ account: Account) async throws -> String { try await token(account.name, account.password) }
 
     public func signIn(_ account: Account, headers: [String] = []) async throws -> SignedIn {

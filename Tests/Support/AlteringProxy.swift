@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// Stands between a client and a PostgreSQL and alters what that answers, message by message.
+/// A proxy between a client and PostgreSQL that alters the server's messages, one by one.
 public final class AlteringProxy: Sendable {
-    /// What the server sends: the byte that says its kind, and what follows its length.
+    /// A message of the server: the byte that gives its kind, and the bytes after its length.
     public struct Message: Sendable {
         public var kind: UInt8
         public var body: [UInt8]
@@ -20,13 +20,13 @@ public final class AlteringProxy: Sendable {
 
         public func `is`(_ kind: Character) -> Bool { self.kind == kind.asciiValue }
 
-        /// As it travels.
+        /// The message as it is sent.
         public var bytes: [UInt8] {
             [kind] + withUnsafeBytes(of: Int32(body.count + 4).bigEndian) { Array($0) } + body
         }
     }
 
-    /// What travels in the place of a message.
+    /// Returns the bytes that replace a message.
     public typealias Alteration = @Sendable (Message) -> [UInt8]
 
     public let port: Int
@@ -55,21 +55,22 @@ public final class AlteringProxy: Sendable {
         }.start()
     }
 
-    /// How to reach a database through it, in the clear: what is encrypted cannot be altered.
+    /// The URL of a database through the proxy, without encryption: encrypted messages cannot be
+    /// altered.
     public func url(_ database: String) -> String {
         server.networkURL(database, port: port, options: "sslmode=disable&gssencmode=disable")
     }
 
-    /// From now on answers are altered so; `nil` for not at all.
+    /// Sets the alteration of messages from now on; `nil` for none.
     public func alter(_ alteration: Alteration?) { self.alteration.withLock { $0 = alteration } }
 
-    /// Takes no more connections, and cuts those that are open.
+    /// Stops accepting connections, and closes those that are open.
     public func end() {
         shutdown(listener, Int32(SHUT_RDWR))
         cut()
     }
 
-    /// Cuts every connection.
+    /// Closes every connection.
     public func cut() { ends.withLock { ends in for end in ends { shutdown(end, Int32(SHUT_RDWR)) } } }
 
     private func link(_ client: Int32) {

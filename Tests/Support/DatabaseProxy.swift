@@ -1,21 +1,21 @@
 import Foundation
 import Synchronization
 
-/// Stands between a node and its database, and does what networks do: it loses what it should hand
-/// on, cuts connections, goes silent.
+/// A proxy between a node and its database that produces network faults: it drops data, closes
+/// connections, and falls silent.
 ///
-/// One thread hands on whatever comes, both ways.
+/// One thread forwards data in both directions.
 public final class DatabaseProxy: Sendable {
-    /// What is lost: the next bytes with this text in them.
+    /// A loss: the next bytes that contain this text are dropped.
     public enum Loss: Sendable {
-        /// On the way to the database, which never hears of it.
+        /// Bytes on the way to the database, which never receives them.
         case question(String)
-        /// On the way back, when the database has done what it was asked for.
+        /// Bytes on the way back, after the database has done what was asked.
         case answer(String)
     }
 
     private struct State {
-        /// What is lost next, one after the other.
+        /// The losses that follow, one after the other.
         var losses: [Loss] = []
         var stallsAtLoss = false
         var isStalled = false
@@ -29,7 +29,7 @@ public final class DatabaseProxy: Sendable {
 
         func end() {
             for end in [node, database] {
-                // Also where a child process has it.
+                // Also takes effect where a child process has the descriptor.
                 shutdown(end, Int32(SHUT_RDWR))
                 close(end)
             }
@@ -40,7 +40,7 @@ public final class DatabaseProxy: Sendable {
     private let server: PostgresServer
     private let listener: Int32
     private let state = Mutex(State())
-    /// Wakes the thread while nothing goes through.
+    /// Wakes the thread while nothing is forwarded.
     private let isChanged = DispatchSemaphore(value: 0)
 
     public init(to server: PostgresServer) throws {
@@ -59,37 +59,37 @@ public final class DatabaseProxy: Sendable {
         }.start()
     }
 
-    /// How to reach a database through it.
+    /// The URL of a database through the proxy.
     public func url(_ database: String) -> String { server.networkURL(database, port: port) }
 
     // MARK: Faults
 
-    /// Loses these one after the other, and with each the connection that it was on.
+    /// Drops these one after the other, and closes the connection that each was on.
     public func cut(at losses: Loss...) {
         state.withLock { ($0.losses, $0.stallsAtLoss) = (losses, false) }
     }
 
-    /// Loses this, and lets nothing through from then on.
+    /// Drops this, and forwards nothing from then on.
     public func stall(at loss: Loss) {
         state.withLock { ($0.losses, $0.stallsAtLoss) = ([loss], true) }
     }
 
-    /// Lets nothing through any more, and tells nobody.
+    /// Forwards nothing from now on, and keeps the connections open.
     public func stall() {
         state.withLock { $0.isStalled = true }
     }
 
-    /// Lets everything through again.
+    /// Forwards everything again.
     public func resume() {
         state.withLock { $0.isStalled = false }
         isChanged.signal()
     }
 
     public var isStalled: Bool { state.withLock { $0.isStalled } }
-    /// Whether all has been lost that should be.
+    /// Whether all losses have happened.
     public var hasLostAll: Bool { state.withLock { $0.losses.isEmpty } }
 
-    /// Cuts every connection and takes no more.
+    /// Closes every connection and stops accepting.
     public func end() {
         state.withLock { $0.isClosed = true }
         isChanged.signal()
@@ -97,8 +97,8 @@ public final class DatabaseProxy: Sendable {
 
     // MARK: The thread
 
-    /// Waits a little for something to hand on, and hands it on.
-    /// - Returns: whether to go on.
+    /// Waits briefly for data to forward, and forwards it.
+    /// - Returns: whether to continue.
     private func handOn(_ links: inout [Link]) -> Bool {
         let (isStalled, isClosed) = state.withLock { ($0.isStalled, $0.isClosed) }
         guard !isClosed else { return false }
@@ -141,9 +141,9 @@ public final class DatabaseProxy: Sendable {
         return link
     }
 
-    /// - Returns: whether the connection goes on.
+    /// - Returns: whether the connection stays open.
     private func handOn(from: Int32, to: Int32, isAnswer: Bool) -> Bool {
-        // Stalled by another connection just now: this stays where it is.
+        // Another connection has just caused a stall: the data stays in the socket.
         guard !isStalled else { return true }
         var bytes = [UInt8](repeating: 0, count: 65536)
         let count = recv(from, &bytes, bytes.count, 0)
@@ -158,7 +158,7 @@ public final class DatabaseProxy: Sendable {
         return true
     }
 
-    /// Whether everything stalls now that these are lost; `nil` when they are not.
+    /// Whether everything stalls now, when these bytes are lost; `nil` when they are not lost.
     private func loses(_ bytes: [UInt8], isAnswer: Bool) -> Bool? {
         state.withLock { state in
             guard let loss = state.losses.first, loss.concerns(bytes, isAnswer: isAnswer) else { return nil }

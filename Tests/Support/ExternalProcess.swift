@@ -1,17 +1,17 @@
 import Foundation
 
-/// A program that runs in a directory of the test's, with its output in files there.
+/// A program that runs in a directory of the test, with its output in files there.
 public final class ExternalProcess: Sendable {
-    /// Where its standard input comes from.
+    /// The source of its standard input.
     public enum Input: Sendable {
         case nothing
         case text(String)
         case bytes([UInt8])
-        /// From ``ExternalProcess/send(line:)``.
+        /// Lines from ``ExternalProcess/send(line:)``.
         case lines
     }
 
-    /// What every program is given: where programs are, and where to leave its profile when
+    /// The environment of every program: the search path, and the file for its profile when
     /// coverage is measured.
     private static let inherited = ["PATH": "/usr/bin:/bin"].merging(
         ProcessInfo.processInfo.environment.filter { $0.key == "LLVM_PROFILE_FILE" }
@@ -20,7 +20,7 @@ public final class ExternalProcess: Sendable {
     private let process: Process
     private let outputFile: String
     private let errorFile: String
-    /// Our end of its standard input.
+    /// The test's end of its standard input.
     private let input: Int32?
 
     public init(
@@ -48,8 +48,8 @@ public final class ExternalProcess: Sendable {
             process.standardInput = try Self.file(name + ".in", with: bytes)
             self.input = nil
         case .lines:
-            // Sockets and not a pipe: writing to a process that has ended is an error then, and no
-            // signal.
+            // A socket pair, not a pipe: writing to a process that has ended is then an error, and
+            // no signal.
             var ends: [Int32] = [-1, -1]
             guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
                 throw POSIXError(.EMFILE)
@@ -59,7 +59,8 @@ public final class ExternalProcess: Sendable {
         }
         try process.run()
         Leftovers.add(process: process.processIdentifier)
-        // It has its own by now, and this object of Foundation's may live longer than ours.
+        // The process has its own descriptors by now, and Foundation's process object may outlive
+        // this one.
         for file in [output, error] { try file.close() }
     }
 
@@ -70,17 +71,16 @@ public final class ExternalProcess: Sendable {
 
     // MARK: Programs
 
-    /// Our own binary, which lies beside the test bundle: the very one that is shipped, where that
-    /// is what was built.
+    /// The rest-auth binary beside the test bundle: the shipped one, in a release build.
     public static let restAuth: URL = {
         let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         return own.deletingLastPathComponent().appendingPathComponent("rest-auth")
     }()
 
-    /// A program of the system.
+    /// Finds a program of the system.
     public static func program(_ name: String) throws -> URL {
         let places = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        // Where Debian keeps nginx.
+        // Debian keeps nginx in /usr/sbin.
         for place in places + ["/usr/bin", "/usr/sbin"]
         where FileManager.default.isExecutableFile(atPath: "\(place)/\(name)") {
             return URL(fileURLWithPath: "\(place)/\(name)")
@@ -88,14 +88,14 @@ public final class ExternalProcess: Sendable {
         throw MissingProgram(name: name)
     }
 
-    /// The Python that has what `Tests/requirements.txt` names.
+    /// The Python with the packages of `Tests/requirements.txt`.
     public static func testPython() throws -> URL {
         let python = repository.appendingPathComponent(".build/test-venv/bin/python3")
         guard FileManager.default.isExecutableFile(atPath: python.path) else { throw MissingProgram(name: python.path) }
         return python
     }
 
-    /// The directory of `Package.swift`.
+    /// The directory with `Package.swift`.
     public static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("../..").standardizedFileURL
 
@@ -106,35 +106,35 @@ public final class ExternalProcess: Sendable {
     public var outputBytes: [UInt8] { Array((try? Data(contentsOf: URL(fileURLWithPath: outputFile))) ?? Data()) }
     public var outputText: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
     public var errorText: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
-    /// The lines of its output that are complete.
+    /// The complete lines of its output.
     public var outputLines: [String] { Array(outputText.components(separatedBy: "\n").dropLast()) }
 
     private var name: String { process.executableURL?.lastPathComponent ?? "the process" }
 
     public func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
-    /// Ends it at once, and every process that it has started.
+    /// Kills it, and every process that it has started.
     public func kill() { if process.isRunning { Foundation.kill(-process.processIdentifier, SIGKILL) } }
 
-    /// Asks it to end and waits until it has: for one that has processes and files of its own to
-    /// clear away.
+    /// Sends a signal and waits until the process has ended: for programs that have to end their
+    /// own processes and remove files.
     public func end(_ signal: Int32 = SIGTERM) async throws {
         send(signal)
         _ = try await exitStatus()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     public func exitStatus() async throws -> Int32 {
         try await wait(for: "\(name) to end") { !self.process.isRunning }
         return process.terminationStatus
     }
 
-    /// Waits until it has ended, and says what came of it.
+    /// Waits until the process has ended, and returns its status and output.
     public func outcome() async throws -> CommandOutcome {
         let status = try await exitStatus()
         return CommandOutcome(status: status, output: outputText, error: errorText)
     }
 
-    /// Waits until it has written this to its standard output.
+    /// Waits until the process has written this text to its standard output.
     public func writes(_ text: String) async throws {
         try await wait(for: text) {
             guard self.isRunning else { throw ServerEnded(log: self.errorText) }
@@ -142,7 +142,7 @@ public final class ExternalProcess: Sendable {
         }
     }
 
-    /// Waits until an HTTP server answers on that port, whatever it says.
+    /// Waits until an HTTP server answers on that port, with any status.
     public func answers(on port: Int, path: String = "/ready") async throws {
         try await wait(for: "\(name) to answer") {
             guard self.isRunning else { throw ServerEnded(log: self.errorText) }
@@ -152,7 +152,7 @@ public final class ExternalProcess: Sendable {
 
     // MARK: Standard input
 
-    /// Writes a line to it, when it was started with ``Input/lines``.
+    /// Writes a line to its standard input, when it was started with ``Input/lines``.
     public func send(line: String) {
         guard let input else { return }
         var rest = Array((line + "\n").utf8)[...]
@@ -163,7 +163,7 @@ public final class ExternalProcess: Sendable {
         }
     }
 
-    /// Says that no more lines will come.
+    /// Closes its standard input.
     public func finishLines() { if let input { shutdown(input, Int32(SHUT_WR)) } }
 
     private static func file(_ path: String) throws -> FileHandle {
@@ -171,7 +171,7 @@ public final class ExternalProcess: Sendable {
         return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
     }
 
-    /// To be read from, with that in it.
+    /// A file with these bytes, opened for reading.
     private static func file(_ path: String, with bytes: [UInt8]) throws -> FileHandle {
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         return try FileHandle(forReadingFrom: URL(fileURLWithPath: path))

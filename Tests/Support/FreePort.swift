@@ -2,7 +2,8 @@ import Foundation
 import Synchronization
 
 public enum FreePort {
-    /// Below those that the system gives to clients, so that none of these takes one in between.
+    /// Ports below those that the system gives to clients, so that no client takes one before the
+    /// server listens.
     private static let range = 10_000..<32_000
     private static let last = Atomic(Int.random(in: range))
 
@@ -16,7 +17,8 @@ public enum FreePort {
         throw POSIXError(.EADDRINUSE)
     }
 
-    /// Bound only: who listens, if only for a moment, takes other processes' clients.
+    /// Binds without listening: a socket that listens, even for a moment, would accept connections
+    /// of other processes.
     private static func isFree(_ port: Int) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(descriptor) }

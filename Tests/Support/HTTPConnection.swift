@@ -1,16 +1,16 @@
 import Foundation
 
-/// A connection that sends exactly the bytes it is told to: what a well-behaved client library
-/// would never send is what tests are for.
+/// A connection that sends exactly the given bytes, because tests have to send what a well-behaved
+/// client library never would.
 public final class HTTPConnection {
     private let descriptor: Int32
     private var buffer: [UInt8] = []
 
-    /// How long a read or write may take before it fails.
+    /// The time that a read or write may take before it fails.
     public var patience = Patience.limit
 
     public init(port: Int) async throws {
-        // Closed in child processes, so that a server that is started later does not hold it open.
+        // Closed in child processes, so that a server started later does not keep it open.
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw POSIXError(.EMFILE) }
         var address = sockaddr_in.loopback(port: UInt16(port))
@@ -31,7 +31,7 @@ public final class HTTPConnection {
         try await Readiness.shared.wait(for: event, on: descriptor, until: .now + patience)
     }
 
-    /// Sends a well-formed request and reads its answer.
+    /// Sends a well-formed request and reads the answer.
     public func send(
         _ method: String, _ path: String, headers: [String] = [], body: String? = nil
     ) async throws -> HTTPAnswer {
@@ -43,8 +43,8 @@ public final class HTTPConnection {
         return try await readAnswer(isHead: method == "HEAD")
     }
 
-    /// Sends these bytes. An end of the connection while sending is no error: the answer may be
-    /// there to read.
+    /// Sends these bytes. An end of the connection while sending is not an error: there may be an
+    /// answer to read.
     public func write(_ bytes: [UInt8]) async throws {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -63,7 +63,7 @@ public final class HTTPConnection {
 
     public func write(_ text: String) async throws { try await write(Array(text.utf8)) }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     public func finishWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Reads one answer.
@@ -85,7 +85,8 @@ public final class HTTPConnection {
         }
     }
 
-    /// Whether the other side has ended the connection; reads and forgets what it still sent.
+    /// Whether the other side has closed the connection; reads and discards everything it still
+    /// sent.
     public func isEnded() async -> Bool {
         do {
             while true {
@@ -112,7 +113,7 @@ public final class HTTPConnection {
         }
     }
 
-    /// Reads until `text` has come and returns everything up to its end.
+    /// Reads until `text` has arrived and returns everything up to its end.
     public func read(until text: String) async throws -> String {
         while true {
             if let end = buffer.firstRange(of: Array(text.utf8)) {
@@ -127,10 +128,10 @@ public final class HTTPConnection {
 
 public struct ConnectionEnded: Error {}
 
-/// An answer as it was read.
+/// A parsed answer.
 public struct HTTPAnswer: Sendable {
     public let status: Int
-    /// Names in lower case, in the order of the wire.
+    /// Header fields, with names in lower case, in the order in which they were sent.
     public let headers: [(name: String, value: String)]
     public fileprivate(set) var bodyBytes: [UInt8] = []
 
@@ -143,7 +144,7 @@ public struct HTTPAnswer: Sendable {
         }
     }
 
-    /// The first field of that name.
+    /// The value of the first field of that name.
     public subscript(name: String) -> String? { all(name).first }
 
     public func all(_ name: String) -> [String] {
@@ -156,14 +157,14 @@ public struct HTTPAnswer: Sendable {
         (try? JSONSerialization.jsonObject(with: Data(bodyBytes))) as? [String: Any] ?? [:]
     }
 
-    /// The stable code of a problem document; `nil` when this is none.
+    /// The code of a problem document; `nil` for any other answer.
     public var code: String? {
         guard self["Content-Type"] == "application/problem+json", json["status"] as? Int == status else { return nil }
         return json["code"] as? String
     }
 }
 
-/// The header line of HTTP Basic.
+/// The header line of HTTP Basic authentication.
 public func basic(_ username: String, _ password: String) -> String {
     "Authorization: Basic " + Data("\(username):\(password)".utf8).base64EncodedString()
 }

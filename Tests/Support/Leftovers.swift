@@ -1,19 +1,18 @@
 import Foundation
 import Synchronization
 
-/// What the tests have outside their own process, and what becomes of it when that ends, however it
-/// ends.
+/// Removes everything that the tests leave outside their own process, however that process ends.
 ///
-/// A shell waits for the end of our side of its standard input. Then it ends the processes that are
-/// noted in the directory, by their number and the time of their start, because numbers are given
-/// again; and takes the directory away.
+/// A shell waits until the test process's end of its standard input is closed. Then it ends the
+/// processes that are noted in the directory, by their id and start time, because ids are reused;
+/// and removes the directory.
 enum Leftovers {
-    /// Every directory of the tests lies in this one.
+    /// The directory that contains every directory of the tests.
     static let directory: String = {
         var template = Array("/tmp/rest-auth-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { fatalError("no directory can be made in /tmp") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        // PostgreSQL runs as another user, in a directory of its own.
+        // PostgreSQL runs as another user, in its own directory.
         chmod(path, 0o755)
         mkdir(path + "/processes", 0o700)
         watch(path)
@@ -27,7 +26,7 @@ enum Leftovers {
 
     static func remove(process: Int32) { unlink("\(directory)/processes/\(process)") }
 
-    /// The 22nd field of its line, in ticks since the machine started.
+    /// The 22nd field of the line, the start time in ticks since the machine started.
     private static func startTime(of process: Int32) -> String? {
         let line = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
         return line?.split(separator: " ").dropFirst(21).first.map(String.init)
@@ -58,7 +57,7 @@ enum Leftovers {
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
         shell.arguments = ["-c", script, path]
         let pipe = Pipe()
-        // Open as long as this process is there, and in none that it starts.
+        // Open as long as this process runs, and not inherited by its children.
         _ = fcntl(pipe.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         shell.standardInput = pipe
         shell.standardOutput = FileHandle.nullDevice

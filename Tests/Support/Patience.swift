@@ -1,14 +1,14 @@
-/// When a test gives up waiting for what must come. A hang is told by it, never a slow machine.
+/// The time after which a test gives up waiting. It detects a hang, never a slow machine.
 public enum Patience {
     public static let limit = Duration.seconds(120)
 }
 
-/// Waits for a condition, not for a time.
+/// Waits for a condition instead of a fixed time.
 public func wait(for what: String, until condition: () async throws -> Bool) async throws {
     let limit = ContinuousClock.now + Patience.limit
     while try await !condition() {
         guard ContinuousClock.now < limit else { throw TimedOut(what: what) }
-        // Between two looks at the condition: what another process does cannot be awaited.
+        // Pause between two checks: changes in another process cannot be awaited.
         try await Task.sleep(for: .milliseconds(5))
     }
 }
@@ -18,8 +18,8 @@ public struct TimedOut: Error, CustomStringConvertible {
     public var description: String { "waited in vain for \(what)" }
 }
 
-/// What came of something that has to be done in less than that: done once more, with other people,
-/// where the machine was too slow.
+/// The result of an attempt that must take less than `time`; repeated, with new data, when the
+/// machine was too slow.
 public func within<Value>(_ time: Duration, attempt: () async throws -> Value) async throws -> Value {
     var outcome: Value?
     try await wait(for: "less than \(time)") {

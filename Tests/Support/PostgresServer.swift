@@ -1,23 +1,23 @@
 import Foundation
 import Synchronization
 
-/// A PostgreSQL of the tests' own: a cluster in a temporary directory that vanishes with it.
+/// A PostgreSQL for tests: a cluster in a temporary directory that is removed with this object.
 public final class PostgresServer: Sendable {
     private let directory: TemporaryDirectory
     public let port: Int
     private let process = Mutex<ExternalProcess?>(nil)
     private let options: [String]
     private let databases = Atomic(0)
-    /// Those that nobody needs any more, for another test: each is 7 MB and 300 files, and there
-    /// are hundreds of tests.
+    /// Databases that are no longer needed, kept for other tests: each has 7 MB and 300 files, and
+    /// there are hundreds of tests.
     private let used = Mutex<[String]>([])
 
-    // What is written need not survive the machine, only the test, and need not be kept at length.
+    // Data need not survive a crash of the machine, nor be kept for long.
     private static let starting = Task {
         try await PostgresServer(options: ["-c", "fsync=off", "-c", "max_wal_size=256MB", "-c", "max_connections=800"])
     }
 
-    /// One for all tests that only need a database; it ends with the process of the tests.
+    /// The server for all tests that only need a database; it ends with the test process.
     public static func shared() async throws -> PostgresServer { try await starting.value }
 
     /// Makes a cluster and starts it.
@@ -34,7 +34,7 @@ public final class PostgresServer: Sendable {
         try await start()
     }
 
-    /// Makes a standby that follows another, and starts it.
+    /// Makes a standby of another server, and starts it.
     public init(standbyOf primary: PostgresServer) async throws {
         directory = try TemporaryDirectory()
         port = try FreePort.next()
@@ -53,7 +53,7 @@ public final class PostgresServer: Sendable {
     deinit { process.withLock { $0?.send(SIGQUIT) } }
 
     public var dataPath: String { directory.path + "/data" }
-    /// Where its socket is.
+    /// The directory of its socket.
     public var host: String { directory.path }
 
     public func start() async throws {
@@ -68,10 +68,10 @@ public final class PostgresServer: Sendable {
         }
     }
 
-    /// Ends it as a crash would: nothing is finished, nothing is written any more.
+    /// Ends it as a crash would: no transaction is finished and nothing more is written.
     public func crash() async throws { try await end(SIGQUIT) }
 
-    /// Ends it in good order, cutting every connection.
+    /// Shuts it down cleanly, closing every connection.
     public func end() async throws { try await end(SIGINT) }
 
     private func end(_ signal: Int32) async throws {
@@ -82,7 +82,7 @@ public final class PostgresServer: Sendable {
         try await process?.end(signal)
     }
 
-    /// An empty database and how to reach it.
+    /// Makes an empty database, and returns its URL.
     public func makeDatabase() async throws -> String {
         let name = "test_\(databases.add(1, ordering: .relaxed).newValue)"
         let emptying = """
@@ -94,7 +94,7 @@ public final class PostgresServer: Sendable {
             """
         while let used = self.used.withLock({ $0.popLast() }) {
             guard (try? await execute(emptying, at: used)) != nil else { continue }
-            // Whoever knew it by its old name does not find it any more.
+            // The database gets a new name, so that users of the old one do not find it.
             try await execute("ALTER DATABASE \(Self.name(in: used)) RENAME TO \(name)")
             return url(name)
         }
@@ -102,15 +102,15 @@ public final class PostgresServer: Sendable {
         return url(name)
     }
 
-    /// Takes a database back that it has made.
+    /// Takes back a database that it has made.
     func takeBack(_ url: String) { used.withLock { $0.append(url) } }
 
-    /// How to reach a database over its socket.
+    /// The URL of a database over the socket.
     public func url(_ database: String, user: String = "postgres") -> String {
         "postgres://\(user)@/\(database)?host=\(directory.path)&port=\(port)"
     }
 
-    /// How to reach a database over the network, or over what stands between.
+    /// The URL of a database over the network, or through a proxy.
     public func networkURL(
         _ database: String, user: String = "postgres", host: String = "127.0.0.1", port: Int? = nil,
         options: String = ""
@@ -137,7 +137,7 @@ public final class PostgresServer: Sendable {
         return process.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// A session that stays open and takes lines of SQL, until no more will come.
+    /// A session that stays open and takes lines of SQL, until its input is closed.
     public func session(at url: String? = nil) throws -> ExternalProcess {
         try psql(at: url ?? self.url("postgres"), [], input: .lines)
     }
@@ -151,12 +151,13 @@ public final class PostgresServer: Sendable {
             directory: directory, input: input)
     }
 
-    /// Runs a program as whoever runs the server, for what belongs to it or refuses to run as root.
+    /// Runs a program as the user of the server: for programs that need its files or refuse to run
+    /// as root.
     public func run(_ name: String, _ arguments: [String]) throws -> ExternalProcess {
         try Self.start(name, arguments, in: directory)
     }
 
-    /// Where Debian keeps the server's programs: by version.
+    /// Finds a program of the server, which Debian keeps in a directory for each version.
     private static func program(_ name: String) throws -> URL {
         let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
         for version in versions.sorted(by: { $0.compare($1, options: .numeric) == .orderedDescending }) {

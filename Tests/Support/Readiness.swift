@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Waits for sockets, on one thread for all of them: a test that waits gives its own thread to
-/// another test.
+/// Waits for sockets, on one thread for all of them: a waiting test gives its own thread to other
+/// tests.
 final class Readiness: Sendable {
     enum Event: Sendable {
         case readable, writable
@@ -22,15 +22,15 @@ final class Readiness: Sendable {
     private struct State {
         var next = 0
         var waits: [Int: Wait] = [:]
-        /// Cancelled before they had begun.
+        /// Waits that were cancelled before they began.
         var cancelled: Set<Int> = []
     }
 
     static let shared = Readiness()
 
     private let state = Mutex(State())
-    /// Two ends of a pair: a byte on its way interrupts the thread when there is something new to
-    /// wait for.
+    /// The two ends of a socket pair: a byte sent through it wakes the thread when there is
+    /// something new to wait for.
     private let (bell, button): (Int32, Int32)
 
     private init() {
@@ -42,7 +42,7 @@ final class Readiness: Sendable {
         }.start()
     }
 
-    /// Returns when the event may have come.
+    /// Returns when the event may have happened.
     /// - Throws: ``TimedOut`` at the deadline, or `CancellationError`.
     func wait(for event: Event, on descriptor: Int32, until deadline: ContinuousClock.Instant) async throws {
         let id = state.withLock { state in
@@ -73,7 +73,7 @@ final class Readiness: Sendable {
         _ = send(button, [1], 1, Int32(MSG_NOSIGNAL))
     }
 
-    /// Waits for the next event or deadline and resumes whom it concerns.
+    /// Waits for the next event or deadline and resumes the waits that it concerns.
     private func look() {
         let waits = state.withLock { Array($0.waits) }
         var files = waits.map { pollfd(fd: $0.value.descriptor, events: $0.value.event.bits, revents: 0) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A pair of tokens.
+/// An access token and a refresh token.
 public struct SignedIn: Sendable {
     public let access: String
     public let refresh: String
@@ -23,7 +23,7 @@ extension RunningServer {
             "PUT", "/api/tokens", headers: ["Content-Type: application/json"], body: json(["refresh_token": token]))
     }
 
-    /// The owner's sessions.
+    /// The sessions of the user who is authorized.
     public func sessions(_ authorization: String) async throws -> [[String: Any]] {
         let answer = try await send("GET", "/api/me/sessions?limit=100", headers: [authorization])
         guard let sessions = answer.json["data"] as? [[String: Any]] else { throw UnexpectedAnswer(answer: answer) }
@@ -32,8 +32,9 @@ extension RunningServer {
 
     /// Waits until a token is refused that another process has just ended.
     ///
-    /// Who asks more than a second later is not answered by it any more: that holds however slow
-    /// the machine is, because a server that has heard no news for a second believes nobody.
+    /// A request more than a second after that must not accept the token any more. This holds
+    /// however slow the machine is, because a server that has not read the revocation log for a
+    /// second does not rely on its memory.
     public func waitForRefusal(of token: String) async throws {
         let end = ContinuousClock.now
         try await wait(for: "the refusal") {
@@ -52,7 +53,7 @@ extension RunningServer {
         return outcome
     }
 
-    /// The secret of a new client.
+    /// Adds a client and returns its secret.
     public func addClient(_ id: String) async throws -> String {
         let output = try await command("clients", "add", id, "--json").output
         let object = try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: String]
@@ -61,7 +62,7 @@ extension RunningServer {
     }
 }
 
-/// A token was good for more than a second after its end.
+/// The error for a token that was accepted more than a second after its end.
 public struct BelievedTooLong: Error {}
 
 public struct CommandFailed: Error {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The real binary, serving from a directory of its own that vanishes with it.
+/// The real binary, serving from its own directory, which is removed with this object.
 public final class RunningServer: Sendable {
     public let directory: TemporaryDirectory
     public let port: Int
@@ -9,8 +9,8 @@ public final class RunningServer: Sendable {
     /// Starts `rest-auth serve` and waits until it answers.
     /// - Parameters:
     ///   - arguments: flags after `serve`; hostname, port and database are given already.
-    ///   - directory: an existing one, to start again, or another node, over the same data.
-    ///   - port: that of one that has ended, for who goes on asking there.
+    ///   - directory: an existing one, to start again, or to start another node, on the same data.
+    ///   - port: the port of a server that has ended, for clients that keep using it.
     public init(
         _ arguments: [String] = [], environment: [String: String] = [:], directory: TemporaryDirectory? = nil,
         port: Int? = nil,
@@ -36,15 +36,15 @@ public final class RunningServer: Sendable {
 
     public var processID: Int32 { process.id }
     public var isRunning: Bool { process.isRunning }
-    /// What it has written to standard error.
+    /// Everything that it has written to standard error.
     public var log: String { process.errorText }
     public var output: String { process.outputText }
     public var databasePath: String { "\(directory.path)/rest-auth.sqlite" }
 
-    /// A new connection.
+    /// Opens a connection.
     public func connect() async throws -> HTTPConnection { try await HTTPConnection(port: port) }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     @discardableResult
     public func send(
         _ method: String, _ path: String, headers: [String] = [], body: String? = nil
@@ -66,7 +66,7 @@ public final class RunningServer: Sendable {
         return token
     }
 
-    /// Asks it to stop and returns the exit status.
+    /// Sends a signal to stop it and returns the exit status.
     public func stop(_ signal: Int32 = SIGTERM) async throws -> Int32 {
         process.send(signal)
         return try await process.exitStatus()
@@ -74,7 +74,7 @@ public final class RunningServer: Sendable {
 
     public func send(signal: Int32) { process.send(signal) }
 
-    /// Stops it in the middle of whatever it does: it is there and does not answer.
+    /// Suspends it: it still exists, and does not answer.
     public func pause() { process.send(SIGSTOP) }
     public func resume() { process.send(SIGCONT) }
 
@@ -85,7 +85,7 @@ public final class RunningServer: Sendable {
 }
 
 extension RunningServer {
-    /// Runs `rest-auth` with these arguments to its end, on this server's database.
+    /// Runs `rest-auth` with these arguments on this server's database, until it ends.
     public func run(_ arguments: [String], input: String? = nil, bytes: [UInt8]? = nil) async throws -> CommandOutcome {
         let database = try await directory.database()
         return try await runCommand(
@@ -94,14 +94,14 @@ extension RunningServer {
     }
 }
 
-/// The binary run as a command to its end.
+/// The status and output of a command that has ended.
 public struct CommandOutcome: Sendable {
     public let status: Int32
     public let output: String
     public let error: String
 }
 
-/// Runs `rest-auth` with these arguments in `directory`.
+/// Runs `rest-auth` with these arguments in `directory`, until it ends.
 public func runCommand(
     _ arguments: [String], environment: [String: String] = [:], directory: TemporaryDirectory, input: String? = nil,
     bytes: [UInt8]? = nil

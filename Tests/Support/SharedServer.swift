@@ -2,21 +2,22 @@ import Foundation
 import Synchronization
 import Testing
 
-/// One server for all tests that do not change it as a whole: started when the first suite asks for
-/// it, with these arguments, and ended with the tests. Each test has accounts of its own there.
+/// A suite trait: one server for all tests that do not change it as a whole. It is started when the
+/// first suite with these arguments needs it, and ended with the tests. Each test has its own
+/// accounts there.
 ///
-/// When a suite is over, the process that was started must still be the one that answers.
+/// At the end of a suite, the process that was started must still be the one that answers.
 public struct SharedServer: SuiteTrait, TestScoping {
     let arguments: [String]
 
-    /// How often something is refused, and who waits too long because others wait too, is for other
-    /// tests.
+    /// Settings that disable limits: rate limits, and timeouts because of load, have tests of their
+    /// own.
     private static let calm = ["--throttle", "no", "--hashing-patience", "600", "--hashing-queue", "10000"]
 
     private static let started = Mutex<[[String]: Task<RunningServer, any Error>]>([:])
     @TaskLocal private static var server: RunningServer?
 
-    /// The one of the suite that asks.
+    /// The server of the suite that runs.
     public static func current() throws -> RunningServer {
         try #require(server, "the suite has no trait .server()")
     }
@@ -37,7 +38,6 @@ public struct SharedServer: SuiteTrait, TestScoping {
 }
 
 extension SuiteTrait where Self == SharedServer {
-    /// Gives the suite the server that runs with these arguments, and lets everybody try as often
-    /// as they like.
+    /// Gives the suite the server that runs with these arguments, without rate limits.
     public static func server(_ arguments: String...) -> Self { SharedServer(arguments: arguments) }
 }

@@ -1,10 +1,9 @@
 import Foundation
 
-/// How much is done of what takes long by nature: a short form each time, the whole of it under
-/// `make soak`.
+/// The extent of slow tests: short each time, and in full under `make soak`.
 public enum Soak {
     public static let isOn = ProcessInfo.processInfo.environment["TEST_SOAK"] == "yes"
 
-    /// A number of rounds, tries or rows.
+    /// A number of rounds, attempts or rows.
     public static func count(_ short: Int, soak: Int) -> Int { isOn ? soak : short }
 }

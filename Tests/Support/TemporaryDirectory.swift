@@ -9,10 +9,11 @@ public final class TemporaryDirectory: Sendable {
     private let lent = Mutex<[(server: PostgresServer, url: String)]>([])
     private let madeDatabase = Mutex<Task<TestDatabase, any Error>?>(nil)
 
-    /// - Parameter database: of the servers in it; `nil` for one of the kind that is tested.
+    /// - Parameter database: URL of the database of the servers in it; `nil` for the backend under
+    ///   test.
     public init(database: String? = nil) throws {
         databaseURL = database
-        // Short, because sockets lie in it, whose paths have 107 bytes at most.
+        // A short path, because the path of a socket has at most 107 bytes.
         path = "\(Leftovers.directory)/\(UUID().uuidString.prefix(13))"
         guard mkdir(path, 0o700) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     }
@@ -22,7 +23,7 @@ public final class TemporaryDirectory: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    /// A new database of the tests' PostgreSQL, which goes back with this directory.
+    /// A new database of the tests' PostgreSQL, which is given back with this directory.
     public func makePostgresDatabase() async throws -> String {
         let server = try await PostgresServer.shared()
         let url = try await server.makeDatabase()
@@ -30,7 +31,7 @@ public final class TemporaryDirectory: Sendable {
         return url
     }
 
-    /// The one database of the servers in this directory.
+    /// The single database of the servers in this directory.
     public func database() async throws -> TestDatabase {
         let making = madeDatabase.withLock { made in
             let making = made ?? Task { try await makeDatabase() }
@@ -46,7 +47,7 @@ public final class TemporaryDirectory: Sendable {
         return try await TestDatabase(in: path, url: makePostgresDatabase())
     }
 
-    /// The names of what lies in it, sorted, without the tests' own files.
+    /// Names of the files in it, sorted, without the tests' own files.
     public var contents: [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { !$0.hasPrefix("process-") }
             .sorted()

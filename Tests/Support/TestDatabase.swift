@@ -1,24 +1,24 @@
 import Foundation
 import Synchronization
 
-/// The database of a test's servers: a file of SQLite beside them, or one of the tests' PostgreSQL
-/// when `TEST_DATABASE` is `postgres`.
+/// The database of a test's servers: a SQLite file beside them, or a database of the tests'
+/// PostgreSQL when `TEST_DATABASE` is `postgres`.
 public final class TestDatabase: Sendable {
-    /// As `--database` takes it.
+    /// The value for `--database`.
     public let url: String
-    /// In which the secret lies.
+    /// The directory with the secret.
     private let directory: String
-    /// A copy that can be put back.
+    /// A copy that can be restored.
     private let copy = Mutex<[String: Data]>([:])
 
-    /// Whether the tests' servers run on PostgreSQL, where nothing else is said.
+    /// Whether the tests' servers use PostgreSQL unless a test says otherwise.
     public static let isOnPostgres = ProcessInfo.processInfo.environment["TEST_DATABASE"] == "postgres"
 
     init(in directory: String, url: String? = nil) throws {
         self.directory = directory
         self.url = url ?? "sqlite:\(directory)/rest-auth.sqlite"
         guard isPostgres else { return }
-        // Every node is given the same one.
+        // Every node is given the same secret.
         let secret = directory + "/rest-auth.secret"
         try Data((UUID().uuidString + UUID().uuidString).utf8).write(to: URL(fileURLWithPath: secret))
         chmod(secret, 0o600)
@@ -26,17 +26,17 @@ public final class TestDatabase: Sendable {
 
     private var isPostgres: Bool { url.hasPrefix("postgres:") }
 
-    /// What a program needs to know beside the URL.
+    /// The environment that a program needs beside the URL.
     public var environment: [String: String] {
         isPostgres ? ["SECRET_KEY_FILE": directory + "/rest-auth.secret"] : [:]
     }
 
-    // MARK: Behind the servers' backs
+    // MARK: Direct access to the data
 
     private var file: String { directory + "/rest-auth.sqlite" }
     private var name: String { String(url.dropFirst("postgres://postgres@/".count).prefix { $0 != "?" }) }
 
-    /// All that is stored, as it lies on the disk.
+    /// All stored data, as it is on disk.
     public func storedBytes() async throws -> Data {
         guard isPostgres else { return try read(["", "-wal"]).values.reduce(Data(), +) }
         let server = try await PostgresServer.shared()
@@ -51,7 +51,7 @@ public final class TestDatabase: Sendable {
         }
     }
 
-    /// Keeps a copy, while no server runs on it.
+    /// Makes a copy; no server may be running on the database.
     public func keepCopy() async throws {
         guard isPostgres else { return copy.withLock { $0 = (try? read(["", "-wal"])) ?? [:] } }
         let server = try await PostgresServer.shared()
@@ -59,7 +59,7 @@ public final class TestDatabase: Sendable {
         try await server.execute("CREATE DATABASE \(name)_copy TEMPLATE \(name)")
     }
 
-    /// Puts the copy in the place of what is there, while no server runs on it.
+    /// Restores the copy; no server may be running on the database.
     public func putCopyBack() async throws {
         guard isPostgres else {
             for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file + suffix) }

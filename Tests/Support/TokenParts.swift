@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a token says: its header is part 0, its claims are part 1.
+/// The members of a part of a token: part 0 is the header, part 1 the claims.
 public func members(of token: String, _ part: Int) -> [String: Any] {
     var text = token.split(separator: ".").dropFirst(part).first.map(String.init) ?? ""
     text = text.replacing("-", with: "+").replacing("_", with: "/")

@@ -1,21 +1,22 @@
 public import Foundation
 
-/// What happened to an account, as its owner may know it: nothing of other users, and of an
-/// operator only that it was one.
+/// An event of an account in the form that its owner may see: it tells nothing about other users,
+/// and of an operator only that it was one.
 public struct AccountEvent: Sendable, Hashable, Identifiable {
-    /// Of the event's row; the greater, the later it was recorded.
+    /// Id of the event's row. Rows recorded later have greater ids.
     public let id: Int64
     public let name: AuthEvent.Name
     public let at: Date
-    /// Who did it: `user`, `client`, `operator`, `application` or `anonymous`.
+    /// The kind of actor: `user`, `client`, `operator`, `application` or `anonymous`.
     public let actor: String
-    /// From where; `nil` where that is not known, or is nobody of the account.
+    /// Address and user agent of the actor; empty where they are unknown, or may be those of
+    /// somebody else than the owner.
     public let origin: SessionOrigin
-    /// The session that it happened to.
+    /// The session that the event is about.
     public let sessionID: Session.ID?
     public let details: [String: String]
 
-    /// `nil` for what its owner need not know.
+    /// `nil` for an event that is not shown to the owner.
     init?(_ row: StoredEvent) {
         guard let name = AuthEvent.Name(rawValue: row.fields.name), let shown = name.shownToOwner else { return nil }
         id = row.id
@@ -32,7 +33,7 @@ public struct AccountEvent: Sendable, Hashable, Identifiable {
 }
 
 extension AuthEvent.Name {
-    /// What the owner of an account is shown of such an event; `nil` for nothing.
+    /// The parts of such an event that the owner of the account is shown; `nil` for none.
     fileprivate var shownToOwner: (origin: Bool, details: Set<String>)? {
         switch self {
         case .userRegistered, .userDisabled, .userEnabled, .sessionStarted, .refreshTokenRepeated,
@@ -40,7 +41,7 @@ extension AuthEvent.Name {
             (true, [])
         case .sessionEnded: (true, ["cause"])
         case .roleGranted, .roleRevoked: (true, ["role"])
-        // Whoever guesses may be another user.
+        // The guesses may come from another user.
         case .loginStuffed, .throttleReached: (false, [])
         default: nil
         }
@@ -50,7 +51,8 @@ extension AuthEvent.Name {
 }
 
 extension AuditTrail {
-    /// At most `limit` events of the account, the newest first, older than `id` when one is given.
+    /// Returns at most `limit` events of the account, the newest first, older than `id` when one is
+    /// given.
     public func events(of user: User.ID, before id: Int64?, limit: Int) async throws -> [AccountEvent] {
         var query = EventQuery()
         query.userID = user

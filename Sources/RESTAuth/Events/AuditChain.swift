@@ -1,7 +1,7 @@
 import Crypto
 public import Foundation
 
-/// A place in the trail: a row's number, and the digest of that row and of all before it.
+/// A link of the hash chain: the number of a row, and the digest of that row and of all before it.
 public struct AuditLink: Sendable, Hashable {
     /// Rows are numbered 1, 2, 3 and so on, without gaps.
     public let number: Int64
@@ -13,10 +13,10 @@ public struct AuditLink: Sendable, Hashable {
         self.digest = digest
     }
 
-    /// Before the first row.
+    /// The link before the first row.
     static let start = AuditLink(number: 0, digest: [UInt8](repeating: 0, count: SHA256.byteCount))
 
-    /// The place of the row that comes next, whatever number it has at present.
+    /// The link of the row that comes next, whatever number the row has at present.
     func next(_ row: StoredEvent) -> AuditLink {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(512)
@@ -29,16 +29,16 @@ public struct AuditLink: Sendable, Hashable {
     }
 }
 
-/// How far the trail is sealed and from where on it is kept: one row, replaced as a whole by whoever
-/// seals or prunes.
+/// The sealed range of the trail: how far it is sealed, and from which row on it is kept. The
+/// storage has one such row, replaced as a whole by every process that seals or prunes.
 public struct AuditChain: Sendable, Hashable {
     /// The last row that was sealed.
     public let head: AuditLink
-    /// The last row that was pruned; with the number 0 where none was.
+    /// The last row that was pruned; its number is 0 where none was.
     public let anchor: AuditLink
-    /// When rows were last sealed.
+    /// The time at which rows were last sealed.
     public let sealedAt: Date
-    /// Of all of this.
+    /// Seal of the other three fields.
     public let seal: [UInt8]
 
     public init(head: AuditLink, anchor: AuditLink, sealedAt: Date, seal: [UInt8]) {
@@ -48,7 +48,7 @@ public struct AuditChain: Sendable, Hashable {
         self.seal = seal
     }
 
-    /// All but the seal.
+    /// The encoding of all fields but the seal.
     fileprivate var bytes: [UInt8] {
         var bytes: [UInt8] = []
         for link in [head, anchor] {
@@ -60,16 +60,16 @@ public struct AuditChain: Sendable, Hashable {
     }
 }
 
-/// Makes and judges seals: the id of a secret, and an HMAC-SHA256 under a key derived from it.
+/// Makes and verifies seals: the id of a secret, and an HMAC-SHA256 under a key derived from it.
 ///
-/// What is sealed is the digest of a row and of all before it. So a seal under a secret that is
-/// known vouches for every row before, also for those whose own seals were made with a secret that
-/// was dropped since.
+/// A seal covers the digest of a row and of all rows before it. So a seal under a known secret
+/// vouches for every earlier row, also for those whose own seals were made with a secret that was
+/// dropped since.
 struct AuditSeals: Sendable {
     enum Verdict {
         case right
         case wrong
-        /// Made with a secret that is not known here.
+        /// The seal was made with a secret that is not known here.
         case unknown
     }
 
@@ -102,7 +102,7 @@ struct AuditSeals: Sendable {
     }
 
     func chain(head: AuditLink, anchor: AuditLink, sealedAt: Date) -> AuditChain {
-        // As every backend gives it back.
+        // Rounds to microseconds, as every backend stores times.
         let sealedAt = Date(timeIntervalSince1970: (sealedAt.timeIntervalSince1970 * 1e6).rounded() / 1e6)
         let unsealed = AuditChain(head: head, anchor: anchor, sealedAt: sealedAt, seal: [])
         let seal = Self.seal(of: unsealed.bytes, by: present.id, present.chain)
@@ -111,7 +111,7 @@ struct AuditSeals: Sendable {
 
     func verdict(on chain: AuditChain) -> Verdict { verdict(on: chain.seal, of: chain.bytes) { $0.chain } }
 
-    /// Whether it was sealed under the secret whose place another has taken.
+    /// Whether the chain was sealed under the previous secret.
     func isOfPrevious(_ chain: AuditChain) -> Bool {
         previous.map { chain.seal.starts(with: $0.bytes) } ?? false
     }
@@ -128,10 +128,11 @@ struct AuditSeals: Sendable {
     }
 }
 
-// MARK: - The one spelling of a row
+// MARK: - Canonical encoding of a row
 
 extension [UInt8] {
-    /// Each field says how long it is, and whether it is there: no two rows have the same bytes.
+    /// Appends the field with its length, and whether it is present, so that no two rows have the
+    /// same encoding.
     fileprivate mutating func append(field value: (some Collection<UInt8>)?) {
         guard let value else { return append(0) }
         append(1)
@@ -162,6 +163,7 @@ extension [UInt8] {
 }
 
 extension Date {
-    /// Since 1970, rounded: what every backend keeps. `nil` for a time that no clock has shown.
+    /// Microseconds since 1970, rounded, as every backend stores times; `nil` for a time that does
+    /// not fit into 64 bits.
     fileprivate var microseconds: Int64? { Int64(exactly: (timeIntervalSince1970 * 1e6).rounded()) }
 }

@@ -1,13 +1,13 @@
 public import Foundation
 
-/// The end of the trail as one line: kept where whoever could change the database cannot reach, it
-/// shows later that rows were taken from the end, and that all of the trail was made anew.
+/// The end of the trail as one line. Kept out of reach of everyone who can change the database, it
+/// later shows whether rows were removed from the end, or the whole trail was made anew.
 ///
 ///     1042 6f1f…(64 hexadecimal digits) 2026-11-28T10:18:26Z
 public struct AuditHead: Sendable, Hashable {
     /// The last row that was sealed.
     public let link: AuditLink
-    /// When that was.
+    /// The time at which it was sealed.
     public let sealedAt: Date
 
     init(_ chain: AuditChain) {
@@ -24,7 +24,7 @@ public struct AuditHead: Sendable, Hashable {
 extension AuditHead: LosslessStringConvertible {
     public var description: String { "\(link.number) \(digest) \(Timestamp.text(sealedAt))" }
 
-    /// Reads what ``description`` writes; what stands between the three parts may be any blanks.
+    /// Parses what ``description`` writes; the three parts may be separated by any blanks.
     public init?(_ text: String) {
         let parts = text.utf8.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
         guard parts.count == 3, let number = WireText(Substring(parts[0])).decimalNumber, number > 0,

@@ -1,6 +1,6 @@
 package import ServiceLifecycle
 
-/// The seals of what happened, by which a change of it shows.
+/// The seals of events, which reveal any later change.
 package enum AuditRoom: Room {
     package static let name = "audit"
 
@@ -18,7 +18,7 @@ package enum AuditRoom: Room {
         [auth.sealer]
     }
 
-    /// A trail that is broken is left as it is.
+    /// Deletes events older than the retention. A broken trail is left as it is.
     package static func sweep(_ auth: Auth) async throws {
         try await auth.auditTrail.prune()
     }

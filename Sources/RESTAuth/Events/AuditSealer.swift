@@ -4,12 +4,12 @@ import Metrics
 public import ServiceLifecycle
 import Synchronization
 
-/// Gives what was recorded its number and its seal, every second.
+/// Numbers and seals recorded events every second.
 ///
-/// Each process has one, and whoever is first seals: the others find the chain replaced and leave
-/// it at that. Rows are numbered in the order in which they are found, whatever their ids: one that
-/// was committed late comes later. How long the oldest row has been waiting is a gauge,
-/// `rest_auth_audit_unsealed_seconds`, and beyond a minute a warning.
+/// Each process runs one, and the first to seal wins: the others find the chain replaced and do
+/// nothing. Rows are numbered in the order in which they are found, not by their ids: a row that
+/// was committed late comes later. The waiting time of the oldest row is the gauge
+/// `rest_auth_audit_unsealed_seconds`; above a minute a warning is logged.
 public struct AuditSealer: Service {
     let trail: AuditTrail
     private let lag = Lag()
@@ -23,10 +23,11 @@ public struct AuditSealer: Service {
         try await every(.seconds(1), "events could not be sealed") { try await seal() }
     }
 
-    /// Seals all that is there.
+    /// Seals all rows that have no seal.
     package func seal() async throws {
         while true {
-            // The chain before the rows: none of them is sealed when the chain is still the same.
+            // Reads the chain before the rows: if it is unchanged later, none of these rows was
+            // sealed meanwhile.
             let seals = AuditSeals(trail.secrets.known)
             let present = try await trail.storage.auditChain()
             let rows = try await trail.storage.unsealedEvents(limit: AuditTrail.batch)
@@ -47,9 +48,9 @@ public struct AuditSealer: Service {
     }
 }
 
-/// How long the oldest row has been waiting for its seal.
+/// The time that the oldest row has waited for its seal.
 private final class Lag: Sendable {
-    /// Seconds from which on it is a warning, once.
+    /// Seconds above which a warning is logged, once for each delay.
     private static let limit: TimeInterval = 60
 
     private let gauge = Gauge(label: "rest_auth_audit_unsealed_seconds")

@@ -1,34 +1,34 @@
 public import Foundation
 
-/// The promises about the trail: events' rows that get a number and a seal, and in the end go.
+/// The promises about the trail: rows of events get a number and a seal, and are pruned in the end.
 ///
-/// Who seals or prunes has read the chain before the rows, and hands it back: what was decided on
-/// one that another process has replaced since changes nothing. Nothing here takes a lock that
-/// whoever records an event waits for.
+/// The caller that seals or prunes reads the chain before the rows, and passes it back: when
+/// another process has replaced the chain in between, the call changes nothing. No method takes a
+/// lock that recording an event waits for.
 public protocol AuditStorage: Sendable {
-    /// `nil` before anything was sealed.
+    /// The stored chain; `nil` before anything was sealed.
     func auditChain() async throws -> AuditChain?
 
-    /// At most `limit` rows that have no number, in the order of their ids.
+    /// Returns at most `limit` rows without a number, in the order of their ids.
     func unsealedEvents(limit: Int) async throws -> [StoredEvent]
 
-    /// At most `limit` rows with a number greater than `number`, in the order of numbers.
+    /// Returns at most `limit` rows with a number greater than `number`, in the order of numbers.
     func sealedEvents(after number: Int64, limit: Int) async throws -> [StoredEvent]
 
-    /// Gives rows the numbers after that of the head of `present`, and their seals, and stores the
-    /// chain, in one transaction.
-    /// - Returns: whether it did: not when the stored chain is not `present` any more.
+    /// Gives rows the numbers after the head of `present`, and their seals, and stores the chain,
+    /// in one transaction.
+    /// - Returns: whether it did; `false` when the stored chain is no longer `present`.
     func seal(_ seals: [EventSeal], replacing present: AuditChain?, with chain: AuditChain) async throws -> Bool
 
-    /// Deletes the rows up to the anchor of `chain` and stores it, in one transaction.
-    /// - Returns: whether it did: not when the stored chain is not `present` any more.
+    /// Deletes the rows up to the anchor of `chain` and stores `chain`, in one transaction.
+    /// - Returns: whether it did; `false` when the stored chain is no longer `present`.
     func pruneEvents(replacing present: AuditChain, with chain: AuditChain) async throws -> Bool
 
-    /// At most `limit` rows that `query` asks for, the newest first unless it says otherwise.
+    /// Returns at most `limit` rows that match `query`, in its order.
     func events(matching query: EventQuery, limit: Int) async throws -> [StoredEvent]
 }
 
-/// The seal of a row that has none.
+/// The seal to store in a row.
 public struct EventSeal: Sendable, Hashable {
     /// The row's id.
     public let id: Int64
@@ -40,17 +40,17 @@ public struct EventSeal: Sendable, Hashable {
     }
 }
 
-/// Which rows are asked for: those for which all that is given here is true.
+/// A selection of rows: those that meet all conditions given here.
 public struct EventQuery: Sendable, Hashable {
-    /// Whose account it happened to.
+    /// The user whose account the event is about.
     public var userID: User.ID?
-    /// What happened; empty for anything.
+    /// Names of events; empty for all.
     public var names: Set<AuthEvent.Name> = []
-    /// Not before that time.
+    /// The earliest time, inclusive.
     public var since: Date?
-    /// Before that time.
+    /// The end of the time range, exclusive.
     public var until: Date?
-    /// By id, and only from after or before that one.
+    /// The order by id, and the id after or before which rows are returned.
     public var order = Order.newestFirst(before: nil)
 
     public enum Order: Sendable, Hashable {

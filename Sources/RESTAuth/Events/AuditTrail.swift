@@ -1,14 +1,15 @@
 public import Foundation
 
-/// The door to what happened: look at it, and see whether anybody changed it.
+/// The door to the audit trail: reading it, and verifying that nobody changed it.
 ///
-/// Every event's row is numbered and sealed within two seconds (``AuditSealer``). ``verify(against:report:)``
-/// finds a row that was altered, removed or moved since; ``head()``, kept elsewhere, shows that rows
-/// were removed from the end, and that the trail was made anew by who has the instance's secret.
+/// Every event's row is numbered and sealed within two seconds (``AuditSealer``).
+/// ``verify(against:report:)`` finds a row that was altered, removed or moved since. ``head()``,
+/// kept elsewhere, reveals that rows were removed from the end, or that the trail was made anew by
+/// someone who has the instance's secret.
 public struct AuditTrail: Sendable {
     let storage: any AuditStorage
     let secrets: InstanceSecrets
-    /// Seconds.
+    /// Seconds for which events are kept.
     let retention: TimeInterval
     let now: @Sendable () -> Date
 
@@ -24,15 +25,15 @@ public struct AuditTrail: Sendable {
 
     /// Rows that are read, sealed or deleted at once.
     static let batch = 1000
-    /// Rows that are read at once to be verified.
+    /// Rows that are read at once for verification.
     private static let page = 2000
 
-    /// At most `limit` rows that `query` asks for, sealed or not.
+    /// Returns at most `limit` rows that match `query`, sealed or not.
     public func events(matching query: EventQuery, limit: Int) async throws -> [StoredEvent] {
         try await storage.events(matching: query, limit: limit)
     }
 
-    /// What to keep elsewhere; `nil` as long as nothing is sealed.
+    /// The end of the trail, to be kept elsewhere; `nil` as long as nothing is sealed.
     /// - Throws: `audit_trail_broken` when the end of the trail is not what was sealed.
     public func head() async throws -> AuditHead? {
         try await intactChain(AuditSeals(secrets.known)).map(AuditHead.init)
@@ -40,30 +41,30 @@ public struct AuditTrail: Sendable {
 
     // MARK: Verifying
 
-    /// What ``verify(against:report:)`` has found to be as it was sealed.
+    /// The result of a successful ``verify(against:report:)``.
     public struct Verification: Sendable, Hashable {
         /// `nil` where nothing is sealed.
         public let head: AuditHead?
         /// The number of the last row that was pruned; 0 where none was.
         public let prunedUpTo: Int64
-        /// How many rows are there with their seals.
+        /// The number of rows that are present with their seals.
         public let sealed: Int
-        /// How many of these were sealed under a secret that is not known any more, and are vouched
-        /// for by a later seal.
+        /// The number of these that were sealed under a secret that is no longer known, and are
+        /// vouched for by a later seal.
         public let vouchedFor: Int
-        /// When the oldest row happened that has no seal yet; `nil` where all have.
+        /// The time of the oldest event without a seal; `nil` where all have one.
         public let unsealedSince: Date?
-        /// How many of the heads are of rows that have been pruned since, so that nothing could be
+        /// The number of given heads whose rows have been pruned since, so that nothing could be
         /// compared with them.
         public let outdatedHeads: Int
     }
 
-    /// Reads all of the trail and makes sure that it is as it was sealed.
+    /// Reads the whole trail and checks that it is as it was sealed.
     /// - Parameters:
-    ///   - heads: earlier ones that were kept elsewhere.
-    ///   - report: is told how many rows of how many were read.
-    /// - Throws: `audit_trail_broken`, which names the first row that is not, and when all of
-    ///   `heads` are of rows that have been pruned since.
+    ///   - heads: earlier heads that were kept elsewhere.
+    ///   - report: called with the number of rows that were read, and of all rows.
+    /// - Throws: `audit_trail_broken`, naming the first row that differs, and when the rows of all
+    ///   `heads` have been pruned since.
     public func verify(
         against heads: [AuditHead] = [], report: (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) async throws -> Verification {
@@ -80,7 +81,7 @@ public struct AuditTrail: Sendable {
             if rows.first?.number != walk.link.number + 1,
                 let later = try await intactChain(seals), later.anchor.number > walk.link.number
             {
-                // Pruned in the meantime.
+                // The rows were pruned meanwhile.
                 chain = later
                 walk.skip(to: later.anchor)
                 try comparison.begin(at: later.anchor)
@@ -97,7 +98,7 @@ public struct AuditTrail: Sendable {
             report(walk.link.number - chain.anchor.number, chain.head.number - chain.anchor.number)
         }
         guard walk.link == chain.head else { throw AuthError.rowChanged(walk.firstUnsure ?? walk.link.number) }
-        // In this order: whoever has sealed more since has replaced the chain as well.
+        // The order matters: a process that has sealed more since has replaced the chain as well.
         if let row = try await storage.sealedEvents(after: chain.head.number, limit: 1).first,
             try await storage.auditChain()?.head == chain.head
         {
@@ -114,19 +115,21 @@ public struct AuditTrail: Sendable {
             unsealedSince: try await storage.unsealedEvents(limit: 1).first?.fields.at, outdatedHeads: outdatedHeads)
     }
 
-    /// The chain, which is as it was sealed.
+    /// The stored chain, with a valid seal.
     /// - Returns: `nil` where nothing is sealed.
     private func intactChain(_ seals: AuditSeals) async throws -> AuditChain? {
         if let chain = try await intact(storage.auditChain(), seals) { return chain }
-        // The first seal may have come since it was looked for.
+        // The first seal may have been stored between the two reads.
         return try await storage.auditChain() == nil ? nil : intactChain(seals)
     }
 
-    /// - Returns: the same, which is as it was sealed.
+    /// Checks the seal of the chain, and that no row is sealed when there is no chain.
+    /// - Returns: `chain`.
     /// - Throws: `audit_trail_broken`.
     func intact(_ chain: AuditChain?, _ seals: AuditSeals) async throws -> AuditChain? {
         guard let chain else {
-            // In this order: whoever has sealed since has stored the chain with it.
+            // The order matters: a process that has sealed since has stored the chain with the
+            // rows.
             if let row = try await storage.sealedEvents(after: 0, limit: 1).first,
                 try await storage.auditChain() == nil
             {
@@ -145,8 +148,8 @@ public struct AuditTrail: Sendable {
 
     // MARK: Pruning
 
-    /// Deletes what is older than the retention, from the beginning on, and no row that is not as
-    /// it was sealed, nor any behind it. The anchor that stays lets what follows be verified.
+    /// Deletes rows older than the retention, from the beginning on. Stops at the first row that is
+    /// not as it was sealed. The anchor that is stored lets the rows after it be verified.
     /// - Throws: `audit_trail_broken`.
     package func prune() async throws {
         let seals = AuditSeals(secrets.known)
@@ -167,14 +170,13 @@ public struct AuditTrail: Sendable {
     }
 }
 
-/// Goes along the trail, row by row.
+/// Verifies the trail row by row.
 struct AuditWalk {
     private(set) var link: AuditLink
     private(set) var count = 0
-    /// How many rows were sealed under secrets that are not known, and are vouched for by the
-    /// digest.
+    /// The number of rows that were sealed under unknown secrets.
     private(set) var vouchedFor = 0
-    /// The number of the first row that no seal that is known has vouched for.
+    /// The number of the first row that no seal under a known secret has vouched for so far.
     private(set) var firstUnsure: Int64?
     private let seals: AuditSeals
 
@@ -183,13 +185,14 @@ struct AuditWalk {
         self.seals = seals
     }
 
-    /// Goes on behind rows that were pruned.
+    /// Continues after rows that were pruned.
     mutating func skip(to link: AuditLink) {
         self.link = link
         firstUnsure = nil
     }
 
-    /// - Throws: `audit_trail_broken` when it is not the row that was sealed behind the last one.
+    /// - Throws: `audit_trail_broken` when the row is not the one that was sealed after the last
+    ///   one.
     mutating func take(_ row: StoredEvent) throws(AuthError) {
         let next = link.next(row)
         guard let number = row.number, number == next.number else {
@@ -207,9 +210,9 @@ struct AuditWalk {
     }
 }
 
-/// Earlier heads, each compared with the trail where it comes by.
+/// Earlier heads, each compared with the trail when its row is reached.
 private struct HeadComparison {
-    /// In descending order of numbers.
+    /// Heads that are not compared yet, in descending order of numbers.
     private var pending: [AuditHead]
     private var outdated = 0
     private let count: Int
@@ -219,7 +222,7 @@ private struct HeadComparison {
         count = heads.count
     }
 
-    /// Leaves out those of rows that were pruned.
+    /// Drops heads whose rows were pruned.
     mutating func begin(at anchor: AuditLink) throws(AuthError) {
         while let head = pending.last, head.link.number < anchor.number {
             pending.removeLast()
@@ -237,7 +240,7 @@ private struct HeadComparison {
         }
     }
 
-    /// - Returns: how many could not be compared.
+    /// - Returns: the number of heads that could not be compared.
     func end() throws(AuthError) -> Int {
         if let head = pending.last {
             throw .trailBroken("the trail was set back: a head that was kept is of row \(head.link.number)")
@@ -255,8 +258,8 @@ extension AuthError {
     }
 
     /// - Parameters:
-    ///   - first: the number of the first row that may have been.
-    ///   - last: of the row at which it shows.
+    ///   - first: number of the first row that may have been changed.
+    ///   - last: number of the row at which the change was found.
     static func rowChanged(_ first: Int64, to last: Int64? = nil) -> Self {
         let rows = if let last, last > first { "one of the rows \(first) to \(last)" } else { "row \(first)" }
         return trailBroken("\(rows) is not what was sealed")

@@ -1,5 +1,5 @@
 extension AuthEvent {
-    /// - Parameter invitation: the one that was used.
+    /// - Parameter invitation: the invitation that was used.
     static func registered(invitation: Invitation.ID? = nil) -> Self {
         Self(.userRegistered, ["invitation_id": invitation])
     }
@@ -20,27 +20,27 @@ extension AuthEvent {
 
     static func loginSucceeded(userID: User.ID) -> Self { Self(.loginSucceeded, user: userID) }
 
-    /// - Parameter username: the canonical one of a user; `nil` when nobody has what was typed,
-    ///   which may be a password in the wrong field.
+    /// - Parameter username: the canonical name of a user; `nil` when no user has the typed name,
+    ///   because it may be a password in the wrong field.
     static func loginFailed(username: String?) -> Self { Self(.loginFailed, ["username": username]) }
 
     /// - Parameters:
-    ///   - username: as of a failed one.
-    ///   - network: where it is counted by network.
-    ///   - policy: which kind of counter was in its way.
+    ///   - username: as for ``loginFailed(username:)``.
+    ///   - network: the network, where the counter is one of a network.
+    ///   - policy: the kind of counter that refused the login.
     static func loginThrottled(username: String?, network: ClientNetwork?, policy: String) -> Self {
         Self(
             .loginThrottled, ["policy": policy, "username": username, "network": network?.description])
     }
 
-    /// - Parameter user: who has the name, which is told only then.
+    /// - Parameter user: the user with that name; the event has the name only when there is one.
     static func credentialStuffing(_ subject: ThrottleSubject, user: User.ID?) -> Self {
         Self(
             .loginStuffed, user: user,
             ["username": user == nil ? nil : subject.username, "network": subject.network?.description])
     }
 
-    /// - Parameter user: as of a stuffed one.
+    /// - Parameter user: as for ``credentialStuffing(_:user:)``.
     static func throttleReached(_ subject: ThrottleSubject, user: User.ID?) -> Self {
         Self(
             .throttleReached, user: user,
@@ -62,7 +62,7 @@ extension AuthEvent {
         Self(.sessionStarted, user: userID, session: session)
     }
 
-    /// Of no session yet: see ``ending(_:of:)``.
+    /// The end of a session that is set later with ``ending(_:of:)``.
     static let sessionEnded = Self(.sessionEnded)
 
     static func sessionThrottled(userID: User.ID, network: ClientNetwork?) -> Self {
@@ -87,8 +87,8 @@ extension AuthEvent {
 
     static func clientRemoved(id: String) -> Self { Self(.clientRemoved, ["client_id": id]) }
 
-    /// - Parameter id: that of a client; `nil` when none has what was sent, which may be a secret
-    ///   in the wrong field.
+    /// - Parameter id: the id of a client; `nil` when no client has the id that was sent, because
+    ///   it may be a secret in the wrong field.
     static func clientRefused(id: String?) -> Self { Self(.clientRefused, ["client_id": id]) }
 
     static func signingKeyHastened(id: String) -> Self { Self(.signingKeyHastened, ["kid": id]) }
@@ -105,7 +105,7 @@ extension AuthEvent {
 
     static let hashingOverloaded = Self(.hashingOverloaded)
 
-    /// - Parameter user: who has the name, if there is one.
+    /// - Parameter user: the user with that name, if there is one.
     static func throttleCleared(of name: Username, user: User.ID?) -> Self {
         Self(.throttleCleared, user: user, ["username": name.canonical])
     }
@@ -119,7 +119,7 @@ extension AuthEvent {
             ])
     }
 
-    /// - Parameter version: of the schema.
+    /// - Parameter version: version of the schema.
     package static func schemaApplied(version: Int, from earlier: Int) -> Self {
         Self(.schemaApplied, ["version": String(version), "from": String(earlier)])
     }

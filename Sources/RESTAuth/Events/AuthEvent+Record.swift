@@ -2,8 +2,8 @@ import Logging
 import Metrics
 
 extension AuthEvent {
-    /// Writes the log line and counts the event. The line takes its request id and address from the
-    /// task's current logger.
+    /// Writes the log line and counts the event. The request id and address of the line come from
+    /// the task's current logger.
     func record() {
         var metadata = details.mapValues { Logger.MetadataValue.string($0) }
         metadata["event"] = .string(name.rawValue)

@@ -1,25 +1,25 @@
 public import Foundation
 
-/// Something that happened to a user, a session, or what the instance runs by.
+/// Something that happened to a user, a session, or the instance itself.
 ///
-/// It never carries a secret. Who tells what happened says what it was; ``by(_:at:)`` adds who did
-/// it and when.
+/// An event never contains a secret. Code that reports an event says what happened; ``by(_:at:)``
+/// adds who did it and when.
 public struct AuthEvent: Sendable, Hashable {
-    /// What happened.
+    /// Name of what happened.
     public let name: Name
-    /// Whose account it happened to; `nil` where it is nobody's.
+    /// The user whose account the event is about; `nil` where there is none.
     public private(set) var userID: User.ID?
-    /// The session that it happened to.
+    /// The session that the event is about.
     public private(set) var sessionID: Session.ID?
-    /// What else there is to know, by names that the page *Events* lists.
+    /// Further details, under names that the page *Events* lists.
     public let details: [String: String]
-    /// Who did it.
+    /// The actor that did it.
     public private(set) var actor: Actor = .application
-    /// What the log calls the request in which it happened.
+    /// The id by which the log knows the request.
     public private(set) var requestID: String?
-    /// From where it was done.
+    /// Address and user agent of the request.
     public private(set) var origin = SessionOrigin()
-    /// When it happened.
+    /// The time at which it happened.
     public private(set) var at = Date(timeIntervalSince1970: 0)
 
     package init(
@@ -31,7 +31,7 @@ public struct AuthEvent: Sendable, Hashable {
         self.details = details.compactMapValues(\.self)
     }
 
-    /// The same, done by `caller`.
+    /// The same event, done by `caller`.
     public func by(_ caller: Caller, at date: Date) -> AuthEvent {
         var event = self
         event.actor = Actor(caller)
@@ -41,14 +41,14 @@ public struct AuthEvent: Sendable, Hashable {
         return event
     }
 
-    /// The same, of a user whose number was not known before, as one who registers.
+    /// The same event, about a user whose id was not known before, such as one who registers.
     public func of(_ user: User.ID) -> AuthEvent {
         var event = self
         event.userID = user
         return event
     }
 
-    /// What happened with it: by the same actor, in the same request, at the same time.
+    /// Another event by the same actor, in the same request, at the same time.
     private func alongside(
         _ name: Name, user: User.ID?, session: Session.ID?, _ details: [String: String?] = [:]
     ) -> AuthEvent {
@@ -57,29 +57,30 @@ public struct AuthEvent: Sendable, Hashable {
         return event
     }
 
-    /// The session that began with it.
+    /// The event of a session that started with this one.
     public func starting(_ session: Session) -> AuthEvent {
         alongside(.sessionStarted, user: session.userID, session: session.id)
     }
 
-    /// The end of a session that it caused, or that it is.
+    /// The event of a session that ended because of this one, or with it when this one is the end
+    /// of a session.
     /// - Parameters:
-    ///   - session: `nil` for a row that takes it from the session's.
-    ///   - user: whose session it is; `nil` where that is not known.
+    ///   - session: `nil` when the storage takes it from the session's row.
+    ///   - user: the owner of the session; `nil` where that is not known.
     public func ending(_ session: Session.ID?, of user: User.ID?) -> AuthEvent {
         alongside(.sessionEnded, user: user, session: session, name == .sessionEnded ? [:] : ["cause": name.rawValue])
     }
 
-    /// Who did what happened.
+    /// The actor of an event.
     public enum Actor: Sendable, Hashable {
-        /// Somebody who did not prove who it is.
+        /// A caller that has not authenticated.
         case anonymous
         case user(User.ID)
-        /// By its `client_id`.
+        /// A client, by its `client_id`.
         case client(String)
-        /// By the account of the operating system.
+        /// An operator, by the account of the operating system.
         case `operator`(String)
-        /// The instance by itself, or the code that embeds it.
+        /// The instance itself, or the code that embeds it.
         case application
 
         init(_ caller: Caller) {

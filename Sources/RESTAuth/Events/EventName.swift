@@ -1,18 +1,20 @@
 extension AuthEvent {
-    /// What can happen: a noun, a dot, and a verb in the past. The list is closed: the names are
-    /// those that the rooms declare, and nobody else can make one.
+    /// Name of an event: a noun, a dot, and a verb in the past tense. The list is closed: the names
+    /// are those that the rooms declare, and no other code can make one.
     public struct Name: Sendable, Hashable {
-        /// As it stands in rows, log lines and metrics.
+        /// The name in rows, log lines and metrics.
         public let rawValue: String
-        /// What the log calls it, as in earlier versions.
+        /// The message of the log line, as in earlier versions.
         package let logName: String
-        /// Of its log line.
+        /// The level of the log line.
         let level: Level
-        /// Whether it is stored as a row, with what it changed. What changes nothing is a line of
-        /// the log and is counted: it can be had as often as anybody asks.
+        /// Whether the event is stored as a row, in the transaction of the change that it reports.
+        /// An event without a change is only logged and counted, because anybody can cause it as
+        /// often as they like.
         public let isDurable: Bool
 
-        /// - Parameter logName: where it is not the name with an underscore for the dot.
+        /// - Parameter logName: the log message, where it is not the name with an underscore for
+        ///   the dot.
         init(_ name: String, logName: String? = nil, level: Level = .info, isDurable: Bool = true) {
             rawValue = name
             self.logName = logName ?? name.replacing(".", with: "_")
@@ -24,7 +26,7 @@ extension AuthEvent {
             case info, notice, warning
         }
 
-        /// The name that is spelled so; `nil` when there is none.
+        /// The declared name with that text; `nil` when there is none.
         public init?(rawValue: String) {
             guard let name = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
             self = name

@@ -1,27 +1,27 @@
 public import Foundation
 
-/// The promises about events' rows: what happened, for as long as it is kept.
+/// The promises about rows of events, as long as they are kept.
 ///
-/// A verb of another room that changes something takes the event that it records and writes both in
-/// one transaction: nothing changes without its event, and nothing is recorded when nothing changed.
-/// A verb that throws records nothing. An event whose name has no rows (``AuthEvent/Name/isDurable``)
-/// is not written.
+/// A method of another room that changes something takes the event to record and writes both in one
+/// transaction: nothing changes without its event, and nothing is recorded when nothing changed. A
+/// method that throws records nothing. An event whose name is not stored
+/// (``AuthEvent/Name/isDurable``) is not written.
 public protocol EventStorage: Sendable {
-    /// Records what changed nothing else in the storage, as an export.
+    /// Records an event that changed nothing else in the storage, such as an export.
     func append(_ event: AuthEvent) async throws
 
-    /// At most `limit` rows with an id greater than `id`, in ascending order of id. A row may
-    /// appear with an id less than one that was there before: ids are given when a row is written,
-    /// and transactions end in another order.
+    /// Returns at most `limit` rows with an id greater than `id`, in ascending order of id. A row
+    /// with a smaller id may appear after one with a greater id: ids are assigned when a row is
+    /// written, and transactions commit in another order.
     func events(after id: Int64, limit: Int) async throws -> [StoredEvent]
 }
 
 /// A row of the table of events.
 public struct StoredEvent: Sendable, Hashable, Identifiable {
     public let id: Int64
-    /// What was recorded.
+    /// The recorded event.
     public let fields: EventFields
-    /// Its place in the sealed chain, from 1; `nil` until it is sealed.
+    /// Number in the sealed chain, from 1; `nil` until it is sealed.
     public let number: Int64?
     /// `nil` until it is sealed.
     public let seal: [UInt8]?
@@ -34,22 +34,22 @@ public struct StoredEvent: Sendable, Hashable, Identifiable {
     }
 }
 
-/// An event as it is stored: also one of a name that this version does not know.
+/// The stored fields of an event, which may have a name that this version does not know.
 public struct EventFields: Sendable, Hashable {
-    /// To the microsecond.
+    /// The time, in whole microseconds.
     public let at: Date
-    /// As in ``AuthEvent/Name``.
+    /// The text of an ``AuthEvent/Name``.
     public let name: String
     public let userID: User.ID?
     public let sessionID: Session.ID?
     /// `anonymous`, `user`, `client`, `operator` or `application`.
     public let actorKind: String
-    /// A user's number, a `client_id`, or an account of the operating system.
+    /// A user's id, a `client_id`, or an account of the operating system.
     public let actorID: String?
     public let requestID: String?
     public let address: String?
     public let userAgent: String?
-    /// A JSON object of strings, compact, its names in the order of their bytes.
+    /// A compact JSON object of strings, with its names in the order of their bytes.
     public let details: String
 
     public init(
@@ -85,7 +85,7 @@ extension EventFields {
 }
 
 extension AuthEvent.Actor {
-    /// As in ``EventFields/actorKind``.
+    /// The value of ``EventFields/actorKind``.
     public var kind: String {
         switch self {
         case .anonymous: "anonymous"
@@ -96,7 +96,7 @@ extension AuthEvent.Actor {
         }
     }
 
-    /// As in ``EventFields/actorID``.
+    /// The value of ``EventFields/actorID``.
     public var id: String? {
         switch self {
         case .anonymous, .application: nil

@@ -1,4 +1,4 @@
-/// What happened, for as long as it is kept.
+/// The recorded events, as long as they are kept.
 package enum EventsRoom: Room {
     package static let name = "events"
 

@@ -7,14 +7,15 @@ package enum OutboxRoom: Room {
 
     package static let tables = [
         StoredTable("outbox", [Column("event_id", .integer), Column("taken_until", .time, isNullable: true)]),
-        // Behind the events, each of which would be put into the outbox once more.
+        // Listed after the table of events: while this row exists, each event that is written is
+        // put into the outbox again.
         StoredTable("outbox_reader", [Column("is_the_only_row", .boolean)]),
     ]
 
     /// Seconds that an event waits for a reader: 7 days.
     private static let patience: TimeInterval = 7 * 86400
 
-    /// How many wait at most.
+    /// The largest number of events that wait.
     private static let limit = 100_000
 
     package static func sweep(_ auth: Auth) async throws {

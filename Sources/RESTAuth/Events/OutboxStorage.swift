@@ -1,28 +1,29 @@
 public import Foundation
 
-/// The promises about the outbox: each event that is recorded while somebody reads it waits there
+/// The promises about the outbox: each event that is recorded while the outbox is open waits there
 /// until it is deleted.
 ///
-/// That somebody reads is a fact of the database, not a setting of a process: whatever process
-/// records an event, a node or a command, puts it in, in the same transaction.
+/// Whether the outbox is open is stored in the database and not a setting of a process: every
+/// process that records an event, a node or a command, adds it in the same transaction.
 public protocol OutboxStorage: Sendable {
-    /// Events are put in from now on, if they are not already.
+    /// Opens the outbox: events are added from now on. Does nothing when it is open.
     func openOutbox() async throws
 
-    /// Events are put in no longer, and those that wait are deleted.
+    /// Closes the outbox: events are no longer added, and those that wait are deleted.
     func closeOutbox() async throws
 
-    /// At most `limit` events that wait and that nobody has taken, in the order in which they were
-    /// recorded: what was recorded after another was committed comes after it. They are whoever's
-    /// takes them until `end`; from then on, unless they were deleted, they are taken again.
+    /// Takes at most `limit` waiting events that no other reader has taken, in the order in which
+    /// they were recorded: an event recorded after another was committed comes after it. Until
+    /// `end` they belong to the caller; after that, unless they were deleted, they can be taken
+    /// again.
     func takeFromOutbox(limit: Int, until end: Date, at now: Date) async throws -> [StoredEvent]
 
-    /// Deletes what needs no other reader.
-    /// - Parameter ids: of events.
+    /// Deletes events that have been read.
+    /// - Parameter ids: ids of events.
     func deleteFromOutbox(_ ids: [Int64]) async throws
 
-    /// Deletes at most `limit` events that nobody has read: those from before `date`, and the
+    /// Deletes at most `limit` events that no reader has deleted: those from before `date`, and the
     /// oldest beyond `count`.
-    /// - Returns: how many.
+    /// - Returns: the number of deleted events.
     func trimOutbox(before date: Date, keeping count: Int, limit: Int) async throws -> Int
 }

@@ -25,8 +25,8 @@ public actor CommaSeparatedUsers: UserSource {
     private let records: RecordReader
     private let columns: Columns
 
-    /// - Parameter path: of the file; `-` is standard input.
-    /// - Throws: `misconfigured` when it cannot be read, or its first line is no header.
+    /// - Parameter path: path of the file; `-` is standard input.
+    /// - Throws: `misconfigured` when the file cannot be read, or its first line is not a header.
     public init(reading path: String) throws(AuthError) {
         records = RecordReader(try LineReader(path: path))
         try records.findDelimiter()
@@ -100,8 +100,8 @@ public actor CommaSeparatedUsers: UserSource {
         }
     }
 
-    /// The id of a record that is no user. In a damaged record only the first field is sure to be
-    /// in its place, and a record without an end has fields of others in it.
+    /// The id in a record that is not a user. In a damaged record only the first field is sure to
+    /// be in its column, and a record whose quote is never closed contains fields of others.
     private func id(of record: RecordReader.Record) -> User.ID? {
         guard !record.isEndless else { return nil }
         let isWhole = record.fault == nil && record.fields.count == columns.count
@@ -150,7 +150,7 @@ final class RecordReader {
         /// The number of the line on which the record begins.
         let line: Int
         var fields: [String] = []
-        /// Why the record cannot be read.
+        /// The reason why the record cannot be read.
         var fault: String?
         /// Whether a quote of the record is not closed before the end of the file.
         var isEndless = false
@@ -200,7 +200,7 @@ final class RecordReader {
     }
 
     /// The next record; `nil` at the end.
-    /// - Throws: `misconfigured` when nothing can be read any further.
+    /// - Throws: `misconfigured` when reading cannot continue.
     func next() throws(AuthError) -> Record? {
         guard var line = try lines.next() else { return nil }
         var record = Record(line: line.number)
@@ -208,8 +208,8 @@ final class RecordReader {
         var field: [UInt8] = []
         var size = 0
         while true {
-            // The end of the record is unknown then, and a guess could make a user of a part of a
-            // name.
+            // The end of the record is unknown then, and a guess could turn part of a name into a
+            // user.
             guard !line.isTooLong else {
                 throw AuthError(
                     .misconfigured,
@@ -218,7 +218,7 @@ final class RecordReader {
             size += line.bytes.count
             for byte in Self.withoutReturn(line) { step(byte, &state, &field, &record) }
             guard state == .quoted else { break }
-            // The line's end belongs to the field.
+            // The line feed belongs to the field.
             field.append(0x0A)
             if size > LineReader.longestLine {
                 record.fault = "the record is longer than \(LineReader.longestLine) bytes"
@@ -235,7 +235,7 @@ final class RecordReader {
         return record
     }
 
-    /// Without the carriage return at the end.
+    /// The line without the carriage return at its end.
     private static func withoutReturn(_ line: LineReader.Line) -> ArraySlice<UInt8> {
         line.bytes.last == 0x0D ? line.bytes.dropLast() : line.bytes
     }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// The users of another system's export, each recognised by the members that only that system has.
+/// The users in another system's export, recognised by members that only that system has.
 ///
-/// Roles and groups are not read: those of another system have another meaning.
+/// Roles and groups are not read: they have another meaning in another system.
 enum ForeignExport {
     case auth0, cognito, firebase, goTrue, keycloak
 
@@ -18,9 +18,9 @@ enum ForeignExport {
         (.auth0, ["_id", "passwordHash"]), (.auth0, ["_id", "tenant", "connection"]),
     ]
 
-    /// - Parameter names: of all members of an object, or of the columns of a list.
-    /// - Returns: `nil` for names with `password_hash`, which no other system uses: that is a list
-    ///   in our own format, whose unknown names are refused.
+    /// - Parameter names: names of all members of an object, or of all columns of a list.
+    /// - Returns: `nil` for names with `password_hash`, which no other system uses: such a list is
+    ///   in this server's own format, and its unknown names are refused.
     init?(of names: Set<WireText>) {
         guard !names.contains(where: { $0.isWord("password_hash") }) else { return nil }
         let found = Self.members.first { $0.1.allSatisfy { names.contains(WireText($0)) } }
@@ -29,9 +29,9 @@ enum ForeignExport {
     }
 
     /// - Parameters:
-    ///   - object: of the export.
-    ///   - place: where it stands.
-    ///   - parameters: of the Firebase project that the hashes are of.
+    ///   - object: an object of the export.
+    ///   - place: its place in the source.
+    ///   - parameters: parameters of the Firebase project that made the hashes.
     ///   - now: the time to compare the end of a ban with.
     func user(
         _ object: JSON, _ place: ImportPlace, firebase parameters: FirebaseParameters?, now: Date
@@ -51,12 +51,12 @@ enum ForeignExport {
         return try fields.user()
     }
 
-    /// The number that is the user's id, where they have numbers.
+    /// The user's id, where the system has numeric ids.
     func id(of object: JSON) -> Int64? {
         switch self {
-        // Auth0 writes `auth0|…`; a number is from the list of another system with the same names.
+        // Auth0's ids are `auth0|…`; a number comes from another system's list with the same names.
         case .auth0: Self.number(object["user_id"])
-        // A UUID there, a number with Devise.
+        // A UUID in GoTrue, a number in Devise.
         case .goTrue: Self.number(object["id"])
         case .cognito, .firebase, .keycloak: nil
         }
@@ -64,15 +64,15 @@ enum ForeignExport {
 
     private static func number(_ value: JSON?) -> Int64? { try? ForeignValue.id(value, .id) }
 
-    /// The first of these members that has a text.
+    /// The first of these members that is a text and not empty.
     private static func text(_ object: JSON, _ names: String...) -> String? {
         names.lazy.compactMap { object[$0]?.string }.first { !$0.isEmpty }
     }
 
     // MARK: Systems
 
-    /// The job "export users" (JSON lines, or CSV), and the list with hashes that Auth0's support
-    /// sends.
+    /// Reads the output of Auth0's job "export users" (JSON lines, or CSV), and the list with
+    /// hashes that Auth0's support sends.
     private static func auth0(_ object: JSON, _ fields: inout UserFields) throws(UnreadableUser) {
         fields.username = text(object, "username", "email", "phone_number")
         fields.passwordHash = text(object, "passwordHash")
@@ -80,8 +80,8 @@ enum ForeignExport {
         fields.isDisabled = try ForeignValue.isTrue(object["blocked"], .disabled)
     }
 
-    /// What `aws cognito-idp list-users` answers, and the columns of Cognito's own lists. It gives
-    /// out no hashes.
+    /// Reads the output of `aws cognito-idp list-users`, and the columns of Cognito's own lists.
+    /// Cognito does not export hashes.
     private static func cognito(_ object: JSON, _ fields: inout UserFields) throws(UnreadableUser) {
         var attributes: [String: String] = [:]
         if case .array(let elements)? = object["Attributes"] ?? object["UserAttributes"] {
@@ -98,7 +98,7 @@ enum ForeignExport {
         fields.isDisabled = try ForeignValue.isTrue(object["Enabled"] ?? object["enabled"], .disabled).map { !$0 }
     }
 
-    /// What `firebase auth:export users.json` writes.
+    /// Reads the output of `firebase auth:export users.json`.
     private static func firebase(
         _ object: JSON, _ fields: inout UserFields, _ parameters: FirebaseParameters?
     ) throws(UnreadableUser) {
@@ -110,9 +110,8 @@ enum ForeignExport {
         fields.isDisabled = try ForeignValue.isTrue(object["disabled"], .disabled)
     }
 
-    /// The table `auth.users` of GoTrue, which Supabase runs, as JSON or CSV; what its
-    /// `/admin/users` answers, without hashes; and the table of Devise, whose column has the same
-    /// name.
+    /// Reads the table `auth.users` of GoTrue, which Supabase uses, as JSON or CSV; the answer of
+    /// its `/admin/users`, without hashes; and the table of Devise, whose column has the same name.
     private static func goTrue(_ object: JSON, _ fields: inout UserFields, _ now: Date) throws(UnreadableUser) {
         fields.username = text(object, "username", "email", "phone")
         fields.passwordHash = text(object, "encrypted_password")
@@ -120,7 +119,7 @@ enum ForeignExport {
         let isDeleted = object["deleted_at"].map { !isAbsent($0) } ?? false
         let isBanned = object["banned_until"].map { value in
             guard !isAbsent(value) else { return false }
-            // A ban that never ends has no date.
+            // A permanent ban has no date.
             return (try? ForeignValue.time(value, .disabledAt)).flatMap { $0 }.map { $0 > now } ?? true
         }
         fields.isDisabled = isDeleted || isBanned == true
@@ -134,7 +133,7 @@ enum ForeignExport {
         }
     }
 
-    /// A user of a realm that Keycloak has exported.
+    /// Reads a user of an exported Keycloak realm.
     private static func keycloak(_ object: JSON, _ fields: inout UserFields) throws(UnreadableUser) {
         fields.username = text(object, "username", "email")
         if case .array(let credentials)? = object["credentials"],
@@ -142,7 +141,7 @@ enum ForeignExport {
                 $0["type"]?.string.map { WireText($0).equals("password") } == true
             })
         {
-            // As it stands: a hash in JSON is understood (`KeycloakCredential`).
+            // The credential is kept as JSON: `KeycloakCredential` parses it.
             fields.passwordHash = String(decoding: password.bytes, as: UTF8.self)
         }
         fields.createdAt = try ForeignValue.time(object["createdTimestamp"], .createdAt)
@@ -150,15 +149,15 @@ enum ForeignExport {
     }
 }
 
-// MARK: - Hashes in parts
+// MARK: - Firebase's hash parameters
 
 /// The parameters that all hashes of a Firebase project share, as its console shows them.
 public struct FirebaseParameters: Sendable {
     private let prefix: String
 
-    /// - Parameter path: of a file with the text `hash_config { … }`. It has the project's signer
-    ///   key, which is a secret.
-    /// - Throws: `misconfigured` when it cannot be read or lacks one of them.
+    /// - Parameter path: path of a file with the text `hash_config { … }`. It contains the
+    ///   project's signer key, which is a secret.
+    /// - Throws: `misconfigured` when the file cannot be read or lacks a parameter.
     public init(reading path: String) throws(AuthError) {
         let lines = try LineReader(path: path)
         var values: [String: String] = [:]
@@ -183,12 +182,12 @@ public struct FirebaseParameters: Sendable {
         prefix = "$fbscrypt$v=1,n=\(memory),r=\(rounds),p=1,ss=\(separator),sk=\(key)"
     }
 
-    /// A hash that stands by itself.
+    /// The hash together with its salt and the parameters, as one text.
     func hash(_ hash: String, salt: String) -> String {
         "\(prefix)$\(Self.ordinary(salt))$\(Self.ordinary(hash))"
     }
 
-    /// An export writes base64 with the URL-safe alphabet.
+    /// Converts from the URL-safe base64 alphabet, which exports use.
     private static func ordinary(_ base64: String) -> String {
         let digits = base64.utf8.map { byte in
             switch byte {

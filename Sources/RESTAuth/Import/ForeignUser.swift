@@ -1,20 +1,20 @@
 public import Foundation
 
-/// A user as another system has it: read, and not checked yet.
+/// A user read from another system, and not checked yet.
 public struct ForeignUser: Sendable {
-    /// Where it was read.
+    /// The place in the source.
     public var place: ImportPlace
     /// The id that the user should keep.
     public var id: User.ID?
-    /// The id by which tokens of the original Flask server name the user.
+    /// The id by which tokens of the original Flask server identify the user.
     public var legacyID: Int64?
     public var username: String
-    /// The hash in any form that another system writes; empty for a user without one.
+    /// The hash in any supported form of another system; empty for a user without one.
     public var passwordHash: String
-    /// `nil` for now.
+    /// `nil` for the time of the import.
     public var createdAt: Date?
     public var isDisabled: Bool
-    /// `nil` for now, where the user is disabled.
+    /// `nil` for the time of the import, where the user is disabled.
     public var disabledAt: Date?
     public var roles: Set<String>
 
@@ -35,20 +35,20 @@ public struct ForeignUser: Sendable {
     }
 }
 
-/// The hash is not shown.
+/// Redacted, because it contains the hash.
 extension ForeignUser: Redacted {
     public var description: String { "\(place)" }
 }
 
-/// Where in its source a user stands.
+/// The place of a user in the source.
 public enum ImportPlace: Sendable, Hashable {
     /// The number of a line, counted from 1.
     case line(Int)
-    /// The position in a file that has not one user a line, counted from 1.
+    /// The position in a file that does not have one user a line, counted from 1.
     case number(Int)
     /// The row of a table that has this id.
     case id(Int64)
-    /// The position in a table of a row whose id cannot be read, counted from 1.
+    /// The position of a row whose id cannot be read, counted from 1.
     case row(Int)
 }
 
@@ -65,18 +65,18 @@ extension ImportPlace: CustomStringConvertible {
 
 /// A source of users: a file of another system, or its database.
 public protocol UserSource: Sendable {
-    /// The next users.
+    /// Returns the next users.
     /// - Parameter limit: the most users to return; an empty batch is the end.
-    /// - Throws: when nothing more can be read. What is wrong with one user only is said in its
-    ///   place.
+    /// - Throws: when reading cannot continue. A fault of a single user is returned as an
+    ///   unreadable entry.
     func next(_ limit: Int) async throws -> ImportBatch
 }
 
-/// Some users of a source, in their order.
+/// Some users of a source, in the order of the source.
 public struct ImportBatch: Sendable {
     public enum Entry: Sendable {
         case user(ForeignUser)
-        /// An entry that is no user, with its id if that can be read, and the reason.
+        /// An entry that is not a valid user, with its id if that can be read, and the reason.
         case unreadable(ImportPlace, id: User.ID? = nil, reason: String)
     }
 
@@ -94,7 +94,7 @@ public struct ImportBatch: Sendable {
 }
 
 extension ForeignUser {
-    /// A time as databases write it as text (RFC 3339, also with a blank in place of the T);
+    /// Parses a time as databases write it as text (RFC 3339, also with a blank in place of the T);
     /// without a zone it is UTC.
     package static func time(_ text: some Collection<UInt8>) -> Date? { Timestamp.date(text) }
 }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Values as other programs and their databases write them.
+/// Parsers of values as other programs and their databases write them.
 enum ForeignValue {
-    /// A time: as `Timestamp` reads it, without seconds, a day alone, or the seconds or
+    /// Parses a time: in the forms of `Timestamp`, without seconds, a day alone, or the seconds or
     /// milliseconds since 1970. Without a zone it is UTC.
-    /// - Returns: `nil` for what stands for no time: an empty text, `NULL`, zero, and the zero
+    /// - Returns: `nil` for values that mean no time: an empty text, `NULL`, zero, and the zero
     ///   dates of databases.
     /// - Throws: ``UnreadableUser`` for anything else.
     static func time(_ text: WireText, _ field: UserFields.Name) throws(UnreadableUser) -> Date? {
@@ -25,7 +25,7 @@ enum ForeignValue {
     /// The zero dates of MySQL, and of Go and .NET.
     private static let zeroDays: [StaticString] = ["0000-00-00", "0001-01-01"]
 
-    /// Seconds since 1970, or milliseconds when the number is too great for seconds. A number of
+    /// Seconds since 1970, or milliseconds when the number is too large for seconds. A number of
     /// eight digits is refused, because it could be a date.
     static func time(_ number: Double, _ field: UserFields.Name) throws(UnreadableUser) -> Date? {
         switch number {
@@ -36,7 +36,7 @@ enum ForeignValue {
         }
     }
 
-    /// - Returns: `nil` for nothing and `NULL`.
+    /// - Returns: `nil` for an empty text and `NULL`.
     static func isTrue(_ text: WireText, _ field: UserFields.Name) throws(UnreadableUser) -> Bool? {
         let text = text.trimmed
         guard !isAbsent(text) else { return nil }
@@ -49,7 +49,7 @@ enum ForeignValue {
         ("false", false), ("f", false), ("no", false), ("n", false), ("off", false), ("0", false),
     ]
 
-    /// - Returns: `nil` for nothing and `NULL`.
+    /// - Returns: `nil` for an empty text and `NULL`.
     static func id(_ text: WireText, _ field: UserFields.Name) throws(UnreadableUser) -> Int64? {
         let text = text.trimmed
         guard !isAbsent(text) else { return nil }
@@ -57,14 +57,13 @@ enum ForeignValue {
         return id
     }
 
-    /// Whether a text stands for no value: empty, `NULL`, or `\N`, as MySQL and PostgreSQL write
-    /// it.
+    /// Whether a text means no value: empty, `NULL`, or `\N`, as MySQL and PostgreSQL write it.
     static func isAbsent(_ text: WireText) -> Bool {
         text.isEmpty || text.equals("\\N") || text.isWord("null")
     }
 }
 
-// MARK: - In JSON
+// MARK: - JSON
 
 extension ForeignValue {
     static func time(_ value: JSON?, _ field: UserFields.Name) throws(UnreadableUser) -> Date? {
@@ -73,7 +72,7 @@ extension ForeignValue {
         case .string(let text): try time(WireText(text), field)
         case .integer(let number): try time(Double(number), field)
         case .number(let number): try time(number, field)
-        // MongoDB's extended JSON, in either of its forms.
+        // MongoDB's extended JSON, in either form.
         case .object:
             if let inner = value?["$date"] ?? value?["$numberLong"] {
                 try time(inner, field)

@@ -21,18 +21,18 @@ public struct HashIntake: Sendable {
         self.pepper = pepper
     }
 
-    /// Judges a hash without computing anything.
-    /// - Throws: why the hash is refused.
+    /// Checks a hash without computing anything.
+    /// - Throws: the reason why the hash is refused.
     func admit(_ text: String) throws(ImportRefusal) -> ForeignHash {
-        // No hash has blanks in it; columns of a fixed width and careless exports have them around
-        // it.
+        // Hashes contain no blanks; columns of fixed width and careless exports put blanks around
+        // them.
         let text = Self.withoutBlanks(text)
         let hash: ForeignHash
         do {
             hash = try ForeignHash(text)
         } catch {
-            // Django and the password files of Unix mark with these a user who cannot sign in with
-            // a password.
+            // Django and Unix password files mark users who cannot sign in with a password by these
+            // characters.
             guard let first = text.utf8.first, first != UInt8(ascii: "!"), first != UInt8(ascii: "*") else {
                 throw ImportRefusal(kind: .noPassword, reason: "the user has no password to sign in with")
             }
@@ -77,8 +77,8 @@ public struct HashIntake: Sendable {
         guard hashes.contains(where: \.isWrapped) else {
             return try hashes.map { try $0.stored(cost: cost, pepper: pepper) }
         }
-        // A thread gives its result before it takes the next job: until then all of the others
-        // wait.
+        // Each thread returns its result before it takes the next job, and all others wait until
+        // then.
         let pending = 2 * threads
         let pool = HashingPool(threads: threads, capacity: pending, patience: 600)
         return try await withThrowingTaskGroup(of: (Int, String).self) { group in

@@ -2,10 +2,10 @@
 public struct ImportNote: Sendable {
     public enum Outcome: Sendable, Hashable {
         /// - Parameters:
-        ///   - id: the present id; `nil` in a trial.
+        ///   - id: the new id; `nil` in a trial.
         ///   - former: the id in the source, when the user could not keep it.
         case imported(id: User.ID?, former: User.ID?)
-        /// There is a user of that name already.
+        /// A user with that name exists already.
         case skipped
         case refused(ImportRefusal)
     }
@@ -25,7 +25,7 @@ public struct ImportNote: Sendable {
     }
 }
 
-/// Why a user was not imported.
+/// The reason why a user was not imported.
 public struct ImportRefusal: Error, Hashable {
     /// The kind of reason, for counting: refusals of one kind have the same remedy.
     public enum Kind: String, Sendable, CaseIterable {
@@ -46,7 +46,7 @@ public struct ImportRefusal: Error, Hashable {
     public let reason: String
 }
 
-/// How far an import is.
+/// The progress of an import.
 public struct ImportProgress: Sendable {
     public enum Step: Sendable {
         /// The source is read, and every user in it is checked.
@@ -71,8 +71,8 @@ public struct ImportCounts: Sendable, Hashable {
     /// The imported users with another id than in the source.
     public internal(set) var renumbered = 0
     public internal(set) var skipped = 0
-    /// The refused users whose ids could not be read, while others have ids: no id is reserved for
-    /// them.
+    /// The refused users whose ids could not be read, while other users have ids: no id is reserved
+    /// for them.
     public internal(set) var unknownIDs = 0
     public internal(set) var refused: [ImportRefusal.Kind: Int] = [:]
 

@@ -1,4 +1,4 @@
-/// Users of other systems, and ids that are kept for them.
+/// Import of users from other systems, and the ids reserved for them.
 package enum ImportRoom: Room {
     package static let name = "import"
 

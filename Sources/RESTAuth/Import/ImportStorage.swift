@@ -6,7 +6,7 @@ public struct ImportableUser: Sendable {
     public let id: User.ID?
     public let legacyID: Int64?
     public let name: Username
-    /// `nil` for who comes without a password.
+    /// `nil` for a user without a password.
     public let passwordHash: String?
     public let createdAt: Date
     public let disabledAt: Date?
@@ -35,18 +35,18 @@ extension ImportableUser: Redacted {}
 /// The outcome of storing one user.
 public enum ImportOutcome: Sendable, Hashable {
     case imported(User.ID)
-    /// There is a user of that name, whatever its case, who was not changed.
+    /// A user has that name, compared without case, and was not changed.
     case nameTaken
-    /// There is a user of that name with this id, which is not the id to keep, and without the
+    /// A user has that name and the given id, which is not the id to keep, and does not have the
     /// legacy id of the import.
     case nameOfAnotherID(User.ID)
     /// Another user has that ``ImportableUser/legacyID``.
     case legacyIDTaken
-    /// The id was given before.
+    /// The id was used before.
     case idTaken
 }
 
-/// A user to export, with what is secret.
+/// A user to export, including secrets.
 public struct ExportedUser: Sendable {
     public let credentials: StoredCredentials
     public let legacyID: Int64?
@@ -57,9 +57,9 @@ public struct ExportedUser: Sendable {
     }
 }
 
-/// The promises about many users' rows at once.
+/// The promises about importing and exporting many users.
 public protocol ImportStorage: Sendable {
-    /// The greatest id that was ever given, or kept by ``reserveUserIDs(_:)``; 0 for none.
+    /// The greatest id that was ever used, or reserved by ``reserveUserIDs(_:)``; 0 for none.
     /// - Throws: `misconfigured` where ids may not be set, with what to do about it.
     func lastUserID() async throws -> User.ID
 
@@ -70,12 +70,12 @@ public protocol ImportStorage: Sendable {
     /// Stores users who do not exist yet, and deletes the counters of wrong passwords for their
     /// names, in one transaction.
     ///
-    /// An id is kept when no row has it, and it is greater than `last` or was reserved; ids that
-    /// are given later are greater than all of them. Of several obstacles the first in the order of
-    /// ``ImportOutcome`` is returned, and nothing of that user is stored.
+    /// An id is kept when no row has it, and it is greater than `last` or was reserved; ids
+    /// assigned later are greater than all of them. If there are several obstacles, the first in
+    /// the order of ``ImportOutcome`` is returned, and nothing of that user is stored.
     /// - Parameters:
-    ///   - users: no two with the same name, id or legacy id.
-    ///   - last: what ``lastUserID()`` said when the import began.
+    ///   - users: users, no two with the same name, id or legacy id.
+    ///   - last: the result of ``lastUserID()`` when the import began.
     ///   - isTrial: whether to return the outcomes without storing anything.
     /// - Returns: the outcomes, in the order of the users.
     func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome]
@@ -83,6 +83,6 @@ public protocol ImportStorage: Sendable {
     /// The credentials of the user who was imported with that legacy id.
     func credentials(legacyID: Int64) async throws -> StoredCredentials?
 
-    /// At most `limit` users with an id greater than `id`, in ascending order of id.
+    /// Returns at most `limit` users with an id greater than `id`, in ascending order of id.
     func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser]
 }

@@ -1,12 +1,11 @@
 import Foundation
 
-/// Users as JSON objects: one a line (JSON Lines), or those of a list, or of a member `users` of
-/// one object, as other systems export them.
+/// Users as JSON objects: one a line (JSON Lines), or the elements of a list, or of the member
+/// `users` of one object, as other systems export them.
 ///
-/// An object has `username` and `password_hash`, and where there are any `id`, `legacy_id`,
-/// `created_at`, `disabled_at`, `disabled` and `roles`: a ``UserExport`` writes such ones. Those of
-/// Auth0, Cognito, Firebase, GoTrue (Supabase) and Keycloak are recognised by the members that only
-/// they have.
+/// An object has `username` and `password_hash`, and optionally `id`, `legacy_id`, `created_at`,
+/// `disabled_at`, `disabled` and `roles`, as ``UserExport`` writes them. Exports of Auth0, Cognito,
+/// Firebase, GoTrue (Supabase) and Keycloak are recognised by members that only they have.
 public actor JSONLines: UserSource {
     private enum Form {
         case lines(LineReader)
@@ -19,13 +18,13 @@ public actor JSONLines: UserSource {
     /// The number of users of a document that were returned.
     private var number = 0
 
-    /// The longest document that is no list of lines, in bytes.
+    /// The longest document, in bytes; does not apply to JSON Lines.
     private static let longestDocument = 1 << 30
 
     /// - Parameters:
-    ///   - path: of the file; `-` is standard input.
-    ///   - firebase: the parameters of the project, where the users are Firebase's.
-    /// - Throws: `misconfigured` when it cannot be read.
+    ///   - path: path of the file; `-` is standard input.
+    ///   - firebase: the parameters of the project, for users of Firebase.
+    /// - Throws: `misconfigured` when the file cannot be read.
     public init(reading path: String, firebase: FirebaseParameters? = nil) throws(AuthError) {
         self.firebase = firebase
         let lines = try LineReader(path: path)
@@ -38,7 +37,7 @@ public actor JSONLines: UserSource {
     }
 
     /// Whether the text is one document: a list, or an object that does not end on its first line
-    /// or has a list of users.
+    /// or contains a list of users.
     private static func isDocument(_ beginning: ArraySlice<UInt8>) -> Bool {
         let bytes = beginning.drop { isBlank($0) || $0 == 0x0A }
         guard bytes.first == UInt8(ascii: "{") else { return bytes.first == UInt8(ascii: "[") }
@@ -97,9 +96,9 @@ public actor JSONLines: UserSource {
     }
 }
 
-/// Finds the users in a document of JSON, without reading the rest of it.
+/// Finds the users in a JSON document without parsing the rest of it.
 struct JSONObjects {
-    /// The members that have the list of users, in the exports of other systems.
+    /// Names of the member with the list of users in other systems' exports.
     static let listNames = ["users", "Users"]
 
     private let bytes: [UInt8]
@@ -121,7 +120,8 @@ struct JSONObjects {
         self.path = path
     }
 
-    /// A list of users may stand in an object that is an element of a list: realms have users.
+    /// The deepest nesting: a list of users may be in an object that is an element of a list, as
+    /// with realms.
     private static let greatestDepth = 4
 
     private mutating func take(depth: Int) throws(AuthError) {
@@ -130,7 +130,7 @@ struct JSONObjects {
         case UInt8(ascii: "["): try takeList(depth)
         case UInt8(ascii: "{"): try takeObject(depth)
         default:
-            // An element that is no object is refused when it is read as a user.
+            // An element that is not an object is refused when it is read as a user.
             let start = position
             try skipValue()
             places.append(start..<position)
@@ -166,7 +166,7 @@ struct JSONObjects {
 
     // MARK: Steps
 
-    /// - Returns: the next byte that is no blank; `nil` at the end.
+    /// - Returns: the next byte that is not a blank; `nil` at the end.
     @discardableResult
     private mutating func skipBlanks() -> UInt8? {
         while position < bytes.count {
@@ -188,7 +188,7 @@ struct JSONObjects {
         guard try skipIfThere(character) else { throw damaged }
     }
 
-    /// - Returns: what stands between the quotes.
+    /// - Returns: the bytes between the quotes.
     private mutating func skipName() throws(AuthError) -> ArraySlice<UInt8> {
         guard skipBlanks() == UInt8(ascii: "\"") else { throw damaged }
         let start = position
@@ -206,7 +206,6 @@ struct JSONObjects {
         throw damaged
     }
 
-    /// Skips the next value.
     private mutating func skipValue() throws(AuthError) {
         guard let first = skipBlanks() else { throw damaged }
         if first == UInt8(ascii: "\"") { return try skipText() }

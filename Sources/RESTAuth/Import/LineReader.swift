@@ -8,18 +8,18 @@ import Foundation
     import Darwin
 #endif
 
-/// A reader of lines from a file or standard input: a large piece at a time, decoded from UTF-8 or
+/// Reads lines from a file or standard input, a large piece at a time, decoded from UTF-8 or
 /// UTF-16.
 package final class LineReader {
     package struct Line {
-        /// Counted from 1.
+        /// Number of the line, counted from 1.
         package let number: Int
         /// The line without its end; empty when it is too long.
         package let bytes: ArraySlice<UInt8>
         package let isTooLong: Bool
     }
 
-    /// In bytes. No user takes a tenth of that.
+    /// Default longest line in bytes; no user takes a tenth of it.
     static let longestLine = 1 << 20
     private static let pieceSize = 1 << 20
 
@@ -34,17 +34,17 @@ package final class LineReader {
     private var buffer: [UInt8] = []
     private var start = 0
     private var isAtEnd = false
-    /// Whether what comes next is the rest of a line that is too long.
+    /// Whether the next bytes are the rest of a line that is too long.
     private var isInLongLine = false
-    /// `nil` before the first bytes have come.
+    /// `nil` until the first bytes have been read.
     private var decoder: TextDecoder?
     private var isUTF8 = true
     private var unread: Line?
 
     /// - Parameters:
-    ///   - path: of a file; `-` is standard input.
-    ///   - longestLine: in bytes; a longer one is named and passed over.
-    /// - Throws: `misconfigured` when it cannot be read.
+    ///   - path: path of a file; `-` is standard input.
+    ///   - longestLine: longest line in bytes; a longer one is returned without its bytes.
+    /// - Throws: `misconfigured` when the file cannot be read.
     package init(path: String, longestLine: Int = LineReader.longestLine) throws(AuthError) {
         self.longestLine = longestLine
         name = path == "-" ? "standard input" : path
@@ -59,7 +59,7 @@ package final class LineReader {
     deinit { close(descriptor) }
 
     /// The next line; `nil` at the end.
-    /// - Throws: `misconfigured` when the file cannot be read any further.
+    /// - Throws: `misconfigured` when reading cannot continue.
     package func next() throws(AuthError) -> Line? {
         if let line = unread {
             unread = nil
@@ -87,10 +87,11 @@ package final class LineReader {
         }
     }
 
-    /// Makes ``next()`` return the line once more.
+    /// Makes ``next()`` return the line again.
     func putBack(_ line: Line) { unread = line }
 
-    /// The next bytes, as many as the longest line may have, which ``next()`` returns all the same.
+    /// The next bytes, as many as the longest line may have. They are not consumed: ``next()``
+    /// still returns them.
     func beginning() throws(AuthError) -> ArraySlice<UInt8> {
         while !isAtEnd, buffer.count - start <= longestLine { try fill() }
         return buffer[start..<min(buffer.count, start + longestLine)]
@@ -141,12 +142,12 @@ package final class LineReader {
         }
     }
 
-    /// Moves the unread bytes to the beginning of the buffer, and reads a piece behind them.
+    /// Moves the unread bytes to the beginning of the buffer, and appends a piece of the file.
     private func fill() throws(AuthError) {
         buffer.removeFirst(start)
         start = 0
         let rest = buffer.count
-        // A mark has three bytes at most, and a pipe may give them one by one.
+        // A byte order mark has three bytes at most, and a pipe may deliver them one by one.
         repeat { try readPiece() } while decoder == nil && buffer.count < 3 && !isAtEnd
         if decoder == nil { try begin() }
         decode(from: rest)

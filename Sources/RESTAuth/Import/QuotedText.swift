@@ -1,7 +1,7 @@
-/// Untrusted text in quotes, for a terminal: control characters and marks of direction are escaped,
-/// and a long text is cut.
+/// Untrusted text in quotes, for a terminal: control characters and direction marks are escaped,
+/// and a long text is cut off.
 package struct QuotedText: CustomStringConvertible, Sendable {
-    /// In code points.
+    /// Longest text in code points.
     private static let maximumLength = 80
 
     package let description: String

@@ -1,9 +1,9 @@
 package import Foundation
 
-/// A time as text (RFC 3339), in whole microseconds, which is the most that every backend keeps.
+/// Times as text (RFC 3339), in whole microseconds, the precision that every backend stores.
 package enum Timestamp {
-    /// `2026-01-02T03:04:05Z`; also with a blank in place of the T, a fraction of a second, and
-    /// another zone than UTC, or none, which means UTC.
+    /// Parses `2026-01-02T03:04:05Z`; also with a blank in place of the T, a fraction of a second,
+    /// and another zone than UTC, or none, which means UTC.
     package static func date(_ text: some Collection<UInt8>) -> Date? {
         var rest = Array(text)[...]
         guard let year = number(&rest, 4), skip(&rest, "-"), let month = number(&rest, 2), skip(&rest, "-"),
@@ -17,12 +17,13 @@ package enum Timestamp {
         return Date(timeIntervalSince1970: Double(seconds * 1_000_000 + microseconds) / 1_000_000)
     }
 
-    /// From the beginning of the year 1 to the end of 9999: what four digits of a year can say.
+    /// The times from the beginning of year 1 to the end of 9999, which four digits of a year can
+    /// express.
     package static let possible =
         Date(timeIntervalSince1970: -62_135_596_800)...Date(timeIntervalSince1970: 253_402_300_799)
 
-    /// The text in UTC, without a fraction when it is zero. A time that four digits of a year
-    /// cannot say is shown as the nearest one.
+    /// Formats a time in UTC, without a fraction when it is zero. A time that four digits of a year
+    /// cannot express is replaced by the nearest one that they can.
     package static func text(_ date: Date) -> String {
         let nearest = min(max(date, possible.lowerBound), possible.upperBound)
         let microseconds = Int((nearest.timeIntervalSince1970 * 1_000_000).rounded())
@@ -77,8 +78,8 @@ package enum Timestamp {
         return (next == UInt8(ascii: "-") ? -1 : 1) * (hours * 3600 + minutes * 60)
     }
 
-    /// The days from 1 January 1970 to a day of the Gregorian calendar; `nil` for a day that does
-    /// not exist.
+    /// The number of days from 1 January 1970 to a day of the Gregorian calendar; `nil` for a day
+    /// that does not exist.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int? {
         guard (1...12).contains(month) else { return nil }
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)

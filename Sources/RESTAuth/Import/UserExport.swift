@@ -11,13 +11,13 @@ public struct UserExport: Sendable {
         self.caller = caller
     }
 
-    /// Hands out every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
-    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens that name it are good. That it was
-    /// done is recorded before the last page is handed out.
+    /// Writes every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
+    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens with it are valid. The export is
+    /// recorded as an event before the last page is written.
     /// - Parameters:
-    ///   - includesPasswordHashes: whether there is `password_hash` as well. With it, the text is
-    ///     as secret as the database. A user without a password has `!` there, as in `shadow(5)`.
-    ///   - write: takes a page of lines, each with its end.
+    ///   - includesPasswordHashes: whether to write `password_hash` as well. The text is then as
+    ///     secret as the database. A user without a password has `!` there, as in `shadow(5)`.
+    ///   - write: called with a page of lines, each with its newline.
     public func run(
         includingPasswordHashes includesPasswordHashes: Bool = false, write: (_ lines: [UInt8]) throws -> Void
     ) async throws {
@@ -49,8 +49,8 @@ extension ExportedUser {
             ("roles", .array(user.roles.sorted().map(JSON.string))),
         ]
         if includesPasswordHash { members.append(("password_hash", .string(credentials.passwordHash ?? "!"))) }
-        // An import counts passwords from the first again, and must not make tokens valid from
-        // before a change of the password.
+        // An import starts counting versions of the password anew, and must not make tokens valid
+        // that are older than a change of the password.
         if let legacyID, credentials.passwordVersion == ImportableUser.passwordVersion {
             members.append(("legacy_id", .integer(Int(legacyID))))
         }

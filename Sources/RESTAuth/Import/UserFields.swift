@@ -1,6 +1,6 @@
 import Foundation
 
-/// The fields of a user in a list, by the names of our own export.
+/// The fields of a user in a list, under the names of this server's own export.
 struct UserFields {
     enum Name: String, CaseIterable {
         case username
@@ -60,11 +60,11 @@ struct UserFields {
 
 extension UserFields: Redacted {}
 
-/// Why an entry is no user.
+/// The reason why an entry is not a valid user.
 struct UnreadableUser: Error {
     let reason: String
 
-    /// An unknown name is refused: it could be a misspelt one, as that of `disabled`.
+    /// An unknown name is refused, because it could be a misspelt one, such as `disabled`.
     static func unknown(_ name: String) -> UnreadableUser {
         UnreadableUser(
             reason:

@@ -1,25 +1,25 @@
 public import Foundation
 public import PasswordHashing
 
-/// The door to the import of users of another system, who keep their passwords and ids.
+/// The door to importing users of another system, who keep their passwords and ids.
 ///
-/// Hashes are stored as they are, the faster ones inside an Argon2id hash. A user is imported whose
-/// name could be registered (``Username``), whose hash the ``HashIntake`` accepts, and whose id is
+/// Hashes are stored as they are, faster ones inside an Argon2id hash. A user is imported if the
+/// name could be registered (``Username``), the ``HashIntake`` accepts the hash, and the id is
 /// free. If one user is refused, none is imported, unless the caller makes one of the
 /// ``Concessions``. Users who exist already are not changed, so an interrupted import can be
 /// repeated.
 public struct UserImport: Sendable {
-    /// What an import does for users who would be refused otherwise.
+    /// The treatment of users who would be refused otherwise.
     public struct Concessions: OptionSet, Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// Refused users are left out, and all others are imported. Their ids are reserved, as far
-        /// as they can be read (``ImportCounts/unknownIDs``).
+        /// Refused users are left out, and all others are imported. Their ids are reserved where
+        /// they can be read (``ImportCounts/unknownIDs``).
         public static let leavingOut = Concessions(rawValue: 1)
         /// A user without a usable hash is imported without a password, which can be set later.
         public static let withoutPassword = Concessions(rawValue: 2)
-        /// A user whose id is not free, or not possible, gets another.
+        /// A user whose id is not free, or not valid, gets another one.
         public static let renumbering = Concessions(rawValue: 4)
     }
 
@@ -61,12 +61,12 @@ public struct UserImport: Sendable {
     /// one of them, and an interrupted import can be repeated. A name or id that is taken between
     /// the check and the write leaves out that one user.
     /// - Parameters:
-    ///   - source: read once, from its beginning to its end.
-    ///   - concessions: for those who would be refused.
+    ///   - source: read once, from beginning to end.
+    ///   - concessions: the treatment of users who would be refused.
     ///   - isTrial: whether everything is checked and nothing written.
-    ///   - report: called with the outcomes, some thousand at a time, and the progress.
-    /// - Throws: what the source throws when it cannot be read any further, and the storage. What
-    ///   has been reported stays imported.
+    ///   - report: called with the outcomes, up to a batch at a time, and the progress.
+    /// - Throws: the error of the source when it cannot be read any further, or of the storage.
+    ///   Users that were reported as imported stay imported.
     public func run(
         _ source: some UserSource, allowing concessions: Concessions = [], isTrial: Bool = false,
         report: ([ImportNote], ImportProgress) throws -> Void = { _, _ in }
@@ -102,7 +102,7 @@ public struct UserImport: Sendable {
         return counts
     }
 
-    /// One event, however many came in.
+    /// Records one event for the whole import.
     private func record(_ counts: ImportCounts) async throws {
         guard counts.imported > 0 else { return }
         let event = AuthEvent.usersImported(counts.imported).by(caller, at: now())
@@ -114,7 +114,7 @@ public struct UserImport: Sendable {
 
     fileprivate struct Candidate: Sendable {
         let place: ImportPlace
-        /// As one without a password.
+        /// The user, without a password hash.
         let user: ImportableUser
         /// The id in the source of a user who gets another.
         let formerID: User.ID?
@@ -173,7 +173,7 @@ public struct UserImport: Sendable {
         return (possible(user.id), possible(user.legacyID))
     }
 
-    /// - Returns: `nil` for a user who may be imported without one.
+    /// - Returns: `nil` for a user who may be imported without a password.
     private func hash(of user: ForeignUser, _ concessions: Concessions) throws(ImportRefusal) -> ForeignHash? {
         do {
             return try hashes.admit(user.passwordHash)
@@ -205,7 +205,7 @@ public struct UserImport: Sendable {
 
     // MARK: Judging and writing
 
-    /// Asks the storage which users cannot be stored, in a trial.
+    /// Asks the storage, in a trial, which users cannot be stored.
     private func judge(_ arrivals: inout Arrivals, above last: User.ID) async throws {
         let candidates = arrivals.admitted
         arrivals.admitted = []
@@ -256,7 +256,7 @@ public struct UserImport: Sendable {
 }
 
 extension UserImport {
-    /// The users to store, with their hashes as they are stored.
+    /// The users with their hashes in the form to store.
     private func stored(_ candidates: ArraySlice<Candidate>) async throws -> [ImportableUser] {
         var stored = try await hashes.stored(candidates.compactMap(\.hash)).makeIterator()
         return candidates.map { candidate in
@@ -266,13 +266,13 @@ extension UserImport {
     }
 }
 
-// MARK: - Who has come
+// MARK: - Arrivals
 
-/// The users that have been read, by what is known of their outcome.
+/// The users that have been read, grouped by what is known of their outcome.
 private struct Arrivals {
     let concessions: UserImport.Concessions
     var admitted: [UserImport.Candidate] = []
-    /// Users who get another id, after all others have theirs.
+    /// Users who get another id, stored after all others.
     var displaced: [UserImport.Candidate] = []
     /// The outcomes that are certain.
     var settled: [ImportNote] = []
@@ -346,7 +346,7 @@ extension UserImport.Candidate {
         case .nameOfAnotherID(let present):
             refused(.id, "the name is there already, with the id \(present) and not \(user.id ?? 0)")
         case .legacyIDTaken: legacyIDTaken
-        // A user without an id to keep cannot be refused for it.
+        // A user without an id to keep cannot get this outcome.
         case .idTaken: refused(.id, "the id could not be given")
         }
     }

@@ -13,13 +13,14 @@ public struct Revocation: Sendable, Hashable {
         case role(String, of: User.ID)
     }
 
-    /// The sequence number, in the order of commits.
+    /// The sequence number; numbers follow the order of commits.
     public let number: Int64
     public let subject: Subject
     /// Whether the tokens are refused; `false` for an entry that lifts an earlier one.
     public let isRefused: Bool
     public let at: Date
-    /// The time from which no token of the entry is live, so that the entry can be forgotten.
+    /// The time from which no token that the entry refuses is live, so that the entry can be
+    /// deleted.
     public let expiresAt: Date
 
     /// Makes an entry; without `expiresAt` it is kept for the longest life of any token.
@@ -56,7 +57,8 @@ public struct Revocation: Sendable, Hashable {
 /// the longest life of any token counts. An entry that lifts another expires no sooner than that
 /// one.
 public protocol RevocationStorage: Sendable {
-    /// At most `limit` entries with a sequence number greater than `number`, in ascending order.
+    /// Returns at most `limit` entries with a sequence number greater than `number`, in ascending
+    /// order.
     func revocations(after number: Int64, limit: Int) async throws -> [Revocation]
 
     /// The highest sequence number that was ever used, also by an entry that was deleted; 0 for
@@ -70,8 +72,8 @@ public protocol RevocationStorage: Sendable {
     /// - Returns: how many were deleted.
     func deleteRevocations(expiredBefore date: Date, limit: Int) async throws -> Int
 
-    /// Waits until another process may have written entries, and no longer than `duration`. It is a
-    /// hint, for databases that give one.
+    /// Waits until another process may have written entries, at most for `duration`. The wait is
+    /// only an optimisation, for databases that can notify.
     func news(within duration: Duration) async throws
 }
 
@@ -82,7 +84,7 @@ extension RevocationStorage {
     }
 }
 
-// MARK: - On the wire
+// MARK: - JSON
 
 extension Revocation {
     /// The JSON objects of the entry: `sub`, `sub` and `role`, or `sid`, without the user of a
@@ -108,8 +110,8 @@ extension Revocation {
         return .object(members.map(JSON.Member.init))
     }
 
-    /// Reads an entry of a server. Without `exp` it is kept for the longest life of any token. Its
-    /// role is a digest (``RoleKey/digest(of:)``).
+    /// Parses an entry from the JSON of a server. Without `exp` it is kept for the longest life of
+    /// any token. The role is a digest (``RoleKey/digest(of:)``).
     package init?(_ json: JSON) {
         guard let number = json["number"]?.integer, case .bool(let isRefused)? = json["refused"],
             let at = json["at"]?.integer

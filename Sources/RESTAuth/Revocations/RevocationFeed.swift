@@ -22,7 +22,7 @@ public struct RevocationFeed: Service {
         }
     }
 
-    /// Waits for a quarter of the bound at most, so that one read may be late or fail before
+    /// Waits for at most a quarter of the bound, so that one read may be late or fail before
     /// requests have to ask the database.
     private func pause() async throws {
         try await Task.sleep(for: Self.shortestPause)

@@ -4,9 +4,9 @@ import Synchronization
 
 /// The set of live tokens that are refused, in memory, so that verifying a token needs no query.
 ///
-/// Writes of this process are added at once, those of other processes through the log
-/// (``RevocationFeed``). The set is used only while the log was read within the bound; otherwise,
-/// as when no feed runs, the storage is asked.
+/// Writes of this process are applied at once, those of other processes through the log
+/// (``RevocationFeed``). The set is used only when the log was read within the bound; otherwise,
+/// for example when no feed runs, the storage is asked.
 public final class Revocations: Sendable {
     package enum Standing: Sendable {
         case admitted
@@ -35,7 +35,7 @@ public final class Revocations: Sendable {
     private let state = Mutex(State())
     private let count = Gauge(label: "rest_auth_revocations")
     private let readAt = Gauge(label: "rest_auth_revocations_read_timestamp_seconds")
-    /// The time after a read of the log for which the set is used.
+    /// The time for which the set is used after a read of the log.
     package let bound: Duration
 
     package init(bound: Duration) {
@@ -62,7 +62,8 @@ public final class Revocations: Sendable {
         }
     }
 
-    /// Applies entries in any order: for each subject the highest sequence number counts.
+    /// Applies entries in any order: for each subject the entry with the highest sequence number
+    /// counts.
     package func apply(_ lines: [Revocation]) {
         guard !lines.isEmpty else { return }
         let held = state.withLock { state in
@@ -75,17 +76,17 @@ public final class Revocations: Sendable {
         count.record(held)
     }
 
-    /// Applies the entries of sessions that this process has just ended, and tells each end.
+    /// Applies the entries of sessions that this process has just ended, and logs each end.
     /// - Parameters:
-    ///   - cause: what ended them.
-    ///   - user: whose they were; `nil` where that is not known.
+    ///   - cause: the event that ended them.
+    ///   - user: the user of the sessions; `nil` where that is not known.
     func applyEnded(_ lines: [Revocation], of user: User.ID?, by cause: AuthEvent) {
         apply(lines)
         for case .session(let id) in lines.map(\.subject) { cause.ending(id, of: user).record() }
     }
 
-    /// Prepares for another log: keeps what is refused, and lets entries with any sequence number
-    /// count again.
+    /// Prepares for another log: keeps the refused tokens, and lets entries with any sequence
+    /// number replace them.
     package func startOver() {
         state.withLock { state in
             for subject in state.entries.keys { state.entries[subject]?.number = 0 }

@@ -1,6 +1,6 @@
 package import ServiceLifecycle
 
-/// The log of who and what is refused.
+/// The revocation log.
 package enum RevocationsRoom: Room {
     package static let name = "revocations"
 

@@ -3,15 +3,15 @@ import Synchronization
 /// A rate limit for each of many keys: units an hour, some of them at once, counted in bounded
 /// memory (the generic cell rate algorithm of ITU-T I.371).
 ///
-/// Each process counts for itself, and a restart forgets. This is for what writes nothing to the
-/// storage otherwise, and does harm in large numbers only.
+/// Each process counts separately, and a restart forgets. Suited to actions that write nothing to
+/// the storage otherwise, and do harm only in large numbers.
 package final class Allowances<Key: Hashable & Sendable>: Sendable {
-    /// The time after which one unit may be spent again.
+    /// The time after which a spent unit is available again.
     private let interval: Duration
-    /// How much may be owed when a unit has been spent.
+    /// The largest debt after a unit was spent.
     private let credit: Duration
     private let capacity: Int
-    /// The time at which all units that a key has spent may be spent again.
+    /// The time at which all units that a key has spent are available again.
     private let debts = Mutex<[Key: ContinuousClock.Instant]>([:])
 
     /// - Parameters:
@@ -27,9 +27,9 @@ package final class Allowances<Key: Hashable & Sendable>: Sendable {
 
     /// Spends one unit of a key.
     /// - Parameters:
-    ///   - key: who spends.
-    ///   - factor: how many times the units this key has, in an hour and at once.
-    ///   - now: the time.
+    ///   - key: the key to charge.
+    ///   - factor: multiplies the units of this key, in an hour and at once.
+    ///   - now: the present time.
     /// - Returns: `nil` when a unit was spent; else the time until there is one.
     package func spend(_ key: Key, factor: Int = 1, at now: ContinuousClock.Instant = .now) -> Duration? {
         debts.withLock { debts in

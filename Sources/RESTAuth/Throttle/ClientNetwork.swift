@@ -84,7 +84,7 @@ extension ClientNetwork {
 }
 
 extension ClientNetwork: CustomStringConvertible {
-    /// In CIDR notation, `192.0.2.0/24` or `2001:db8:0:100::/56`.
+    /// The network in CIDR notation, `192.0.2.0/24` or `2001:db8:0:100::/56`.
     public var description: String {
         let address: IPAddress = isVersion6 ? .version6(bits, 0) : .version4(UInt32(truncatingIfNeeded: bits))
         return "\(address)/\(prefixLength)"

@@ -59,14 +59,14 @@ package struct AdmittedGuess: Sendable {
         Dictionary(uniqueKeysWithValues: sortedLimits(configuration))
     }
 
-    /// What is counted when the guess is wrong, in the order of ``sortedLimits(_:)``.
+    /// The counters that a wrong guess changes, in the order of ``sortedLimits(_:)``.
     func tallies(_ configuration: ThrottleConfiguration) -> [Tally] {
         sortedLimits(configuration).map { Tally(subject: $0, limit: $1, other: other(of: $0)) }
     }
 
     /// Whether the failures of a subject can refuse this guess. A guess from a network where the
-    /// user has signed in before is refused only for guesses at the same user from that network,
-    /// whatever others have done.
+    /// user has signed in before is refused only because of guesses at the same user from that
+    /// network, whatever others have done.
     func isHeldUp(by subject: ThrottleSubject) -> Bool {
         switch subject {
         case .known: isFromKnownOrigin
@@ -74,7 +74,7 @@ package struct AdmittedGuess: Sendable {
         }
     }
 
-    /// A digest of the network when an account is counted, of the account when a network is.
+    /// A digest of the network when an account is counted, and of the account when a network is.
     func other(of subject: ThrottleSubject) -> UInt32? {
         let other: String? =
             switch subject {

@@ -28,7 +28,7 @@ package final class GuessLine: Sendable {
 
     package init() {}
 
-    /// Waits until a guess is admitted. ``leave(_:)`` has to follow.
+    /// Waits until a guess is admitted. A call of ``leave(_:)`` must follow.
     /// - Parameters:
     ///   - subject: the account or network that the guess is counted by.
     ///   - hasRoom: reads the counter in the storage, given the number of guesses that are being
@@ -48,7 +48,7 @@ package final class GuessLine: Sendable {
         isTried = true
     }
 
-    /// Ends a guess whose outcome the storage has.
+    /// Ends a guess whose outcome is stored.
     package func leave(_ subject: ThrottleSubject) {
         change(subject) { line in
             line.tried -= 1

@@ -1,11 +1,11 @@
 /// The limits of sessions that each user, and each network, may start in an hour.
 ///
-/// Counted in the memory of each process. The limit keeps the number of session rows small, and
-/// that of revocations when these sessions end.
+/// Counted in the memory of each process. The limit keeps the number of session rows small, and the
+/// number of revocations when these sessions end.
 final class SessionBudget: Sendable {
-    /// Which limit was reached, and until when.
+    /// The limit that was reached, and the time to wait.
     struct Refusal {
-        /// The network whose limit was reached; `nil` for that of the user.
+        /// The network whose limit was reached; `nil` for the limit of the user.
         let network: ClientNetwork?
         let wait: Duration
         /// The most sessions that may be started at once.

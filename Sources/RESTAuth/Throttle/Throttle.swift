@@ -39,7 +39,7 @@ public final class Throttle: Sendable {
     /// Runs `attempt` when the guess is admitted.
     ///
     /// `attempt` has to call ``fail(_:cost:)`` for a wrong password, and ``succeed(_:user:)`` for a
-    /// right one before it tells anybody.
+    /// right one before it reports success.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `attempt` throws.
     package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws
@@ -98,9 +98,9 @@ public final class Throttle: Sendable {
 
     /// Checks that a right password may be answered as one, which asking for another factor does as
     /// well.
-    /// - Returns: what was counted of it.
+    /// - Returns: the counters of the guess's subjects.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
-    ///   waited; `storage_unavailable` when a wrong one could not have been counted.
+    ///   waited; `storage_unavailable` when a wrong password could not have been counted.
     package func disclose(_ guess: AdmittedGuess) async throws -> [ThrottleCounter] {
         guard configuration.isOn else { return [] }
         try await settle(after: guess.tallies(configuration))
@@ -168,7 +168,7 @@ public final class Throttle: Sendable {
         }
     }
 
-    // MARK: What the storage has not taken
+    // MARK: Failures not yet stored
 
     private func counters(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
         uncounted.added(to: try await storage.throttles(of: subjects), of: subjects)
@@ -197,7 +197,7 @@ public final class Throttle: Sendable {
     }
 
     /// Writes the failures that are kept in memory, before a password is compared.
-    /// - Parameter check: refuses who has to wait.
+    /// - Parameter check: throws when the caller has to wait.
     private func settle(before tallies: [Tally], check: ([ThrottleCounter]) async throws -> Void) async throws {
         guard !uncounted.isEmpty else { return }
         let subjects = tallies.map(\.subject)
@@ -222,7 +222,7 @@ public final class Throttle: Sendable {
         }
     }
 
-    // MARK: Who is signed in
+    // MARK: Signed-in users
 
     /// Runs `confirm`, which checks the present password of a user who is signed in, and counts a
     /// wrong one.
@@ -300,7 +300,7 @@ public final class Throttle: Sendable {
             policy: "sessions", quota: refusal.quota)
     }
 
-    // MARK: Looking users up
+    // MARK: User look-ups
 
     /// Counts the look-up of a user by id, whether there is such a user or not.
     /// - Throws: `rate_limited`.
@@ -321,9 +321,10 @@ public final class Throttle: Sendable {
             policy: RateLimitPolicy(name: policy, quota: quota))
     }
 
-    // MARK: For an operator
+    // MARK: Operator
 
-    /// At most `limit` counters (1 to 1000) that are not forgotten, in the order of their subjects.
+    /// Returns at most `limit` counters (1 to 1000) that are not forgotten, in the order of their
+    /// subjects.
     public func list(after subject: ThrottleSubject? = nil, limit: Int = 100) async throws -> [ThrottleCounter] {
         try await storage.throttles(after: subject, limit: min(max(limit, 1), 1000))
     }
@@ -346,9 +347,9 @@ public final class Throttle: Sendable {
 
     /// Deletes the counters of wrong passwords for a user name, from all networks.
     /// - Parameters:
-    ///   - name: whether there is such a user or not.
-    ///   - user: whose wrong confirmations are forgotten too; `nil` for nobody's.
-    ///   - caller: who forgives them, for the event.
+    ///   - name: a name, whether a user has it or not.
+    ///   - user: the user whose counter of wrong confirmations is deleted too; `nil` for none.
+    ///   - caller: the actor, for the event.
     /// - Returns: the subjects whose counters were deleted.
     @discardableResult
     public func clear(

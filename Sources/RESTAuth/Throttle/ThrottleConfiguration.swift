@@ -17,17 +17,17 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     public var networkFailures = 30
 
     /// Registrations an hour from one network, 4 and 16 times as many from the larger blocks of
-    /// IPv6; `nil` for as many as come.
+    /// IPv6; `nil` for no limit.
     public var registrationsPerHour: Int? = 500
 
-    /// Sessions an hour that one user may start, of which at most ``sessionsAtOnce`` at once, as
-    /// each process counts them; `nil` for as many as come. All users of a network may start
+    /// Sessions an hour that one user may start, at most ``sessionsAtOnce`` of them at once,
+    /// counted by each process; `nil` for no limit. All users of a network may start
     /// ``sessionsOfNetwork`` times as many, at most ``sessionsOfNetworkAtOnce`` at once, and those
     /// of the larger blocks of IPv6 4 and 16 times as many as that.
     public var sessionsPerHour: Int? = 3600
 
-    /// Different users that one network may look up by number in an hour, a thousand of them at
-    /// once; `nil` for as many as it likes.
+    /// Different users that one network may look up by id in an hour, a thousand of them at once;
+    /// `nil` for no limit.
     public var userLookupsPerHour: Int? = 3600
 
     /// Milliseconds of hashing a second that all wrong passwords together may cost. Beyond it, only
@@ -41,7 +41,7 @@ public struct ThrottleConfiguration: Sendable, Hashable {
 
     /// The most sessions that one user may start at once.
     public static let sessionsAtOnce = 600
-    /// How many times as many sessions all users of a network may start as one user.
+    /// The factor by which all users of a network may start more sessions than one user.
     public static let sessionsOfNetwork = 20
     /// The most sessions that all users of a network may start at once.
     public static let sessionsOfNetworkAtOnce = 10_000

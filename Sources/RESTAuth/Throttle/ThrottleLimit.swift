@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A limit of failures: how many there may be, and how long the next has to wait after that.
+/// A limit of failures: the number that is allowed, and the delay after that.
 public struct ThrottleLimit: Sendable, Hashable {
     /// Failures that are admitted without a delay.
     public var allowance: Int
@@ -9,9 +9,10 @@ public struct ThrottleLimit: Sendable, Hashable {
     public var forgiveness: TimeInterval?
     /// Failures after which everything is refused until the counter is deleted; `nil` for never.
     public var end: Int?
-    /// Seconds without a failure after which all is forgotten; below the allowance at most a day.
+    /// Seconds without a failure after which the counter is forgotten; below the allowance at most
+    /// a day.
     public var memory: TimeInterval
-    /// Whether the work was done before it is counted, so that counting never refuses.
+    /// Whether the work is done before it is counted, so that counting never refuses.
     public var isDone: Bool
 
     /// The delay after a failure that reaches the allowance or goes beyond it.
@@ -44,23 +45,23 @@ public struct ThrottleLimit: Sendable, Hashable {
 
     /// The outcome of counting one failure.
     public enum Outcome: Sendable, Hashable {
-        /// `isNoticed` when with this one the other sides have become
+        /// `isNoticed` when this failure brings the number of other sides to
         /// ``ThrottleCounter/otherLimit``.
         case counted(ThrottleCounter, isNoticed: Bool)
-        /// Nothing was counted, because the guess had to wait until then; the answer says nothing
-        /// else.
+        /// The failure was not counted, because the guess had to wait until then; the answer
+        /// reveals nothing else.
         case refused(until: Date)
     }
 
-    /// Decides about a failure.
+    /// Decides whether a failure is counted.
     ///
     /// A storage calls this with the stored counter and stores the result, in one transaction, so
     /// that concurrent failures are all counted.
     /// - Parameters:
-    ///   - amount: how much it counts for.
-    ///   - subject: what is counted.
+    ///   - amount: the number of failures to add.
+    ///   - subject: the subject of the counter.
     ///   - other: a digest of the other side, of the account for a network and the other way round.
-    ///   - counter: as it is stored; `nil` when there is none.
+    ///   - counter: the stored counter; `nil` when there is none.
     ///   - now: the time.
     public func counting(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, on counter: ThrottleCounter?, at now: Date
@@ -80,11 +81,12 @@ public struct ThrottleLimit: Sendable, Hashable {
         return .counted(counter, isNoticed: isNew && counter.others.count == ThrottleCounter.otherLimit)
     }
 
-    /// What is recorded of a failure: the thresholds that were reached with it.
+    /// The events to record for a failure: one for each threshold that it reached.
     /// - Parameters:
-    ///   - outcome: what it came to.
-    ///   - amount: how much it counted for.
-    ///   - user: who has the name of the subject; `nil` for nobody, whose name is not told.
+    ///   - outcome: the outcome of counting it.
+    ///   - amount: the number of failures that were added.
+    ///   - user: the user with the name of the subject; `nil` when no user has it, and the name is
+    ///     left out.
     public func events(of outcome: Outcome, amount: Int, user: User.ID?) -> [AuthEvent] {
         guard case .counted(let counter, let isNoticed) = outcome else { return [] }
         let subject = counter.subject
@@ -106,7 +108,7 @@ public struct ThrottleLimit: Sendable, Hashable {
         return failures >= allowance ? tried == 0 : failures + tried < allowance
     }
 
-    /// The counter at a time, with what was forgiven since taken off; `nil` when it is forgotten.
+    /// The counter at a time, after forgiveness; `nil` when it is forgotten.
     private func current(_ counter: ThrottleCounter?, at now: Date) -> ThrottleCounter? {
         guard let counter, counter.forgottenAt > now else { return nil }
         return forgiving(clamped(counter, to: now), at: now)
@@ -164,14 +166,14 @@ public struct ThrottleCounter: Sendable, Hashable {
     /// The time up to which failures have been forgiven.
     public var forgivenAt: Date
     public var forgottenAt: Date
-    /// Digests of the networks of an account, or of the accounts of a network: at most
+    /// Digests of the networks for an account, or of the accounts for a network: at most
     /// ``otherLimit`` different ones.
     public var others: [UInt32]
     /// A number that grows with each change; 0 for a counter that is not stored.
     public var version: Int
 
-    /// The number of accounts from one network, or networks at one account, that is reported as an
-    /// attack.
+    /// The number of accounts guessed at from one network, or of networks guessing at one account,
+    /// that is reported as an attack.
     public static let otherLimit = 10
 
     public init(
@@ -194,7 +196,7 @@ public struct ThrottleCounter: Sendable, Hashable {
 }
 
 extension [UInt32] {
-    /// Four bytes each, for a row.
+    /// Four bytes for each number, the lowest byte first, for a row.
     package var bytes: [UInt8] { flatMap { number in (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } } }
 
     package init(bytes: [UInt8]) {

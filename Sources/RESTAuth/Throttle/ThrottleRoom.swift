@@ -1,7 +1,7 @@
 import Foundation
 package import ServiceLifecycle
 
-/// Counted failures, and from where users are known.
+/// Counted failures, and the networks from which users are known.
 package enum ThrottleRoom: Room {
     package static let name = "throttle"
 
@@ -25,7 +25,7 @@ package enum ThrottleRoom: Room {
         [auth.throttle.budget, auth.throttle.uncounted]
     }
 
-    /// Seconds for which it is remembered from where a user came: 90 days.
+    /// Seconds for which the network of a sign-in is remembered: 90 days.
     private static let originRetention: TimeInterval = 90 * 86400
 
     package static func sweep(_ auth: Auth) async throws {
@@ -37,8 +37,9 @@ package enum ThrottleRoom: Room {
 }
 
 extension AuthEvent.Name {
-    /// What was counted of wrong passwords was forgiven.
+    /// The count of wrong passwords was cleared.
     public static let throttleCleared = Self("throttle.cleared")
-    /// So many passwords were wrong, for an account or from a network, that the next one waits.
+    /// An account or network has reached the number of wrong passwords after which the next one has
+    /// to wait.
     public static let throttleReached = Self("throttle.reached")
 }

@@ -1,40 +1,40 @@
 public import Foundation
 
-/// The promises about counted failures, and about where users have signed in.
+/// The promises about counted failures, and about the networks from which users have signed in.
 public protocol ThrottleStorage: Sendable {
     /// The stored counters of these subjects, in any order.
     func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter]
 
     /// Counts as `limit` decides (``ThrottleLimit/counting(_:of:other:on:at:)``). The counter is
-    /// read and written in one transaction, so no two failures see the same count. What
-    /// ``ThrottleLimit/events(of:amount:user:)`` has to tell is recorded with it, by `caller`; the
-    /// user is the one of the subject's name, if there is one.
+    /// read and written in one transaction, so no two failures see the same count. The events of
+    /// ``ThrottleLimit/events(of:amount:user:)`` are recorded in that transaction, as done by
+    /// `caller`; their user is the one with the subject's name, if there is one.
     func countFailure(
         _ amount: Int, of subject: ThrottleSubject, other: UInt32?, limit: ThrottleLimit, by caller: Caller,
         at now: Date
     ) async throws -> ThrottleLimit.Outcome
 
-    /// At most `limit` counters with a subject greater than `subject`, in ascending order of the
-    /// parts of their keys (``ThrottleSubject/Key``): kind, name and network by their bytes, then
-    /// the user's id.
+    /// Returns at most `limit` counters with a subject greater than `subject`, in ascending order
+    /// of the parts of their keys (``ThrottleSubject/Key``): kind, name and network by their bytes,
+    /// then the user's id.
     func throttles(after subject: ThrottleSubject?, limit: Int) async throws -> [ThrottleCounter]
 
-    /// Deletes the counter, and records the event when there was one; `nil` where a right password
-    /// ends it.
-    /// - Returns: whether there was one.
+    /// Deletes the counter, and records the event if there was a counter; `event` is `nil` when a
+    /// right password deletes it.
+    /// - Returns: whether there was a counter.
     @discardableResult
     func deleteThrottle(_ subject: ThrottleSubject, recording event: AuthEvent?) async throws -> Bool
 
-    /// Deletes all counters of exactly that name, and the confirmations of that user when one is
-    /// given, and records the event when there was one at least, in one transaction.
-    /// - Returns: the subjects of the counters that were deleted.
+    /// Deletes all counters of exactly that name, and the counter of confirmations of that user
+    /// when one is given, and records the event if at least one was deleted, in one transaction.
+    /// - Returns: the subjects of the deleted counters.
     @discardableResult
     func deleteThrottles(
         canonicalUsername: String, user: User.ID?, recording event: AuthEvent
     ) async throws -> [ThrottleSubject]
 
-    /// Deletes at most `limit` counters that were to be forgotten before `date`.
-    /// - Returns: how many.
+    /// Deletes at most `limit` counters that expired before `date`.
+    /// - Returns: the number of deleted counters.
     func deleteThrottles(forgottenBefore date: Date, limit: Int) async throws -> Int
 
     /// The time of the last sign-in of a user with a password from a network, to within a day;
@@ -42,10 +42,10 @@ public protocol ThrottleStorage: Sendable {
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
     /// Stores that a user has signed in with a password from a network. The newest `limit` networks
-    /// of a user are kept. A user who does not exist any more is no error.
+    /// of a user are kept. It is not an error when the user no longer exists.
     func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws
 
-    /// Deletes at most `limit` networks of users who have not signed in from there since `date`.
-    /// - Returns: how many.
+    /// Deletes at most `limit` networks from which their users have not signed in since `date`.
+    /// - Returns: the number of deleted networks.
     func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int
 }

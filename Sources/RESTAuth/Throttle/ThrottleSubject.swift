@@ -1,23 +1,23 @@
-/// The subject of a count of failures: a kind, with the parts that this kind is counted by.
+/// The subject of a failure counter: a kind, with the parts that this kind is counted by.
 ///
-/// The parts stay apart wherever a subject goes. A name may have any character between its letters,
-/// so no text of several parts could be taken to pieces again.
+/// The parts stay separate everywhere. A name may contain any character, so a text of several parts
+/// could not be split again.
 public enum ThrottleSubject: Sendable, Hashable {
     /// Wrong passwords for a user name, whether there is such a user or not, from networks where
     /// that user has not signed in before.
     case account(canonicalUsername: String)
     /// Wrong answers of a user who is signed in and was asked for the present password.
     case confirmation(by: User.ID)
-    /// Milliseconds of hashing for wrong passwords, of everybody.
+    /// Milliseconds of hashing for wrong passwords, of all callers together.
     case hashing
     /// Wrong passwords for a user name from one network where that user has signed in before.
     case known(canonicalUsername: String, from: ClientNetwork)
-    /// Wrong passwords from a network, for whatever user name.
+    /// Wrong passwords from a network, for any user name.
     case network(ClientNetwork)
     /// Registrations from a network.
     case registrations(from: ClientNetwork)
 
-    /// The subject of guesses at a name from where its user has not signed in before.
+    /// The subject of guesses at a name from networks where its user has not signed in before.
     public static func account(_ name: Username) -> Self { .account(canonicalUsername: name.canonical) }
 
     /// The subject of guesses at a name from one network where its user has signed in before.
@@ -29,12 +29,11 @@ public enum ThrottleSubject: Sendable, Hashable {
 // MARK: - Parts
 
 extension ThrottleSubject {
-    /// The name of a case, as rows, log lines and rate limit policies have it.
+    /// The name of a case in rows, log lines and rate limit policies.
     public enum Kind: String, Sendable, CaseIterable {
         case account, confirmation, hashing, known, network, registrations
     }
 
-    /// The case.
     public var kind: Kind {
         switch self {
         case .account: .account
@@ -79,11 +78,11 @@ extension ThrottleSubject {
     }
 }
 
-// MARK: - In a row
+// MARK: - Row
 
 extension ThrottleSubject {
-    /// The parts as four columns that are a key together, so that none may be missing: `""` and 0
-    /// stand for what the kind is not counted by. No name and no network is empty.
+    /// The parts as four columns that form a key together, so that none may be missing: `""` and 0
+    /// stand for parts that the kind is not counted by. No name and no network is empty.
     public struct Key: Sendable, Hashable {
         public let kind: String
         public let username: String
@@ -102,7 +101,7 @@ extension ThrottleSubject {
         Key(kind: kind.rawValue, username: username ?? "", network: network?.description ?? "", userID: userID ?? 0)
     }
 
-    /// `nil` for a key that no subject has.
+    /// `nil` for a key that no subject can have.
     public init?(_ key: Key) {
         let network = ClientNetwork.cidr(key.network)
         let subject: Self? =

@@ -3,8 +3,8 @@ import Metrics
 import ServiceLifecycle
 import Synchronization
 
-/// The failures that the storage has not taken, as while a disk is full. They are kept until it
-/// takes them.
+/// The failures that the storage has not accepted, for example while a disk is full. They are kept
+/// until it accepts them.
 ///
 /// While there are any, no password is compared before they are written (``Throttle``). They are
 /// lost when the process ends.
@@ -35,7 +35,7 @@ package final class UncountedFailures: Service {
 
     private struct State {
         var owed: [ThrottleSubject: Owed] = [:]
-        /// The callers that wait for the write in progress.
+        /// Callers that wait for the write in progress.
         var waiting: [CheckedContinuation<Void, any Error>] = []
     }
 
@@ -108,7 +108,7 @@ package final class UncountedFailures: Service {
     }
 
     /// Writes the kept failures. Concurrent callers share one write and its outcome.
-    /// - Throws: what the storage throws; then what it did not take is kept.
+    /// - Throws: the storage's error; the failures that it did not accept are kept.
     package func settle() async throws {
         guard !isEmpty else { return }
         try await withCheckedThrowingContinuation { continuation in
@@ -116,7 +116,7 @@ package final class UncountedFailures: Service {
                 state.waiting.append(continuation)
                 return state.waiting.count == 1
             }
-            // A task of its own is not cancelled with the request that began it.
+            // A separate task is not cancelled with the request that started it.
             if isFirst { Task { await settleForAll() } }
         }
     }
@@ -133,7 +133,7 @@ package final class UncountedFailures: Service {
 
     private func write() async throws {
         var subjects = state.withLock { Array($0.owed.keys) }
-        // The first alone, to find out whether the storage takes writes.
+        // Writes the first alone, to find out whether the storage accepts writes.
         var count = 1
         while !subjects.isEmpty {
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -147,22 +147,22 @@ package final class UncountedFailures: Service {
 
     private func write(_ subject: ThrottleSubject) async throws {
         guard let owed = state.withLock({ $0.owed[subject] }) else { return }
-        // With the time of the failure, so that no delay starts anew. A refusal means that the
+        // Passes the time of the failure, so that no delay starts anew. A refusal means that the
         // counter blocks already.
         _ = try await storage.countFailure(
             owed.amount, of: subject, other: owed.other, limit: owed.limit, by: .application, at: owed.failedAt)
         state.withLock { state in
-            // Failures may have been added since.
+            // More failures may have been added meanwhile.
             state.owed[subject]?.amount -= owed.amount
             if let left = state.owed[subject]?.amount, left <= 0 { state.owed[subject] = nil }
         }
     }
 }
 
-/// A subject that one failure is counted by, with its limit.
+/// A subject that a failure is counted by, with its limit.
 struct Tally: Sendable {
     let subject: ThrottleSubject
     let limit: ThrottleLimit
-    /// A digest of the network when an account is counted, of the account when a network is.
+    /// A digest of the network when an account is counted, and of the account when a network is.
     let other: UInt32?
 }

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// The limit of different users that one network may look up by id. Ids count up, so a client that
-/// asks for one after the other would learn all names.
+/// The limit of different users that one network may look up by id. Ids are consecutive, so a
+/// client that asks for one after the other would learn all names.
 ///
-/// The same user again is not counted. Each process counts for itself, in memory.
+/// Looking the same user up again is not counted. Each process counts separately, in memory.
 final class UserLookups: Sendable {
     /// The most users that may be looked up at once.
     let burst: Int
@@ -11,7 +11,7 @@ final class UserLookups: Sendable {
     /// Hashes of the pairs of network and user that have been counted.
     private let counted = Mutex<Set<Int>>([])
 
-    /// The most that may be looked up at once.
+    /// The most users that any network may look up at once.
     private static let maximumBurst = 1000
     /// The most hashes that are kept; beyond it, all are forgotten and counted again.
     private static let capacity = 200_000

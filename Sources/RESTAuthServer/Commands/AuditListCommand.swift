@@ -72,7 +72,7 @@ extension AuditCommand {
     }
 }
 
-/// Which events a command is about.
+/// The selection of events that a command reads.
 struct AuditSelection: ParsableArguments {
     @Option(help: ArgumentHelp("Not before: a span back from now, or a time in UTC.", valueName: "7d|date"))
     var since: String?
@@ -109,8 +109,8 @@ struct AuditSelection: ParsableArguments {
         return query
     }
 
-    /// `90s`, `30m`, `12h` and `7d` before now; a day or a time of RFC 3339, in UTC unless it says
-    /// otherwise.
+    /// Parses `90s`, `30m`, `12h` or `7d` before now, or a day or a time of RFC 3339, in UTC unless
+    /// it has an offset.
     private static func time(_ text: String, _ option: String) throws -> Date {
         let units: [UInt8: Double] = [
             UInt8(ascii: "s"): 1, UInt8(ascii: "m"): 60, UInt8(ascii: "h"): 3600, UInt8(ascii: "d"): 86400,
@@ -129,7 +129,7 @@ struct AuditSelection: ParsableArguments {
 }
 
 extension StoredEvent {
-    /// Columns for a terminal, which nothing in them can steer.
+    /// Columns for a terminal, without characters that a terminal would interpret.
     fileprivate var textLine: String {
         let actor = fields.actorID.map { "\(fields.actorKind) \(QuotedText($0))" } ?? fields.actorKind
         return [

@@ -47,14 +47,14 @@ struct BackupCommand: AsyncParsableCommand {
 }
 
 extension ProgressReport {
-    /// The pages of a database; of a small one nothing is said.
+    /// Shows how many pages are copied; nothing for a small database.
     func showPages(_ done: Int, of total: Int) {
         if total > 10_000 { show("copying", part: "\(total) pages", done: done, total: total) }
     }
 }
 
 extension SQLiteFile {
-    /// Says whose the file is, when that is not who runs the command.
+    /// Reports the owner of the file, when it is not the user that runs the command.
     func sayIfForeign() {
         guard let owner = FileOwner(of: path), owner.user != FileOwner.process.user else { return }
         Output.report("\(path) belongs to \(owner.userName).")
@@ -62,8 +62,8 @@ extension SQLiteFile {
 }
 
 extension Settings {
-    /// The database as a file.
-    /// - Throws: `misconfigured` with that advice when it is none.
+    /// The file of the database.
+    /// - Throws: `misconfigured` with `advice` when the database is not a file of SQLite.
     func sqliteFile(orElse advice: String) throws -> SQLiteFile {
         guard case .sqlite(let path) = database else {
             throw AuthError(.misconfigured, "the database is not a file of SQLite: \(advice)")

@@ -2,7 +2,7 @@ import Foundation
 import RESTAuth
 
 extension Caller {
-    /// Whoever runs this command, by the account of the operating system.
+    /// The user that runs this command, by the account of the operating system.
     static let commandLine = Caller(OperatorIdentity(account: account))
 
     private static var account: String {

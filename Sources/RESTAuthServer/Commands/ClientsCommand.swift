@@ -45,7 +45,8 @@ struct ClientsCommand: AsyncParsableCommand {
             return json.text
         }
 
-        /// Nobody has seen its secret, and nobody can: it would be a client that no program can be.
+        /// Removes the client again: nobody has seen its secret, so no program could use the
+        /// client.
         private func takenBack(from auth: Auth, because error: AuthError) async -> AuthError {
             do {
                 try await auth.clients.remove(id, by: .commandLine)

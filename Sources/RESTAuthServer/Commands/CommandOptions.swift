@@ -1,8 +1,8 @@
-/// What each kind of command is told by flags; everything else it reads from the environment and
-/// the settings file.
+// Groups of flags for each kind of command. All other settings come from the environment and the
+// settings file.
 
-/// Of a server, and of what looks at a deployment as a whole. Every group stands here, in the order
-/// in which settings are shown.
+/// Flags of a server, and of commands that inspect a whole deployment. This list has every group,
+/// in the order in which settings are shown.
 typealias AllOptions = SettingsOptions<
     AddressSettings, SocketSettings, MetricsSettings, TLSSettings, DatabaseSettings, PostgresSettings,
     ServerDatabaseSettings,
@@ -11,10 +11,10 @@ typealias AllOptions = SettingsOptions<
     RequestSettings, LogSettings
 >
 
-/// Of a command over the core.
+/// Flags of a command that uses the core.
 typealias CoreOptions = SettingsOptions<DatabaseSettings, PostgresSettings, SecretSettings, LogSettings>
 
-/// Of a command that takes a new password.
+/// Flags of a command that sets a new password.
 typealias NewPasswordOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, PasswordSettings, HashingSettings, LogSettings
 >
@@ -23,12 +23,12 @@ typealias ImportOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, HashingSettings, ImportedUserSettings, LogSettings
 >
 
-/// Of a command that may make a signing key.
+/// Flags of a command that may make a signing key.
 typealias KeyOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, SigningKeySettings, LogSettings
 >
 
-/// Of a command that says who has to wait.
+/// Flags of a command that reports throttling.
 typealias GuessingOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, GuessingSettings, LogSettings
 >

@@ -1,9 +1,9 @@
 import ArgumentParser
 
-/// A duration as an operator writes it: `90s`, `30m`, `1d12h`, `7d`.
+/// A duration on the command line: `90s`, `30m`, `1d12h`, `7d`.
 struct DurationArgument: ExpressibleByArgument {
     let seconds: Int
-    /// Whether it is a number alone, which counts seconds.
+    /// Whether it is a number without a unit, which counts seconds.
     let isBare: Bool
 
     init(seconds: Int) { (self.seconds, isBare) = (seconds, false) }

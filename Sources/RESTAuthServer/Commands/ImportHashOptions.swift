@@ -3,7 +3,7 @@ import Foundation
 import PasswordHashing
 import RESTAuth
 
-/// Which hashes are taken, and what was mixed into the passwords before they were hashed.
+/// The password hashes that are accepted, and the way in which a pepper was mixed into passwords.
 struct ImportHashOptions: ParsableArguments {
     @Flag(
         help: ArgumentHelp(
@@ -74,7 +74,8 @@ struct ImportHashOptions: ParsableArguments {
         return intake
     }
 
-    /// The same that the setting would have of that file: with another one nobody could sign in.
+    /// The pepper in the file, parsed exactly as the setting would parse it: with any other value
+    /// nobody could sign in.
     private static func pepper(inFile path: String) throws -> PasswordPepper {
         guard let text = try ConfidentialFile.text(of: path, isExposureAllowed: true) else {
             throw AuthError(.misconfigured, "the pepper file \(path) is empty or cannot be read: there is no such file")

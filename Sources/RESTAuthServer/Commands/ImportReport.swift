@@ -1,16 +1,17 @@
 import Foundation
 import RESTAuth
 
-/// Keeps what is worth a line: in a file all of it, for standard error the first of each cause.
+/// Collects messages about imported users: a file gets all of them, standard error the first few of
+/// each cause.
 final class ImportReport {
-    /// What is said of users in the same way.
+    /// A group of users with the same message.
     private struct Cause {
         let title: String
         var count = 0
         var first: [String] = []
     }
 
-    /// Causes under one heading, which are mended in the same way.
+    /// A group of causes that have the same remedy.
     private struct Heading {
         let title: String
         let remedy: String
@@ -18,7 +19,8 @@ final class ImportReport {
     }
 
     private static let shownOfEach = 3
-    /// Beyond, whoever mends the first has something else to look at.
+    /// Limit of the causes shown. More are not shown, because the first ones have to be dealt with
+    /// before.
     private static let shownCauses = 20
 
     private let file: FileHandle?
@@ -26,7 +28,7 @@ final class ImportReport {
     private let source: ImportSourceOptions
     private var headings: [Heading] = []
     private var causes: [Cause] = []
-    /// Of the causes, by what tells them apart.
+    /// Index in `causes` of each cause, by its key.
     private var places: [String: Int] = [:]
 
     init(file path: String?, of source: ImportSourceOptions) throws {
@@ -36,7 +38,7 @@ final class ImportReport {
             file = nil
             return
         }
-        // Never in the place of what is there: it may be the list itself, or the database.
+        // Never replaces an existing file: it may be the list itself, or the database.
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let reason = errno == EEXIST ? "there is such a file already" : String(cString: strerror(errno))
@@ -60,7 +62,7 @@ final class ImportReport {
         headings[heading].count += 1
         let place = places[key] ?? causes.count
         if place == causes.count {
-            // A source in which everyone is wrong in another way ends somewhere.
+            // Limits the causes, for a source in which every user has a different fault.
             guard causes.count < 10 * Self.shownCauses else { return }
             places[key] = place
             causes.append(Cause(title: title))
@@ -112,8 +114,8 @@ final class ImportReport {
 }
 
 extension ImportNote {
-    /// What is to be said of the user, and what is to be done; `nil` for who came in as they were,
-    /// or was there.
+    /// The message and the remedy for the user; `nil` for a user who was imported unchanged, or
+    /// existed already.
     fileprivate func cause(in source: ImportSourceOptions) -> (key: String, title: String, remedy: String)? {
         switch outcome {
         case .refused(let refusal):
@@ -167,14 +169,15 @@ extension ImportNote {
 }
 
 extension ImportRefusal {
-    /// What tells causes apart: of some kinds each reason is another, being the same for many.
+    /// The key of a cause. For some kinds each reason is a cause of its own, because many users
+    /// share it.
     fileprivate var cause: String {
         [.unreadable, .unknownHash, .weakHash].contains(kind) ? kind.rawValue + reason : kind.rawValue
     }
 }
 
 extension ImportRefusal.Kind {
-    /// What to do about it.
+    /// The advice for users that were refused for this reason.
     fileprivate func remedy(in source: ImportSourceOptions) -> String {
         switch self {
         case .unreadable:

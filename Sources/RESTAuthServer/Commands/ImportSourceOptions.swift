@@ -4,7 +4,7 @@ import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
 
-/// Where the users come from.
+/// The source of the users.
 struct ImportSourceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -47,10 +47,10 @@ struct ImportSourceOptions: ParsableArguments {
     )
     var firebaseHashConfig: String?
 
-    /// Whether it is the database of an application, which has a `SECRET_KEY` of its own.
+    /// Whether the source is the database of an application, which has its own `SECRET_KEY`.
     var isApplication: Bool { fromFlask != nil || fromDjango != nil }
 
-    /// Whether Firebase's hashes, if there are any, lack what they need.
+    /// Whether the parameters that Firebase's hashes need are missing.
     var lacksFirebaseParameters: Bool { json != nil && firebaseHashConfig == nil }
 
     func validate() throws {
@@ -80,8 +80,8 @@ struct ImportSourceOptions: ParsableArguments {
     }
 }
 
-/// Another program's database, named as it names it itself: by a path, or by a URL of SQLAlchemy's
-/// or Django's.
+/// The database of another program, given in that program's notation: a path, or a URL as
+/// SQLAlchemy and Django write it.
 private enum ForeignDatabase {
     case sqlite(path: String)
     case postgres(String)
@@ -97,7 +97,7 @@ private enum ForeignDatabase {
         if scheme.isWord("postgres") || scheme.isWord("postgresql") {
             self = .postgres("postgresql\(rest)")
         } else if scheme.isWord("sqlite") {
-            // Three slashes are before a relative path there, four before an absolute one.
+            // In SQLAlchemy's URLs three slashes precede a relative path, four an absolute one.
             let path = WireText(rest).after(":///") ?? WireText(WireText(rest).string.dropFirst())
             self = .sqlite(path: path.before("?").string)
         } else {

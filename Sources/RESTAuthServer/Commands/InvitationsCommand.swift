@@ -48,7 +48,7 @@ struct InvitationsCommand: AsyncParsableCommand {
             }
         }
 
-        /// Nobody has seen its code, and nobody can.
+        /// Deletes the invitation again: nobody has seen its code.
         private static func takenBack(
             _ invitation: Invitation, from auth: Auth, after made: Int, because error: AuthError
         ) async -> AuthError {

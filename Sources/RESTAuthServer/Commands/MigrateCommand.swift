@@ -45,7 +45,7 @@ struct MigrateCommand: AsyncParsableCommand {
         Output.report("What is written to \(source.transferName) from now on is not in \(target.transferName).")
     }
 
-    /// An empty database that was made for it is gone again when nothing came in.
+    /// Moves the data; when that fails, removes an empty database that was made for it.
     private func moveOrAbandon(
         from source: any TransferableStorage, to target: any TransferableStorage
     ) async throws -> [Int] {
@@ -59,7 +59,7 @@ struct MigrateCommand: AsyncParsableCommand {
 
     private func move(from source: any TransferableStorage, to target: any TransferableStorage) async throws -> [Int] {
         let report = ProgressReport()
-        // Before an error is written, too.
+        // Also ends the progress bar before an error is written.
         defer { report.end() }
         return try await Transfer(from: source, to: target, by: .commandLine) { progress in
             report.show(progress.step.rawValue, part: progress.table, done: progress.done, total: progress.total)
@@ -82,14 +82,14 @@ extension DatabaseURL {
         }
     }
 
-    /// Nobody waits for an answer: a large table may take its time.
+    /// Uses a long timeout: no client waits, and a large table may take its time.
     private static func configuration(_ url: String) -> PostgresConfiguration {
         var configuration = PostgresConfiguration(url: url)
         configuration.timeout = 600
         return configuration
     }
 
-    /// The secret of the servers on this database.
+    /// Names the secret of the servers on this database.
     fileprivate var secret: String {
         if case .sqlite(let path) = self, case let file = SQLiteFile(path).secretFile,
             FileManager.default.fileExists(atPath: file)
@@ -100,7 +100,7 @@ extension DatabaseURL {
         }
     }
 
-    /// What to do with it for the servers on this one.
+    /// Says where the servers on this database need the secret.
     fileprivate var placeForSecret: String {
         let given = "give it to the new servers, with --secret-key-file or as SECRET_KEY"
         return switch self {

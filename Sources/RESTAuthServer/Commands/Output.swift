@@ -2,23 +2,24 @@ import Foundation
 import RESTAuth
 import Synchronization
 
-/// Standard output and standard error: the one place that writes to them.
+/// Standard output and standard error; only this type writes to them.
 ///
-/// Neither may end a server, whatever has become of it: closed, full, or a pipe that nobody reads.
+/// Neither may end a server, whether it is closed, full, or a pipe that nobody reads.
 enum Output {
-    /// Before anything else is opened: where one of the three is closed, the next file, a database
-    /// say, would be given its number, and what is meant for a terminal would be written into it.
+    /// Opens standard descriptors that are closed. Must be called before any other file is opened:
+    /// that file, for example the database, would get the number of the closed descriptor, and text
+    /// meant for a terminal would be written into it.
     ///
-    /// What takes its place can only be read, so that writing fails as it would have.
+    /// The replacement can only be read, so that writing fails as it would have.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) == -1 {
-            // The lowest number that is free, which is this one.
+            // Gives the lowest free number, which is this one.
             _ = open("/dev/null", O_RDONLY)
         }
     }
 
-    /// Writes a line that a command was run for to standard output.
+    /// Writes a line of a command's result to standard output.
     /// - Throws: `misconfigured` when not all of it could be written.
     static func write(_ line: String) throws(AuthError) { try write(Array((line + "\n").utf8)) }
 
@@ -34,8 +35,8 @@ enum Output {
         guard failure == 0 else { throw unwritable(failure) }
     }
 
-    /// Writes a line that is shown this once, and waits until it is on disk where it goes to a
-    /// file: some file systems say that they are full only then.
+    /// Writes a line that is shown only once, and waits until it is on disk when standard output is
+    /// a file: some file systems report only then that they are full.
     /// - Throws: `misconfigured` when it may have been lost.
     static func deliver(_ line: String) throws(AuthError) {
         try write(line)
@@ -44,8 +45,8 @@ enum Output {
         }
     }
 
-    /// Says on standard output what was done. Where that cannot be written it is done all the same,
-    /// and what follows must be: it is said on standard error, and ``end()`` says that it was.
+    /// Reports on standard output what was done. Where that fails the command goes on, because the
+    /// change is made: the line goes to standard error, and ``end()`` throws the error.
     static func report(_ line: String) {
         do {
             try write(line)
@@ -55,26 +56,26 @@ enum Output {
         }
     }
 
-    /// - Throws: what kept a report from standard output.
+    /// - Throws: the error that kept a report from standard output.
     static func end() throws(AuthError) {
         if let error = failure.withLock(\.self) { throw error }
     }
 
     private static let failure = Mutex<AuthError?>(nil)
 
-    /// Writes to standard error, as far as that is possible.
+    /// Writes to standard error; errors are ignored.
     static func note(_ text: String) { log(Array(text.utf8)) }
 
-    /// Writes to standard error, as far as that is possible.
+    /// Writes to standard error; errors are ignored.
     static func log(_ bytes: [UInt8]) { _ = send(bytes, to: STDERR_FILENO) }
 
     private static func unwritable(_ failure: Int32) -> AuthError {
-        // What stands in for one that is closed can only be read.
+        // The replacement of a closed descriptor can only be read.
         let reason = failure == EBADF ? "it is closed" : String(cString: strerror(failure))
         return AuthError(.misconfigured, "standard output cannot be written: \(reason)")
     }
 
-    /// - Returns: 0, or the number of the error.
+    /// - Returns: 0, or the value of `errno`.
     private static func send(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         bytes.withUnsafeBytes { bytes in
             var rest = bytes
@@ -83,7 +84,7 @@ enum Output {
                 if count > 0 {
                     rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
                 } else if errno == EAGAIN {
-                    // Whoever shares it has said that it does not wait.
+                    // Another process that shares the descriptor has made it non-blocking.
                     var one = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                     poll(&one, 1, -1)
                 } else if count == 0 || errno != EINTR {

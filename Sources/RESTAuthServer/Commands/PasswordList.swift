@@ -1,8 +1,8 @@
 import Foundation
 import RESTAuth
 
-/// A list of passwords in a file, one a line: as they are, or as SHA-1 digests with a count behind,
-/// `SHA1HEX:COUNT`.
+/// A list of passwords in a file, one a line: in clear text, or as SHA-1 digests followed by a
+/// count, `SHA1HEX:COUNT`.
 struct PasswordList {
     enum Form {
         case words, digests
@@ -12,18 +12,18 @@ struct PasswordList {
     private let form: Form
     private let minimumCount: Int?
 
-    /// How many lines tell the form.
+    /// The number of lines that are read to find out the form.
     private static let sample = 100
-    /// Longer than any password, in bytes. What has such lines is no list.
+    /// Longest line in bytes, longer than any password. A file with longer lines is not a list.
     private static let longestLine = 4096
 
     /// - Parameters:
-    ///   - form: `nil` to find out.
-    ///   - minimumCount: the least count behind a digest that is taken.
+    ///   - form: `nil` to detect it.
+    ///   - minimumCount: digests with a smaller count are left out.
     /// - Throws: `validation_failed` for a file that cannot be read or is neither kind of list.
     init(path: String, form: Form?, minimumCount: Int?) throws {
         do {
-            // It is read twice.
+            // It must be a regular file, because it is read twice.
             _ = try RegularFile(path)
         } catch {
             throw AuthError(.validationFailed, "\(path) cannot be read: \(error.reason)")
@@ -64,14 +64,14 @@ struct PasswordList {
     }
 
     /// - Parameters:
-    ///   - limit: how many lines.
-    ///   - progress: told the bytes read and all bytes, now and then.
-    ///   - body: given each line that has something in it, without its end, and its number.
+    ///   - limit: the number of lines to read.
+    ///   - progress: called now and then with the bytes read and the size in bytes.
+    ///   - body: called with each line that is not empty, without its end, and its number.
     private static func forEachLine(
         of path: String, limit: Int = .max, progress: (Int, Int) -> Void = { _, _ in },
         _ body: (ArraySlice<UInt8>, Int) throws -> Void
     ) throws {
-        // A minus alone is standard input to whoever reads lines, and a file here.
+        // LineReader takes "-" for standard input; here it is the name of a file.
         let lines = try LineReader(path: path == "-" ? "./-" : path, longestLine: longestLine)
         var shown = 0
         while let line = try lines.next(), line.number <= limit {
@@ -89,11 +89,12 @@ struct PasswordList {
         progress(lines.done, lines.total)
     }
 
-    /// Reads the list from its beginning to its end.
+    /// Reads the list from beginning to end.
     /// - Parameters:
-    ///   - progress: told the bytes read and all bytes, now and then.
-    ///   - body: given a way to make the key of each password, because counting needs none.
-    /// - Throws: `validation_failed`, naming the line that cannot be read.
+    ///   - progress: called now and then with the bytes read and the size in bytes.
+    ///   - body: called for each password with a function that makes its key; counting does not
+    ///     need the keys.
+    /// - Throws: `validation_failed`, with the number of the line that cannot be read.
     func read(progress: (Int, Int) -> Void, _ body: (() -> PasswordFilter.Key) -> Void) throws {
         try Self.forEachLine(of: path, progress: progress) { line, number in
             switch form {
@@ -128,7 +129,7 @@ struct PasswordList {
 
 /// `SHA1HEX` or `SHA1HEX:COUNT`.
 private struct Digest {
-    /// The first 16 of its 20 bytes, which is as much as a filter looks at.
+    /// The first 16 of the digest's 20 bytes; a filter uses no more.
     private var bytes: (UInt64, UInt64) = (0, 0)
     let count: Int?
 

@@ -69,8 +69,8 @@ struct PasswordsCommand: AsyncParsableCommand {
             )
         }
 
-        /// Only what this command made may be replaced: the two names are easily given the wrong
-        /// way round.
+        /// Refuses to replace a file that this command did not make: the two names are easily
+        /// swapped.
         private func refuseToReplace() throws {
             guard FileManager.default.fileExists(atPath: output) else { return }
             guard (try? BreachedPasswords(file: output, checksContents: false)) != nil else {
@@ -111,7 +111,7 @@ struct PasswordsCommand: AsyncParsableCommand {
     }
 }
 
-/// A small probability, written as 1/1000.
+/// A small probability, written as a fraction such as 1/1000.
 struct Rate: ExpressibleByArgument {
     let interval: Int
 

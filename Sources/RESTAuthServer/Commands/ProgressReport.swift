@@ -1,17 +1,17 @@
 import Foundation
 import Synchronization
 
-/// Says on standard error how far a long command is: a bar on a terminal, elsewhere a line for each
-/// tenth.
+/// Shows the progress of a long command on standard error: a bar on a terminal, otherwise a line
+/// for each tenth.
 final class ProgressReport: Sendable {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private let shown = Mutex("")
 
     /// - Parameters:
-    ///   - step: what is being done.
-    ///   - part: of what, for the bar.
-    ///   - done: how much of `total`.
-    ///   - total: in whatever unit.
+    ///   - step: name of the present step.
+    ///   - part: subject of the step, shown after the bar.
+    ///   - done: the part of `total` that is done.
+    ///   - total: the whole, in any unit.
     func show(_ step: String, part: String = "", done: Int, total: Int) {
         guard total > 0 else { return }
         let percent = min(100, done * 100 / total)
@@ -23,7 +23,7 @@ final class ProgressReport: Sendable {
         }
     }
 
-    /// Ends the line of the bar, so that what comes next has one of its own.
+    /// Ends the line of the bar, so that the next output begins on a new line.
     func end() {
         shown.withLock { shown in
             if isTerminal, !shown.isEmpty { write("\n") }

@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import RESTAuth
 
-/// The program: every command of it.
+/// The program with all its commands.
 package struct RESTAuthCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "rest-auth",
@@ -40,9 +40,9 @@ package struct RESTAuthCommand: AsyncParsableCommand {
 
     package init() {}
 
-    /// Runs the program to its end.
+    /// Runs the program and exits.
     package static func start() -> Never {
-        // Nothing that this program makes is for other users' eyes.
+        // Files that this program makes are not readable by other users.
         umask(0o077)
         Output.prepare()
         Task {
@@ -68,8 +68,8 @@ package struct RESTAuthCommand: AsyncParsableCommand {
         }
     }
 
-    /// As the parser would end the program: its words are what was asked for (`--help`), or say
-    /// what is wrong with the command line.
+    /// Ends the program as ArgumentParser would: its message is the output that was asked for
+    /// (`--help`), or says what is wrong with the command line.
     private static func exit(saying error: any Error) -> Never {
         let (text, status) = (fullMessage(for: error), exitCode(for: error))
         guard !text.isEmpty else { Foundation.exit(status.rawValue) }
@@ -86,15 +86,16 @@ package struct RESTAuthCommand: AsyncParsableCommand {
     }
 }
 
-/// One clear line on standard error, and exit status 1.
+/// Writes one line to standard error and exits with status 1.
 func exitWithMessage(_ message: String) -> Never {
     Output.note("rest-auth: \(message)\n")
     exit(1)
 }
 
 extension SettingsOptions {
-    /// Runs a command over the core. What the core logs is for a server's log: here only warnings
-    /// are shown, unless asked for. What was made for a command that fails is gone again.
+    /// Runs a command on the core. Core messages are written for a server's log: only warnings are
+    /// shown here, unless another level is set. When the command fails, files that were made for it
+    /// are removed.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
         let settings = try load()
         let sink = settings.startLogging(level: settings.logLevel ?? .warning)
@@ -108,7 +109,7 @@ extension SettingsOptions {
         }
     }
 
-    /// The settings in force for a command.
+    /// The settings of a command, from flags, environment and file.
     func load() throws -> Settings {
         try Settings(source())
     }

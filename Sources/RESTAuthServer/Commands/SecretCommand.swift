@@ -92,7 +92,8 @@ extension SecretCommand {
             return nodesReady ? .useNext : .prepare
         }
 
-        /// Of secrets that are given, the operator takes every step but this.
+        /// Does the one step that a command can do for secrets given in settings; the operator does
+        /// all others.
         private func resealGiven(_ auth: Auth, _ status: SecretRotation.Status) async throws {
             guard let previous = status.previous else { throw Self.procedure(hasNext: status.next != nil) }
             let resealed = try await auth.secretRotation.reseal()
@@ -159,7 +160,7 @@ extension SecretCommand {
         @Flag(help: "End the sessions and remove the clients that need it.") var force = false
         @OptionGroup var options: CoreOptions
 
-        /// Seconds for running servers to take up what the file says.
+        /// Seconds that running servers have to read a changed file.
         private static let patience: TimeInterval = 10
 
         func run() async throws {
@@ -206,7 +207,7 @@ extension SecretCommand {
 }
 
 extension Settings {
-    /// Whether other nodes may have copies of that file.
+    /// Whether other nodes may have copies of the file with the secrets.
     fileprivate var isShared: Bool {
         if case .postgres = database { true } else { false }
     }
@@ -215,7 +216,7 @@ extension Settings {
 private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
 extension SecretRotation.Status {
-    /// What needs the previous secret, and until when.
+    /// The items that need the previous secret, and until when.
     fileprivate var needs: [String] {
         var needs: [String] = []
         if signingKeysToReseal > 0 {

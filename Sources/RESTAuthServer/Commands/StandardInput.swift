@@ -1,16 +1,16 @@
 import Foundation
 import RESTAuth
 
-/// What is fed to a command that asks for one line.
+/// Standard input of a command that asks for one line.
 enum StandardInput {
-    /// In bytes. No password takes a tenth of that.
+    /// Longest accepted line in bytes; no password is a tenth as long.
     private static let longestLine = 1 << 14
 
-    /// The first line, without its end; `nil` where there is nothing at all.
+    /// The first line, without its end; `nil` for empty input.
     ///
-    /// Read as what was meant: PowerShell puts a byte order mark before it, ends lines with a
-    /// carriage return too, and may write UTF-16.
-    /// - Throws: `validation_failed` for what is no text, and for a line that does not end.
+    /// Accepts what PowerShell writes: a byte order mark at the beginning, a carriage return at the
+    /// end of a line, and UTF-16.
+    /// - Throws: `validation_failed` for bytes that are not text, and for a line that is too long.
     static func line() throws(AuthError) -> String? {
         var bytes: [UInt8] = []
         while true {
@@ -39,7 +39,7 @@ enum StandardInput {
             var decoder = TextDecoder(encoding)
             return decoder.decode(bytes.dropFirst(encoding.mark.count), isLast: isLast)
         }
-        // No line of UTF-8 has a zero byte in it, and each of UTF-16 has one at its end at least.
+        // A line of UTF-8 has no zero byte, and a line of UTF-16 has one at its end at least.
         for encoding in [TextEncoding.utf16LittleEndian, .utf16BigEndian] where bytes.contains(0) {
             var decoder = TextDecoder(encoding)
             let text = decoder.decode(bytes, isLast: isLast)

@@ -73,7 +73,7 @@ struct ThrottleCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 var count = 0
                 if let user, let name {
-                    // A confirmation is counted by id.
+                    // A confirmation is counted by the user's id.
                     count = try await auth.throttle.clear(name, user: auth.users.id(named: user), by: .commandLine)
                         .count
                 } else {
@@ -89,7 +89,7 @@ struct ThrottleCommand: AsyncParsableCommand {
 }
 
 extension Users {
-    /// `nil` for a name that nobody has: it may have been guessed at all the same.
+    /// `nil` for a name that no user has: its password may have been guessed at nevertheless.
     fileprivate func id(named username: String) async throws -> User.ID? {
         do {
             return try await find(named: username).id

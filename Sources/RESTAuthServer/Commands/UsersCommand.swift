@@ -36,7 +36,7 @@ extension UsersCommand {
         @OptionGroup var options: NewPasswordOptions
 
         func run() async throws {
-            // Who is asked for it may also go away.
+            // Asked before the database is opened, because the operator may cancel the prompt.
             let password = try password.read()
             try await options.withAuth(createsMissing: true) { auth in
                 let user = try await auth.users.register(username, password: password, by: .commandLine)
@@ -181,9 +181,9 @@ extension UsersCommand {
     }
 }
 
-// MARK: - What they share
+// MARK: - Shared arguments
 
-/// A user and some roles: the first word is the user name, unless the user is named by id.
+/// A user and some roles: the first word is the user name, unless the user is given by id.
 struct UserAndRoles: ParsableArguments {
     @Argument(help: ArgumentHelp("The user name, and the roles.", valueName: "username> <role")) var words: [String]
     @Option(help: "The user's id, in place of the name.") var id: User.ID?
@@ -197,7 +197,7 @@ struct UserAndRoles: ParsableArguments {
     var user: UserReference { UserReference(username: id == nil ? words.first : nil, id: id) }
 }
 
-/// A user, named on the command line.
+/// A user given on the command line.
 struct UserReference: ParsableArguments {
     @Argument(help: "The user name.") var username: String?
     @Option(help: "The user's id, in place of the name.") var id: User.ID?
@@ -222,7 +222,7 @@ struct UserReference: ParsableArguments {
     }
 }
 
-/// Where a new password is read from: never from the command line, which other users can see.
+/// The source of a new password: never the command line, which other users can see.
 struct PasswordOptions: ParsableArguments {
     @Flag(help: "Read the password from standard input: one line, in UTF-8, or in UTF-16 as PowerShell may write it.")
     var passwordStdin = false
@@ -245,7 +245,7 @@ struct PasswordOptions: ParsableArguments {
     }
 
     /// Asks on the terminal without echo.
-    /// - Throws: `validation_failed` for what is no text.
+    /// - Throws: `validation_failed` for input that is not text.
     static func ask(_ prompt: String) throws(AuthError) -> String {
         Output.note(prompt)
         var before = termios()

@@ -92,7 +92,8 @@ extension UsersCommand {
             if counts.refusals > 0 { throw ExitCode(1) }
         }
 
-        /// A server has one pepper.
+        /// Refuses a pepper that differs from that of users imported earlier: a server has one
+        /// pepper.
         private func refuseAnother(than pepper: PepperUse, in storage: any Storage) async throws {
             let sample = try await storage.passwordHashes(sampling: MissingPepper.sampleSize)
             let others = MissingPepper.all(among: sample, besidesID: pepper.id)
@@ -127,7 +128,7 @@ extension UsersCommand {
             -> ImportCounts
         {
             let shown = ProgressReport()
-            // Before an error is written, too.
+            // Also ends the progress bar before an error is written.
             defer { shown.end() }
             return try await users.run(source, allowing: concessions, isTrial: dryRun) { notes, progress in
                 try report.add(notes)
@@ -139,8 +140,8 @@ extension UsersCommand {
 }
 
 extension Settings {
-    /// In the environment of the application there is one that would become our own secret, with
-    /// the first start.
+    /// Refuses a `SECRET_KEY` from the environment of the application: the first start would make
+    /// it this server's own secret.
     fileprivate func refuseSecretOfApplication() throws {
         guard let name = Setting.secret.key.platformName, unprefixedSecret == name else { return }
         throw AuthError(
@@ -152,7 +153,7 @@ extension Settings {
             """)
     }
 
-    /// The database to import into; for a trial without one, an empty one in memory.
+    /// The database to import into; for a dry run without one, an empty database in memory.
     fileprivate func openStorage(forImport isWritten: Bool) async throws -> any Storage {
         if !isWritten, case .sqlite(let path) = database, !FileManager.default.fileExists(atPath: path) {
             return try await SQLiteStorage()

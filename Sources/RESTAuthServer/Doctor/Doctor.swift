@@ -1,9 +1,9 @@
 import RESTAuth
 
-/// The checks of a whole deployment, which go on after a failure.
+/// The checks of a whole deployment, which continue after a failure.
 ///
-/// Nothing is made or changed, and no connection leaves for anywhere but the database and the
-/// server's own address.
+/// The checks make and change nothing, and connect only to the database and to the server's own
+/// address.
 struct Doctor {
     let source: SettingsSource
 

@@ -9,7 +9,8 @@ extension Settings {
         (try? listenAddress.addresses(port: port))?.first { !$0.isLoopback }?.shown
     }
 
-    /// - Parameter address: The first that other machines can reach; `nil` where there is none.
+    /// - Parameter address: the first address that other machines can reach; `nil` where there is
+    ///   none.
     func advice(reachableAt address: String?) -> [Finding] {
         adviceOnPasswords + adviceOnTheDatabase + (address.map(adviceWhereReachable) ?? []) + adviceOnProxies
             + adviceOnBrowsers + adviceOnMetrics

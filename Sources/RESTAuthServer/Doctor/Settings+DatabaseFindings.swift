@@ -4,7 +4,8 @@ import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
 
-/// Findings about the database, which the rehearsals have shown to be usable.
+/// Findings about the state of the database; none when it cannot be opened, which the rehearsals
+/// report.
 extension Settings {
     func findingsOnTheDatabase() async -> [Finding] {
         guard let condition = try? await condition() else { return [] }
@@ -33,7 +34,7 @@ extension Settings {
         }
     }
 
-    /// Users whose imported hashes are beyond the limits of hashing.
+    /// A finding on users whose imported hashes exceed the hashing limits.
     private func findingOnCostlyHashes(_ condition: DatabaseCondition) -> Finding? {
         let costly = condition.hashSample.compactMap { PasswordHash($0)?.cost }.filter {
             !auth.passwordHashLimit.admits($0)

@@ -20,7 +20,8 @@ extension Settings {
         } + findingsOnOwners + findingsOnTheDisk
     }
 
-    /// Files that the owner of their directory, and so the service, cannot open; root can open any.
+    /// Findings on files that the owner of their directory, and so the service, cannot open,
+    /// checked when root runs the doctor: root can open any file.
     private var findingsOnOwners: [Finding] {
         guard case .sqlite(let path) = database, FileOwner.process.user == 0,
             let owner = FileOwner(of: URL(fileURLWithPath: path).deletingLastPathComponent().path), owner.user != 0
@@ -51,7 +52,7 @@ private struct Disk {
     private let free: UInt64
     private let size: UInt64
     private let type: UInt32
-    /// Whether no more files can be made (no free inodes).
+    /// Whether no more files can be made, because no inodes are free.
     private let isOutOfNames: Bool
 
     /// `nil` when the system does not tell.
@@ -70,7 +71,7 @@ private struct Disk {
         return isTooLarge ? .max : bytes
     }
 
-    /// The type of the file system by the numbers of statfs(2).
+    /// A finding on the type of the file system, by the numbers of statfs(2).
     var findingOnItsKind: Finding? {
         switch type {
         case 0x0102_1994, 0x8584_58F6:

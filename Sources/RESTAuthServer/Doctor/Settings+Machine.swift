@@ -32,11 +32,11 @@ extension Settings {
             "raise the limit (LimitNOFILE= in a unit, ulimit -n in a shell) or lower --max-connections")
     }
 
-    /// The files that the server has open beside its connections.
+    /// The number of files that the server opens beside its connections.
     static let filesBesideConnections = 256
 
     /// Checks that the threads that serve connections can be made, each of which needs three files.
-    /// - Throws: `misconfigured` when the process may not have as many files open as that takes.
+    /// - Throws: `misconfigured` when the process may not open that many files.
     func requireFiles() throws(AuthError) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
@@ -78,7 +78,8 @@ extension Settings {
             "set --hashing-threads \(Int(max(cores.rounded(.up), 1)))")
     }
 
-    /// By the kernel's own word, which the program that sets the clock gives it.
+    /// A finding on an unsynchronised clock, from the state that the time service reports to the
+    /// kernel.
     private var findingOnClock: Finding? {
         #if canImport(Glibc)
             var status = timex()
@@ -92,7 +93,7 @@ extension Settings {
     }
 }
 
-/// The limits that a container or a unit has (cgroups, version 2).
+/// The resource limits of the container or unit (cgroups, version 2).
 private enum ControlGroup {
     static var memoryLimit: Int? { word(of: "memory.max").flatMap { Int($0) } }
 
@@ -106,7 +107,8 @@ private enum ControlGroup {
 
     private static func word(of file: String) -> String? { words(of: file)?.first }
 
-    /// In a container the group is the root; under systemd it is the unit's.
+    /// The words in a file of this process's control group. In a container the group is the root;
+    /// under systemd it is the unit's.
     private static func words(of file: String) -> [String]? {
         let own =
             (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8))?

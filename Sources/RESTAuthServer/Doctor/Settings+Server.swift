@@ -1,6 +1,6 @@
 import RESTAuth
 
-/// Findings about a server that runs.
+/// Findings about a running server.
 extension Settings {
     func findingsOnTheServer() async -> [Finding] {
         guard (try? ListeningSockets.rehearse(self)) == true else { return [] }

@@ -42,8 +42,8 @@ extension Settings {
             "get one for \(host), or correct public_url")
     }
 
-    /// Whether a name of a certificate covers a host (RFC 6125 section 6.4.3): a star stands for
-    /// one label.
+    /// Whether a name in a certificate covers a host (RFC 6125 section 6.4.3): a star stands for
+    /// exactly one label.
     private func covers(_ name: String, _ host: String) -> Bool {
         guard name.hasPrefix("*.") else { return name == host }
         return host.firstIndex(of: ".").map { host[$0...] == name.dropFirst() } ?? false

@@ -2,7 +2,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
-/// Any kind of connection, with a ``ConnectionLifetime`` from the moment it is accepted.
+/// Gives every kind of connection a ``ConnectionLifetime`` from the moment it is accepted.
 struct BoundedChannel<Base: ServerChildChannel>: ServerChildChannel {
     let base: Base
     let limits: ConnectionLifetime.Limits

@@ -25,7 +25,7 @@ final class CertificateInUse: Sendable {
     fileprivate var current: Version { version.withLock(\.self) }
 }
 
-/// A connection with TLS, under the certificate that is in use when it begins.
+/// A connection with TLS, using the certificate that is in use when the connection begins.
 final class CertifiedChannel: ServerChildChannel {
     private struct Made: Sendable {
         var version: Int
@@ -49,7 +49,8 @@ final class CertifiedChannel: ServerChildChannel {
         return made.withLock { made in
             if made.version != version.number {
                 made.version = version.number
-                // Made once before, when it was looked at; if not now, the one before goes on.
+                // The certificate was loaded once before, when it was checked. If loading it now
+                // fails, the previous one stays in use.
                 if let channel = try? make(version.configuration) { made.channel = channel }
             }
             return made.channel
@@ -60,7 +61,7 @@ final class CertifiedChannel: ServerChildChannel {
         present.setup(channel: channel, logger: logger)
     }
 
-    /// What is spoken after the handshake is the same under each certificate.
+    /// The protocol after the handshake is the same under each certificate.
     func handle(value: HTTP2UpgradeChannel.Value, logger: Logger) async {
         await made.withLock(\.channel).handle(value: value, logger: logger)
     }

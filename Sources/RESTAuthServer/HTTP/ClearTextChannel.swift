@@ -3,11 +3,11 @@ import HummingbirdHTTP2
 import Logging
 import NIOCore
 
-/// A connection without TLS that speaks HTTP/1, or HTTP/2 with a client that knows beforehand that
-/// it may ("prior knowledge", RFC 9113 section 3.3).
+/// A connection without TLS: HTTP/1, or HTTP/2 for a client with prior knowledge (RFC 9113 section
+/// 3.3).
 ///
-/// A request of HTTP/1 to change to HTTP/2 (`Upgrade: h2c`) changes nothing: a proxy might pass one
-/// on from anybody, and from then on carry what it does not read.
+/// An HTTP/1 request to switch to HTTP/2 (`Upgrade: h2c`) is ignored: a proxy might forward such a
+/// request from anybody, and then carry traffic that it does not read.
 struct ClearTextChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue {
         fileprivate let spoken: EventLoopFuture<Spoken>
@@ -38,7 +38,7 @@ struct ClearTextChannel: ServerChildChannel {
     }
 
     func handle(value: Value, logger: Logger) async {
-        // A client that sent nothing speaks neither.
+        // A client that sent nothing speaks neither protocol.
         switch try? await value.spoken.get() {
         case .http1(let connection): await http1.handle(value: connection, logger: logger)
         case .http2(let connection): await http2.handle(value: connection, logger: logger)
@@ -47,15 +47,15 @@ struct ClearTextChannel: ServerChildChannel {
     }
 }
 
-/// Waits for the first bytes of a connection, which tell what is spoken there.
+/// Waits for the first bytes of a connection, which tell HTTP/1 from HTTP/2.
 ///
-/// It keeps no more than the preface is long. How long a client may take for it, the connection's
-/// ``ConnectionLifetime`` says.
+/// Buffers at most the length of the preface. ``ConnectionLifetime`` limits how long a client may
+/// take to send it.
 private final class PrefaceReader: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    /// RFC 9113 section 3.4.
+    /// The client connection preface (RFC 9113 section 3.4).
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     private let spoken: EventLoopPromise<ClearTextChannel.Spoken>
@@ -85,7 +85,7 @@ private final class PrefaceReader: ChannelInboundHandler, RemovableChannelHandle
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // No more bytes will come.
+        // No more bytes will come, so the preface cannot be completed.
         if event as? ChannelEvent == .inputClosed, !isDecided {
             isInputClosed = true
             decide(context, isHTTP2: false)

@@ -2,18 +2,19 @@ import HTTPTypes
 import NIOCore
 import RESTAuthHummingbird
 
-/// The last step of every answer: the fields that all answers have, and the log line.
+/// The last step of every answer: sets the fields that all answers have, records metrics and writes
+/// the log line.
 struct Completion: Sendable {
     let log: RequestLog
     let proxies: ForwardedFields
     let isSecure: Bool
-    /// `nil` where nobody reads them.
+    /// `nil` where metrics are not served.
     let metrics: RequestMetrics?
 
-    /// HSTS: browsers come back over TLS only (RFC 6797).
+    /// HSTS: tells browsers to come back over TLS only (RFC 6797).
     static let strictTransportSecurity = "max-age=31536000"
 
-    /// What the log lines of a request say of it.
+    /// The id and client address that the log lines of a request show.
     func mark(_ request: HTTPRequest, _ id: RequestID, from peer: SocketAddress?) -> RequestMark {
         RequestMark(id: id, address: proxies.client(request.headerFields, peer: peer))
     }

@@ -11,7 +11,7 @@ final class ConnectionCount: Sendable {
         var waiting: [@Sendable () -> Void] = []
     }
 
-    /// How many may be.
+    /// The largest number of open connections.
     let limit: Int
     /// Whether the limit comes from the number of files that the process may open.
     private let isOfFiles: Bool
@@ -19,16 +19,16 @@ final class ConnectionCount: Sendable {
 
     /// - Parameters:
     ///   - limit: the configured number.
-    ///   - reserve: the files left for everything else when the process may not open so many.
-    ///     Without them the database would fail, and libdispatch, which reads files about its
-    ///     threads, would end the process.
+    ///   - reserve: the file descriptors kept for everything else when the process may not open as
+    ///     many as `limit` asks for. Without them the database would fail, and libdispatch, which
+    ///     reads files about its threads, would end the process.
     init(limit: Int, reserve: Int) {
         let room = max(1, Shortage.filesLeft - reserve)
         self.limit = min(limit, room)
         isOfFiles = room < limit
     }
 
-    /// How many are.
+    /// The number of open connections.
     var open: Int { state.withLock { $0.open } }
 
     fileprivate func opened() { state.withLock { $0.open += 1 } }
@@ -42,7 +42,7 @@ final class ConnectionCount: Sendable {
         for accept in waiting { accept() }
     }
 
-    /// - Returns: whether one more may be accepted; otherwise `accept` is called later.
+    /// - Returns: whether one more connection may be accepted; otherwise `accept` is called later.
     fileprivate func hasRoom(orElse accept: @escaping @Sendable () -> Void) -> Bool {
         let hasRoom = state.withLock { state in
             if state.open >= limit { state.waiting.append(accept) }

@@ -6,19 +6,19 @@ import NIOHTTPTypesHTTP1
 import NIOSSL
 import RESTAuth
 
-/// Watches one connection, or one stream of HTTP/2, in front of everything else: its time, its end,
-/// and what is not HTTP.
+/// Guards one connection, or one stream of HTTP/2, in front of all other HTTP handlers: timeouts,
+/// the end of the connection, and input that is not HTTP.
 ///
-/// - A request must arrive whole within `requestTimeout`, whatever it drips. Connections without
-///   one are for ``ConnectionLifetime``.
-/// - What the parser refuses, and a body over the limit, announced or sent, is answered with a
-///   problem document, after the requests before it, and the connection closed.
-/// - `Connection: close` is kept, from either side: what the client still sends is thrown away, for
-///   a while, so that it can read the answer. HTTP/2 has no such field; there the stream ends by
-///   itself.
+/// - A request must arrive whole within `requestTimeout`, even if bytes keep trickling in.
+///   ``ConnectionLifetime`` covers connections without a request.
+/// - Input that the parser refuses, and a body over the limit, announced or sent, are answered with
+///   a problem document, after the answers to earlier requests, and the connection is closed.
+/// - `Connection: close` is honoured from either side: what the client still sends is discarded for
+///   a while, so that the client can read the answer. HTTP/2 has no such field; there the stream
+///   ends by itself.
 /// - `Expect: 100-continue` is answered when the body would be read.
-/// - When the client has ended its side, or all of it, what waits for its turn on its behalf is
-///   told (``ClientWatch``).
+/// - When the client has closed its sending side, or the whole connection, work that is queued on
+///   its behalf is told (``ClientWatch``).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -26,7 +26,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     struct BodyTooLarge: Error {
-        /// In bytes.
+        /// The configured limit, in bytes.
         let limit: Int
     }
 
@@ -38,31 +38,32 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
-    /// Whether the client of the request that is arriving has been told that its body is welcome,
-    /// or does not want to be.
+    /// Whether the client of the arriving request has been told that its body is welcome, or did
+    /// not ask.
     private var isInvited = true
-    /// Those of them that were handed on.
+    /// The count of requests that were passed on, reported to the connection's
+    /// ``ConnectionLifetime``.
     private var count: RequestCount?
-    /// The head of a request has come and its end has not.
+    /// Whether the head of a request has arrived and its end has not.
     private var isReceiving = false
-    /// How much of its body has come, in bytes.
+    /// The number of bytes of the body that have arrived.
     private var bodySize = 0
-    /// The head of a response has been written and its end has not.
+    /// Whether the head of a response has been written and its end has not.
     private var isResponding = false
-    /// How many responses there are still to write; `nil` as long as nobody has asked to close.
+    /// The number of responses still to write before closing; `nil` until one side asks to close.
     private var responsesUntilClose: Int?
-    /// The answer to what could not be parsed, while requests before it are still open.
+    /// The answer to input that could not be parsed, kept while earlier requests are still open.
     private var refusal: Refusal?
-    /// After the last response: nothing that arrives matters any more.
+    /// Whether the last response has been written; everything that arrives afterwards is discarded.
     private var isLingering = false
-    /// When to give up waiting for the client; `nil` while it waits for us.
+    /// The time to give up waiting for the client; `nil` while the client waits for the server.
     private var deadline: NIODeadline?
-    /// When to give up on a client that does not read; `nil` while it does.
+    /// The time to give up on a client that does not read; `nil` while it reads.
     private var readingDeadline: NIODeadline?
     private var timer: Scheduled<Void>?
-    /// The client has ended its side at least.
+    /// Whether the client has closed at least its sending side.
     private var hasClientLeft = false
-    /// What is to be done then, for the request that is being answered.
+    /// The action to run then, for the request that is being answered.
     private var departure: (@Sendable () -> Void)?
 
     private static let lingerTime = TimeAmount.seconds(2)
@@ -80,13 +81,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         schedule(context, at: .now() + requestTimeout)
     }
 
-    /// On a connection of HTTP/1, sets guards where the bytes and the fields are still as they were
-    /// sent.
+    /// Adds handlers to an HTTP/1 connection at the points where the bytes, and the header fields,
+    /// are still as they were sent.
     private func watchHTTP1(_ pipeline: ChannelPipeline.SynchronousOperations) {
         guard let parser = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self),
             let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
         else { return }
-        // A body in chunks of a few bytes is several times its size.
+        // A body in chunks of a few bytes takes several times its size on the wire.
         let budget = RequestBudget(limit: headLimits.largest + 8 * bodyLimit)
         self.budget = budget
         isHTTP1 =
@@ -132,12 +133,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         if isLingering {
-            // A stream of HTTP/2 is over by itself then; closed here, it would lose the rest of the
+            // A stream of HTTP/2 ends by itself here; closing it now would lose the rest of the
             // answer.
             if case .end = part, isHTTP1 { context.close(promise: nil) }
             return
         }
-        // The rest of what is refused, and what comes behind it.
+        // Discards the rest of a refused request, and everything after it.
         guard refusal == nil else { return }
         switch part {
         case .head(let head):
@@ -147,7 +148,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             bodySize = 0
             deadline = .now() + requestTimeout
             if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
-            // On a connection of HTTP/1 that has been looked at (HeadCheck).
+            // On HTTP/1, HeadCheck has already checked the head.
             guard isHTTP1 || headLimits.admit(head) else { return refuse(context, HeadLimits.Exceeded()) }
             guard announcedSize(head) <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
             let expectation = head.headerFields[.expect].map { WireText($0) }
@@ -177,22 +178,23 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if canAnswer {
             answer(context, refusal)
         } else if isResponding, openRequests == 1, isReceiving {
-            // What could not be parsed is the rest of what is being answered.
+            // The unparsable bytes are the rest of the request that is being answered.
             responsesUntilClose = 1
         } else if openRequests == 0, isReceiving, !isLingering {
-            // The rest of what has been answered already.
+            // The unparsable bytes are the rest of a request that has been answered already.
             linger(context)
         } else if isReceiving || responsesUntilClose == nil {
             self.refusal = refusal
         }
     }
 
-    /// In bytes; none where the length is not known before the end.
+    /// The announced size of the body in bytes; 0 where the length is not known before the end.
     private func announcedSize(_ head: HTTPRequest) -> Int64 {
         head.headerFields[.contentLength].map { WireText($0).decimalNumber ?? .max } ?? 0
     }
 
-    /// Says that a body is welcome (RFC 9110 section 10.1.1), behind the answers that are owed.
+    /// Says that a body is welcome (RFC 9110 section 10.1.1), once all earlier answers have been
+    /// written.
     private func invite(_ context: ChannelHandlerContext) {
         guard !isInvited, isReceiving, canAnswer else { return }
         isInvited = true
@@ -232,7 +234,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     ) {
         let saysSo = Self.closes(head.headerFields)
         if isHTTP1, saysSo || count?.isStopping == true { responsesUntilClose = 1 }
-        // Whoever asked to close is told that it will be so (RFC 9112 section 9.6).
+        // A client that asked to close is told that the connection will close (RFC 9112 section
+        // 9.6).
         let willClose = isHTTP1 && responsesUntilClose == 1
         guard saysSo != willClose else {
             context.write(data, promise: promise)
@@ -259,7 +262,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Ends our half; the other half ends when the client has sent its request, or after a while.
+    /// Closes the sending side; the connection closes when the client has sent all of its request,
+    /// or after a while.
     private func linger(_ context: ChannelHandlerContext) {
         context.flush()
         isLingering = true
@@ -267,13 +271,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             context.close(promise: nil)
             return
         }
-        // A stream of HTTP/2 has ended its half with the answer.
+        // On HTTP/2, the answer has already ended the server's side of the stream.
         if isHTTP1 { context.close(mode: .output, promise: nil) }
         deadline = .now() + Self.lingerTime
         schedule(context, at: .now() + Self.lingerTime)
     }
 
-    /// Whether the next bytes that we write would be taken for the answer to what was just read.
+    /// Whether the next bytes written would be taken for the answer to what was just read.
     private var canAnswer: Bool {
         !isLingering && !isResponding && openRequests == (isReceiving ? 1 : 0)
     }
@@ -286,11 +290,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         for part in [HTTPResponsePart.head(head), .body(refusal.body), .end(nil)] {
             write(context: context, data: wrapOutboundOut(part), promise: nil)
         }
-        // There is no field that would have said so.
+        // HTTP/2 has no `Connection: close` field that would have triggered this.
         if !isHTTP1 { linger(context) }
     }
 
-    /// A stream is as its connection is.
+    /// Whether the connection, or the one that carries the stream, uses TLS.
     private func isSecure(_ context: ChannelHandlerContext) -> Bool {
         let connection = isHTTP1 ? context.channel : context.channel.parent ?? context.channel
         return (try? connection.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
@@ -298,8 +302,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Time
 
-    /// One timer a connection, moved only when it fires: requests change the deadline, which costs
-    /// nothing.
+    /// Schedules the one timer of the connection. Requests change only the deadline, which costs
+    /// nothing; the timer is moved when it fires.
     private func schedule(_ context: ChannelHandlerContext, at time: NIODeadline) {
         timer?.cancel()
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
@@ -318,7 +322,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if isReceiving, canAnswer, readingDeadline == nil {
             answer(context, .timeout)
         } else if isReceiving, openRequests > 1, readingDeadline == nil {
-            // What is arriving waits behind others, for us.
+            // The arriving request waits behind earlier ones, for the server.
             deadline = .now() + requestTimeout
             schedule(context, at: .now() + requestTimeout)
         } else {

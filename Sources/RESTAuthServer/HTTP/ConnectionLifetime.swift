@@ -1,18 +1,18 @@
 import NIOCore
 
-/// Ends a connection that serves no request: in front of everything else in its pipeline, TLS
-/// included, so that there is nothing that a client must reach first.
+/// Ends a connection that serves no request. Comes before every other handler in the pipeline, TLS
+/// included, so that it also covers a client that never gets that far.
 ///
-/// - From accept to the head of the first request, handshake included, there is the smaller one of
-///   `idle` and `request`. Who is late is cut off: to who has asked for nothing there is nothing
-///   to say.
-/// - After that there is `idle` from the end of one request to the head of the next, in HTTP/2 as
-///   well: a ping or half the fields of a request do not count. Then the connection is ended as
-///   its protocol has it, and cut off when the client does not play its part of that in time.
+/// - From accept to the head of the first request, handshake included, the client has the smaller
+///   of `idle` and `request`. A late client is cut off without an answer, because it has asked for
+///   nothing.
+/// - After that it has `idle` from the end of one request to the head of the next, in HTTP/2 as
+///   well: a ping or half the fields of a request do not count. Then the connection is ended as its
+///   protocol prescribes, and cut off when the client does not complete that in time.
 /// - When the server stops, connections without a request end at once. The others may finish, and
 ///   are cut off after `shutdown`, whatever they do.
 ///
-/// What happens in between is told by ``RequestCount``.
+/// ``RequestCount`` reports when requests begin and end.
 final class ConnectionLifetime: ChannelInboundHandler {
     typealias InboundIn = Any
 
@@ -28,16 +28,17 @@ final class ConnectionLifetime: ChannelInboundHandler {
     private var openRequests = 0
     private var hasServed = false
     private var isHTTP2 = false
-    /// The server takes no more requests.
+    /// Whether the server takes no more requests.
     private(set) var isStopping = false
-    /// The client has been told to go.
+    /// Whether the client has been told that the connection ends.
     private var isEnding = false
-    /// When to end this; `nil` while there is a request.
+    /// The time to end the connection; `nil` while there is a request.
     private var deadline: NIODeadline?
     private var timer: Scheduled<Void>?
     private var cutOff: Scheduled<Void>?
 
-    /// How long a client that has been told to go may take, to read the last answer for one.
+    /// The time that a client has after it has been told that the connection ends, for example to
+    /// read the last answer.
     private static let farewell = TimeAmount.seconds(2)
 
     init(_ limits: Limits) {
@@ -57,7 +58,7 @@ final class ConnectionLifetime: ChannelInboundHandler {
 
     // MARK: Requests
 
-    /// - Parameter isStream: whether it came on a stream of HTTP/2.
+    /// - Parameter isStream: whether the request came on a stream of HTTP/2.
     func requestBegan(isStream: Bool) {
         openRequests += 1
         hasServed = true
@@ -71,7 +72,8 @@ final class ConnectionLifetime: ChannelInboundHandler {
         if isEnding || isStopping {
             end(context, in: Self.farewell)
         } else {
-            // The timer, moved only when it fires, is there before that: requests cost nothing.
+            // The timer, which is moved only when it fires, fires before that: requests cost
+            // nothing.
             deadline = .now() + limits.idle
         }
     }
@@ -94,7 +96,7 @@ final class ConnectionLifetime: ChannelInboundHandler {
             isEnding = true
             context.fireUserInboundEventTriggered(event)
         }
-        // In HTTP/1 the answer will say that it is the last.
+        // On HTTP/1, the next answer says that it is the last one.
     }
 
     // MARK: Time
@@ -121,7 +123,7 @@ final class ConnectionLifetime: ChannelInboundHandler {
         }
     }
 
-    /// Lets HTTP and TLS end the connection in their own ways.
+    /// Lets HTTP and TLS end the connection as their protocols prescribe.
     private func sayFarewell(_ context: ChannelHandlerContext) {
         isEnding = true
         end(context, in: Self.farewell)

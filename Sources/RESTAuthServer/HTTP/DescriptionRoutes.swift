@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import RESTAuthHummingbird
 
-/// `GET /openapi.yaml`: the description of the wire contract, kept inside the binary.
+/// `GET /openapi.yaml`: the description of the HTTP API, embedded in the binary.
 struct DescriptionRoutes {
     var routes: [Route] {
         [Route(.get, "/openapi.yaml", .everyPage, "showDescription") { _, _ in Self.description }]

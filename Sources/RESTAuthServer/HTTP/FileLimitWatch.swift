@@ -1,8 +1,8 @@
 import NIOCore
 import RESTAuth
 
-/// Says that no connection can be accepted, because the process or the machine has run out of
-/// files. Whoever waits is accepted when others have gone.
+/// Logs that no connection can be accepted because the process or the machine has run out of file
+/// descriptors. Waiting clients are accepted once other connections have closed.
 final class FileLimitWatch: ChannelInboundHandler {
     typealias InboundIn = Channel
 

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// The text of the `Date` field (RFC 9110 section 5.6.7), made once a second.
+/// The text of the `Date` field (RFC 9110 section 5.6.7), formatted once a second.
 enum HTTPDate {
     private static let cached = Mutex((second: 0, text: ""))
 
@@ -13,7 +13,8 @@ enum HTTPDate {
         }
     }
 
-    /// By hand: `strftime` would name days and months in the language of the machine.
+    /// Formats the date by hand: `strftime` would name days and months in the language of the
+    /// machine.
     private static func text(of second: Int) -> String {
         var second = second
         var parts = tm()

@@ -10,12 +10,13 @@ import RESTAuth
 import RESTAuthHummingbird
 import ServiceLifecycle
 
-/// The way of a request from its connection to the router, and of its answer back.
+/// Carries a request from its connection to the router, and its answer back.
 ///
-/// Hummingbird's `Application` does the same and makes a logger for each request; here only who
-/// logs pays for one.
+/// Hummingbird's `Application` does the same and makes a logger for each request; here a logger is
+/// made only for requests that log something.
 struct HTTPService: Service {
-    /// Makes the kind of connection that is spoken, around what answers a request.
+    /// Makes the server channel for the protocols in use, around the function that answers a
+    /// request.
     typealias ChannelMaker = @Sendable (@escaping HTTPChannelHandler.Responder) throws -> any ServerChildChannel
 
     let makeChannel: ChannelMaker
@@ -49,7 +50,7 @@ struct HTTPService: Service {
                     try await bootstrap(stop).bind(descriptor) { [logger] channel in
                         connection.setup(channel: channel, logger: logger)
                     })
-                // Taking a socket over begins to listen anew, with room for fewer.
+                // Binding an inherited socket calls listen again, with a smaller backlog.
                 listen(descriptor, Self.backlog)
             }
             await onServerRunning()
@@ -97,7 +98,7 @@ struct HTTPService: Service {
         var context = ServerContext(source: .init(channel: channel, logger: logger))
         let mark = completion.mark(request.head, context.requestID, from: context.peerAddress)
         context.clientAddress = mark.address
-        // Where no proxy is named nobody reads their fields but for whether there are any.
+        // Where no proxy is configured, the forwarding fields are only checked for presence.
         let proxies = completion.proxies
         let believed = proxies.areNamed ? proxies.believe(request, from: context.peerAddress) : request
         let response = try await RequestMark.$current.withValue(mark) { [context] in
@@ -105,7 +106,7 @@ struct HTTPService: Service {
                 do {
                     return try await router.respond(to: believed, context: context)
                 } catch let error as HTTPParserError {
-                    // The connection has been answered and closed already.
+                    // The connection has already been answered and closed.
                     throw error
                 } catch {
                     return Problem.response(to: error, request: request, context: context)
@@ -120,7 +121,7 @@ struct HTTPService: Service {
         do {
             try await writer.write(response: head, body: response.body)
         } catch is HTTPParserError {
-            // Not the same error again: that would be answered a second time.
+            // Not the same error again: it would be answered a second time.
             throw ChannelError.ioOnClosedChannel
         }
     }

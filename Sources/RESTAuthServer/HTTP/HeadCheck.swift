@@ -2,19 +2,19 @@ import NIOCore
 import NIOHTTP1
 import RESTAuthHummingbird
 
-/// Refuses what the parser lets through and HTTP/1.1 does not, while the fields are still as they
-/// were sent (RFC 9112).
+/// Refuses what HTTP/1.1 forbids and the parser accepts, while the fields are still as they were
+/// sent (RFC 9112).
 ///
-/// An HTTP/1.1 request names exactly one host, and the length of its body in one way only. A client
-/// that will not or cannot keep the connection says `Connection: close` from here on, in just these
-/// words. And the head is as small as ``HeadLimits`` has it.
+/// An HTTP/1.1 request names exactly one host, and gives the length of its body in one way only.
+/// For a client that will not or cannot keep the connection, the head passed on has exactly
+/// `Connection: close`. The size of the head is checked against ``HeadLimits``.
 final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
 
     enum Violation: Error {
         case malformed, tunnel
-        /// The `Host` field is missing, is there more than once, or can be none.
+        /// The `Host` field is missing, repeated, or not a valid host.
         case host
     }
 
@@ -36,10 +36,11 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
             context.fireErrorCaught(violation)
             return
         }
-        // After a request to change the protocol, which is not offered, the parser reads no other.
+        // After a request to upgrade the protocol, which is not offered, the parser reads no
+        // further request.
         guard head.version == .http1_1, head.isKeepAlive, !head.headers.contains(name: "Upgrade") else {
             head.headers.replaceOrAdd(name: "Connection", value: "close")
-            // HTTP/1.0 knows no answer before the answer.
+            // HTTP/1.0 has no interim responses.
             if head.version != .http1_1 { head.headers.remove(name: "Expect") }
             context.fireChannelRead(wrapInboundOut(.head(head)))
             return
@@ -54,7 +55,7 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
         var (hosts, lengths) = (0, 0)
         for (name, value) in head.headers {
             sizes.add(name.utf8.count + value.utf8.count)
-            // Most fields are none of these, which their length tells.
+            // Comparing the length first rules out most fields cheaply.
             switch name.utf8.count {
             case 4 where Self.isEqual(name, "host"):
                 hosts += 1
@@ -76,7 +77,7 @@ final class HeadCheck: ChannelInboundHandler, RemovableChannelHandler {
         return limits.admit(sizes, path: head.uri) ? nil : HeadLimits.Exceeded()
     }
 
-    /// Compares without case.
+    /// Compares without regard to case.
     private static func isEqual(_ text: String, _ lowercased: StaticString) -> Bool {
         lowercased.withUTF8Buffer {
             text.utf8.elementsEqual($0) { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 == $1 : $0 == $1 }

@@ -2,25 +2,25 @@ import HTTPTypes
 import RESTAuth
 import RESTAuthHummingbird
 
-/// The limits of the head of a request, in bytes: its path and the names and values of its fields.
+/// The limits on the head of a request, in bytes: its path and the names and values of its fields.
 ///
-/// A proxy that asks at `/api/verify` sends what a request to another application had, with the
-/// cookies of that application.
+/// A proxy that calls `/api/verify` forwards the fields of a request to another application, with
+/// the cookies of that application.
 struct HeadLimits: Sendable {
-    /// All of it. The path, and each field, may be half as long.
+    /// Limit of the whole head. The path, and each field, may take up to half of it.
     var ordinary = 16 << 10
-    /// All of it at `/api/verify`, where one field may be as long as that.
+    /// Limit of the whole head at `/api/verify`, where one field may take all of it.
     var verify = 32 << 10
 
-    /// What each of them may be.
+    /// The values that each limit may have.
     static let range = 4096...(1 << 20)
 
     struct Exceeded: Error {}
 
-    /// The limit of the parser, which does not know the path yet.
+    /// The limit that the parser applies, which does not know the path yet.
     var largest: Int { max(ordinary, verify) }
 
-    /// The sizes of the parts of one head.
+    /// The total and the largest size among the parts of one head.
     struct Sizes {
         private(set) var total = 0
         private(set) var longest = 0

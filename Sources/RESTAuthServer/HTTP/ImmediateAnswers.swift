@@ -4,12 +4,12 @@ import NIOHTTPTypes
 import RESTAuth
 import RESTAuthHummingbird
 
-/// Answers on the connection's own thread what needs no waiting, and hands everything else on. It
-/// is given whole requests, one at a time (``RequestTurns``).
+/// Answers requests that need no waiting on the connection's own thread, and passes all others on.
+/// It receives whole requests, one at a time (``RequestTurns``).
 ///
-/// The way through the router costs two changes of thread. For the request that an API makes most,
-/// with a token seen before, that is more than the work itself; and on this way it does not stand
-/// in line behind sign-ins.
+/// Going through the router costs two thread switches. For the most frequent request of an API,
+/// with a token seen before, that is more than the work itself; and answered here, it does not
+/// queue behind sign-ins.
 final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -18,7 +18,7 @@ final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
     private let routes: ImmediateRoutes
     private let completion: Completion
 
-    /// The answer to the request whose end has not come.
+    /// The answer to a request whose end has not arrived yet.
     private var answer: (head: HTTPResponse, body: ByteBuffer)?
 
     init(routes: ImmediateRoutes, completion: Completion) {
@@ -32,7 +32,7 @@ final class ImmediateAnswers: ChannelInboundHandler, RemovableChannelHandler {
             answer = answer(to: request, context.channel)
             if answer != nil { return }
         case .body:
-            // A body that nobody asked for.
+            // A body that the route does not expect.
             if answer != nil { return }
         case .end:
             if let answer {

@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 import RESTAuthHummingbird
 
-/// The answer to bytes that are no request, made before any route.
+/// The answer to bytes that are not a valid request, made before any route.
 struct Refusal {
     private let problem: Problem
     let body: ByteBuffer
@@ -22,7 +22,7 @@ struct Refusal {
         return HTTPResponse(status: problem.status, headerFields: fields)
     }
 
-    /// `nil` for an error that says nothing about what the client sent.
+    /// `nil` for an error that is not about what the client sent.
     init?(_ error: any Error) {
         switch error {
         case HTTPParserError.headerOverflow, is HeadLimits.Exceeded:

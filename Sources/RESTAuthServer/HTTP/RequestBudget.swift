@@ -1,9 +1,9 @@
 import NIOCore
 
-/// Bounds the bytes of one request as they come from the network, before anything is parsed.
+/// Limits the bytes of one request as they come from the network, before anything is parsed.
 ///
-/// The parser bounds the head and the routes bound the body; between them a client could send chunk
-/// extensions, leading zeros and trailers without end.
+/// The parser limits the head and the routes limit the body; without this limit a client could send
+/// chunk extensions, leading zeros and trailers without end.
 final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -26,7 +26,7 @@ final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    /// The request has been answered; the next one has a budget of its own.
+    /// Starts a new budget for the next request, once a request has been answered.
     func renew() {
         count = 0
     }

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Tells the connection's ``ConnectionLifetime`` when a request begins and when its answer has been
-/// written, on the connection itself or on a stream of it.
+/// written, whether on the connection itself or on one of its streams.
 struct RequestCount {
     private let lifetime: ConnectionLifetime?
     private let isStream: Bool
@@ -10,7 +10,7 @@ struct RequestCount {
     init(_ channel: any Channel) {
         let own = try? channel.pipeline.syncOperations.handler(type: ConnectionLifetime.self)
         isStream = own == nil
-        // A stream has a pipeline of its own, on the thread of its connection.
+        // A stream has its own pipeline, on the thread of its connection.
         lifetime =
             own ?? (try? channel.parent?.pipeline.syncOperations.handler(type: ConnectionLifetime.self)) ?? nil
     }
@@ -29,7 +29,8 @@ struct RequestCount {
         lifetime?.requestEnded()
     }
 
-    /// A stream that is taken back or refused ends without an answer.
+    /// Ends all open requests, for a stream that was reset or refused and so ends without an
+    /// answer.
     mutating func allEnded() {
         while openRequests > 0 { requestEnded() }
     }

@@ -2,12 +2,12 @@ import Foundation
 import PasswordHashing
 import Synchronization
 
-/// The fields of a request in each of its log lines.
+/// The id and the client address that each log line of a request shows.
 struct RequestMark: Sendable {
     @TaskLocal static var current: RequestMark?
 
     let id: RequestID
-    /// The client's.
+    /// IP address of the client.
     let address: String?
 }
 
@@ -18,7 +18,7 @@ struct RequestID: Sendable, CustomStringConvertible {
     /// Ids drawn in advance: a system call for each would take a hundredth of a request's time.
     private static let drawn = Mutex<[UInt64]>([])
 
-    /// A new id. Random ids tell neither the number of requests nor the next id.
+    /// A new id. A random id reveals neither the number of requests nor the next id.
     static func next() -> RequestID {
         drawn.withLock { drawn in
             if drawn.isEmpty {

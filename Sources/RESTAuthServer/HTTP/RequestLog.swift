@@ -3,8 +3,8 @@ import Logging
 import NIOCore
 import RESTAuthHummingbird
 
-/// One log line a request: the route's pattern, never the path or the query as they were sent, and
-/// no field of the request.
+/// Writes one log line for each request, with the route's pattern: never the path or the query as
+/// sent, and no field of the request.
 struct RequestLog: Sendable {
     let sink: LogSink
 
@@ -15,7 +15,7 @@ struct RequestLog: Sendable {
         let outcome: Logger.Level = status.kind == .serverError ? .error : .info
         guard outcome >= sink.level else { return }
         sink.write(outcome, "request") { line in
-            // Anything can be sent as a method over HTTP/2.
+            // Over HTTP/2, a client can send any text as a method.
             line.field("method", HTTPRequest.Method.registered.contains(method) ? method.rawValue : "-")
             line.field("route", route)
             line.field("status", status.code)

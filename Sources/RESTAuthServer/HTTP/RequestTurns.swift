@@ -2,15 +2,15 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 
-/// Hands on the requests of one connection, or of one stream of HTTP/2, whole and one at a time.
+/// Passes on the requests of one connection, or of one stream of HTTP/2, whole and one at a time.
 ///
-/// - A request is handed on when its end has come: one that does not arrive whole is never seen by
-///   whoever would act on it, and its credentials are judged when it is complete.
-/// - The next one waits until the answer before it has been written to its end and the client takes
-///   it. Then it comes in the next of the loop's ``Rounds``, so that the buffer of one client never
-///   keeps another waiting: not on the event loop, and not in the pool, where who answers really
-///   waits between two requests.
-/// - While a whole one waits, nothing more is read.
+/// - A request is passed on when its end has arrived: later handlers never see an incomplete
+///   request, and its credentials are checked when it is complete.
+/// - The next one waits until the answer before it has been written to its end and the channel is
+///   writable. It then comes in the next of the loop's ``Rounds``, so that the buffered requests of
+///   one client never keep another waiting: not on the event loop, and not in the thread pool,
+///   which gets a chance to serve others between two requests.
+/// - While a whole request waits, nothing more is read.
 final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTaker {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -18,21 +18,21 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
     typealias OutboundOut = HTTPResponsePart
 
     private var context: ChannelHandlerContext?
-    /// On a connection of HTTP/1.
+    /// Set on a connection of HTTP/1.
     private var sentAhead: SentAhead?
-    /// On a stream of HTTP/2.
+    /// Set on a stream of HTTP/2.
     private var streams: StreamTurns?
 
-    /// What has come and was not handed on: whole requests, and what there is of the one after
-    /// them.
+    /// The parts that have arrived and were not passed on: whole requests, and the beginning of the
+    /// one after them.
     private var parts = CircularBuffer<(data: NIOAny, isEnd: Bool)>()
     private var wholeRequests = 0
-    /// One was handed on, and its answer has not been written to its end.
+    /// Whether a request was passed on whose answer has not been written to its end.
     private var isAnswering = false
-    /// One was handed on since the loop last looked at this connection.
+    /// Whether a request was passed on since the loop last polled this connection.
     private var hasHadTurn = false
     private var isWaiting = false
-    /// What is handed on after the requests that came before it.
+    /// Whether the client's end of input is still to be passed on, after the requests before it.
     private var isInputClosed = false
     private var isQuiescing = false
 
@@ -63,7 +63,7 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
         }
         parts.append((data, isEnd: true))
         wholeRequests += 1
-        // Streams have no turn but that of their connection.
+        // Streams take turns only as part of their connection.
         if streams == nil, !hasHadTurn, isReady(context) { handOn(context) }
         if hasWholeRequest { sentAhead?.hold() }
     }
@@ -81,7 +81,7 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
             isInputClosed = true
             handOnEvents(context)
         case ChannelEvent.outputClosed:
-            // Nothing more can be answered.
+            // No more answers can be sent.
             forget()
             handOnEvents(context)
             context.fireUserInboundEventTriggered(event)
@@ -154,8 +154,8 @@ final class RequestTurns: ChannelDuplexHandler, RemovableChannelHandler, TurnTak
         if !hasWholeRequest { sentAhead?.release() }
     }
 
-    /// The end of the client's side, behind the last whole request; and that the server is about to
-    /// stop, behind the first, which then is the last.
+    /// Passes on events in order: the end of the client's side after the last whole request, and
+    /// the server's shutdown after the first one, which then is the last.
     private func handOnEvents(_ context: ChannelHandlerContext, behindRequest: Bool = false) {
         if isQuiescing, behindRequest || parts.isEmpty {
             isQuiescing = false

@@ -7,7 +7,7 @@ import RESTAuthHummingbird
 /// `GET /` and `OPTIONS /`: links for people, and an answer for load balancers that can probe no
 /// other path.
 struct RootRoutes {
-    /// Where clients find the server's paths, without a slash at the end: what a proxy takes off.
+    /// The path of the public URL, without a slash at the end: the prefix that a proxy removes.
     private let prefix: String
 
     init(publicURL: String?) {

@@ -4,24 +4,24 @@ import NIOPosix
 
 /// A connection that waits for its turn on an event loop.
 protocol TurnTaker: AnyObject {
-    /// Starts one request at most.
+    /// Starts at most one request.
     /// - Returns: whether another is ready for the next round.
     func takeTurn() -> Bool
 }
 
-/// Turns for all that wait on one event loop: one turn each in a round, and all connections of the
-/// loop are polled before the next round.
+/// Turns for everything that waits on one event loop: one turn each in a round, and all connections
+/// of the loop are polled before the next round.
 ///
-/// A task that an event loop is given while it runs its tasks is run before the loop looks at its
-/// connections again: a chain of such tasks would keep everyone else out. A round begins instead
-/// when a byte comes through a pipe that leads from the loop to itself.
+/// Tasks submitted while an event loop runs its tasks are run before the loop polls its connections
+/// again: a chain of such tasks would starve all connections. A round begins instead when a byte
+/// arrives through a pipe from the loop to itself.
 final class Rounds: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private enum Pipe {
         case opening
         case open(any Channel)
-        /// The system gave none: the next round is a task like any other.
+        /// The system could not open a pipe: the next round is scheduled as an ordinary task.
         case missing
     }
 
@@ -30,10 +30,10 @@ final class Rounds: ChannelInboundHandler {
     private let eventLoop: any EventLoop
     private var pipe = Pipe.opening
     private var waiting = CircularBuffer<any TurnTaker>()
-    /// The next round is on its way.
+    /// Whether the next round has been requested.
     private var isCalled = false
 
-    /// Those of the event loop that asks: made when it first does, and kept as long as its thread.
+    /// The rounds of the calling event loop, made at the first call and kept as long as its thread.
     static func current(on eventLoop: any EventLoop) -> Rounds {
         eventLoop.preconditionInEventLoop()
         if let rounds = ofThisThread.currentValue?.value { return rounds }
@@ -67,7 +67,7 @@ final class Rounds: ChannelInboundHandler {
             }
     }
 
-    /// Has `taker`, which is not waiting yet, take its turn in the next round.
+    /// Lets `taker`, which must not be waiting already, take its turn in the next round.
     func join(_ taker: any TurnTaker) {
         waiting.append(taker)
         call()

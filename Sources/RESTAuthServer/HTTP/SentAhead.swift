@@ -1,22 +1,22 @@
 import NIOCore
 
-/// Keeps what a client sends ahead of its turn as the bytes that they are, before anything is
-/// parsed: a request that waits takes many times the room that its bytes do.
+/// Keeps what a client sends ahead of its turn as raw bytes, before parsing: a parsed request takes
+/// many times the memory of its bytes.
 ///
-/// What is kept is at most what had been read when ``hold()`` was called, or when the client ended
-/// its side: then the system hands over all that it has.
+/// At most what had been read when ``hold()`` was called is kept, or what was read when the client
+/// closed its side: then the system delivers everything it has.
 final class SentAhead: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = Any
 
-    /// How many bytes are parsed before it is asked whether they are enough.
+    /// The number of bytes parsed at a time, before checking whether to hold the rest.
     private static let portion = 4096
 
     private var context: ChannelHandlerContext?
     private var isHeld = false
     private var bytes: ByteBuffer?
-    /// Somebody wants to read on.
+    /// Whether a read was requested while the bytes were held.
     private var isReadWanted = false
     private var isInputClosed = false
 
@@ -28,12 +28,12 @@ final class SentAhead: ChannelDuplexHandler, RemovableChannelHandler {
         self.context = nil
     }
 
-    /// Hands nothing on and reads nothing until ``release()``.
+    /// Stops passing bytes on and reading, until ``release()``.
     func hold() {
         isHeld = true
     }
 
-    /// Hands on what was kept, unless that holds it again.
+    /// Passes on what was kept, unless a passed portion calls ``hold()`` again.
     func release() {
         guard isHeld else { return }
         isHeld = false

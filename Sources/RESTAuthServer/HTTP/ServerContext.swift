@@ -20,7 +20,7 @@ struct ServerContext: AuthRequestContext, PeerAddressContext {
         requestID = .next()
     }
 
-    /// Made only for who logs: most requests need no logger of their own.
+    /// Made on demand: most requests need no logger of their own.
     var logger: Logger {
         var logger = plainLogger
         logger[metadataKey: "hb.request.id"] = .stringConvertible(requestID)

@@ -1,8 +1,8 @@
 package import RESTAuth
 package import RESTAuthHummingbird
 
-/// Every route of the server: what its router, the answers before it, and the test that holds
-/// `openapi.yaml` are made from.
+/// Every route of the server: the source of its router, of the answers before it, and of the test
+/// that checks `openapi.yaml`.
 package struct ServerRoutes: Sendable {
     package let tables: [RouteTable]
 

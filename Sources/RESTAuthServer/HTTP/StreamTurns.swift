@@ -1,14 +1,14 @@
 import NIOCore
 
-/// The streams of one connection of HTTP/2 that wait for a turn. The connection has one in each
-/// round, as one of HTTP/1 has, however many streams it opens.
+/// The streams of one HTTP/2 connection that wait for a turn. The connection has one turn in each
+/// round, as an HTTP/1 connection has, however many streams it opens.
 final class StreamTurns: ChannelInboundHandler, TurnTaker {
     typealias InboundIn = Any
 
     private var streams = CircularBuffer<RequestTurns>()
     private var isWaiting = false
 
-    /// That of the connection which `stream` is part of.
+    /// The turns of the connection that carries `stream`.
     static func ofConnection(of stream: any Channel) -> StreamTurns? {
         guard let pipeline = stream.parent?.pipeline.syncOperations else { return nil }
         if let turns = try? pipeline.handler(type: StreamTurns.self) { return turns }
@@ -24,7 +24,7 @@ final class StreamTurns: ChannelInboundHandler, TurnTaker {
     }
 
     func takeTurn() -> Bool {
-        // One that was taken back is none.
+        // A stream that was reset has no whole request and is skipped.
         while let stream = streams.popFirst() {
             guard stream.hasWholeRequest else { continue }
             _ = stream.takeTurn()

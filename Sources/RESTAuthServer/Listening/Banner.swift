@@ -3,17 +3,17 @@ import NIOCore
 import RESTAuth
 import RESTAuthHummingbird
 
-/// What a newcomer reads when the server is up: where it is, and what to try. Everything that is
-/// suggested works under the settings in force.
+/// The text that a server prints when it is up: where it listens, and what to try. All suggestions
+/// work under the settings in force.
 struct Banner {
-    /// Who is registered by what is suggested.
+    /// Name of the user that the suggestions register.
     static let username = "miguel"
 
     let settings: Settings
     let addresses: [SocketAddress]
-    /// Where metrics are; empty where they are not served.
+    /// Addresses of the metrics port; empty where metrics are not served.
     let metricsAddresses: [SocketAddress]
-    /// Whether there is such a user, whose password is known to nobody here.
+    /// Whether a user of that name exists, whose password is unknown here.
     let isNameTaken: Bool
 
     func show() {
@@ -37,7 +37,7 @@ struct Banner {
             Try it:
             \(suggestions.map { "  \($0)\n" }.joined())
             """
-        // Nobody has to read it.
+        // The server runs even when standard output cannot be written.
         try? Output.write(text)
     }
 
@@ -46,13 +46,14 @@ struct Banner {
         return places.isEmpty ? "" : "metrics   \(places.joined(separator: " and "))\n"
     }
 
-    /// In the root directory nobody wants it who has counted the slashes.
+    /// Hint for a database in the root directory, which is hardly what three slashes were meant to
+    /// say.
     private var otherFile: String {
         guard let name = settings.relativeReading, !name.contains("/") else { return "" }
         return " (three slashes begin at the root directory; sqlite:\(name) is in this one)"
     }
 
-    // MARK: What to try
+    // MARK: Suggestions
 
     private var suggestions: [String] {
         let password = settings.auth.passwordPolicy == .open ? "python" : Self.randomPassword()
@@ -61,10 +62,11 @@ struct Banner {
         return registration + ["/api/token", "/api/resource"].map { curl("-u \(credentials) -i", $0) }
     }
 
-    /// How that user comes to be, and whether with that password; otherwise curl asks for it.
+    /// The commands that register the user, and whether the password is known then; otherwise curl
+    /// asks for it.
     private func registering(_ password: String) -> (commands: [String], knowsPassword: Bool) {
         if isNameTaken { return ([], false) }
-        // Work is for a program to do, and for no command of ours.
+        // A registration challenge is solved by a program; no command here does that.
         if settings.auth.registration == .closed || settings.auth.registrationChallenge != nil {
             return ([command("users add \(Self.username)")], false)
         }
@@ -78,17 +80,17 @@ struct Banner {
     }
 
     private func command(_ words: String) -> String {
-        // As it was started, where it is not installed.
+        // The path that started the program, when it is not installed.
         let program = CommandLine.arguments.first.map { $0.contains("/") ? $0 : "rest-auth" } ?? "rest-auth"
         return ([Self.quoted(program), words] + settings.commandArguments.map(Self.quoted)).joined(separator: " ")
     }
 
-    /// To be given on this machine: what stands in front of the server need not be there yet.
+    /// A curl command for this machine: a proxy in front of the server need not be running yet.
     private func curl(_ options: String, _ path: String) -> String {
         guard let address = addresses.first else { return "" }
         let socket = address.isUnixSocket ? " --unix-socket \(Self.quoted(address.pathname ?? ""))" : ""
         guard let tls = settings.tls else { return "curl\(socket) \(options) http://\(address.reachable)\(path)" }
-        // By a name that the certificate is for, and trusting just that certificate.
+        // Uses a name in the certificate, and trusts only that certificate.
         let publicName = settings.routes.publicURL.flatMap { URLComponents(string: $0)?.host }
         let names = tls.leaf?.hostNames.map { $0.replacing("*", with: "auth") } ?? []
         let known = publicName.flatMap { names.contains($0) ? $0 : nil } ?? names.first
@@ -97,14 +99,14 @@ struct Banner {
         return "curl --cacert \(Self.quoted(tls.certificate))\(way) \(options) https://\(host)\(path)"
     }
 
-    /// What no list of common passwords has.
+    /// A password that is in no list of common passwords.
     private static func randomPassword() -> String {
         let letters = Array("abcdefghjkmnpqrstuvwxyz23456789")
         let groups = (0..<4).map { _ in String((0..<5).map { _ in letters.randomElement() ?? "x" }) }
         return groups.joined(separator: "-")
     }
 
-    /// As one word of a shell.
+    /// The text quoted as one word of a shell.
     private static func quoted(_ word: String) -> String {
         let isPlain = word.wholeMatch(of: /[A-Za-z0-9_.,:\/@%+=-]+/) != nil
         return isPlain ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"

@@ -3,9 +3,9 @@ import NIOCore
 import RESTAuth
 import RESTAuthHummingbird
 
-/// Sockets that the service manager made and passed on, as `sd_listen_fds(3)` describes: from
-/// descriptor 3 on, as many as `LISTEN_FDS` says, for the process that `LISTEN_PID` names. Their
-/// names (`LISTEN_FDNAMES`) mean nothing here.
+/// Sockets that the service manager opened and passed on, as `sd_listen_fds(3)` describes: from
+/// descriptor 3 on, `LISTEN_FDS` of them, for the process `LISTEN_PID`. Their names
+/// (`LISTEN_FDNAMES`) are ignored.
 package struct InheritedSockets: Sendable {
     let descriptors: [Int32]
     let addresses: [SocketAddress]
@@ -13,8 +13,8 @@ package struct InheritedSockets: Sendable {
     private static let first: Int32 = 3
 
     /// `nil` where there are none for this process.
-    /// - Throws: `misconfigured` for what is no listening stream socket, which the unit has to say
-    ///   otherwise.
+    /// - Throws: `misconfigured` for a descriptor that is not a listening stream socket; the unit
+    ///   has to be changed.
     package init?(environment: [String: String]) throws {
         guard let process = environment["LISTEN_PID"], Int32(process) == getpid(),
             let text = environment["LISTEN_FDS"], let count = Int32(text), count > 0
@@ -43,8 +43,8 @@ package struct InheritedSockets: Sendable {
         }
     }
 
-    /// Why sockets that somebody passed on are none for this process, in words; `nil` where nobody
-    /// did, or they are.
+    /// The reason why the sockets passed on are not for this process, in words; `nil` where there
+    /// are none, or they are for this process.
     static func obstacle(environment: [String: String]) -> String? {
         guard let count = environment["LISTEN_FDS"] else { return nil }
         guard let number = Int32(count), number >= 0 else {
@@ -58,7 +58,7 @@ package struct InheritedSockets: Sendable {
             """
     }
 
-    /// So that no process that is started by this one takes them for its own.
+    /// Removes the variables, so that no child process takes the sockets for its own.
     static func forget() {
         for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
     }

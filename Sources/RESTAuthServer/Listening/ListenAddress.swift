@@ -2,19 +2,19 @@ import Foundation
 import NIOCore
 import RESTAuth
 
-/// Where to listen: what `hostname` may be.
+/// The values of the setting `hostname`.
 package enum ListenAddress: Sendable, Hashable {
     /// Every address of the machine, of both families: `*`, `::`, `[::]`.
     case everywhere
-    /// An address, or a name and every address of this machine that it stands for.
+    /// An address, or a name that stands for one or more addresses of this machine.
     case host(String)
     /// A unix-domain socket: `unix:` and its path.
     case unixSocket(path: String)
 
-    /// Room for a path in an address of that family, in bytes, with the NUL behind it.
+    /// The size of the path in a socket address, in bytes, including the NUL at the end.
     private static let pathCapacity = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
 
-    /// - Throws: what is wrong with the text, in words that begin after it.
+    /// - Throws: the fault of the text, in words that follow it in a sentence.
     package init(_ text: String) throws(Misreading) {
         if let path = Self.text(text, after: "unix:") {
             self = try .unixSocket(path: Self.path(path))
@@ -47,13 +47,13 @@ package enum ListenAddress: Sendable, Hashable {
         }
     }
 
-    /// Why a text is no place to listen at, and what to write.
+    /// The reason why a text is not an address to listen on, and what to write instead.
     package struct Misreading: Error {
         package let reason: String
         init(_ reason: String) { self.reason = reason }
     }
 
-    /// `host:port`, which are two settings here.
+    /// Advice for `host:port`, which are two settings here.
     private static func advice(for text: Substring, else reason: String) -> String {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
             let port = UInt16(text[text.utf8.index(after: colon)...])
@@ -72,7 +72,7 @@ package enum ListenAddress: Sendable, Hashable {
     }
 
     private static func path(_ text: Substring) throws(Misreading) -> String {
-        // As URLs have it.
+        // Three slashes, as in URLs.
         let path = text.hasPrefix("///") ? String(text.dropFirst(2)) : String(text)
         if path.isEmpty || path.hasSuffix("/") {
             throw Misreading("names no socket; write unix:/run/rest-auth/rest-auth.sock")
@@ -92,7 +92,8 @@ package enum ListenAddress: Sendable, Hashable {
         return path
     }
 
-    /// What is meant by an address with brackets that do not belong there, or with one of the two.
+    /// The address without misplaced or unpaired brackets; `nil` when there are no brackets, or no
+    /// address in them.
     private static func withoutBrackets(_ text: String) -> String? {
         var inner = text.utf8[...]
         if inner.first == UInt8(ascii: "[") { inner.removeFirst() }
@@ -104,7 +105,8 @@ package enum ListenAddress: Sendable, Hashable {
         return address
     }
 
-    /// Whether it may be written as it is: a name, or an address with all that belongs around it.
+    /// Whether the text can be written as it is: a name, or an address with the brackets that it
+    /// needs.
     private static func isHost(_ text: Substring) -> Bool {
         if text.utf8.contains(where: { ":[]".utf8.contains($0) }) {
             return text.hasPrefix("[") && text.hasSuffix("]") && isVersion6(String(text.dropFirst().dropLast()))
@@ -113,7 +115,7 @@ package enum ListenAddress: Sendable, Hashable {
     }
 
     private static func isVersion6(_ text: String) -> Bool {
-        // Behind it stands the interface of an address that is good on one link only.
+        // A link-local address may have an interface name after a percent sign.
         let address = String(text.prefix { $0 != "%" })
         return (try? SocketAddress(ipAddress: address, port: 0))?.protocol == .inet6
     }
@@ -122,15 +124,15 @@ package enum ListenAddress: Sendable, Hashable {
         text.lowercased().hasPrefix(prefix) ? text.dropFirst(prefix.count) : nil
     }
 
-    // MARK: What it comes to
+    // MARK: Addresses
 
-    /// The addresses to bind, each once.
+    /// The addresses to bind, without duplicates.
     /// - Throws: `misconfigured` for a name that stands for no address.
     func addresses(port: Int) throws -> [SocketAddress] {
         switch self {
         case .everywhere: return [try SocketAddress(ipAddress: "::", port: port)]
         case .unixSocket(let path): return [SocketAddress(UnixSocket.address(of: path))]
-        // Whatever a file of names says (RFC 6761 section 6.3).
+        // Always loopback, whatever the hosts file says (RFC 6761 section 6.3).
         case .host(let host) where host.lowercased() == "localhost":
             return try ["127.0.0.1", "::1"].map { try SocketAddress(ipAddress: $0, port: port) }
         case .host(let host): return try Self.resolve(host, port: port)
@@ -173,7 +175,7 @@ package enum ListenAddress: Sendable, Hashable {
         return "\(host) is not an address of this machine, nor a name of one: \(String(cString: gai_strerror(status)))"
     }
 
-    /// Empty for what is no interface.
+    /// The addresses of a network interface; empty where there is no such interface.
     private static func addresses(ofInterface name: String) -> [String] {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else { return [] }
@@ -201,7 +203,7 @@ package enum ListenAddress: Sendable, Hashable {
 }
 
 extension SocketAddress {
-    /// Whether only this machine can reach it.
+    /// Whether only this machine can reach the address.
     var isLoopback: Bool {
         switch self {
         case .v4: ipAddress?.utf8.starts(with: "127.".utf8) == true
@@ -210,7 +212,7 @@ extension SocketAddress {
         }
     }
 
-    /// Whether it is one of multicast (RFC 5771, RFC 4291 section 2.7) or broadcast.
+    /// Whether it is a multicast address (RFC 5771, RFC 4291 section 2.7) or broadcast.
     var isForMany: Bool {
         switch self {
         case .v4(let address):
@@ -221,7 +223,8 @@ extension SocketAddress {
         }
     }
 
-    /// Behind the percent sign that a URL has it with (RFC 6874); empty where there is none.
+    /// The zone of a link-local address after the percent-encoded percent sign of a URL (RFC 6874);
+    /// empty where there is none.
     private var zone: String {
         guard case .v6(let address) = self, address.address.sin6_scope_id != 0 else { return "" }
         var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
@@ -230,7 +233,8 @@ extension SocketAddress {
         return "%25" + String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// Host and port for who is on this machine: every address is none to connect to.
+    /// Host and port for a client on this machine, where the wildcard address is replaced by a
+    /// loopback address.
     var reachable: String {
         switch self {
         case .v4 where ipAddress == "0.0.0.0", .v6 where ipAddress == "::": "127.0.0.1:\(port ?? 0)"
@@ -239,7 +243,7 @@ extension SocketAddress {
         }
     }
 
-    /// As it stands in a URL, or behind `unix:`.
+    /// The address as in a URL, or after `unix:`.
     var shown: String {
         switch self {
         case .v4: "\(ipAddress ?? ""):\(port ?? 0)"

@@ -3,24 +3,25 @@ import NIOCore
 import RESTAuth
 import Synchronization
 
-/// The sockets that the server listens on, from before anything is made to its end.
+/// The sockets that the server listens on, opened before anything else is made.
 ///
-/// Addresses are taken at once, so that a port in use is found before there is a database. Nobody
-/// listens there until ``listen(backlog:)``: a client that came in between would wait for an
-/// answer for ever.
+/// Addresses are bound at once, so that a port in use is found before a database is made. The
+/// sockets do not listen until ``listen(backlog:)``: a client that connected before would wait for
+/// an answer for ever.
 final class ListeningSockets: Sendable {
-    /// Bound, not listening; empty for a unix-domain socket, whose name is taken when it listens.
+    /// Descriptors that are bound and do not listen; empty for a unix-domain socket, which is bound
+    /// when it listens.
     private let bound: Mutex<[Int32]>
     private let unixSocket: UnixSocket?
     private let taken = Mutex<UnixSocket.Taken?>(nil)
-    /// Where; a port that was to be any has a number.
+    /// The bound addresses; port 0 is replaced by the port that the system chose.
     let addresses: [SocketAddress]
-    /// Says which port they have.
+    /// The setting of the port, for messages.
     private let setting: Setting
-    /// Whether the service manager made them.
+    /// Whether the service manager opened them.
     let areInherited: Bool
 
-    /// Takes the configured addresses.
+    /// Binds the configured addresses.
     /// - Throws: `misconfigured`, with what is in the way and what to do.
     init(_ settings: Settings) throws {
         (areInherited, setting) = (false, .address.port)
@@ -38,7 +39,7 @@ final class ListeningSockets: Sendable {
         }
     }
 
-    /// Takes the address of the metrics; `nil` where they are not served.
+    /// Binds the address of the metrics; `nil` where they are not served.
     /// - Throws: `misconfigured`, with what is in the way and what to do.
     init?(metricsOf settings: Settings) throws {
         guard let port = settings.metricsPort else { return nil }
@@ -49,7 +50,7 @@ final class ListeningSockets: Sendable {
         addresses = sockets.map(\.address)
     }
 
-    /// Takes over what the service manager passed on.
+    /// Takes over sockets that the service manager passed on.
     init(_ inherited: InheritedSockets) {
         (areInherited, setting) = (true, .address.port)
         bound = Mutex(inherited.descriptors)
@@ -59,8 +60,8 @@ final class ListeningSockets: Sendable {
 
     deinit { close() }
 
-    /// Begins to listen.
-    /// - Returns: the descriptors, which are the caller's from then on.
+    /// Starts listening.
+    /// - Returns: the descriptors, which the caller owns from then on.
     func listen(backlog: Int32) throws -> [Int32] {
         if let unixSocket {
             let socket = try unixSocket.open(backlog: backlog)
@@ -77,7 +78,7 @@ final class ListeningSockets: Sendable {
         return descriptors
     }
 
-    /// Lets go of what nobody listens on yet, and takes the name of a unix-domain socket away.
+    /// Closes sockets that do not listen yet, and removes the name of a unix-domain socket.
     func close() {
         bound.withLock { bound in
             for descriptor in bound { Foundation.close(descriptor) }
@@ -102,13 +103,14 @@ final class ListeningSockets: Sendable {
             do {
                 return try bind(addresses, isDualStack: true)
             } catch  where error.isOfFamily {
-                // A machine without IPv6.
+                // For a machine without IPv6.
                 return try orExplain(setting) { try bind([SocketAddress(ipAddress: "0.0.0.0", port: port)]) }
             } catch {
                 throw unusable(error.address, error.code, setting)
             }
         }
-        // Any port is the same port on all of them, which may be taken on the second.
+        // A port that the system chooses for the first address may be taken on the second; so this
+        // tries several times.
         for _ in 0..<(port == 0 && addresses.count > 1 ? 20 : 0) {
             if let sockets = try? bind(addresses) { return sockets }
         }
@@ -127,16 +129,16 @@ final class ListeningSockets: Sendable {
         let address: SocketAddress
         let code: Int32
 
-        /// The machine has no such address, or none of that family.
+        /// Whether the machine lacks this address, or the address family.
         var isOfFamily: Bool { [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(code) }
     }
 
-    /// Binds all that this machine has; a name may stand for others as well.
+    /// Binds all addresses that this machine has; a name may stand for others as well.
     private static func bind(_ addresses: [SocketAddress], isDualStack: Bool = false) throws(Failure) -> [BoundSocket] {
         var sockets: [BoundSocket] = []
         var failure: Failure?
         for var address in addresses {
-            // The port that was any for the first.
+            // The port that the system chose for the first address.
             if let port = sockets.first?.address.port { address.port = port }
             do {
                 sockets.append(try bind(address, isDualStack: isDualStack))
@@ -171,10 +173,10 @@ final class ListeningSockets: Sendable {
         return BoundSocket(descriptor: descriptor, address: own)
     }
 
-    // MARK: What is in the way
+    // MARK: Rehearsal
 
-    /// Makes sure that nothing is in the way but, where a server runs, that server.
-    /// - Returns: whether somebody listens there.
+    /// Checks that the addresses can be bound, or are in use by a running server.
+    /// - Returns: whether something listens there.
     @discardableResult
     static func rehearse(_ settings: Settings) throws -> Bool {
         do {
@@ -185,7 +187,8 @@ final class ListeningSockets: Sendable {
         }
     }
 
-    /// Makes sure that nothing is in the way of the metrics but, where a server runs, that server.
+    /// Checks that the metrics address can be bound, or is in use while a server listens on the
+    /// server's own address.
     static func rehearseMetrics(_ settings: Settings) throws {
         do {
             _ = try ListeningSockets(metricsOf: settings)
@@ -209,12 +212,12 @@ final class ListeningSockets: Sendable {
 }
 
 extension AuthError.Code {
-    /// Somebody listens there already; never seen by a client.
+    /// Another socket listens there already; never sent to a client.
     static let addressInUse = AuthError.Code(rawValue: "address_in_use")
 }
 
 extension SocketAddress {
-    /// The address that a socket has.
+    /// The address of a socket.
     init?(of descriptor: Int32) {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -1,19 +1,21 @@
 import Foundation
 import RESTAuth
 
-/// A unix-domain socket in the file system: a name that outlives its process, and a mode and group
-/// that say who may connect.
+/// A unix-domain socket in the file system: its name outlives the process, and its mode and group
+/// decide who may connect.
 struct UnixSocket: Sendable {
     let path: String
-    /// Who may write to it may connect.
+    /// Mode of the socket file; write permission allows connecting.
     let mode: mode_t
-    /// `nil` for that of the process.
+    /// `nil` for the group of the process.
     let group: gid_t?
 
     private var directory: String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
 
-    /// Makes sure that the name can be taken: that nothing else has it, and nobody listens there.
-    /// - Throws: `misconfigured`, with what is in the way and what to do.
+    /// Checks that the name can be used: that it is not another file, and that no server listens
+    /// there.
+    /// - Throws: `misconfigured`, or `address_in_use` for a server that listens, with what is in
+    ///   the way and what to do.
     func check() throws(AuthError) {
         var status = stat()
         if lstat(path, &status) == 0 {
@@ -44,9 +46,9 @@ struct UnixSocket: Sendable {
         )
     }
 
-    /// Takes the name, from a server that ended without giving it back as well, and listens.
+    /// Binds the name, replacing one left behind by a server that was killed, and starts listening.
     func open(backlog: Int32) throws(AuthError) -> Taken {
-        // Of two that start at once, the second looks when the first listens.
+        // When two servers start at once, the second checks only after the first listens.
         let lock = Foundation.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(lock) }
         if lock >= 0 { while flock(lock, LOCK_EX) != 0, errno == EINTR {} }
@@ -54,7 +56,7 @@ struct UnixSocket: Sendable {
         unlink(path)
         let descriptor = Self.socket()
         guard descriptor >= 0 else { throw failed("cannot be made") }
-        // The process's own mask lets nobody else in before mode and group are what they should be.
+        // The umask of the process keeps all others out until mode and group are set.
         guard withAddress({ bind(descriptor, $0, $1) }) == 0 else {
             let failure = failed("cannot be made")
             close(descriptor)
@@ -69,21 +71,21 @@ struct UnixSocket: Sendable {
         return taken
     }
 
-    /// Lets in who may come, and listens.
-    /// - Returns: what kept it from that.
+    /// Sets group and mode, and starts listening.
+    /// - Returns: the error that prevented it, or `nil`.
     private func admit(_ taken: Taken, backlog: Int32) -> AuthError? {
         if let group, chown(path, uid_t.max, group) != 0 { return foreign(group) }
         guard chmod(path, mode) == 0, listen(taken.descriptor, backlog) == 0 else { return failed("cannot be used") }
         return nil
     }
 
-    /// What listens, and the file that is its name.
+    /// The descriptor of a listening socket, and the inode of its name.
     struct Taken {
         let descriptor: Int32
         fileprivate let file: ino_t?
     }
 
-    /// Takes the name away, unless it is another server's by now.
+    /// Removes the name, unless another server has replaced it.
     func remove(_ taken: Taken) {
         if let file, file == taken.file { unlink(path) }
     }
@@ -93,8 +95,8 @@ struct UnixSocket: Sendable {
         return lstat(path, &status) == 0 ? status.st_ino : nil
     }
 
-    /// Whether somebody listens there.
-    /// - Throws: `misconfigured` where the process may not ask.
+    /// Whether a server listens there.
+    /// - Throws: `misconfigured` where the process has no permission to connect.
     private func isLive() throws(AuthError) -> Bool {
         let descriptor = Self.socket(flags: SOCK_NONBLOCK.rawValue)
         guard descriptor >= 0 else { return false }
@@ -110,7 +112,7 @@ struct UnixSocket: Sendable {
                 """
             )
         }
-        // A queue that is full is somebody's.
+        // A full queue belongs to a server that listens.
         return errno == EAGAIN
     }
 
@@ -118,7 +120,7 @@ struct UnixSocket: Sendable {
         Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | flags), 0)
     }
 
-    /// The address of a path, of which as much is taken as there is room for.
+    /// The socket address of a path, cut off at the size of the field.
     static func address(of path: String) -> sockaddr_un {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

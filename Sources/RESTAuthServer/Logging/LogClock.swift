@@ -1,11 +1,12 @@
 import Foundation
 
-/// The time of log lines, RFC 3339 in UTC with milliseconds; the text is made once a second.
+/// The time of log lines: RFC 3339 in UTC with milliseconds. The text up to the seconds is made
+/// once a second.
 struct LogClock {
     private var second = 0
     private var prefix: [UInt8] = []
 
-    /// Appends the time.
+    /// Appends the present time.
     mutating func append(to buffer: inout [UInt8]) {
         let now = Int(Date.now.timeIntervalSince1970 * 1000)
         if now / 1000 != second {

@@ -1,8 +1,9 @@
 import Logging
 
-/// One log line as it is written: `time level message name=value ...`, or one JSON object.
+/// One log line: `time level message name=value ...`, or one JSON object.
 ///
-/// Control characters are escaped in both, so that nothing from a client can begin another line.
+/// Control characters are escaped in both formats, so that nothing from a client can begin another
+/// line.
 struct LogLine {
     let format: LogSink.Format
     fileprivate(set) var buffer: [UInt8]
@@ -36,7 +37,7 @@ struct LogLine {
         if isQuoted { append("\"") }
     }
 
-    /// Appends a field whose value has letters and digits only.
+    /// Appends a field whose value has only ASCII letters and digits.
     mutating func field(_ name: String, ascii value: some Sequence<UInt8>) {
         begin(name)
         if format == .json { append("\"") }
@@ -83,8 +84,8 @@ struct LogLine {
         }
     }
 
-    /// Whether a terminal obeys a character: control characters, marks of direction, and separators
-    /// of lines. None is beyond U+FFFF.
+    /// Whether a terminal interprets the character: control characters, direction marks, and line
+    /// separators. None of them is beyond U+FFFF.
     private static func steersTerminals(_ scalar: Unicode.Scalar) -> Bool {
         guard scalar.value <= 0xFFFF else { return false }
         switch scalar.properties.generalCategory {

@@ -3,11 +3,11 @@ import Foundation
 import Logging
 import Synchronization
 
-/// A buffer of log lines, which a thread of its own writes to standard error.
+/// A buffer of log lines, which a separate thread writes to standard error.
 ///
 /// Requests never wait for a terminal or a disk. The buffer is bounded: when standard error is
-/// slower than the lines come, lines are dropped and counted. ``flush()`` writes the buffer; lines
-/// of the last 50 milliseconds before a `kill -9` are lost.
+/// slower than the lines arrive, lines are dropped and counted. ``flush()`` writes the buffer; the
+/// lines of the last 50 milliseconds before a `kill -9` are lost.
 final class LogSink: Sendable {
     enum Format: String, CaseIterable {
         case text
@@ -29,7 +29,7 @@ final class LogSink: Sendable {
     private let writing = Mutex(())
     private let isFilled = DispatchSemaphore(value: 0)
 
-    /// - Parameter level: the least that is written.
+    /// - Parameter level: the lowest level that is written.
     init(format: Format, level: Logger.Level) {
         self.format = format
         leastLevel = Mutex(level)
@@ -44,7 +44,7 @@ final class LogSink: Sendable {
         thread.start()
     }
 
-    /// The least level that is written.
+    /// The lowest level that is written.
     var level: Logger.Level {
         get { leastLevel.withLock(\.self) }
         set { leastLevel.withLock { $0 = newValue } }
@@ -52,7 +52,7 @@ final class LogSink: Sendable {
 
     /// Writes the buffer to standard error.
     func flush() {
-        // Held while writing, so that two flushes cannot change the order of lines.
+        // The lock is held while writing, so that two flushes cannot change the order of lines.
         writing.withLock { _ in
             let (bytes, dropped) = state.withLock { state in
                 defer { (state.buffer, state.dropped) = ([], 0) }
@@ -63,7 +63,7 @@ final class LogSink: Sendable {
         }
     }
 
-    /// Adds a line.
+    /// Adds a line to the buffer.
     /// - Parameter fields: writes the fields after time, level and message.
     func write(_ level: Logger.Level, _ message: String, fields: (inout LogLine) -> Void) {
         let wasEmpty = state.withLock { state in

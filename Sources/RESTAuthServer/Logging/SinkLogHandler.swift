@@ -1,9 +1,9 @@
 import Logging
 
-/// A handler of swift-log that writes to the sink, with the id of the request.
+/// A swift-log handler that writes to the sink and adds the id of the request.
 struct SinkLogHandler: LogHandler {
     let sink: LogSink
-    /// The level of this logger; without one, that of the sink, which may change.
+    /// The level of this logger; when it has none of its own, that of the sink, which can change.
     var logLevel: Logger.Level {
         get { ownLevel ?? sink.level }
         set { ownLevel = newValue }

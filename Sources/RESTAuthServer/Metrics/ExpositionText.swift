@@ -12,14 +12,15 @@ struct ExpositionText {
         text += "\(name)\(labels.braced) \(Self.number(value))\n"
     }
 
-    /// A number as Go reads it.
+    /// A number in the syntax that Prometheus parses (Go's).
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value > 0 ? "+Inf" : "-Inf" }
         return Int64(exactly: value).map { "\($0)" } ?? "\(value)"
     }
 
-    /// Without what would end the line. As bytes, because CR and LF are one character of Swift's.
+    /// Escapes backslashes, line feeds and, on demand, quotes. Works on bytes, because Swift treats
+    /// CR LF as one character.
     fileprivate static func escaped(_ text: String, quotes: Bool = false) -> String {
         var bytes: [UInt8] = []
         for byte in text.utf8 {
@@ -34,11 +35,11 @@ struct ExpositionText {
     }
 }
 
-/// The labels of a series as they are written, without braces.
+/// The labels of a series in the text format, without braces.
 struct LabelText: Hashable, Comparable, Sendable {
     private let text: String
 
-    /// - Parameter labels: names and values; a name is one of the ``MetricFamily``'s.
+    /// - Parameter labels: names and values, with the names of the ``MetricFamily``.
     init(_ labels: [(String, String)]) {
         text = labels.map { name, value in
             "\(name)=\"\(ExpositionText.escaped(value, quotes: true))\""

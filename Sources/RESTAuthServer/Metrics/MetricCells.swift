@@ -1,10 +1,9 @@
 import CoreMetrics
 import Synchronization
 
-/// The value of one series. Whoever measures changes it with atomic operations and waits for
-/// nobody.
+/// The value of one series. It is changed with atomic operations, so that measuring never blocks.
 protocol MetricCell: AnyObject, Sendable {
-    /// Whether anything was counted or set.
+    /// Whether any value was counted or set.
     var isUsed: Bool { get }
     func write(_ name: String, _ labels: LabelText, to text: inout ExpositionText)
 }
@@ -56,14 +55,13 @@ final class GaugeCell: MetricCell, RecorderHandler, MeterHandler {
 
 /// Durations, counted by fixed upper bounds.
 final class HistogramCell: MetricCell, TimerHandler {
-    /// Upper bounds in nanoseconds, beside that of infinity: from half a millisecond to ten
-    /// seconds.
+    /// Upper bounds in nanoseconds, without infinity: from half a millisecond to ten seconds.
     private static let bounds: [Int64] =
         [500_000, 1_000_000, 2_500_000, 5_000_000]
         + [10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000]
         + [1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000]
 
-    /// One for each bound and one for what is above them, each with what belongs to no other.
+    /// One counter for each bound and one for larger values; not cumulative.
     private let buckets = (0...HistogramCell.bounds.count).map { _ in CounterCell() }
     private let sum = Atomic<Int64>(0)
 

@@ -1,9 +1,8 @@
 import RESTAuth
 
 /// A metric with its help text and the names of its labels.
-///
-/// The list is closed: what is not in it is not exposed, and no label has a value that a client
-/// chooses.
+/// The list is closed: a metric that is not in it is not exposed, and no label has a value that a
+/// client chooses.
 package struct MetricFamily: Sendable {
     package enum Kind: String, Sendable {
         case counter, gauge, histogram
@@ -12,7 +11,7 @@ package struct MetricFamily: Sendable {
     package let name: String
     package let kind: Kind
     package let help: String
-    /// Names of the labels, in the order of the text.
+    /// Names of the labels, in the order in which they are written.
     package var labels: [String] = []
     /// Whether series that have counted nothing are left out.
     var isSparse = false
@@ -117,8 +116,8 @@ extension MetricFamily {
     static let connections = "rest_auth_http_connections"
     static let connectionLimit = "rest_auth_http_connections_limit"
 
-    /// The values of the label that are there, at zero, before anything is counted: `increase()` of
-    /// PromQL does not see the first of a series that was not.
+    /// Label values whose series exist at zero before anything is counted: PromQL's `increase()`
+    /// does not see the first count of a series that did not exist before.
     var initialValues: [String] {
         guard name == "rest_auth_events_total" else { return [] }
         return AuthEvent.Name.allCases.map(\.rawValue)

@@ -4,7 +4,7 @@ import Synchronization
 /// Every series of ``MetricFamily/all``: filled by swift-metrics and by the server, read by the
 /// metrics port.
 ///
-/// What a library measures under another name, of another kind or with other labels goes nowhere.
+/// Measurements by libraries under any other name, kind or labels are discarded.
 package final class MetricRegistry: Sendable {
     private final class Family: Sendable {
         let description: MetricFamily
@@ -15,10 +15,11 @@ package final class MetricRegistry: Sendable {
 
     private let families: [Family]
     private let byName: [String: Family]
-    /// Numbers that are read when they are asked for: of families without labels.
+    /// Functions that supply current values when the metrics are read, for families without labels.
     private let readings = Mutex<[@Sendable () -> [(name: String, value: Double)]]>([])
 
-    /// More series than any family has: a name that goes wild fills no memory.
+    /// The most series of one family; more than any needs, so that a label with unbounded values
+    /// cannot fill the memory.
     private static let seriesLimit = 2000
 
     package init() {
@@ -34,12 +35,12 @@ package final class MetricRegistry: Sendable {
 
     // MARK: Series
 
-    /// The cell of one series; `nil` for what is not exposed.
+    /// The cell of one series; `nil` for a series that is not exposed.
     func counter(_ name: String, _ labels: [(String, String)] = []) -> CounterCell? { cell(name, labels) }
     func gauge(_ name: String, _ labels: [(String, String)] = []) -> GaugeCell? { cell(name, labels) }
     func histogram(_ name: String, _ labels: [(String, String)] = []) -> HistogramCell? { cell(name, labels) }
 
-    /// Has numbers read whenever the metrics are.
+    /// Registers a function that supplies current values whenever the metrics are read.
     func read(_ reading: @escaping @Sendable () -> [(name: String, value: Double)]) {
         readings.withLock { $0.append(reading) }
     }
@@ -106,7 +107,7 @@ extension MetricRegistry: MetricsFactory {
         histogram(label, dimensions) ?? NOOPMetricsHandler.instance
     }
 
-    // Who made a series and lets go of it has not undone what was counted.
+    // Counted values stay when the user of a series releases its handler.
     package func destroyCounter(_ handler: any CounterHandler) {}
     package func destroyMeter(_ handler: any MeterHandler) {}
     package func destroyRecorder(_ handler: any RecorderHandler) {}

@@ -5,8 +5,8 @@ import NIOHTTPTypes
 import RESTAuth
 import RESTAuthHummingbird
 
-/// Answers what comes to the metrics port: `GET` and `HEAD` of `/metrics`, and nothing else. It is
-/// given whole requests, one at a time (``RequestTurns``).
+/// Answers requests on the metrics port: `GET` and `HEAD` of `/metrics`, and nothing else. It
+/// receives whole requests, one at a time (``RequestTurns``).
 final class MetricsAnswers: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias OutboundOut = HTTPResponsePart
@@ -14,9 +14,9 @@ final class MetricsAnswers: ChannelInboundHandler, RemovableChannelHandler {
     static let path: StaticString = "/metrics"
 
     private let registry: MetricRegistry
-    /// The one whose end has not come.
+    /// The request whose end has not arrived yet.
     private var request: HTTPRequest?
-    /// When the last answer has been handed to the system.
+    /// Completes when the last answer has been handed to the system.
     private var sent: EventLoopFuture<Void>?
 
     init(registry: MetricRegistry) {
@@ -76,7 +76,7 @@ final class MetricsAnswers: ChannelInboundHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        // The server stops, or there has been no request for long.
+        // The server stops, or there has been no request for a long time.
         case is ChannelShouldQuiesceEvent: close(context)
         case ChannelEvent.inputClosed: close(context)
         default: context.fireUserInboundEventTriggered(event)
@@ -87,7 +87,7 @@ final class MetricsAnswers: ChannelInboundHandler, RemovableChannelHandler {
         context.close(promise: nil)
     }
 
-    /// Ends the connection behind what it was sent.
+    /// Closes the connection after the last answer has been sent.
     private func close(_ context: ChannelHandlerContext) {
         let channel = context.channel
         guard let sent else { return channel.close(promise: nil) }

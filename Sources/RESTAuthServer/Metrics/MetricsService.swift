@@ -7,7 +7,7 @@ import NIOPosix
 import ServiceLifecycle
 
 /// Serves the metrics on a port and a thread of their own, so that they can be read when the server
-/// has more to do than it can.
+/// is overloaded.
 struct MetricsService: Service {
     let registry: MetricRegistry
     let sockets: ListeningSockets
@@ -15,9 +15,10 @@ struct MetricsService: Service {
     let headLimits: HeadLimits
     let bodyLimit: Int
 
-    /// Connections at once; one Prometheus has one.
+    /// Largest number of connections at once; one Prometheus uses one.
     static let maxConnections = 16
-    /// Files that the port takes: connections, sockets, and those of the thread.
+    /// Number of file descriptors that the port uses: connections, sockets, and those of the
+    /// thread.
     static let files = maxConnections + 8
 
     /// Serves until graceful shutdown.

@@ -1,13 +1,14 @@
 import Foundation
 
-/// What the kernel says of this process, under the names that Prometheus' own clients use.
+/// Figures that the kernel reports about this process, under the names that Prometheus' own client
+/// libraries use.
 struct ProcessReadings: Sendable {
-    /// In seconds of Unix time.
+    /// Unix time in seconds.
     private let startTime: Double?
 
     init() { startTime = ProcessStatus().map(Self.startTime) }
 
-    /// Names without a number where the system does not tell it.
+    /// Current values; names for which the system gives no number are left out.
     func values() -> [(name: String, value: Double)] {
         let status = ProcessStatus()
         let values: [(name: String, value: Double?)] = [
@@ -20,7 +21,8 @@ struct ProcessReadings: Sendable {
         return values.compactMap { name, value in value.map { (name, $0) } }
     }
 
-    /// Without `/proc/stat`, which a hardened unit does not show (`ProcSubset=pid`).
+    /// Computes the start time without `/proc/stat`, which a hardened unit hides
+    /// (`ProcSubset=pid`).
     private static func startTime(of status: ProcessStatus) -> Double {
         #if os(Linux)
             var sinceBoot = timespec()
@@ -33,7 +35,7 @@ struct ProcessReadings: Sendable {
     }
 
     private static var openFiles: Double? {
-        // One of them is the list itself.
+        // One entry is the descriptor of the directory listing itself.
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")).map { Double($0.count - 1) }
     }
 
@@ -58,7 +60,7 @@ private struct ProcessStatus {
     /// `nil` where there is no such file.
     init?() {
         guard let text = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8),
-            // The program's name before it may have blanks and brackets.
+            // The program's name, before this bracket, may contain blanks and brackets.
             let end = text.utf8.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = text.utf8[end...].split(separator: UInt8(ascii: " ")).dropFirst().map {

@@ -2,12 +2,12 @@ import HTTPTypes
 import NIOCore
 import Synchronization
 
-/// How long the answers to one route and method took, by class of status.
+/// Durations of the answers to one route and method, by status class.
 final class RequestSeries: Sendable {
     private let registry: MetricRegistry
     private let route: String
     private let method: String
-    // Made when they are first needed: most routes know few methods, and most methods few classes.
+    // Made when first used: most routes answer few methods, and most methods few status classes.
     private let successful = AtomicLazyReference<HistogramCell>()
     private let redirected = AtomicLazyReference<HistogramCell>()
     private let refused = AtomicLazyReference<HistogramCell>()
@@ -36,12 +36,13 @@ final class RequestSeries: Sendable {
     }
 }
 
-/// The series of requests.
+/// The duration series of requests.
 ///
 /// Their labels are the patterns of the router's routes, and the methods that some route answers;
-/// everything else is "-". A look-up finds what was made before the first request came.
+/// everything else is "-". All series objects are made before the first request, so that recording
+/// only looks one up.
 final class RequestMetrics: Sendable {
-    /// One route, by method.
+    /// The series of one route, by method.
     private struct Route: Sendable {
         private let series: [HTTPRequest.Method: RequestSeries]
         private let other: RequestSeries
@@ -59,17 +60,17 @@ final class RequestMetrics: Sendable {
 
     private let routes: [String: Route]
     private let unmatched: Route
-    /// Answers to `GET` that need no router, by the number of the route.
+    /// The series of `GET` routes that are answered before the router, by the number of the route.
     private let immediate: [RequestSeries]
     private let inFlight: GaugeCell?
 
     private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
-    /// The label of what is not known.
+    /// Label of unknown routes and methods.
     private static let none = "-"
 
     /// - Parameters:
-    ///   - patterns: of the router's routes.
-    ///   - paths: of those that are answered before the router, by number.
+    ///   - patterns: patterns of the router's routes.
+    ///   - paths: paths that are answered before the router, by number.
     init(_ registry: MetricRegistry, routes patterns: some Sequence<String>, immediate paths: [String]) {
         let routes = Dictionary(uniqueKeysWithValues: Set(patterns).map { ($0, Route(registry, $0)) })
         self.routes = routes
@@ -79,12 +80,12 @@ final class RequestMetrics: Sendable {
         inFlight = registry.gauge(MetricFamily.requestsInFlight)
     }
 
-    /// The series of what the router answered; `nil` for no route.
+    /// The series of a request that the router answered; `route` is `nil` where no route matched.
     func series(_ method: HTTPRequest.Method, _ route: String?) -> RequestSeries {
         (route.flatMap { routes[$0] } ?? unmatched)[method]
     }
 
-    /// The series of what was answered before the router.
+    /// The series of a request that was answered before the router.
     func series(immediate number: Int) -> RequestSeries { immediate[number] }
 
     func began() { inFlight?.increment(by: 1) }

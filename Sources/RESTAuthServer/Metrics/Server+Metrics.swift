@@ -2,7 +2,8 @@ import Hummingbird
 import RESTAuthHummingbird
 
 extension Server {
-    /// The series of the router's routes; connections, process and version are read beside them.
+    /// Registers the figures of connections, process and version, and returns the series of the
+    /// router's routes.
     func requestMetrics(
         _ registry: MetricRegistry, _ router: Router<ServerContext>, _ immediate: ImmediateRoutes,
         _ connections: ConnectionCount
@@ -15,7 +16,7 @@ extension Server {
         return RequestMetrics(registry, routes: router.routes.map(\.path.description), immediate: immediate.paths)
     }
 
-    /// The port, under the limits that connections of clients have.
+    /// The service of the metrics port, under the same limits as client connections.
     func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
         MetricsService(
             registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits,

@@ -2,13 +2,13 @@ import Foundation
 import RESTAuth
 import RESTAuthPostgres
 
-/// Where users are kept: what `database_url` may be.
+/// The database that `database_url` names.
 enum DatabaseURL {
     case sqlite(path: String)
     /// A connection URI of PostgreSQL, which may hold a password.
     case postgres(String)
 
-    /// - Parameter place: where it was given, for the message.
+    /// - Parameter place: where the URL was given, for the message.
     /// - Throws: `misconfigured`.
     init(_ text: String, place: String) throws(AuthError) {
         if let file = try SQLiteURL(text, place: place) {
@@ -16,7 +16,8 @@ enum DatabaseURL {
         } else if let uri = PostgresConfiguration.uri(text) {
             self = .postgres(uri)
         } else {
-            // Not repeated: in what is not understood nobody knows where a password stands.
+            // The text is not repeated: where it cannot be parsed, it is unknown which part is a
+            // password.
             throw AuthError(
                 .misconfigured,
                 """
@@ -26,7 +27,7 @@ enum DatabaseURL {
         }
     }
 
-    /// As a setting has it.
+    /// The URL as it is written in a setting.
     var url: String {
         switch self {
         case .sqlite(let path): "sqlite:\(path)"
@@ -34,22 +35,22 @@ enum DatabaseURL {
         }
     }
 
-    /// Whether what travels to the database could be read or answered by somebody between: another
-    /// machine, and nobody said that its certificate must be its own.
+    /// Whether someone on the network could read or forge the traffic with the database: it is on
+    /// another machine, and the URL does not require a verified certificate.
     var isOpenToOthers: Bool {
         guard case .postgres(let url) = self, !url.contains("sslmode=verify-full") else { return false }
-        // Several hosts with ports are nothing that can be parsed here, and no loopback.
+        // A list of hosts with ports cannot be parsed here, and is not a loopback address.
         guard let host = URLComponents(string: url).map({ $0.host ?? "" }) else { return true }
         return
             !(host.isEmpty || host == "localhost" || host.hasPrefix("127.") || host == "[::1]" || host.hasPrefix("%2F")
             || host.hasPrefix("/"))
     }
 
-    /// The text for eyes other than the database's.
+    /// The URL with its password hidden, for logs and messages.
     ///
-    /// What libpq takes for the password and what was meant to be it may differ, so that everything
-    /// between the first colon after the scheme and the last at sign is hidden, and what stands in
-    /// the place of a port and is none.
+    /// The password that libpq finds may differ from the one that was meant. So everything between
+    /// the first colon after the scheme and the last at sign is hidden, and any text in the place
+    /// of a port that is not a number.
     static func withoutPassword(_ text: String) -> String {
         guard let scheme = text.firstRange(of: "://") else { return text }
         let rest = text[scheme.upperBound...]
@@ -70,8 +71,8 @@ enum DatabaseURL {
         return text[..<scheme.upperBound] + hidingParameters(of: shown)
     }
 
-    /// Of the parameters those are shown of which it is known that they are no secret. A password
-    /// with an ampersand or a hash sign in it goes on as a parameter, or behind them.
+    /// Shows only the parameters that are known not to be secret. A password with an ampersand or a
+    /// hash sign in it continues as a parameter, or in the fragment.
     private static func hidingParameters(of text: String) -> String {
         let parts = text.prefix { $0 != "#" }.split(
             separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -96,7 +97,7 @@ enum DatabaseURL {
 }
 
 extension DatabaseURL: CustomStringConvertible {
-    /// Without the password.
+    /// The URL or path, without the password.
     var description: String {
         switch self {
         case .sqlite(let path): URL(fileURLWithPath: path).path

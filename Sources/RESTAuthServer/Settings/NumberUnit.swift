@@ -1,12 +1,11 @@
-/// What a number counts where it stands without a unit, and the units that it may be written with:
-/// `1h30m`, `500ms`, `64KiB`.
+/// The unit of a bare number, and the units that a number may be written with: `1h30m`, `500ms`,
+/// `64KiB`.
 package struct NumberUnit: Sendable {
-    /// What a bare number counts, in the plural.
+    /// Name of the unit of a bare number, in the plural.
     package let name: String
-    /// Those that are at least as large as this one, the largest first, with how many of this one
-    /// each has.
+    /// The unit and larger ones, the largest first, each with its size in this unit.
     private let units: [(symbol: String, count: Int)]
-    /// Those that are smaller, with how many of each this one has.
+    /// Smaller units, each with the number of them in this unit.
     private let parts: [(symbol: String, count: Int)]
 
     package static let seconds = NumberUnit(
@@ -19,13 +18,13 @@ package struct NumberUnit: Sendable {
     package static let kibibytes = NumberUnit(
         name: "KiB", units: [("GiB", 1 << 20), ("MiB", 1 << 10), ("KiB", 1)], parts: [("B", 1024)])
 
-    /// The symbols that a value of this unit is written with.
+    /// The symbols that a value may be written with, without those of smaller units.
     var symbols: [String] { units.map(\.symbol) }
 
-    /// A bare number, or numbers with units, each unit smaller than the one before and without
-    /// anything between.
-    /// - Returns: how many of this unit that is; `nil` for another text, and for what is no whole
-    ///   number of them.
+    /// Reads a bare number, or numbers with units, each unit smaller than the one before and with
+    /// nothing between.
+    /// - Returns: the amount in this unit; `nil` for any other text, and for an amount that is not
+    ///   a whole number of this unit.
     package func number(_ text: String) -> Int? {
         var rest = text.utf8[...]
         guard !rest.allSatisfy(Self.isDigit) else { return Int(text) }
@@ -48,13 +47,13 @@ package struct NumberUnit: Sendable {
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
-    /// How many of the smallest unit.
+    /// The size of a unit, counted in the smallest unit.
     private func size(of symbol: Substring.UTF8View, _ smallest: Int) -> Int? {
         if let unit = units.first(where: { symbol.elementsEqual($0.symbol.utf8) }) { return unit.count * smallest }
         return parts.first { symbol.elementsEqual($0.symbol.utf8) }.map { smallest / $0.count }
     }
 
-    /// The number as ``number(_:)`` reads it, with as few units as can be.
+    /// The number in the form that ``number(_:)`` reads, in as few units as possible.
     package func text(_ number: Int) -> String {
         var (text, rest) = ("", number)
         for unit in units where rest >= unit.count {

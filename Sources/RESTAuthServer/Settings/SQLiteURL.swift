@@ -1,15 +1,16 @@
 import Foundation
 import RESTAuth
 
-/// What `database_url` says of a file of SQLite: `sqlite:` and a path. Two slashes before the path
-/// say nothing.
+/// A `database_url` for a SQLite file: `sqlite:` and a path. Two slashes before the path are
+/// ignored.
 struct SQLiteURL {
     let path: String
 
-    /// `nil` when it names no file of SQLite, in nobody's way of writing that.
-    /// - Parameter place: where it was given, for the message.
-    /// - Throws: `misconfigured` for a database in memory, and for what others write for a file,
-    ///   with what to write here. In all that is repeated there is no place for a password.
+    /// `nil` when the text does not name a SQLite file, in this or in another program's notation.
+    /// - Parameter place: where the text was given, for the message.
+    /// - Throws: `misconfigured` for a database in memory, and for other programs' notation of a
+    ///   file, with what to write instead. The message repeats no part of the text that could hold
+    ///   a password.
     init?(_ text: String, place: String) throws(AuthError) {
         guard let rest = Self.rest(of: text, after: "sqlite:") else {
             guard let foreign = Self.foreignPath(text) else { return nil }
@@ -36,7 +37,7 @@ struct SQLiteURL {
                 "\(place) begins with ~, which only a shell reads: write sqlite:\(NSHomeDirectory())\(path.dropFirst())"
             )
         }
-        // Not repeated: it may have a password.
+        // The path is not repeated: it may contain a password.
         guard path.firstRange(of: "://") == nil else {
             throw AuthError(
                 .misconfigured, "\(place) has another URL behind sqlite:; write that alone, or sqlite: and a path")
@@ -44,14 +45,15 @@ struct SQLiteURL {
         self.path = path
     }
 
-    /// The file that who knows SQLAlchemy means by three slashes, which is another one.
+    /// The relative path that three slashes mean in SQLAlchemy; here they mean another file.
     static func relativeReading(of text: String) -> String? {
         rest(of: text, after: "sqlite:///").flatMap { $0.isEmpty || $0.hasPrefix("/") ? nil : $0 }
     }
 
-    // MARK: What others write
+    // MARK: Notations of other programs
 
-    /// The path as it is written here; `nil` when nothing says that it is one.
+    /// The path of a file written in another program's notation; `nil` when nothing shows that it
+    /// is one.
     private static func foreignPath(_ text: String) -> String? {
         if let driver = text.prefixMatch(of: /sqlite\+[a-z0-9_]+:\/\/\/?/) {
             return own(String(text[driver.range.upperBound...]))
@@ -59,7 +61,7 @@ struct SQLiteURL {
         for scheme in ["jdbc:sqlite:", "sqlite3:", "file:"] {
             if let rest = rest(of: text, after: scheme) { return own(withoutSlashes(rest)) }
         }
-        // Also no `password=…` of libpq's other form.
+        // Excludes `password=…` in libpq's other notation as well.
         return text.isEmpty || text.contains(where: { ":@=".contains($0) }) ? nil : own(text)
     }
 
@@ -76,7 +78,7 @@ struct SQLiteURL {
         text.hasPrefix(beginning) ? String(text.dropFirst(beginning.count)) : nil
     }
 
-    /// Without the two of a URL; of more, one is left.
+    /// The path without the two slashes of a URL; of more slashes, one is left.
     private static func withoutSlashes(_ rest: String) -> String {
         let path = rest.hasPrefix("//") ? rest.dropFirst(2) : rest[...]
         return path.hasPrefix("//") ? "/" + path.drop { $0 == "/" } : String(path)

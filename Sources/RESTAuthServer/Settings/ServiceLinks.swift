@@ -1,24 +1,25 @@
 import RESTAuth
 
-/// The variables that Kubernetes sets for every service of the namespace, and Docker for every
-/// container that is linked: of a service named `rest-auth`, or with a name that begins so, they
-/// look like settings of ours.
+/// Finds the variables that Kubernetes sets for every service of the namespace, and Docker for
+/// every linked container. For a service named `rest-auth`, or with a name that begins so, they
+/// look like settings of this server.
 ///
-/// They are told by name and value together, so that a misspelt setting is none of them.
+/// A variable is recognised by name and value together, so that a misspelt setting is not taken for
+/// one.
 package enum ServiceLinks {
-    /// Their names, sorted.
+    /// Names of these variables, sorted.
     package static func names(in environment: [String: String]) -> [String] {
         environment.keys.filter { isOne($0, in: environment) }.sorted()
     }
 
-    /// Whether the variable is one, as `REST_AUTH_PORT=tcp://10.96.0.12:80` is.
+    /// Whether the variable is one of these, such as `REST_AUTH_PORT=tcp://10.96.0.12:80`.
     static func isOne(_ name: String, in environment: [String: String]) -> Bool {
         guard let value = environment[name].map({ $0.utf8 }) else { return false }
-        // A service cannot be named nothing; but who sets this means the same.
+        // A service cannot have an empty name, but `PORT` with a URL is meant the same way.
         if name == Setting.address.port.platformName { return isURL(value) }
         guard name.utf8.starts(with: Setting.environmentPrefix.utf8) else { return false }
         let words = name.utf8.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false).map(Substring.init)
-        // The first two are those of the prefix.
+        // The first two words are those of the prefix.
         return words.indices.dropFirst(2).contains { at in
             switch words[at] {
             case "SERVICE": isService(words[(at + 1)...], value)
@@ -41,7 +42,7 @@ package enum ServiceLinks {
         }
     }
 
-    /// `PORT`, `PORT_80_TCP` and `PORT_80_TCP_ADDR`, `_PORT`, `_PROTO`; Docker's ranges have
+    /// `PORT`, `PORT_80_TCP` and `PORT_80_TCP_ADDR`, `_PORT`, `_PROTO`. Docker's port ranges have
     /// `_START` and `_END`.
     private static func isPort(_ words: ArraySlice<Substring>, _ value: String.UTF8View) -> Bool {
         guard let number = words.first else { return isURL(value) }
@@ -57,8 +58,8 @@ package enum ServiceLinks {
         }
     }
 
-    /// The linked container's own variables, whatever they are: where its name says that there is a
-    /// link.
+    /// Whether the variable is the linked container's own, of any name: there is a variable with
+    /// the link's name.
     private static func isLinked(_ words: ArraySlice<Substring>, in environment: [String: String]) -> Bool {
         environment[words.joined(separator: "_") + "_NAME"].map { isContainer($0.utf8) } ?? false
     }
@@ -77,7 +78,8 @@ package enum ServiceLinks {
         return isAddress(host) && isNumber(authority[authority.index(after: colon)...])
     }
 
-    /// `/web/database`: the container that has the link, and its name there.
+    /// `/web/database`: the name of the container that has the link, and the name of the link
+    /// there.
     private static func isContainer(_ value: String.UTF8View) -> Bool {
         value.first == UInt8(ascii: "/") && value.dropFirst().contains(UInt8(ascii: "/"))
     }

@@ -1,34 +1,36 @@
 import RESTAuth
 
-/// A setting: what there is to know of it stands here, once. Flag, variable, line of the file, help,
-/// refusals and the page *Settings* are made from it.
+/// A setting, described in one place. Its flag, variable, key in the settings file, help, error
+/// messages and its part of the page *Settings* are made from this description.
 ///
 /// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the
 /// environment and `token_duration:` in the file.
 package struct Setting: Sendable {
     package let name: String
-    /// The name that hosting platforms set without a prefix, when there is one.
+    /// The name without a prefix that hosting platforms set, when there is one.
     package let platformName: String?
-    /// Whether nobody may see it. It has no flag then, because other users can see a command line.
+    /// Whether the value must not be shown. The setting has no flag then, because other users can
+    /// see a command line.
     package let isSecret: Bool
-    /// Whether the value may lie in a file that is named: in the environment by `_FILE` behind the
-    /// setting's name, in the settings file by `_file`. So may every setting that is secret or can
-    /// have a password in it; the secret key has a setting for that.
+    /// Whether the value may be read from a file: in the environment, a variable with `_FILE` after
+    /// the setting's name gives its path, in the settings file a key with `_file`. This holds for
+    /// every setting that is secret or can contain a password, but for the secret key, which has a
+    /// setting of its own for its file.
     package let isAlsoReadFromFile: Bool
-    /// What it decides, in a sentence.
+    /// The effect of the setting, in a sentence.
     package let meaning: String
-    /// What else there is to know of it; empty for nothing.
+    /// Further details; empty for none.
     package let details: String
-    /// What is taken: "a whole number from 1 to 10".
+    /// The accepted values in words: "a whole number from 1 to 10".
     package let range: String
-    /// What stands for a value in help.
+    /// Placeholder for the value in help texts.
     let placeholder: String
-    /// What holds when nobody says anything.
+    /// The default, as shown in help texts.
     package let standard: String
     private let flagName: String?
     private let shownText: @Sendable (String) -> String
     private let fieldText: @Sendable (Settings) -> String
-    /// Sets the field that the setting is for.
+    /// Reads the value and stores it in its field of the settings.
     let write: @Sendable (SettingsSource.Found, inout Settings) throws(AuthError) -> Void
 
     static let environmentPrefix = "REST_AUTH_"
@@ -37,10 +39,10 @@ package struct Setting: Sendable {
 
     package var flag: String { "--" + (flagName ?? name.replacing("_", with: "-")) }
 
-    /// What stands in its field, as it is written.
+    /// The present value of its field, as it is written in a setting.
     package func text(in settings: Settings) -> String { fieldText(settings) }
 
-    /// A value of it as it may be shown.
+    /// A value with secret parts hidden.
     func shown(_ value: String) -> String { isSecret ? "(secret)" : shownText(value) }
 }
 
@@ -56,9 +58,9 @@ extension Setting: Hashable {
 
 extension Setting {
     /// - Parameters:
-    ///   - field: what it sets; the default is what stands there in ``Settings/standard``.
+    ///   - field: the field that it sets; the default is the value in ``Settings/standard``.
     ///   - standard: the default in words, where the value says too little.
-    ///   - flag: the flag's name, where it is not made from the setting's.
+    ///   - flag: the flag's name, where it is not derived from the setting's name.
     init<Value>(
         _ name: String, _ field: any WritableKeyPath<Settings, Value> & Sendable, _ type: SettingType<Value>,
         standard: String? = nil, platformName: String? = nil, flag: String? = nil, isSecret: Bool = false,
@@ -75,8 +77,8 @@ extension Setting {
         }
     }
 
-    /// A setting that nobody has to make.
-    /// - Parameter standard: what holds then, in words.
+    /// A setting whose field is `nil` by default.
+    /// - Parameter standard: the default, in words.
     init<Value>(
         _ name: String, _ field: any WritableKeyPath<Settings, Value?> & Sendable, _ type: SettingType<Value>,
         standard: String, platformName: String? = nil, isSecret: Bool = false, isAlsoReadFromFile: Bool? = nil,
@@ -88,10 +90,10 @@ extension Setting {
     }
 }
 
-// MARK: - All of them
+// MARK: - Groups
 
-/// Settings that belong together, and are offered together by the commands that they concern: a
-/// struct with a property for each, in the order in which they are shown.
+/// Settings that belong together and are offered together by the commands that use them: a struct
+/// with a property for each, in the order in which they are shown.
 protocol SettingGroup: Sendable {
     static var title: String { get }
     init()

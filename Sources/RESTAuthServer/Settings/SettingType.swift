@@ -1,24 +1,24 @@
 import Foundation
 import RESTAuth
 
-/// How the values of a setting are written, and which of them are taken.
+/// The syntax of a setting's values, and the check of which are accepted.
 struct SettingType<Value: Sendable>: Sendable {
-    /// What stands for a value in help.
+    /// Placeholder for the value in help texts.
     let placeholder: String
-    /// What is taken: "a whole number from 1 to 10".
+    /// The accepted values in words: "a whole number from 1 to 10".
     let range: String
-    /// A value as it is written.
+    /// Writes a value as it is written in a setting.
     let text: @Sendable (Value) -> String
-    /// What was written as it may be shown.
+    /// Hides secret parts of the written value.
     var shown: @Sendable (String) -> String = { $0 }
-    /// - Throws: `misconfigured`, naming where the value came from and what would do.
+    /// - Throws: `misconfigured`, with the place the value came from and what is accepted.
     let read: @Sendable (SettingsSource.Found) throws(AuthError) -> Value
 }
 
 extension SettingType {
     /// - Parameters:
-    ///   - hint: what who has written another value should know beside the range.
-    ///   - parse: `nil` for what is not in the range.
+    ///   - hint: text after the range in the message about a refused value.
+    ///   - parse: returns `nil` for a value that is not in the range.
     init(
         _ placeholder: String, _ range: String, hint: String = "", text: @escaping @Sendable (Value) -> String,
         parse: @escaping @Sendable (String) -> Value?
@@ -29,7 +29,7 @@ extension SettingType {
         }
     }
 
-    /// The same for a field that may be empty.
+    /// The same type for a field that may be `nil`.
     var optional: SettingType<Value?> {
         let (text, read) = (text, read)
         return SettingType<Value?>(
@@ -37,7 +37,7 @@ extension SettingType {
         ) { found throws(AuthError) in try read(found) }
     }
 
-    /// The same with a word for an empty field, and others that mean as much.
+    /// The same type, with a word that means `nil`, and synonyms of that word.
     func or(_ word: String, _ synonyms: String...) -> SettingType<Value?> {
         let (text, read) = (text, read)
         let rule = "\(range), or \(word)"
@@ -58,7 +58,7 @@ extension SettingsSource.Found {
     /// - Parameter rule: what the value must be, or what is wrong with it.
     func refused(_ rule: String) -> AuthError { AuthError(.misconfigured, "\(place) is \"\(shown)\" and \(rule)") }
 
-    /// With the name of the place before what is thrown.
+    /// Puts the place before the detail of an error that `body` throws.
     func explaining<Value>(_ body: () throws(AuthError) -> Value) throws(AuthError) -> Value {
         do throws(AuthError) {
             return try body()
@@ -67,7 +67,7 @@ extension SettingsSource.Found {
         }
     }
 
-    /// The parts between commas.
+    /// The parts between commas, without blanks around them and without empty ones.
     var list: [String] {
         value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
@@ -134,8 +134,8 @@ extension SettingType<String> {
 }
 
 extension SettingType<[String]> {
-    /// A text with commas between its parts.
-    /// - Parameter check: throws what is wrong with the parts.
+    /// A list of texts with commas between them.
+    /// - Parameter check: throws an error that says what is wrong with the parts.
     static func list(
         _ placeholder: String, _ range: String,
         check: @escaping @Sendable ([String], SettingsSource.Found) throws(AuthError) -> Void

@@ -7,40 +7,41 @@ import RESTAuthHummingbird
 import RESTAuthPostgres
 import RESTAuthSQLite
 
-/// Every setting with its value, checked: what the server is started from.
+/// Every setting with its checked value; a server is started from these.
 package struct Settings: Sendable {
-    // MARK: Of the rooms, the routes and the database
+    // MARK: Rooms, routes and database
 
     var auth = AuthConfiguration()
     var routes = AuthRoutesConfiguration()
     var postgres = PostgresConfiguration(url: "")
 
-    // MARK: Of the server
+    // MARK: Server
 
     var listenAddress = ListenAddress.host("127.0.0.1")
     var port = 5000
     var socketMode: mode_t = 0o660
-    /// `nil` for that of the process.
+    /// `nil` for the group of the process.
     var socketGroup: gid_t?
     var tlsCertificate: String?
     var tlsKey: String?
     var database = DatabaseURL.sqlite(path: "rest-auth.sqlite")
-    /// In seconds, at the start.
+    /// Seconds to wait for the database at the start.
     var waitForDatabase = 0
     var secretKey: InstanceSecret?
     var secretKeyNext: InstanceSecret?
     var secretKeyPrevious: InstanceSecret?
-    /// Where the secrets lie, when they are neither given nor beside the database.
+    /// Path of the file with the secrets; `nil` when the secrets are given directly or lie beside
+    /// the database.
     var secretFile: String?
     var tokenRenewal = TokenRenewalMode.always
-    /// In seconds.
+    /// Seconds after the password for which `until` renews a token.
     var tokenRenewalLimit = 43200
     var breachedPasswords: String?
     var trustedProxies: [Network] = []
     var forwardedFields = ForwardedFamily.xForwarded
     var corsOrigins: [String] = []
     var headLimits = HeadLimits()
-    /// In seconds, as the following.
+    /// Timeouts are in seconds.
     var requestTimeout = 30
     var idleTimeout = 60
     var shutdownTimeout = 5
@@ -49,32 +50,34 @@ package struct Settings: Sendable {
     var metricsPort: Int?
     var metricsAddress = ListenAddress.host("127.0.0.1")
     var http2Cleartext = false
-    /// `nil` when nobody said: a server and a command differ in what they say unasked.
+    /// `nil` when it is not set: the default of a server differs from that of a command.
     var logLevel: Logger.Level?
     var logFormat = LogSink.Format.text
 
-    /// What holds when nobody makes a setting.
+    /// The defaults of all settings.
     package static let standard = Settings()
 
-    // MARK: Of several of these
+    // MARK: Derived values
 
     private(set) var tls: TLSFiles?
-    /// What was made of the environment that nobody may expect, a line each.
+    /// Messages about how the environment was interpreted where that may surprise, one a line.
     private(set) var remarks: [String] = []
-    /// What in the environment may be meant for another program, a line each.
+    /// Messages about variables that may be meant for another program, one a line.
     private(set) var warnings: [String] = []
-    /// The variable that the secret key comes from, where other programs have one of that name.
+    /// Name of the variable that the secret key comes from, when it has no prefix, so that other
+    /// programs may use it too.
     private(set) var unprefixedSecret: String?
-    /// What who knows SQLAlchemy means by the URL of the database, where that is another file.
+    /// The relative path that SQLAlchemy would read from the URL of the database, when that is
+    /// another file.
     private(set) var relativeReading: String?
     /// The arguments with which a command works on the same database.
     private(set) var commandArguments: [String] = []
-    /// Files that settings were read from, where they have secrets.
+    /// Paths of the files with secrets that settings were read from.
     private var filesWithSecrets: [String] = []
 
     private init() {}
 
-    /// - Throws: `misconfigured`, naming the setting, where it came from and what it must be.
+    /// - Throws: `misconfigured`, with the setting, where it came from and what it must be.
     package init(_ source: SettingsSource) throws {
         try source.refuseContradictions()
         for setting in Setting.all {
@@ -89,7 +92,7 @@ package struct Settings: Sendable {
         filesWithSecrets = [source.fileWithSecrets].compactMap(\.self) + source.valueFiles
     }
 
-    /// Reads what several settings say together.
+    /// Derives values from several settings, and checks settings that depend on each other.
     private mutating func putTogether(_ source: SettingsSource) throws(AuthError) {
         switch (tlsCertificate, tlsKey) {
         case (nil, nil): break
@@ -137,7 +140,7 @@ package struct Settings: Sendable {
         }
     }
 
-    /// Those that are given themselves; `nil` for those of a file.
+    /// The secrets that are given directly; `nil` when they come from a file.
     private func givenSecrets(_ source: SettingsSource) throws(AuthError) -> InstanceSecrets? {
         guard let secretKey else { return nil }
         if let secretKeyNext, let next = source[.secret.next] {
@@ -151,8 +154,8 @@ package struct Settings: Sendable {
         return InstanceSecrets(secretKey)
     }
 
-    /// Why a cookie must not be given without `Secure`, in words; `nil` where nobody but the own
-    /// machine comes, as far as the settings tell.
+    /// The reason why a cookie must not be given without `Secure`, in words; `nil` where the
+    /// settings let only this machine reach the server.
     var obstacleToCookieInTheClear: String? {
         if tls != nil { return "tls_certificate is set" }
         if let openAddress { return "\(openAddress) can be reached from other machines" }
@@ -161,7 +164,7 @@ package struct Settings: Sendable {
         return AuthRoutesConfiguration.isLoopbackInTheClear(publicURL) ? nil : "public_url is \(publicURL)"
     }
 
-    /// The same for addresses that are no setting: a service manager's.
+    /// Makes the same check for addresses that a service manager gave instead of the settings.
     /// - Throws: `misconfigured` when other machines can reach one of them.
     func refuseCookieInTheClear(at addresses: [SocketAddress]) throws {
         guard !routes.refreshTokenCookieSecure, let open = addresses.first(where: { !$0.isLoopback })?.shown else {
@@ -175,16 +178,16 @@ package struct Settings: Sendable {
             """)
     }
 
-    /// The core over the configured database. The only place that opens or makes files; where it
-    /// fails, what it made is gone again.
+    /// Opens the configured database and the core over it. Only this method opens or makes files;
+    /// when it fails, it removes what it made.
     /// - Parameters:
     ///   - createsMissing: whether to make the database when there is none.
-    ///   - isServer: whether many will use it at once.
+    ///   - isServer: whether a server uses it, with many requests at once.
     func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
         var configuration = auth
         try configuration.validate()
         if let secretFile { try requireSharedSecret(secretFile) }
-        // Before anything is made.
+        // Checked before any file is made.
         if let file = placeOfSecret, let known = try SecretFile(file).secrets() {
             try configuration.legacySecret?.refuse(in: known)
         }
@@ -202,7 +205,7 @@ package struct Settings: Sendable {
         }
     }
 
-    /// The file of the secrets; `nil` when they are given themselves.
+    /// Path of the file with the secrets; `nil` when they are given directly.
     var placeOfSecret: String? {
         guard auth.secrets == nil else { return nil }
         return switch database {
@@ -211,14 +214,16 @@ package struct Settings: Sendable {
         }
     }
 
-    /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
-    /// - Parameter checksContents: whether to read all of it, which a command has no time for.
+    /// The list of breached passwords; `nil` where none is configured, or the password policy does
+    /// not use it.
+    /// - Parameter checksContents: whether to read and check the whole file, which takes too long
+    ///   for a command.
     func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
         guard let breachedPasswords, auth.passwordPolicy == .nist else { return nil }
         return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
     }
 
-    /// The database alone, without what the core makes in it.
+    /// Opens the database alone, without the core.
     func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
         switch database {
         case .sqlite(let path):
@@ -232,7 +237,7 @@ package struct Settings: Sendable {
         }
     }
 
-    /// Says with an error what may be wrong with the path of the database.
+    /// Adds what may be wrong with the path of the database to an error.
     func explainingPath<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
@@ -259,14 +264,14 @@ package struct Settings: Sendable {
         }
     }
 
-    /// Makes sure that a server would start, as far as can be told without making or changing
-    /// anything. A database that is there is opened to be read.
+    /// Checks that a server would start, as far as possible without making or changing anything. An
+    /// existing database is opened for reading only.
     /// - Throws: `misconfigured`, as the server would.
     func rehearse() async throws {
         for rehearsal in rehearsals { try await rehearsal.run() }
     }
 
-    /// The parts of a start, each of which may be refused for itself.
+    /// The checks of a start, each with the setting that it is about.
     var rehearsals: [(subject: String, run: () async throws -> Void)] {
         [
             (Setting.tls.certificate.name, { _ = try tls?.configuration() }),
@@ -284,7 +289,7 @@ package struct Settings: Sendable {
             let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
             let file = secretFile ?? SQLiteFile(path).secretFile
             guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
-                // The server makes one.
+                // The server makes a secret when none exists.
                 guard keys.isEmpty else { throw SecretFile(file).missing }
                 return
             }
@@ -298,7 +303,7 @@ package struct Settings: Sendable {
         }
     }
 
-    /// `nil` for a file that the server makes at its start.
+    /// The secrets in the file; `nil` when the server makes the file at its start.
     private func checkedSecrets(in file: String) throws -> KnownSecrets? {
         if let known = try SecretFile(file).secrets() { return known }
         if let obstacle = InstanceSecret.obstacle(toMaking: file) { throw obstacle }
@@ -310,7 +315,7 @@ package struct Settings: Sendable {
         try SigningKeys.check(keys, by: known)
     }
 
-    /// Files that only whoever runs the server should read, and others can.
+    /// Files with secrets or user data that others than the user of the server can read.
     var exposedFiles: [FileExposure] {
         var files = filesWithSecrets + [tls?.key, placeOfSecret].compactMap(\.self)
         if case .sqlite(let path) = database { files.append(path) }
@@ -328,7 +333,7 @@ package struct Settings: Sendable {
         )
     }
 
-    /// A secret that each node makes for itself would be another on each.
+    /// Refuses a missing file of secrets with PostgreSQL: each node would make a secret of its own.
     private func requireSharedSecret(_ file: String) throws {
         guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
         throw AuthError(
@@ -343,20 +348,20 @@ package struct Settings: Sendable {
     func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
         var configuration = postgres
         configuration.url = url
-        // A command does one thing after the other.
+        // A command runs one statement after the other.
         if !isServer { configuration.writers = 1 }
         return configuration
     }
 
-    /// Sends what is logged to standard error, in the configured form.
-    /// - Parameter level: the least that is written.
+    /// Sends log messages to standard error, in the configured form.
+    /// - Parameter level: the lowest level that is written.
     func startLogging(level: Logger.Level) -> LogSink {
         let sink = LogSink(format: logFormat, level: level)
         LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink) }
         return sink
     }
 
-    /// What keeps who can reach the server from registering, in words; `nil` for nothing.
+    /// The restriction on registration, in words; `nil` for nothing.
     var registrationRestriction: String? {
         let mode: String? =
             switch auth.registration {
@@ -373,11 +378,11 @@ package struct Settings: Sendable {
 
 }
 
-/// The database's URL may have a password in it.
+/// Redacted, because the database's URL may contain a password.
 extension Settings: Redacted {}
 
-/// Whether a live token may be traded for a fresh one; how long, where it says until, is a setting of
-/// its own.
+/// Whether a live token may be traded for a new one; for `until`, a separate setting says for how
+/// long.
 enum TokenRenewalMode: String, Sendable, CaseIterable {
     case always
     case until

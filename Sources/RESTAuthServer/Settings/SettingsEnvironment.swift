@@ -1,13 +1,13 @@
 import RESTAuth
 
-/// The variables of the environment, as far as they are settings.
+/// The variables of the environment that are settings.
 struct SettingsEnvironment {
     private let variables: [String: String]
-    /// Those that are none and only look so.
+    /// Names of variables of Kubernetes and Docker that look like settings and are not.
     let serviceLinks: [String]
 
-    /// - Throws: `misconfigured` for a name of ours that is no setting: a misspelt setting is a
-    ///   setting not made.
+    /// - Throws: `misconfigured` for a name with this server's prefix that is not a setting,
+    ///   because a misspelt setting would have no effect.
     init(_ environment: [String: String]) throws {
         let links = ServiceLinks.names(in: environment)
         var variables: [String: String] = [:]
@@ -24,17 +24,18 @@ struct SettingsEnvironment {
         self.variables = variables
     }
 
-    /// The first line of an env file that an editor of Windows has written begins with a byte order
-    /// mark.
+    /// Removes a byte order mark from a name: editors on Windows put one before the first line of
+    /// an env file.
     private static func withoutMark(_ name: String) -> String {
         name.utf8.starts(with: "\u{FEFF}".utf8) ? String(decoding: name.utf8.dropFirst(3), as: UTF8.self) : name
     }
 
     private static func file(_ name: String) -> String { name + "_FILE" }
 
-    /// What the environment says of a setting; of its two names ours counts first.
-    /// - Throws: `misconfigured` for a value beside a file of it, and for characters that could
-    ///   have been meant.
+    /// The value that the environment gives for a setting; the prefixed name has precedence over
+    /// the platform's.
+    /// - Throws: `misconfigured` for a value together with a file of the same setting, and for
+    ///   characters that may have been typed by mistake.
     func given(_ setting: Setting) throws -> SettingsSource.Given? {
         let names = [setting.environmentName, setting.platformName].compactMap(\.self)
         let value = try first(of: names)
@@ -45,7 +46,7 @@ struct SettingsEnvironment {
         return SettingsSource.Given(setting, path: file.text.text, place: "\(file.name)=\(file.text.text)")
     }
 
-    /// The first that is there and not empty.
+    /// The first of these variables that is set and not empty.
     private func first(of names: [String]) throws -> (name: String, text: GivenText)? {
         for name in names {
             guard let value = variables[name] else { continue }
@@ -59,8 +60,8 @@ struct SettingsEnvironment {
         return nil
     }
 
-    /// A variable that says that this is the environment of a Flask or Django application, which
-    /// has a `SECRET_KEY` of its own.
+    /// Name of a variable that shows that this is the environment of a Flask or Django application,
+    /// which has its own `SECRET_KEY`.
     var applicationVariable: String? {
         variables.keys.sorted().first {
             $0.utf8.starts(with: "FLASK_".utf8) || $0 == "SQLALCHEMY_DATABASE_URI" || $0 == "DJANGO_SETTINGS_MODULE"

@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// The flags of a command that reads settings: those of the groups that concern it, each below its
-/// title in the help, and the one that names the settings file.
+/// The flags of a command that reads settings: those of the groups that the command uses, each
+/// under its title in the help, and the flag that names the settings file.
 ///
-/// All other settings hold for it too, from the environment and the file. A flag wins over the
-/// environment, the environment over the file.
+/// All other settings apply to the command too, from the environment and the file. A flag has
+/// precedence over the environment, the environment over the file.
 ///
 /// ArgumentParser finds the options of a type by reflection, and decodes them by name. So options
 /// need no property each: a mirror shows one for each setting, and keys are made from names.
@@ -45,7 +45,7 @@ extension SettingsOptions: CustomReflectable {
     }
 }
 
-/// Flags that settings are made with.
+/// Options of a command that set settings.
 protocol OffersSettings {
     static var groups: [any SettingGroup.Type] { get }
 }
@@ -62,7 +62,7 @@ extension OptionGroup: OffersSettings where Value: OffersSettings {
     static var groups: [any SettingGroup.Type] { Value.groups }
 }
 
-/// The flags of one group. There is none for a secret: a command line is seen by other users.
+/// The flags of one group. A secret has none: other users can see a command line.
 private struct SettingFlags<Group: SettingGroup>: ParsableArguments, CustomReflectable {
     let given: [Setting: String]
 
@@ -91,7 +91,7 @@ private struct SettingFlags<Group: SettingGroup>: ParsableArguments, CustomRefle
     }
 }
 
-/// What ArgumentParser knows a setting, or a group of them, by.
+/// The name by which ArgumentParser knows a setting or a group of settings.
 private struct FlagName: CodingKey {
     static let config = FlagName(stringValue: "config")
 

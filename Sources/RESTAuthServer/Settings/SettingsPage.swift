@@ -1,13 +1,13 @@
 import ArgumentParser
 
-/// Every setting for readers, a heading for each group and each setting of it: what the page
-/// *Settings* ends with, where `dev/settings-page` writes it.
+/// The reference of all settings, with a heading for each group and each setting: the end of the
+/// page *Settings*, where `dev/settings-page` writes it.
 struct SettingsPage {
     private let program: any ParsableCommand.Type
 
     init(of program: any ParsableCommand.Type) { self.program = program }
 
-    /// Markdown of at most 100 columns, without a line end behind the last.
+    /// Markdown of at most 100 columns, without a newline at the end.
     var text: String { Setting.groups.map(section).joined(separator: "\n\n") }
 
     private func section(_ group: any SettingGroup.Type) -> String {
@@ -27,7 +27,7 @@ struct SettingsPage {
         ]
     }
 
-    /// A star of the help, which is one here.
+    /// Puts a literal star into a code span, so that Markdown shows it.
     private func escaped(_ text: String) -> String { text.replacing("*", with: "`*`") }
 
     private func wrapped(_ text: String) -> String {
@@ -45,11 +45,11 @@ struct SettingsPage {
         return lines.joined(separator: "\n")
     }
 
-    // MARK: Which commands
+    // MARK: Commands of a group
 
-    /// Those with flags of that group, without the program's name; one that stands for all below it
-    /// where each of them has.
-    /// - Returns: `nil` where all of them have.
+    /// The commands with flags of that group, without the program's name; where all subcommands of
+    /// a command have them, the command stands for all of them.
+    /// - Returns: `nil` where all of them have such flags.
     private func commands(
         with group: any SettingGroup.Type, below command: any ParsableCommand.Type, path: String = ""
     ) -> [String]? {

@@ -1,7 +1,6 @@
 import RESTAuth
 
-/// What can be seen of settings before any of them is read: which others stand beside them, and
-/// where.
+/// Checks of settings before any is read: which others are set beside them, and where.
 extension SettingsSource {
     /// - Throws: `misconfigured` for secrets that contradict each other, or that may be another
     ///   application's.
@@ -25,13 +24,14 @@ extension SettingsSource {
         }
     }
 
-    /// The variable that the secret key comes from, where other programs have one of that name.
+    /// Name of the variable that the secret key comes from, when it has no prefix, so that other
+    /// programs may use it too.
     var unprefixedSecret: String? {
         [Setting.secret.key, Setting.secret.file]
             .first { $0.platformName != nil && self[$0]?.place == $0.platformName }?.platformName
     }
 
-    /// What may be wrong in the environment and keeps nobody from starting.
+    /// Messages about variables that may be wrong, but do not prevent a start.
     var warnings: [String] {
         let url = Setting.database.url
         guard let variable = applicationVariable, let name = url.platformName, self[url]?.place == name else {

@@ -2,7 +2,7 @@ import Foundation
 import RESTAuth
 import Yams
 
-/// Looks a setting up: flags first, then the environment, then the file.
+/// Looks up settings: flags first, then the environment, then the file.
 package struct SettingsSource {
     /// A value and the name of the place it came from, for messages.
     struct Found {
@@ -10,11 +10,11 @@ package struct SettingsSource {
         let value: String
         let place: String
 
-        /// The value as it may be shown.
+        /// The value with secret parts hidden.
         var shown: String { setting.shown(value) }
     }
 
-    /// What stands in a place: the value, or the path of a file that has it.
+    /// A setting as it was given in one place: its value, or the path of a file with the value.
     struct Given {
         fileprivate let setting: Setting
         fileprivate let text: String
@@ -39,17 +39,17 @@ package struct SettingsSource {
     }
 
     private var found: [Setting: Found]
-    /// The file that was read.
+    /// Path of the settings file that was read.
     private let file: String?
-    /// Files that have the value of one setting.
+    /// Paths of files that each have the value of one setting.
     let valueFiles: [String]
-    /// What was made of the environment that nobody may expect, a line each.
+    /// Messages about how the environment was interpreted where that may surprise, one a line.
     let remarks: [String]
-    /// A variable that says that this is the environment of another application.
+    /// Name of a variable that shows that this is the environment of another application.
     let applicationVariable: String?
 
-    /// - Throws: `misconfigured` for an unreadable file, and for a name that is no setting: a
-    ///   misspelt setting is a setting not made.
+    /// - Throws: `misconfigured` for an unreadable file, and for an unknown name, because a
+    ///   misspelt setting would have no effect.
     package init(flags: [Setting: String], environment: [String: String], file path: String?) throws {
         let environment = try SettingsEnvironment(environment)
         var given = try path.map(Self.settings(inFile:)) ?? [:]
@@ -82,7 +82,7 @@ package struct SettingsSource {
         return remarks
     }
 
-    /// Reads the file where the value lies in one.
+    /// Reads the value from its file, where it is given as a path.
     private static func found(_ given: Given) throws -> (Found, wasQuoted: Bool) {
         guard given.isPath else {
             return (Found(setting: given.setting, value: given.text, place: given.place), given.wasQuoted)
@@ -102,15 +102,15 @@ package struct SettingsSource {
         AuthError(.misconfigured, "\(value) and \(file) are both set, and say the same thing twice: unset one of them")
     }
 
-    /// The file, where it has what is nobody else's to read.
+    /// Path of the settings file, when it contains a secret.
     var fileWithSecrets: String? {
         file.flatMap { file in
             found.values.contains { $0.place == Self.place($0.setting, in: file) && $0.shown != $0.value } ? file : nil
         }
     }
 
-    /// The flags with which another command has the same database and secret; an environment it has
-    /// anyway. Without a database's password, which is nobody's to see.
+    /// The flags that give another command the same database and secret; it shares the environment
+    /// anyway. A database password is left out, so that it does not appear on a command line.
     var commandArguments: [String] {
         var arguments = file.map { ["--config", $0] } ?? []
         for setting in [Setting.database.url, .postgres.schema, .secret.file] {
@@ -124,12 +124,12 @@ package struct SettingsSource {
 
     subscript(setting: Setting) -> Found? { found[setting] }
 
-    /// The setting that a refusal begins with.
+    /// The setting that an error message names at its beginning.
     func whatIsMeant(by refusal: String) -> Found? {
         found.values.filter { refusal.hasPrefix($0.place) }.max { $0.place.count < $1.place.count }
     }
 
-    /// As if nobody had made that setting.
+    /// A copy in which the setting is not set.
     func without(_ setting: Setting) -> SettingsSource {
         var source = self
         source.found[setting] = nil
@@ -138,7 +138,7 @@ package struct SettingsSource {
 
     // MARK: The file
 
-    /// A list may be written as a YAML list or with commas.
+    /// Reads the settings file. A list may be written as a YAML list or with commas.
     private static func settings(inFile path: String) throws -> [Setting: Given] {
         let text = try text(ofFile: path)
         let root: Yams.Node?
@@ -177,7 +177,8 @@ package struct SettingsSource {
         return setting
     }
 
-    /// The key of a Flask server may have any character, and stands here as it is.
+    /// Checks a value from the settings file. The key of a Flask server may contain any character
+    /// and is kept as it is.
     private static func checked(_ text: String, _ setting: Setting, place: String) throws -> String {
         guard setting != .importedUsers.legacySecret else { return text }
         let trimmed = text.trimmingCharacters(in: CharacterSet(charactersIn: " \t\r\n"))
@@ -206,8 +207,8 @@ package struct SettingsSource {
         return text
     }
 
-    /// Where a YAML file cannot be read. The parser's own words repeat the line, which may have a
-    /// secret.
+    /// The place where parsing a YAML file failed. The parser's full message repeats the line,
+    /// which may contain a secret.
     private static func place(of error: any Error) -> String {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -233,8 +234,7 @@ package struct SettingsSource {
     }
 }
 
-/// How many letters must be put in, taken out or changed to make one word of the other
-/// (Levenshtein).
+/// The number of letters to insert, remove or change to turn one word into the other (Levenshtein).
 private func editDistance(_ left: String, _ right: String) -> Int {
     var previous = Array(0...right.count)
     for (row, character) in left.enumerated() {
@@ -248,5 +248,5 @@ private func editDistance(_ left: String, _ right: String) -> Int {
     return previous[right.count]
 }
 
-/// It has the secrets and the database's password as they were written.
+/// Redacted, because it contains secrets and the database's password in clear text.
 extension SettingsSource: Redacted {}

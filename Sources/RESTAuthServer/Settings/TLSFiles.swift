@@ -9,10 +9,10 @@ package struct TLSFiles: Sendable, Hashable {
     let certificate: String
     let key: String
 
-    /// TLS 1.3 with that certificate, and of TLS 1.2 what has forward secrecy and authenticated
-    /// encryption (RFC 9325 section 4.2).
-    /// - Throws: `misconfigured`, for files that cannot be read, are not PEM, or do not belong
-    ///   together, with which of these it is.
+    /// TLS 1.3 with that certificate, and TLS 1.2 with only the cipher suites that have forward
+    /// secrecy and authenticated encryption (RFC 9325 section 4.2).
+    /// - Throws: `misconfigured` for files that cannot be read, are not PEM, or do not belong
+    ///   together, saying which.
     package func configuration() throws(AuthError) -> TLSConfiguration {
         let (certificateBytes, keyBytes) = (
             try Self.contents(of: certificate, "certificate"), try Self.contents(of: key, "key")
@@ -23,7 +23,7 @@ package struct TLSFiles: Sendable, Hashable {
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))
         configuration.minimumTLSVersion = .tlsv12
         configuration.cipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
-        // For a client that does not say farewell in its turn.
+        // Applies to a client that does not answer the closing alert.
         configuration.shutdownTimeout = .seconds(2)
         do {
             _ = try NIOSSLContext(configuration: configuration)
@@ -64,7 +64,7 @@ package struct TLSFiles: Sendable, Hashable {
 
     private static func privateKey(_ bytes: [UInt8], _ file: String) throws(AuthError) -> NIOSSLPrivateKey {
         let isEncrypted = has(bytes, "-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(bytes, "Proc-Type: 4,ENCRYPTED")
-        // Otherwise the library would ask for its passphrase on a terminal.
+        // For an encrypted key the library would ask for the passphrase on a terminal.
         if !isEncrypted, let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) { return key }
         let reason =
             if bytes.isEmpty { "it is empty" } else if isEncrypted {
@@ -84,14 +84,14 @@ package struct TLSFiles: Sendable, Hashable {
 }
 
 extension NIOSSLCertificate {
-    /// The IP addresses that it is for.
+    /// The IP addresses in the certificate.
     var addresses: [String] {
         _subjectAlternativeNames().compactMap { name in
             name.nameType == .ipAddress ? Network.text(of: Array(name.contents)) : nil
         }
     }
 
-    /// The DNS names that it is for, in small letters.
+    /// The DNS names in the certificate, in lower case.
     var hostNames: [String] {
         _subjectAlternativeNames().compactMap { name in
             name.nameType == .dnsName ? String(decoding: name.contents, as: UTF8.self).lowercased() : nil

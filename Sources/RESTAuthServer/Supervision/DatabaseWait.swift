@@ -4,10 +4,10 @@ import RESTAuth
 import RESTAuthPostgres
 
 extension Settings {
-    /// Opens the core over the configured database, and waits for the database at a start as long
-    /// as `wait_for_database` says.
-    /// - Throws: the last reason when the time is over, and at once what waiting does not help
-    ///   against: a wrong password, a database of another program.
+    /// Opens the core over the configured database. At a start, waits for the database up to
+    /// `wait_for_database` seconds.
+    /// - Throws: the last error when the time is over; at once for errors that waiting does not
+    ///   solve, such as a wrong password or the database of another program.
     func openAuthWhenThere(_ logger: Logger, _ manager: ServiceManager) async throws -> Auth {
         let end = ContinuousClock.now + .seconds(waitForDatabase)
         var (said, saidAt) = ("", ContinuousClock.now)
@@ -30,8 +30,8 @@ extension Settings {
         }
     }
 
-    /// Whether an error may pass by itself: the database is not reached or not found, starts, is
-    /// locked, or its directory is not mounted yet.
+    /// Whether the error may disappear by itself: the database cannot be reached or found, is
+    /// starting or locked, or its directory is not mounted yet.
     private func mayPass(_ error: AuthError) async -> Bool {
         if error.code == .storageUnavailable { return true }
         return switch database {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The state of files that changes when they are replaced or written, found without reading them.
-/// Links, as certbot and Kubernetes make them, are followed.
+/// The state of files, by which replacing or writing them is detected without reading them.
+/// Symbolic links, as certbot and Kubernetes make them, are followed.
 struct FileState: Sendable, Equatable {
     private let files: [[Int64]?]
 

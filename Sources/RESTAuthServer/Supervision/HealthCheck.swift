@@ -4,9 +4,9 @@ import NIOPosix
 import NIOSSL
 import RESTAuth
 
-/// A request to the server that runs with these settings on this machine, for its health.
+/// Asks the server that runs with these settings on this machine for its health.
 ///
-/// The settings say where it listens, and whether with TLS. The names of the certificate are not
+/// The settings give the address, and whether it uses TLS. The names in the certificate are not
 /// checked.
 struct HealthCheck {
     let settings: Settings
@@ -14,8 +14,8 @@ struct HealthCheck {
     let timeout: Int
 
     /// - Parameter isReady: whether the database has to answer as well.
-    /// - Throws: `storage_unavailable`, with the reason, or that another program listens there. The
-    ///   text of an answer is not repeated, because it may be of another program.
+    /// - Throws: `storage_unavailable`, with the reason, also when another program listens there.
+    ///   The text of the answer is not repeated, because it may come from another program.
     func require(isReady: Bool) async throws {
         let address = try address()
         let path = isReady ? "/health/ready" : "/health/live"
@@ -41,9 +41,9 @@ struct HealthCheck {
 
     private func failure(_ text: String) -> AuthError { AuthError(.storageUnavailable, text) }
 
-    // MARK: What it says
+    // MARK: Answer
 
-    /// Parses the status, the three digits behind the version.
+    /// Parses the status code, the three digits after the version.
     private static func status(of answer: [UInt8]) -> Int? {
         guard answer.starts(with: "HTTP/1.1 ".utf8) || answer.starts(with: "HTTP/1.0 ".utf8) else { return nil }
         let digits = WireText(String(decoding: answer.dropFirst(9).prefix(3), as: UTF8.self))
@@ -54,7 +54,7 @@ struct HealthCheck {
         answer.firstRange(of: Array("\r\n\r\n".utf8)).map { answer[$0.upperBound...] } ?? []
     }
 
-    /// The members of our readiness, by which it is told from that of other programs.
+    /// The members of this server's readiness document; those of other programs differ.
     private struct Parts: Decodable {
         enum State: String, Decodable { case ok, unavailable }
 
@@ -72,10 +72,10 @@ struct HealthCheck {
         }
     }
 
-    /// A problem document of ours.
+    /// A problem document of this server.
     private struct Refusal: Decodable { let code: String }
 
-    /// The address of a server with these settings.
+    /// The address at which a server with these settings is reached from this machine.
     private func address() throws -> SocketAddress {
         if settings.listenAddress == .everywhere {
             return try SocketAddress(ipAddress: "127.0.0.1", port: settings.port)
@@ -115,7 +115,7 @@ struct HealthCheck {
             try await channel.writeAndFlush(ByteBuffer(string: request))
             return try await answer.futureResult.get()
         } catch {
-            // This does nothing when there is an answer already.
+            // Does nothing when there is an answer already.
             answer.fail(error)
             throw failure(reason(error, at: address))
         }

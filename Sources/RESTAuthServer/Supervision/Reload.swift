@@ -7,17 +7,17 @@ import UnixSignals
 /// A service that reloads what can change without a restart: TLS files, the list of breached
 /// passwords, the log level.
 ///
-/// On SIGHUP it reads all of them and the settings. It checks the TLS files every few seconds as
-/// well, so that a renewed certificate needs no signal. What cannot be used is logged, and the
-/// previous one stays.
+/// On SIGHUP it reads all of them and the settings. It also checks the TLS files every few seconds,
+/// so that a renewed certificate needs no signal. Files that cannot be used are logged, and the
+/// previous ones stay in use.
 struct Reload: Service {
-    /// SIGHUP, received from before the server reports that it is ready.
+    /// SIGHUP, trapped before the server reports that it is ready.
     let signals: UnixSignalsSequence
     let settings: Settings
     let source: SettingsSource
     /// Reads the settings file again; the environment of a process does not change.
     let read: @Sendable () throws -> SettingsSource
-    /// `nil` without TLS, which is turned on and off by a restart only.
+    /// `nil` without TLS, which only a restart turns on or off.
     let certificate: CertificateInUse?
     let passwords: Passwords
     let sink: LogSink
@@ -45,7 +45,7 @@ struct Reload: Service {
                 }
             }
             for await occasion in occasions {
-                // Reading files would block a thread of the pool of tasks.
+                // Reading files here would block a thread of the cooperative pool.
                 await withCheckedContinuation { done in
                     Thread {
                         switch occasion {
@@ -62,15 +62,17 @@ struct Reload: Service {
 
     /// The files and settings that are in use.
     ///
-    /// The compiler does not see that one thread at a time uses it: ``run()`` waits for the end of
-    /// each before it starts the next, which also makes visible what the one before has written.
+    /// Only one thread at a time uses it, which the compiler cannot see: ``run()`` waits for each
+    /// thread to end before it starts the next, which also makes the writes of the previous thread
+    /// visible.
     private final class InUse: @unchecked Sendable {
         var settings: Settings
         var source: SettingsSource
         var certificate: FileState
         var breached: FileState
         var breachedFile: String?
-        /// The state of the TLS files at the last check, and when they could not be used.
+        /// The state of the TLS files at the last check. `refused` is their state when they could
+        /// not be used.
         var seen: FileState
         var refused: FileState?
 
@@ -95,7 +97,7 @@ struct Reload: Service {
         manager.ready("serving")
     }
 
-    /// - Returns: the settings that changed and are read at a start only.
+    /// - Returns: names of settings that changed and are only read at a start.
     private func readSettings(_ inUse: InUse) -> [String] {
         do {
             let source = try read()
@@ -140,7 +142,7 @@ struct Reload: Service {
     }
 
     private func breachedChange(_ inUse: InUse) -> String? {
-        // The policy is the one that the server was started with.
+        // The password policy is that of the start of the server.
         guard settings.auth.passwordPolicy == .nist else { return nil }
         let file = inUse.settings.breachedPasswords
         let state = FileState(of: [file].compactMap(\.self))
@@ -156,10 +158,11 @@ struct Reload: Service {
         }
     }
 
-    // MARK: Looking
+    // MARK: Checking the TLS files
 
-    /// Takes up a pair of TLS files that is the same in two checks, so that none is read between
-    /// the writes of the certificate and of its key. A pair that cannot be used is logged once.
+    /// Loads a pair of TLS files whose state is the same in two checks, so that no pair is read
+    /// between the writes of the certificate and its key. A pair that cannot be used is logged
+    /// once.
     private func takeUpCertificate(_ inUse: InUse) {
         let state = inUse.settings.tls.state
         defer { inUse.seen = state }

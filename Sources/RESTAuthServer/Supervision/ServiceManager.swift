@@ -6,13 +6,14 @@ import Foundation
 /// Without the variable, messages are dropped.
 package struct ServiceManager: Sendable {
     private let address: [UInt8]?
-    /// The interval of the watchdog; `nil` without one.
+    /// The interval for reports to the watchdog, half of its timeout; `nil` without a watchdog.
     package let watchdogInterval: Duration?
 
     package init(environment: [String: String]) {
         address = environment["NOTIFY_SOCKET"].flatMap { name in
             var bytes = Array(name.utf8)
-            // An abstract name begins with a NUL, which no environment can have.
+            // The name of an abstract socket begins with a NUL, which an environment variable
+            // cannot contain.
             if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 } else if bytes.first != UInt8(ascii: "/") { return nil }
             return bytes.count < MemoryLayout.size(ofValue: sockaddr_un().sun_path) ? bytes : nil
         }
@@ -25,7 +26,7 @@ package struct ServiceManager: Sendable {
     /// Whether there is a service manager.
     package var isThere: Bool { address != nil }
 
-    // MARK: What it is told
+    // MARK: Messages
 
     func ready(_ status: String) { send("READY=1", "STATUS=\(status)") }
 
@@ -40,21 +41,21 @@ package struct ServiceManager: Sendable {
 
     func isAlive() { send("WATCHDOG=1") }
 
-    /// Extends the time for the start, with a reason.
+    /// Extends the time for the start, and gives the reason.
     /// - Parameter seconds: the time until the next report.
     func starting(_ status: String, for seconds: Int) {
         send("STATUS=\(status)", "EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)")
     }
 
-    /// A message that is not delivered is dropped: the server does not stop when the service
-    /// manager restarts.
+    /// Sends a message. One that cannot be delivered is dropped: the server goes on while the
+    /// service manager restarts.
     private func send(_ lines: String...) {
         guard let address else { return }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        // A service manager that does not read must not keep the server from stopping. A second and
-        // no microseconds.
+        // A service manager that does not read must not keep the server from stopping. The value is
+        // one second and no microseconds.
         let patience = [1, 0]
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, patience, socklen_t(MemoryLayout<Int>.stride * 2))
         var name = sockaddr_un()

@@ -4,7 +4,7 @@ import RESTAuth
 import ServiceLifecycle
 
 /// A service that answers the watchdog of the service manager while the server runs, and reports
-/// the stop.
+/// that the server stops.
 struct Supervised: Service {
     let manager: ServiceManager
     let loops: any EventLoopGroup
@@ -21,8 +21,8 @@ struct Supervised: Service {
         }
     }
 
-    /// Returns when each thread that serves connections, and the pool of tasks, has run a step: a
-    /// thread that hangs keeps the watchdog from being answered.
+    /// Returns when each thread that serves connections, and the cooperative pool, has run a step:
+    /// a hanging thread keeps the watchdog from being answered.
     private func answer() async throws {
         for loop in loops.makeIterator() { try await loop.submit {}.get() }
     }

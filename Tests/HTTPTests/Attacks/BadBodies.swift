@@ -2,12 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// Someone sends bodies that break parsers, or that two parsers would read differently, to crash
-/// the server or to register what must not be.
+/// Attacks by bodies that break parsers, or that two parsers would read differently, to crash the
+/// server or to register a forbidden user.
 ///
-/// Nobody is ever registered here, so a body that was stored in spite of its refusal would be seen:
-/// no other suite may have a server with these settings. The limit is the usual one. The timeouts
-/// are longer than a test waits, so that no answer and no end is theirs.
+/// No test here registers a user, so a body that was stored in spite of its refusal would be
+/// noticed: no other suite may use a server with these settings. The body limit is the default. The
+/// timeouts are longer than a test waits, so that no answer and no end of a connection comes from
+/// them.
 @Suite(.server("--body-limit", "65536", "--request-timeout", "600", "--idle-timeout", "600")) struct BadBodies {
     let server: RunningServer
 
@@ -187,8 +188,8 @@ import Testing
         try await expectRefusal(400, json(["username": name, "password": "python"]))
     }
 
-    /// Invisible, undefined, private or turning characters, and characters that are other
-    /// characters in disguise.
+    /// Invisible, unassigned, private-use and bidirectional characters, and characters that look
+    /// like others.
     @Test(arguments: [
         #"mi\u200bguel"#, #"mi\u200dguel"#, #"mi\u00adguel"#, #"\ufeffmiguel"#, #"miguel\u202e"#, #"\u2066miguel"#,
         #"mi\ue000guel"#,
@@ -250,8 +251,8 @@ import Testing
         try await expectRefusal(413, Self.good + String(repeating: " ", count: 65537 - Self.good.utf8.count))
     }
 
-    /// The answer comes before the body has been read. The rest of it may end the connection, but
-    /// not make it mute.
+    /// The answer comes before the body has been read. The rest of the body may end the connection,
+    /// but must not stop answers on it.
     @Test(arguments: ["POST /nothing", "PUT /api/users", "GET /api/token", "GET /health/live"])
     func aLargeBodyThatNobodyReadsDoesNotMakeTheConnectionMute(line: String) async throws {
         let connection = try await server.connect()
@@ -314,8 +315,8 @@ import Testing
         try await expectRefusal(answer.status, answer, on: connection, sourceLocation: sourceLocation)
     }
 
-    /// A problem document; then the connection works, unless it was said that it would not; and
-    /// nobody has been stored.
+    /// Expects a problem document, a connection that still works unless the answer said otherwise,
+    /// and no stored user.
     private func expectRefusal(
         _ status: Int, _ answer: HTTPAnswer, on connection: HTTPConnection,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -328,7 +329,7 @@ import Testing
     }
 }
 
-/// What stands just inside the limits, so that the refusals above are not refusals of everything.
+/// Bodies just inside the limits: they show that the refusals above are not refusals of everything.
 @Suite(.server()) struct UnusualBodies {
     let server: RunningServer
     let name = RunningServer.newName("miguel")
@@ -359,7 +360,7 @@ import Testing
     }
 
     @Test func theLimitsThemselvesAreAllowed() async throws {
-        // No other test has this one.
+        // No other test uses this name.
         let longest = "限" + String(repeating: "日", count: 83) + "ab"
         try await expectRegistration(
             json(["username": longest, "password": String(repeating: "x", count: 1024)]), as: longest)
@@ -385,7 +386,7 @@ import Testing
         #expect(try await server.send("GET", path(of: answer)).json["username"] as? String == name)
     }
 
-    /// Where the answer says that the user is.
+    /// The path of the user that the answer names.
     private func path(of answer: HTTPAnswer) throws -> String {
         "/api/users/\(try #require(answer["Location"]?.split(separator: "/").last))"
     }

@@ -2,17 +2,17 @@ import Foundation
 import Support
 import Testing
 
-/// Someone sends header fields that are read by one parser and not by another, that are too many or
-/// too long, or that claim what only a proxy may say.
+/// Attacks by header fields that parsers read differently, that are too many or too long, or that
+/// only a proxy may send.
 @Suite(.server()) struct BadHeaders {
     let server: RunningServer
-    /// The id of Aladdin, who is in the standard, and whose base64 is in the tests.
+    /// The id of Aladdin, the user in the examples of the standard, whose base64 the tests use.
     let aladdin: Int
 
     private static let registered = Task {
         let server = try SharedServer.current()
         let answer = try await server.register("Aladdin", "open sesame")
-        // A suite of the same server may have him, too.
+        // Another suite on the same server may have registered the user already.
         try #require(answer.status == 201 || answer.code == "user_already_exists")
         let me = try await server.send("GET", "/api/me", headers: [basic("Aladdin", "open sesame")])
         return try #require(me.json["id"] as? Int)
@@ -26,7 +26,7 @@ import Testing
     // MARK: Basic
 
     @Test func credentialsOfAnyScriptAreUnderstood() async throws {
-        // The names are given, and one has two passwords: each server knows a name once.
+        // The names are fixed, and one has two passwords; a server accepts a name only once.
         var servers: [RunningServer] = []
         var count: [String: Int] = [:]
         for vector in try Vectors.basic().accept {
@@ -45,7 +45,7 @@ import Testing
         try await expectUnauthorized("Authorization: \(value)")
     }
 
-    /// The right name and password, in base64 that a lenient decoder reads.
+    /// The right name and password in base64 that only a lenient decoder reads.
     @Test(arguments: [
         "QWxhZGRpbjpvcGVuIHNlc2FtZQ", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=", "QWxhZGRpbjpvcGVuIHNlc2FtZQ===",
         "QWxhZGRpbjpvcGVuIHNlc2FtZR==",
@@ -61,7 +61,8 @@ import Testing
         try await expectUnauthorized("Authorization: Basic \(value)")
     }
 
-    /// The right name and password with something that a C string, a line or a shell would end at.
+    /// The right name and password with a character at which a C string, a line or a shell word
+    /// would end.
     @Test(arguments: ["\0", "\n", "\r\n", "\t", "\u{1}", "\u{7F}"])
     func aControlCharacterInTheCredentialsIsRefused(character: String) async throws {
         try await expectUnauthorized(basic("Aladdin", "open sesame" + character))
@@ -165,7 +166,7 @@ import Testing
         try await expectTooLarge(["Cookie: " + String(repeating: "x", count: 20 << 10)])
     }
 
-    // MARK: Other ways in
+    // MARK: Tokens elsewhere
 
     @Test func aTokenOutsideTheAuthorizationFieldIsIgnored() async throws {
         let token = try await server.token("Aladdin", "open sesame")
@@ -221,7 +222,7 @@ import Testing
             #expect(answer.code != nil, sourceLocation: sourceLocation)
             let isBearer = field.lowercased().hasPrefix("authorization: bearer ")
             let bearer = #"Bearer realm="Authentication Required", error="invalid_token""#
-            // Who sends an origin is a script of a page.
+            // A request with an origin comes from a script.
             let isScript = field.hasPrefix("Origin: ")
             let script = #"Bearer realm="Authentication Required""#
             let challenge = isBearer ? bearer : isScript ? script : Self.challenge

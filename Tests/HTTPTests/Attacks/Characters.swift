@@ -2,11 +2,11 @@ import Foundation
 import Support
 import Testing
 
-/// Someone puts a character beside a separator that makes one with it where text is read as
-/// characters, or one that is equal to the separator there.
+/// Attacks by characters beside a separator that combine with it, or are equal to it, where text is
+/// read as Swift characters.
 ///
-/// Before the separator stand those that take what follows (Prepend), after it those that join what
-/// came before (Extend, SpacingMark, joiner); and there are bytes that are no UTF-8 at all.
+/// Before the separator: characters that join what follows (Prepend). After it: characters that
+/// join what precedes (Extend, SpacingMark, joiner), and bytes that are not UTF-8.
 private enum Mark {
     static let before = ["\u{600}", "\u{6DD}", "\u{70F}", "\u{8E2}", "\u{110BD}", "\u{D4E}"].map { Array($0.utf8) }
     static let after =
@@ -14,7 +14,7 @@ private enum Mark {
         + [[0xFF], [0xC2], [0xE2, 0x80], [0xF0, 0x9F, 0x98]]
 }
 
-/// On the wire, as bytes.
+/// Sends header fields as raw bytes.
 extension RunningServer {
     fileprivate func send(
         _ method: String, _ path: String, _ fields: [[UInt8]], body: String = ""
@@ -33,7 +33,7 @@ struct CharactersInCookies {
 
     init() throws { server = try SharedServer.current() }
 
-    /// `his` stands before the separator with a mark beside it, `hers` after it.
+    /// Puts `his` before the separator, with a mark beside it, and `hers` after it.
     private func cookies(_ his: String, _ hers: String) -> [[UInt8]] {
         let (start, end) = (Array("Cookie: refresh_token=\(his); x=".utf8), Array("refresh_token=\(hers)".utf8))
         let semicolon = Array(";".utf8), blank = Array(" ".utf8)
@@ -82,7 +82,7 @@ struct CharactersInCookies {
     }
 }
 
-/// Behind a proxy that appends the address of its client, as most do.
+/// Tests behind a proxy that appends the address of its client, as most do.
 @Suite(.server("--trusted-proxies", "127.0.0.1,10.0.0.0/8")) struct CharactersInForwardedFields {
     let server: RunningServer
 
@@ -112,7 +112,7 @@ struct CharactersInCookies {
         for mark in Mark.before + Mark.after {
             let field = Array("X-Forwarded-For: 198.51.100.7".utf8) + mark
             #expect(try await address(field, miguel) == "127.0.0.1")
-            // The last that a proxy can have written.
+            // The last address that a trusted proxy can have written.
             #expect(try await address(field + Array(", 10.1.1.1".utf8), miguel) == "10.1.1.1")
         }
         for hop in [
@@ -164,7 +164,7 @@ struct CharactersInCookies {
         func status(_ value: [UInt8]) async throws -> Int {
             try await server.send("GET", "/api/revocations?since=0", [Array("If-None-Match: ".utf8) + value]).status
         }
-        // Another test may have written a line meanwhile.
+        // Another test may have written an entry meanwhile.
         var isNotModified = false
         for mark in Mark.before + Mark.after {
             let known = try await present()

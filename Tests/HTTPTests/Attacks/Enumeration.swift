@@ -2,13 +2,14 @@ import Foundation
 import Support
 import Testing
 
-/// Someone compares refusals to learn who is registered, or looks for secrets in what the server
-/// leaves behind.
+/// Attacks that compare refusals to learn who is registered, or look for secrets in what the server
+/// stores and logs.
 ///
-/// Settings of its own: what is refused is counted, and there is room for more of it than usual.
+/// On a server of its own: refused requests are counted, with limits higher than the defaults.
 @Suite struct Enumeration {
     let server: RunningServer
-    /// Nobody ever signs in as one of these: from where somebody has, guesses are counted apart.
+    /// Users who never sign in: guesses from a network of an earlier sign-in are counted
+    /// separately.
     let miguel, disabled, deleted: Account
 
     private static let starting = Task {
@@ -26,7 +27,7 @@ import Testing
         }
         return (miguel, disabled, deleted)
     }
-    /// Whom nobody ever reaches on the tests' server.
+    /// An id that no user of the test server reaches.
     private static let unknownID = 999_999_999
 
     init() async throws {
@@ -66,10 +67,10 @@ import Testing
         #expect(try await trace("GET", "/api/resource", headers: [bearer(token)]) == forged)
     }
 
-    /// That a name is taken is told, as the original Flask server does; but each spelling of it is
-    /// told the same, and none is stored.
+    /// A taken name is reported as taken, as by the original Flask server; every spelling of it
+    /// gets the same answer, and none is stored.
     @Test func everySpellingOfATakenNameIsTaken() async throws {
-        // Another one, who does sign in.
+        // Another user, who does sign in.
         let miguel = try await server.newAccount("miguel")
         let taken = try await trace("POST", "/api/users", body: json(["username": miguel.name, "password": "other"]))
         #expect(taken.contains("user_already_exists"))
@@ -99,7 +100,7 @@ import Testing
         }
     }
 
-    /// Status, header fields and body, without what is different every time.
+    /// The status, header fields and body, without the parts that differ each time.
     private func trace(
         _ method: String, _ path: String, headers: [String] = [], body: String? = nil
     ) async throws -> String {
@@ -110,9 +111,9 @@ import Testing
     }
 }
 
-/// Someone reads the log, the database or the answers of a server that tells all it can.
+/// Attacks that read the log, the database or the answers of a server with the most detailed log.
 ///
-/// Reads the whole log and the whole database, so the server is its own.
+/// The tests read the whole log and the whole database, so each has its own server.
 @Suite struct Disclosure {
     @Test(arguments: ["text", "json"])
     func noSecretIsLeftAnywhere(logFormat: String) async throws {
@@ -160,7 +161,7 @@ import Testing
             "GET /\(token) HTTP/1.1\r\nAuthorization : Basic \(wrong)\r\nX: \(credentials)\0\r\n\r\n")
         answers.append(try await badConnection.readAnswer())
 
-        // Before the end, because the end empties the write-ahead log.
+        // Read before the stop, which empties the write-ahead log.
         let database = try await server.directory.database().storedBytes()
         #expect(try await server.stop() == 0)
         let databaseAtEnd = try await server.directory.database().storedBytes()
@@ -181,7 +182,7 @@ import Testing
                 }
             }
         }
-        // The places do hold what is no secret: they were not looked for where they are not.
+        // The places contain what is not secret, so the search looked in the right places.
         #expect(
             server.log.contains("login_failed") && server.log.contains("token_issued")
                 && server.log.contains("registered"))
@@ -195,8 +196,8 @@ import Testing
 }
 
 extension String {
-    /// The part of its base64 that stays the same whatever follows, when `count` bytes stand before
-    /// it.
+    /// The part of the base64 text that stays the same whatever follows, when `count` bytes precede
+    /// this text.
     fileprivate func base64(after count: Int) -> String {
         let text = Data(Array(repeating: 0, count: count) + utf8).base64EncodedString()
         return String(text.dropFirst(count == 0 ? 0 : 4).dropLast(4))

@@ -2,19 +2,20 @@ import Foundation
 import Support
 import Testing
 
-/// Someone sends bytes whose requests a proxy and this server could count differently, to smuggle
+/// Attacks by bytes that a proxy and this server could split into different requests, to smuggle
 /// one past the proxy (RFC 9112 sections 2.2, 3, 5, 6, 7 and 11.2).
 ///
-/// Every attack has a good request behind it. What cannot be told apart for certain is refused and
-/// the connection closed: the good request is never answered.
+/// Every attack is followed by a good request. An ambiguous request is refused and the connection
+/// closed: the good request is never answered.
 ///
-/// The server's timeouts are longer than a test waits, so that no answer and no end is theirs.
+/// The timeouts are longer than a test waits, so that no answer and no end of a connection comes
+/// from them.
 @Suite(.server("--request-timeout", "600", "--idle-timeout", "600")) struct Framing {
     let server: RunningServer
 
     init() throws { server = try SharedServer.current() }
 
-    // MARK: Where the body ends
+    // MARK: End of the body
 
     @Test(arguments: [
         "Content-Length: 2\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 2",
@@ -99,7 +100,7 @@ import Testing
         try await expectRefusal(Self.chunked + "\(size)\r\n" + String(repeating: " ", count: 70_000))
     }
 
-    /// What a chunk brings along must not cost more than a body may.
+    /// Data around the chunks must not exceed the limit of a body.
     @Test func aFloodBetweenTheChunksIsRefused() async throws {
         let flood = String(repeating: "a", count: 1_000_000)
         try await expectRefusal(Self.chunked + "2;\(flood)\r\n{}\r\n0\r\n\r\n")
@@ -165,7 +166,7 @@ import Testing
         }
     }
 
-    /// It is made without a request, but it says what every answer says.
+    /// The answer is made without a request, but has all fields that every answer has.
     @Test(arguments: [
         "garbage\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\n\(String(repeating: "X: y\r\n", count: 101))\r\n",
@@ -205,7 +206,7 @@ import Testing
         #expect(try await server.send("GET", "/health/live", headers: ["Host: \(host)"]).status == 200)
     }
 
-    // MARK: One after another
+    // MARK: Pipelining
 
     @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
         let paths = (0..<50).flatMap { _ in ["/health/live", Self.nobody, "/nothing", "/api/resource"] }
@@ -219,8 +220,7 @@ import Testing
         #expect(await connection.isEnded())
     }
 
-    /// Whoever reads a request one byte at a time must come to the same end as whoever reads it
-    /// whole.
+    /// A request is read the same way byte by byte as in one piece.
     @Test func aRequestMayComeByteByByte() async throws {
         let connection = try await server.connect()
         let head = "POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -276,8 +276,8 @@ import Testing
         #expect(await connection.isEnded())
     }
 
-    /// Clients that would like HTTP/2 ask every server like this; it must not make the connection
-    /// mute.
+    /// Clients that would like HTTP/2 send this to every server; it must not stop answers on the
+    /// connection.
     @Test(arguments: [
         "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nConnection: Upgrade, HTTP2-Settings",
         "Upgrade: websocket\r\nConnection: Upgrade",
@@ -301,8 +301,8 @@ import Testing
         #expect(try await invited.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))
         try await invited.write(body)
         #expect(try await invited.readAnswer().status == 201)
-        // Nobody is invited to send what will be refused, in words we do not know, or before
-        // HTTP/1.1.
+        // A client is not invited to send a body that will be refused, nor with an unknown
+        // expectation, nor under HTTP/1.0.
         for (version, expectation, length, status) in [
             ("1.1", "100-continue", 10 << 20, 413), ("1.1", "fish", body.utf8.count, 400),
             ("1.0", "100-continue", body.utf8.count, 400),
@@ -313,10 +313,10 @@ import Testing
         }
     }
 
-    /// Who reads to the end must not wait for our patience with who does not.
+    /// A client that reads to the end must not have to wait for the two seconds that the server
+    /// gives clients that still send.
     ///
-    /// That is two seconds. A slow machine may take as long for an end that comes at once, but not
-    /// each time.
+    /// An end that comes at once may take that long on a slow machine, but not each time.
     @Test func aRefusalEndsOurHalfAtOnce() async throws {
         try await wait(for: "an end before the patience is over") {
             let connection = try await server.connect()
@@ -348,8 +348,8 @@ import Testing
         + "Transfer-Encoding: chunked\r\n\r\n"
     private static let smuggled = "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
-    /// One problem document, which says that the connection ends; its end; and nothing for the
-    /// request behind.
+    /// Expects one problem document that announces the end of the connection, then that end, and no
+    /// answer to the request after it.
     private func expectRefusal(_ request: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let connection = try await server.connect()
         try await connection.write(request + Self.smuggled)

@@ -3,18 +3,17 @@ import Support
 import Synchronization
 import Testing
 
-/// Someone tries passwords, thousands of them, and counts what comes back.
+/// Attacks that try thousands of passwords and count the answers.
 ///
-/// The attacker's addresses are those that a trusted proxy reports. The tests share a server that
-/// counts. Each has accounts and networks of its own, and all together may hash as much as they
-/// like.
+/// The addresses of the attacker are those that a trusted proxy reports. The tests share a server
+/// that counts. Each has its own accounts and networks, and hashing is not limited.
 @Suite struct Guessing {
     private static let starting = Task { try await RunningServer(settings) }
     private static let settings = [
         "--trusted-proxies", "127.0.0.1", "--log-level", "warning", "--hashing-budget", "1000000",
         "--hashing-patience", "600",
     ]
-    /// After as many wrong passwords for one account, the next has to wait for half a minute.
+    /// The delay after the allowed number of wrong passwords for one account: half a minute.
     private static let delay = Duration.seconds(30)
 
     private let server: RunningServer
@@ -58,7 +57,7 @@ import Testing
         for number in 0..<known {
             try #require(try await server.register("\(prefix)-\(number)", "python").status == 201)
         }
-        // As dear as theirs, of a password that nobody knows.
+        // A hash as expensive as the others, of a password that nobody knows.
         let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
         let lines = (known..<accounts).map { json(["username": "\(prefix)-\($0)", "password_hash": hash]) }
         let imported = try await server.run(["users", "import", "--jsonl", "-"], input: lines.joined(separator: "\n"))
@@ -74,23 +73,23 @@ import Testing
             ("\(prefix)-\(number % accounts)", "\(network).\(number % 250)")
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        // Thirty; one for each delay that went by, of 1 second, 2, 4, 8 and so on; and the two at
-        // who is known there.
+        // Thirty; one more for each delay that has passed, of 1 second, 2, 4, 8 and so on; and the
+        // two for users known there.
         let delays = Int(log2(seconds + 1))
         #expect((30...32 + delays).contains(counts[401] ?? 0))
         #expect(counts[429] == 2 * accounts - (counts[401] ?? 0))
         #expect(try await target.signIn(from: target.home) == 200)
-        // In the attacker's own network, whoever has signed in there before.
+        // In the attacker's network, users who have signed in there before can still sign in.
         #expect(try await signIn(7, from: "\(network).8") == 200)
         try await expectDelay(from: "\(network).8") { try await signIn($0, from: "\(network).8") }
         #expect(try await signIn(8, from: "192.0.2.8") == 200)
         expectNoticed("network=\(network).0/24")
     }
 
-    /// Whoever has not signed in there before has to wait.
+    /// Expects that users who have not signed in from there have to wait.
     ///
-    /// A machine may be so slow that the delay is over when the right password comes. So the delay
-    /// is asked for first, and the next one, of somebody else, is longer.
+    /// On a slow machine the delay may be over when the right password arrives. So the present
+    /// delay is asked for first, with an unknown name, and the next one is longer.
     private func expectDelay(from address: String, signIn: (Int) async throws -> Int) async throws {
         let nobody = RunningServer.newName("nobody")
         for number in [8, 9, 0, 1, 2, 3, 4, 5, 6] {
@@ -103,7 +102,8 @@ import Testing
         Issue.record("nobody has had to wait")
     }
 
-    /// The right one is among the last of a burst: by then no try is left, however fast they come.
+    /// The right password is among the last of a burst: no attempt is left by then, however fast
+    /// they come.
     @Test func theRightPasswordAtTheEndOfABurstIsNotTried() async throws {
         for _ in 0..<5 {
             let statuses = try await within(Self.delay) {
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    /// Ends the server, so it has one of its own.
+    /// Uses its own server, because it stops it.
     @Test func aRestartForgetsNothing() async throws {
         let statuses = try await within(Self.delay) {
             let first = try await RunningServer(Self.settings)
@@ -142,7 +142,7 @@ import Testing
         #expect(statuses == [429, 200])
     }
 
-    /// Trusts nobody, and counts everything, so it has a server of its own.
+    /// Uses its own server, which trusts no proxy and counts everything.
     @Test func aForgedAddressCountsForNothing() async throws {
         let server = try await RunningServer(["--hashing-patience", "600"])
         try #require(try await server.register("miguel", "python").status == 201)
@@ -156,7 +156,8 @@ import Testing
         #expect(!list.contains("10.0."))
     }
 
-    /// Right or wrong, known or not: byte for byte the same, but for what is different each time.
+    /// The bytes are the same for a right or wrong password, of a known or unknown user, except for
+    /// those that differ each time.
     @Test func theAnswerSaysWhenToComeBackAndNothingElse() async throws {
         let answers = try await within(Self.delay) {
             let target = try await Target(at: server)
@@ -223,7 +224,7 @@ import Testing
     }
 }
 
-/// Somebody who has signed in at home, and a network from which nobody has.
+/// A user who has signed in at home, and a network from which no user has.
 private struct Target {
     let account: Account
     let server: RunningServer
@@ -244,7 +245,7 @@ private struct Target {
     var name: String { account.name }
     var attacker: String { attackersNetwork + ".1" }
 
-    /// With the right password.
+    /// Signs in with the right password.
     func signIn(from address: String) async throws -> Int {
         try await server.guess(name, account.password, from: address).status
     }
@@ -255,7 +256,7 @@ extension RunningServer {
         try await send("GET", "/api/token", headers: [basic(username, password), "X-Forwarded-For: \(address)"])
     }
 
-    /// Makes so many guesses from eight connections and counts the answers by status.
+    /// Makes `count` guesses on eight connections and counts the answers by status.
     fileprivate func attack(
         _ count: Int, _ guess: @escaping @Sendable (Int) -> (username: String, address: String)
     ) async throws -> [Int: Int] {

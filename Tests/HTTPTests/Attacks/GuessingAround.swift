@@ -2,11 +2,12 @@ import Foundation
 import Support
 import Testing
 
-/// Someone looks for more guesses than there are: by names that are taken for others, and by
+/// Attacks that seek additional guesses: by names that could be mistaken for others, and by
 /// networks that seem to be many.
 ///
-/// The attacker's addresses are those that a trusted proxy reports. The tests share a server that
-/// counts, where one network is no obstacle. Each has accounts and networks of its own.
+/// The addresses of the attacker are those that a trusted proxy reports. The tests share a server
+/// that counts, where the limit of a network does not matter. Each has its own accounts and
+/// networks.
 @Suite struct GuessingAround {
     private static let starting = Task {
         try await RunningServer([
@@ -14,14 +15,14 @@ import Testing
             "--hashing-patience", "600", "--network-failures", "1000",
         ])
     }
-    /// After as many wrong passwords for one account, the next has to wait for half a minute.
+    /// The delay after the allowed number of wrong passwords for one account: half a minute.
     private static let delay = Duration.seconds(30)
 
     private let server: RunningServer
 
     init() async throws { server = try await Self.starting.value }
 
-    /// Names with a blank begin with another's name.
+    /// Names with a blank, which begin with another user's name.
     @Test func whoChangesTheirOwnPasswordBuysNoGuessesAtWhoSharesTheNetwork() async throws {
         let statuses = try await within(Self.delay) {
             let john = RunningServer.newName("john")
@@ -51,7 +52,8 @@ import Testing
         #expect(statuses.count { $0 == 401 } == 10)
     }
 
-    /// Marks that join with what stands before them, in whatever way names are put together.
+    /// Names with marks that combine with the character before them, however the parts of a key are
+    /// joined.
     @Test(arguments: ["a\u{302}\u{323}b c", "\u{e9}\u{323} d"])
     func aNameWithCombiningMarksIsCountedLikeAnyOther(name: String) async throws {
         let statuses = try await within(Self.delay) {
@@ -105,8 +107,8 @@ import Testing
         #expect(throttled.first?.contains(" policy=account") == true)
     }
 
-    /// 256 networks that one customer may have been given, each with a fourth of what all may guess
-    /// together. Has a server of its own, where one network may guess seldom.
+    /// 256 networks that one customer may have, which together may guess four times as often as
+    /// one. Uses its own server, with a low limit for a network.
     @Test func aBlockOfNetworksGuessesNoMoreThanFourOfThem() async throws {
         let server = try await RunningServer([
             "--trusted-proxies", "127.0.0.1", "--hashing-budget", "1000000", "--hashing-patience", "600",
@@ -118,11 +120,11 @@ import Testing
             let address = "2001:db8:7:\(String(number * 256, radix: 16))::1"
             counts[try await server.guess("nobody\(number)", "wrong", from: address).status, default: 0] += 1
         }
-        // Twenty; and one for each delay that went by, of 1 second, 2, 4, 8 and so on.
+        // Twenty, and one more for each delay that has passed, of 1 second, 2, 4, 8 and so on.
         let delays = Int(log2((ContinuousClock.now - start) / .seconds(1) + 1))
         #expect((20...20 + delays).contains(counts[401] ?? 0))
         #expect(counts[429] == 64 - (counts[401] ?? 0))
-        // The neighbours.
+        // A neighbouring network is not affected.
         #expect(try await server.guess("nobody", "wrong", from: "2001:db8:8::1").status == 401)
     }
 }

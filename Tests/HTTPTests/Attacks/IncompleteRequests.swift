@@ -2,16 +2,16 @@ import Foundation
 import Support
 import Testing
 
-/// Someone, or the network, ends a request before its end: what did not arrive whole changes
-/// nothing.
+/// Requests that end early, by an attacker or the network: an incomplete request changes nothing.
 ///
-/// The server's timeouts are longer than a test waits, so that no answer and no end is theirs.
+/// The timeouts are longer than a test waits, so that no answer and no end of a connection comes
+/// from them.
 @Suite(.server("--request-timeout", "600", "--idle-timeout", "600")) struct IncompleteRequests {
     let server: RunningServer
 
     init() throws { server = try SharedServer.current() }
 
-    /// How a body is sent of which the end is missing.
+    /// The missing part of a body.
     enum Lack: CaseIterable {
         case bytes, lastChunk, restOfChunk, trailers
 
@@ -31,7 +31,7 @@ import Testing
 
     private static let json = "Content-Type: application/json"
 
-    /// Sends it and ends our half.
+    /// Sends the incomplete request and closes the sending side.
     private func send(_ line: String, _ fields: [String], _ body: String, lacking lack: Lack) async throws {
         let connection = try await server.connect()
         try await connection.write(lack.request(line, fields, body))
@@ -80,11 +80,11 @@ import Testing
                 "token=\(tokens.refresh)", lacking: lack)
         }
         #expect(try await server.sessions(miguel.basic).count == 1)
-        // It was never used: whoever has used one before does not get another by it.
+        // The refresh token is unused: a used one could not be traded again like this.
         #expect(try await server.refresh(tokens.refresh).status == 200)
     }
 
-    /// The body of these is read by nobody; it is part of the request all the same.
+    /// Routes that read no body: it is still part of the request.
     @Test(arguments: Lack.allCases)
     func noSessionIsStarted(lack: Lack) async throws {
         let miguel = try await server.newAccount()
@@ -97,7 +97,7 @@ import Testing
         #expect(try await server.sessions(miguel.basic).count == 1)
     }
 
-    /// As large as it likes: what is too large is refused before anyone acts on it.
+    /// Bodies of any size: a body that is too large is refused before the request is acted on.
     @Test(arguments: ["Content-Length: 10000000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nfffff\r\n"])
     func whatIsTooLargeIsNotActedOnEither(rest: String) async throws {
         let miguel = try await server.newAccount()
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    /// What is in front of it has arrived whole.
+    /// The request before the incomplete one has arrived whole.
     @Test func theRequestBeforeItIsAnswered() async throws {
         let tokens = try await server.signIn(server.newAccount())
         let name = RunningServer.newName()
@@ -146,7 +146,7 @@ import Testing
         #expect(try await server.register(name, "python").status == 201)
     }
 
-    /// A token that was good when the head came and is not when the end comes.
+    /// A token that was valid when the head arrived and is refused when the end arrives.
     @Test(arguments: ["/api/resource", "/api/verify", "/api/me"])
     func credentialsAreJudgedWhenTheRequestIsWhole(path: String) async throws {
         let tokens = try await server.signIn(server.newAccount())

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A port of this machine that notices whether anyone came.
+/// A port of this machine that records whether anyone connected.
 final class Listener {
     private let descriptor: Int32
     let port: Int
@@ -8,7 +8,7 @@ final class Listener {
     init() throws {
         let descriptor = socket(
             AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        // Listening without binding takes any free port, here of every address.
+        // Listening without binding takes any free port, on every address.
         guard listen(descriptor, 8) == 0 else { throw POSIXError(.EADDRINUSE) }
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -21,7 +21,7 @@ final class Listener {
 
     deinit { close(descriptor) }
 
-    /// Whether anyone has come since the last time this was asked.
+    /// Whether anyone has connected since the last call.
     func wasVisited() -> Bool {
         let visitor = accept(descriptor, nil, nil)
         if visitor >= 0 { close(visitor) }

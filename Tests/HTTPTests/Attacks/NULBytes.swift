@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// A NUL byte, which no text in PostgreSQL can have and where C ends: in every place where a client
-/// can put one it is refused, and nobody else notices.
+/// A NUL byte, which no text in PostgreSQL can contain and which ends C strings, is refused in
+/// every place where a client can send one, without effect on others.
 @Suite(.server()) struct NULBytes {
     let server: RunningServer
 
@@ -11,7 +11,7 @@ import Testing
 
     private static let formType = "Content-Type: application/x-www-form-urlencoded"
 
-    /// Anonymous questions of `/oauth/introspect` that name a client which could be none.
+    /// Requests to `/oauth/introspect`, each with a client id or secret that cannot exist.
     private static let clients: [(header: String?, form: String)] = [
         (nil, "token=x&client_id=a%00b&client_secret=y"), (nil, "token=x&client_id=%00&client_secret=y"),
         (nil, "token=x&client_id=gateway%00&client_secret=%00"), (nil, "token=%00&client_id=a%00&client_secret=y"),
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// Method, path, and body with a NUL byte.
+    /// The method, path, and body with a NUL byte.
     private static let bodies: [(String, String, String)] = [
         ("POST", "/api/users", #"{"username":"mi\u0000guel","password":"python"}"#),
         ("POST", "/api/users", #"{"username":"\u0000","password":"python"}"#),

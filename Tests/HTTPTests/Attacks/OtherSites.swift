@@ -2,29 +2,29 @@ import Foundation
 import Support
 import Testing
 
-/// A page of another site makes its visitors' browsers send requests here.
+/// Attacks by a page of another site that makes its visitors' browsers send requests.
 ///
-/// With a server of its own, which counts and whose log is read.
+/// On a server of its own, which counts and whose log is read.
 @Suite struct OtherSites {
-    /// What a browser says of such a page.
+    /// Fields of a browser's request from such a page.
     private static let elsewhere = [
         ["Sec-Fetch-Site: cross-site"], ["Sec-Fetch-Site: cross-site", "Origin: https://evil.example"],
         ["Sec-Fetch-Site: cross-site", "Origin: null"], ["Origin: https://evil.example"], ["Origin: null"],
         ["Sec-Fetch-Site: same-site"], ["Sec-Fetch-Site: same-site", "Origin: http://evil.127.0.0.1"],
         ["Origin: http://127.0.0.1:81"], ["Origin: https://127.0.0.1"], ["Origin: http://127.0.0.1.evil.example"],
         ["Origin: http://127.0.0.1", "Origin: https://evil.example"], ["Origin: http://127.0.0.1\u{301}"], ["Origin:"],
-        // What is not understood is not believed.
+        // An unknown value is not trusted.
         ["Sec-Fetch-Site: Same-Origin"], ["Sec-Fetch-Site: same-origin, cross-site"], ["Sec-Fetch-Site: other"],
         ["Sec-Fetch-Site:"], ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"],
         ["Sec-Fetch-Site: same-origin\u{301}"], ["Sec-Fetch-Site: same-origin;x"],
     ]
 
-    /// What is ours, or no browser's.
+    /// Fields of requests from the same site, or from programs other than browsers.
     private static let here = [
         [], ["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: none"], ["Origin: http://127.0.0.1"],
         ["Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1"],
         ["Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1"],
-        // Behind a proxy that names another host.
+        // A proxy in front passes on another host.
         ["Sec-Fetch-Site: same-origin", "Origin: https://auth.example.com"],
     ]
 
@@ -60,7 +60,7 @@ import Testing
                     "POST", "/oauth/introspect",
                     headers: fields + ["Content-Type: application/x-www-form-urlencoded"],
                     body: "token=x&client_id=client&client_secret=x"))
-            // As when a link has a name and a password before the host.
+            // A link may have a name and a password before the host.
             for path in ["/api/token", "/api/resource", "/api/verify", "/api/me", "/api/me/sessions", "/api/users"] {
                 expectRefused(try await server.send("GET", path, headers: fields + [basic(miguel.name, "wrong")]))
                 expectRefused(try await server.send("GET", path, headers: fields + [miguel.basic]))
@@ -92,7 +92,7 @@ import Testing
                 #expect(try await server.send("GET", "/api/resource", headers: fields + [bearer(token)]).status == 200)
             }
         }
-        // What is public may be linked to.
+        // Public resources may be linked to.
         for fields in Self.elsewhere {
             for path in ["/api/users/1", "/.well-known/jwks.json", "/health/live", "/api/revocations"] {
                 #expect(try await server.send("GET", path, headers: fields).status == 200)
@@ -129,7 +129,7 @@ import Testing
             #expect(answer.status == 200)
             #expect(answer["Access-Control-Allow-Origin"] != nil)
         }
-        // A navigation, which no star is for.
+        // A navigation, to which a star does not apply.
         expectRefused(
             try await server.send("GET", "/api/token", headers: ["Sec-Fetch-Site: cross-site", miguel.basic]))
     }

@@ -2,12 +2,12 @@ import Foundation
 import Support
 import Testing
 
-/// Someone sends many requests at once on a few connections, to have the server to themselves.
+/// Attacks that send many requests at once on a few connections, to keep all others waiting.
 ///
-/// Each test has a server to itself: it is about who else is in line. One after the other, since
-/// each takes the machine.
+/// Each test has its own server, because it depends on what else waits there. They run one after
+/// the other, because each takes the whole machine.
 @Suite(.serialized) struct Pipelining {
-    /// More than there are cores.
+    /// A number of connections above that of cores.
     private static let connections = 2 * ProcessInfo.processInfo.activeProcessorCount + 2
     private static let requests = 1000
 
@@ -15,8 +15,8 @@ import Testing
         (["GET \(path) HTTP/1.1", "Host: a"] + fields + ["", ""]).joined(separator: "\r\n")
     }
 
-    /// Everyone has a turn, whatever the others have sent: told from the order in which the server
-    /// answers what has all come before it began.
+    /// Every connection gets a turn, whatever the others have sent. The order of the log shows it,
+    /// for requests that all arrived before the server ran.
     @Test(arguments: [
         "/nothing", "/api/users/999999999", "/api/revocations", "/api/token", "/api/resource", "/api/verify",
     ])
@@ -24,7 +24,7 @@ import Testing
         let server = try await RunningServer(["--throttle", "no", "--hashing-patience", "600"])
         let miguel = try await server.newAccount()
         let authorization = bearer(try await server.token(miguel))
-        // From here on the token is remembered, and answered on the spot.
+        // From here on the token is remembered, and answered before the router.
         #expect(try await server.send("GET", "/api/verify", headers: [authorization]).status == 200)
         let flood = String(
             repeating: Self.get(path, path == "/api/verify" ? [authorization] : []), count: Self.requests)
@@ -50,7 +50,7 @@ import Testing
         #expect(isHealthy < count / 4)
     }
 
-    /// Whoever waits for a word before sending the body gets it behind the answers before.
+    /// A client that waits for `100 Continue` gets it after the answers to earlier requests.
     @Test func whoWaitsToBeInvitedIsInvitedInTurn() async throws {
         let server = try await RunningServer()
         let miguel = try await server.newAccount()
@@ -66,7 +66,7 @@ import Testing
         #expect(try await connection.readAnswer().status == 201)
     }
 
-    /// As long as nobody is let in, the others send more than is answered.
+    /// The others send more than is answered until a sign-in succeeds.
     @Test(arguments: ["/nothing", "/api/users/999999999", "/api/revocations", "/api/verify"])
     func whoSignsInIsLetInWhileTheOthersGoOn(path: String) async throws {
         let server = try await RunningServer(["--throttle", "no", "--hashing-patience", "600"])
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    /// What is not read yet is not answered yet either.
+    /// The server makes no more answers while the client reads none.
     @Test(arguments: ["/api/verify", "/api/resource", "/health/live", "/nothing"])
     func whoNeverReadsCostsNoMemory(path: String) async throws {
         let server = try await RunningServer(["--request-timeout", "600", "--log-level", "error"])
@@ -103,7 +103,7 @@ import Testing
         let before = try server.residentMemory()
         let flood = String(repeating: Self.get(path, [bearer(token)]), count: 1000)
         var sent = 0
-        // Until the server reads no more.
+        // Until the server stops reading.
         while sent < 300_000, try server.residentMemory() - before < 40 << 20,
             (try? await connection.write(flood)) != nil
         {
@@ -113,7 +113,7 @@ import Testing
         #expect(try await server.send("GET", "/health/live").status == 200)
     }
 
-    /// The system then hands over all that there is, whether anybody wants to read it or not.
+    /// The system then delivers everything that has arrived, whether it was asked for or not.
     @Test func whoEndsTheOwnHalfBehindManyRequestsGetsEveryAnswer() async throws {
         let server = try await RunningServer()
         let connection = try await server.connect()
@@ -138,7 +138,7 @@ import Testing
         #expect(try await connection.send("GET", "/health/live").status == 200)
         let request = Self.get(path, [bearer(token), "Content-Length: 2"]) + "{"
         try await connection.write(request)
-        // Surely read: that is how the server knows that there is a request.
+        // The request has been read by now: the server needs that to know of it.
         for _ in 0..<10 { #expect(try await server.send("GET", "/health/live").status == 200) }
         async let status = server.stop()
         try await wait(for: "nobody to be let in") { (try? await server.connect()) == nil }
@@ -148,7 +148,7 @@ import Testing
         #expect(try await status == 0)
     }
 
-    /// What waits behind others waits for us: no time of the client's passes.
+    /// A request that waits behind others waits for the server: the client's time does not run.
     @Test func aRequestThatWaitsBehindOthersIsNotLate() async throws {
         let server = try await RunningServer([
             "--request-timeout", "1", "--hashing-threads", "1", "--password-passes", "64", "--hashing-patience", "600",
@@ -165,7 +165,7 @@ import Testing
 }
 
 extension RunningServer {
-    /// In bytes.
+    /// The resident memory in bytes.
     fileprivate func residentMemory() throws -> Int {
         let fields = try String(contentsOfFile: "/proc/\(processID)/statm", encoding: .utf8).split(separator: " ")
         return try #require(Int(fields[1])) * Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -2,10 +2,10 @@ import Foundation
 import Support
 import Testing
 
-/// Someone who has the password signs in and out without a pause, which costs everyone a row, and
-/// a line of the revocation log that every node remembers.
+/// Attacks by someone with the password who signs in and out without a pause, which costs a row
+/// each time, and an entry of the revocation log that every node keeps.
 @Suite struct SessionFlood {
-    /// Lets a user start five sessions an hour, so it is no other test's.
+    /// A server that lets a user start five sessions an hour, so other tests cannot use it.
     private static let starting = Task { try await RunningServer(["--sessions-per-hour", "5"]) }
 
     private let server: RunningServer
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    /// Each change of the password starts one in the place of that which asks.
+    /// Each change of the password starts one session in place of the one that asks.
     @Test func changingThePasswordStartsNoMore() async throws {
         let account = try await server.newAccount()
         var token = try await server.signIn(account).access
@@ -66,7 +66,8 @@ import Testing
         var refresh = try await server.signIn(account).refresh
         for _ in 0..<3 { _ = try await server.token(account) }
         #expect(try await server.send("GET", "/api/token", headers: [account.basic]).status == 429)
-        // The password itself, a token for a token, and a refresh token start nothing.
+        // The password on other routes, a token traded for a token, and a refresh token start no
+        // session.
         #expect(try await server.send("GET", "/api/resource", headers: [account.basic]).status == 200)
         #expect(try await server.send("GET", "/api/me", headers: [account.basic]).status == 200)
         for _ in 0..<10 {
@@ -75,11 +76,11 @@ import Testing
             #expect(renewed.status == 200)
             refresh = renewed.json["refresh_token"] as? String ?? ""
         }
-        // Another's are another's.
+        // Another user has a limit of its own.
         _ = try await server.signIn(server.newAccount())
     }
 
-    /// It is told to nobody else.
+    /// The refusal is not revealed to anyone without the password.
     @Test func aWrongPasswordIsAnsweredAsEver() async throws {
         let account = try await server.newAccount()
         for _ in 0..<5 { _ = try await server.token(account) }

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// Someone opens connections and sends slowly, or reads slowly, to keep everyone else out.
+/// Attacks that open connections and send or read slowly, to keep others out.
 @Suite(.server("--request-timeout", "1", "--idle-timeout", "1")) struct SlowClients {
     let server: RunningServer
 
@@ -47,7 +47,7 @@ import Testing
         try await connection.dripping(drop) { try await expectTimeout(on: $0) }
     }
 
-    /// The answer is there, the body behind it never ends.
+    /// The answer has arrived, and the body of the request never ends.
     @Test(arguments: ["/nothing", "/health/live", "/api/token"])
     func whoDripsABodyThatNobodyReadsIsCutOff(path: String) async throws {
         let connection = try await open(
@@ -103,9 +103,9 @@ import Testing
         for connection in halves { #expect(await connection.isEnded()) }
     }
 
-    /// The server must not keep what it cannot get rid of, nor wait for ever to get rid of it.
+    /// The server must not keep answers that it cannot send, nor wait for ever to send them.
     ///
-    /// Settings of its own: being idle ends no connection here.
+    /// On a server of its own, where no connection ends because it is idle.
     @Test func whoNeverReadsIsCutOff() async throws {
         let server = try await RunningServer(["--request-timeout", "1", "--idle-timeout", "600"])
         let others = try server.sockets()
@@ -114,7 +114,7 @@ import Testing
         }
         let own = try server.sockets().subtracting(others)
         #expect(!own.isEmpty)
-        // More than fits into both sockets' buffers: the server, too, has to stop reading.
+        // More than the buffers of both sockets hold: the server has to stop reading, too.
         let flood = String(repeating: "GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", count: 200_000)
         nonisolated(unsafe) let writer = connection
         let writing = Task { try await writer.write(flood) }
@@ -138,13 +138,13 @@ import Testing
         #expect(await connection.isEnded())
     }
 
-    /// A connection on which this has been sent in time.
+    /// A connection on which this was sent in time.
     private func open(to server: RunningServer? = nil, sending text: String) async throws -> HTTPConnection {
         try await open(to: server) { try await $0.write(text) }
     }
 
-    /// A connection on which this has been done before the server's second was over: made anew
-    /// where the machine was too slow.
+    /// A connection on which `work` was done within the server's timeout of a second; made again
+    /// when the machine was too slow.
     private func open(
         to server: RunningServer? = nil, doing work: (HTTPConnection) async throws -> Void
     ) async throws -> HTTPConnection {
@@ -166,15 +166,15 @@ import Testing
 }
 
 extension HTTPConnection {
-    /// Sends `drop` again and again, with a short pause, as long as `body` runs.
+    /// Sends `drop` repeatedly, with short pauses, while `body` runs.
     fileprivate func dripping(_ drop: String, while body: (HTTPConnection) async throws -> Void) async throws {
-        // One task writes and the other reads, which a socket allows at once.
+        // One task writes while the other reads, which a socket allows.
         nonisolated(unsafe) let connection = self
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 while true {
                     try await connection.write(drop)
-                    // The attack itself: a client that is never silent for long enough.
+                    // The pause is the attack: a client that is never silent for long enough.
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
@@ -185,7 +185,7 @@ extension HTTPConnection {
 }
 
 extension RunningServer {
-    /// What the process holds open, by the system's numbers, none of which is given twice.
+    /// The sockets that the process has open, by the system's numbers, which are not reused.
     fileprivate func sockets() throws -> Set<String> {
         let directory = "/proc/\(processID)/fd"
         let names = try FileManager.default.contentsOfDirectory(atPath: directory)

@@ -2,7 +2,7 @@ import Crypto
 import Foundation
 import Testing
 
-/// A token taken apart, to be put together wrongly.
+/// A token taken apart, to be assembled wrongly.
 struct Token {
     var header: String
     var payload: String
@@ -17,7 +17,7 @@ struct Token {
     var text: String { "\(header).\(payload).\(signature)" }
     var parts: [String] { [header, payload, signature] }
 
-    /// The JSON text of the header and of the payload.
+    /// The JSON text of the header, and that of the payload.
     var headerText: String { String(decoding: Token.decode(header), as: UTF8.self) }
     var payloadText: String { String(decoding: Token.decode(payload), as: UTF8.self) }
     var signatureBytes: [UInt8] { Array(Token.decode(signature)) }
@@ -30,8 +30,7 @@ struct Token {
         with(signature: try key.signature(for: Data("\(header).\(payload)".utf8)).rawRepresentation)
     }
 
-    /// The same claims with one of them told otherwise; the value is JSON text, `nil` leaves the
-    /// claim out.
+    /// The same token with another value of one claim, given as JSON text; `nil` removes the claim.
     func claiming(_ name: String, _ value: String?) throws -> Token {
         let claim = try Regex("\"\(name)\":(\"[^\"]*\"|[0-9]+),?")
         let changed = payloadText.replacing(claim, with: value.map { "\"\(name)\":\($0)," } ?? "").replacing(

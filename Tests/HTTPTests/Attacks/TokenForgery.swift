@@ -3,8 +3,8 @@ import Foundation
 import Support
 import Testing
 
-/// Someone makes a token, or changes a good one, to be somebody, to be somebody else, or to be it
-/// for longer.
+/// Attacks by a token that was made up, or a good one that was changed: to be somebody, to be
+/// somebody else, or to be valid for longer.
 @Suite(.server()) struct TokenForgery {
     let server: RunningServer
     let connection: HTTPConnection
@@ -19,7 +19,7 @@ import Testing
         server = try SharedServer.current()
         connection = try await server.connect()
         miguel = try await Self.registered.value
-        // One for all, because signing in takes its time, but for whom it has expired meanwhile.
+        // Shared by all tests, because signing in takes time; renewed when it has expired.
         let shared = try await Self.issued.value
         let isGood = try await connection.send("GET", "/api/resource", headers: [bearer(shared)]).status == 200
         token = try await Token(isGood ? shared : server.token(miguel))
@@ -50,8 +50,8 @@ import Testing
         }
     }
 
-    /// The lowest bit of the last character is a spare one: a lenient reader does not see that it
-    /// changed.
+    /// The lowest bit of the last character is a spare one: a lenient decoder does not notice that
+    /// it changed.
     @Test func aTokenWithAnyOneCharacterChangedIsRefused() async throws {
         var text = Array(token.text)
         for (index, character) in text.enumerated() {
@@ -82,7 +82,8 @@ import Testing
         try await expectRefusal(token.text.replacing("-", with: "+").replacing("_", with: "/"))
     }
 
-    /// What a field value cannot hold, or loses at its ends, is put into the user name of Basic.
+    /// Characters that a field value cannot hold, or loses at its ends, are sent in the user name
+    /// of Basic.
     @Test(arguments: [" ", "\t", "\n", "\r\n", "\0", "\u{A0}", "\u{FEFF}", "\u{200B}"])
     func blanksMakeNoSecondSpelling(blank: String) async throws {
         let places = [
@@ -118,7 +119,7 @@ import Testing
         try await expectRefusal("\(token.header).\(other.payload).\(token.signature)")
     }
 
-    /// Zeros are a good signature of everything to a verifier that forgets to look at their range
+    /// Zeros are a valid signature of everything to a verifier that does not check their range
     /// (CVE-2022-21449).
     @Test func aSignatureThatNoKeyMadeIsRefused() async throws {
         for signature in try Vectors.signatures() {
@@ -236,7 +237,7 @@ import Testing
         try await expectForgedHeaderRefused(token.headerText.dropLast() + ",\"\(name)\":\"\(url)\"}")
         try await expectForgedHeaderRefused(#"{"alg":"ES256","typ":"at+jwt","\#(name)":"\#(url)"}"#)
         #expect(!attackersHost.wasVisited())
-        // The listener does notice a visit.
+        // Shows that the listener notices a connection.
         _ = try await HTTPConnection(port: attackersHost.port)
         try await wait(for: "the visit") { attackersHost.wasVisited() }
     }
@@ -339,8 +340,8 @@ import Testing
 
     // MARK: -
 
-    /// Both voices of a token must answer 401, at the resource and where it could be traded for a
-    /// good one.
+    /// Expects 401 for the token as Bearer and as Basic, at the resource and where it could be
+    /// traded for a good one.
     private func expectRefusal(_ forged: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         #expect(forged != token.text, sourceLocation: sourceLocation)
         try await expectRefusal(of: bearer(forged), sourceLocation: sourceLocation)
@@ -361,7 +362,7 @@ import Testing
         }
     }
 
-    /// With the signature that the good token had, and with one that does fit, but by the
+    /// Tries the header with the signature of the good token, and with a matching one by the
     /// attacker's key.
     private func expectForgedHeaderRefused(
         _ header: String, sourceLocation: SourceLocation = #_sourceLocation

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Test vectors of standards, kept as JSON.
+/// Test vectors from standards, kept as JSON.
 enum Vectors {
     struct ForeignTokens: Decodable {
         let tokens: [Entry]

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Notes
 
-/// What time it is, for as long as the test says so.
+/// A clock that only the test moves.
 final class TestClock: Sendable {
     private let time = Mutex(Date())
 

@@ -69,7 +69,7 @@ extension SettingType<ListenAddress> {
 }
 
 extension SettingType<mode_t> {
-    /// In a YAML file, 0660 and 0o660 are ways to write it, and 660 is what is meant by that.
+    /// A YAML file may have 0660 or 0o660, or 660 with the same meaning.
     fileprivate static let fileMode = SettingType(
         "mode", "a mode in octal digits that lets its owner read and write, such as 0660",
         text: { "0" + String($0, radix: 8) }

@@ -48,7 +48,7 @@ extension Setting {
 }
 
 extension PostgresConfiguration {
-    /// All of a server: the ``writers``, the one that reads and the one that listens.
+    /// All connections of a server: the ``writers``, the one that reads and the one that listens.
     var connections: Int {
         get { writers + 2 }
         set { writers = newValue - 2 }

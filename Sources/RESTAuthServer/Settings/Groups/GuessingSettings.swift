@@ -42,6 +42,6 @@ extension Setting {
 }
 
 extension SettingType<Int?> {
-    /// Empty for as many as come.
+    /// `nil` for no limit.
     fileprivate static let perHour = SettingType<Int>.count(in: 1...1_000_000).or("none")
 }

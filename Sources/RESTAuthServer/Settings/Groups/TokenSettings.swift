@@ -82,7 +82,7 @@ extension Setting {
 extension SettingType<[String]> {
     fileprivate static let audience = list("names", "names of services with commas between") {
         names, found throws(AuthError) in
-        // Each is taken as it stands, and no service is called so.
+        // Names are taken as they are written, and no service is named like these.
         for name in names
         where name == "*" || name.utf8.contains(UInt8(ascii: "\"")) || name.utf8.first.map("'[{".utf8.contains) == true
         {
