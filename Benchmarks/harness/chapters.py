@@ -25,6 +25,7 @@ class Effort:
     seconds: int
     launches: int
     many_users: int = 1_000_000
+    many_events: int = 1_000_000
 
 
 def token_route(effort):
@@ -223,16 +224,16 @@ def filled(stack, users, database=None):
     return start
 
 
-def compare_sizes(subject, unit, cost, starts, effort, cores=BOTH_CORES):
-    """`starts` holds, by their number, what starts a server with that many users: few, then many."""
+def compare_sizes(subject, unit, cost, starts, effort, cores=BOTH_CORES, of="users", bound=1.2):
+    """`starts` holds, by their number, what starts a server with that many of them: few, then many."""
     (few, start_small), (many, start_large) = starts.items()
     with start_small(cores=cores) as small, start_large(cores=cores) as large:
-        for server, users in ((small, few), (large, many)):
-            cost(server, users, dataclasses.replace(effort, seconds=1))  # warm
+        for server, count in ((small, few), (large, many)):
+            cost(server, count, dataclasses.replace(effort, seconds=1))  # warm
         measured = interleaved(effort.rounds, {
             "few": lambda: cost(small, few, effort), "many": lambda: cost(large, many, effort)})
-    return Figure(f"{subject}, {many:,} users", unit, measured["many"], f"{few:,} users", measured["few"],
-                  ratio_at_most(1.2), label=f"{many:,} users")
+    return Figure(f"{subject}, {many:,} {of}", unit, measured["many"], f"{few:,} {of}", measured["few"],
+                  ratio_at_most(bound), label=f"{many:,} {of}")
 
 
 def user_by_id_microseconds(server, users, effort):
