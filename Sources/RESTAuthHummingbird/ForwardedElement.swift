@@ -7,6 +7,7 @@ import RESTAuth
 /// that it leaves open there must not extend over what a proxy has appended.
 struct ForwardedElement {
     private(set) var node: WireText?
+    /// Empty where a proxy reports none.
     private(set) var host: WireText?
     private(set) var scheme: WireText?
 
@@ -28,7 +29,7 @@ struct ForwardedElement {
                 node = value
             } else if name.isWord("host") {
                 guard host == nil else { return nil }
-                host = value.isEmpty ? nil : value
+                host = value
             } else if name.isWord("proto") {
                 guard scheme == nil else { return nil }
                 scheme = value

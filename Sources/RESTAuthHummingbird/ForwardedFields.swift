@@ -166,18 +166,24 @@ extension ForwardedFamily {
                 ports: Self.list(.xForwardedPort, in: fields))
         case .forwarded:
             let elements = Self.elements(in: fields)
-            return ForwardedHops(schemes: elements.map(\.scheme), hosts: elements.map(\.host), ports: [])
+            return ForwardedHops(
+                schemes: elements.map(\.scheme), hosts: elements.map { $0.host?.unlessEmpty }, ports: [])
         }
     }
 
-    /// The values of all fields of one name as one list, the last value first.
-    private static func list(_ name: HTTPField.Name, in fields: HTTPFields) -> [WireText] {
-        fields[values: name].flatMap { WireText($0).parts(at: ",") }.reversed()
+    /// The values of all fields of one name as one list, the last value first. An empty value keeps
+    /// its position: what is before it may be the client's own.
+    private static func list(_ name: HTTPField.Name, in fields: HTTPFields) -> [WireText?] {
+        fields[values: name].flatMap { WireText($0).elements(at: ",") }.reversed().map(\.unlessEmpty)
     }
 
     private static func elements(in fields: HTTPFields) -> [ForwardedElement] {
         fields[values: .forwarded].reversed().flatMap { ForwardedElement.elements(of: $0) }
     }
+}
+
+extension WireText {
+    fileprivate var unlessEmpty: WireText? { isEmpty ? nil : self }
 }
 
 extension HTTPField.Name {

@@ -21,6 +21,9 @@ struct URIParameters {
         }
     }
 
+    /// The value that libpq takes, which is that of the last parameter of this name.
+    fileprivate subscript(name: String) -> String? { parameters.last { $0.name == name }?.value }
+
     /// Checks the parameters.
     /// - Throws: `misconfigured` for a parameter that libpq does not know, naming what to write
     ///   instead. Values are not repeated in the message, except that of `sslmode`.
@@ -119,6 +122,9 @@ struct URIParameters {
 }
 
 extension PostgresConfiguration {
+    /// The value of a parameter of a connection URI; `nil` where it has none of that name.
+    package static func parameter(_ name: String, of uri: String) -> String? { URIParameters(of: uri)[name] }
+
     /// Converts a URI to the form of libpq, from one with SQLAlchemy's driver name
     /// (`postgresql+psycopg2://`) or JDBC's prefix.
     /// - Returns: the URI; `nil` for a text that is not a PostgreSQL URI.

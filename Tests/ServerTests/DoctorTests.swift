@@ -248,6 +248,23 @@ import Testing
         #expect(found.contains { $0.kind == "dangerous" && $0.subject == "database_connections" }, "\(found)")
     }
 
+    /// The certificate of a database elsewhere is verified only where its URL says so as a parameter.
+    @Test(arguments: [
+        ("postgres://miguel@db.example:1/x", true), ("postgres://miguel@127.0.0.1.example:1/x", true),
+        ("postgres://miguel:sslmode=verify-full@db.example:1/x", true),
+        ("postgres://miguel@db.example:1/x?application_name=sslmode=verify-full", true),
+        ("postgres://miguel@db.example:1/x?sslmode=verify-full&sslmode=require", true),
+        ("postgres://miguel@db.example:1/x?sslmode=require", true),
+        ("postgres://miguel@db.example:1/x?connect_timeout=2&sslmode=verify-full", false),
+        ("postgres://miguel@127.0.0.1:1/x", false), ("postgres://miguel@[::1]:1/x", false),
+        ("postgres://miguel@localhost:1/x", false), ("postgres:///x?host=/nowhere", false),
+    ])
+    func aDatabaseElsewhereThatIsNotVerifiedIsDangerous(url: String, isDangerous: Bool) async throws {
+        let (_, findings) = try await findings(["--database", url])
+        #expect(
+            findings.contains { $0.kind == "dangerous" && $0.subject == "database_url" } == isDangerous, "\(findings)")
+    }
+
     @Test func aDatabaseThatDoesNotAnswerIsWrongAndTheRestIsSaidAllTheSame() async throws {
         let (status, found) = try await findings(
             ["--database", "postgres://auth:geheim@127.0.0.1:1/auth", "--throttle", "no"],

@@ -95,6 +95,11 @@ import Testing
             (["Proto: wss"], "https://127.0.0.1"), (["Proto: ws"], "http://127.0.0.1"),
             (["Proto: x"], "http://127.0.0.1"),
             (["Host: "], "http://127.0.0.1"), (["Host: , "], "http://127.0.0.1"),
+            // A value that the proxy left empty: the one before it is the client's.
+            (["Host: evil.example", "Host: "], "http://127.0.0.1"), (["Host: evil.example,"], "http://127.0.0.1"),
+            (["Host: a.example", "Proto: https", "Proto:"], "http://a.example"),
+            (["Host: a.example", "Port: 8443,", "Proto: https"], "https://a.example"),
+            (["For: 203.0.113.7, 10.1.1.1", "Host: a.example,", "Proto: https,"], "https://a.example"),
             (["Host: a.example", "Port: 8443", "Proto: https"], "https://a.example:8443"),
             (["Host: a.example:9443", "Port: 8443", "Proto: https"], "https://a.example:9443"),
             (["Host: [2001:db8::7]", "Port: 8080"], "http://[2001:db8::7]:8080"),
@@ -197,7 +202,8 @@ import Testing
             (["for=203.0.113.7;host=a.example", "for=10.1.1.1;proto=https"], "https://a.example"),
             (["host=evil.example, for=203.0.113.7"], "http://127.0.0.1"),
             (["host=evil.example, for=unknown;host=a.example"], "http://a.example"),
-            (["host=a.example;host=b.example"], "http://127.0.0.1"), ([#"host="a.example/x""#], "invalid_host"),
+            (["host=a.example;host=b.example"], "http://127.0.0.1"),
+            ([#"host="";host=evil.example"#], "http://127.0.0.1"), ([#"host="a.example/x""#], "invalid_host"),
         ])
         func hostAndSchemeAreThoseOfTheFurthestNamedProxy(values: [String], origin: String) async throws {
             let fields = values.map { "Forwarded: \($0)" }

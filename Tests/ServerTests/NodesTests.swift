@@ -355,11 +355,3 @@ extension RunningServer {
 
 private func keyID(of token: String) -> String? { members(of: token, 0)["kid"] as? String }
 private func issuedAt(of token: String) -> Int? { members(of: token, 1)["iat"] as? Int }
-
-/// The members of a part of a token.
-private func members(of token: String, _ part: Int) -> [String: Any] {
-    var text = token.split(separator: ".").dropFirst(part).first.map(String.init) ?? ""
-    text = text.replacing("-", with: "+").replacing("_", with: "/")
-    text += String(repeating: "=", count: (4 - text.count % 4) % 4)
-    return Data(base64Encoded: text).flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] } ?? [:]
-}

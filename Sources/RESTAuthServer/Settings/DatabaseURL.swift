@@ -1,5 +1,6 @@
 import Foundation
 import RESTAuth
+import RESTAuthHummingbird
 import RESTAuthPostgres
 
 /// The database that `database_url` names.
@@ -38,12 +39,11 @@ enum DatabaseURL {
     /// Whether someone on the network could read or forge the traffic with the database: it is on
     /// another machine, and the URL does not require a verified certificate.
     var isOpenToOthers: Bool {
-        guard case .postgres(let url) = self, !url.contains("sslmode=verify-full") else { return false }
+        guard case .postgres(let url) = self, PostgresConfiguration.parameter("sslmode", of: url) != "verify-full"
+        else { return false }
         // A list of hosts with ports cannot be parsed here, and is not a loopback address.
         guard let host = URLComponents(string: url).map({ $0.host ?? "" }) else { return true }
-        return
-            !(host.isEmpty || host == "localhost" || host.hasPrefix("127.") || host == "[::1]" || host.hasPrefix("%2F")
-            || host.hasPrefix("/"))
+        return !(host.isEmpty || HostName.isLoopback(host) || host.hasPrefix("%2F") || host.hasPrefix("/"))
     }
 
     /// The URL with its password hidden, for logs and messages.

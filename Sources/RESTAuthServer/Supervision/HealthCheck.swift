@@ -10,7 +10,7 @@ import RESTAuth
 /// checked.
 struct HealthCheck {
     let settings: Settings
-    /// The timeout in seconds.
+    /// The timeout in seconds, for all of it.
     let timeout: Int
 
     /// - Parameter isReady: whether the database has to answer as well.
@@ -89,6 +89,7 @@ struct HealthCheck {
 
     private func ask(_ path: String, at address: SocketAddress) async throws -> [UInt8] {
         let (limit, isSecure) = (TimeAmount.seconds(Int64(timeout)), settings.tls != nil)
+        let end = NIODeadline.now() + limit
         let answer = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: [UInt8].self)
         let request = "GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         do {
@@ -107,7 +108,7 @@ struct HealthCheck {
                         try channel.pipeline.syncOperations.addHandler(Reading(answer))
                     }
                 }.connect(to: address).get()
-            let deadline = channel.eventLoop.scheduleTask(in: limit) {
+            let deadline = channel.eventLoop.scheduleTask(deadline: end) {
                 answer.fail(Silence())
                 channel.close(promise: nil)
             }
