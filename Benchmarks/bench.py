@@ -1,6 +1,8 @@
-"""Measures rest-auth against its peers. Run by `make bench`, which builds and installs what this needs.
+"""Measures rest-auth against its peers. Run by `make bench`, which builds and installs what this
+needs.
 
-Writes RESULTS.md and results.svg beside this file, prints the table, and ends with status 1 if a target is missed.
+Writes RESULTS.md and results.svg beside this file, prints the table, and ends with status 1 if a
+target is missed.
 """
 
 import argparse
@@ -11,7 +13,8 @@ from harness import chapters, chart, import_chapters, machine, postgres_chapters
 from harness.chapters import Effort
 
 CHAPTERS = {chapter.__name__.replace("_", "-"): chapter
-            for room in (chapters, storm_chapters, timing_chapter, import_chapters, postgres_chapters) for chapter in room.CHAPTERS}
+            for room in (chapters, storm_chapters, timing_chapter, import_chapters, postgres_chapters)
+            for chapter in room.CHAPTERS}
 
 # The picture shows what other programs do beside ours; the table has everything.
 PICTURED = {"token-route", "verify", "passwords", "refreshes", "memory", "first-answer", "login-storm", "imports"}
@@ -53,8 +56,8 @@ def main():
     missed = [figure for figure in figures if figure.is_missed]
     for figure in missed:
         ratio = f", {report.number(figure.ratio)} of {figure.peer}" if figure.peer else ""
-        print(f"missed: {figure.subject}: {report.number(figure.ours)} {figure.unit}{ratio} (target {figure.target.text})",
-              file=sys.stderr)
+        ours = f"{report.number(figure.ours)} {figure.unit}"
+        print(f"missed: {figure.subject}: {ours}{ratio} (target {figure.target.text})", file=sys.stderr)
     return 1 if missed else 0
 
 

@@ -104,9 +104,9 @@ public struct Auth: Sendable {
     /// A page of the revocation log with numbers greater than `number`, for verifiers elsewhere,
     /// and the number to go on from. It is less than `number` when that was never given: then a
     /// backup has been put back, and the verifier starts over.
-    package func revocations(after number: Int64) async throws -> (lines: [Revocation], last: Int64) {
-        let lines = try await storage.revocations(after: number, limit: Self.revocationPageSize)
-        if let last = lines.last?.number { return (lines, last) }
+    package func revocations(after number: Int64) async throws -> (entries: [Revocation], last: Int64) {
+        let entries = try await storage.revocations(after: number, limit: Self.revocationPageSize)
+        if let last = entries.last?.number { return (entries, last) }
         return ([], min(number, try await storage.lastRevocationNumber()))
     }
 

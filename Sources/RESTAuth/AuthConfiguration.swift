@@ -35,13 +35,12 @@ public struct AuthConfiguration: Sendable {
 
     /// A day, in seconds.
     public static let maximumTokenDuration = 86400
+    package static let tokenDurations = 1...maximumTokenDuration
 
     /// Ten years, in seconds.
-    package static let longestSession = 3650 * 86400
-    /// Twice the time for which a key is published before it signs, in seconds.
-    package static let shortestRotation = 7200
-    /// Ten years, in seconds.
-    package static let longestRotation = 3650 * 86400
+    package static let sessionDurations = 1...3650 * 86400
+    /// Twice the time for which a key is published before it signs, to ten years, in seconds.
+    package static let keyRotationIntervals = 7200...3650 * 86400
 
     /// What may follow a password: none that is built in.
     package var factors: [Factor] = []
@@ -60,6 +59,8 @@ public struct AuthConfiguration: Sendable {
     /// original Flask server's route starts one for each token.
     public var sessionLimit = 10_000
 
+    package static let sessionLimits = 1...1_000_000
+
     /// How new signing keys sign. `nil` stays with what the newest key does; the first is ES256.
     /// When it differs from the newest key's, the next key is made at once.
     public var signingAlgorithm: SigningAlgorithm?
@@ -74,6 +75,7 @@ public struct AuthConfiguration: Sendable {
 
     /// A minute, in seconds.
     public static let longestRevocationBound = 60
+    package static let revocationBounds = 1...longestRevocationBound
 
     /// Seconds for which events are kept, a day at least.
     public var auditRetention = 90 * 86400
@@ -83,6 +85,8 @@ public struct AuthConfiguration: Sendable {
 
     /// How many verified tokens are remembered. One takes about 200 bytes.
     public var verifiedTokenCapacity = 100_000
+
+    package static let verifiedTokenCapacities = 0...100_000_000
 
     /// Who may register by ``Registration``, and so over HTTP. Open, as the original Flask server
     /// is.
@@ -116,11 +120,17 @@ public struct AuthConfiguration: Sendable {
     /// Passwords hashed at once; each takes ``passwordCost``'s memory.
     public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
+    package static let hashingThreadCounts = 1...1024
+
     /// Passwords that may wait to be hashed. Beyond, a sign-in is answered `overloaded`.
     public var hashingQueue = 256
 
+    package static let hashingQueues = 1...1_000_000
+
     /// Seconds that a password may wait to be hashed.
     public var hashingPatience = 5
+
+    package static let hashingPatiences = 1...600
 
     /// How many guesses and registrations are let through.
     public var throttle = ThrottleConfiguration()
@@ -136,20 +146,20 @@ public struct AuthConfiguration: Sendable {
 
     /// - Throws: ``AuthError/Code/misconfigured`` naming the setting and its range.
     package func validate() throws(AuthError) {
-        try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
-        try Self.require(sessionInactivityTimeout, in: 1...Self.longestSession, "session inactivity timeout")
-        try Self.require(sessionTimebox, in: 1...Self.longestSession, "session timebox")
-        try Self.require(sessionLimit, in: 1...1_000_000, "session limit")
-        try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
-        try Self.require(revocationBound, in: 1...Self.longestRevocationBound, "revocation bound")
-        try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
+        try Self.require(tokenDuration, in: Self.tokenDurations, "token duration")
+        try Self.require(sessionInactivityTimeout, in: Self.sessionDurations, "session inactivity timeout")
+        try Self.require(sessionTimebox, in: Self.sessionDurations, "session timebox")
+        try Self.require(sessionLimit, in: Self.sessionLimits, "session limit")
+        try Self.require(keyRotationInterval, in: Self.keyRotationIntervals, "key rotation interval")
+        try Self.require(revocationBound, in: Self.revocationBounds, "revocation bound")
+        try Self.require(verifiedTokenCapacity, in: Self.verifiedTokenCapacities, "verified token capacity")
         try Self.require(auditRetention, in: Self.auditRetentions, "audit retention")
         if let registrationChallenge {
             try Self.require(registrationChallenge, in: Self.registrationChallenges, "registration challenge")
         }
-        try Self.require(hashingThreads, in: 1...1024, "hashing threads")
-        try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")
-        try Self.require(hashingPatience, in: 1...600, "hashing patience")
+        try Self.require(hashingThreads, in: Self.hashingThreadCounts, "hashing threads")
+        try Self.require(hashingQueue, in: Self.hashingQueues, "hashing queue")
+        try Self.require(hashingPatience, in: Self.hashingPatiences, "hashing patience")
         try throttle.validate()
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
         try Self.checkAudience(tokenAudience)

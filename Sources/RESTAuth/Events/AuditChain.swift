@@ -29,8 +29,8 @@ public struct AuditLink: Sendable, Hashable {
     }
 }
 
-/// How far the trail is sealed and from where on it is kept: one row, replaced as a whole by whoever
-/// seals or prunes.
+/// How far the trail is sealed and from where on it is kept: one row, replaced as a whole by
+/// whoever seals or prunes.
 public struct AuditChain: Sendable, Hashable {
     /// The last row that was sealed.
     public let head: AuditLink

@@ -2,9 +2,10 @@ public import Foundation
 
 /// The door to what happened: look at it, and see whether anybody changed it.
 ///
-/// Every event's row is numbered and sealed within two seconds (``AuditSealer``). ``verify(against:report:)``
-/// finds a row that was altered, removed or moved since; ``head()``, kept elsewhere, shows that rows
-/// were removed from the end, and that the trail was made anew by who has the instance's secret.
+/// Every event's row is numbered and sealed within two seconds (``AuditSealer``).
+/// ``verify(against:report:)`` finds a row that was altered, removed or moved since; ``head()``,
+/// kept elsewhere, shows that rows were removed from the end, and that the trail was made anew by
+/// who has the instance's secret.
 public struct AuditTrail: Sendable {
     let storage: any AuditStorage
     let secrets: InstanceSecrets

@@ -3,9 +3,9 @@ public import Foundation
 /// The promises about events' rows: what happened, for as long as it is kept.
 ///
 /// A verb of another room that changes something takes the event that it records and writes both in
-/// one transaction: nothing changes without its event, and nothing is recorded when nothing changed.
-/// A verb that throws records nothing. An event whose name has no rows (``AuthEvent/Name/isDurable``)
-/// is not written.
+/// one transaction: nothing changes without its event, and nothing is recorded when nothing
+/// changed. A verb that throws records nothing. An event whose name has no rows
+/// (``AuthEvent/Name/isDurable``) is not written.
 public protocol EventStorage: Sendable {
     /// Records what changed nothing else in the storage, as an export.
     func append(_ event: AuthEvent) async throws

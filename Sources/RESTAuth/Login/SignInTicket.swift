@@ -19,8 +19,8 @@ public struct SignInTicket: Sendable {
 
 extension SignInTicket: Redacted {}
 
-/// Makes tickets and knows them again, on every node that has the secret. What is kept of one is only
-/// what was used up (``SignInStorage``).
+/// Makes tickets and knows them again, on every node that has the secret. What is kept of one is
+/// only what was used up (``SignInStorage``).
 ///
 /// User, version of the password, the second of the end and 128 random bits, then a keyed tag over
 /// them and the network.

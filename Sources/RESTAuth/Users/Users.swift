@@ -41,6 +41,14 @@ public final class Users: Sendable {
         return user
     }
 
+    /// Finds a user for somebody who may ask for a limited number of ids an hour
+    /// (``ThrottleConfiguration/userLookupsPerHour``).
+    /// - Throws: `rate_limited`, `user_not_found`.
+    package func lookUp(_ id: User.ID, by caller: Caller) async throws -> User {
+        try passwords.throttle.countLookup(of: id, by: caller)
+        return try await find(id)
+    }
+
     /// Finds a user by name, whatever its case.
     /// - Throws: `user_not_found`, also for what could not be a name.
     public func find(named username: String) async throws -> User {

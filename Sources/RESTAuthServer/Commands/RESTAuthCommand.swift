@@ -93,19 +93,25 @@ func exitWithMessage(_ message: String) -> Never {
 }
 
 extension SettingsOptions {
-    /// Runs a command over the core. What the core logs is for a server's log: here only warnings
-    /// are shown, unless asked for. What was made for a command that fails is gone again.
+    /// Runs a command over the core, and closes the database after it. What was made for a command
+    /// that fails is gone again.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
-        let settings = try load()
-        let sink = settings.startLogging(level: settings.logLevel ?? .warning)
-        defer { sink.flush() }
-        let auth = try await settings.openAuth(createsMissing: createsMissing)
-        do {
-            try await body(auth)
-        } catch {
-            auth.abandon()
-            throw error
+        try await withSettings { settings in
+            let auth = try await settings.openAuth(createsMissing: createsMissing)
+            do {
+                try await body(auth)
+            } catch {
+                auth.abandon()
+                throw error
+            }
+            auth.close()
         }
+    }
+
+    /// Runs a command, with its log.
+    func withSettings(_ body: (Settings) async throws -> Void) async throws {
+        let settings = try load()
+        try await settings.withLog { try await body(settings) }
     }
 
     /// The settings in force for a command.

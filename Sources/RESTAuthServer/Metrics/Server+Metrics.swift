@@ -1,10 +1,9 @@
-import Hummingbird
 import RESTAuthHummingbird
 
 extension Server {
     /// The series of the router's routes; connections, process and version are read beside them.
     func requestMetrics(
-        _ registry: MetricRegistry, _ router: Router<ServerContext>, _ immediate: ImmediateRoutes,
+        _ registry: MetricRegistry, _ routes: ServerRoutes, _ immediate: ImmediateRoutes,
         _ connections: ConnectionCount
     ) -> RequestMetrics {
         let process = ProcessReadings()
@@ -12,7 +11,7 @@ extension Server {
         registry.read { [(MetricFamily.connections, Double(connections.open))] }
         registry.gauge(MetricFamily.connectionLimit)?.set(Int64(connections.limit))
         registry.gauge(MetricFamily.buildInfo, [("version", RESTAuthCommand.version)])?.set(Int64(1))
-        return RequestMetrics(registry, routes: router.routes.map(\.path.description), immediate: immediate.paths)
+        return RequestMetrics(registry, routes: routes.methods, immediate: immediate.paths)
     }
 
     /// The port, under the limits that connections of clients have.

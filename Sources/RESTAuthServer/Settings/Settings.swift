@@ -1,11 +1,9 @@
 import Foundation
 import Logging
 import NIOCore
-import PasswordHashing
 import RESTAuth
 import RESTAuthHummingbird
 import RESTAuthPostgres
-import RESTAuthSQLite
 
 /// Every setting with its value, checked: what the server is started from.
 package struct Settings: Sendable {
@@ -32,9 +30,10 @@ package struct Settings: Sendable {
     var secretKeyPrevious: InstanceSecret?
     /// Where the secrets lie, when they are neither given nor beside the database.
     var secretFile: String?
-    var tokenRenewal = TokenRenewalMode.always
-    /// In seconds.
-    var tokenRenewalLimit = 43200
+    /// Of ``TokenRenewalMode/until``, in seconds.
+    var tokenRenewalLimit = 43200 {
+        didSet { if tokenRenewal == .until { tokenRenewal = .until } }
+    }
     var breachedPasswords: String?
     var trustedProxies: [Network] = []
     var forwardedFields = ForwardedFamily.xForwarded
@@ -70,7 +69,7 @@ package struct Settings: Sendable {
     /// The arguments with which a command works on the same database.
     private(set) var commandArguments: [String] = []
     /// Files that settings were read from, where they have secrets.
-    private var filesWithSecrets: [String] = []
+    private(set) var filesWithSecrets: [String] = []
 
     private init() {}
 
@@ -99,12 +98,6 @@ package struct Settings: Sendable {
         auth.secrets = try givenSecrets(source)
         if let secrets = auth.secrets { try auth.legacySecret?.refuse(in: secrets.known) }
         auth.issuer = routes.publicURL ?? auth.issuer
-        auth.tokenRenewal =
-            switch tokenRenewal {
-            case .always: .always
-            case .until: .until(tokenRenewalLimit)
-            case .never: .never
-            }
         routes.scheme = tls == nil ? "http" : "https"
         routes.believesForwardedFields = !trustedProxies.isEmpty
         routes.trustedOrigins = Set(corsOrigins)
@@ -120,12 +113,6 @@ package struct Settings: Sendable {
                 \(source[.sessions.refreshTokenCookieSecure]?.place ?? "") is no, which is for http://localhost alone, \
                 and \(obstacle): take it out
                 """)
-        }
-        if case .unixSocket = listenAddress {
-        } else if metricsPort == port {
-            throw AuthError(
-                .misconfigured,
-                "\(source[.metrics.port]?.place ?? "") is \(port), which is the port of the server: choose another")
         }
         if http2Cleartext, tls != nil {
             throw AuthError(
@@ -175,187 +162,6 @@ package struct Settings: Sendable {
             """)
     }
 
-    /// The core over the configured database. The only place that opens or makes files; where it
-    /// fails, what it made is gone again.
-    /// - Parameters:
-    ///   - createsMissing: whether to make the database when there is none.
-    ///   - isServer: whether many will use it at once.
-    func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
-        var configuration = auth
-        try configuration.validate()
-        if let secretFile { try requireSharedSecret(secretFile) }
-        // Before anything is made.
-        if let file = placeOfSecret, let known = try SecretFile(file).secrets() {
-            try configuration.legacySecret?.refuse(in: known)
-        }
-        configuration.breachedPasswords = try openBreachedPasswords(checksContents: isServer)
-        let storage = try await openStorage(createsMissing: createsMissing, isServer: isServer)
-        do {
-            if let file = placeOfSecret {
-                configuration.secrets = try await InstanceSecrets(
-                    file: file, makesMissing: storage.signingKeys().isEmpty)
-            }
-            return try await Auth(storage: storage, configuration: configuration)
-        } catch {
-            (storage as? any FileStorage)?.abandon(configuration.secrets)
-            throw error
-        }
-    }
-
-    /// The file of the secrets; `nil` when they are given themselves.
-    var placeOfSecret: String? {
-        guard auth.secrets == nil else { return nil }
-        return switch database {
-        case .sqlite(let path): secretFile ?? SQLiteFile(path).secretFile
-        case .postgres: secretFile
-        }
-    }
-
-    /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
-    /// - Parameter checksContents: whether to read all of it, which a command has no time for.
-    func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
-        guard let breachedPasswords, auth.passwordPolicy == .nist else { return nil }
-        return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
-    }
-
-    /// The database alone, without what the core makes in it.
-    func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
-        switch database {
-        case .sqlite(let path):
-            return try await explainingPath(path) {
-                try await SQLiteStorage(path: path, createsMissing: createsMissing)
-            }
-        case .postgres(let url):
-            try requireSecretForPostgres()
-            return try await PostgresStorage(
-                postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
-        }
-    }
-
-    /// Says with an error what may be wrong with the path of the database.
-    func explainingPath<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
-        do {
-            return try await body()
-        } catch let error as AuthError where error.code == .misconfigured {
-            var isDirectory: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-            guard !isDirectory.boolValue else {
-                throw AuthError(
-                    .misconfigured,
-                    """
-                    the database \(path) is a directory: name a file in it, as \
-                    \(path)\(path.utf8.last == UInt8(ascii: "/") ? "" : "/")rest-auth.sqlite
-                    """
-                )
-            }
-            guard !exists, let relativeReading else { throw error }
-            throw AuthError(
-                .misconfigured,
-                """
-                \(error.detail); three slashes begin at the root directory: for \(relativeReading) in \
-                \(FileManager.default.currentDirectoryPath) write sqlite:\(relativeReading)
-                """
-            )
-        }
-    }
-
-    /// Makes sure that a server would start, as far as can be told without making or changing
-    /// anything. A database that is there is opened to be read.
-    /// - Throws: `misconfigured`, as the server would.
-    func rehearse() async throws {
-        for rehearsal in rehearsals { try await rehearsal.run() }
-    }
-
-    /// The parts of a start, each of which may be refused for itself.
-    var rehearsals: [(subject: String, run: () async throws -> Void)] {
-        [
-            (Setting.tls.certificate.name, { _ = try tls?.configuration() }),
-            (Setting.address.hostname.name, { try ListeningSockets.rehearse(self) }),
-            (Setting.metrics.port.name, { try ListeningSockets.rehearseMetrics(self) }),
-            (Setting.passwords.breached.name, { _ = try openBreachedPasswords(checksContents: true) }),
-            ("settings", { try auth.validate() }),
-            (Setting.database.url.name, { try await rehearseOpening() }),
-        ]
-    }
-
-    private func rehearseOpening() async throws {
-        switch database {
-        case .sqlite(let path):
-            let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
-            let file = secretFile ?? SQLiteFile(path).secretFile
-            guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
-                // The server makes one.
-                guard keys.isEmpty else { throw SecretFile(file).missing }
-                return
-            }
-            try check(keys, known)
-        case .postgres(let url):
-            try requireSecretForPostgres()
-            if let secretFile { try requireSharedSecret(secretFile) }
-            let known = try auth.secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
-            let keys = try await PostgresStorage.checkUsable(postgresConfiguration(url))
-            if let known { try check(keys, known) }
-        }
-    }
-
-    /// `nil` for a file that the server makes at its start.
-    private func checkedSecrets(in file: String) throws -> KnownSecrets? {
-        if let known = try SecretFile(file).secrets() { return known }
-        if let obstacle = InstanceSecret.obstacle(toMaking: file) { throw obstacle }
-        return nil
-    }
-
-    private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets) throws {
-        try auth.legacySecret?.refuse(in: known)
-        try SigningKeys.check(keys, by: known)
-    }
-
-    /// Files that only whoever runs the server should read, and others can.
-    var exposedFiles: [FileExposure] {
-        var files = filesWithSecrets + [tls?.key, placeOfSecret].compactMap(\.self)
-        if case .sqlite(let path) = database { files.append(path) }
-        return files.compactMap { FileExposure(of: $0) }.filter { $0.kind != .none }
-    }
-
-    private func requireSecretForPostgres() throws {
-        guard auth.secrets == nil, secretFile == nil else { return }
-        throw AuthError(
-            .misconfigured,
-            """
-            with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is \
-            the same everywhere
-            """
-        )
-    }
-
-    /// A secret that each node makes for itself would be another on each.
-    private func requireSharedSecret(_ file: String) throws {
-        guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
-        throw AuthError(
-            .misconfigured,
-            """
-            there is no secret in \(file); make one and give it to every node: \
-            (umask 077; openssl rand -base64 32 > \(file))
-            """
-        )
-    }
-
-    func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
-        var configuration = postgres
-        configuration.url = url
-        // A command does one thing after the other.
-        if !isServer { configuration.writers = 1 }
-        return configuration
-    }
-
-    /// Sends what is logged to standard error, in the configured form.
-    /// - Parameter level: the least that is written.
-    func startLogging(level: Logger.Level) -> LogSink {
-        let sink = LogSink(format: logFormat, level: level)
-        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink) }
-        return sink
-    }
-
     /// What keeps who can reach the server from registering, in words; `nil` for nothing.
     var registrationRestriction: String? {
         let mode: String? =
@@ -370,16 +176,36 @@ package struct Settings: Sendable {
         let parts = [mode, work].compactMap { $0 }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
-
 }
 
 /// The database's URL may have a password in it.
 extension Settings: Redacted {}
 
-/// Whether a live token may be traded for a fresh one; how long, where it says until, is a setting of
-/// its own.
+/// Whether a live token may be traded for a fresh one; how long, where it says until, is a setting
+/// of its own.
 enum TokenRenewalMode: String, Sendable, CaseIterable {
     case always
     case until
     case never
+}
+
+extension Settings {
+    /// The mode of ``AuthConfiguration/tokenRenewal``, which is also where its default stands.
+    var tokenRenewal: TokenRenewalMode {
+        get {
+            switch auth.tokenRenewal {
+            case .always: .always
+            case .until: .until
+            case .never: .never
+            }
+        }
+        set {
+            auth.tokenRenewal =
+                switch newValue {
+                case .always: .always
+                case .until: .until(tokenRenewalLimit)
+                case .never: .never
+                }
+        }
+    }
 }
