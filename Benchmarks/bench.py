@@ -1,6 +1,8 @@
-"""Measures rest-auth against its peers. Run by `make bench`, which builds and installs what this needs.
+"""Measures rest-auth against its peers. Run by `make bench`, which builds and installs what this
+needs.
 
-Writes RESULTS.md and results.svg beside this file, prints the table, and ends with status 1 if a target is missed.
+Writes RESULTS.md and results.svg beside this file, prints the table, and ends with status 1 if a
+target is missed.
 """
 
 import argparse
@@ -54,8 +56,8 @@ def main():
     missed = [figure for figure in figures if figure.is_missed]
     for figure in missed:
         ratio = f", {report.number(figure.ratio)} of {figure.peer}" if figure.peer else ""
-        print(f"missed: {figure.subject}: {report.number(figure.ours)} {figure.unit}{ratio} (target {figure.target.text})",
-              file=sys.stderr)
+        ours = f"{report.number(figure.ours)} {figure.unit}"
+        print(f"missed: {figure.subject}: {ours}{ratio} (target {figure.target.text})", file=sys.stderr)
     return 1 if missed else 0
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What durable commits cost by themselves: SQLite, one thread, one row updated by its key in each transaction.
+"""What durable commits cost by themselves: SQLite, one thread, one row updated by its key in each
+transaction.
 
 Arguments: the database (made when missing) and how many seconds. Prints one line of JSON.
 """

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What storing users costs by itself: SQLite, one thread, all rows in one transaction.
 
-Arguments: the database, which has the tables and no users, and the users as JSON lines. Prints one line of JSON. The time is
-from opening the database to having closed it; the rows are in memory before.
+Arguments: the database, which has the tables and no users, and the users as JSON lines. Prints one
+line of JSON. The time is from opening the database to having closed it; the rows are in memory
+before.
 """
 
 import contextlib

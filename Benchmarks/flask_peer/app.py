@@ -1,7 +1,9 @@
-"""The peer in Python: the contract of rest-auth as one would write it today with Flask, Flask-HTTPAuth and
-Flask-SQLAlchemy. Passwords are hashed by Werkzeug at its default cost, tokens are HS256, users live in SQLite.
+"""The peer in Python: the contract of rest-auth as one would write it today with Flask,
+Flask-HTTPAuth and Flask-SQLAlchemy. Passwords are hashed by Werkzeug at its default cost, tokens
+are HS256, users live in SQLite.
 
-Run by gunicorn with --preload: the table is made once, before the workers fork. DATABASE_URL names the database.
+Run by gunicorn with --preload: the table is made once, before the workers fork. DATABASE_URL names
+the database.
 """
 
 import os

@@ -1,1 +1,2 @@
-"""What bench.py is made of: machine, servers, load, chapters (the measurements), report and chart."""
+"""What bench.py is made of: machine, servers, load, chapters (the measurements), report and
+chart."""

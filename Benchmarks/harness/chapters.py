@@ -1,6 +1,7 @@
 """The measurements. A chapter starts the servers it needs, measures, and returns figures.
 
-Where a chapter says one core, server and client have one each; otherwise they share two, as on a small machine.
+Where a chapter says one core, server and client have one each; otherwise they share two, as on a
+small machine.
 """
 
 import contextlib
@@ -29,7 +30,8 @@ class Effort:
 
 
 def token_route(effort):
-    """`GET /api/resource` by token on one core, against the same bytes from servers that check nothing."""
+    """`GET /api/resource` by token on one core, against the same bytes from servers that check
+    nothing."""
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(servers.rest_auth(cores=SERVER_CORE))
         flask = stack.enter_context(servers.flask(workers=1, cores=SERVER_CORE))
@@ -67,7 +69,8 @@ def per_second(server, path, authorization, effort, cores):
 
 
 def revocations(effort):
-    """What the token route costs when many sessions have been ended whose tokens could still be live."""
+    """What the token route costs when many sessions have been ended whose tokens could still be
+    live."""
     lines = 100_000
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(servers.scratch_directory()))
@@ -107,8 +110,10 @@ def verify(effort):
 
 
 def passwords(effort):
-    """Logins and registrations on two cores: the hash should count, and one durable commit beside it, for a session or a user."""
-    # What wrk leaves unfinished it does not count; with few answers in a second, a short run would make that felt.
+    """Logins and registrations on two cores: the hash should count, and one durable commit beside
+    it, for a session or a user."""
+    # What wrk leaves unfinished it does not count; with few answers in a second, a short run would
+    # make that felt.
     effort = dataclasses.replace(effort, seconds=2 * effort.seconds)
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(servers.rest_auth(flags=servers.UNLIMITED))
@@ -131,7 +136,8 @@ def passwords(effort):
 
 
 def refreshes(effort):
-    """Sessions renewed without a pause on two cores. Each renewal is a durable commit; the peer does only that."""
+    """Sessions renewed without a pause on two cores. Each renewal is a durable commit; the peer
+    does only that."""
     with servers.rest_auth() as server:
         client.register(server.port)
         measured = interleaved(effort.rounds, {
@@ -158,7 +164,8 @@ def refresh_tokens(server, sessions):
 
 
 def start_refresh(server, seconds, tokens):
-    """Each session has a connection of its own, on which every request presents the token of the answer before."""
+    """Each session has a connection of its own, on which every request presents the token of the
+    answer before."""
     sessions = len(tokens.read_text().splitlines())
     return start_wrk(
         server, "/api/tokens", seconds, connections=sessions, threads=sessions, script="refresh", arguments=[tokens])
@@ -194,8 +201,9 @@ def first_answer(effort):
 
 
 def database_size(effort):
-    """What the same work costs with many users instead of few. Signing in and registering are also taken without the
-    hash, which would hide everything else: as the processor time of all threads but those that hash."""
+    """What the same work costs with many users instead of few. Signing in and registering are also
+    taken without the hash, which would hide everything else: as the processor time of all threads
+    but those that hash."""
     with contextlib.ExitStack() as stack:
         starts = {users: filled(stack, users) for users in (FEW_USERS, effort.many_users)}
         return [  # registrations last, for they add users
@@ -208,12 +216,14 @@ def database_size(effort):
 
 FEW_USERS = 1_000
 
-# The files in a server's directory with header values of users: with their passwords, and with another.
+# The files in a server's directory with header values of users: with their passwords, and with
+# another.
 LOGINS, GUESSES = "logins", "guesses"
 
 
 def filled(stack, users, database=None):
-    """Makes that many users, in SQLite unless there is a database of a PostgreSQL. Returns what starts a server with them."""
+    """Makes that many users, in SQLite unless there is a database of a PostgreSQL. Returns what
+    starts a server with them."""
     directory = Path(stack.enter_context(servers.scratch_directory()))
     start = functools.partial(servers.rest_auth, directory=directory, database=database, flags=servers.UNLIMITED)
     with start() as server:  # it makes the tables
@@ -243,7 +253,8 @@ def user_by_id_microseconds(server, users, effort):
 
 def sign_in_microseconds(server, users, effort):
     return microseconds_beside_hashing(server, lambda: wrk(
-        server, "/api/token", effort.seconds, connections=1, script="random_login", arguments=[server.directory / LOGINS]))
+        server, "/api/token", effort.seconds, connections=1, script="random_login",
+        arguments=[server.directory / LOGINS]))
 
 
 def registration_microseconds(server, users, effort):
@@ -266,7 +277,8 @@ def logins_per_second(server, effort):
 
 def sign_ins(server, seconds):
     """Sessions started by users at random."""
-    return wrk(server, "/api/tokens", seconds, connections=8, script="random_session", arguments=[server.directory / LOGINS])
+    return wrk(server, "/api/tokens", seconds, connections=8, script="random_session",
+               arguments=[server.directory / LOGINS])
 
 
 def registrations_per_second(server, effort):

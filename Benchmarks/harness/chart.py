@@ -1,4 +1,5 @@
-"""The figures as bars, in an SVG written by hand: nothing to install, and a diff shows what changed."""
+"""The figures as bars, in an SVG written by hand: nothing to install, and a diff shows what
+changed."""
 
 from html import escape
 

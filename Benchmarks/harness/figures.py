@@ -1,4 +1,5 @@
-"""What a measurement is: our figure, a peer's taken in the same run, and the bound that ours has to keep."""
+"""What a measurement is: our figure, a peer's taken in the same run, and the bound that ours has to
+keep."""
 
 import dataclasses
 import math
@@ -49,7 +50,8 @@ class Figure:
 
     @property
     def ratio(self):
-        """The median of the rounds' own ratios: what slows the machine down for a while slows both sides of a round."""
+        """The median of the rounds' own ratios: what slows the machine down for a while slows both
+        sides of a round."""
         if not self.peer:
             return None
         return statistics.median(ours / theirs for ours, theirs in zip(self.our_rounds, self.their_rounds))
@@ -67,8 +69,8 @@ def compare(subject, unit, rounds, targets=None):
 
 
 def interleaved(rounds, contestants):
-    """What each contestant measured, round by round. They take turns, so that all of them see the machine at its best
-    and at its worst."""
+    """What each contestant measured, round by round. They take turns, so that all of them see the
+    machine at its best and at its worst."""
     measured = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, measure in contestants.items():

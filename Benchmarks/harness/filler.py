@@ -8,10 +8,12 @@ import uuid
 
 
 def fill_users(database, count):
-    """Adds users until there are `count`, all with the password of the one already registered. No server may run.
+    """Adds users until there are `count`, all with the password of the one already registered. No
+    server may run.
 
-    All have signed in from here before: who comes from somewhere new costs a commit more, and among many users more would.
-    Returns the names of some of them. Names are random, as in life: names in order would pack the index more tightly.
+    All have signed in from here before: who comes from somewhere new costs a commit more, and among
+    many users more would. Returns the names of some of them. Names are random, as in life: names in
+    order would pack the index more tightly.
     """
     chance = random.Random(1)
     with contextlib.closing(sqlite3.connect(database)) as connection:
@@ -47,7 +49,8 @@ def fill_postgres_users(database, count):
 
 
 def fill_postgres_sessions(database, count):
-    """Adds `count` sessions that have been renewed once, spread over the users, with ids in the order of creation."""
+    """Adds `count` sessions that have been renewed once, spread over the users, with ids in the
+    order of creation."""
     database.sql(
         f"""
         INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, address, user_agent, generation,
@@ -71,7 +74,8 @@ def fill_postgres_revocations(database, count):
     database.sql(
         f"""
         INSERT INTO revocations (number, session_id, is_refused, at)
-        SELECT last_number + line, gen_random_uuid(), true, now() FROM revocation_counter, generate_series(1, {count}) AS line
+        SELECT last_number + line, gen_random_uuid(), true, now()
+        FROM revocation_counter, generate_series(1, {count}) AS line
         """,
         f"UPDATE revocation_counter SET last_number = last_number + {count}")
     database.settle()
@@ -113,7 +117,8 @@ def has_unsealed_events(file=None, database=None):
 
 
 def fill_revocations(database, count):
-    """Adds `count` live lines of ended sessions, the last of them for the one session that there is. No server may run.
+    """Adds `count` live lines of ended sessions, the last of them for the one session that there
+    is. No server may run.
 
     That session keeps its row, so its tokens are good until a server has read the log to the end.
     """

@@ -55,7 +55,8 @@ def write_json_lines(file, users):
 
 
 def write_copy(file, users):
-    """In the text format of PostgreSQL's COPY, which has nothing to escape in these: the columns of `COPIED`."""
+    """In the text format of PostgreSQL's COPY, which has nothing to escape in these: the columns of
+    `COPIED`."""
     with open(file, "w") as lines:
         for id, name, password_hash in users:
             lines.write("\t".join([str(id), name, name, password_hash, "now", "now"]) + "\n")

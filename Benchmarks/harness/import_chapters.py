@@ -17,8 +17,9 @@ USERS = 200_000
 
 
 def imports(effort):
-    """Users brought in by one command, into an empty database, from its start to its end. The peers check nothing: one has the
-    rows in memory, the other in a file as the database itself would write it."""
+    """Users brought in by one command, into an empty database, from its start to its end. The peers
+    check nothing: one has the rows in memory, the other in a file as the database itself would
+    write it."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(servers.scratch_directory()))
         lines, rows = directory / "users.jsonl", directory / "users.copy"

@@ -17,7 +17,8 @@ def wrk(server, path, seconds, **options):
 def start_wrk(server, path, seconds, connections=64, threads=1, cores=BOTH_CORES, authorization=None, script="report",
               arguments=()):
     """`script` is one of wrk/*.lua, `arguments` what it asks for."""
-    command = [program("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{script}.lua"]
+    command = [program("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
+               "-s", f"{script}.lua"]
     if authorization:
         command += ["-H", f"Authorization: {authorization}"]
     command.append(f"http://127.0.0.1:{server.port}{path}")
@@ -77,7 +78,8 @@ def pgbench(database, script, clients, seconds, **variables):
 
 
 def libpq_loop(database, connections, seconds):
-    """Sessions read and updated by bare libpq: count and per_second. There must be a session for each connection."""
+    """Sessions read and updated by bare libpq: count and per_second. There must be a session for
+    each connection."""
     return _json(LIBPQ_LOOP, database.url, connections, seconds)
 
 

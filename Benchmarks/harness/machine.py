@@ -12,8 +12,8 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).resolve().parent.parent
 ROOT = BENCHMARKS.parent
 VENV = ROOT / ".build" / "bench-venv"
-# Databases lie on the disk of the working copy and not in /tmp, which is memory on many machines: there a durable
-# commit would cost nothing.
+# Databases lie on the disk of the working copy and not in /tmp, which is memory on many machines:
+# there a durable commit would cost nothing.
 SCRATCH = BENCHMARKS / ".build"
 
 REST_AUTH = ROOT / ".build" / "release" / "rest-auth"
@@ -24,15 +24,18 @@ COMMIT_LOOP, INSERT_LOOP = BENCHMARKS / "commit_loop.py", BENCHMARKS / "insert_l
 
 
 def _postgres_programs():
-    """Where Debian keeps the programs of PostgreSQL, by version: that of the newest, in a list, or nothing."""
+    """Where Debian keeps the programs of PostgreSQL, by version: that of the newest, in a list, or
+    nothing."""
     versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
     return [str(path) for path in sorted(versions, key=lambda path: int(path.parent.name))[-1:]]
 
 
-# Debian keeps nginx where only root's PATH leads. PostgreSQL comes first: what PATH has are wrappers that look for a server.
+# Debian keeps nginx where only root's PATH leads. PostgreSQL comes first: what PATH has are
+# wrappers that look for a server.
 SEARCH_PATH = ":".join([*_postgres_programs(), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
-# Everything runs on two cores, whatever the machine has: its figures are then comparable with those of a small one.
+# Everything runs on two cores, whatever the machine has: its figures are then comparable with those
+# of a small one.
 SERVER_CORE, CLIENT_CORE, BOTH_CORES = "0", "1", "0,1"
 
 
@@ -64,7 +67,8 @@ def check():
 
 
 def busy_percent():
-    """How busy the machine is at this moment with other work, which every figure would have to share it with."""
+    """How busy the machine is at this moment with other work, which every figure would have to
+    share it with."""
     def idle_and_total():
         times = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
         return times[3] + times[4], sum(times)
@@ -98,7 +102,8 @@ def description(busy):
 
 
 def _output(*command):
-    """What a program says about itself; some say it on stderr, and wrk with a status other than 0."""
+    """What a program says about itself; some say it on stderr, and wrk with a status other than
+    0."""
     return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True).stdout.strip()
 

@@ -18,8 +18,8 @@ from .servers import scratch_directory
 READY_WITHIN = 30  # seconds
 OWNER = "postgres"
 
-# A connection in use writes down what it has counted once a second at most, and not before its next transaction. (One that
-# is not used any more takes ten seconds.)
+# A connection in use writes down what it has counted once a second at most, and not before its next
+# transaction. (One that is not used any more takes ten seconds.)
 STATISTICS_DELAY = 2.5
 
 
@@ -28,7 +28,8 @@ class Postgres(Running):
 
     def __init__(self):
         self._scratch = scratch_directory()
-        # Not beside the data: a socket's path may have 107 bytes, and the working copy may lie deep.
+        # Not beside the data: a socket's path may have 107 bytes, and the working copy may lie
+        # deep.
         self._socket = tempfile.TemporaryDirectory(prefix="bench-")
         self._process = None
         self._names = (f"bench_{number}" for number in itertools.count(1))
@@ -104,7 +105,8 @@ class Postgres(Running):
         return sum(map(int, ended)) / os.sysconf("SC_CLK_TCK") + sum(map(_processor_seconds, [pid, *self._children()]))
 
     def connection_seconds(self, database):
-        """What the processes have used so far that serve the connections of now to that database."""
+        """What the processes have used so far that serve the connections of now to that
+        database."""
         # Their titles: postgres: USER DATABASE [local] idle
         return sum(_processor_seconds(process) for process in self._children()
                    if f" {database.name} [" in Path(f"/proc/{process}/cmdline").read_text())
@@ -114,7 +116,8 @@ class Postgres(Running):
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
     def microseconds(self, work):
-        """What each unit of some work costs the database, when `work` returns how many there were."""
+        """What each unit of some work costs the database, when `work` returns how many there
+        were."""
         before = self.processor_seconds()
         count = work()
         return (self.processor_seconds() - before) * 1e6 / count
@@ -136,7 +139,8 @@ class Database:
         return result.stdout.splitlines()
 
     def settle(self):
-        """Does now what the server would do about new rows later, in the middle of a measurement."""
+        """Does now what the server would do about new rows later, in the middle of a
+        measurement."""
         self.sql("VACUUM ANALYZE", "CHECKPOINT")
 
     def transactions(self):

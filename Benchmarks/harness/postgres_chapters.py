@@ -1,5 +1,6 @@
-"""The measurements with PostgreSQL. The database shares the two cores with everything else, as on a small machine where it is
-not on one of its own; its settings are the usual ones, so what is acknowledged is on disk."""
+"""The measurements with PostgreSQL. The database shares the two cores with everything else, as on a
+small machine where it is not on one of its own; its settings are the usual ones, so what is
+acknowledged is on disk."""
 
 import contextlib
 import dataclasses
@@ -7,8 +8,8 @@ import time
 
 from . import client, servers
 from .chapters import (CORES, FEW_USERS, compare_sizes, filled, greetings_by_token, refresh, refresh_tokens,
-                       registration_microseconds, registrations_per_second, sign_in_microseconds, sign_ins, start_refresh,
-                       user_by_id_microseconds)
+                       registration_microseconds, registrations_per_second, sign_in_microseconds, sign_ins,
+                       start_refresh, user_by_id_microseconds)
 from .filler import fill_postgres_revocations, fill_postgres_sessions
 from .figures import Figure, at_most, compare, interleaved, percentile, ratio_at_least
 from .load import argon2_loop, finish_wrk, libpq_loop, pgbench, start_wrk, user_reads, wrk
@@ -20,7 +21,8 @@ WRITERS = 4
 
 
 def postgres_reads(effort):
-    """Users read by id through our own client, against the program that comes with PostgreSQL for such measurements."""
+    """Users read by id through our own client, against the program that comes with PostgreSQL for
+    such measurements."""
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(Postgres()).new_database()
         filled(stack, FEW_USERS, database)
@@ -37,7 +39,8 @@ def postgres_reads(effort):
 
 
 def postgres_writes(effort):
-    """What is a durable commit, with PostgreSQL and with SQLite. Users are many, as in life: who signs in locks a row."""
+    """What is a durable commit, with PostgreSQL and with SQLite. Users are many, as in life: who
+    signs in locks a row."""
     # As for passwords: there are few answers in a second.
     slow = dataclasses.replace(effort, seconds=2 * effort.seconds)
     with contextlib.ExitStack() as stack:
@@ -66,7 +69,8 @@ def postgres_writes(effort):
 
 
 def postgres_tokens(effort):
-    """The token route, which should not notice the database: what it costs, and what the database sees of it."""
+    """The token route, which should not notice the database: what it costs, and what the database
+    sees of it."""
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(Postgres()).new_database()
         ours = stack.enter_context(servers.rest_auth(database=database, cores=SERVER_CORE))
@@ -91,7 +95,8 @@ def postgres_tokens(effort):
 
 
 def transactions_per_token(server, issuer, seconds):
-    """Counted by the database, less what it counts when nobody asks: nodes read the log and the keys on a timer."""
+    """Counted by the database, less what it counts when nobody asks: nodes read the log and the
+    keys on a timer."""
     authorization = client.token_authorization(issuer.port)
     client.expect_greeting(server.port, authorization)  # from now on it is known
     loaded, requests = server.database.transactions_during(
@@ -101,8 +106,8 @@ def transactions_per_token(server, issuer, seconds):
 
 
 def two_nodes(effort):
-    """Two nodes over one database against one. Each node has one core, and shares it with the load and the database: what
-    two would do on machines of their own this does not say."""
+    """Two nodes over one database against one. Each node has one core, and shares it with the load
+    and the database: what two would do on machines of their own this does not say."""
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(Postgres()).new_database()
         first = stack.enter_context(servers.rest_auth(database=database, cores=SERVER_CORE))
@@ -124,21 +129,22 @@ def two_nodes(effort):
 
     def refusal(percent, target=None):
         other, same = (percentile(percent, refusals[node]) for node in ("other", "same"))
-        return Figure(f"p{percent} until the other node refuses a session that was ended", "ms", [other], "same node", [same],
-                      target, label="other node")
+        return Figure(f"p{percent} until the other node refuses a session that was ended", "ms", [other],
+                      "same node", [same], target, label="other node")
 
     place = "one core each, shared with load and database"
     return [
         Figure(f"Token route, two nodes, {place}", "requests/s", tokens["rest-auth"], "one node", tokens["one node"],
                label="two nodes"),
-        Figure(f"Refreshes, two nodes, {place}", "refreshes/s", refreshes["rest-auth"], "one node", refreshes["one node"],
-               label="two nodes"),
+        Figure(f"Refreshes, two nodes, {place}", "refreshes/s", refreshes["rest-auth"],
+               "one node", refreshes["one node"], label="two nodes"),
         refusal(50), refusal(99, at_most(100, "ms")),
     ]
 
 
 def greetings_together(nodes, seconds):
-    """A load for each of them at the same time, all with one token of the first. A node named twice gets both."""
+    """A load for each of them at the same time, all with one token of the first. A node named twice
+    gets both."""
     authorization = client.token_authorization(nodes[0].port)
 
     def measure(seconds):
@@ -167,14 +173,17 @@ def milliseconds_until_refused(ended_at, asked):
 
 
 def postgres_size(effort):
-    """As `database_size`. Less the hash, the processor time of the database counts as well as that of the node."""
+    """As `database_size`. Less the hash, the processor time of the database counts as well as that
+    of the node."""
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Postgres())
         starts = {users: filled(stack, users, postgres.new_database()) for users in (FEW_USERS, effort.many_users)}
         return [  # registrations last, for they add users
-            compare_sizes("A user by id with PostgreSQL", "µs", user_by_id_microseconds, starts, effort, cores=SERVER_CORE),
+            compare_sizes(
+                "A user by id with PostgreSQL", "µs", user_by_id_microseconds, starts, effort, cores=SERVER_CORE),
             compare_sizes("Sign-in less the hash with PostgreSQL", "µs", sign_in_microseconds, starts, effort),
-            compare_sizes("Registration less the hash with PostgreSQL", "µs", registration_microseconds, starts, effort),
+            compare_sizes(
+                "Registration less the hash with PostgreSQL", "µs", registration_microseconds, starts, effort),
         ]
 
 
@@ -207,7 +216,8 @@ def postgres_costs(effort):
 
 
 def idle_milliseconds(database, seconds):
-    """The processor time that the connections of a node take in a second when nobody asks for anything."""
+    """The processor time that the connections of a node take in a second when nobody asks for
+    anything."""
     before = database.server.connection_seconds(database)
     time.sleep(seconds)
     return (database.server.connection_seconds(database) - before) * 1000 / seconds
@@ -219,7 +229,8 @@ def idle_transactions(database, seconds):
 
 
 def bytes_per_row(database, stack, count=100_000):
-    """With the indexes, just filled: rows that were changed since take more, until the database has cleaned up."""
+    """With the indexes, just filled: rows that were changed since take more, until the database has
+    cleaned up."""
     filled(stack, count, database)
     fill_postgres_sessions(database, count)
     fill_postgres_revocations(database, count)

@@ -17,9 +17,10 @@ def document(figures, description, effort):
 Written by `make bench`. {description}.
 
 Each figure is the median of {effort.rounds} rounds of {effort.seconds} s in which rest-auth and its peers took turns. \
-The ratio is rest-auth's figure divided by the peer's, round by round, and again the median. On one core means that the server had one core and the load \
-generator another; on two cores they shared both. rest-auth ran with its defaults, logs included, but where \
-users are registered without the limit on registrations from one network; the peers are in this directory.
+The ratio is rest-auth's figure divided by the peer's, round by round, and again the median. On one core means that \
+the server had one core and the load generator another; on two cores they shared both. rest-auth ran with its \
+defaults, logs included, but where users are registered without the limit on registrations from one network; the peers \
+are in this directory.
 
 {table(figures)}
 
@@ -34,18 +35,21 @@ before it answers with a picture of 43 bytes. *nginx alone* answers without aski
 rest-auth without nginx.
 - *Refreshes*: eight connections, each with a session of its own, present the token of the answer before. *Bare SQLite \
 commits* is a loop in Python, one thread, that updates one row by its key in each transaction (write-ahead log, \
-`synchronous = FULL`, on the same disk): its p99 is of one commit, that of a refresh includes the wait for the commit before.
-- The storms: requests with a token leave at a steady rate whatever the answers do, and count from the moment they were \
-due, while eight clients do without a pause what makes the storm. The slowest answer is that of all rounds together.
+`synchronous = FULL`, on the same disk): its p99 is of one commit, that of a refresh includes the wait for the commit \
+before.
+- The storms: requests with a token leave at a steady rate whatever the answers do, and count from the moment they \
+were due, while eight clients do without a pause what makes the storm. The slowest answer is that of all rounds \
+together.
 - In a *login storm* they sign in as 1,000 users at random: half from the network where the user has signed in before, \
-half from one where nobody has, and of these one in four with a wrong password. In a *storm of guesses* all passwords are \
-wrong and come from one network, so nearly all are refused (429) and cost no hash.
-- *Sign-ins with guesses counted*: all passwords are right, and from where the user has signed in before. *Throttle off* is \
-the same server with `--throttle no`. *Guesses refused* are answers 429 to eight clients, less the few guesses that are tried.
-- *Users imported*: `rest-auth users import --jsonl` of 200,000 users with hashes of five forms, into a database that it \
-has to make, from the start of the command to its end. *Bare SQLite inserts* is a loop in Python, one thread, that stores the \
-same rows from memory in one transaction (`synchronous = FULL`), in tables that are there; *psql's copy* is `\\copy` of a \
-file with the same rows. Neither checks anything.
+half from one where nobody has, and of these one in four with a wrong password. In a *storm of guesses* all passwords \
+are wrong and come from one network, so nearly all are refused (429) and cost no hash.
+- *Sign-ins with guesses counted*: all passwords are right, and from where the user has signed in before. *Throttle \
+off* is the same server with `--throttle no`. *Guesses refused* are answers 429 to eight clients, less the few guesses \
+that are tried.
+- *Users imported*: `rest-auth users import --jsonl` of 200,000 users with hashes of five forms, into a database that \
+it has to make, from the start of the command to its end. *Bare SQLite inserts* is a loop in Python, one thread, that \
+stores the same rows from memory in one transaction (`synchronous = FULL`), in tables that are there; *psql's copy* is \
+`\\copy` of a file with the same rows. Neither checks anything.
 - *Less the hash* is the processor time of all threads of the server but those that hash.
 - *With PostgreSQL*: one server for the whole run of a chapter, made for it, on the same disk and on both cores, over \
 a socket, with its default settings (`fsync` and `synchronous_commit` are on) but for the number of connections. *With \
@@ -71,7 +75,8 @@ the indexes, of 100,000 rows just filled in; a session has the address and the u
 
 
 def number(value):
-    """Three significant digits, thousands grouped: more would claim a precision that no run repeats."""
+    """Three significant digits, thousands grouped: more would claim a precision that no run
+    repeats."""
     if value >= 100:
         return f"{value:,.0f}"
     if 0 < value < 0.1:

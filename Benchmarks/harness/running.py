@@ -2,7 +2,8 @@
 
 
 class Running:
-    """Started and stopped by `with`; stopped as well when it does not come up. Whoever is one has `start` and `stop`."""
+    """Started and stopped by `with`; stopped as well when it does not come up. Whoever is one has
+    `start` and `stop`."""
 
     def __enter__(self):
         try:

@@ -19,7 +19,8 @@ LOWEST_PRIORITY = 19
 
 
 class Server(Running):
-    """A running server. `command` gets the port and the directory in which the server keeps its files."""
+    """A running server. `command` gets the port and the directory in which the server keeps its
+    files."""
 
     def __init__(self, name, command, cores=BOTH_CORES, directory=None, database=None, ready_path="/api/resource"):
         self.name = name
@@ -39,7 +40,8 @@ class Server(Running):
         self.seconds_to_ready = self._wait_until_ready()
 
     def _wait_until_ready(self):
-        """Asks every millisecond until there is an answer, whatever it says. Returns the seconds since the start."""
+        """Asks every millisecond until there is an answer, whatever it says. Returns the seconds
+        since the start."""
         while time.monotonic() < self._started + READY_WITHIN:
             with contextlib.suppress(OSError):
                 client.ask(self.port, self._ready_path)
@@ -61,10 +63,11 @@ class Server(Running):
             self._scratch.cleanup()
 
     def memory(self, field):
-        """A figure of /proc in MB (10^6 bytes): VmRSS, resident now, or VmHWM, the most that was ever resident.
+        """A figure of /proc in MB (10^6 bytes): VmRSS, resident now, or VmHWM, the most that was
+        ever resident.
 
-        Of a server with several processes the largest counts alone: forked workers share most pages with their
-        master, and to add them up would count those twice.
+        Of a server with several processes the largest counts alone: forked workers share most pages
+        with their master, and to add them up would count those twice.
         """
         def megabytes(pid):
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -75,8 +78,9 @@ class Server(Running):
         return max(megabytes(process) for process in [pid, *children])
 
     def seconds_beside_hashing(self):
-        """The processor time used so far by all threads but those that hash, which the lowest priority gives away, and by
-        the PostgreSQL server when there is one: SQLite does its work in those threads."""
+        """The processor time used so far by all threads but those that hash, which the lowest
+        priority gives away, and by the PostgreSQL server when there is one: SQLite does its work in
+        those threads."""
         pid = self._process.pid
         process_clock = ~pid << 3 | 2  # what clock_getcpuclockid(3) gives; it still counts threads that have ended
         total = time.clock_gettime(process_clock)
@@ -90,19 +94,22 @@ class Server(Running):
 
 
 def rest_auth(database=None, flags=(), **options):
-    """With SQLite in its directory, unless there is a database of a PostgreSQL. `flags` are settings other than the defaults."""
+    """With SQLite in its directory, unless there is a database of a PostgreSQL. `flags` are
+    settings other than the defaults."""
     def command(port, directory):
         place, environment = _place_of_users(directory, database)
         return [REST_AUTH, "serve", "--port", port, *place, *flags], environment
     return Server("rest-auth", command, database=database, ready_path="/health/live", **options)
 
 
-# All that one machine does in a benchmark, registering, signing in and looking users up, would be taken for a flood.
+# All that one machine does in a benchmark, registering, signing in and looking users up, would be
+# taken for a flood.
 UNLIMITED = ["--registrations-per-hour", "none", "--sessions-per-hour", "none", "--user-lookups-per-hour", "none"]
 
 
 def rest_auth_seconds(*arguments, directory, database=None):
-    """How long a command takes, from its start to its end, with the users where those of a server would be."""
+    """How long a command takes, from its start to its end, with the users where those of a server
+    would be."""
     place, environment = _place_of_users(directory, database)
     command = on_cores(BOTH_CORES, [REST_AUTH, *arguments, *place])
     started = time.monotonic()
@@ -145,12 +152,14 @@ def scratch_directory():
 
 
 def _environment(directory, extra):
-    # Only what every program needs: a DATABASE_URL or LOG_LEVEL of the caller must not change what is measured.
+    # Only what every program needs: a DATABASE_URL or LOG_LEVEL of the caller must not change what
+    # is measured.
     return {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": str(directory), **extra}
 
 
 def _place_of_users(directory, database):
-    """The flags that say where rest-auth keeps its users, and what it needs in the environment for that."""
+    """The flags that say where rest-auth keeps its users, and what it needs in the environment for
+    that."""
     if database:
         return ["--database", database.url], {"SECRET_KEY": SECRET}
     return ["--database", f"sqlite:{directory}/{DATABASE}"], {}

@@ -1,4 +1,5 @@
-"""The measurements of storms: what everybody else notices of many sign-ins and guesses, and what it costs to count the guesses."""
+"""The measurements of storms: what everybody else notices of many sign-ins and guesses, and what it
+costs to count the guesses."""
 
 import contextlib
 import dataclasses
@@ -15,7 +16,8 @@ FROM_ANYWHERE = ["--trusted-proxies", "127.0.0.1"]
 
 
 def login_storm(effort):
-    """What a client with a token notices while eight others sign in without a pause, or guess and are refused without a pause."""
+    """What a client with a token notices while eight others sign in without a pause, or guess and
+    are refused without a pause."""
     rate = 800
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(filled(stack, FEW_USERS)(flags=FROM_ANYWHERE))
@@ -37,8 +39,8 @@ def login_storm(effort):
 
     def figure(which, storm, what, field, target=None, of_rounds=list):
         ours, theirs = (of_rounds(figures[field] for figures in measured[name]) for name in (storm, "quiet"))
-        return Figure(f"{which} of the token route in a {what}, {rate} requests/s on two cores", "ms", ours, "no storm", theirs,
-                      target, label="storm")
+        return Figure(f"{which} of the token route in a {what}, {rate} requests/s on two cores", "ms", ours,
+                      "no storm", theirs, target, label="storm")
 
     def greatest(rounds):
         return [max(rounds)]
@@ -57,15 +59,18 @@ def start_logins(server, seconds):
 
 
 def start_guesses(server, seconds):
-    return start_wrk(server, "/api/token", seconds, connections=8, script="guesses", arguments=[server.directory / GUESSES])
+    return start_wrk(server, "/api/token", seconds, connections=8, script="guesses",
+                     arguments=[server.directory / GUESSES])
 
 
 def throttle(effort):
-    """What whoever signs in pays for it that guesses are counted, and how fast guesses are refused that have to wait."""
+    """What whoever signs in pays for it that guesses are counted, and how fast guesses are refused
+    that have to wait."""
     # As for passwords: there are few answers in a second.
     slow = dataclasses.replace(effort, seconds=2 * effort.seconds)
     with Postgres() as postgres:
-        return throttle_figures("", lambda: None, slow) + throttle_figures(" with PostgreSQL", postgres.new_database, slow)
+        return (throttle_figures("", lambda: None, slow)
+                + throttle_figures(" with PostgreSQL", postgres.new_database, slow))
 
 
 def throttle_figures(place, new_database, effort):
@@ -82,8 +87,8 @@ def throttle_figures(place, new_database, effort):
         finish_wrk(start_guesses(on, 2))  # the first are tried
         refused = [finish_wrk(start_guesses(on, effort.seconds))["per_second"] for _ in range(effort.rounds)]
     return [
-        Figure(f"Sign-ins with guesses counted{place}, two cores", "sign-ins/s", signed_in["on"], "throttle off", signed_in["off"],
-               ratio_at_least(0.97), label="throttle on"),
+        Figure(f"Sign-ins with guesses counted{place}, two cores", "sign-ins/s", signed_in["on"],
+               "throttle off", signed_in["off"], ratio_at_least(0.97), label="throttle on"),
         Figure(f"Guesses refused{place}, two cores", "refusals/s", refused),
     ]
 

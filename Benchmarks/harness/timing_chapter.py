@@ -1,4 +1,5 @@
-"""Whether a stopwatch tells an unknown user from a wrong password, through HTTP and with everything on."""
+"""Whether a stopwatch tells an unknown user from a wrong password, through HTTP and with everything
+on."""
 
 import contextlib
 import hashlib
@@ -18,8 +19,9 @@ PAIRS = 2000
 
 
 def same_work(effort):
-    """Each pair is a wrong password for a user and one for a name that nobody has, in random order, on one connection. Every name is tried
-    once in a run, so that nobody has to wait; the counting itself is on."""
+    """Each pair is a wrong password for a user and one for a name that nobody has, in random order,
+    on one connection. Every name is tried once in a run, so that nobody has to wait; the counting
+    itself is on."""
     pairs = PAIRS if effort.rounds > 1 else PAIRS // 10
     return [figure(kinds, hashes, pairs) for kinds, hashes in KINDS.items()]
 
@@ -36,8 +38,8 @@ def figure(kinds, hashes, pairs):
         names = give_hashes(database, hashes)
         server = stack.enter_context(servers.rest_auth(**options))
         p = [mann_whitney(*guess(server.port, names, random.Random(run))) for run in range(RUNS)]
-    return Figure(f"Unknown user or wrong password, {kinds}, {pairs:,} pairs: least Mann-Whitney p of {RUNS} runs", "p", [min(p)],
-                  target=at_least(0.01, ""))
+    return Figure(f"Unknown user or wrong password, {kinds}, {pairs:,} pairs: least Mann-Whitney p of {RUNS} runs", "p",
+                  [min(p)], target=at_least(0.01, ""))
 
 
 def give_hashes(database, hashes):
@@ -70,8 +72,8 @@ def guess(port, names, chance):
 
 
 def mann_whitney(first, second):
-    """The probability of a difference like this, or a greater one, between samples of one distribution (two-sided, normal approximation,
-    which is good for thousands)."""
+    """The probability of a difference like this, or a greater one, between samples of one
+    distribution (two-sided, normal approximation, which is good for thousands)."""
     ranked = sorted([(value, 0) for value in first] + [(value, 1) for value in second])
     ranks = sum(rank for rank, (_, sample) in enumerate(ranked, 1) if sample == 0)
     n, m = len(first), len(second)

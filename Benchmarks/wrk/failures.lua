@@ -1,5 +1,5 @@
--- Numbers the threads from 1 on, as `number`, and counts as failed what each of them counts as `failed`: wrk alone takes anything
--- below 400 for a success.
+-- Numbers the threads from 1 on, as `number`, and counts as failed what each of them counts as
+-- `failed`: wrk alone takes anything below 400 for a success.
 require "report"
 
 local threads = {}

@@ -1,6 +1,7 @@
--- Guesses passwords, all from one network. What counts as a request is a guess that is refused without being tried (429). A few
--- are tried (401): the first, and one whenever the network has waited long enough.
--- Argument: a file with one value of the Authorization header per line, of wrong passwords.
+-- Guesses passwords, all from one network. What counts as a request is a guess that is refused
+-- without being tried (429). A few are tried (401): the first, and one whenever the network has
+-- waited long enough. Argument: a file with one value of the Authorization header per line, of
+-- wrong passwords.
 require "report"
 
 local threads = {}

@@ -1,5 +1,5 @@
--- Renews sessions: each thread has one, and presents the refresh token that the answer before gave it.
--- Argument: a file with the first token of each thread's session, one per line.
+-- Renews sessions: each thread has one, and presents the refresh token that the answer before gave
+-- it. Argument: a file with the first token of each thread's session, one per line.
 require "failures"
 
 function init(arguments)

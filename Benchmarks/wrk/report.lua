@@ -1,4 +1,5 @@
--- Makes wrk end with one line of JSON instead of prose. Every failure counts, whether of the socket or of the status.
+-- Makes wrk end with one line of JSON instead of prose. Every failure counts, whether of the socket
+-- or of the status.
 function done(summary, latency)
    local errors = summary.errors
    local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout

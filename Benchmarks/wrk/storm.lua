@@ -1,7 +1,8 @@
--- Signs in as random users: half from where they have signed in before, half from networks that nobody has come from, and of
--- these one in four with a wrong password. Any other answer than the right one is a failure. Each thread has one connection,
--- or it would not know which answer is to which request.
--- Arguments: two files with one value of the Authorization header per line, of right and of wrong passwords.
+-- Signs in as random users: half from where they have signed in before, half from networks that
+-- nobody has come from, and of these one in four with a wrong password. Any other answer than the
+-- right one is a failure. Each thread has one connection, or it would not know which answer is to
+-- which request. Arguments: two files with one value of the Authorization header per line, of right
+-- and of wrong passwords.
 require "failures"
 
 local function lines(file)

@@ -1,11 +1,13 @@
--- http-request lua.verify PATH: asks rest-auth there who makes the request. Who has signed in passes, with the fields that say
--- who it is; everybody else is given rest-auth's answer, and 503 where there is none.
+-- http-request lua.verify PATH: asks rest-auth there who makes the request. Who has signed in
+-- passes, with the fields that say who it is; everybody else is given rest-auth's answer, and 503
+-- where there is none.
 
 local server = "http://127.0.0.1:5000"
 local timeout = 10000 -- in milliseconds; a password may wait for its turn.
 
--- Not sent along: what is about the connection or the body, and what is the application's. Origin and Sec-Fetch-Site say whether
--- the application was asked by a page of another site. What may link to it, it says itself.
+-- Not sent along: what is about the connection or the body, and what is the application's. Origin
+-- and Sec-Fetch-Site say whether the application was asked by a page of another site. What may link
+-- to it, it says itself.
 local kept = {
     ["connection"] = true, ["content-length"] = true, ["expect"] = true, ["keep-alive"] = true, ["te"] = true,
     ["transfer-encoding"] = true, ["upgrade"] = true, ["cookie"] = true, ["origin"] = true, ["sec-fetch-site"] = true,

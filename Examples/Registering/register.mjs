@@ -1,15 +1,18 @@
 #!/usr/bin/env node
-// Registers a user with rest-auth where that takes work or an invitation. `register` is for pages in a browser just as well, over HTTPS;
-// as a command, Node 20 or later, no packages:
+// Registers a user with rest-auth where that takes work or an invitation. `register` is for pages
+// in a browser just as well, over HTTPS; as a command, Node 20 or later, no packages:
 //
 //     printf 'miguel\npython\nINVITATION\n' | node register.mjs https://auth.example.com
 //
-// reads the user name, the password and, where one is needed, the code of an invitation, one a line. Prints the URL of the new user, or why
-// there is none; then the exit status is 1.
+// reads the user name, the password and, where one is needed, the code of an invitation, one a
+// line. Prints the URL of the new user, or why there is none; then the exit status is 1.
 
 const BATCH = 1024
 
-/** The number for which SHA-256 of the challenge, a dot and the number begins with that many zero bits. */
+/**
+ * The number for which SHA-256 of the challenge, a dot and the number begins with that many zero
+ * bits.
+ */
 export async function solve(challenge, difficulty) {
   const encoder = new TextEncoder()
   for (let first = 0; ; first += BATCH) {
@@ -21,7 +24,10 @@ export async function solve(challenge, difficulty) {
   }
 }
 
-/** Registers; `fields` has `username`, `password` and, where one is needed, `invitation`. The answer is that of `POST /api/users`. */
+/**
+ * Registers; `fields` has `username`, `password` and, where one is needed, `invitation`. The answer
+ * is that of `POST /api/users`.
+ */
 export async function register(baseURL, fields) {
   const work = await fetch(`${baseURL}/api/challenge`)
   // 404 when none is asked for.

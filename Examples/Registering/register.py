@@ -3,8 +3,9 @@
 
     printf 'miguel\\npython\\nINVITATION\\n' | register.py https://auth.example.com
 
-reads the user name, the password and, where one is needed, the code of an invitation, one a line. Prints the URL of the new user, or why
-there is none; then the exit status is 1. Only the standard library is needed.
+reads the user name, the password and, where one is needed, the code of an invitation, one a line.
+Prints the URL of the new user, or why there is none; then the exit status is 1. Only the standard
+library is needed.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import urllib.request
 
 
 def solve(challenge, difficulty):
-    """The number for which SHA-256 of the challenge, a dot and the number begins with that many zero bits."""
+    """The number for which SHA-256 of the challenge, a dot and the number begins with that many
+    zero bits."""
     start = hashlib.sha256(f"{challenge}.".encode())
     limit = 1 << (256 - difficulty)
     for nonce in itertools.count():
@@ -28,7 +30,8 @@ def solve(challenge, difficulty):
 
 
 def register(base_url, fields):
-    """Registers and returns the URL of the user. Raises urllib.error.HTTPError with the answer when refused."""
+    """Registers and returns the URL of the user. Raises urllib.error.HTTPError with the answer when
+    refused."""
     try:
         with urllib.request.urlopen(f"{base_url}/api/challenge") as answer:
             work = json.load(answer)
@@ -45,7 +48,9 @@ def register(base_url, fields):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Registers the user whose name and password standard input has, one a line.")
+    parser = argparse.ArgumentParser(
+        description="Registers the user whose name and password standard input has, one a line."
+    )
     parser.add_argument("base_url", help="where rest-auth is, for example https://auth.example.com")
     base_url = parser.parse_args().base_url
     username, password, invitation, *_ = [*sys.stdin.read().split("\n"), "", "", ""]

@@ -1,9 +1,11 @@
-// Verifies rest-auth's access tokens with its published keys. Java 17 or later, and Gson to read JSON.
+// Verifies rest-auth's access tokens with its published keys. Java 17 or later, and Gson to read
+// JSON.
 //
 //     java -cp gson.jar Verify.java https://auth.example.com < tokens
 //
-// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all were
-// good, 1 when one was not. It does not read the list of revocations: a token of a session that has ended is good until it expires.
+// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}.
+// The exit status is 0 when all were good, 1 when one was not. It does not read the list of
+// revocations: a token of a session that has ended is good until it expires.
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
@@ -89,14 +91,17 @@ public final class Verify {
         var claims = object(parts[1]);
         var signature = decode(parts[2]);
         var type = text(header.get("typ"));
-        if (header.size() != 3 || !("at+jwt".equals(type) || "JWT".equals(type))) throw new Refused("not an access token");
+        if (header.size() != 3 || !("at+jwt".equals(type) || "JWT".equals(type))) {
+            throw new Refused("not an access token");
+        }
         var key = key(text(header.get("kid")));
         // What the key is for, not what the token says.
         if (key == null || !key.algorithm.equals(text(header.get("alg")))
             || !key.verifies((parts[0] + "." + parts[1]).getBytes(StandardCharsets.US_ASCII), signature)) {
             throw new Refused("the signature is wrong");
         }
-        if (!issuer.equals(text(claims.get("iss"))) || !isFor(claims.get("aud"), audience == null ? issuer : audience)) {
+        if (!issuer.equals(text(claims.get("iss")))
+            || !isFor(claims.get("aud"), audience == null ? issuer : audience)) {
             throw new Refused("from someone else, or for someone else");
         }
         if (text(claims.get("sub")) == null) throw new Refused("of nobody");
@@ -151,8 +156,8 @@ public final class Verify {
                 var bytes = decode(text(jwk.get("x")));
                 var encoded = Arrays.copyOf(head, head.length + bytes.length);
                 System.arraycopy(bytes, 0, encoded, head.length, bytes.length);
-                return new Key(
-                    "EdDSA", "Ed25519", KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(encoded)));
+                var form = new X509EncodedKeySpec(encoded);
+                return new Key("EdDSA", "Ed25519", KeyFactory.getInstance("Ed25519").generatePublic(form));
             case "RSA RS256 sig":
                 var numbers = new RSAPublicKeySpec(number(jwk, "n"), number(jwk, "e"));
                 return new Key("RS256", "SHA256withRSA", KeyFactory.getInstance("RSA").generatePublic(numbers));

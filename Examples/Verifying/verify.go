@@ -2,8 +2,9 @@
 //
 //	go run verify.go https://auth.example.com < tokens
 //
-// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all were
-// good, 1 when one was not. It does not read the list of revocations: a token of a session that has ended is good until it expires.
+// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}.
+// The exit status is 0 when all were good, 1 when one was not. It does not read the list of
+// revocations: a token of a session that has ended is good until it expires.
 package main
 
 import (
@@ -35,7 +36,8 @@ const (
 	clockSlack    = 60              // seconds by which the server's clock may be ahead
 )
 
-// ErrUndecided says that nobody can tell just now whether the token is good. To a client it is 503; any other error is 401.
+// ErrUndecided says that nobody can tell just now whether the token is good. To a client it is 503;
+// any other error is 401.
 var ErrUndecided = errors.New("the keys could not be read")
 
 type object = map[string]any
@@ -73,7 +75,8 @@ func (v *Verifier) Verify(token string) (object, error) {
 		return nil, ErrUndecided
 	}
 	// What the key is for, not what the token says.
-	if key.verifies == nil || header["alg"] != key.algorithm || !key.verifies([]byte(parts[0]+"."+parts[1]), signature) {
+	if key.verifies == nil || header["alg"] != key.algorithm ||
+		!key.verifies([]byte(parts[0]+"."+parts[1]), signature) {
 		return nil, errors.New("the signature is wrong")
 	}
 	audience := v.Audience

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// Verifies rest-auth's access tokens without asking for each: with its published keys and its list of revocations.
-// Node 18 or later, no packages.
+// Verifies rest-auth's access tokens without asking for each: with its published keys and its list
+// of revocations. Node 18 or later, no packages.
 //
 //     node verify.mjs https://auth.example.com < tokens
 //
-// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all
-// were good, 1 when one was not.
+// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}.
+// The exit status is 0 when all were good, 1 when one was not.
 
 import { createHmac, createPublicKey, verify } from 'node:crypto'
 import { createInterface } from 'node:readline'
@@ -41,7 +41,10 @@ export class Verifier {
   #refused = new Map()
   #revocationsReadAt = -Infinity
 
-  /** `audience`: this service's name among the server's token_audience; the issuer where there is none. */
+  /**
+   * `audience`: this service's name among the server's token_audience; the issuer where there is
+   * none.
+   */
   constructor(baseURL, audience) {
     this.#baseURL = baseURL.replace(/\/+$/, '')
     this.#audience = audience
@@ -63,7 +66,10 @@ export class Verifier {
     setTimeout(() => this.start(), revocationsInterval).unref()
   }
 
-  /** The claims of a good token; throws `Refused` when it is not good, `Undecided` when that cannot be told. */
+  /**
+   * The claims of a good token; throws `Refused` when it is not good, `Undecided` when that cannot
+   * be told.
+   */
   async verify(token) {
     if (performance.now() - this.#revocationsReadAt > revocationsBound) {
       throw new Undecided('the revocations have not been read for too long')

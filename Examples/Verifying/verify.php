@@ -1,11 +1,13 @@
 #!/usr/bin/env php
 <?php
-// Verifies rest-auth's access tokens with its published keys. PHP 8.1 or later with openssl, and sodium for EdDSA; no packages.
+// Verifies rest-auth's access tokens with its published keys. PHP 8.1 or later with openssl, and
+// sodium for EdDSA; no packages.
 //
 //     php verify.php https://auth.example.com < tokens
 //
-// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all were
-// good, 1 when one was not. It does not read the list of revocations: a token of a session that has ended is good until it expires.
+// reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}.
+// The exit status is 0 when all were good, 1 when one was not. It does not read the list of
+// revocations: a token of a session that has ended is good until it expires.
 
 declare(strict_types=1);
 
@@ -32,7 +34,10 @@ final class Verifier
         $this->baseURL = rtrim($baseURL, '/');
     }
 
-    /** The claims of a good token. A worker that lives for one request should keep the keys in APCu or a file. */
+    /**
+     * The claims of a good token. A worker that lives for one request should keep the keys in APCu
+     * or a file.
+     */
     public function verify(string $token): array
     {
         $parts = explode('.', $token);
@@ -137,7 +142,8 @@ final class Verifier
     private static function object(string $part): array
     {
         $object = json_decode(self::decode($part), false, 32);
-        return $object instanceof stdClass ? json_decode(self::decode($part), true, 32) : throw new Refused('not a token');
+        if (!$object instanceof stdClass) throw new Refused('not a token');
+        return json_decode(self::decode($part), true, 32);
     }
 
     /** Base64url without padding, and no other spelling of the same bytes. */

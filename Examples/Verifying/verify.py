@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Verifies rest-auth's access tokens without asking for each: with its published keys and its list of revocations.
+"""Verifies rest-auth's access tokens without asking for each: with its published keys and its list
+of revocations.
 
     pip install 'PyJWT[crypto]>=2.15'
     verify.py https://auth.example.com < tokens
 
-reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}. The exit status is 0 when all were
-good, 1 when one was not.
+reads one token from each line and prints one line of JSON for it: the claims, or {"error": ...}.
+The exit status is 0 when all were good, 1 when one was not.
 """
 
 import argparse

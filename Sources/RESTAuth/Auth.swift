@@ -106,9 +106,9 @@ public struct Auth: Sendable {
     /// Reads a page of the revocation log with sequence numbers greater than `number`, for
     /// verifiers elsewhere, and the number to continue from. That one is less than `number` if
     /// `number` was never used: then a backup was restored, and the verifier starts over.
-    package func revocations(after number: Int64) async throws -> (lines: [Revocation], last: Int64) {
-        let lines = try await storage.revocations(after: number, limit: Self.revocationPageSize)
-        if let last = lines.last?.number { return (lines, last) }
+    package func revocations(after number: Int64) async throws -> (entries: [Revocation], last: Int64) {
+        let entries = try await storage.revocations(after: number, limit: Self.revocationPageSize)
+        if let last = entries.last?.number { return (entries, last) }
         return ([], min(number, try await storage.lastRevocationNumber()))
     }
 

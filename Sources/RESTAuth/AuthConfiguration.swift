@@ -36,14 +36,12 @@ public struct AuthConfiguration: Sendable {
 
     /// Longest lifetime of an access token: a day, in seconds.
     public static let maximumTokenDuration = 86400
+    package static let tokenDurations = 1...maximumTokenDuration
 
-    /// Longest inactivity timeout and timebox: ten years, in seconds.
-    package static let longestSession = 3650 * 86400
-    /// Shortest key rotation interval: twice the time for which a key is published before it signs,
-    /// in seconds.
-    package static let shortestRotation = 7200
     /// Longest key rotation interval: ten years, in seconds.
-    package static let longestRotation = 3650 * 86400
+    package static let sessionDurations = 1...3650 * 86400
+    /// Twice the time for which a key is published before it signs, to ten years, in seconds.
+    package static let keyRotationIntervals = 7200...3650 * 86400
 
     /// Further factors that a sign-in may ask for after the password; none is built in.
     package var factors: [Factor] = []
@@ -62,6 +60,8 @@ public struct AuthConfiguration: Sendable {
     /// large because the original Flask server's route starts one for each token.
     public var sessionLimit = 10_000
 
+    package static let sessionLimits = 1...1_000_000
+
     /// Algorithm of new signing keys. `nil` keeps that of the newest key; the first key is ES256.
     /// If it differs from the newest key's, the next key is made at once.
     public var signingAlgorithm: SigningAlgorithm?
@@ -76,6 +76,7 @@ public struct AuthConfiguration: Sendable {
 
     /// Longest revocation bound: a minute, in seconds.
     public static let longestRevocationBound = 60
+    package static let revocationBounds = 1...longestRevocationBound
 
     /// Seconds for which events are kept, at least a day.
     public var auditRetention = 90 * 86400
@@ -85,6 +86,8 @@ public struct AuthConfiguration: Sendable {
 
     /// Number of verified tokens that are cached, of about 200 bytes each.
     public var verifiedTokenCapacity = 100_000
+
+    package static let verifiedTokenCapacities = 0...100_000_000
 
     /// Rule for who may register through ``Registration``, and so over HTTP. The default is open,
     /// like the original Flask server.
@@ -119,11 +122,17 @@ public struct AuthConfiguration: Sendable {
     /// ``passwordCost``.
     public var hashingThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
+    package static let hashingThreadCounts = 1...1024
+
     /// Number of passwords that may wait to be hashed. Any more are answered `overloaded`.
     public var hashingQueue = 256
 
+    package static let hashingQueues = 1...1_000_000
+
     /// Seconds that a password may wait to be hashed.
     public var hashingPatience = 5
+
+    package static let hashingPatiences = 1...600
 
     /// Limits for guesses and registrations.
     public var throttle = ThrottleConfiguration()
@@ -140,20 +149,20 @@ public struct AuthConfiguration: Sendable {
     /// Checks all settings.
     /// - Throws: ``AuthError/Code/misconfigured`` naming the setting and its range.
     package func validate() throws(AuthError) {
-        try Self.require(tokenDuration, in: 1...Self.maximumTokenDuration, "token duration")
-        try Self.require(sessionInactivityTimeout, in: 1...Self.longestSession, "session inactivity timeout")
-        try Self.require(sessionTimebox, in: 1...Self.longestSession, "session timebox")
-        try Self.require(sessionLimit, in: 1...1_000_000, "session limit")
-        try Self.require(keyRotationInterval, in: Self.shortestRotation...Self.longestRotation, "key rotation interval")
-        try Self.require(revocationBound, in: 1...Self.longestRevocationBound, "revocation bound")
-        try Self.require(verifiedTokenCapacity, in: 0...100_000_000, "verified token capacity")
+        try Self.require(tokenDuration, in: Self.tokenDurations, "token duration")
+        try Self.require(sessionInactivityTimeout, in: Self.sessionDurations, "session inactivity timeout")
+        try Self.require(sessionTimebox, in: Self.sessionDurations, "session timebox")
+        try Self.require(sessionLimit, in: Self.sessionLimits, "session limit")
+        try Self.require(keyRotationInterval, in: Self.keyRotationIntervals, "key rotation interval")
+        try Self.require(revocationBound, in: Self.revocationBounds, "revocation bound")
+        try Self.require(verifiedTokenCapacity, in: Self.verifiedTokenCapacities, "verified token capacity")
         try Self.require(auditRetention, in: Self.auditRetentions, "audit retention")
         if let registrationChallenge {
             try Self.require(registrationChallenge, in: Self.registrationChallenges, "registration challenge")
         }
-        try Self.require(hashingThreads, in: 1...1024, "hashing threads")
-        try Self.require(hashingQueue, in: 1...1_000_000, "hashing queue")
-        try Self.require(hashingPatience, in: 1...600, "hashing patience")
+        try Self.require(hashingThreads, in: Self.hashingThreadCounts, "hashing threads")
+        try Self.require(hashingQueue, in: Self.hashingQueues, "hashing queue")
+        try Self.require(hashingPatience, in: Self.hashingPatiences, "hashing patience")
         try throttle.validate()
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
         try Self.checkAudience(tokenAudience)

@@ -32,18 +32,22 @@ package struct Access<Proof: Sendable>: Sendable {
 
     /// The same access for a handler that does not need the identity.
     var unnamed: Access<Void> {
-        Access<Void>(audience: audience) { request in
-            Access<Void>.Admission(proof: (), identity: try await admit(request).identity)
-        }
+        Access<Void>(
+            audience: audience,
+            admit: { Access<Void>.Admission(proof: (), identity: try await admit($0).identity) },
+            remember: { remember($0).map { _ in () } }, readsQuery: readsQuery)
     }
 
-    /// The same access for requests that pass `check`. It runs first, so a request that fails it is
-    /// refused whoever makes it.
+    /// The same for requests that pass `check` alone; others are refused before it is asked who
+    /// makes them. Nothing is answered without waiting: a request that no router has taken cannot
+    /// be checked.
     func after(_ check: @escaping @Sendable (RoutedRequest) throws -> Void) -> Access {
-        Access(audience: audience) { request in
-            try check(request)
-            return try await admit(request)
-        }
+        Access(
+            audience: audience,
+            admit: { request in
+                try check(request)
+                return try await admit(request)
+            }, readsQuery: readsQuery)
     }
 }
 

@@ -58,9 +58,9 @@ final class RevocationList: Sendable {
     func page(after number: Int64) async throws -> RevocationPage {
         try await look()
         if let page = state.withLock({ $0.page(after: number) }) { return page }
-        let (lines, last) = try await auth.revocations(after: number)
+        let (entries, last) = try await auth.revocations(after: number)
         var block = RevocationBlock()
-        for line in lines { block.append(line, keys: auth.accessTokens.roleKeys) }
+        for entry in entries { block.append(entry, keys: auth.accessTokens.roleKeys) }
         return RevocationPage(block, after: number, last: last)
     }
 
@@ -93,9 +93,9 @@ final class RevocationList: Sendable {
                 state.withLock { $0.start = start }
                 known = start
             }
-            let lines = try await auth.revocations(after: known ?? 0).lines
+            let entries = try await auth.revocations(after: known ?? 0).entries
             mayBeMore = state.withLock {
-                $0.take(lines, keys: auth.accessTokens.roleKeys, at: auth.configuration.now())
+                $0.take(entries, keys: auth.accessTokens.roleKeys, at: auth.configuration.now())
             }
         }
     }

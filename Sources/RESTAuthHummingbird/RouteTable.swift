@@ -43,15 +43,38 @@ package struct RouteTable: Sendable {
         }
     }
 
+    /// The methods that each path answers otherwise than with 405, by the router's name of the
+    /// path.
+    package var methods: [String: Set<HTTPRequest.Method>] {
+        Dictionary(grouping: routes) { RouterPath($0.path).description }
+            .mapValues { Self.answered(Set($0.map(\.method))) }
+    }
+
+    /// Those methods with the ones that are answered beside them.
+    private static func answered(_ methods: Set<HTTPRequest.Method>) -> Set<HTTPRequest.Method> {
+        methods.union(methods.contains(.get) ? [.head, .options] : [.options])
+    }
+
+    /// The field `Allow` of a path with routes of those methods.
+    package static func allowed(_ methods: Set<HTTPRequest.Method>) -> String {
+        answered(methods).map(\.rawValue).sorted().joined(separator: ", ")
+    }
+
     private typealias Responder = @Sendable (RoutedRequest) async throws -> Response
 
     /// The responders on a path, for every method that is not left free.
     private func responders(_ path: String, _ routes: [Route]) -> [HTTPRequest.Method: Responder] {
-        var responders = Dictionary(routes.map { ($0.method, $0.respond) }) { first, _ in first }
-        if let get = responders[.get] {
+        var responders: [HTTPRequest.Method: Responder] = [:]
+        for route in routes {
+            if responders.updateValue(route.respond, forKey: route.method) != nil {
+                let names = routes.filter { $0.method == route.method }.map(\.operationID)
+                fatalError("\(route.method) \(path) is \(names.joined(separator: " and "))")
+            }
+        }
+        if let get = responders[.get], responders[.head] == nil {
             responders[.head] = { request in try await get(request).createHeadResponse() }
         }
-        let allowed = Set(responders.keys.map(\.rawValue) + ["OPTIONS"]).sorted().joined(separator: ", ")
+        let allowed = Self.allowed(Set(responders.keys))
         if responders[.options] == nil {
             responders[.options] = { _ in Response(status: .noContent, headers: [.allow: allowed]) }
         }
@@ -72,10 +95,8 @@ extension HTTPRequest.Method {
     /// route for as if the path did not exist.
     package static let registered = Set(
         [
-            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "ACL", "BIND",
-            "CHECKOUT", "COPY",
-            "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "REBIND",
-            "REPORT", "SEARCH",
-            "UNBIND", "UNLINK", "UNLOCK",
+            "ACL", "BIND", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "MERGE",
+            "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "OPTIONS", "PATCH", "POST", "PROPFIND", "PROPPATCH", "PUT",
+            "QUERY", "REBIND", "REPORT", "SEARCH", "TRACE", "UNBIND", "UNLINK", "UNLOCK",
         ].compactMap { Self($0) })
 }

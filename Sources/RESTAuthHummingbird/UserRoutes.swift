@@ -42,8 +42,7 @@ struct UserRoutes: Sendable {
     private func show(_ request: RoutedRequest) async throws -> Response {
         // A number too large for an id becomes 0, which is no user's.
         let id = try WireText(request.segment("id")).decimalNumber ?? 0
-        try auth.throttle.countLookup(of: id, by: request.caller)
-        let user = try await auth.users.find(id)
+        let user = try await auth.users.lookUp(id, by: request.caller)
         return .json(["username": .string(user.username)])
     }
 }

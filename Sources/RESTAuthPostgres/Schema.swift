@@ -81,23 +81,36 @@ enum Schema {
                 return
             }
             let (name, role) = (Connection.quoted(schema), Connection.quoted(role))
+            let sequences: [String] = try connection.query(Statement(sequences)).map { try $0["sequence"] }
             try connection.execute(
                 """
                 GRANT USAGE ON SCHEMA \(name) TO \(role);
                 GRANT SELECT, INSERT, UPDATE, DELETE ON \
                 \(Migrations.tables.map { "\(name).\($0)" }.joined(separator: ", ")) TO \(role);
-                GRANT SELECT ON \(name).schema_migrations, \(name).users_id_seq TO \(role)
+                GRANT SELECT ON \(name).schema_migrations TO \(role);
+                GRANT SELECT ON SEQUENCE \(sequences.joined(separator: ", ")) TO \(role)
                 """)
         } catch let error as PostgresError {
             throw unusable(error)
         }
     }
 
+    /// The sequences that give rows of the tables their ids, each as SQL names it.
+    static let sequences = """
+        SELECT pg_get_serial_sequence(tables.name, attname::text) AS sequence
+        FROM unnest(ARRAY[\(Migrations.tables.map { "'\($0)'" }.joined(separator: ", "))]) AS tables (name)
+            JOIN pg_attribute ON attrelid = tables.name::regclass AND attidentity <> ''
+        """
+
     /// Brings the schema up to date. Of nodes that start at the same time one does it and the
     /// others wait. A node that finds the schema up to date takes no lock and needs no right to
     /// change anything.
     private static func migrate(_ connection: Connection, schema: String?, by caller: Caller) throws {
         guard try version(connection) < latest() else { return }
+        try connection.repeatingTransaction { try change(connection, schema: schema, by: caller) }
+    }
+
+    private static func change(_ connection: Connection, schema: String?, by caller: Caller) throws {
         try connection.execute("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(\(lock))")
         if let schema,
             try connection.query(Statement("SELECT FROM pg_namespace WHERE nspname = $1", [schema])).count == 0

@@ -56,8 +56,8 @@ extension PostgresStorage {
     public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
         try await read(
             """
-            SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > $1 ORDER BY id
-                LIMIT $2
+            SELECT \(User.columns), \(StoredCredentials.columns), legacy_id FROM users
+            WHERE id > $1 ORDER BY id LIMIT $2
             """, [id, limit]
         ).map { row in
             try ExportedUser(

@@ -9,21 +9,18 @@ extension SessionsRoom: PostgresRoom {
             -- In the order in which sign-ins lock them.
             LOCK TABLE users, sessions IN ACCESS EXCLUSIVE MODE;
 
-            -- What the user has proven, and when. Of the session of a Flask server's token, which says 1970, nobody
-            -- knows; nor of one that a node of an earlier version begins meanwhile: where it matters, the password is
-            -- asked for.
+            -- What the user has proven, and when. Both are NULL in a session that a node of an earlier version began:
+            -- a password was given when it began, unless that is 1970, as for a Flask server's token, of which nobody
+            -- knows. No row is written here: sign-ins wait for this transaction.
             ALTER TABLE sessions
-                ADD COLUMN authenticated_at timestamptz NOT NULL DEFAULT 'epoch',
-                ADD COLUMN amr text NOT NULL DEFAULT '',
+                ADD COLUMN authenticated_at timestamptz,
+                ADD COLUMN amr text,
                 -- On whose behalf, and for how much; NULL for the user alone, and for everything.
                 ADD COLUMN client_id text,
                 ADD COLUMN scope text;
-            UPDATE sessions SET
-                authenticated_at = created_at, amr = CASE WHEN created_at = 'epoch' THEN '' ELSE 'pwd' END;
 
-            -- NULL for a user without a password.
+            -- NULL for a user without a password, as is the '!' of earlier versions: their nodes read no NULL.
             ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
-            UPDATE users SET password_hash = NULL WHERE password_hash = '!';
             """)
     ]
 }
@@ -246,8 +243,9 @@ extension PostgresStorage {
 
 extension Session {
     fileprivate static let columns = """
-        sessions.id, user_id, sessions.created_at, authenticated_at, amr, client_id, scope, last_used_at, expires_at,
-        address, user_agent, refresh_digest, tokens_expire_at
+        sessions.id, user_id, sessions.created_at, coalesce(authenticated_at, sessions.created_at) AS authenticated_at,
+        coalesce(amr, CASE WHEN sessions.created_at = 'epoch' THEN '' ELSE 'pwd' END) AS amr, client_id, scope,
+        last_used_at, expires_at, address, user_agent, refresh_digest, tokens_expire_at
         """
 
     init(_ row: Row) throws {

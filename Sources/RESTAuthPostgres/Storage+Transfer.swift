@@ -60,6 +60,7 @@ extension PostgresStorage: TransferableStorage {
     }
 
     package func counters() async throws -> TransferCounters {
+        try await requireSequences()
         let row = try await read(
             """
             SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS user_id,
@@ -71,6 +72,23 @@ extension PostgresStorage: TransferableStorage {
         return TransferCounters(
             lastUserID: try row?["user_id"] ?? 0, lastRevocationNumber: try row?["last_number"] ?? 0,
             lastEventID: try row?["event_id"] ?? 0)
+    }
+
+    /// - Throws: `misconfigured` when the role may not read from where ids come.
+    private func requireSequences() async throws {
+        let closed = try await read(
+            """
+            SELECT sequence, quote_ident(session_user) AS role FROM (\(Schema.sequences)) AS sequences
+            WHERE NOT has_sequence_privilege(sequence, 'SELECT') ORDER BY sequence
+            """)
+        guard let row = closed.first else { return }
+        let (sequence, role): (String, String) = (try row["sequence"], try row["role"])
+        throw AuthError(
+            .misconfigured,
+            """
+            the PostgreSQL database does not let the role \(role) read the sequence \(sequence); as the owner of the \
+            tables: rest-auth schema apply --runtime-role \(role)
+            """)
     }
 
     package func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws {
@@ -118,15 +136,9 @@ private final class TableLock: Sendable {
 
     private static func lock(_ connection: Connection) throws {
         let tables = Rooms.tables.map(\.name).joined(separator: ", ")
-        while true {
-            do {
-                try connection.execute(
-                    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE \(tables) IN SHARE MODE")
-                return
-            } catch {
-                guard error.asksForAnotherTry else { throw error }
-                try connection.execute("ROLLBACK")
-            }
+        try connection.repeatingTransaction {
+            try connection.execute(
+                "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE \(tables) IN SHARE MODE")
         }
     }
 

@@ -50,7 +50,7 @@ extension PostgresStorage {
 
     func credentials(_ condition: String, _ parameter: any PostgresParameter) async throws -> StoredCredentials? {
         try await read(
-            "SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [parameter]
+            "SELECT \(User.columns), \(StoredCredentials.columns) FROM users WHERE \(condition)", [parameter]
         ).first.map {
             row in
             try StoredCredentials(
@@ -69,7 +69,7 @@ extension PostgresStorage {
         recording event: AuthEvent
     ) async throws -> [Revocation]? {
         let isPresent =
-            "id = $2 AND ($3 IS NULL OR password_hash = $3)"
+            "id = $2 AND ($3 IS NULL OR nullif(password_hash, '!') = $3)"
             + (beginning == nil ? "" : " AND disabled_at IS NULL")
         var statements = [
             // Once the user is locked, no session can start with the old password.
@@ -104,7 +104,7 @@ extension PostgresStorage {
     ) async throws -> Bool {
         try await write(
             Statement(
-                "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3 RETURNING id",
+                "UPDATE users SET password_hash = $1 WHERE id = $2 AND nullif(password_hash, '!') = $3 RETURNING id",
                 [hash, id, present], recording: event)
         )[0].count == 1
     }
@@ -117,7 +117,7 @@ extension PostgresStorage {
         SELECT DISTINCT ON (id) password_hash
         FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
             LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
-        WHERE password_hash IS NOT NULL
+        WHERE password_hash <> '!'
         """
 
     public func grantRole(
@@ -216,6 +216,11 @@ extension PostgresStorage {
     /// Statement that keeps others from changing the user, or rows that belong to the user, until
     /// the end of the transaction, so that later statements find the final state.
     static let lockUser = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
+}
+
+extension StoredCredentials {
+    /// The `!` of versions up to 0.2 stands for no password.
+    static let columns = "nullif(password_hash, '!') AS password_hash, password_version"
 }
 
 extension User {

@@ -38,8 +38,8 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT \(User.columns), password_hash, password_version, legacy_id FROM users WHERE id > ? ORDER BY id
-                    LIMIT ?
+                SELECT \(User.columns), \(StoredCredentials.columns), legacy_id FROM users
+                WHERE id > ? ORDER BY id LIMIT ?
                 """, [id, limit]
             ) { row in
                 ExportedUser(

@@ -7,14 +7,14 @@ extension SessionsRoom: SQLiteRoom {
         SchemaChange(
             9, "sessions' facts",
             """
-            -- What the user has proven, and when. Of the session of a Flask server's token, which says
-            -- 1970, nobody knows.
-            ALTER TABLE sessions ADD COLUMN authenticated_at REAL NOT NULL DEFAULT 0;
-            ALTER TABLE sessions ADD COLUMN amr TEXT NOT NULL DEFAULT '';
+            -- What the user has proven, and when. Both are NULL in a session of an earlier version: a
+            -- password was given when it began, unless that is 1970, as for a Flask server's token, of
+            -- which nobody knows.
+            ALTER TABLE sessions ADD COLUMN authenticated_at REAL;
+            ALTER TABLE sessions ADD COLUMN amr TEXT;
             -- On whose behalf, and for how much; NULL for the user alone, and for everything.
             ALTER TABLE sessions ADD COLUMN client_id TEXT;
             ALTER TABLE sessions ADD COLUMN scope TEXT;
-            UPDATE sessions SET authenticated_at = created_at, amr = iif(created_at = 0, '', 'pwd');
 
             DROP TRIGGER session_begins;
             DROP TRIGGER session_ends;
@@ -22,7 +22,7 @@ extension SessionsRoom: SQLiteRoom {
                 id INTEGER PRIMARY KEY AUTOINCREMENT,
                 username TEXT NOT NULL CHECK (length(CAST(username AS BLOB)) BETWEEN 1 AND 256),
                 canonical_username TEXT NOT NULL UNIQUE,
-                -- NULL for a user without a password.
+                -- NULL for a user without a password, as is the '!' of earlier versions.
                 password_hash TEXT,
                 created_at REAL NOT NULL,
                 password_changed_at REAL NOT NULL,
@@ -34,7 +34,7 @@ extension SessionsRoom: SQLiteRoom {
                 legacy_id INTEGER
             ) STRICT;
             INSERT INTO users_9
-            SELECT id, username, canonical_username, nullif(password_hash, '!'), created_at,
+            SELECT id, username, canonical_username, password_hash, created_at,
                 password_changed_at, disabled_at, password_version, session_count, legacy_id
             FROM users;
             -- No id is given twice, also when the last users have been deleted.
@@ -272,7 +272,8 @@ extension Database {
 
 extension Session {
     fileprivate static let columns = """
-        sessions.id, user_id, sessions.created_at, authenticated_at, amr, client_id, scope, last_used_at, expires_at,
+        sessions.id, user_id, sessions.created_at, ifnull(authenticated_at, sessions.created_at) AS authenticated_at,
+        ifnull(amr, iif(sessions.created_at = 0, '', 'pwd')) AS amr, client_id, scope, last_used_at, expires_at,
         address, user_agent, refresh_digest, tokens_expire_at
         """
 

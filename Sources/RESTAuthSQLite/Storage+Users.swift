@@ -25,7 +25,7 @@ extension SQLiteStorage {
     func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
         try read { database in
             try database.row(
-                "SELECT \(User.columns), password_hash, password_version FROM users WHERE \(condition)", [argument]
+                "SELECT \(User.columns), \(StoredCredentials.columns) FROM users WHERE \(condition)", [argument]
             ) { row in
                 StoredCredentials(
                     user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
@@ -49,7 +49,8 @@ extension SQLiteStorage {
             try database.run(
                 """
                 UPDATE users SET password_hash = ?1, password_changed_at = ?2, password_version = password_version + 1
-                WHERE id = ?3 AND (?4 IS NULL OR password_hash = ?4) AND (disabled_at IS NULL OR NOT ?5)
+                WHERE id = ?3 AND (?4 IS NULL OR nullif(password_hash, '!') = ?4)
+                    AND (disabled_at IS NULL OR NOT ?5)
                 """, [hash, now.timeIntervalSince1970, id, present, beginning != nil])
             guard database.changesCount == 1 else { return nil }
             try database.run("DELETE FROM known_origins WHERE user_id = ?", [id])
@@ -68,7 +69,8 @@ extension SQLiteStorage {
     ) async throws -> Bool {
         try await write { database in
             try database.run(
-                "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", [hash, id, present])
+                "UPDATE users SET password_hash = ? WHERE id = ? AND nullif(password_hash, '!') = ?",
+                [hash, id, present])
             return try database.recordChange(event)
         }
     }
@@ -153,7 +155,9 @@ extension Database {
         var hashes: [User.ID: String] = [:]
         for index in 0..<count {
             let start = last * Int64(index) / Int64(count)
-            let row = try row("SELECT id, password_hash FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]) {
+            let row = try row(
+                "SELECT id, \(StoredCredentials.columns) FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]
+            ) {
                 ($0["id"] as User.ID, $0["password_hash"] as String?)
             }
             if let (id, hash) = row, let hash { hashes[id] = hash }
@@ -205,6 +209,11 @@ extension Database {
     fileprivate func hasUser(_ id: User.ID) throws -> Bool {
         try row("SELECT 1 FROM users WHERE id = ?", [id]) { _ in true } ?? false
     }
+}
+
+extension StoredCredentials {
+    /// The `!` of versions up to 0.2 stands for no password.
+    static let columns = "nullif(password_hash, '!') AS password_hash, password_version"
 }
 
 extension User {

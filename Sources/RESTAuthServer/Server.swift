@@ -41,7 +41,7 @@ struct Server {
         InheritedSockets.forget()
         let sockets = try inherited.map { ListeningSockets($0) } ?? ListeningSockets(settings)
         defer { sockets.close() }
-        let metricsSockets = try ListeningSockets(metricsOf: settings)
+        let metricsSockets = try ListeningSockets(metricsOf: settings, beside: sockets.addresses)
         defer { metricsSockets?.close() }
         try settings.refuseCookieInTheClear(at: sockets.addresses)
         raiseFileLimit(logger)
@@ -63,7 +63,7 @@ struct Server {
             log: RequestLog(sink: sink),
             proxies: ForwardedFields(trusted: settings.trustedProxies, family: settings.forwardedFields),
             isSecure: certificate != nil,
-            metrics: registry.map { requestMetrics($0, router, immediate, connections) })
+            metrics: registry.map { requestMetrics($0, routes, immediate, connections) })
         let service = HTTPService(
             makeChannel: channelMaker(certificate, immediate: immediate, completion),
             sockets: sockets, connections: connections, router: router.buildResponder(), completion: completion,

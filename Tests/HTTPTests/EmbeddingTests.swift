@@ -40,6 +40,16 @@ import Testing
         }
     }
 
+    /// One of them would never be asked.
+    @Test func twoRoutesWithOneMethodAndPathEndTheProgram() async {
+        await #expect(processExitsWith: .failure) {
+            let routes = ["one", "two"].map { name in
+                Route(.get, "/notes", .anyone, name) { _, _ in Response(status: .ok) }
+            }
+            RouteTable(routes).add(to: Router(context: BasicRequestContext.self))
+        }
+    }
+
     @Test(arguments: ["", "v1", "a/b"])
     func theRoutesAreMountedUnderAnyPrefix(prefix: String) async throws {
         let router = Router(context: BasicRequestContext.self)

@@ -269,6 +269,20 @@ import Testing
         #expect(mode != nil)
     }
 
+    /// The port of the settings is nobody's then.
+    @Test func theMetricsMayHaveThePortThatTheServiceManagerTookThePlaceOf() async throws {
+        let (port, other) = (try FreePort.next(), try FreePort.next())
+        let server = try await activate("\(port)", for: "own", "--port", "\(other)", "--metrics-port", "\(other)")
+        defer { server.kill() }
+        try await server.writes("listens on")
+        #expect(try await HTTPConnection(port: other).send("GET", "/metrics").status == 200)
+
+        let taken = try FreePort.next()
+        let refused = try await activate("\(taken)", for: "own", "--metrics-port", "\(taken)")
+        #expect(try await refused.exitStatus() == 1)
+        #expect(refused.errorText.contains("metrics_port is \(taken), which is the port of the server"))
+    }
+
     @Test func socketsForAnotherProcessAreNotTaken() async throws {
         let (port, other) = (try FreePort.next(), try FreePort.next())
         let server = try await activate("\(port)", for: "another", "--port", "\(other)")

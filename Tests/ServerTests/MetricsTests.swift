@@ -70,6 +70,22 @@ import Testing
         #expect(count("/api/resource", "GET", "5xx") == nil)
     }
 
+    /// So that whoever sends every method to every path makes a series for each path and no more.
+    @Test func methodsThatAPathDoesNotAnswerAreCountedTogether() async throws {
+        let (server, port) = try await started()
+        for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"] {
+            #expect(try await server.send(method, "/api/resource").status == 405)
+        }
+        for method in ["GET", "HEAD", "OPTIONS"] { try await server.send(method, "/api/resource") }
+        let series = #"rest_auth_http_request_duration_seconds_count{route="/api/resource",method=""#
+        let lines = try await metrics(port).filter { $0.hasPrefix(series) }.map { $0.dropFirst(series.count) }
+        #expect(
+            lines == [
+                #"-",status="4xx"} 6"#, #"GET",status="4xx"} 1"#, #"HEAD",status="4xx"} 1"#,
+                #"OPTIONS",status="2xx"} 1"#,
+            ])
+    }
+
     @Test func theNumbersOfTheProcessAreTheKernels() async throws {
         let (server, port) = try await started()
         let lines = try await metrics(port)

@@ -196,6 +196,38 @@ import Testing
         }
     }
 
+    /// The numbers of rows that are gone move too, and are the last to be copied.
+    @Test func whatARoleWithoutTablesServesCanBeMoved() async throws {
+        let url = try await shared.makeDatabase()
+        let role = "\(PostgresServer.name(in: url))_source"
+        try await shared.execute("CREATE ROLE \(role) LOGIN")
+        let source = shared.url(PostgresServer.name(in: url), user: role)
+        let directory = try TemporaryDirectory(database: source)
+        let applied = try await runCommand(
+            ["schema", "apply", "--runtime-role", role, "--database", url], directory: directory)
+        #expect(applied.status == 0, "\(applied.error)")
+        let node = try await RunningServer(directory: directory)
+        try await node.register("miguel", "python")
+        #expect(try await node.stop() == 0)
+
+        try await shared.execute("REVOKE SELECT ON SEQUENCE audit_events_id_seq FROM \(role)", at: url)
+        let arguments = ["migrate", "--from", source, "--to", "sqlite:new.sqlite"]
+        let refused = try await runCommand(arguments, directory: directory)
+        #expect(refused.status == 1)
+        let advice = ["audit_events_id_seq", role, "rest-auth schema apply --runtime-role \(role)"]
+        for part in advice { #expect(refused.error.contains(part), "\(refused.error)") }
+        #expect(!refused.error.contains("copying"), "\(refused.error)")
+        #expect(!directory.contents.contains("new.sqlite"))
+
+        // What was granted by an earlier version is granted anew.
+        try await shared.execute("REVOKE ALL ON audit_events FROM \(role)", at: url)
+        try await expectRefusal(source, saying: "read and write audit_events")
+        _ = try await runCommand(
+            ["schema", "apply", "--runtime-role", role, "--database", url], directory: directory)
+        let moved = try await runCommand(arguments, directory: directory)
+        #expect(moved.status == 0, "\(moved.error)")
+    }
+
     @Test func instancesInSchemasOfOneDatabaseKnowNothingOfEachOther() async throws {
         let url = try await shared.makeDatabase()
         let directory = try TemporaryDirectory(database: url)

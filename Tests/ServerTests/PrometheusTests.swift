@@ -139,9 +139,11 @@ import Testing
             let end = try #require(rule.firstRange(of: /\n +(for|labels):/))
             let query = rule[..<end.lowerBound].components(separatedBy: "expr:").last?.replacing(">-", with: "")
                 .components(separatedBy: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
-            let compared = try #require(query?.wholeMatch(of: /(.*) (==|>|<) [0-9.]+ */), "\(rule)")
-            return compared.output.1.trimmingCharacters(in: .whitespaces)
-        }
+            return try #require(query).components(separatedBy: " and ").map { condition in
+                let compared = try #require(condition.wholeMatch(of: /(.*) (==|>|<) [0-9.]+ */), "\(rule)")
+                return compared.output.1.trimmingCharacters(in: .whitespaces)
+            }
+        }.flatMap(\.self)
     }
 
     private struct Dashboard: Decodable {

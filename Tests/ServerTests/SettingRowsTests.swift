@@ -36,7 +36,7 @@ import Testing
     /// A value derived from the row's range.
     private static func derived(_ setting: Setting) throws -> String {
         let standard = setting.standard.lowercased()
-        if setting.range == "the path of a file" { return "some/file" }
+        if setting.range.hasPrefix("the path of a file") { return "some/file" }
         if setting.range == "yes or no" { return standard == "yes" ? "no" : "yes" }
         if let words = setting.range.firstMatch(of: /^one of (.*)$/) {
             let known = standard.split { " ;".contains($0) }
@@ -103,9 +103,35 @@ import Testing
     /// A default that the page shows as a value is a valid value.
     @Test(arguments: Setting.all) func aDefaultThatIsAValueIsOne(setting: Setting) throws {
         let standard = setting.standard
-        guard standard == setting.text(in: .standard), standard != "none" else { return }
+        guard standard == setting.text(in: .standard) else { return }
         let settings = try Self.settings(flags: [setting: standard])
         #expect(setting.text(in: settings) == standard)
+    }
+
+    /// Where help says that the default is none, `none` is a value and makes it so, also over a
+    /// file that says otherwise.
+    @Test(arguments: Setting.all.filter { $0.standard == "none" }, ["none", "None"])
+    func noneIsTakenWhereItIsTheDefault(setting: Setting, word: String) throws {
+        let (value, beside) = try Self.sample(setting)
+        let environment = Self.variables(beside.merging([setting.name: value]) { $1 })
+        var flags = Dictionary(uniqueKeysWithValues: Setting.all.filter { beside[$0.name] != nil }.map { ($0, "none") })
+        flags[setting] = word
+        let settings = try Self.settings(flags: flags, environment: environment)
+        #expect(setting.text(in: settings) == "none")
+        #expect(setting.range.hasSuffix(", or none"))
+    }
+
+    /// A variable that is empty is not set; a flag and a line of the file were written by somebody.
+    @Test(arguments: Setting.all.filter { $0.range.hasPrefix("the path") || $0.range.hasPrefix("the name") })
+    func anEmptyTextIsRefused(setting: Setting) throws {
+        let directory = try TemporaryDirectory()
+        let file = "\(directory.path)/settings.yaml"
+        try "\(setting.name):\n".write(toFile: file, atomically: true, encoding: .utf8)
+        for make in [{ try Self.settings(flags: [setting: ""]) }, { try Self.settings(file: file) }] {
+            let error = try #require(throws: (any Error).self) { try make() }
+            #expect("\(error)".contains(" is \"\" and must be \(setting.range)"), "\(error)")
+        }
+        _ = try Self.settings(environment: [setting.environmentName: ""])
     }
 
     // MARK: Refusing

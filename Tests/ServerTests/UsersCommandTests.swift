@@ -35,6 +35,18 @@ import Testing
         #expect(try await server.send("GET", "/api/resource", headers: [basic(name, "python")]).status == 200)
     }
 
+    /// Closed, SQLite has all of it in the one file.
+    @Test func aCommandLeavesNothingBesideTheDatabase() async throws {
+        let directory = try TemporaryDirectory()
+        let url = "sqlite:rest-auth.sqlite"
+        for arguments in [["users", "add", "susan", "--password-stdin"], ["users", "list"], ["keys", "rotate"]] {
+            let outcome = try await runCommand(
+                arguments + ["--database", url], directory: directory, input: "cat\n")
+            #expect(outcome.status == 0, "\(outcome.error)")
+            #expect(directory.contents.sorted() == ["rest-auth.secret", "rest-auth.sqlite"], "\(arguments)")
+        }
+    }
+
     @Test func aTakenNameAndABadPasswordAreRefusedInOneLine() async throws {
         let (miguel, susan) = (try await server.newAccount(), RunningServer.newName("susan"))
         for (name, input) in [(miguel.name.uppercased(), "python\n"), (susan, "\n"), ("a:b", "python\n")] {

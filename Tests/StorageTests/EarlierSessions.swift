@@ -37,6 +37,14 @@ enum EarlierSessions {
         #expect(sessions.allSatisfy { $0.clientID == nil && $0.scope == nil })
         let bare = try #require(await storage.credentials(canonicalUsername: "bare"))
         #expect(bare.passwordHash == nil && bare.passwordVersion == 1)
+        for guess in ["", "!"] {
+            let ended = try await storage.setPasswordHash(
+                "new", user: bare.user.id, replacing: guess, beginning: nil, at: start)
+            #expect(ended == nil)
+            #expect(try await !storage.upgradePasswordHash("new", user: bare.user.id, replacing: guess))
+        }
+        #expect(try await storage.exportUsers(after: 1, limit: 1).first?.credentials.passwordHash == nil)
+        #expect(try await storage.passwordHashes(sampling: 10) == ["h"])
         #expect(try await storage.credentials(user: 1)?.passwordHash == "h")
         #expect(try await storage.user(id: 1)?.roles == ["admin"])
         let home = try #require(home)

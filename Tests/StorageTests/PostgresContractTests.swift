@@ -35,20 +35,6 @@ import Testing
         try await PackedThrottles.expectUnpacked(PostgresStorage(PostgresConfiguration(url: url)))
     }
 
-    @Test func sessionsOfAnEarlierVersionLiveOnWithWhatIsKnownOfThem() async throws {
-        let server = try await PostgresServer.shared()
-        let url = try await directory.makePostgresDatabase()
-        let versions = (1...6).map { "(\($0))" }.joined(separator: ", ")
-        try await server.execute(
-            """
-            \(Migrations.history.joined())
-            CREATE TABLE schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
-            INSERT INTO schema_migrations VALUES \(versions);
-            \(EarlierSessions.rows(tokenEnds: "to_timestamp(1900000000)", key: "'\\x03'"))
-            """, at: url)
-        try await EarlierSessions.expectAlive(in: PostgresStorage(PostgresConfiguration(url: url)))
-    }
-
     @Test(arguments: [0, 257])
     func theDatabaseItselfRefusesANameOfImpossibleLength(octets: Int) async throws {
         let server = try await PostgresServer.shared()

@@ -1,5 +1,6 @@
-// Verifies rest-auth's access tokens inside nginx, with njs 0.7.9 or later. ES256 only, which is what a server signs with unless its
-// signing_algorithm says otherwise. It does not read the list of revocations: a token of a session that has ended is good until it expires.
+// Verifies rest-auth's access tokens inside nginx, with njs 0.7.9 or later. ES256 only, which is
+// what a server signs with unless its signing_algorithm says otherwise. It does not read the list
+// of revocations: a token of a session that has ended is good until it expires.
 
 const issuer = 'rest-auth'; // the server's public_url, where it has one
 const audience = issuer; // or one of its token_audience

@@ -29,8 +29,8 @@ public struct AuditLink: Sendable, Hashable {
     }
 }
 
-/// The sealed range of the trail: how far it is sealed, and from which row on it is kept. The
-/// storage has one such row, replaced as a whole by every process that seals or prunes.
+/// How far the trail is sealed and from where on it is kept: one row, replaced as a whole by
+/// whoever seals or prunes.
 public struct AuditChain: Sendable, Hashable {
     /// The last row that was sealed.
     public let head: AuditLink

@@ -3,9 +3,9 @@ public import Foundation
 /// The door to the audit trail: reading it, and verifying that nobody changed it.
 ///
 /// Every event's row is numbered and sealed within two seconds (``AuditSealer``).
-/// ``verify(against:report:)`` finds a row that was altered, removed or moved since. ``head()``,
-/// kept elsewhere, reveals that rows were removed from the end, or that the trail was made anew by
-/// someone who has the instance's secret.
+/// ``verify(against:report:)`` finds a row that was altered, removed or moved since; ``head()``,
+/// kept elsewhere, shows that rows were removed from the end, and that the trail was made anew by
+/// who has the instance's secret.
 public struct AuditTrail: Sendable {
     let storage: any AuditStorage
     let secrets: InstanceSecrets

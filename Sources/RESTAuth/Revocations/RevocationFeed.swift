@@ -38,15 +38,15 @@ public struct RevocationFeed: Service {
     package func read(after last: Revocation?) async throws -> Revocation? {
         var last = last
         while true {
-            let lines = try await storage.revocations(after: (last?.number ?? 1) - 1, limit: Self.pageSize)
-            if let known = last, lines.first != known {
+            let entries = try await storage.revocations(after: (last?.number ?? 1) - 1, limit: Self.pageSize)
+            if let known = last, entries.first != known {
                 revocations.startOver()
                 last = nil
                 continue
             }
-            revocations.apply(lines)
-            last = lines.last ?? last
-            if lines.count < Self.pageSize { return last }
+            revocations.apply(entries)
+            last = entries.last ?? last
+            if entries.count < Self.pageSize { return last }
         }
     }
 }

@@ -13,7 +13,8 @@ package enum SessionsRoom: Room {
                 Column("generation", .integer), Column("refresh_digest", .bytes, isNullable: true),
                 Column("previous_digest", .bytes, isNullable: true), Column("sibling_digests", .bytes),
                 Column("successor_given_at", .time, isNullable: true), Column("repeats", .integer),
-                Column("tokens_expire_at", .time), Column("authenticated_at", .time), Column("amr", .text),
+                Column("tokens_expire_at", .time), Column("authenticated_at", .time, isNullable: true),
+                Column("amr", .text, isNullable: true),
                 Column("client_id", .text, isNullable: true), Column("scope", .text, isNullable: true),
             ])
     ]

@@ -39,6 +39,10 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     /// series is ended.
     public static let longestSeries = 100
 
+    package static let accountFailureCounts = 1...longestSeries
+    /// Failures of a network, what may be done in an hour, and milliseconds of hashing.
+    package static let counts = 1...1_000_000
+
     /// The most sessions that one user may start at once.
     public static let sessionsAtOnce = 600
     /// The factor by which all users of a network may start more sessions than one user.
@@ -81,11 +85,11 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     }
 
     func validate() throws(AuthError) {
-        try AuthConfiguration.require(accountFailures, in: 1...Self.longestSeries, "account failures")
-        try AuthConfiguration.require(networkFailures, in: 1...1_000_000, "network failures")
-        try AuthConfiguration.require(registrationsPerHour ?? 1, in: 1...1_000_000, "registrations an hour")
-        try AuthConfiguration.require(sessionsPerHour ?? 1, in: 1...1_000_000, "sessions an hour")
-        try AuthConfiguration.require(userLookupsPerHour ?? 1, in: 1...1_000_000, "user lookups an hour")
-        try AuthConfiguration.require(hashingBudget, in: 1...1_000_000, "hashing budget")
+        try AuthConfiguration.require(accountFailures, in: Self.accountFailureCounts, "account failures")
+        try AuthConfiguration.require(networkFailures, in: Self.counts, "network failures")
+        try AuthConfiguration.require(registrationsPerHour ?? 1, in: Self.counts, "registrations an hour")
+        try AuthConfiguration.require(sessionsPerHour ?? 1, in: Self.counts, "sessions an hour")
+        try AuthConfiguration.require(userLookupsPerHour ?? 1, in: Self.counts, "user lookups an hour")
+        try AuthConfiguration.require(hashingBudget, in: Self.counts, "hashing budget")
     }
 }

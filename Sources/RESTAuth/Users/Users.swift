@@ -42,6 +42,14 @@ public final class Users: Sendable {
         return user
     }
 
+    /// Finds a user for somebody who may ask for a limited number of ids an hour
+    /// (``ThrottleConfiguration/userLookupsPerHour``).
+    /// - Throws: `rate_limited`, `user_not_found`.
+    package func lookUp(_ id: User.ID, by caller: Caller) async throws -> User {
+        try passwords.throttle.countLookup(of: id, by: caller)
+        return try await find(id)
+    }
+
     /// Finds a user by name, regardless of case.
     /// - Throws: `user_not_found`, also for a text that is not a valid name.
     public func find(named username: String) async throws -> User {

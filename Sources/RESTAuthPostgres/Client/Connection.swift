@@ -185,6 +185,17 @@ final class Connection {
     }
 
     /// Runs statements without parameters, in one transaction unless they say otherwise.
+    /// Runs `body`, which begins a transaction, until no other transaction was in its way.
+    func repeatingTransaction(_ body: () throws -> Void) throws {
+        while true {
+            do {
+                return try body()
+            } catch let error as PostgresError where error.asksForAnotherTry {
+                try execute("ROLLBACK")
+            }
+        }
+    }
+
     func execute(_ script: String) throws(PostgresError) {
         PQclear(try succeeded(PQexec(handle, script)))
     }

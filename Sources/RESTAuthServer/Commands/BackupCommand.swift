@@ -24,8 +24,9 @@ struct BackupCommand: AsyncParsableCommand {
     @Flag(help: "Replace the file when there is one.") var force = false
     @OptionGroup var options: SettingsOptions<DatabaseSettings, SecretSettings>
 
-    func run() async throws {
-        let settings = try options.load()
+    func run() async throws { try await options.withSettings(backUp) }
+
+    private func backUp(_ settings: Settings) async throws {
         let database = try settings.sqliteFile(
             orElse: "back it up with pg_dump or with PostgreSQL's continuous archiving")
         try await settings.explainingPath(database.path) { try copy(database) }

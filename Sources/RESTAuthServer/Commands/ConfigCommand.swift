@@ -29,7 +29,7 @@ struct ConfigCommand: AsyncParsableCommand {
                 try Output.write("\(setting.name) = \(setting.shown(found.value))  (\(found.place))")
             }
             for remark in settings.remarks { try Output.write("note: \(remark)") }
-            try await settings.rehearse()
+            try await settings.withLog { try await settings.rehearse() }
             for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) {
                 try Output.write("warning: \(warning)")
             }

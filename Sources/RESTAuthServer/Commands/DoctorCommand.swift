@@ -30,7 +30,10 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private static func findings(_ options: AllOptions) async -> [Finding] {
         do {
-            return await Doctor(source: try options.source()).findings()
+            let source = try options.source()
+            // Wrong settings are a finding.
+            let settings = (try? Settings(source)) ?? .standard
+            return try await settings.withLog { await Doctor(source: source).findings() }
         } catch {
             return [.wrong("settings", Doctor.text(of: error))]
         }

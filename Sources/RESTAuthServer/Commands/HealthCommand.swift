@@ -25,7 +25,9 @@ struct HealthCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await HealthCheck(settings: options.load(), timeout: timeout.seconds).require(isReady: !live)
+        try await options.withSettings { settings in
+            try await HealthCheck(settings: settings, timeout: timeout.seconds).require(isReady: !live)
+        }
         Output.report("ok")
     }
 }

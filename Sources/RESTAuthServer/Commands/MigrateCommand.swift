@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Logging
 import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
@@ -27,9 +26,10 @@ struct MigrateCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The empty database to move into.", valueName: "url")) var to: String
 
     func run() async throws {
-        let sink = LogSink(format: .text, level: .warning)
-        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink) }
-        defer { sink.flush() }
+        try await Settings.standard.withLog { try await move() }
+    }
+
+    private func move() async throws {
         let (from, to) = try (DatabaseURL(self.from, place: "--from"), DatabaseURL(self.to, place: "--to"))
         let source = try await from.openToMoveFrom()
         let target = try await to.openToMoveInto()

@@ -93,20 +93,25 @@ func exitWithMessage(_ message: String) -> Never {
 }
 
 extension SettingsOptions {
-    /// Runs a command on the core. Core messages are written for a server's log: only warnings are
-    /// shown here, unless another level is set. When the command fails, files that were made for it
-    /// are removed.
+    /// Runs a command over the core, and closes the database after it. What was made for a command
+    /// that fails is gone again.
     func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
-        let settings = try load()
-        let sink = settings.startLogging(level: settings.logLevel ?? .warning)
-        defer { sink.flush() }
-        let auth = try await settings.openAuth(createsMissing: createsMissing)
-        do {
-            try await body(auth)
-        } catch {
-            auth.abandon()
-            throw error
+        try await withSettings { settings in
+            let auth = try await settings.openAuth(createsMissing: createsMissing)
+            do {
+                try await body(auth)
+            } catch {
+                auth.abandon()
+                throw error
+            }
+            auth.close()
         }
+    }
+
+    /// Runs a command, with its log.
+    func withSettings(_ body: (Settings) async throws -> Void) async throws {
+        let settings = try load()
+        try await settings.withLog { try await body(settings) }
     }
 
     /// The settings of a command, from flags, environment and file.

@@ -23,8 +23,9 @@ struct RestoreCommand: AsyncParsableCommand {
     @Flag(help: "Replace the database when there is one.") var force = false
     @OptionGroup var options: SettingsOptions<DatabaseSettings, SecretSettings>
 
-    func run() async throws {
-        let settings = try options.load()
+    func run() async throws { try await options.withSettings(restore) }
+
+    private func restore(_ settings: Settings) throws {
         let database = try settings.sqliteFile(orElse: "put it back with PostgreSQL's own tools, such as pg_restore")
         let kept = try restore(database)
         Output.report("Restored \(database.path) from \(file).")

@@ -26,8 +26,9 @@ struct SchemaCommand: AsyncParsableCommand {
         var runtimeRole: String?
         @OptionGroup var options: SettingsOptions<DatabaseSettings, PostgresSettings>
 
-        func run() async throws {
-            let settings = try options.load()
+        func run() async throws { try await options.withSettings(apply) }
+
+        private func apply(_ settings: Settings) async throws {
             guard case .postgres(let url) = settings.database else {
                 throw AuthError(
                     .misconfigured,

@@ -19,10 +19,9 @@ extension UsersCommand {
         @Flag(help: "Write password_hash as well, so that the users can be imported.") var includePasswordHashes = false
         @OptionGroup var options: CoreOptions
 
-        func run() async throws {
-            let settings = try options.load()
-            let sink = settings.startLogging(level: settings.logLevel ?? .warning)
-            defer { sink.flush() }
+        func run() async throws { try await options.withSettings(export) }
+
+        private func export(_ settings: Settings) async throws {
             let users = UserExport(
                 from: try await settings.openStorage(createsMissing: false, isServer: false), by: .commandLine)
             try await users.run(includingPasswordHashes: includePasswordHashes) { lines in

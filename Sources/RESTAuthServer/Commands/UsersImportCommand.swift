@@ -59,10 +59,9 @@ extension UsersCommand {
         var report: String?
         @OptionGroup var options: ImportOptions
 
-        func run() async throws {
-            let settings = try options.load()
-            let sink = settings.startLogging(level: settings.logLevel ?? .warning)
-            defer { sink.flush() }
+        func run() async throws { try await options.withSettings(importAll) }
+
+        private func importAll(_ settings: Settings) async throws {
             if self.source.isApplication { try settings.refuseSecretOfApplication() }
             let source = try await source.open()
             let intake = try hashes.intake(settings)

@@ -32,7 +32,7 @@ struct RootRoutes {
         return Response(
             status: .ok,
             headers: [
-                .contentType: "application/json", .allow: "GET, HEAD, OPTIONS", .xContentTypeOptions: "nosniff",
+                .contentType: "application/json", .allow: RouteTable.allowed([.get]), .xContentTypeOptions: "nosniff",
             ],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: links.bytes)))
     }

@@ -1,3 +1,4 @@
+package import HTTPTypes
 package import RESTAuth
 package import RESTAuthHummingbird
 
@@ -14,4 +15,10 @@ package struct ServerRoutes: Sendable {
     }
 
     package var all: [Route] { tables.flatMap(\.routes) }
+
+    /// The methods that each path answers otherwise than with 405, by the router's name of the
+    /// path.
+    package var methods: [String: Set<HTTPRequest.Method>] {
+        tables.reduce(into: [:]) { $0.merge($1.methods) { $0.union($1) } }
+    }
 }

@@ -39,10 +39,15 @@ final class ListeningSockets: Sendable {
         }
     }
 
-    /// Binds the address of the metrics; `nil` where they are not served.
+    /// Takes the address of the metrics; `nil` where they are not served.
+    /// - Parameter server: the addresses of the server, whose port is another one.
     /// - Throws: `misconfigured`, with what is in the way and what to do.
-    init?(metricsOf settings: Settings) throws {
+    init?(metricsOf settings: Settings, beside server: [SocketAddress]) throws {
         guard let port = settings.metricsPort else { return nil }
+        if server.contains(where: { $0.port == port }) {
+            throw AuthError(
+                .misconfigured, "\(Setting.metrics.port) is \(port), which is the port of the server: choose another")
+        }
         let sockets = try Self.bind(settings.metricsAddress, port: port, as: .metrics.port)
         (areInherited, setting) = (false, .metrics.port)
         bound = Mutex(sockets.map(\.descriptor))
@@ -191,7 +196,8 @@ final class ListeningSockets: Sendable {
     /// server's own address.
     static func rehearseMetrics(_ settings: Settings) throws {
         do {
-            _ = try ListeningSockets(metricsOf: settings)
+            let server = (try? settings.listenAddress.addresses(port: settings.port)) ?? []
+            _ = try ListeningSockets(metricsOf: settings, beside: server)
         } catch let error as AuthError where error.code == .addressInUse {
             guard try rehearse(settings) else { throw error }
         }

@@ -13,6 +13,9 @@ package struct MetricFamily: Sendable {
     package let help: String
     /// Names of the labels, in the order in which they are written.
     package var labels: [String] = []
+    /// The values of the label that are there, at zero, before anything is counted: `increase()` of
+    /// PromQL does not see the first of a series that was not.
+    var initialValues: [String] = []
     /// Whether series that have counted nothing are left out.
     var isSparse = false
 
@@ -35,7 +38,8 @@ package struct MetricFamily: Sendable {
     private static let events = [
         MetricFamily(
             name: "rest_auth_events_total", kind: .counter,
-            help: "Events of the audit log, by name; the name says the outcome.", labels: ["event"])
+            help: "Events, by name; the name says the outcome.", labels: ["event"],
+            initialValues: AuthEvent.Name.allCases.map(\.rawValue))
     ]
 
     private static let hashing = [
@@ -115,11 +119,4 @@ extension MetricFamily {
     static let requestsInFlight = "rest_auth_http_requests_in_flight"
     static let connections = "rest_auth_http_connections"
     static let connectionLimit = "rest_auth_http_connections_limit"
-
-    /// Label values whose series exist at zero before anything is counted: PromQL's `increase()`
-    /// does not see the first count of a series that did not exist before.
-    var initialValues: [String] {
-        guard name == "rest_auth_events_total" else { return [] }
-        return AuthEvent.Name.allCases.map(\.rawValue)
-    }
 }

@@ -18,9 +18,8 @@ package final class MetricRegistry: Sendable {
     /// Functions that supply current values when the metrics are read, for families without labels.
     private let readings = Mutex<[@Sendable () -> [(name: String, value: Double)]]>([])
 
-    /// The most series of one family; more than any needs, so that a label with unbounded values
-    /// cannot fill the memory.
-    private static let seriesLimit = 2000
+    /// How many series of a family libraries may make: a name that goes wild fills no memory.
+    private static let foreignLimit = 2000
 
     package init() {
         families = MetricFamily.all.map(Family.init)
@@ -35,26 +34,38 @@ package final class MetricRegistry: Sendable {
 
     // MARK: Series
 
-    /// The cell of one series; `nil` for a series that is not exposed.
-    func counter(_ name: String, _ labels: [(String, String)] = []) -> CounterCell? { cell(name, labels) }
-    func gauge(_ name: String, _ labels: [(String, String)] = []) -> GaugeCell? { cell(name, labels) }
-    func histogram(_ name: String, _ labels: [(String, String)] = []) -> HistogramCell? { cell(name, labels) }
+    /// The cell of one series; `nil` for what is not exposed. The server's own are as many as it
+    /// makes.
+    /// - Parameter limit: how many the family may have.
+    func counter(_ name: String, _ labels: [(String, String)] = [], limit: Int = .max) -> CounterCell? {
+        cell(name, labels, limit)
+    }
+
+    func gauge(_ name: String, _ labels: [(String, String)] = [], limit: Int = .max) -> GaugeCell? {
+        cell(name, labels, limit)
+    }
+
+    func histogram(_ name: String, _ labels: [(String, String)] = [], limit: Int = .max) -> HistogramCell? {
+        cell(name, labels, limit)
+    }
 
     /// Registers a function that supplies current values whenever the metrics are read.
     func read(_ reading: @escaping @Sendable () -> [(name: String, value: Double)]) {
         readings.withLock { $0.append(reading) }
     }
 
-    private func cell<Cell: MetricCell>(_ name: String, _ labels: [(String, String)]) -> Cell? {
-        byName[name].flatMap { cell(of: $0, labels) } as? Cell
+    private func cell<Cell: MetricCell>(_ name: String, _ labels: [(String, String)], _ limit: Int) -> Cell? {
+        byName[name].flatMap { cell(of: $0, labels, limit: limit) } as? Cell
     }
 
-    private func cell(of family: Family, _ labels: [(String, String)]) -> (any MetricCell)? {
+    private func cell(
+        of family: Family, _ labels: [(String, String)], limit: Int = .max
+    ) -> (any MetricCell)? {
         guard labels.map(\.0) == family.description.labels else { return nil }
         let text = LabelText(labels)
         return family.cells.withLock { cells in
             if let cell = cells[text] { return cell }
-            guard cells.count < Self.seriesLimit else { return nil }
+            guard cells.count < limit else { return nil }
             let cell: any MetricCell =
                 switch family.description.kind {
                 case .counter: CounterCell()
@@ -92,19 +103,19 @@ package final class MetricRegistry: Sendable {
 
 extension MetricRegistry: MetricsFactory {
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-        counter(label, dimensions) ?? NOOPMetricsHandler.instance
+        counter(label, dimensions, limit: Self.foreignLimit) ?? NOOPMetricsHandler.instance
     }
 
     package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
-        gauge(label, dimensions) ?? NOOPMetricsHandler.instance
+        gauge(label, dimensions, limit: Self.foreignLimit) ?? NOOPMetricsHandler.instance
     }
 
     package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        gauge(label, dimensions) ?? NOOPMetricsHandler.instance
+        gauge(label, dimensions, limit: Self.foreignLimit) ?? NOOPMetricsHandler.instance
     }
 
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        histogram(label, dimensions) ?? NOOPMetricsHandler.instance
+        histogram(label, dimensions, limit: Self.foreignLimit) ?? NOOPMetricsHandler.instance
     }
 
     // Counted values stay when the user of a series releases its handler.

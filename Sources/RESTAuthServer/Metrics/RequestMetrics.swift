@@ -38,18 +38,17 @@ final class RequestSeries: Sendable {
 
 /// The duration series of requests.
 ///
-/// Their labels are the patterns of the router's routes, and the methods that some route answers;
-/// everything else is "-". All series objects are made before the first request, so that recording
-/// only looks one up.
+/// Their labels are the patterns of the router's routes, and the methods that the route's path
+/// answers; everything else is "-". A look-up finds what was made before the first request came.
 final class RequestMetrics: Sendable {
     /// The series of one route, by method.
     private struct Route: Sendable {
         private let series: [HTTPRequest.Method: RequestSeries]
         private let other: RequestSeries
 
-        init(_ registry: MetricRegistry, _ route: String) {
+        init(_ registry: MetricRegistry, _ route: String, _ methods: Set<HTTPRequest.Method>) {
             series = Dictionary(
-                uniqueKeysWithValues: RequestMetrics.methods.map { method in
+                uniqueKeysWithValues: RequestMetrics.methods.intersection(methods).map { method in
                     (method, RequestSeries(registry, route: route, method: method.rawValue))
                 })
             other = RequestSeries(registry, route: route, method: RequestMetrics.none)
@@ -64,17 +63,18 @@ final class RequestMetrics: Sendable {
     private let immediate: [RequestSeries]
     private let inFlight: GaugeCell?
 
-    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+    /// Those that have series of their own.
+    private static let methods: Set<HTTPRequest.Method> = [.get, .head, .post, .put, .patch, .delete, .options]
     /// Label of unknown routes and methods.
     private static let none = "-"
 
     /// - Parameters:
-    ///   - patterns: patterns of the router's routes.
-    ///   - paths: paths that are answered before the router, by number.
-    init(_ registry: MetricRegistry, routes patterns: some Sequence<String>, immediate paths: [String]) {
-        let routes = Dictionary(uniqueKeysWithValues: Set(patterns).map { ($0, Route(registry, $0)) })
+    ///   - methods: by the patterns of the router's routes.
+    ///   - paths: of those that are answered before the router, by number.
+    init(_ registry: MetricRegistry, routes methods: [String: Set<HTTPRequest.Method>], immediate paths: [String]) {
+        let routes = Dictionary(uniqueKeysWithValues: methods.map { ($0, Route(registry, $0, $1)) })
         self.routes = routes
-        let unmatched = Route(registry, Self.none)
+        let unmatched = Route(registry, Self.none, Self.methods)
         self.unmatched = unmatched
         immediate = paths.map { (routes[$0] ?? unmatched)[.get] }
         inFlight = registry.gauge(MetricFamily.requestsInFlight)

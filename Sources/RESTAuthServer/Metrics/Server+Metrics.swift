@@ -1,11 +1,10 @@
-import Hummingbird
 import RESTAuthHummingbird
 
 extension Server {
     /// Registers the figures of connections, process and version, and returns the series of the
     /// router's routes.
     func requestMetrics(
-        _ registry: MetricRegistry, _ router: Router<ServerContext>, _ immediate: ImmediateRoutes,
+        _ registry: MetricRegistry, _ routes: ServerRoutes, _ immediate: ImmediateRoutes,
         _ connections: ConnectionCount
     ) -> RequestMetrics {
         let process = ProcessReadings()
@@ -13,7 +12,7 @@ extension Server {
         registry.read { [(MetricFamily.connections, Double(connections.open))] }
         registry.gauge(MetricFamily.connectionLimit)?.set(Int64(connections.limit))
         registry.gauge(MetricFamily.buildInfo, [("version", RESTAuthCommand.version)])?.set(Int64(1))
-        return RequestMetrics(registry, routes: router.routes.map(\.path.description), immediate: immediate.paths)
+        return RequestMetrics(registry, routes: routes.methods, immediate: immediate.paths)
     }
 
     /// The service of the metrics port, under the same limits as client connections.

@@ -29,7 +29,8 @@ extension SettingType {
         }
     }
 
-    /// The same type for a field that may be `nil`.
+    /// The same for a field that is empty by default, which no value makes it: its default is
+    /// something else in words.
     var optional: SettingType<Value?> {
         let (text, read) = (text, read)
         return SettingType<Value?>(
@@ -127,10 +128,21 @@ extension SettingType where Value: RawRepresentable<String> & CaseIterable {
 
 extension SettingType<String> {
     static func text(_ placeholder: String, _ range: String) -> Self {
-        SettingType(placeholder, range, text: \.self) { $0 }
+        SettingType(placeholder, range, text: \.self) { $0.isEmpty ? nil : $0 }
     }
 
     static let file = text("file", "the path of a file")
+}
+
+extension SettingType where Value: RangeReplaceableCollection {
+    /// The same with a word for no element, which is the default.
+    var orNone: Self {
+        let (text, read) = (text, read)
+        return SettingType(
+            placeholder: "\(placeholder)|none", range: "\(range), or none",
+            text: { $0.isEmpty ? "none" : text($0) }, shown: shown
+        ) { found throws(AuthError) in found.value.lowercased() == "none" ? Value() : try read(found) }
+    }
 }
 
 extension SettingType<[String]> {
@@ -140,10 +152,8 @@ extension SettingType<[String]> {
         _ placeholder: String, _ range: String,
         check: @escaping @Sendable ([String], SettingsSource.Found) throws(AuthError) -> Void
     ) -> Self {
-        SettingType(
-            placeholder: placeholder, range: range,
-            text: { $0.isEmpty ? "none" : $0.joined(separator: ",") }
-        ) { found throws(AuthError) in
+        SettingType(placeholder: placeholder, range: range, text: { $0.joined(separator: ",") }) {
+            found throws(AuthError) in
             let parts = found.list
             try check(parts, found)
             return parts

@@ -1,11 +1,9 @@
 import Foundation
 import Logging
 import NIOCore
-import PasswordHashing
 import RESTAuth
 import RESTAuthHummingbird
 import RESTAuthPostgres
-import RESTAuthSQLite
 
 /// Every setting with its checked value; a server is started from these.
 package struct Settings: Sendable {
@@ -33,9 +31,10 @@ package struct Settings: Sendable {
     /// Path of the file with the secrets; `nil` when the secrets are given directly or lie beside
     /// the database.
     var secretFile: String?
-    var tokenRenewal = TokenRenewalMode.always
-    /// Seconds after the password for which `until` renews a token.
-    var tokenRenewalLimit = 43200
+    /// Of ``TokenRenewalMode/until``, in seconds.
+    var tokenRenewalLimit = 43200 {
+        didSet { if tokenRenewal == .until { tokenRenewal = .until } }
+    }
     var breachedPasswords: String?
     var trustedProxies: [Network] = []
     var forwardedFields = ForwardedFamily.xForwarded
@@ -73,7 +72,7 @@ package struct Settings: Sendable {
     /// The arguments with which a command works on the same database.
     private(set) var commandArguments: [String] = []
     /// Paths of the files with secrets that settings were read from.
-    private var filesWithSecrets: [String] = []
+    private(set) var filesWithSecrets: [String] = []
 
     private init() {}
 
@@ -102,12 +101,6 @@ package struct Settings: Sendable {
         auth.secrets = try givenSecrets(source)
         if let secrets = auth.secrets { try auth.legacySecret?.refuse(in: secrets.known) }
         auth.issuer = routes.publicURL ?? auth.issuer
-        auth.tokenRenewal =
-            switch tokenRenewal {
-            case .always: .always
-            case .until: .until(tokenRenewalLimit)
-            case .never: .never
-            }
         routes.scheme = tls == nil ? "http" : "https"
         routes.believesForwardedFields = !trustedProxies.isEmpty
         routes.trustedOrigins = Set(corsOrigins)
@@ -123,12 +116,6 @@ package struct Settings: Sendable {
                 \(source[.sessions.refreshTokenCookieSecure]?.place ?? "") is no, which is for http://localhost alone, \
                 and \(obstacle): take it out
                 """)
-        }
-        if case .unixSocket = listenAddress {
-        } else if metricsPort == port {
-            throw AuthError(
-                .misconfigured,
-                "\(source[.metrics.port]?.place ?? "") is \(port), which is the port of the server: choose another")
         }
         if http2Cleartext, tls != nil {
             throw AuthError(
@@ -178,189 +165,6 @@ package struct Settings: Sendable {
             """)
     }
 
-    /// Opens the configured database and the core over it. Only this method opens or makes files;
-    /// when it fails, it removes what it made.
-    /// - Parameters:
-    ///   - createsMissing: whether to make the database when there is none.
-    ///   - isServer: whether a server uses it, with many requests at once.
-    func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
-        var configuration = auth
-        try configuration.validate()
-        if let secretFile { try requireSharedSecret(secretFile) }
-        // Checked before any file is made.
-        if let file = placeOfSecret, let known = try SecretFile(file).secrets() {
-            try configuration.legacySecret?.refuse(in: known)
-        }
-        configuration.breachedPasswords = try openBreachedPasswords(checksContents: isServer)
-        let storage = try await openStorage(createsMissing: createsMissing, isServer: isServer)
-        do {
-            if let file = placeOfSecret {
-                configuration.secrets = try await InstanceSecrets(
-                    file: file, makesMissing: storage.signingKeys().isEmpty)
-            }
-            return try await Auth(storage: storage, configuration: configuration)
-        } catch {
-            (storage as? any FileStorage)?.abandon(configuration.secrets)
-            throw error
-        }
-    }
-
-    /// Path of the file with the secrets; `nil` when they are given directly.
-    var placeOfSecret: String? {
-        guard auth.secrets == nil else { return nil }
-        return switch database {
-        case .sqlite(let path): secretFile ?? SQLiteFile(path).secretFile
-        case .postgres: secretFile
-        }
-    }
-
-    /// The list of breached passwords; `nil` where none is configured, or the password policy does
-    /// not use it.
-    /// - Parameter checksContents: whether to read and check the whole file, which takes too long
-    ///   for a command.
-    func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
-        guard let breachedPasswords, auth.passwordPolicy == .nist else { return nil }
-        return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
-    }
-
-    /// Opens the database alone, without the core.
-    func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
-        switch database {
-        case .sqlite(let path):
-            return try await explainingPath(path) {
-                try await SQLiteStorage(path: path, createsMissing: createsMissing)
-            }
-        case .postgres(let url):
-            try requireSecretForPostgres()
-            return try await PostgresStorage(
-                postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
-        }
-    }
-
-    /// Adds what may be wrong with the path of the database to an error.
-    func explainingPath<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
-        do {
-            return try await body()
-        } catch let error as AuthError where error.code == .misconfigured {
-            var isDirectory: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-            guard !isDirectory.boolValue else {
-                throw AuthError(
-                    .misconfigured,
-                    """
-                    the database \(path) is a directory: name a file in it, as \
-                    \(path)\(path.utf8.last == UInt8(ascii: "/") ? "" : "/")rest-auth.sqlite
-                    """
-                )
-            }
-            guard !exists, let relativeReading else { throw error }
-            throw AuthError(
-                .misconfigured,
-                """
-                \(error.detail); three slashes begin at the root directory: for \(relativeReading) in \
-                \(FileManager.default.currentDirectoryPath) write sqlite:\(relativeReading)
-                """
-            )
-        }
-    }
-
-    /// Checks that a server would start, as far as possible without making or changing anything. An
-    /// existing database is opened for reading only.
-    /// - Throws: `misconfigured`, as the server would.
-    func rehearse() async throws {
-        for rehearsal in rehearsals { try await rehearsal.run() }
-    }
-
-    /// The checks of a start, each with the setting that it is about.
-    var rehearsals: [(subject: String, run: () async throws -> Void)] {
-        [
-            (Setting.tls.certificate.name, { _ = try tls?.configuration() }),
-            (Setting.address.hostname.name, { try ListeningSockets.rehearse(self) }),
-            (Setting.metrics.port.name, { try ListeningSockets.rehearseMetrics(self) }),
-            (Setting.passwords.breached.name, { _ = try openBreachedPasswords(checksContents: true) }),
-            ("settings", { try auth.validate() }),
-            (Setting.database.url.name, { try await rehearseOpening() }),
-        ]
-    }
-
-    private func rehearseOpening() async throws {
-        switch database {
-        case .sqlite(let path):
-            let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
-            let file = secretFile ?? SQLiteFile(path).secretFile
-            guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
-                // The server makes a secret when none exists.
-                guard keys.isEmpty else { throw SecretFile(file).missing }
-                return
-            }
-            try check(keys, known)
-        case .postgres(let url):
-            try requireSecretForPostgres()
-            if let secretFile { try requireSharedSecret(secretFile) }
-            let known = try auth.secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
-            let keys = try await PostgresStorage.checkUsable(postgresConfiguration(url))
-            if let known { try check(keys, known) }
-        }
-    }
-
-    /// The secrets in the file; `nil` when the server makes the file at its start.
-    private func checkedSecrets(in file: String) throws -> KnownSecrets? {
-        if let known = try SecretFile(file).secrets() { return known }
-        if let obstacle = InstanceSecret.obstacle(toMaking: file) { throw obstacle }
-        return nil
-    }
-
-    private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets) throws {
-        try auth.legacySecret?.refuse(in: known)
-        try SigningKeys.check(keys, by: known)
-    }
-
-    /// Files with secrets or user data that others than the user of the server can read.
-    var exposedFiles: [FileExposure] {
-        var files = filesWithSecrets + [tls?.key, placeOfSecret].compactMap(\.self)
-        if case .sqlite(let path) = database { files.append(path) }
-        return files.compactMap { FileExposure(of: $0) }.filter { $0.kind != .none }
-    }
-
-    private func requireSecretForPostgres() throws {
-        guard auth.secrets == nil, secretFile == nil else { return }
-        throw AuthError(
-            .misconfigured,
-            """
-            with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is \
-            the same everywhere
-            """
-        )
-    }
-
-    /// Refuses a missing file of secrets with PostgreSQL: each node would make a secret of its own.
-    private func requireSharedSecret(_ file: String) throws {
-        guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
-        throw AuthError(
-            .misconfigured,
-            """
-            there is no secret in \(file); make one and give it to every node: \
-            (umask 077; openssl rand -base64 32 > \(file))
-            """
-        )
-    }
-
-    func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
-        var configuration = postgres
-        configuration.url = url
-        // A command runs one statement after the other.
-        if !isServer { configuration.writers = 1 }
-        return configuration
-    }
-
-    /// Sends log messages to standard error, in the configured form.
-    /// - Parameter level: the lowest level that is written.
-    func startLogging(level: Logger.Level) -> LogSink {
-        let sink = LogSink(format: logFormat, level: level)
-        LoggingSystem.bootstrap { _ in SinkLogHandler(sink: sink) }
-        return sink
-    }
-
     /// The restriction on registration, in words; `nil` for nothing.
     var registrationRestriction: String? {
         let mode: String? =
@@ -375,16 +179,36 @@ package struct Settings: Sendable {
         let parts = [mode, work].compactMap { $0 }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
-
 }
 
 /// Redacted, because the database's URL may contain a password.
 extension Settings: Redacted {}
 
-/// Whether a live token may be traded for a new one; for `until`, a separate setting says for how
-/// long.
+/// Whether a live token may be traded for a fresh one; how long, where it says until, is a setting
+/// of its own.
 enum TokenRenewalMode: String, Sendable, CaseIterable {
     case always
     case until
     case never
+}
+
+extension Settings {
+    /// The mode of ``AuthConfiguration/tokenRenewal``, which is also where its default stands.
+    var tokenRenewal: TokenRenewalMode {
+        get {
+            switch auth.tokenRenewal {
+            case .always: .always
+            case .until: .until
+            case .never: .never
+            }
+        }
+        set {
+            auth.tokenRenewal =
+                switch newValue {
+                case .always: .always
+                case .until: .until(tokenRenewalLimit)
+                case .never: .never
+                }
+        }
+    }
 }

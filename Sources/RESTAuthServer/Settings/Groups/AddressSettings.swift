@@ -30,14 +30,14 @@ struct TLSSettings: SettingGroup {
     static let title = "TLS"
 
     let certificate = Setting(
-        "tls_certificate", \.tlsCertificate, .file, standard: "none",
+        "tls_certificate", \.tlsCertificate, SettingType.file.or("none"),
         "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.",
         details: """
             TLS 1.2 is spoken with forward secrecy and authenticated encryption only. The file is read again when it \
             is replaced, and on SIGHUP.
             """)
     let key = Setting(
-        "tls_key", \.tlsKey, .file, standard: "none", "PEM file with the certificate's private key.")
+        "tls_key", \.tlsKey, SettingType.file.or("none"), "PEM file with the certificate's private key.")
 }
 
 extension Setting {

@@ -11,7 +11,7 @@ struct ClientSettings: SettingGroup {
             Without user, query and fragment. Also the issuer of the server's tokens, so changing it ends the live ones.
             """)
     let trustedProxies = Setting(
-        "trusted_proxies", \.trustedProxies, .networks,
+        "trusted_proxies", \.trustedProxies, SettingType.networks.orNone,
         "Proxies that are believed about their clients, with commas between.",
         details: """
             Addresses or CIDR ranges, and `unix:` for a unix-domain socket. Their `X-Forwarded-For`, `-Host`, `-Proto` \
@@ -25,7 +25,7 @@ struct ClientSettings: SettingGroup {
             fields of the other family never count.
             """)
     let corsOrigins = Setting(
-        "cors_origins", \.corsOrigins, .origins,
+        "cors_origins", \.corsOrigins, SettingType.origins.orNone,
         "Origins whose pages may call this server, with commas between; * for all.",
         details: """
             `https://app.example.com`, `https://*.example.com` for every host below it, `http://localhost:*` for every \
@@ -59,7 +59,7 @@ extension SettingType<String> {
 extension SettingType<[Network]> {
     fileprivate static let networks = SettingType(
         placeholder: "list", range: "addresses and CIDR ranges with commas between, and unix: for a socket",
-        text: { $0.isEmpty ? "none" : $0.map { "\($0)" }.joined(separator: ",") }
+        text: { $0.map { "\($0)" }.joined(separator: ",") }
     ) { found throws(AuthError) in
         var networks: [Network] = []
         for text in found.list {

@@ -7,10 +7,10 @@ struct GuessingSettings: SettingGroup {
         "throttle", \.auth.throttle.isOn, .flag, "Make guesses wait after too many wrong passwords.",
         details: "With `no`, nothing is counted: wrong passwords, registrations and sessions.")
     let accountFailures = Setting(
-        "account_failures", \.auth.throttle.accountFailures, .count(in: 1...ThrottleConfiguration.longestSeries),
+        "account_failures", \.auth.throttle.accountFailures, .count(in: ThrottleConfiguration.accountFailureCounts),
         "Wrong passwords for one account before the next has to wait.")
     let networkFailures = Setting(
-        "network_failures", \.auth.throttle.networkFailures, .count(in: 1...1_000_000),
+        "network_failures", \.auth.throttle.networkFailures, .count(in: ThrottleConfiguration.counts),
         "Wrong passwords from one network before the next has to wait.",
         details: """
             A network is an IPv4 /24 or an IPv6 /56; 4 times as many may come from an IPv6 /48 and 16 times as many \
@@ -28,7 +28,8 @@ struct GuessingSettings: SettingGroup {
             times as many, at most 10,000 at once.
             """)
     let hashingBudget = Setting(
-        "hashing_budget", \.auth.throttle.hashingBudget, .duration(in: 1...1_000_000, .milliseconds),
+        "hashing_budget", \.auth.throttle.hashingBudget,
+        .duration(in: ThrottleConfiguration.counts, .milliseconds),
         "How long wrong passwords may be hashed in all, a second.",
         details: "Of all nodes together, exact but for a second and what is queued.")
     let userLookupsPerHour = Setting(
@@ -43,5 +44,5 @@ extension Setting {
 
 extension SettingType<Int?> {
     /// `nil` for no limit.
-    fileprivate static let perHour = SettingType<Int>.count(in: 1...1_000_000).or("none")
+    fileprivate static let perHour = SettingType<Int>.count(in: ThrottleConfiguration.counts).or("none")
 }

@@ -4,7 +4,7 @@ struct MetricsSettings: SettingGroup {
     static let title = "Metrics"
 
     let port = Setting(
-        "metrics_port", \.metricsPort, .count(in: 1...65535, of: "port"), standard: "none",
+        "metrics_port", \.metricsPort, SettingType.count(in: 1...65535, of: "port").or("none"),
         "Serve metrics for Prometheus on this port.")
     let hostname = Setting(
         "metrics_hostname", \.metricsAddress, .metricsAddress, "Address to serve metrics on, * for every one.")

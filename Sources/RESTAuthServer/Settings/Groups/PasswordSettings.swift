@@ -27,7 +27,7 @@ struct PasswordSettings: SettingGroup {
         "password_policy", \.auth.passwordPolicy, .choice, "What a new password must be.",
         details: "`open`: not empty. `nist`: 15 characters, not a common one, without the user name.")
     let breached = Setting(
-        "breached_passwords", \.breachedPasswords, .file, standard: "none",
+        "breached_passwords", \.breachedPasswords, SettingType.file.or("none"),
         "Passwords known from breaches, made by passwords filter; policy nist refuses them.",
         details: "Read again on SIGHUP.")
 }
@@ -47,13 +47,15 @@ struct HashingQueueSettings: SettingGroup {
     static let title = "Queue of password hashing"
 
     let threads = Setting(
-        "hashing_threads", \.auth.hashingThreads, .count(in: 1...1024), standard: "one for each core",
+        "hashing_threads", \.auth.hashingThreads, .count(in: AuthConfiguration.hashingThreadCounts),
+        standard: "one for each core",
         "Passwords hashed at once.")
     let queue = Setting(
-        "hashing_queue", \.auth.hashingQueue, .count(in: 1...1_000_000), "Passwords that may wait to be hashed.",
+        "hashing_queue", \.auth.hashingQueue, .count(in: AuthConfiguration.hashingQueues),
+        "Passwords that may wait to be hashed.",
         details: "More are answered with 503.")
     let patience = Setting(
-        "hashing_patience", \.auth.hashingPatience, .duration(in: 1...600),
+        "hashing_patience", \.auth.hashingPatience, .duration(in: AuthConfiguration.hashingPatiences),
         "How long a password may wait to be hashed.", details: "Then it is answered with 503.")
 }
 
@@ -67,11 +69,11 @@ struct ImportedUserSettings: SettingGroup {
         "password_hash_time_limit", \.auth.passwordHashLimit.milliseconds, .duration(in: 1...60_000, .milliseconds),
         "Time that checking an imported password hash may take.")
     let pepper = Setting(
-        "password_pepper", \.auth.passwordPepper, .pepper, standard: "none", isSecret: true,
+        "password_pepper", \.auth.passwordPepper, .pepper, standard: "unset", isSecret: true,
         "The pepper that users were imported with (`users import --pepper`).",
         details: "Needed until they have signed in.")
     let legacySecret = Setting(
-        "legacy_secret", \.auth.legacySecret, .legacySecret, standard: "none", isSecret: true,
+        "legacy_secret", \.auth.legacySecret, .legacySecret, standard: "unset", isSecret: true,
         "The `SECRET_KEY` of a Flask server whose users were imported.",
         details: "Its tokens are accepted until they expire.")
 }

@@ -18,13 +18,13 @@ struct SecretSettings: SettingGroup {
             """)
     let next = Setting(
         "secret_key_next", \.secretKeyNext, .secret { text throws(AuthError) in try InstanceSecret(text) },
-        standard: "none", platformName: "SECRET_KEY_NEXT", isSecret: true,
+        standard: "unset", platformName: "SECRET_KEY_NEXT", isSecret: true,
         "With `secret_key`: the secret that is to take its place, accepted beside it.",
         details: "A file of secrets has its own, as `rest-auth secret rotate` writes it.")
     let previous = Setting(
         "secret_key_previous", \.secretKeyPrevious,
         .secret { text throws(AuthError) in try InstanceSecret(retired: text) },
-        standard: "none", platformName: "SECRET_KEY_PREVIOUS", isSecret: true,
+        standard: "unset", platformName: "SECRET_KEY_PREVIOUS", isSecret: true,
         "With `secret_key`: the secret whose place it took, accepted beside it.",
         details: "Needed until `rest-auth secret drop` finds that nothing depends on it.")
 }

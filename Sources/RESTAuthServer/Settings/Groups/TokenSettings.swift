@@ -16,7 +16,7 @@ struct TokenSettings: SettingGroup {
         details: "`at+jwt` is RFC 9068's word; `JWT` is for services that insist on it. A change refuses no live token."
     )
     let duration = Setting(
-        "token_duration", \.auth.tokenDuration, .duration(in: 1...AuthConfiguration.maximumTokenDuration),
+        "token_duration", \.auth.tokenDuration, .duration(in: AuthConfiguration.tokenDurations),
         "Life of a token.")
     let renewal = Setting(
         "token_renewal", \.tokenRenewal, .choice, "Whether a token gives a fresh token.",
@@ -25,10 +25,10 @@ struct TokenSettings: SettingGroup {
         "token_renewal_limit", \.tokenRenewalLimit, .duration(in: 1...(366 * 86400)),
         "With --token-renewal until: how long after the password.")
     let cache = Setting(
-        "token_cache", \.auth.verifiedTokenCapacity, .count(in: 0...100_000_000),
+        "token_cache", \.auth.verifiedTokenCapacity, .count(in: AuthConfiguration.verifiedTokenCapacities),
         "How many verified tokens are remembered.", details: "`0` checks each one every time.")
     let revocationBound = Setting(
-        "revocation_bound", \.auth.revocationBound, .duration(in: 1...AuthConfiguration.longestRevocationBound),
+        "revocation_bound", \.auth.revocationBound, .duration(in: AuthConfiguration.revocationBounds),
         "How long another node may take to learn that a token is refused.")
 }
 
@@ -40,7 +40,7 @@ struct SigningKeySettings: SettingGroup {
         "How new keys sign tokens.", details: "Another than the newest key's takes effect after an hour.")
     let rotation = Setting(
         "key_rotation", \.auth.keyRotationInterval,
-        .duration(in: AuthConfiguration.shortestRotation...AuthConfiguration.longestRotation),
+        .duration(in: AuthConfiguration.keyRotationIntervals),
         "How long a key signs before the next one does.")
 }
 
@@ -49,12 +49,12 @@ struct SessionSettings: SettingGroup {
 
     let inactivityTimeout = Setting(
         "session_inactivity_timeout", \.auth.sessionInactivityTimeout,
-        .duration(in: 1...AuthConfiguration.longestSession), "How long a session lives without being renewed.")
+        .duration(in: AuthConfiguration.sessionDurations), "How long a session lives without being renewed.")
     let timebox = Setting(
-        "session_timebox", \.auth.sessionTimebox, .duration(in: 1...AuthConfiguration.longestSession),
+        "session_timebox", \.auth.sessionTimebox, .duration(in: AuthConfiguration.sessionDurations),
         "How long a session with a refresh token lives at most.")
     let limit = Setting(
-        "session_limit", \.auth.sessionLimit, .count(in: 1...1_000_000),
+        "session_limit", \.auth.sessionLimit, .count(in: AuthConfiguration.sessionLimits),
         "How many sessions a user may have; the oldest go.",
         details: "Each `GET /api/token` with a password starts one.")
     let refreshTokenInCookie = Setting(

@@ -1,0 +1,180 @@
+import Foundation
+import RESTAuth
+import RESTAuthPostgres
+import RESTAuthSQLite
+
+/// What is opened from settings, and the rehearsal of it.
+extension Settings {
+    /// The core over the configured database. The only place that opens or makes files; where it
+    /// fails, what it made is gone again.
+    /// - Parameters:
+    ///   - createsMissing: whether to make the database when there is none.
+    ///   - isServer: whether many will use it at once.
+    func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
+        var configuration = auth
+        try configuration.validate()
+        if let secretFile { try requireSharedSecret(secretFile) }
+        // Before anything is made.
+        if let file = placeOfSecret, let known = try SecretFile(file).secrets() {
+            try configuration.legacySecret?.refuse(in: known)
+        }
+        configuration.breachedPasswords = try openBreachedPasswords(checksContents: isServer)
+        let storage = try await openStorage(createsMissing: createsMissing, isServer: isServer)
+        do {
+            if let file = placeOfSecret {
+                configuration.secrets = try await InstanceSecrets(
+                    file: file, makesMissing: storage.signingKeys().isEmpty)
+            }
+            return try await Auth(storage: storage, configuration: configuration)
+        } catch {
+            (storage as? any FileStorage)?.abandon(configuration.secrets)
+            throw error
+        }
+    }
+
+    /// The file of the secrets; `nil` when they are given themselves.
+    var placeOfSecret: String? {
+        guard auth.secrets == nil else { return nil }
+        return switch database {
+        case .sqlite(let path): secretFile ?? SQLiteFile(path).secretFile
+        case .postgres: secretFile
+        }
+    }
+
+    /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
+    /// - Parameter checksContents: whether to read all of it, which a command has no time for.
+    func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
+        guard let breachedPasswords, auth.passwordPolicy == .nist else { return nil }
+        return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
+    }
+
+    /// The database alone, without what the core makes in it.
+    func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
+        switch database {
+        case .sqlite(let path):
+            return try await explainingPath(path) {
+                try await SQLiteStorage(path: path, createsMissing: createsMissing)
+            }
+        case .postgres(let url):
+            try requireSecretForPostgres()
+            return try await PostgresStorage(
+                postgresConfiguration(url, isServer: isServer), createsMissing: createsMissing)
+        }
+    }
+
+    /// Says with an error what may be wrong with the path of the database.
+    func explainingPath<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as AuthError where error.code == .misconfigured {
+            var isDirectory: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+            guard !isDirectory.boolValue else {
+                throw AuthError(
+                    .misconfigured,
+                    """
+                    the database \(path) is a directory: name a file in it, as \
+                    \(path)\(path.utf8.last == UInt8(ascii: "/") ? "" : "/")rest-auth.sqlite
+                    """
+                )
+            }
+            guard !exists, let relativeReading else { throw error }
+            throw AuthError(
+                .misconfigured,
+                """
+                \(error.detail); three slashes begin at the root directory: for \(relativeReading) in \
+                \(FileManager.default.currentDirectoryPath) write sqlite:\(relativeReading)
+                """
+            )
+        }
+    }
+
+    /// Makes sure that a server would start, as far as can be told without making or changing
+    /// anything. A database that is there is opened to be read.
+    /// - Throws: `misconfigured`, as the server would.
+    func rehearse() async throws {
+        for rehearsal in rehearsals { try await rehearsal.run() }
+    }
+
+    /// The parts of a start, each of which may be refused for itself.
+    var rehearsals: [(subject: String, run: () async throws -> Void)] {
+        [
+            (Setting.tls.certificate.name, { _ = try tls?.configuration() }),
+            (Setting.address.hostname.name, { try ListeningSockets.rehearse(self) }),
+            (Setting.metrics.port.name, { try ListeningSockets.rehearseMetrics(self) }),
+            (Setting.passwords.breached.name, { _ = try openBreachedPasswords(checksContents: true) }),
+            ("settings", { try auth.validate() }),
+            (Setting.database.url.name, { try await rehearseOpening() }),
+        ]
+    }
+
+    private func rehearseOpening() async throws {
+        switch database {
+        case .sqlite(let path):
+            let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
+            let file = secretFile ?? SQLiteFile(path).secretFile
+            guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
+                // The server makes one.
+                guard keys.isEmpty else { throw SecretFile(file).missing }
+                return
+            }
+            try check(keys, known)
+        case .postgres(let url):
+            try requireSecretForPostgres()
+            if let secretFile { try requireSharedSecret(secretFile) }
+            let known = try auth.secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
+            let keys = try await PostgresStorage.checkUsable(postgresConfiguration(url))
+            if let known { try check(keys, known) }
+        }
+    }
+
+    /// `nil` for a file that the server makes at its start.
+    private func checkedSecrets(in file: String) throws -> KnownSecrets? {
+        if let known = try SecretFile(file).secrets() { return known }
+        if let obstacle = InstanceSecret.obstacle(toMaking: file) { throw obstacle }
+        return nil
+    }
+
+    private func check(_ keys: [StoredSigningKey], _ known: KnownSecrets) throws {
+        try auth.legacySecret?.refuse(in: known)
+        try SigningKeys.check(keys, by: known)
+    }
+
+    /// Files that only whoever runs the server should read, and others can.
+    var exposedFiles: [FileExposure] {
+        var files = filesWithSecrets + [tls?.key, placeOfSecret].compactMap(\.self)
+        if case .sqlite(let path) = database { files.append(path) }
+        return files.compactMap { FileExposure(of: $0) }.filter { $0.kind != .none }
+    }
+
+    private func requireSecretForPostgres() throws {
+        guard auth.secrets == nil, secretFile == nil else { return }
+        throw AuthError(
+            .misconfigured,
+            """
+            with PostgreSQL every node needs the same secret: set SECRET_KEY, or --secret-key-file to a file that is \
+            the same everywhere
+            """
+        )
+    }
+
+    /// A secret that each node makes for itself would be another on each.
+    private func requireSharedSecret(_ file: String) throws {
+        guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
+        throw AuthError(
+            .misconfigured,
+            """
+            there is no secret in \(file); make one and give it to every node: \
+            (umask 077; openssl rand -base64 32 > \(file))
+            """
+        )
+    }
+
+    func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
+        var configuration = postgres
+        configuration.url = url
+        // A command does one thing after the other.
+        if !isServer { configuration.writers = 1 }
+        return configuration
+    }
+}
