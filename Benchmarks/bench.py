@@ -9,8 +9,8 @@ import argparse
 import signal
 import sys
 
-from harness import (audit_chapters, chapters, chart, import_chapters, machine, postgres_chapters, report, storm_chapters,
-                     timing_chapter)
+from harness import (audit_chapters, chapters, chart, import_chapters, machine, postgres_chapters, report,
+                     storm_chapters, timing_chapter)
 from harness.chapters import Effort
 
 ROOMS = [chapters, audit_chapters, storm_chapters, timing_chapter, import_chapters, postgres_chapters]

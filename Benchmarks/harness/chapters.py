@@ -235,7 +235,8 @@ def filled(stack, users, database=None):
 
 
 def compare_sizes(subject, unit, cost, starts, effort, cores=BOTH_CORES, of="users", bound=1.2):
-    """`starts` holds, by their number, what starts a server with that many of them: few, then many."""
+    """`starts` holds, by their number, what starts a server with that many of them: few, then
+    many."""
     (few, start_small), (many, start_large) = starts.items()
     with start_small(cores=cores) as small, start_large(cores=cores) as large:
         for server, count in ((small, few), (large, many)):

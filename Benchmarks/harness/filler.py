@@ -27,7 +27,8 @@ def fill_users(database, count):
                 " VALUES (?, ?, ?, ?, ?)",
                 ((name, name, password_hash, now, now) for name in names))
             connection.execute(
-                "INSERT OR IGNORE INTO known_origins (user_id, network, seen_at) SELECT id, ?, ? FROM users", (HOME, now))
+                "INSERT OR IGNORE INTO known_origins (user_id, network, seen_at) SELECT id, ?, ? FROM users",
+                (HOME, now))
     return chance.sample(names, min(len(names), 10_000))
 
 
@@ -43,7 +44,10 @@ def fill_postgres_users(database, count):
         SELECT name, name, password_hash, now(), now()
         FROM users, generate_series(2, {count}) AS number, substr(md5(number::text), 1, 16) AS name WHERE users.id = 1
         """,
-        f"INSERT INTO known_origins (user_id, network, seen_at) SELECT id, '{HOME}', now() FROM users ON CONFLICT DO NOTHING")
+        f"""
+        INSERT INTO known_origins (user_id, network, seen_at) SELECT id, '{HOME}', now() FROM users
+        ON CONFLICT DO NOTHING
+        """)
     database.settle()
     return database.sql("SELECT username FROM users WHERE id > 1 ORDER BY md5(username) LIMIT 10000")
 
@@ -82,13 +86,14 @@ def fill_postgres_revocations(database, count):
 
 
 def fill_events(database, count):
-    """Adds `count` events of sign-ins, spread over the users, which a server has yet to seal. No server may run."""
+    """Adds `count` events of sign-ins, spread over the users, which a server has yet to seal. No
+    server may run."""
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         users = [id for (id,) in connection.execute("SELECT id FROM users")]
         now = time.time()
         connection.executemany(
-            "INSERT INTO audit_events (at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent,"
-            " details) VALUES (?, 'session.started', ?, ?, 'user', ?, ?, '192.0.2.1', ?, '{}')",
+            "INSERT INTO audit_events (at, name, user_id, session_id, actor_kind, actor_id, request_id, address,"
+            " user_agent, details) VALUES (?, 'session.started', ?, ?, 'user', ?, ?, '192.0.2.1', ?, '{}')",
             ((now, user, str(uuid.UUID(int=number)), str(user), f"{number:016x}", BROWSER)
              for number in range(count) for user in [users[number % len(users)]]))
 
@@ -97,9 +102,10 @@ def fill_postgres_events(database, count):
     """The same in a database of a PostgreSQL."""
     database.sql(
         f"""
-        INSERT INTO audit_events (at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent, details)
-        SELECT now(), 'session.started', id, gen_random_uuid(), 'user', id::text, lpad(to_hex(number), 16, '0'), '192.0.2.1',
-            '{BROWSER}', '{{}}'
+        INSERT INTO audit_events (at, name, user_id, session_id, actor_kind, actor_id, request_id, address,
+            user_agent, details)
+        SELECT now(), 'session.started', id, gen_random_uuid(), 'user', id::text, lpad(to_hex(number), 16, '0'),
+            '192.0.2.1', '{BROWSER}', '{{}}'
         FROM generate_series(1, {count}) AS number
             JOIN users ON id = 1 + number % (SELECT count(*) FROM users)
         ORDER BY number
@@ -108,7 +114,8 @@ def fill_postgres_events(database, count):
 
 
 def has_unsealed_events(file=None, database=None):
-    """Whether there are events that a server has yet to seal, in a file of SQLite or in a database of a PostgreSQL."""
+    """Whether there are events that a server has yet to seal, in a file of SQLite or in a database
+    of a PostgreSQL."""
     query = "SELECT 1 FROM audit_events WHERE number IS NULL LIMIT 1"
     if database:
         return bool(database.sql(query))
