@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import Logging
 import RESTAuth
+import RESTAuthPostgres
 
 /// The program: every command of it.
 package struct RESTAuthCommand: AsyncParsableCommand {
@@ -95,8 +96,12 @@ func exitWithMessage(_ message: String) -> Never {
 extension SettingsOptions {
     /// Runs a command over the core. What the core logs is for a server's log: here only warnings
     /// are shown, unless asked for. What was made for a command that fails is gone again.
-    func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
-        let settings = try load()
+    /// - Parameter seconds: what a statement may take at least, whatever the settings say.
+    func withAuth(
+        createsMissing: Bool = false, statementsTaking seconds: Int = 0, _ body: (Auth) async throws -> Void
+    ) async throws {
+        var settings = try load()
+        settings.postgres.timeout = max(seconds, settings.postgres.timeout)
         let sink = settings.startLogging(level: settings.logLevel ?? .warning)
         defer { sink.flush() }
         let auth = try await settings.openAuth(createsMissing: createsMissing)
