@@ -78,7 +78,8 @@ public struct Auth: Sendable {
             factors: configuration.factors, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
         auditTrail = AuditTrail(
-            storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now)
+            storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now
+        ) { [signingKeys] in try await signingKeys.followSecretsNow() }
         sealer = AuditSealer(trail: auditTrail)
         secretRotation = SecretRotation(
             storage: storage, secrets: secrets, keys: signingKeys, sealer: sealer, revocations: revocations, now: now)

@@ -38,11 +38,18 @@ extension PostgresStorage {
         ).map(StoredEvent.init)
     }
 
-    public func sealedEvents(after number: Int64, limit: Int) async throws -> [StoredEvent] {
-        try await read(
-            "SELECT \(StoredEvent.columns) FROM audit_events WHERE number > $1 ORDER BY number LIMIT $2",
-            [number, limit]
+    public func sealedEvents(after number: Int64?, limit: Int) async throws -> [StoredEvent] {
+        let (condition, parameters): (String, [any PostgresParameter]) =
+            if let number { ("number > $2", [number]) } else { ("number IS NOT NULL", []) }
+        return try await read(
+            "SELECT \(StoredEvent.columns) FROM audit_events WHERE \(condition) ORDER BY number LIMIT $1",
+            [limit] + parameters
         ).map(StoredEvent.init)
+    }
+
+    public func lastEventNumber() async throws -> Int64? {
+        try await read("SELECT number FROM audit_events WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1")
+            .first?["number"]
     }
 
     public func seal(
@@ -51,16 +58,33 @@ extension PostgresStorage {
         let change = """
             UPDATE audit_events SET number = $8 + place, seal = given.seal
             FROM unnest($9::bigint[], $10::bytea[]) WITH ORDINALITY AS given (id, seal, place)
-            WHERE audit_events.id = given.id AND audit_events.number IS NULL AND EXISTS (SELECT FROM replaced)
+            WHERE audit_events.id = given.id AND audit_events.number IS NULL AND EXISTS (SELECT FROM changed)
+            """
+        // In the order of ids: whoever seals the same rows waits for the first of them.
+        let condition = """
+            (SELECT count(*) FROM (
+                SELECT FROM audit_events WHERE id = ANY ($9) AND number IS NULL ORDER BY id FOR NO KEY UPDATE
+            ) AS found) = cardinality($9)
             """
         return try await replacing(
-            present, with: chain, and: change,
+            present, with: chain, if: condition, and: change,
             [present?.head.number ?? 0, PostgresArray(seals.map(\.id)), PostgresArray(seals.map(\.seal))])
+    }
+
+    public func restartTrail(
+        replacing present: AuditChain?, with chain: AuditChain, recording event: AuthEvent
+    ) async throws -> Bool {
+        try await replacing(
+            present, with: chain,
+            and: """
+                UPDATE audit_events SET number = NULL, seal = NULL
+                WHERE number IS NOT NULL AND EXISTS (SELECT FROM changed)
+                """, [], recording: event)
     }
 
     public func pruneEvents(replacing present: AuditChain, with chain: AuditChain) async throws -> Bool {
         try await replacing(
-            present, with: chain, and: "DELETE FROM audit_events WHERE number <= $8 AND EXISTS (SELECT FROM replaced)",
+            present, with: chain, and: "DELETE FROM audit_events WHERE number <= $8 AND EXISTS (SELECT FROM changed)",
             [chain.anchor.number])
     }
 
@@ -68,31 +92,36 @@ extension PostgresStorage {
     /// at the same time waits for this row, which nothing else locks, and then finds another chain
     /// in it.
     /// - Parameters:
-    ///   - change: the statement, which asks whether there is a row in `replaced`.
-    ///   - parameters: the parameters of the change, from `$8` on.
+    ///   - condition: another one, without which nothing is replaced.
+    ///   - change: which asks whether there is a row in `changed`.
+    ///   - parameters: of condition and change, from `$8` on.
+    ///   - event: recorded when it is replaced.
     private func replacing(
-        _ present: AuditChain?, with chain: AuditChain, and change: String, _ parameters: [any PostgresParameter]
+        _ present: AuditChain?, with chain: AuditChain, if condition: String = "true", and change: String,
+        _ parameters: [any PostgresParameter], recording event: AuthEvent? = nil
     ) async throws -> Bool {
         let row: [any PostgresParameter] = [
             chain.head.number, chain.head.digest, chain.anchor.number, chain.anchor.digest, chain.sealedAt, chain.seal,
             present?.seal,
         ]
+        let recorded = Statement.recorded(event.map { [($0, .once)] } ?? [], after: row.count + parameters.count)
         // The very first row is inserted; the second node to do so conflicts with it and finds
         // another seal.
         return try await write(
             Statement(
                 """
-                WITH replaced AS (
+                WITH changed AS (
                     INSERT INTO audit_chain (number, digest, pruned_number, pruned_digest, sealed_at, seal)
-                    SELECT $1, $2, $3, $4, $5, $6 WHERE $7 IS NULL OR EXISTS (SELECT FROM audit_chain)
+                    SELECT $1, $2, $3, $4, $5, $6
+                    WHERE ($7 IS NULL OR EXISTS (SELECT FROM audit_chain)) AND \(condition)
                     ON CONFLICT (is_the_only_row) DO UPDATE SET
                         number = excluded.number, digest = excluded.digest, pruned_number = excluded.pruned_number,
                         pruned_digest = excluded.pruned_digest, sealed_at = excluded.sealed_at, seal = excluded.seal
                     WHERE audit_chain.seal = $7
                     RETURNING seal
-                ), changed AS (\(change))
-                SELECT FROM replaced
-                """, row + parameters))[0].count == 1
+                ), followed AS (\(change))\(recorded.sql)
+                SELECT FROM changed
+                """, row + parameters + recorded.parameters))[0].count == 1
     }
 
     public func events(matching query: EventQuery, limit: Int) async throws -> [StoredEvent] {
@@ -112,7 +141,12 @@ extension PostgresStorage {
         case .newestFirst(let id):
             if let id { require({ "id < \($0)" }, id) }
             order = "id DESC"
-        case .oldestFirst(let id):
+        case .byNumber(let first, let last):
+            require({ "number > \($0)" }, first)
+            require({ "number <= \($0)" }, last)
+            order = "number"
+        case .beyond(let number, let id):
+            require({ "(number IS NULL OR number > \($0))" }, number)
             require({ "id > \($0)" }, id)
             order = "id"
         }

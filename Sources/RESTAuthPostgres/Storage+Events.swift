@@ -22,7 +22,7 @@ extension EventsRoom: PostgresRoom {
                 -- A JSON object, its names in order.
                 details text COLLATE "C" NOT NULL,
                 -- The place in the chain of seals, and the seal, once there are any.
-                number bigint,
+                number bigint CHECK (number > 0),
                 seal bytea,
                 CHECK ((number IS NULL) = (seal IS NULL))
             );

@@ -19,6 +19,11 @@ extension OutboxRoom: PostgresRoom {
                 IF EXISTS (SELECT FROM outbox_reader) THEN INSERT INTO outbox (event_id) VALUES (NEW.id); END IF;
                 RETURN NULL;
             END $$;
+            -- Also for whoever has another search_path.
+            DO $$ BEGIN
+                EXECUTE format(
+                    'ALTER FUNCTION event_is_recorded() SET search_path = %I, pg_temp', current_schema());
+            END $$;
             CREATE TRIGGER event_is_recorded AFTER INSERT ON audit_events
                 FOR EACH ROW EXECUTE FUNCTION event_is_recorded();
             """)
@@ -33,8 +38,10 @@ extension PostgresStorage {
     }
 
     public func closeOutbox() async throws {
+        // Waits for the transactions under way, which may have put something in.
         _ = try await write(
-            isRepeatable: true, Statement("DELETE FROM outbox_reader"), Statement("DELETE FROM outbox"))
+            isRepeatable: true, Statement("LOCK TABLE outbox_reader IN ACCESS EXCLUSIVE MODE"),
+            Statement("DELETE FROM outbox_reader"), Statement("DELETE FROM outbox"))
     }
 
     public func takeFromOutbox(limit: Int, until end: Date, at now: Date) async throws -> [StoredEvent] {

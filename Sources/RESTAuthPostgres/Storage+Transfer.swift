@@ -4,7 +4,13 @@ import Synchronization
 
 extension PostgresStorage: TransferableStorage {
     package func beginTransfer(from source: String) async throws -> TransferBeginning {
-        let isEmpty = Rooms.tables.map { "NOT EXISTS (SELECT FROM \($0.name))" }.joined(separator: " AND ")
+        let isEmpty = Rooms.tables.map { table in
+            let condition = table.rowsOfUpgrades.map { " WHERE \($0.column) <> '\($0.text)'" } ?? ""
+            return "NOT EXISTS (SELECT FROM \(table.name)\(condition))"
+        }.joined(separator: " AND ")
+        let deletions = Rooms.tables.filter { $0.rowsOfUpgrades != nil }.map { table in
+            ", \(table.name)_emptied AS (DELETE FROM \(table.name) WHERE EXISTS (SELECT FROM marked))"
+        }.joined()
         let rows = try await write(
             // A row that always exists is locked: of two transfers that begin at the same time, the
             // second sees the mark of the first.
@@ -12,13 +18,17 @@ extension PostgresStorage: TransferableStorage {
             Statement("SELECT source FROM unfinished_transfer"),
             Statement(
                 """
-                INSERT INTO unfinished_transfer (source) SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer)
-                    AND \(isEmpty)
+                WITH marked AS (
+                    INSERT INTO unfinished_transfer (source)
+                    SELECT $1 WHERE NOT EXISTS (SELECT FROM unfinished_transfer) AND \(isEmpty)
+                    RETURNING source
+                )\(deletions)
+                SELECT FROM marked
                 """, [source]))
         if let marked: String = try rows[1].first?["source"] {
             return marked == source ? .admitted : .filledFrom(marked)
         }
-        return rows[2].changedCount == 1 ? .admitted : .notEmpty
+        return rows[2].count == 1 ? .admitted : .notEmpty
     }
 
     package func count(of table: StoredTable) async throws -> Int {

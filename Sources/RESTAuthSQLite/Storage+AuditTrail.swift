@@ -34,27 +34,53 @@ extension SQLiteStorage {
         }
     }
 
-    public func sealedEvents(after number: Int64, limit: Int) async throws -> [StoredEvent] {
-        try read { database in
+    public func sealedEvents(after number: Int64?, limit: Int) async throws -> [StoredEvent] {
+        let (condition, arguments): (String, StatementArguments) =
+            if let number { ("number > ?", [number]) } else { ("number IS NOT NULL", []) }
+        return try read { database in
             try database.rows(
-                "SELECT \(StoredEvent.columns) FROM audit_events WHERE number > ? ORDER BY number LIMIT ?",
-                [number, limit]
+                "SELECT \(StoredEvent.columns) FROM audit_events WHERE \(condition) ORDER BY number LIMIT ?",
+                arguments + [limit]
             ) { try StoredEvent($0) }
+        }
+    }
+
+    public func lastEventNumber() async throws -> Int64? {
+        try read { database in
+            try database.row(
+                "SELECT number FROM audit_events WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1", []
+            ) { $0["number"] }
         }
     }
 
     public func seal(
         _ seals: [EventSeal], replacing present: AuditChain?, with chain: AuditChain
     ) async throws -> Bool {
+        do {
+            return try await write { database in
+                guard try database.replace(present, with: chain) else { return false }
+                var number = present?.head.number ?? 0
+                for seal in seals {
+                    number += 1
+                    try database.run(
+                        "UPDATE audit_events SET number = ?, seal = ? WHERE id = ? AND number IS NULL",
+                        [number, Data(seal.seal), seal.id])
+                    guard database.changesCount == 1 else { throw RowMissing() }
+                }
+                return true
+            }
+        } catch is RowMissing {
+            return false
+        }
+    }
+
+    public func restartTrail(
+        replacing present: AuditChain?, with chain: AuditChain, recording event: AuthEvent
+    ) async throws -> Bool {
         try await write { database in
             guard try database.replace(present, with: chain) else { return false }
-            var number = present?.head.number ?? 0
-            for seal in seals {
-                number += 1
-                try database.run(
-                    "UPDATE audit_events SET number = ?, seal = ? WHERE id = ? AND number IS NULL",
-                    [number, Data(seal.seal), seal.id])
-            }
+            try database.run("UPDATE audit_events SET number = NULL, seal = NULL WHERE number IS NOT NULL")
+            try database.append(event)
             return true
         }
     }
@@ -85,8 +111,11 @@ extension SQLiteStorage {
         case .newestFirst(let id):
             if let id { require("id < ?", [id]) }
             order = "id DESC"
-        case .oldestFirst(let id):
-            require("id > ?", [id])
+        case .byNumber(let first, let last):
+            require("number > ? AND number <= ?", [first, last])
+            order = "number"
+        case .beyond(let number, let id):
+            require("(number IS NULL OR number > ?) AND id > ?", [number, id])
             order = "id"
         }
         let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
@@ -98,6 +127,9 @@ extension SQLiteStorage {
         }
     }
 }
+
+/// Thrown, so that nothing is sealed.
+private struct RowMissing: Error {}
 
 extension Database {
     fileprivate func auditChain() throws -> AuditChain? {

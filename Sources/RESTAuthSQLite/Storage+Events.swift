@@ -9,7 +9,7 @@ extension EventsRoom: SQLiteRoom {
             """
             -- What happened. Users and sessions may be gone, so nothing refers to them.
             CREATE TABLE audit_events (
-                id INTEGER PRIMARY KEY,
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
                 at REAL NOT NULL,
                 name TEXT NOT NULL,
                 user_id INTEGER,
@@ -23,7 +23,7 @@ extension EventsRoom: SQLiteRoom {
                 -- A JSON object, its names in order.
                 details TEXT NOT NULL,
                 -- The place in the chain of seals, and the seal, once there are any.
-                number INTEGER,
+                number INTEGER CHECK (number > 0),
                 seal BLOB,
                 CHECK ((number IS NULL) = (seal IS NULL))
             ) STRICT;

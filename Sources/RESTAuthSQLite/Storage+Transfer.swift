@@ -12,8 +12,13 @@ extension SQLiteStorage: TransferableStorage {
             let marked = try database.row("SELECT source FROM unfinished_transfer", []) { $0["source"] as String }
             if let marked { return marked == source ? .admitted : .filledFrom(marked) }
             for table in Rooms.tables {
-                let isEmpty = try database.row("SELECT 1 FROM \(table.name) LIMIT 1", []) { _ in true } == nil
+                let condition = table.rowsOfUpgrades.map { "WHERE \($0.column) <> '\($0.text)'" } ?? ""
+                let isEmpty =
+                    try database.row("SELECT 1 FROM \(table.name) \(condition) LIMIT 1", []) { _ in true } == nil
                 guard isEmpty else { return .notEmpty }
+            }
+            for table in Rooms.tables where table.rowsOfUpgrades != nil {
+                try database.run("DELETE FROM \(table.name)")
             }
             try database.run("INSERT INTO unfinished_transfer (source) VALUES (?)", [source])
             return .admitted
@@ -67,16 +72,17 @@ extension SQLiteStorage: TransferableStorage {
             func last(_ table: String) throws -> Int64 {
                 try database.row("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]) { $0["seq"] as Int64 } ?? 0
             }
-            let lastEvent = try database.row("SELECT max(id) AS last FROM audit_events", []) { $0["last"] as Int64? }
             return try TransferCounters(
-                lastUserID: last("users"), lastRevocationNumber: last("revocations"),
-                lastEventID: (lastEvent ?? nil) ?? 0)
+                lastUserID: last("users"), lastRevocationNumber: last("revocations"), lastEventID: last("audit_events"))
         }
     }
 
     package func finishTransfer(with counters: TransferCounters, recording event: AuthEvent) async throws {
         try await write { database in
-            for (table, last) in [("users", counters.lastUserID), ("revocations", counters.lastRevocationNumber)] {
+            for (table, last) in [
+                ("users", counters.lastUserID), ("revocations", counters.lastRevocationNumber),
+                ("audit_events", counters.lastEventID),
+            ] {
                 try database.raiseSequence(of: table, to: last)
             }
             try database.run("DELETE FROM unfinished_transfer")

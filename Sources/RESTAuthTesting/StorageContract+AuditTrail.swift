@@ -56,6 +56,20 @@ extension StorageContract {
             #expect(try await storage.sealedEvents(after: 0, limit: 9).map(\.id) == [ids[0]])
             #expect(try await storage.unsealedEvents(limit: 9).map(\.id) == [ids[1]])
         },
+        Promise("when a row is gone or has a number already, none is sealed") { storage async throws in
+            try await storage.record(3)
+            let ids = try await storage.unsealedEvents(limit: 3).map(\.id)
+            func seals(_ ids: [Int64]) -> [EventSeal] { ids.map { EventSeal(id: $0, seal: [1]) } }
+            let missing = try #require(ids.max()) + 1
+            #expect(try await !storage.seal(seals([ids[0], missing]), replacing: nil, with: chain(2)))
+            #expect(try await storage.auditChain() == nil)
+            #expect(try await storage.unsealedEvents(limit: 9).map(\.id) == ids)
+            #expect(try await storage.seal(seals([ids[0]]), replacing: nil, with: chain(1)))
+            #expect(try await !storage.seal(seals(ids), replacing: chain(1), with: chain(4)))
+            #expect(try await storage.auditChain() == chain(1))
+            #expect(try await storage.sealedEvents(after: nil, limit: 9).map(\.id) == [ids[0]])
+            #expect(try await storage.unsealedEvents(limit: 9).map(\.id) == Array(ids[1...]))
+        },
         Promise("of twenty who seal at once one does") { storage async throws in
             try await storage.record(3)
             let seals = try await storage.unsealedEvents(limit: 3).map { EventSeal(id: $0.id, seal: [1]) }
@@ -84,6 +98,70 @@ extension StorageContract {
                     [EventSeal(id: ids[4], seal: [2])], replacing: chain(4, prunedTo: 3, seal: 5),
                     with: chain(5, prunedTo: 3)))
             #expect(try await storage.sealedEvents(after: 0, limit: 9).map(\.number) == [4, 5])
+            #expect(try await storage.sealedEvents(after: nil, limit: 1).map(\.number) == [4])
+            #expect(try await storage.lastEventNumber() == 5)
+        },
+        Promise("the id of an event that was pruned is not given again") { storage async throws in
+            try await storage.record(3)
+            let ids = try await storage.unsealedEvents(limit: 3).map(\.id)
+            _ = try await storage.seal(ids.map { EventSeal(id: $0, seal: [1]) }, replacing: nil, with: chain(3))
+            #expect(try await storage.pruneEvents(replacing: chain(3), with: chain(3, prunedTo: 3, seal: 5)))
+            #expect(try await storage.events(after: 0, limit: 9).isEmpty)
+            try await storage.record(1)
+            #expect(try await storage.events(after: ids[2], limit: 9).count == 1)
+        },
+        Promise("a trail that begins anew has no numbers and no seals, and the event of it") { storage async throws in
+            #expect(try await storage.lastEventNumber() == nil)
+            try await storage.record(3)
+            let ids = try await storage.unsealedEvents(limit: 3).map(\.id)
+            _ = try await storage.seal(
+                ids.prefix(2).map { EventSeal(id: $0, seal: [1]) }, replacing: nil, with: chain(2))
+            let event = Samples.event(.auditRestarted, ["reason": "because"])
+            for present in [nil, chain(3)] {
+                let isDone = try await storage.restartTrail(
+                    replacing: present, with: chain(2, prunedTo: 2, seal: 9), recording: event)
+                #expect(!isDone)
+            }
+            #expect(try await storage.auditChain() == chain(2))
+            #expect(try await storage.lastEventNumber() == 2)
+            #expect(try await storage.events(after: 0, limit: 9).map(\.id) == ids)
+            #expect(
+                try await storage.restartTrail(
+                    replacing: chain(2), with: chain(2, prunedTo: 2, seal: 9), recording: event))
+            #expect(try await storage.auditChain() == chain(2, prunedTo: 2, seal: 9))
+            #expect(try await storage.lastEventNumber() == nil)
+            let rows = try await storage.unsealedEvents(limit: 9)
+            #expect(rows.dropLast().map(\.id) == ids)
+            #expect(rows.last?.fields == EventFields(event))
+        },
+        Promise("a trail without a beginning and an end begins anew") { storage async throws in
+            let event = Samples.event(.auditRestarted, ["reason": "because"])
+            #expect(
+                try await storage.restartTrail(replacing: nil, with: chain(7, prunedTo: 7), recording: event))
+            #expect(try await storage.auditChain() == chain(7, prunedTo: 7))
+            #expect(try await storage.unsealedEvents(limit: 9).map(\.fields) == [EventFields(event)])
+        },
+        Promise("sealed events are found by number, and others behind them by id") { storage async throws in
+            try await storage.record(5)
+            let ids = try await storage.unsealedEvents(limit: 5).map(\.id)
+            // The second and the first, and then the fourth.
+            try await _ = storage.seal(
+                [EventSeal(id: ids[1], seal: [1]), EventSeal(id: ids[0], seal: [1])], replacing: nil, with: chain(2))
+            try await _ = storage.seal(
+                [EventSeal(id: ids[3], seal: [1])], replacing: chain(2), with: chain(3))
+            func found(_ order: EventQuery.Order, limit: Int = 9) async throws -> [Int64] {
+                var query = EventQuery()
+                query.order = order
+                return try await storage.events(matching: query, limit: limit).map(\.id)
+            }
+            #expect(try await found(.byNumber(after: .min, upTo: 2)) == [ids[1], ids[0]])
+            #expect(try await found(.byNumber(after: 0, upTo: 3), limit: 2) == [ids[1], ids[0]])
+            #expect(try await found(.byNumber(after: 1, upTo: .max)) == [ids[0], ids[3]])
+            #expect(try await found(.byNumber(after: 3, upTo: .max)).isEmpty)
+            #expect(try await found(.beyond(number: 2, after: .min)) == [ids[2], ids[3], ids[4]])
+            #expect(try await found(.beyond(number: 2, after: ids[2]), limit: 1) == [ids[3]])
+            #expect(try await found(.beyond(number: 3, after: .min)) == [ids[2], ids[4]])
+            #expect(try await found(.beyond(number: 3, after: ids[4])).isEmpty)
         },
         Promise("events are found by account, name and time, from either end") { storage async throws in
             let clock = TestClock()
@@ -102,7 +180,7 @@ extension StorageContract {
             #expect(try await ids { _ in } == all.reversed())
             #expect(try await ids(2) { _ in } == [all[5], all[4]])
             #expect(try await ids { $0.order = .newestFirst(before: all[2]) } == [all[1], all[0]])
-            #expect(try await ids(2) { $0.order = .oldestFirst(after: all[1]) } == [all[2], all[3]])
+            #expect(try await ids(2) { $0.order = .beyond(number: 0, after: all[1]) } == [all[2], all[3]])
             #expect(try await ids { $0.userID = 7 } == [all[5], all[3], all[1]])
             #expect(try await ids { $0.userID = 8 }.isEmpty)
             #expect(try await ids { $0.names = [.userRegistered] }.isEmpty)
@@ -114,7 +192,7 @@ extension StorageContract {
                 $0.names = [.databaseMigrated]
                 $0.since = start.addingTimeInterval(2)
                 $0.until = start.addingTimeInterval(5)
-                $0.order = .oldestFirst(after: all[0])
+                $0.order = .beyond(number: 0, after: all[0])
             }
             #expect(one == [all[3]])
         },

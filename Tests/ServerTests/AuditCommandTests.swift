@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import GRDB
 import Support
@@ -46,14 +47,135 @@ import Testing
         let lines = try starts.split(separator: "\n").map { line in
             try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
         }
-        #expect(lines.dropLast().map { $0["user_id"] as? Int } == [miguel.id, susan.id])
+        #expect(lines.dropFirst().dropLast().map { $0["user_id"] as? Int } == [miguel.id, susan.id])
+        #expect((lines.first?["anchor"] as? [String: Any])?["number"] as? Int == 0)
         #expect(lines.last?["head"] as? String == head)
         let verified = try await audit("verify", "--since-head", head)
         #expect(verified.status == 0)
         #expect(verified.output.contains("events are as they were sealed"))
         let file = server.directory.path + "/heads.txt"
-        try Data("\(head)\n\(head)\n".utf8).write(to: URL(fileURLWithPath: file))
+        try Data("\(head)\r\n\n\(head)".utf8).write(to: URL(fileURLWithPath: file))
         #expect(try await audit("verify", "--since-head", file).status == 0)
+        let piped = try await server.run(["audit", "verify", "--since-head", "-"], input: "\(head)\n")
+        #expect(piped.status == 0, "\(piped.error)")
+        #expect(try await audit("list", "--since", "1d12h", "--until", "0s").output == audit("list").output)
+    }
+
+    /// As anybody may who has nothing but the page *Audit*.
+    @Test func anExportCanBeCheckedAgainstItsHead() async throws {
+        for _ in 0..<3 { _ = try await server.newAccount() }
+        let head = try await head()
+        try change(
+            """
+            INSERT INTO audit_events (at, name, actor_kind, actor_id, details, number, seal)
+            VALUES (1900000000.000001, 'user.enabled', 'operator', '', '{}', 9000, x'00')
+            """)
+        let text = try await audit("export").output
+        let lines = try text.split(separator: "\n").map { line in
+            try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        }
+        let anchor = try #require(lines.first?["anchor"] as? [String: Any])
+        #expect(anchor["digest"] as? String == String(repeating: "0", count: 64))
+        var number = try #require(anchor["number"] as? Int)
+        var digest = [UInt8](repeating: 0, count: 32)
+        for row in lines.dropFirst().dropLast().dropLast() {
+            number += 1
+            #expect(row["number"] as? Int == number)
+            digest = try Self.digest(of: row, number, behind: digest)
+        }
+        let digits = digest.map { String(format: "%02x", $0) }.joined()
+        #expect(head.hasPrefix("\(number) \(digits) "))
+        #expect(lines.last?["head"] as? String == head)
+        #expect(lines.dropLast().last?["number"] as? Int == 9000)
+    }
+
+    private static func digest(of row: [String: Any], _ number: Int, behind digest: [UInt8]) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        func append(_ value: [UInt8]?) {
+            guard let value else { return bytes.append(0) }
+            bytes.append(1)
+            withUnsafeBytes(of: UInt64(value.count).bigEndian) { bytes += $0 }
+            bytes += value
+        }
+        func append(_ number: Int?) {
+            guard let number else { return bytes.append(0) }
+            bytes.append(2)
+            withUnsafeBytes(of: Int64(number).bigEndian) { bytes += $0 }
+        }
+        func append(_ text: Any?) { append((text as? String).map { Array($0.utf8) }) }
+        append(digest)
+        append(number)
+        append(row["id"] as? Int)
+        append(try microseconds(#require(row["at"] as? String)))
+        append(row["name"])
+        append(row["user_id"] as? Int)
+        append(
+            (row["session_id"] as? String).flatMap { UUID(uuidString: $0) }.map {
+                withUnsafeBytes(of: $0.uuid, Array.init)
+            })
+        let actor = try #require(row["actor"] as? [String: Any])
+        append(actor["kind"])
+        append(actor["id"])
+        append(row["request_id"])
+        append(row["address"])
+        append(row["user_agent"])
+        let details = try #require(row["details"] as? [String: String])
+        let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes]
+        append(Array(try JSONSerialization.data(withJSONObject: details, options: options)))
+        return Array(SHA256.hash(data: bytes))
+    }
+
+    private static func microseconds(_ text: String) throws -> Int {
+        let parts = text.dropLast().split(separator: ".")
+        let seconds = try Date("\(parts[0])Z", strategy: .iso8601).timeIntervalSince1970
+        return Int(seconds) * 1_000_000 + (parts.count > 1 ? Int(parts[1]) ?? 0 : 0)
+    }
+
+    @Test func aTrailThatIsBrokenIsExportedAndBeginsAnew() async throws {
+        for _ in 0..<3 { _ = try await server.newAccount() }
+        let head = try await head()
+        try change("UPDATE audit_chain SET seal = zeroblob(36)")
+        let broken = try await audit("export")
+        #expect(broken.status == 1 && broken.error.contains("broken"))
+        #expect(broken.output.split(separator: "\n").count >= 5)
+        for arguments in [["--reason", "lost"], ["--force"], ["--force", "--reason", ""]] {
+            let outcome = try await server.run(["audit", "restart"] + arguments)
+            #expect(outcome.status != 0 && outcome.output.isEmpty, "\(arguments)")
+        }
+        #expect(try await audit("verify").status == 1)
+        let number = try #require(head.split(separator: " ").first.flatMap { Int($0) })
+        let restarted = try await audit("restart", "--force", "--reason", "seal lost")
+        #expect(restarted.status == 0 && restarted.output.contains("behind number \(number)."), "\(restarted.error)")
+        let verified = try await audit("verify")
+        #expect(verified.status == 0, "\(verified.error)")
+        let last = try await audit("list", "--limit", "1").output
+        #expect(last.contains(#""audit.restarted""#) && last.contains("seal lost"))
+        #expect(last.contains("by \"operator\" \"\(NSUserName())\""))
+        // The server goes on.
+        _ = try await server.newAccount()
+        #expect(try await self.head() != head)
+        #expect(try await audit("verify", "--since-head", head).error.contains("pruned since"))
+    }
+
+    @Test func whatIsNoListOfHeadsIsRefusedAtTheLine() async throws {
+        _ = try await server.newAccount()
+        let head = try await head()
+        let file = server.directory.path + "/heads.txt"
+        func expect(_ words: String, _ text: String) async throws {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+            let outcome = try await audit("verify", "--since-head", file)
+            #expect(outcome.status == 1 && outcome.error.contains(words), "\(outcome.error)")
+        }
+        try await expect("line 4 of", "\(head)\n\n\n1 2 3\n")
+        try await expect("line 2 of", "\(head)\n\(String(repeating: " ", count: 5000))\n")
+        try await expect("no head", "\n \n")
+        try await expect("no head", "")
+        let pipe = server.directory.path + "/pipe"
+        #expect(mkfifo(pipe, 0o600) == 0)
+        for path in [pipe, "/dev/zero", server.directory.path + "/nothing"] {
+            let outcome = try await audit("verify", "--since-head", path)
+            #expect(outcome.status == 1 && outcome.error.contains("cannot be read"), "\(outcome.error)")
+        }
     }
 
     @Test func whatWasTamperedWithEndsWithStatusOneAndANumber() async throws {
@@ -73,7 +195,8 @@ import Testing
         let file = server.directory.path + "/heads.txt"
         try Data("no head\n".utf8).write(to: URL(fileURLWithPath: file))
         for arguments in [
-            ["list", "--since", "yesterday"], ["list", "--since", "7x"], ["list", "--until", ""],
+            ["list", "--since", "yesterday"], ["list", "--since", "7x"], ["list", "--since", "12h1d"],
+            ["list", "--since", "3600"], ["list", "--until", ""],
             ["list", "--since", "99999999999999999999d"], ["list", "--event", "nothing.happened"],
             ["list", "--user", "nobody"], ["list", "--limit", "0"], ["list", "--user", "a", "--id", "1"],
             ["export", "--limit", "x"], ["verify", "--since-head", "1 2 3"], ["verify", "--since-head", file],
@@ -90,8 +213,9 @@ import Testing
         _ = try await server.newAccount()
         try change(
             """
+            PRAGMA ignore_check_constraints = 1;
             INSERT INTO audit_events (at, name, actor_kind, actor_id, address, details)
-            VALUES (1, 'a\u{1B}[2J', 'operator', 'b\u{9B}31m\u{202E}', 'c\nd', '{"e":"\u{85}"}')
+            VALUES (1, 'a\u{1B}[2J', 'operator\u{1B}[3J', 'b\u{9B}31m\u{202E}', 'c\nd', '{"e":"\u{85}"}')
             """)
         let output = try await audit("list").output
         let scalars = output.unicodeScalars.filter { [.control, .format].contains($0.properties.generalCategory) }

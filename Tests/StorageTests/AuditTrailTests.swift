@@ -77,6 +77,52 @@ import Testing
         }
     }
 
+    /// They are in no seal, and would be shown like sealed ones.
+    @Test(arguments: AuditBackend.all)
+    func aRowBeforeTheBeginningIsFound(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(3)
+        try await test.seal()
+        test.clock.advance(by: 91 * 86400)
+        try await test.record(2)
+        try await test.seal()
+        try await test.prune()
+        #expect(try await test.trail.verify().sealed == 2)
+        try await test.database.execute(
+            """
+            INSERT INTO audit_events (at, name, actor_kind, details, number, seal)
+            SELECT at, name, actor_kind, details, 3, seal FROM audit_events WHERE number = 5
+            """)
+        await test.expectBroken("row 3 is before the beginning") { try await test.trail.verify() }
+        // Or it would be gone without a trace.
+        await test.expectBroken("row 3 is before the beginning") { try await test.prune() }
+        #expect(try await test.storage.sealedEvents(after: nil, limit: 9).map(\.number) == [3, 4, 5])
+    }
+
+    @Test(arguments: AuditBackend.all, [0, -7])
+    func theDatabaseTakesNoNumberBelowOne(backend: AuditBackend, number: Int) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(1)
+        try await test.seal()
+        await #expect(throws: (any Error).self) {
+            try await test.database.execute("UPDATE audit_events SET number = \(number)")
+        }
+        #expect(try await test.trail.verify().sealed == 1)
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func aHeadThatIsTooFarAwayIsOfNoRow(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        let digits = String(repeating: "ab", count: 32)
+        let head = try #require(AuditHead("9223372036854775807 \(digits) 2026-11-28T10:18:26Z"))
+        await test.expectBroken("rows 1 to 9223372036854775807 are missing") {
+            try await test.trail.verify(against: [head])
+        }
+        try await test.record(1)
+        try await test.seal()
+        await test.expectBroken("set back") { try await test.trail.verify(against: [head]) }
+    }
+
     // MARK: Sealing
 
     @Test(arguments: AuditBackend.all)
@@ -134,6 +180,50 @@ import Testing
         #expect(try await test.trail.verify().sealed == 4)
     }
 
+    // MARK: The outbox
+
+    /// Or it would be given to whoever reads next, days later.
+    @Test func whatIsPutInWhileTheOutboxIsClosedIsNotLeftThere() async throws {
+        let url = try await directory.makePostgresDatabase()
+        let server = try await PostgresServer.shared()
+        let test = AuditTest(try await AuditPlace(postgres: url), InstanceSecret())
+        try await test.storage.openOutbox()
+        async let late = server.execute(
+            """
+            BEGIN;
+            INSERT INTO audit_events (at, name, actor_kind, details)
+            VALUES (now(), 'user.enabled', 'application', '{}');
+            DO $$ BEGIN
+                WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'outbox_reader'::regclass)
+                LOOP PERFORM pg_sleep(0.01); END LOOP;
+            END $$;
+            COMMIT
+            """, at: url)
+        try await wait(for: "the other's transaction") {
+            try await server.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+                at: url) == "1"
+        }
+        try await test.storage.closeOutbox()
+        _ = try await late
+        #expect(try await server.execute("SELECT count(*) FROM audit_events", at: url) == "1")
+        #expect(try await server.execute("SELECT count(*) FROM outbox", at: url) == "0")
+    }
+
+    @Test func whateverTheSearchPathIsAnEventIsPutIn() async throws {
+        let url = try await directory.makePostgresDatabase()
+        let server = try await PostgresServer.shared()
+        let test = AuditTest(try await AuditPlace(postgres: url), InstanceSecret())
+        try await test.storage.openOutbox()
+        try await server.execute(
+            """
+            SET search_path = pg_catalog;
+            INSERT INTO public.audit_events (at, name, actor_kind, details)
+            VALUES (now(), 'user.enabled', 'application', '{}')
+            """, at: url)
+        #expect(try await test.storage.takeFromOutbox(limit: 9, until: .now, at: .now).count == 1)
+    }
+
     // MARK: Pruning
 
     @Test(arguments: AuditBackend.all)
@@ -176,6 +266,126 @@ import Testing
         #expect(try await test.storage.sealedEvents(after: 0, limit: 9).count == 5)
     }
 
+    /// Their seals say that a later one vouches for them, and it does not.
+    @Test(arguments: AuditBackend.all, [1...2, 1...3, 3...3, 1...5, 1...6])
+    func whatWasAlteredIsNotPrunedWhoeverIsSaidToHaveSealedIt(backend: AuditBackend, rows: ClosedRange<Int>)
+        async throws
+    {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(3)
+        try await test.seal()
+        test.clock.advance(by: 91 * 86400)
+        try await test.record(3)
+        try await test.seal()
+        let chain = try await test.storage.auditChain()
+        try await test.database.execute(
+            """
+            UPDATE audit_events SET details = '{}' WHERE number = \(rows.lowerBound);
+            UPDATE audit_events SET seal = \(backend.bytes(36))
+            WHERE number BETWEEN \(rows.lowerBound) AND \(rows.upperBound)
+            """)
+        await test.expectBroken("") { try await test.prune() }
+        #expect(try await test.storage.sealedEvents(after: 0, limit: 9).map(\.number) == [1, 2, 3, 4, 5, 6])
+        #expect(try await test.storage.auditChain() == chain)
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func manyRowsArePrunedInBatchesUpToTheFirstThatIsKept(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(2100)
+        test.clock.advance(by: 91 * 86400)
+        try await test.record(2)
+        try await test.seal()
+        try await test.prune()
+        let found = try await test.trail.verify()
+        #expect([Int64(found.sealed), found.prunedUpTo] == [2, 2100])
+        #expect(try await test.storage.events(after: 0, limit: 9).count == 2)
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func ofTwoWhoPruneAtOnceNeitherFindsTheTrailBroken(backend: AuditBackend) async throws {
+        let place = try await backend.place(directory, "shared")
+        let secret = InstanceSecret()
+        let nodes = [AuditTest(place, secret), AuditTest(place, secret)]
+        try await nodes[0].record(1500)
+        try await nodes[0].seal()
+        for node in nodes { node.clock.advance(by: 100 * 86400) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for node in nodes { group.addTask { try await node.prune() } }
+            try await group.waitForAll()
+        }
+        #expect(try await nodes[1].trail.verify().prunedUpTo == 1500)
+    }
+
+    /// Of a node whose clock was ahead.
+    @Test(arguments: AuditBackend.all)
+    func aRowFromTheFutureKeepsNoOthers(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(2)
+        try await test.database.execute("UPDATE audit_events SET at = \(backend.future) WHERE id = 2")
+        try await test.record(2)
+        try await test.database.execute("UPDATE audit_events SET at = \(backend.future) WHERE id = 4")
+        test.clock.advance(by: 91 * 86400)
+        try await test.record(1)
+        try await test.seal()
+        try await test.prune()
+        // What comes before a row that is kept stays with it.
+        #expect(try await test.trail.verify().prunedUpTo == 3)
+        test.clock.advance(by: 91 * 86400)
+        try await test.prune()
+        #expect(try await test.trail.verify().prunedUpTo == 5)
+    }
+
+    // MARK: Beginning anew
+
+    @Test(arguments: AuditBackend.all, Tampering.all.filter { $0.words != "" })
+    func aTrailThatIsBrokenBeginsAnew(backend: AuditBackend, tampering: Tampering) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(9)
+        try await test.seal()
+        try await test.database.execute(tampering.sql)
+        try await test.expectFreshStart()
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func aTrailOfALostSecretBeginsAnew(backend: AuditBackend) async throws {
+        let place = try await backend.place(directory, "lost")
+        let before = AuditTest(place, InstanceSecret())
+        try await before.record(9)
+        try await before.seal()
+        try await AuditTest(place, InstanceSecret()).expectFreshStart()
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func nothingBeginsAnewWithoutAReasonOrATrail(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        func expect(_ code: AuthError.Code, _ reason: String) async {
+            let error = await #expect(throws: AuthError.self) {
+                try await test.trail.restart(because: reason, by: .application)
+            }
+            #expect(error?.code == code)
+        }
+        await expect(.misconfigured, "because")
+        try await test.record(2)
+        await expect(.misconfigured, "because")
+        try await test.seal()
+        let chain = try await test.storage.auditChain()
+        await expect(.validationFailed, "")
+        await expect(.validationFailed, String(repeating: "x", count: 1001))
+        #expect(try await test.storage.auditChain() == chain)
+        #expect(try await test.trail.verify().sealed == 2)
+    }
+
+    @Test(arguments: AuditBackend.all)
+    func theNumbersGoOnWhateverSomebodyHasPutIn(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(2)
+        try await test.seal()
+        try await test.database.execute("UPDATE audit_events SET number = 9223372036854775807 WHERE number = 2")
+        await test.expectBroken("") { try await test.trail.verify() }
+        try await test.expectFreshStart()
+    }
+
     // MARK: Other secrets
 
     @Test(arguments: AuditBackend.all)
@@ -199,11 +409,58 @@ import Testing
         let after = try await dropped.trail.verify(against: [head])
         #expect(after.sealed == 4)
         #expect(after.vouchedFor == 3)
+        let id = try await rotating.storage.sealedEvents(after: 0, limit: 1).first?.seal?.prefix(4)
+        #expect(after.unknownSecrets.map(\.description) == [id.map { Array($0).hexadecimal }])
         try await dropped.database.execute("UPDATE audit_events SET name = 'user.enabled' WHERE number = 2")
         await dropped.expectBroken("one of the rows 1 to 4 is not what was sealed") { try await dropped.trail.verify() }
         await rotating.expectBroken("row 2 is not what was sealed") { try await rotating.trail.verify() }
         let stranger = AuditTest(place, other)
         await stranger.expectBroken("not known here") { try await stranger.trail.verify() }
+    }
+
+    /// For those before it only the first seal of the present secret vouches.
+    @Test(arguments: AuditBackend.all)
+    func whatWasSealedUnderADroppedSecretIsPruned(backend: AuditBackend) async throws {
+        let place = try await backend.place(directory, "rotated")
+        let (old, new) = (InstanceSecret(), InstanceSecret())
+        let before = AuditTest(place, old)
+        try await before.record(3)
+        try await before.seal()
+        before.clock.advance(by: 50 * 86400)
+        try await before.record(2)
+        try await before.seal()
+        try await AuditTest(place, InstanceSecrets(new, previous: old)).seal()
+        let dropped = AuditTest(place, new)
+        dropped.clock.advance(by: 91 * 86400)
+        try await dropped.prune()
+        var found = try await dropped.trail.verify()
+        #expect([Int64(found.sealed), found.prunedUpTo] == [2, 3])
+        try await dropped.record(1)
+        try await dropped.seal()
+        dropped.clock.advance(by: 91 * 86400)
+        try await dropped.prune()
+        found = try await dropped.trail.verify()
+        #expect([Int64(found.sealed), found.prunedUpTo, Int64(found.vouchedFor)] == [0, 6, 0])
+    }
+
+    /// So that it is looked at once an hour, and not each minute, what a dropped secret has sealed.
+    @Test(arguments: AuditBackend.all)
+    func whatOnlyALaterSealVouchesForIsPrunedAnHourLater(backend: AuditBackend) async throws {
+        let place = try await backend.place(directory, "rotated")
+        let (old, new) = (InstanceSecret(), InstanceSecret())
+        let before = AuditTest(place, old)
+        try await before.record(1)
+        before.clock.advance(by: 86400)
+        try await before.record(1)
+        try await before.seal()
+        try await AuditTest(place, InstanceSecrets(new, previous: old)).seal()
+        let dropped = AuditTest(place, new)
+        dropped.clock.advance(by: 90 * 86400 + 60)
+        try await dropped.prune()
+        #expect(try await dropped.trail.verify().prunedUpTo == 0)
+        dropped.clock.advance(by: 3600)
+        try await dropped.prune()
+        #expect(try await dropped.trail.verify().prunedUpTo == 1)
     }
 
     @Test(arguments: TransferBackend.all, TransferBackend.all)
@@ -345,6 +602,32 @@ struct AuditTest {
 
     func prune() async throws { try await trail.prune() }
 
+    /// Begins anew with what is there, and makes sure that all goes on, and that the event says
+    /// what the rows before it are.
+    func expectFreshStart(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let rows = try await storage.events(after: .min, limit: 99)
+        let last = try await trail.restart(because: "overwritten", by: Caller(OperatorIdentity(account: "root")))
+        try await seal()
+        let found = try await trail.verify()
+        #expect(found.sealed == rows.count + 1, sourceLocation: sourceLocation)
+        #expect(found.prunedUpTo == last, sourceLocation: sourceLocation)
+        let sealed = try await storage.sealedEvents(after: nil, limit: 99)
+        #expect(Set(sealed.dropLast().map(\.fields)) == Set(rows.map(\.fields)), sourceLocation: sourceLocation)
+        let event = try #require(sealed.last?.fields, sourceLocation: sourceLocation)
+        #expect(event.name == "audit.restarted" && event.actorID == "root", sourceLocation: sourceLocation)
+        #expect(event.details.contains(#""reason":"overwritten""#), sourceLocation: sourceLocation)
+        try await record(1)
+        try await seal()
+        try await database.execute("UPDATE audit_events SET name = 'user.enabled' WHERE number = \(last + 1)")
+        await expectBroken("row \(last + 1) is not") { try await trail.verify() }
+        _ = try await trail.restart(because: "again", by: .application)
+        try await seal()
+        clock.advance(by: 91 * 86400)
+        try await prune()
+        #expect(try await trail.verify().sealed == 0, sourceLocation: sourceLocation)
+        #expect(try await storage.events(after: .min, limit: 99).isEmpty, sourceLocation: sourceLocation)
+    }
+
     func expectBroken(
         _ words: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> some Any
     ) async {
@@ -382,14 +665,24 @@ struct AuditPlace: Sendable {
 
 struct AuditBackend: Sendable, CustomTestStringConvertible {
     let testDescription: String
+    private let isPostgres: Bool
     let place: @Sendable (_ directory: TemporaryDirectory, _ name: String) async throws -> AuditPlace
 
     static let all = [
-        AuditBackend(testDescription: "SQLite") { directory, name in
+        AuditBackend(testDescription: "SQLite", isPostgres: false) { directory, name in
             try await AuditPlace(sqlite: "\(directory.path)/\(name).sqlite")
         },
-        AuditBackend(testDescription: "PostgreSQL") { directory, _ in
+        AuditBackend(testDescription: "PostgreSQL", isPostgres: true) { directory, _ in
             try await AuditPlace(postgres: directory.makePostgresDatabase())
         },
     ]
+
+    /// SQL for so many bytes of anything.
+    func bytes(_ count: Int) -> String {
+        let digits = String(repeating: "5a", count: count)
+        return isPostgres ? "'\\x\(digits)'" : "x'\(digits)'"
+    }
+
+    /// SQL for a time that is long to come.
+    var future: String { isPostgres ? "'2999-01-01'" : "32472144000.0" }
 }

@@ -184,6 +184,22 @@ import Testing
 
     // MARK: Refusals
 
+    /// That it was made by an earlier version is all that it says.
+    @Test(arguments: TransferPair.all)
+    func aTargetWithNothingButTheEventOfAnUpgradeIsEmpty(pair: TransferPair) async throws {
+        let (source, target) = try await (
+            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
+        )
+        try await fillAwkwardly(source)
+        let upgrade = Samples.event(.schemaApplied)
+        try await source.append(upgrade)
+        try await target.open().append(upgrade)
+        let counts = try await Transfer(from: source, to: target.openToFill()).run()
+        var filled = Dictionary(uniqueKeysWithValues: zip(Rooms.tables.map(\.name), counts))
+        #expect(filled.removeValue(forKey: "users") == 4)
+        try await expectEqual(source, target.open())
+    }
+
     @Test(arguments: TransferPair.all, Resident.allCases)
     func aTargetThatIsNotEmptyIsLeftUntouched(pair: TransferPair, resident: Resident) async throws {
         let (source, target) = try await (

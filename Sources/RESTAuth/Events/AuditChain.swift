@@ -25,7 +25,9 @@ public struct AuditLink: Sendable, Hashable {
         bytes.append(field: next)
         bytes.append(field: row.id)
         bytes.append(field: row.fields)
-        return AuditLink(number: next, digest: Array(SHA256.hash(data: bytes)))
+        var hash = SHA256()
+        bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        return AuditLink(number: next, digest: hash.finalize().withUnsafeBytes(Array.init))
     }
 }
 
@@ -111,6 +113,12 @@ struct AuditSeals: Sendable {
 
     func verdict(on chain: AuditChain) -> Verdict { verdict(on: chain.seal, of: chain.bytes) { $0.chain } }
 
+    /// The id of the secret under which is sealed.
+    var id: SecretID { present.id }
+
+    /// Whether it was sealed under the secret under which is sealed now.
+    func isOfPresent(_ chain: AuditChain) -> Bool { chain.seal.starts(with: present.id.bytes) }
+
     /// Whether the chain was sealed under the previous secret.
     func isOfPrevious(_ chain: AuditChain) -> Bool {
         previous.map { chain.seal.starts(with: $0.bytes) } ?? false
@@ -121,10 +129,10 @@ struct AuditSeals: Sendable {
     }
 
     private func verdict(on seal: [UInt8], of bytes: [UInt8], key: (Keys) -> SymmetricKey) -> Verdict {
-        let (id, code) = (seal.prefix(SecretID.length), seal.dropFirst(SecretID.length))
-        guard id.count == SecretID.length, code.count == SHA256.byteCount else { return .wrong }
-        guard let keys = all.first(where: { id.elementsEqual($0.id.bytes) }) else { return .unknown }
-        return HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: bytes, using: key(keys)) ? .right : .wrong
+        guard seal.count == SecretID.length + SHA256.byteCount else { return .wrong }
+        guard let keys = all.first(where: { seal.starts(with: $0.id.bytes) }) else { return .unknown }
+        let code = HMAC<SHA256>.authenticationCode(for: bytes, using: key(keys)).withUnsafeBytes(Array.init)
+        return isEqualInConstantTime(code, Array(seal[SecretID.length...])) ? .right : .wrong
     }
 }
 

@@ -10,15 +10,14 @@ public struct AuditHead: Sendable, Hashable {
     /// The time at which it was sealed.
     public let sealedAt: Date
 
-    init(_ chain: AuditChain) {
+    /// The head of a chain, whose seal is not looked at.
+    public init(_ chain: AuditChain) {
         link = chain.head
         sealedAt = chain.sealedAt
     }
 
     /// The digest in hexadecimal digits.
-    public var digest: String {
-        link.digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    public var digest: String { link.digest.hexadecimal }
 }
 
 extension AuditHead: LosslessStringConvertible {

@@ -14,6 +14,8 @@ package enum AuditRoom: Room {
             ])
     ]
 
+    package static let events: [AuthEvent.Name] = [.auditRestarted]
+
     package static func services(of auth: Auth) -> [any Service] {
         [auth.sealer]
     }
@@ -22,4 +24,9 @@ package enum AuditRoom: Room {
     package static func sweep(_ auth: Auth) async throws {
         try await auth.auditTrail.prune()
     }
+}
+
+extension AuthEvent.Name {
+    /// An operator gave up a trail that was broken, and another one begins.
+    public static let auditRestarted = Self("audit.restarted", level: .notice)
 }

@@ -13,6 +13,7 @@ import Synchronization
 public struct AuditSealer: Service {
     let trail: AuditTrail
     private let lag = Lag()
+    private let takeover = Takeover()
 
     package init(trail: AuditTrail) {
         self.trail = trail
@@ -28,12 +29,13 @@ public struct AuditSealer: Service {
         while true {
             // Reads the chain before the rows: if it is unchanged later, none of these rows was
             // sealed meanwhile.
-            let seals = AuditSeals(trail.secrets.known)
             let present = try await trail.storage.auditChain()
             let rows = try await trail.storage.unsealedEvents(limit: AuditTrail.batch)
             lag.note(rows.first.map { trail.now().timeIntervalSince($0.fields.at) } ?? 0)
-            guard !rows.isEmpty || present.map(seals.isOfPrevious) ?? false else { return }
-            _ = try await trail.intact(present, seals)
+            let known = AuditSeals(trail.secrets.known)
+            if let present { takeover.note(present, known) }
+            guard !rows.isEmpty || present.map(known.isOfPrevious) ?? false else { return }
+            let seals = try await trail.judge(present)
             var link = present?.head ?? .start
             let sealed = rows.map { row in
                 link = link.next(row)
@@ -42,8 +44,9 @@ public struct AuditSealer: Service {
             let chain = seals.chain(
                 head: link, anchor: present?.anchor ?? .start,
                 sealedAt: rows.isEmpty ? present?.sealedAt ?? trail.now() : trail.now())
-            guard try await trail.storage.seal(sealed, replacing: present, with: chain), rows.count == AuditTrail.batch
-            else { return }
+            guard try await trail.storage.seal(sealed, replacing: present, with: chain) else { return }
+            takeover.note(chain, seals)
+            guard rows.count == AuditTrail.batch else { return }
         }
     }
 }
@@ -64,5 +67,23 @@ private final class Lag: Sendable {
         }
         guard isLate, !wasLate else { return }
         Logger.current.warning("events wait for their seal", metadata: ["seconds": "\(Int(min(seconds, 1e9)))"])
+    }
+}
+
+/// Tells when the chain is sealed under the previous secret again, after it was under the present
+/// one: by a node that does not have the new secret yet, or by somebody who has the old one.
+private final class Takeover: Sendable {
+    /// The present secret under which the chain was last found.
+    private let seen = Mutex<SecretID?>(nil)
+
+    func note(_ chain: AuditChain, _ seals: AuditSeals) {
+        let wasSeen = seen.withLock { seen in
+            defer { if seals.isOfPresent(chain) { seen = seals.id } }
+            return seen == seals.id
+        }
+        guard wasSeen, seals.isOfPrevious(chain) else { return }
+        Logger.current.notice(
+            "the audit trail was sealed under the previous secret again",
+            metadata: ["number": "\(chain.head.number)", "digest": "\(chain.head.digest.hexadecimal)"])
     }
 }

@@ -12,17 +12,29 @@ public protocol AuditStorage: Sendable {
     /// Returns at most `limit` rows without a number, in the order of their ids.
     func unsealedEvents(limit: Int) async throws -> [StoredEvent]
 
-    /// Returns at most `limit` rows with a number greater than `number`, in the order of numbers.
-    func sealedEvents(after number: Int64, limit: Int) async throws -> [StoredEvent]
+    /// At most `limit` rows with a number greater than `number`, in the order of numbers; from the
+    /// least number on when that is `nil`.
+    func sealedEvents(after number: Int64?, limit: Int) async throws -> [StoredEvent]
 
-    /// Gives rows the numbers after the head of `present`, and their seals, and stores the chain,
-    /// in one transaction.
-    /// - Returns: whether it did; `false` when the stored chain is no longer `present`.
+    /// Gives rows the numbers after that of the head of `present`, and their seals, and stores the
+    /// chain, in one transaction.
+    /// - Returns: whether it did: not when the stored chain is not `present` any more, nor when one
+    ///   of the rows is gone or has a number.
     func seal(_ seals: [EventSeal], replacing present: AuditChain?, with chain: AuditChain) async throws -> Bool
 
     /// Deletes the rows up to the anchor of `chain` and stores `chain`, in one transaction.
     /// - Returns: whether it did; `false` when the stored chain is no longer `present`.
     func pruneEvents(replacing present: AuditChain, with chain: AuditChain) async throws -> Bool
+
+    /// The greatest number of a row; `nil` when none has a number.
+    func lastEventNumber() async throws -> Int64?
+
+    /// Takes the numbers and seals of all rows away, stores the chain and records the event, in one
+    /// transaction.
+    /// - Returns: whether it did: not when the stored chain is not `present` any more.
+    func restartTrail(
+        replacing present: AuditChain?, with chain: AuditChain, recording event: AuthEvent
+    ) async throws -> Bool
 
     /// Returns at most `limit` rows that match `query`, in its order.
     func events(matching query: EventQuery, limit: Int) async throws -> [StoredEvent]
@@ -50,12 +62,16 @@ public struct EventQuery: Sendable, Hashable {
     public var since: Date?
     /// The end of the time range, exclusive.
     public var until: Date?
-    /// The order by id, and the id after or before which rows are returned.
     public var order = Order.newestFirst(before: nil)
 
+    /// The order of the rows, and the place among them from which on they are asked for.
     public enum Order: Sendable, Hashable {
+        /// By descending id, less than that one.
         case newestFirst(before: Int64?)
-        case oldestFirst(after: Int64)
+        /// Sealed rows by ascending number, greater than the first and at most the second.
+        case byNumber(after: Int64, upTo: Int64)
+        /// Rows that have no number or a greater one, by ascending id, greater than that one.
+        case beyond(number: Int64, after: Int64)
     }
 
     public init() {}

@@ -97,11 +97,24 @@ extension AuthEvent {
 
     static func signingKeyRevoked(id: String) -> Self { Self(.signingKeyRevoked, ["kid": id]) }
 
-    static func secretRotated(_ id: SecretID, previous: SecretID) -> Self {
-        Self(.secretRotated, ["secret_id": id.description, "previous_secret_id": previous.description])
+    /// - Parameter head: the end of the audit trail at that time.
+    static func secretRotated(_ id: SecretID, previous: SecretID, head: AuditHead? = nil) -> Self {
+        Self(
+            .secretRotated,
+            [
+                "secret_id": id.description, "previous_secret_id": previous.description,
+                "audit_head": head?.description,
+            ])
     }
 
     static func secretDropped(_ id: SecretID) -> Self { Self(.secretDropped, ["secret_id": id.description]) }
+
+    /// - Parameters:
+    ///   - reason: as the operator gave it.
+    ///   - head: the end of the trail that was given up, as it was found.
+    static func auditRestarted(_ reason: String, head: AuditHead?) -> Self {
+        Self(.auditRestarted, ["reason": reason, "audit_head": head?.description])
+    }
 
     static let hashingOverloaded = Self(.hashingOverloaded)
 

@@ -5,6 +5,7 @@ package enum EventsRoom: Room {
     package static let tables = [
         StoredTable(
             "audit_events", firstRows: .having("name", AuthEvent.Name.signingKeyMade.rawValue),
+            rowsOfUpgrades: ("name", AuthEvent.Name.schemaApplied.rawValue),
             [
                 Column("id", .integer), Column("at", .time), Column("name", .text),
                 Column("user_id", .integer, isNullable: true), Column("session_id", .uuid, isNullable: true),

@@ -121,9 +121,12 @@ public struct SecretID: Sendable, Hashable, CustomStringConvertible {
     let bytes: [UInt8]
 
     /// Eight hexadecimal digits.
-    public var description: String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    public var description: String { bytes.hexadecimal }
+}
+
+extension [UInt8] {
+    /// Two digits for each byte, in lower case.
+    package var hexadecimal: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }
 
 extension InstanceSecret {

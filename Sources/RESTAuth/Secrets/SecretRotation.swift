@@ -119,8 +119,11 @@ public final class SecretRotation: Sendable {
     package func recordChange(from before: Status, by caller: Caller) async throws {
         let after = try await status()
         if after.present != before.present {
+            // So that a trail that is made anew under the previous secret is not that of the row. One
+            // that is broken has no head.
+            let head = try? await sealer.trail.head()
             try await storage.append(
-                AuthEvent.secretRotated(after.present, previous: before.present).by(caller, at: now()))
+                AuthEvent.secretRotated(after.present, previous: before.present, head: head).by(caller, at: now()))
         }
         let known = [after.present, after.next, after.previous]
         for id in [before.present, before.next, before.previous].compactMap(\.self) where !known.contains(id) {

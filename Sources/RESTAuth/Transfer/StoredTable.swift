@@ -38,11 +38,18 @@ package struct StoredTable: Sendable {
     package let name: String
     package let columns: [Column]
     package let firstRows: FirstRows
+    /// Rows that an upgrade of the schema writes, by the text in a column: a database that has no
+    /// others is empty.
+    package let rowsOfUpgrades: (column: String, text: String)?
     private let keyLength: Int
 
-    init(_ name: String, keyLength: Int = 1, firstRows: FirstRows = .none, _ columns: [Column]) {
+    init(
+        _ name: String, keyLength: Int = 1, firstRows: FirstRows = .none,
+        rowsOfUpgrades: (column: String, text: String)? = nil, _ columns: [Column]
+    ) {
         self.name = name
         self.firstRows = firstRows
+        self.rowsOfUpgrades = rowsOfUpgrades
         self.keyLength = keyLength
         self.columns = columns
     }

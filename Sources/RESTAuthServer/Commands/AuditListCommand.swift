@@ -25,13 +25,10 @@ extension AuditCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 var query = try await selection.query(auth)
-                var (left, last) = (limit, Int64?.none)
-                while left > 0 {
-                    query.order = .newestFirst(before: last)
-                    let rows = try await auth.auditTrail.events(matching: query, limit: min(left, 1000))
+                var left = limit
+                try await auth.auditTrail.forEachPage(of: &query, &left) { rows in
                     try Output.write(lines: rows.map(\.textLine))
-                    guard let end = rows.last, rows.count == min(left, 1000) else { return }
-                    (left, last) = (left - rows.count, end.id)
+                    return .newestFirst(before: rows.last?.id)
                 }
             }
         }
@@ -45,7 +42,10 @@ extension AuditCommand {
                   rest-auth audit export --since 7d --event session.started
                   rest-auth audit export --user susan --limit 1000
 
-                The last line is the head of the trail, as rest-auth audit head prints it.
+                The first line is the anchor: number and digest of the last event that was pruned, 0 and zeros where \
+                none was. Then come sealed events by their numbers up to that of the head, then those that are not \
+                sealed yet. The last line is the head, as rest-auth audit head prints it. With these two, what was \
+                exported without a selection can be checked: the page Audit says how.
                 """)
 
         @OptionGroup var selection: AuditSelection
@@ -57,19 +57,62 @@ extension AuditCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 var query = try await selection.query(auth)
-                var (left, last) = (limit ?? .max, Int64.min)
-                while left > 0 {
-                    query.order = .oldestFirst(after: last)
-                    let rows = try await auth.auditTrail.events(matching: query, limit: min(left, 1000))
+                var left = limit ?? .max
+                // Before the first row: all that it covers is there.
+                let (chain, failure) = try await end(of: auth.auditTrail)
+                try write("anchor", chain.map(\.anchor.json) ?? .null)
+                let number = chain?.head.number ?? .min
+                query.order = .byNumber(after: .min, upTo: number)
+                try await auth.auditTrail.forEachPage(of: &query, &left) { rows in
                     try Output.write(lines: rows.map(\.jsonLine))
-                    guard let end = rows.last, rows.count == min(left, 1000) else { break }
-                    (left, last) = (left - rows.count, end.id)
+                    return .byNumber(after: rows.last?.number ?? number, upTo: number)
                 }
-                let head: JSON = ["head": try await auth.auditTrail.head().map { .string($0.description) } ?? .null]
-                try Output.write(String(decoding: head.bytes, as: UTF8.self))
+                query.order = .beyond(number: number, after: .min)
+                try await auth.auditTrail.forEachPage(of: &query, &left) { rows in
+                    try Output.write(lines: rows.map(\.jsonLine))
+                    return .beyond(number: number, after: rows.last?.id ?? .max)
+                }
+                try write("head", chain.map { .string(AuditHead($0).description) } ?? .null)
+                if let failure { throw failure }
             }
         }
+
+        /// What is there of a trail that is broken is exported all the same.
+        private func end(of trail: AuditTrail) async throws -> (AuditChain?, broken: AuthError?) {
+            do {
+                return (try await trail.chain(), nil)
+            } catch let error as AuthError where error.code == .auditTrailBroken {
+                return (nil, error)
+            }
+        }
+
+        private func write(_ name: String, _ value: JSON) throws {
+            let line: JSON = .object([JSON.Member(name: name, value: value)])
+            try Output.write(String(decoding: line.bytes, as: UTF8.self))
+        }
     }
+}
+
+extension AuditTrail {
+    /// Calls `body` with the rows that `query` asks for, `limit` at most, in pages.
+    /// - Parameters:
+    ///   - limit: is less by the rows that there were.
+    ///   - body: returns where to go on.
+    fileprivate func forEachPage(
+        of query: inout EventQuery, _ limit: inout Int, _ body: ([StoredEvent]) throws -> EventQuery.Order
+    ) async throws {
+        while limit > 0 {
+            let size = min(limit, 1000)
+            let rows = try await events(matching: query, limit: size)
+            query.order = try body(rows)
+            limit -= rows.count
+            guard rows.count == size else { return }
+        }
+    }
+}
+
+extension AuditLink {
+    fileprivate var json: JSON { ["number": .integer(Int(number)), "digest": .string(digest.hexadecimal)] }
 }
 
 /// The selection of events that a command reads.
@@ -109,20 +152,17 @@ struct AuditSelection: ParsableArguments {
         return query
     }
 
-    /// Parses `90s`, `30m`, `12h` or `7d` before now, or a day or a time of RFC 3339, in UTC unless
-    /// it has an offset.
+    /// A span with its units, as `90s`, `1d12h` and `7d`, before now; a day or a time of RFC 3339,
+    /// in UTC unless it says otherwise.
     private static func time(_ text: String, _ option: String) throws -> Date {
-        let units: [UInt8: Double] = [
-            UInt8(ascii: "s"): 1, UInt8(ascii: "m"): 60, UInt8(ascii: "h"): 3600, UInt8(ascii: "d"): 86400,
-        ]
-        if let unit = text.utf8.last.flatMap({ units[$0] }), let count = WireText(text.dropLast()).decimalNumber {
-            return Date.now.addingTimeInterval(-Double(count) * unit)
+        if let span = DurationArgument(argument: text), !span.isBare {
+            return Date.now.addingTimeInterval(-Double(span.seconds))
         }
         let bytes = Array(text.utf8)
         guard let date = Timestamp.date(bytes) ?? Timestamp.date(bytes + Array("T00:00:00Z".utf8)) else {
             throw AuthError(
                 .misconfigured,
-                "\(option) is \(QuotedText(text)) and must be like 7d, 12h, 2026-11-28 or 2026-11-28T10:18:26Z")
+                "\(option) is \(QuotedText(text)) and must be like 7d, 1d12h, 2026-11-28 or 2026-11-28T10:18:26Z")
         }
         return date
     }
@@ -131,10 +171,10 @@ struct AuditSelection: ParsableArguments {
 extension StoredEvent {
     /// Columns for a terminal, without characters that a terminal would interpret.
     fileprivate var textLine: String {
-        let actor = fields.actorID.map { "\(fields.actorKind) \(QuotedText($0))" } ?? fields.actorKind
+        let actor = [fields.actorKind, fields.actorID].compactMap { $0.map { QuotedText($0).description } }
         return [
             number.map(String.init) ?? "-", Timestamp.text(fields.at), QuotedText(fields.name).description,
-            fields.userID.map { "user \($0)" } ?? "-", "by \(actor)",
+            fields.userID.map { "user \($0)" } ?? "-", "by " + actor.joined(separator: " "),
             fields.address.map { QuotedText($0).description } ?? "-", QuotedText(fields.details).description,
         ].joined(separator: "\t")
     }
@@ -149,7 +189,7 @@ extension StoredEvent {
             "actor": ["kind": .string(fields.actorKind), "id": text(fields.actorID)],
             "request_id": text(fields.requestID), "address": text(fields.address),
             "user_agent": text(fields.userAgent), "details": JSON(fields.details.utf8) ?? .string(fields.details),
-            "seal": text(seal.map { $0.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }),
+            "seal": text(seal?.hexadecimal),
         ]
         return String(decoding: json.bytes, as: UTF8.self)
     }

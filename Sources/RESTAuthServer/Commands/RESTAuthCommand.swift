@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import Logging
 import RESTAuth
+import RESTAuthPostgres
 
 /// The program with all its commands.
 package struct RESTAuthCommand: AsyncParsableCommand {
@@ -94,9 +95,14 @@ func exitWithMessage(_ message: String) -> Never {
 
 extension SettingsOptions {
     /// Runs a command over the core, and closes the database after it. What was made for a command
-    /// that fails is gone again.
-    func withAuth(createsMissing: Bool = false, _ body: (Auth) async throws -> Void) async throws {
+    /// that fails is removed again.
+    /// - Parameter seconds: the least time limit of a statement, whatever the settings say.
+    func withAuth(
+        createsMissing: Bool = false, statementsTaking seconds: Int = 0, _ body: (Auth) async throws -> Void
+    ) async throws {
         try await withSettings { settings in
+            var settings = settings
+            settings.postgres.timeout = max(seconds, settings.postgres.timeout)
             let auth = try await settings.openAuth(createsMissing: createsMissing)
             do {
                 try await body(auth)
