@@ -109,12 +109,11 @@ extension PostgresStorage {
     /// Writes all or nothing, on disk when it returns.
     /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer
     ///   that was lost is asked for again.
-    /// - Returns: the rows of each statement.
-    func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> [Rows] {
+    func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> Written {
         try await write(statements, isRepeatable: isRepeatable)
     }
 
-    func write(_ statements: [Statement], isRepeatable: Bool = false) async throws -> [Rows] {
+    func write(_ statements: [Statement], isRepeatable: Bool = false) async throws -> Written {
         do {
             return try await metrics.measure(.write) {
                 try await pool.write(statements, isRepeatable: isRepeatable)

@@ -48,6 +48,9 @@ public struct AuditChain: Sendable, Hashable {
         self.seal = seal
     }
 
+    /// How many rows are sealed, by their numbers.
+    var rowCount: Double { max(0, Double(head.number) - Double(anchor.number)) }
+
     /// All but the seal.
     fileprivate var bytes: [UInt8] {
         var bytes: [UInt8] = []

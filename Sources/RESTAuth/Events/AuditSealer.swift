@@ -9,10 +9,12 @@ import Synchronization
 /// Each process has one, and whoever is first seals: the others find the chain replaced and leave
 /// it at that. Rows are numbered in the order in which they are found, whatever their ids: one that
 /// was committed late comes later. How long the oldest row has been waiting is a gauge,
-/// `rest_auth_audit_unsealed_seconds`, and beyond a minute a warning.
+/// `rest_auth_audit_unsealed_seconds`, and beyond a minute a warning; how many rows there are is
+/// another, `rest_auth_audit_events`, by their numbers and without counting them.
 public struct AuditSealer: Service {
     let trail: AuditTrail
     private let lag = Lag()
+    private let rowCount = Gauge(label: "rest_auth_audit_events")
 
     package init(trail: AuditTrail) {
         self.trail = trail
@@ -31,6 +33,7 @@ public struct AuditSealer: Service {
             let present = try await trail.storage.auditChain()
             let rows = try await trail.storage.unsealedEvents(limit: AuditTrail.batch)
             lag.note(rows.first.map { trail.now().timeIntervalSince($0.fields.at) } ?? 0)
+            rowCount.record(Double(rows.count) + (present.map(\.rowCount) ?? 0))
             guard !rows.isEmpty || present.map(seals.isOfPrevious) ?? false else { return }
             _ = try await trail.intact(present, seals)
             var link = present?.head ?? .start

@@ -80,8 +80,9 @@ public protocol SessionStorage: Sendable {
     ///
     /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
     /// other rotation of this session can interleave with. Recorded with it
-    /// (``RefreshRotation/event(_:of:)``) is that an answer was repeated, or that a token was
-    /// reused, and beside that the end of the session; of a usual renewal nothing.
+    /// (``RefreshRotation/event(_:of:)``) is that the answer to a token was repeated, for the first
+    /// time, or that a token was reused, and beside that the end of the session; of a usual renewal
+    /// nothing, nor of a repetition after the first, of which there may be many.
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
     /// Deletes the session and writes the line of the log, in one transaction.

@@ -35,7 +35,9 @@ public protocol SigningKeyStorage: Sendable {
     func insertSigningKey(_ key: StoredSigningKey, recording event: AuthEvent) async throws -> Bool
 
     /// Lets the key sign from `date` on, if it would have begun later.
-    func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws
+    /// - Returns: whether it would have.
+    @discardableResult
+    func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws -> Bool
 
     /// Stores the key encrypted anew, if it is still encrypted as given.
     /// - Returns: whether it was.

@@ -19,7 +19,7 @@ package enum ThrottleRoom: Room {
             [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),
     ]
 
-    package static let events: [AuthEvent.Name] = [.throttleCleared, .throttleReached]
+    package static let events: [AuthEvent.Name] = [.networkRemembered, .throttleCleared, .throttleReached]
 
     package static func services(of auth: Auth) -> [any Service] {
         [auth.throttle.budget, auth.throttle.uncounted]
@@ -37,8 +37,10 @@ package enum ThrottleRoom: Room {
 }
 
 extension AuthEvent.Name {
+    /// A user gave the right password from a network where the user was not known.
+    public static let networkRemembered = Self("network.remembered", shownToOwner: .yes(details: ["network"]))
     /// What was counted of wrong passwords was forgiven.
-    public static let throttleCleared = Self("throttle.cleared")
+    public static let throttleCleared = Self("throttle.cleared", shownToOwner: .yes())
     /// So many passwords were wrong, for an account or from a network, that the next one waits.
-    public static let throttleReached = Self("throttle.reached")
+    public static let throttleReached = Self("throttle.reached", shownToOwner: .yes(hasOrigin: false))
 }
