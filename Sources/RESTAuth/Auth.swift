@@ -62,10 +62,10 @@ public struct Auth: Sendable {
         throttle = Throttle(storage: storage, configuration: configuration.throttle, now: now)
         accessTokens = AccessTokens(
             storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
+        let factors = Factors(all: configuration.factors)
         sessions = Sessions(
             storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secrets: secrets),
-            revocations: revocations, throttle: throttle,
-            configuration: configuration)
+            revocations: revocations, throttle: throttle, factors: factors, configuration: configuration)
         passwords = try Passwords(
             storage: storage, secrets: secrets, revocations: revocations, sessions: sessions, throttle: throttle,
             configuration: configuration)
@@ -75,7 +75,7 @@ public struct Auth: Sendable {
             storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
         login = Login(
             storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, secrets: secrets,
-            factors: configuration.factors, now: now)
+            factors: factors, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
         auditTrail = AuditTrail(
             storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now

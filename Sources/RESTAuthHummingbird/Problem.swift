@@ -120,37 +120,56 @@ extension AuthError.Kind {
             self.oauthError = oauthError
             self.hasChallenge = hasChallenge
         }
+    }
+
+    /// A row of the table: every kind has one, and says so if no request brings it about.
+    package enum Row {
+        case answer(Answer)
+        /// For errors of commands alone: from a request a 500, like any other fault of the server's
+        /// own.
+        case commandsOnly
+
+        fileprivate static func answer(
+            _ status: HTTPResponse.Status, _ title: String?, oauthError: String? = nil, hasChallenge: Bool = false
+        ) -> Self {
+            .answer(Answer(status, title, oauthError: oauthError, hasChallenge: hasChallenge))
+        }
 
         fileprivate static func unauthorized(_ title: String, oauthError: String? = nil) -> Self {
-            Self(.unauthorized, title, oauthError: oauthError, hasChallenge: true)
+            .answer(.unauthorized, title, oauthError: oauthError, hasChallenge: true)
         }
     }
 
-    /// The row of the table; `nil` for an error that no request can cause, which is a 500 like any
-    /// other fault of the server.
-    package var answer: Answer? {
+    /// The answer; `nil` for errors of commands alone.
+    package var answer: Answer? { if case .answer(let answer) = row { answer } else { nil } }
+
+    package var row: Row {
         switch self {
-        case .validationFailed: Answer(.badRequest, "The input is not acceptable")
-        case .weakPassword: Answer(.badRequest, "The password is too weak")
-        case .userAlreadyExists: Answer(.badRequest, "The user name is taken")
-        case .userNotFound: Answer(.badRequest, "There is no such user")
-        case .invalidRequest: Answer(.badRequest, nil, oauthError: "invalid_request", hasChallenge: true)
+        case .validationFailed: .answer(.badRequest, "The input is not acceptable")
+        case .weakPassword: .answer(.badRequest, "The password is too weak")
+        case .userAlreadyExists: .answer(.badRequest, "The user name is taken")
+        case .userNotFound: .answer(.badRequest, "There is no such user")
+        case .invalidRequest: .answer(.badRequest, nil, oauthError: "invalid_request", hasChallenge: true)
         case .invalidGrant, .refreshTokenReused, .sessionExpired:
-            Answer(.badRequest, "The session cannot be renewed", oauthError: "invalid_grant")
+            .answer(.badRequest, "The session cannot be renewed", oauthError: "invalid_grant")
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication:
             .unauthorized("Unauthorized Access")
+        case .mfaRequired: .unauthorized("Another factor has to follow")
+        case .invalidCode: .answer(.badRequest, "The code is not right")
+        case .ticketExpired: .answer(.badRequest, "The sign-in has to begin again")
+        case .factorNotFound: .answer(.notFound, "There is no such factor")
         case .invalidClient: .unauthorized("The client is not known", oauthError: "invalid_client")
-        case .forbidden: Answer(.forbidden, "Not allowed", hasChallenge: true)
-        case .currentPasswordInvalid: Answer(.forbidden, "The present password is wrong")
-        case .signupDisabled: Answer(.forbidden, "Registration is closed")
-        case .invitationRequired, .invitationInvalid: Answer(.forbidden, "Registration takes an invitation")
-        case .challengeRequired, .challengeInvalid: Answer(.forbidden, "Registration takes a solved challenge")
-        case .sessionNotFound: Answer(.notFound, "There is no such session")
-        case .rateLimited: Answer(.tooManyRequests, "Too many attempts")
-        case .overloaded, .storageUnavailable: Answer(.serviceUnavailable, "Try again later")
+        case .forbidden: .answer(.forbidden, "Not allowed", hasChallenge: true)
+        case .currentPasswordInvalid: .answer(.forbidden, "The present password is wrong")
+        case .signupDisabled: .answer(.forbidden, "Registration is closed")
+        case .invitationRequired, .invitationInvalid: .answer(.forbidden, "Registration takes an invitation")
+        case .challengeRequired, .challengeInvalid: .answer(.forbidden, "Registration takes a solved challenge")
+        case .sessionNotFound: .answer(.notFound, "There is no such session")
+        case .rateLimited: .answer(.tooManyRequests, "Too many attempts")
+        case .overloaded, .storageUnavailable: .answer(.serviceUnavailable, "Try again later")
         case .invitationNotFound, .clientAlreadyExists, .clientNotFound, .keyPending, .secretPending, .keyNotFound,
-            .auditTrailBroken, .mfaRequired, .invalidCode, .ticketExpired, .factorNotFound, .misconfigured:
-            nil
+            .auditTrailBroken, .misconfigured:
+            .commandsOnly
         }
     }
 }

@@ -108,15 +108,14 @@ extension PostgresStorage {
         }
     }
 
-    /// Runs statements as one transaction, which is on disk when this returns.
-    /// - Parameter isRepeatable: whether running it twice has the same result; then it is sent
-    ///   again when its answer was lost.
-    /// - Returns: the rows of each statement.
-    func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> [Rows] {
+    /// Writes all or nothing, on disk when it returns.
+    /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer
+    ///   that was lost is asked for again.
+    func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> Written {
         try await write(statements, isRepeatable: isRepeatable)
     }
 
-    func write(_ statements: [Statement], isRepeatable: Bool = false) async throws -> [Rows] {
+    func write(_ statements: [Statement], isRepeatable: Bool = false) async throws -> Written {
         do {
             return try await metrics.measure(.write) {
                 try await pool.write(statements, isRepeatable: isRepeatable)

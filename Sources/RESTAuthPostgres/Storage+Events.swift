@@ -51,6 +51,10 @@ extension Statement {
     enum Occurrence {
         /// One event, if there is any row.
         case once
+        /// One, when there is a row for which the condition holds.
+        case onceWhere(String)
+        /// One, when there is any row, with their number (``AuthEvent/counting(users:)``).
+        case countingUsers
         /// One event for each row, with its `user_id`, and its `session_id` if rows have one.
         case forEachUser, forEachSession
     }
@@ -100,17 +104,27 @@ extension Statement {
     private static func insertion(
         of event: AuthEvent, _ occurrence: Occurrence? = nil, after count: Int
     ) -> (sql: String, parameters: [any PostgresParameter]) {
-        let fields = EventFields(event)
+        let isCounting = if case .countingUsers = occurrence { true } else { false }
+        let fields = EventFields(isCounting ? event.counting(users: 0) : event)
         func place(_ index: Int) -> String { "$\(count + index)" }
         let (user, session, condition) =
             switch occurrence {
             case nil: (place(3), place(4), "")
             case .once: (place(3), place(4), " WHERE EXISTS (SELECT FROM changed)")
+            case .onceWhere(let condition):
+                (place(3), place(4), " WHERE EXISTS (SELECT FROM changed WHERE \(condition))")
+            case .countingUsers: (place(3), place(4), " FROM changed HAVING count(*) > 0")
             case .forEachUser: ("coalesce(user_id, \(place(3)))", place(4), " FROM changed")
             case .forEachSession:
                 ("coalesce(user_id, \(place(3)))", "coalesce(session_id, \(place(4)))", " FROM changed")
             }
-        let others = (5...10).map(place).joined(separator: ", ")
+        var others = (5...10).map(place).joined(separator: ", ")
+        if isCounting {
+            // The number takes the place of the 0 in the text.
+            others =
+                (5...9).map(place).joined(separator: ", ")
+                + #", replace(\#(place(10)), '"0"', '"' || count(*) || '"')"#
+        }
         return (
             """
             INSERT INTO audit_events (
@@ -122,6 +136,30 @@ extension Statement {
                 fields.requestID, fields.address, fields.userAgent, fields.details,
             ]
         )
+    }
+}
+
+extension PostgresStorage {
+    /// How many of the newest events are looked through for one of a moment ago.
+    private static let newest = 10_000
+
+    /// Whether a transaction made the change that it was for: it found it to be made, or an earlier
+    /// attempt, whose answer was lost, has made it and recorded the event.
+    /// - Parameter index: of the statement that gives a row when it changes something.
+    func isNew(_ written: Written, _ index: Int, recording event: AuthEvent?) async throws -> Bool {
+        if written[index].count > 0 { return true }
+        guard written.isRepeated, let event else { return false }
+        let fields = EventFields(event)
+        return try await read(
+            """
+            SELECT FROM (SELECT * FROM audit_events ORDER BY id DESC LIMIT $1) AS newest
+            WHERE name = $2 AND at = $3 AND details = $4 AND user_id IS NOT DISTINCT FROM $5
+                AND actor_id IS NOT DISTINCT FROM $6 AND request_id IS NOT DISTINCT FROM $7
+            """,
+            [
+                Self.newest, fields.name, fields.at, fields.details, fields.userID, fields.actorID, fields.requestID,
+            ]
+        ).count > 0
     }
 }
 

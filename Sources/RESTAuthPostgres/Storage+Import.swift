@@ -30,9 +30,9 @@ extension PostgresStorage {
             Self.raisedSequence(of: "users", to: greatest))
     }
 
-    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
-        -> [ImportOutcome]
-    {
+    public func importUsers(
+        _ users: [ImportableUser], above last: User.ID, isTrial: Bool, recording event: AuthEvent
+    ) async throws -> [ImportOutcome] {
         let parameters = Self.parameters(users) + [last]
         guard !isTrial else {
             return try await read(
@@ -41,16 +41,22 @@ extension PostgresStorage {
             )
             .map { try ImportOutcome($0) }
         }
+        let stored = parameters + Self.roleParameters(users)
+        let recorded = Statement.recorded([(event, .countingUsers)], after: stored.count)
         return try await write(
             Self.withoutRegistrations,
             // This comes first, so that no id given here is given elsewhere afterwards.
             Self.raisedSequence(of: "users", to: users.compactMap(\.id).max() ?? 0),
-            Statement(Self.storedUsers, parameters + Self.roleParameters(users))
+            Statement(Self.storedUsers(recorded.sql), stored + recorded.parameters)
         )[2].map { try ImportOutcome($0) }
     }
 
     public func credentials(legacyID: Int64) async throws -> StoredCredentials? {
         try await credentials("legacy_id = $1", legacyID)
+    }
+
+    public func userCount() async throws -> Int {
+        try await read("SELECT count(*) AS count FROM users").first?["count"] ?? 0
     }
 
     public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
@@ -103,8 +109,10 @@ extension PostgresStorage {
         )
         """
 
-    private static let storedUsers = """
-        \(judgedUsers), stored AS (
+    /// - Parameter recorded: parts of the list that record the event of the rows in `changed`.
+    private static func storedUsers(_ recorded: String) -> String {
+        """
+        \(judgedUsers), changed AS (
             INSERT INTO users (
                 id, legacy_id, username, canonical_username, password_hash, created_at, password_changed_at,
                     disabled_at)
@@ -115,16 +123,17 @@ extension PostgresStorage {
             RETURNING id, canonical_username
         ), granted AS (
             INSERT INTO user_roles (user_id, role)
-            SELECT stored.id, given.role FROM stored JOIN unnest($9, $10) AS given (canonical_username, role)
-                ON stored.canonical_username = given.canonical_username COLLATE "C"
+            SELECT changed.id, given.role FROM changed JOIN unnest($9, $10) AS given (canonical_username, role)
+                ON changed.canonical_username = given.canonical_username COLLATE "C"
         ), used AS (
-            DELETE FROM reserved_user_ids USING stored WHERE reserved_user_ids.id = stored.id
+            DELETE FROM reserved_user_ids USING changed WHERE reserved_user_ids.id = changed.id
         ), forgotten AS (
-            DELETE FROM throttles USING stored WHERE \(isOf("stored"))
-        )
-        SELECT judged.obstacle, coalesce(stored.id, judged.present_id) AS id FROM judged LEFT JOIN stored
-            ON stored.canonical_username = judged.canonical_username COLLATE "C" ORDER BY place
+            DELETE FROM throttles USING changed WHERE \(isOf("changed"))
+        )\(recorded)
+        SELECT judged.obstacle, coalesce(changed.id, judged.present_id) AS id FROM judged LEFT JOIN changed
+            ON changed.canonical_username = judged.canonical_username COLLATE "C" ORDER BY place
         """
+    }
 
     private static func parameters(_ users: [ImportableUser]) -> [any PostgresParameter] {
         [

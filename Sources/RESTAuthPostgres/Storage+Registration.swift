@@ -13,7 +13,7 @@ extension PostgresStorage {
         }
         let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
         let recorded = Statement.recorded([(event, .forEachUser)], after: 7)
-        let rows: [Rows]
+        let rows: Written
         do {
             rows = try await write(
                 isRepeatable: true,

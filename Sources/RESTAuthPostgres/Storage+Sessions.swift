@@ -105,6 +105,11 @@ extension PostgresStorage {
                 if rows[0].changedCount == 1 {
                     return .renewed(session, stored.user, digest: rotation.successorDigest(0))
                 }
+                if rows.isRepeated, let present = try await self.session(id: session.id),
+                    rotation.hasAdvanced(stored.refresh, to: present.refresh)
+                {
+                    return .renewed(present.session, present.user, digest: rotation.successorDigest(0))
+                }
             case .repeatAnswer(let repetition):
                 let session = rotation.repeated(stored.session)
                 let rows = try await write(
@@ -115,13 +120,15 @@ extension PostgresStorage {
                         SET sibling_digests = $1, successor_given_at = $2, repeats = repeats + 1, last_used_at = $3,
                             tokens_expire_at = greatest(tokens_expire_at, $8)
                         WHERE id = $4 AND generation = $5 AND sibling_digests = $6 AND repeats < $7
-                        RETURNING id
+                        RETURNING id, repeats
                         """,
                         [
                             repetition.siblingDigests.packed, repetition.givenAt, session.lastUsedAt, session.id,
                             stored.refresh.generation, stored.refresh.siblingDigests.packed,
                             RefreshRotation.repeatLimit, rotation.tokenExpiresAt,
-                        ], recording: rotation.event(.refreshTokenRepeated, of: stored.user.id)))
+                        ],
+                        recording: rotation.event(.refreshTokenRepeated, of: stored.user.id),
+                        .onceWhere("repeats = 1")))
                 if rows[0].count == 1 {
                     return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
                 }

@@ -18,12 +18,13 @@ extension PostgresStorage {
         )[0].count == 1
     }
 
-    public func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws {
-        _ = try await write(
+    public func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws -> Bool {
+        let rows = try await write(
             isRepeatable: true,
             Statement(
                 "UPDATE signing_keys SET signs_from = $1 WHERE id = $2 AND signs_from > $1 RETURNING id", [date, id],
                 recording: event))
+        return try await isNew(rows, 0, recording: event)
     }
 
     public func replaceSealedSigningKey(id: String, _ sealed: [UInt8], with other: [UInt8]) async throws -> Bool {

@@ -138,20 +138,26 @@ extension PostgresStorage {
         ).first?["seen_at"]
     }
 
-    public func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws {
-        _ = try await write(
+    public func rememberOrigin(
+        _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int, recording event: AuthEvent?
+    ) async throws -> Bool {
+        let rows = try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [user]),
             Statement(
                 """
                 INSERT INTO known_origins (user_id, network, seen_at) SELECT id, $2, $3 FROM users WHERE id = $1
-                ON CONFLICT (user_id, network) DO UPDATE SET seen_at = greatest(known_origins.seen_at, excluded.seen_at)
-                """, [user, network.description, now]),
+                ON CONFLICT (user_id, network) DO NOTHING RETURNING user_id
+                """, [user, network.description, now], recording: event.map { [($0, .once)] } ?? []),
+            Statement(
+                "UPDATE known_origins SET seen_at = $3 WHERE user_id = $1 AND network = $2 AND seen_at < $3",
+                [user, network.description, now]),
             Statement(
                 """
                 DELETE FROM known_origins WHERE user_id = $1 AND network = ANY (ARRAY(
                     SELECT network FROM known_origins WHERE user_id = $1 ORDER BY seen_at DESC, network OFFSET $2))
                 """, [user, limit]))
+        return try await isNew(rows, 1, recording: event)
     }
 
     public func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int {

@@ -148,42 +148,60 @@ extension PostgresStorage {
                 """, [id, role, now]))
         guard rows[0].count == 1 else { return (false, false, nil) }
         try Role.check(totalLength: try rows[1].first?["length"] ?? 0)
-        return (true, rows[2].count == 1, try rows[3].first.map(Revocation.init))
+        return (true, try await isNew(rows, 2, recording: event), try rows[3].first.map(Revocation.init))
     }
 
     public func revokeRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
-    ) async throws -> Revocation? {
-        try await write(
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        let rows = try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [id]),
-            Statement("DELETE FROM user_roles WHERE user_id = $1 AND role = $2", [id, role]),
+            Statement(
+                "DELETE FROM user_roles WHERE user_id = $1 AND role = $2 RETURNING user_id", [id, role],
+                recording: event),
             loggingRevocations(
                 of: "user_id, role", at: "$3",
                 """
                 SELECT id AS user_id, $2 AS role, \(Self.expiry(at: "$3", tokensUntil: nil)) AS expires_at
                 FROM users WHERE id = $1
-                """, [id, role, now], recording: [(event, .once)])
-        )[2].first.map(Revocation.init)
+                """, [id, role, now]))
+        guard let revocation = try rows[2].first.map(Revocation.init) else { return nil }
+        return (revocation, try await isNew(rows, 1, recording: event))
     }
 
-    public func disableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
-        try await write(
-            isRepeatable: true,
+    public func disableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await setting(
+            id, when: "disabled_at IS NULL", recording: event,
             revoking(
-                id, at: now, recording: event, expiry: Self.expiry(at: "$2", tokensUntil: nil),
-                "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1")
-        )[0].first.map(Revocation.init)
+                id, at: now, expiry: Self.expiry(at: "$2", tokensUntil: nil),
+                "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1"))
     }
 
-    public func enableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
-        try await write(
-            isRepeatable: true,
+    public func enableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await setting(
+            id, when: "disabled_at IS NOT NULL", recording: event,
             revoking(
-                id, isRefused: false, at: now, recording: event,
+                id, isRefused: false, at: now,
                 expiry: Self.expiry(at: "$2", lifting: "user_id = $1 AND role IS NULL"),
-                "UPDATE users SET disabled_at = NULL WHERE id = $1")
-        )[0].first.map(Revocation.init)
+                "UPDATE users SET disabled_at = NULL WHERE id = $1"))
+    }
+
+    /// Runs `change` of a user's row, and records the event when `condition` held of it before.
+    private func setting(
+        _ id: User.ID, when condition: String, recording event: AuthEvent, _ change: Statement
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        let rows = try await write(
+            isRepeatable: true,
+            Statement(Self.lockUser, [id]),
+            Statement("SELECT id FROM users WHERE id = $1 AND \(condition)", [id], recording: event),
+            change)
+        guard let revocation = try rows[2].first.map(Revocation.init) else { return nil }
+        return (revocation, try await isNew(rows, 1, recording: event))
     }
 
     public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
@@ -194,21 +212,22 @@ extension PostgresStorage {
             Statement("SELECT FROM sessions WHERE user_id = $1 FOR UPDATE", [id]),
             Self.deletingThrottles(ofUsers: "id = $1", [id]),
             revoking(
-                id, at: now, recording: event,
+                id, at: now, recording: [(event, .once)],
                 expiry: Self.expiry(
                     at: "$2", tokensUntil: "(SELECT max(tokens_expire_at) FROM sessions WHERE user_id = $1)"),
                 "DELETE FROM users WHERE id = $1")
         )[3].first.map(Revocation.init)
     }
 
-    /// Makes a statement that runs `sql` and, if it changed the user's row, writes the revocation
-    /// log entry and the event.
+    /// Runs `sql` and, when it changed the user's row, writes the entry of the revocation log and
+    /// the events in the same transaction.
     private func revoking(
-        _ id: User.ID, isRefused: Bool = true, at now: Date, recording event: AuthEvent, expiry: String, _ sql: String
+        _ id: User.ID, isRefused: Bool = true, at now: Date,
+        recording events: [(AuthEvent, Statement.Occurrence)] = [], expiry: String, _ sql: String
     ) -> Statement {
         loggingRevocations(
             of: "user_id", isRefused: isRefused, at: "$2",
-            "\(sql) RETURNING id AS user_id, \(expiry) AS expires_at", [id, now], recording: [(event, .once)])
+            "\(sql) RETURNING id AS user_id, \(expiry) AS expires_at", [id, now], recording: events)
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 package import GRDB
 package import RESTAuth
 
@@ -17,13 +18,23 @@ package enum Migrations {
     static let applicationID: Int32 = 0x5241_7468
 
     package static var migrator: DatabaseMigrator {
-        get throws {
-            var migrator = history
-            for change in try changes() {
-                migrator.registerMigration("\(change.number) \(change.title)") { try $0.execute(sql: change.script) }
+        get throws { try migrator(from: 0) }
+    }
+
+    /// The same, whose last step records in its transaction that it was taken.
+    /// - Parameter earlier: the version that is there; 0 for a new database, which has no history.
+    package static func migrator(from earlier: Int) throws -> DatabaseMigrator {
+        var migrator = history
+        let changes = try changes()
+        for change in changes {
+            migrator.registerMigration("\(change.number) \(change.title)") { database in
+                try database.execute(sql: change.script)
+                guard earlier > 0, change.number == changes.last?.number else { return }
+                try database.append(
+                    .schemaApplied(version: change.number, from: earlier).by(.application, at: .now))
             }
-            return migrator
         }
+        return migrator
     }
 
     /// The changes of the rooms since version 0.2.

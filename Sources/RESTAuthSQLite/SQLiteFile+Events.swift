@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-package import RESTAuth
+import RESTAuth
 
 #if canImport(Glibc)
     import Glibc
@@ -11,16 +11,26 @@ package import RESTAuth
 #endif
 
 extension SQLiteFile {
-    /// Records an event about the file, if the file is writable and has a table of events.
-    package func record(_ event: AuthEvent) throws {
+    /// Records what is done with the file.
+    /// - Returns: whether it was; not in a database of a version without events.
+    /// - Throws: `misconfigured` where the file cannot be written.
+    func record(_ event: AuthEvent) throws -> Bool {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        guard access(path, W_OK) == 0, access(directory, W_OK | X_OK) == 0 else { return }
+        for (place, mode) in [(path, W_OK), (directory, W_OK | X_OK)] {
+            guard let problem = FileAccess.problem(place, mode: mode, remedy: .otherUser) else { continue }
+            throw AuthError(.misconfigured, problem)
+        }
         do {
-            let queue = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
-            try queue.write { database in
-                if try database.tableExists("audit_events") { try database.append(event) }
+            // Before anything is written: it may be anybody's file.
+            let hasEvents = try look { database in
+                try Int32.fetchOne(database, sql: "PRAGMA application_id") == Migrations.applicationID
+                    && database.tableExists("audit_events")
             }
-            try queue.close()
+            guard hasEvents else { return false }
+            let queue = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
+            defer { try? queue.close() }
+            try queue.write { try $0.append(event) }
+            return true
         } catch {
             throw SQLiteStorage.unusable(path, error)
         }

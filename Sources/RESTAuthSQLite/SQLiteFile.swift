@@ -31,14 +31,29 @@ package struct SQLiteFile: Sendable {
     /// Receives the number of pages copied so far, and of all pages.
     package typealias Report = (_ done: Int, _ total: Int) -> Void
 
-    /// Copies a snapshot of the database to `file`, without blocking processes that write to it.
-    /// - Throws: `misconfigured` when there is no such database, when it is damaged or of another
-    ///   program, or when `file` exists and is not to be replaced.
-    package func backUp(to file: String, isReplacing: Bool, report: @escaping Report = { _, _ in }) throws {
+    /// Copies the database as it is at one moment to `file`, also while others write to it; nobody
+    /// waits for that.
+    /// - Parameters:
+    ///   - file: where to.
+    ///   - isReplacing: whether there may be a file.
+    ///   - event: is recorded before the first page is copied, where it can be.
+    ///   - unrecorded: hears why it could not be.
+    ///   - report: hears how far it is.
+    /// - Throws: `misconfigured` when there is no such database, it is damaged or of another
+    ///   program, or `file` exists and is not to be replaced.
+    package func backUp(
+        to file: String, isReplacing: Bool, recording event: AuthEvent, unrecorded: (_ reason: String) -> Void,
+        report: @escaping Report = { _, _ in }
+    ) throws {
         guard try Self.isThere(path) else { throw AuthError(.misconfigured, "there is no database \(path)") }
         guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
         guard isReplacing || !Self.exists(file) else { throw Self.taken(file) }
         try Self.requireOwner(of: file)
+        do {
+            if try !record(event) { unrecorded("\(path) is of a version without events") }
+        } catch {
+            unrecorded((error as? AuthError)?.detail ?? "\(error)")
+        }
         try Self.put(checkedCopy(for: file, report: report), at: file, isReplacing: isReplacing)
     }
 
@@ -247,7 +262,7 @@ extension SQLiteFile {
         // any more.
         try refuse(isReplacing: isReplacing)
         let copy = try SQLiteFile(file).checkedCopy(for: path, report: report)
-        if let event { try SQLiteFile(copy.path).record(event) }
+        if let event { _ = try SQLiteFile(copy.path).record(event) }
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
         try refuse(isReplacing: isReplacing)

@@ -188,18 +188,11 @@ public struct SQLiteStorage: Storage {
     }
 
     private static func migrate(_ database: any DatabaseWriter, path: String) throws {
-        let migrator = try Migrations.migrator
         let earlier = try database.read { database in
             try Migrations.refuseNewer(database, path: path)
-            return try migrator.appliedMigrations(database).count
+            return try Migrations.migrator.appliedMigrations(database).count
         }
-        try migrator.migrate(database)
-        let version = migrator.migrations.count
-        // For a new database no event is recorded.
-        guard earlier > 0, earlier < version else { return }
-        try database.write { database in
-            try database.append(.schemaApplied(version: version, from: earlier).by(.application, at: .now))
-        }
+        try Migrations.migrator(from: earlier).migrate(database)
     }
 
     static func unusable(_ path: String, _ error: any Error) -> any Error {

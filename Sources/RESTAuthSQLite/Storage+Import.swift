@@ -18,20 +18,28 @@ extension SQLiteStorage {
         }
     }
 
-    public func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws
-        -> [ImportOutcome]
-    {
+    public func importUsers(
+        _ users: [ImportableUser], above last: User.ID, isTrial: Bool, recording event: AuthEvent
+    ) async throws -> [ImportOutcome] {
         guard !isTrial else {
             return try read { database in
                 let insertion = try UserInsertion(database, above: last)
                 return try users.map { try insertion.obstacle(to: $0) ?? .imported($0.id ?? 0) }
             }
         }
-        return try await writeMany { try UserInsertion($0, above: last).run(users) }
+        return try await writeMany { database in
+            let outcomes = try UserInsertion(database, above: last).run(users)
+            if outcomes.importedCount > 0 { try database.append(event.counting(users: outcomes.importedCount)) }
+            return outcomes
+        }
     }
 
     public func credentials(legacyID: Int64) async throws -> StoredCredentials? {
         try credentials("legacy_id = ?", legacyID)
+    }
+
+    public func userCount() async throws -> Int {
+        try read { try $0.row("SELECT count(*) AS count FROM users", []) { $0["count"] as Int } ?? 0 }
     }
 
     public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {

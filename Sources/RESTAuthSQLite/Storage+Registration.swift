@@ -10,7 +10,7 @@ extension SQLiteStorage {
         let id = try await write { database in
             // An error rolls back all of it.
             let id = try database.insertUser(name, passwordHash: passwordHash, at: now, recording: event)
-            if let network { try database.rememberOrigin(network, user: id, at: now) }
+            if let network { try database.rememberOrigin(network, user: id, at: now, recording: nil) }
             if let invitation = permit.invitation {
                 try database.run(
                     "DELETE FROM invitations WHERE id = ? AND expires_at > ?", [invitation, now.timeIntervalSince1970])

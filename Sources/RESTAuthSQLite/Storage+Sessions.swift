@@ -136,7 +136,9 @@ extension SQLiteStorage {
                         session.lastUsedAt.timeIntervalSince1970, session.tokensExpireAt.timeIntervalSince1970,
                         session.id.description,
                     ])
-                try database.append(rotation.event(.refreshTokenRepeated, of: stored.user.id))
+                if stored.refresh.repeats == 0 {
+                    try database.append(rotation.event(.refreshTokenRepeated, of: stored.user.id))
+                }
                 return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
             case .endSession:
                 let event = rotation.event(.refreshTokenReused, of: stored.user.id)

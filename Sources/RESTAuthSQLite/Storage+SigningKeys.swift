@@ -24,12 +24,12 @@ extension SQLiteStorage {
         }
     }
 
-    public func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws {
+    public func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             try database.run(
                 "UPDATE signing_keys SET signs_from = ?1 WHERE id = ?2 AND signs_from > ?1",
                 [date.timeIntervalSince1970, id])
-            _ = try database.recordChange(event)
+            return try database.recordChange(event)
         }
     }
 

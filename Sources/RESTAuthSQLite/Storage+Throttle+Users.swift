@@ -3,13 +3,25 @@ import GRDB
 import RESTAuth
 
 extension Database {
-    /// Stores `network` as one that the user is known in; does nothing if the user does not exist.
-    func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date) throws {
+    /// Writes that the user is known there, and the event when that is new; nothing for a user who
+    /// is not there any more.
+    /// - Returns: whether it is new.
+    @discardableResult
+    func rememberOrigin(
+        _ network: ClientNetwork, user: User.ID, at now: Date, recording event: AuthEvent?
+    ) throws -> Bool {
+        let arguments: StatementArguments = [network.description, now.timeIntervalSince1970, user]
         try run(
             """
-            INSERT INTO known_origins (user_id, network, seen_at) SELECT id, ?, ? FROM users WHERE id = ?
-            ON CONFLICT (user_id, network) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)
-            """, [network.description, now.timeIntervalSince1970, user])
+            INSERT INTO known_origins (user_id, network, seen_at) SELECT id, ?1, ?2 FROM users WHERE id = ?3
+            ON CONFLICT (user_id, network) DO NOTHING
+            """, arguments)
+        guard changesCount == 0 else {
+            if let event { try append(event) }
+            return true
+        }
+        try run("UPDATE known_origins SET seen_at = max(seen_at, ?2) WHERE user_id = ?3 AND network = ?1", arguments)
+        return false
     }
 
     /// Deletes the counters of a user: by the name, and by the id if it is given.

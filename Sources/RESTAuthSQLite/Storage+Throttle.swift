@@ -74,15 +74,18 @@ extension SQLiteStorage {
         }
     }
 
-    public func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws {
+    public func rememberOrigin(
+        _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int, recording event: AuthEvent?
+    ) async throws -> Bool {
         try await write { database in
-            try database.rememberOrigin(network, user: user, at: now)
+            let isNew = try database.rememberOrigin(network, user: user, at: now, recording: event)
             try database.run(
                 """
                 DELETE FROM known_origins WHERE user_id = ? AND network IN (
                     SELECT network FROM known_origins WHERE user_id = ? ORDER BY seen_at DESC, network LIMIT -1
                         OFFSET ?)
                 """, [user, user, limit])
+            return isNew
         }
     }
 

@@ -106,24 +106,28 @@ extension SQLiteStorage {
 
     public func revokeRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
-    ) async throws -> Revocation? {
-        try await write { database in
-            guard try database.hasUser(id) else { return nil }
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await changing(id, recording: event, about: .role(role, of: id), isRefused: true, at: now) { database in
             try database.run("DELETE FROM user_roles WHERE user_id = ? AND role = ?", [id, role])
-            try database.append(event)
-            return try database.appendRevocation(of: .role(role, of: id), at: now, tokensUntil: nil)
         }
     }
 
-    public func disableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
-        try await revoke(
-            id, isRefused: true, at: now, recording: event,
-            "UPDATE users SET disabled_at = coalesce(disabled_at, ?) WHERE id = ?", [now.timeIntervalSince1970, id])
+    public func disableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await changing(id, recording: event, about: .user(id), isRefused: true, at: now) { database in
+            try database.run(
+                "UPDATE users SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL",
+                [now.timeIntervalSince1970, id])
+        }
     }
 
-    public func enableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
-        try await revoke(
-            id, isRefused: false, at: now, recording: event, "UPDATE users SET disabled_at = NULL WHERE id = ?", [id])
+    public func enableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await changing(id, recording: event, about: .user(id), isRefused: false, at: now) { database in
+            try database.run("UPDATE users SET disabled_at = NULL WHERE id = ? AND disabled_at IS NOT NULL", [id])
+        }
     }
 
     public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
@@ -140,11 +144,20 @@ extension SQLiteStorage {
         }
     }
 
-    private func revoke(
-        _ id: User.ID, isRefused: Bool, at now: Date, recording event: AuthEvent, _ sql: String,
-        _ arguments: StatementArguments
-    ) async throws -> Revocation? {
-        try await write { try $0.revoke(id, isRefused: isRefused, at: now, recording: event, sql, arguments) }
+    /// Runs `change` on a user who is there and writes the entry of the revocation log, in one
+    /// transaction; the event as well, when a row changed.
+    private func changing(
+        _ id: User.ID, recording event: AuthEvent, about subject: Revocation.Subject, isRefused: Bool, at now: Date,
+        _ change: @escaping @Sendable (Database) throws -> Void
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await write { database in
+            guard try database.hasUser(id) else { return nil }
+            try change(database)
+            let isNew = try database.recordChange(event)
+            let revocation = try database.appendRevocation(
+                of: subject, isRefused: isRefused, at: now, tokensUntil: nil)
+            return (revocation, isNew)
+        }
     }
 }
 
@@ -185,17 +198,6 @@ extension Database {
             // Thrown to roll back everything: ON CONFLICT DO NOTHING would use up an id.
             throw AuthError(.userAlreadyExists, "existing user", field: "username")
         }
-    }
-
-    /// Runs `sql` and, if it changed the user's row, writes the revocation log entry and the event
-    /// in the same transaction.
-    fileprivate func revoke(
-        _ id: User.ID, isRefused: Bool, at now: Date, recording event: AuthEvent, _ sql: String,
-        _ arguments: StatementArguments
-    ) throws -> Revocation? {
-        try run(sql, arguments)
-        guard try recordChange(event) else { return nil }
-        return try appendRevocation(of: .user(id), isRefused: isRefused, at: now, tokensUntil: nil)
     }
 
     /// Deletes the counters of a user; does nothing if the user does not exist.

@@ -41,19 +41,30 @@ extension Storage {
     }
 
     package func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revokeRole(role, user: id, at: now, recording: Samples.event(.roleRevoked, at: now))
+        try await revokeRole(role, user: id, at: now, recording: Samples.event(.roleRevoked, at: now))?.revocation
     }
 
     package func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await disableUser(id: id, at: now, recording: Samples.event(.userDisabled, at: now))
+        try await disableUser(id: id, at: now, recording: Samples.event(.userDisabled, at: now))?.revocation
     }
 
     package func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await enableUser(id: id, at: now, recording: Samples.event(.userEnabled, at: now))
+        try await enableUser(id: id, at: now, recording: Samples.event(.userEnabled, at: now))?.revocation
     }
 
     package func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
         try await deleteUser(id: id, at: now, recording: Samples.event(.userDeleted, at: now))
+    }
+
+    package func importUsers(
+        _ users: [ImportableUser], above last: User.ID, isTrial: Bool
+    ) async throws -> [ImportOutcome] {
+        try await importUsers(users, above: last, isTrial: isTrial, recording: Samples.event(.usersImported))
+    }
+
+    package func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws {
+        try await rememberOrigin(
+            network, user: user, at: now, limit: limit, recording: Samples.event(.networkRemembered, user: user))
     }
 
     package func insertSession(

@@ -97,7 +97,14 @@ extension StorageContract {
             #expect(first.isNew && !again.isNew)
             _ = try? await storage.grantRole(
                 String(repeating: "x", count: Role.maximumTotalLength), user: user, at: now, recording: granted)
-            _ = try await storage.revokeRole("admin", user: user, at: now, recording: revoked)
+            for isNew in [true, false] {
+                let outcome = try #require(
+                    await storage.revokeRole("admin", user: user, at: now, recording: revoked))
+                #expect(outcome.isNew == isNew)
+                #expect(outcome.revocation.isRefused && outcome.revocation.subject == .role("admin", of: user))
+            }
+            let never = try await storage.revokeRole("guest", user: user, at: now, recording: revoked)
+            #expect(never?.isNew == false)
             _ = try await storage.grantRole("admin", user: 99, at: now, recording: granted)
             _ = try await storage.revokeRole("admin", user: 99, at: now, recording: revoked)
             #expect(try await storage.recorded(after: before) == ["role.granted \(user)", "role.revoked \(user)"])
@@ -114,6 +121,43 @@ extension StorageContract {
             }
             let names = ["user.disabled \(user)", "user.enabled \(user)", "user.deleted \(user)"]
             #expect(try await storage.recorded(after: before) == names)
+        },
+        Promise("who is disabled is not disabled again, nor enabled who is enabled: an entry, and no event") {
+            storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
+            let before = try await storage.lastEventID()
+            let disabled = Samples.event(.userDisabled, user: user)
+            let enabled = Samples.event(.userEnabled, user: user)
+            let never = try #require(await storage.enableUser(id: user, at: now, recording: enabled))
+            #expect(!never.isNew && !never.revocation.isRefused)
+            for _ in 0..<2 {
+                for isNew in [true, false] {
+                    let outcome = try #require(await storage.disableUser(id: user, at: now, recording: disabled))
+                    #expect(outcome.isNew == isNew && outcome.revocation.isRefused)
+                }
+                for isNew in [true, false] {
+                    let outcome = try #require(await storage.enableUser(id: user, at: now, recording: enabled))
+                    #expect(outcome.isNew == isNew && !outcome.revocation.isRefused)
+                }
+            }
+            let names = ["user.disabled \(user)", "user.enabled \(user)"]
+            #expect(try await storage.recorded(after: before) == names + names)
+            #expect(try await storage.revocations(after: 0, limit: 20).count == 9)
+        },
+        Promise("of many who disable a user at once, one is recorded") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
+            let before = try await storage.lastEventID()
+            let event = Samples.event(.userDisabled, user: user)
+            let count = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { try await storage.disableUser(id: user, at: now, recording: event)?.isNew ?? false }
+                }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(count == 1)
+            #expect(try await storage.recorded(after: before) == ["user.disabled \(user)"])
         },
         Promise("a session is recorded when it is stored, and the end of each that has to go") { storage async throws in
             let now = TestClock().now
@@ -175,7 +219,7 @@ extension StorageContract {
             let ended = try await storage.recorded(after: before)
             #expect(ended.count == 4 && ended.last == "session.ended \(user) 2 secret.dropped")
         },
-        Promise("a renewal is not recorded, a repeated answer and a token that was reused are") {
+        Promise("a renewal is not recorded, the first repeated answer of a token and one that was reused are") {
             storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
@@ -190,25 +234,32 @@ extension StorageContract {
             }
             try await rotate(0, 0)
             #expect(try await storage.recorded(after: before).isEmpty)
-            try await rotate(0, 0)
+            for _ in 0..<5 { try await rotate(0, 0) }
             #expect(try await storage.recorded(after: before) == ["refresh_token.repeated \(user) 1"])
-            _ = try await storage.rotate(
-                RefreshRotation(
-                    sessionID: Samples.session(1, of: user, at: now).id, generation: 1, digest: [1, 0],
-                    successorDigest: { [2, UInt8($0)] }, now: now, inactivityTimeout: 600, timebox: 6000))
+            for _ in 0..<5 {
+                _ = try await storage.rotate(
+                    RefreshRotation(
+                        sessionID: Samples.session(1, of: user, at: now).id, generation: 1, digest: [1, 0],
+                        successorDigest: { [2, UInt8($0)] }, now: now, inactivityTimeout: 600, timebox: 6000,
+                        by: Caller(address: "192.0.2.9")))
+            }
             try await rotate(0, 0)
             try await rotate(0, 0)
             #expect(
                 try await storage.recorded(after: before).sorted() == [
-                    "refresh_token.repeated \(user) 1", "refresh_token.reused \(user) 1",
-                    "session.ended \(user) 1 refresh_token.reused",
+                    "refresh_token.repeated \(user) 1", "refresh_token.repeated \(user) 1",
+                    "refresh_token.reused \(user) 1", "session.ended \(user) 1 refresh_token.reused",
                 ])
             #expect(try await storage.events(after: before, limit: 9).allSatisfy { $0.fields.address == "192.0.2.9" })
         },
         Promise("keys, clients and invitations are recorded when they come and go") { storage async throws in
             let now = TestClock().now
             for key in ["a", "b"] { _ = try await storage.insertSigningKey(Samples.signingKey(key, at: now)) }
-            for date in [now, now - 1, now - 1] { try await storage.hastenSigningKey(id: "a", to: date) }
+            for (date, isEarlier) in [(now, false), (now - 1, true), (now - 1, false)] {
+                #expect(
+                    try await storage.hastenSigningKey(
+                        id: "a", to: date, recording: Samples.event(.signingKeyHastened)) == isEarlier)
+            }
             for _ in 0..<2 {
                 _ = try await storage.deleteSigningKey(id: "a")
                 try? await storage.insertClient(Client(id: "c", createdAt: now), secretDigest: [1])
@@ -222,6 +273,52 @@ extension StorageContract {
                     "signing_key.made", "signing_key.hastened", "signing_key.revoked", "client.added", "client.removed",
                     "invitation.created", "invitation.deleted",
                 ])
+        },
+        Promise("users who come in are one event with their number, and nobody is none") { storage async throws in
+            let now = TestClock().now
+            let event = Samples.event(.usersImported)
+            func importUsers(_ names: [String], isTrial: Bool = false) async throws {
+                let users = try names.map {
+                    ImportableUser(id: nil, name: try Username($0), passwordHash: "h", createdAt: now)
+                }
+                _ = try await storage.importUsers(users, above: 0, isTrial: isTrial, recording: event)
+            }
+            try await importUsers(["a", "b"], isTrial: true)
+            try await importUsers([])
+            #expect(try await storage.recorded().isEmpty)
+            #expect(try await storage.userCount() == 0)
+            let names = (1...12).map { "u\($0)" }
+            try await importUsers(names)
+            try await importUsers(names + ["late"])
+            try await importUsers(names)
+            let events = try await storage.events(after: 0, limit: 9).map(\.fields)
+            #expect(events.map(\.name) == ["users.imported", "users.imported"])
+            #expect(events.map(\.details) == [#"{"users":"12"}"#, #"{"users":"1"}"#])
+            #expect(try await storage.userCount() == 13)
+        },
+        Promise("a network is recorded when a user comes from it who was not known there, and not again") {
+            storage async throws in
+            let clock = TestClock()
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now).id
+            let before = try await storage.lastEventID()
+            let network = try #require(ClientNetwork("192.0.2.1"))
+            let event = Samples.event(.networkRemembered, user: user)
+            func remember(_ user: User.ID, recording event: AuthEvent?) async throws -> Bool {
+                try await storage.rememberOrigin(network, user: user, at: clock.now, limit: 20, recording: event)
+            }
+            #expect(try await !remember(99, recording: event))
+            #expect(try await remember(user, recording: event))
+            clock.advance(by: 86400)
+            #expect(try await !remember(user, recording: event))
+            #expect(try await storage.knownOrigin(network, canonicalUsername: "a") == clock.now)
+            #expect(try await storage.recorded(after: before) == ["network.remembered \(user)"])
+            clock.advance(by: 1)
+            _ = try await storage.deleteKnownOrigins(seenBefore: clock.now, limit: 9)
+            #expect(try await remember(user, recording: nil))
+            #expect(try await storage.recorded(after: before).count == 1)
+            _ = try await storage.deleteKnownOrigins(seenBefore: clock.now + 1, limit: 9)
+            #expect(try await remember(user, recording: event))
+            #expect(try await storage.recorded(after: before).count == 2)
         },
         Promise("single failures are not recorded, the thresholds that they reach are, with who has the name") {
             storage async throws in

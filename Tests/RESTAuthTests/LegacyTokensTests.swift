@@ -3,6 +3,7 @@ import Foundation
 import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
+import Synchronization
 import Testing
 
 /// Tokens of a Flask server: the two forms that its secret may sign, and other texts under that
@@ -174,6 +175,34 @@ import Testing
         #expect(fresh.userID == identity.userID)
         #expect(fresh.authenticatedAt == own.test.clock.now)
         for token in [pyJWT, jws] { await own.expectInvalid(token) }
+    }
+
+    @Test func itStartsNoSessionForWhoHasAnotherFactor() async throws {
+        let owners = Mutex<Set<User.ID>>([70])
+        let test = try await TestAuth { configuration in
+            configuration.legacySecret = try? LegacySecret(Self.secretText)
+            configuration.factors = [
+                Factor(name: "code", method: .oneTimePassword) { user in
+                    owners.withLock { $0.contains(user) }
+                } isRight: { _, _ in
+                    false
+                }
+            ]
+        }
+        let known = try await test.auth.users.register("david", password: "python")
+        let hash = try #require(await test.storage.credentials(user: known.id)?.passwordHash)
+        let user = ImportableUser(
+            id: 70, legacyID: 7, name: try Username("Miguel"), passwordHash: hash, createdAt: test.clock.now)
+        _ = try await test.storage.importUsers([user], above: 1, isTrial: false)
+        let identity = try await test.auth.accessTokens.verify(pyJWT)
+        await test.expect(.mfaRequired) { try await test.auth.sessions.token(for: identity) }
+        await test.expect(.mfaRequired) {
+            try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+        }
+        #expect(try await test.auth.sessions.list(of: 70).isEmpty)
+        #expect(try await test.storage.credentials(user: 70)?.passwordVersion == 1)
+        owners.withLock { $0 = [] }
+        _ = try await test.auth.sessions.token(for: identity)
     }
 
     @Test func itGivesOneOfOurTokensWhichIsNoMoreRecentThanItself() async throws {

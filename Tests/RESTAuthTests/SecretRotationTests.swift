@@ -51,6 +51,44 @@ import Testing
         await late.expect(.storageUnavailable) { try await late.signIn() }
     }
 
+    // MARK: Its events
+
+    /// Names and ids of what was recorded of secrets.
+    private func recorded() async throws -> [String] {
+        try await storage.events(after: 0, limit: 100).filter { $0.fields.name.hasPrefix("secret.") }
+            .map { "\($0.fields.name) \(JSON($0.fields.details.utf8)?["secret_id"]?.string ?? "-")" }
+    }
+
+    /// A command that is killed between the file and the event is repeated.
+    @Test func whatAKilledCommandHasNotRecordedTheNextOneDoesOnce() async throws {
+        let caller = Caller(OperatorIdentity(account: "root"))
+        func record(_ process: TestAuth) async throws -> Bool {
+            try await process.auth.secretRotation.recordMissed(by: caller)
+        }
+        #expect(try await !record(before()))
+        #expect(try await !record(prepared()))
+        let changed = try await changed()
+        let (present, previous) = try await { ($0.present, $0.previous) }(changed.auth.secretRotation.status())
+        #expect(try await record(changed))
+        #expect(try await !record(changed))
+        #expect(try await recorded() == ["secret.rotated \(present)"])
+        #expect(try await record(after()))
+        #expect(try await !record(after()))
+        #expect(try await recorded() == ["secret.rotated \(present)", "secret.dropped \(previous?.description ?? "")"])
+        #expect(try await storage.events(after: 0, limit: 100).last?.fields.actorKind == "operator")
+    }
+
+    @Test func aChangeThatWasRecordedIsNotRecordedAgain() async throws {
+        let (first, second) = (try await before(), try await changed())
+        let status = try await first.auth.secretRotation.status()
+        try await second.auth.secretRotation.recordChange(from: status, by: .application)
+        #expect(try await !second.auth.secretRotation.recordMissed(by: .application))
+        try await after().auth.secretRotation.recordChange(
+            from: second.auth.secretRotation.status(), by: .application)
+        #expect(try await !after().auth.secretRotation.recordMissed(by: .application))
+        #expect(try await recorded().count == 2)
+    }
+
     // MARK: Sessions
 
     @Test func aSessionGoesOnAndNeedsTheOldSecretUntilItHasBeenRenewedTwice() async throws {

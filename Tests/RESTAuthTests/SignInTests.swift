@@ -1,4 +1,6 @@
 import Foundation
+import Metrics
+import MetricsTestKit
 import RESTAuth
 import RESTAuthTesting
 import Synchronization
@@ -200,6 +202,80 @@ import Testing
         while try await refusal() == .invalidCode, count < 100 { count += 1 }
         #expect((1..<100).contains(count))
         #expect(try await refusal() == .rateLimited)
+    }
+
+    // MARK: Another password
+
+    /// A session of both factors, and who has it.
+    private func session() async throws -> UserIdentity {
+        let tokens = try await test.auth.sessions.start(for: answer(ticket()).completed(), by: home)
+        return try await test.verify(tokens.access)
+    }
+
+    private func change(_ identity: UserIdentity) async throws -> UserIdentity {
+        let tokens = try #require(
+            await test.auth.passwords.change(from: "python", to: "monty", for: identity, by: home))
+        if let refresh = tokens.refresh {
+            let renewed = try await test.auth.sessions.refresh(refresh.value)
+            #expect(try await test.verify(renewed.access).authentication == test.verify(tokens.access).authentication)
+        }
+        return try await test.verify(tokens.access)
+    }
+
+    @Test func anotherPasswordMakesASignInOfTwoFactorsNeitherYoungerNorLess() async throws {
+        let identity = try await session()
+        test.clock.advance(by: 300)
+        let changed = try await change(identity)
+        #expect(changed.sessionID != identity.sessionID)
+        #expect(changed.authentication == identity.authentication)
+        #expect(changed.authentication.contextClass == "aal2")
+        #expect(throws: AuthError.self) { try Requirement.signedIn(within: 60).check(changed, at: test.clock.now) }
+    }
+
+    /// The token may be stolen, and the password with it: the factor is not.
+    @Test func aTokenAndThePasswordAreNoFreshSignInForWhoHasAFactor() async throws {
+        codes.owners.withLock { $0 = [] }
+        let tokens = try await test.auth.sessions.start(
+            for: test.auth.login.attempt("miguel", password: "python", by: home).completed(), by: home)
+        let identity = try await test.verify(tokens.access)
+        codes.owners.withLock { $0 = [1] }
+        test.clock.advance(by: 300)
+        let changed = try await change(identity)
+        #expect(changed.authentication == identity.authentication)
+        #expect(throws: AuthError.self) { try Requirement.signedIn(within: 60).check(changed, at: test.clock.now) }
+    }
+
+    @Test func aSignInOfTwoFactorsStaysOneWhenTheFactorIsGone() async throws {
+        let identity = try await session()
+        codes.owners.withLock { $0 = [] }
+        test.clock.advance(by: 300)
+        #expect(try await change(identity).authentication == identity.authentication)
+    }
+
+    @Test func whoHasOnlyThePasswordHasGivenItNow() async throws {
+        codes.owners.withLock { $0 = [] }
+        let identity = try await test.verify(
+            test.auth.sessions.token(for: test.auth.login.identify("miguel", password: "python", by: home), by: home))
+        test.clock.advance(by: 300)
+        let changed = try await change(identity)
+        #expect(changed.authentication == Authentication([.password], at: test.clock.now))
+    }
+
+    @Test func aRightPasswordThatStopsAtTheFactorIsCountedAndHasNoRow() async throws {
+        let metrics = TestMetrics()
+        let before = try await test.storage.events(after: 0, limit: 100)
+        try await withMetricsFactory(metrics) {
+            _ = try await ticket()
+            await test.expect(.mfaRequired) {
+                try await test.auth.login.identify("miguel", password: "python", by: home)
+            }
+            await test.expect(.invalidCredentials) {
+                try await test.auth.login.identify("miguel", password: "x", by: home)
+            }
+        }
+        let counter = try metrics.expectCounter("rest_auth_events_total", [("event", "login.continued")])
+        #expect(counter.totalValue == 2)
+        #expect(try await test.storage.events(after: 0, limit: 100) == before)
     }
 
     @Test func aTicketIsNotPrinted() async throws {

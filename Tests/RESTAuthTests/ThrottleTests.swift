@@ -185,13 +185,14 @@ import Testing
         let test = try await testWithMiguel(secret: secret)
         let other = try await TestAuth(over: test.storage, secret: secret)
         for isRight in [true, false] {
+            let miguel = try await test.auth.login.vouch(for: test.auth.users.find(1), at: test.clock.now)
             await test.expect(.rateLimited) {
                 try await test.auth.throttle.admitting(
                     Guess(name: Username("miguel"), by: Caller(address: elsewhere))
                 ) { guess in
                     _ = await self.guess(other, 10, from: "203.0.113.1")
                     if isRight {
-                        try await test.auth.throttle.succeed(guess, user: 1)
+                        try await test.auth.throttle.succeed(guess, as: miguel)
                     } else {
                         try await test.auth.throttle.fail(guess, cost: .milliseconds(10))
                     }

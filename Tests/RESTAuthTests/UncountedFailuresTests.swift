@@ -102,13 +102,14 @@ import Testing
         for isRight in [true, false] {
             let test = try await testWithMiguel()
             try await refuseCounting(test)
+            let miguel = try await test.auth.login.vouch(for: test.auth.users.find(1), at: test.clock.now)
             await test.expect(.storageUnavailable) {
                 try await test.auth.throttle.admitting(
                     Guess(name: Username("miguel"), by: Caller(address: elsewhere))
                 ) { guess in
                     _ = await self.outcome(test, "x", at: "nobody", from: "203.0.113.1")
                     if isRight {
-                        try await test.auth.throttle.succeed(guess, user: 1)
+                        try await test.auth.throttle.succeed(guess, as: miguel)
                     } else {
                         try await test.auth.throttle.fail(guess, cost: .milliseconds(10))
                     }

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import RESTAuth
 import RESTAuthSQLite
 import Support
@@ -49,7 +50,52 @@ import Testing
         try await run("restore", "copy.sqlite", on: "other.sqlite")
         #expect(try await events().map(\.name) == ["user.registered", "backup.made"])
         #expect(try await events().last?.details == #"{"file":"copy.sqlite"}"#)
-        #expect(try await events(of: "other.sqlite").map(\.name) == ["user.registered", "backup.restored"])
+        let restored = ["user.registered", "backup.made", "backup.restored"]
+        #expect(try await events(of: "other.sqlite").map(\.name) == restored)
+    }
+
+    @Test func aBackupThatIsRefusedIsNotRecordedAndOneThatCannotBeSaysSo() async throws {
+        try await run("users", "add", "miguel", "--password-stdin", input: "python\n")
+        try Data().write(to: URL(filePath: directory.path + "/taken.sqlite"))
+        func backUp(_ file: String) async throws -> CommandOutcome {
+            try await runCommand(
+                ["backup", file], environment: ["REST_AUTH_DATABASE_URL": "sqlite:db.sqlite"], directory: directory)
+        }
+        #expect(try await backUp("taken.sqlite").status != 0)
+        #expect(try await events().map(\.name) == ["user.registered"])
+        // As in a database that this version has not brought up to date.
+        let queue = try DatabaseQueue(path: directory.path + "/db.sqlite")
+        try await queue.write { try $0.execute(sql: "ALTER TABLE audit_events RENAME TO gone") }
+        try queue.close()
+        let outcome = try await backUp("copy.sqlite")
+        #expect(outcome.status == 0, "\(outcome.error)")
+        #expect(outcome.error.contains("the audit trail does not say that this backup is made"))
+    }
+
+    @Test func whatAKilledChangeOfTheSecretHasNotRecordedIsRecordedWhenItIsRepeated() async throws {
+        try await run("users", "add", "miguel", "--password-stdin", input: "python\n")
+        try SecretFile(directory.path + "/db.secret").take(.begin)
+        let repeated = try await runCommand(
+            ["secret", "rotate"], environment: ["REST_AUTH_DATABASE_URL": "sqlite:db.sqlite"], directory: directory)
+        #expect(repeated.status == 0, "\(repeated.error)")
+        #expect(try await events().map(\.name) == ["user.registered", "secret.rotated"])
+    }
+
+    /// By whoever asks for all hashes and closes the pipe before the end.
+    @Test func anExportIsRecordedAlsoWhenNobodyReadsItToItsEnd() async throws {
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
+        let lines = (1...5000).map { #"{"id":\#($0),"username":"u\#($0)","password_hash":"\#(hash)"}"# }
+        try Data(lines.joined(separator: "\n").utf8).write(to: URL(filePath: directory.path + "/users.jsonl"))
+        try await run("users", "import", "--jsonl", "users.jsonl")
+        let command = "'\(ExternalProcess.restAuth.path)' users export --include-password-hashes | head -n 1"
+        let outcome = try await ExternalProcess(
+            ExternalProcess.program("sh"), ["-c", command],
+            environment: ["REST_AUTH_DATABASE_URL": "sqlite:db.sqlite"], directory: directory
+        ).outcome()
+        #expect(outcome.output.contains(hash) && outcome.output.split(separator: "\n").count == 1)
+        let events = try await events()
+        #expect(events.map(\.name) == ["users.imported", "users.exported"])
+        #expect(events.last?.details == #"{"password_hashes":"true","users":"5000"}"#)
     }
 
     @Test func aMoveIsRecordedInTheDatabaseThatIsMovedInto() async throws {

@@ -298,6 +298,31 @@ import Testing
         }
     }
 
+    /// Not in a transaction after it, before which somebody might be killed.
+    @Test func theLastStepOfTheSchemaRecordsThatItWasTaken() async throws {
+        let queue = try DatabaseQueue(path: path)
+        try Migrations.migrator.migrate(queue, upTo: "8 user names of mail length, ids of imports")
+        let migrator = try Migrations.migrator(from: 8)
+        for name in migrator.migrations.dropLast() { try migrator.migrate(queue, upTo: name) }
+        func events() throws -> [String] {
+            try queue.read {
+                try String.fetchAll(
+                    $0, sql: "SELECT details FROM audit_events WHERE name = 'schema.applied'")
+            }
+        }
+        #expect(try events().isEmpty)
+        try migrator.migrate(queue)
+        let version = migrator.migrations.count
+        #expect(try events() == [#"{"from":"8","version":"\#(version)"}"#])
+        try queue.close()
+        // Neither whoever opens it next nor a new database says so.
+        _ = try await SQLiteStorage(path: path)
+        let storage = try await SQLiteStorage(path: path + ".new")
+        #expect(try await storage.events(after: 0, limit: 9).isEmpty)
+        let rows = try await SQLiteStorage(path: path).events(after: 0, limit: 9)
+        #expect(rows.map(\.fields.name) == ["schema.applied"])
+    }
+
     @Test(arguments: ["", String(repeating: "x", count: 257), String(repeating: "日", count: 86)])
     func theDatabaseItselfRefusesANameOfImpossibleLength(name: String) async throws {
         let storage = try await SQLiteStorage(path: path)

@@ -1,53 +1,43 @@
 public import Foundation
 
-/// An event of an account in the form that its owner may see: it tells nothing about other users,
-/// and of an operator only that it was one.
+/// What happened to an account, as its owner may know it: nothing of other users, and of an
+/// operator or a client only that it was one.
 public struct AccountEvent: Sendable, Hashable, Identifiable {
-    /// Id of the event's row. Rows recorded later have greater ids.
+    /// The number of the event's row; the greater, the later it was recorded.
     public let id: Int64
     public let name: AuthEvent.Name
     public let at: Date
-    /// The kind of actor: `user`, `client`, `operator`, `application` or `anonymous`.
+    /// The kind of who did it: `user` for the owner, `other_user` for another one, `client`,
+    /// `operator`, `application` or `anonymous`.
     public let actor: String
-    /// Address and user agent of the actor; empty where they are unknown, or may be those of
-    /// somebody else than the owner.
+    /// From where the owner did it, or somebody unknown; empty for any other actor.
     public let origin: SessionOrigin
     /// The session that the event is about.
     public let sessionID: Session.ID?
     public let details: [String: String]
 
-    /// `nil` for an event that is not shown to the owner.
-    init?(_ row: StoredEvent) {
-        guard let name = AuthEvent.Name(rawValue: row.fields.name), let shown = name.shownToOwner else { return nil }
+    /// `nil` for what the owner need not know.
+    init?(_ row: StoredEvent, shownTo owner: User.ID) {
+        guard let name = AuthEvent.Name(rawValue: row.fields.name),
+            case .yes(let shown, let hasOrigin) = name.shownToOwner
+        else { return nil }
+        let isUser = row.fields.actorKind == AuthEvent.Actor.user(owner).kind
+        let isOwner = isUser && row.fields.actorID == AuthEvent.Actor.user(owner).id
         id = row.id
         self.name = name
         at = row.fields.at
-        actor = row.fields.actorKind
+        actor = isUser && !isOwner ? "other_user" : row.fields.actorKind
         origin =
-            shown.origin
+            hasOrigin && (isOwner || row.fields.actorKind == AuthEvent.Actor.anonymous.kind)
             ? SessionOrigin(address: row.fields.address, userAgent: row.fields.userAgent) : SessionOrigin()
         sessionID = row.fields.sessionID
         let given = JSON(row.fields.details.utf8)
-        details = shown.details.reduce(into: [:]) { details, name in details[name] = given?[name]?.string }
+        details = shown.reduce(into: [:]) { details, name in details[name] = given?[name]?.string }
     }
 }
 
 extension AuthEvent.Name {
-    /// The parts of such an event that the owner of the account is shown; `nil` for none.
-    fileprivate var shownToOwner: (origin: Bool, details: Set<String>)? {
-        switch self {
-        case .userRegistered, .userDisabled, .userEnabled, .sessionStarted, .refreshTokenRepeated,
-            .refreshTokenReused, .throttleCleared, .passwordChanged:
-            (true, [])
-        case .sessionEnded: (true, ["cause"])
-        case .roleGranted, .roleRevoked: (true, ["role"])
-        // The guesses may come from another user.
-        case .loginStuffed, .throttleReached: (false, [])
-        default: nil
-        }
-    }
-
-    fileprivate static let allShownToOwner = Set(allCases.filter { $0.shownToOwner != nil })
+    fileprivate static let allShownToOwner = Set(allCases.filter { $0.shownToOwner != .no })
 }
 
 extension AuditTrail {
@@ -58,6 +48,6 @@ extension AuditTrail {
         query.userID = user
         query.names = AuthEvent.Name.allShownToOwner
         query.order = .newestFirst(before: id)
-        return try await storage.events(matching: query, limit: limit).compactMap(AccountEvent.init)
+        return try await storage.events(matching: query, limit: limit).compactMap { AccountEvent($0, shownTo: user) }
     }
 }

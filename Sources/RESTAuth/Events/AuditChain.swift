@@ -50,6 +50,9 @@ public struct AuditChain: Sendable, Hashable {
         self.seal = seal
     }
 
+    /// How many rows are sealed, by their numbers.
+    var rowCount: Double { max(0, Double(head.number) - Double(anchor.number)) }
+
     /// The encoding of all fields but the seal.
     fileprivate var bytes: [UInt8] {
         var bytes: [UInt8] = []

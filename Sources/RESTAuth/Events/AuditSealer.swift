@@ -6,14 +6,16 @@ import Synchronization
 
 /// Numbers and seals recorded events every second.
 ///
-/// Each process runs one, and the first to seal wins: the others find the chain replaced and do
-/// nothing. Rows are numbered in the order in which they are found, not by their ids: a row that
-/// was committed late comes later. The waiting time of the oldest row is the gauge
-/// `rest_auth_audit_unsealed_seconds`; above a minute a warning is logged.
+/// Each process has one, and whoever is first seals: the others find the chain replaced and leave
+/// it at that. Rows are numbered in the order in which they are found, whatever their ids: one that
+/// was committed late comes later. How long the oldest row has been waiting is a gauge,
+/// `rest_auth_audit_unsealed_seconds`, and beyond a minute a warning; how many rows there are is
+/// another, `rest_auth_audit_events`, by their numbers and without counting them.
 public struct AuditSealer: Service {
     let trail: AuditTrail
     private let lag = Lag()
     private let takeover = Takeover()
+    private let rowCount = Gauge(label: "rest_auth_audit_events")
 
     package init(trail: AuditTrail) {
         self.trail = trail
@@ -32,6 +34,7 @@ public struct AuditSealer: Service {
             let present = try await trail.storage.auditChain()
             let rows = try await trail.storage.unsealedEvents(limit: AuditTrail.batch)
             lag.note(rows.first.map { trail.now().timeIntervalSince($0.fields.at) } ?? 0)
+            rowCount.record(Double(rows.count) + (present.map(\.rowCount) ?? 0))
             let known = AuditSeals(trail.secrets.known)
             if let present { takeover.note(present, known) }
             guard !rows.isEmpty || present.map(known.isOfPrevious) ?? false else { return }

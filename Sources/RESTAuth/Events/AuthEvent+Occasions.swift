@@ -20,6 +20,12 @@ extension AuthEvent {
 
     static func loginSucceeded(userID: User.ID) -> Self { Self(.loginSucceeded, user: userID) }
 
+    static func loginContinued(userID: User.ID) -> Self { Self(.loginContinued, user: userID) }
+
+    static func networkRemembered(_ network: ClientNetwork, userID: User.ID) -> Self {
+        Self(.networkRemembered, user: userID, ["network": network.description])
+    }
+
     /// - Parameter username: the canonical name of a user; `nil` when no user has the typed name,
     ///   because it may be a password in the wrong field.
     static func loginFailed(username: String?) -> Self { Self(.loginFailed, ["username": username]) }
@@ -141,7 +147,8 @@ extension AuthEvent {
 
     package static func backupRestored(_ file: String) -> Self { Self(.backupRestored, ["file": file]) }
 
-    static func usersImported(_ count: Int) -> Self { Self(.usersImported, ["users": String(count)]) }
+    /// An import of a number that only its transaction knows: see ``counting(users:)``.
+    static let usersImported = Self(.usersImported)
 
     static func usersExported(_ count: Int, withHashes: Bool) -> Self {
         Self(.usersExported, ["users": String(count), "password_hashes": String(withHashes)])

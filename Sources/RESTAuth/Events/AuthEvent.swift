@@ -12,7 +12,7 @@ public struct AuthEvent: Sendable, Hashable {
     /// The session that the event is about.
     public private(set) var sessionID: Session.ID?
     /// Further details, under names that the page *Events* lists.
-    public let details: [String: String]
+    public private(set) var details: [String: String]
     /// The actor that did it.
     public private(set) var actor: Actor = .application
     /// The id by which the log knows the request.
@@ -45,6 +45,13 @@ public struct AuthEvent: Sendable, Hashable {
     public func of(_ user: User.ID) -> AuthEvent {
         var event = self
         event.userID = user
+        return event
+    }
+
+    /// The same, of so many users, as an import: `users` in its details.
+    public func counting(users count: Int) -> AuthEvent {
+        var event = self
+        event.details["users"] = String(count)
         return event
     }
 

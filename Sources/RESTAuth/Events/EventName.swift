@@ -12,14 +12,31 @@ extension AuthEvent {
         /// An event without a change is only logged and counted, because anybody can cause it as
         /// often as they like.
         public let isDurable: Bool
+        /// Whether the owner of the account sees it, and how much of it.
+        let shownToOwner: Disclosure
 
-        /// - Parameter logName: the log message, where it is not the name with an underscore for
-        ///   the dot.
-        init(_ name: String, logName: String? = nil, level: Level = .info, isDurable: Bool = true) {
+        /// - Parameters:
+        ///   - logName: where it is not the name with an underscore for the dot.
+        ///   - shownToOwner: what ``AuditTrail/events(of:before:limit:)`` gives of it.
+        init(
+            _ name: String, logName: String? = nil, level: Level = .info, isDurable: Bool = true,
+            shownToOwner: Disclosure = .no
+        ) {
             rawValue = name
             self.logName = logName ?? name.replacing(".", with: "_")
             self.level = level
             self.isDurable = isDurable
+            self.shownToOwner = shownToOwner
+        }
+
+        /// Parts of an event that the owner of the account is shown.
+        enum Disclosure: Sendable, Hashable {
+            case no
+            /// The name, the time, the session, the kind of actor, and these details.
+            ///
+            /// The origin as well, where the owner or somebody unknown did it; never where whoever
+            /// caused it need not be the one who did it, as with guesses (`hasOrigin`).
+            case yes(details: Set<String> = [], hasOrigin: Bool = true)
         }
 
         enum Level: Sendable {

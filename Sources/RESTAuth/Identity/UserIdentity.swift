@@ -91,11 +91,14 @@ extension UserIdentity {
     }
 
     /// The user who gave that password, and proved what else `methods` say.
-    init(_ stored: StoredCredentials, methods: [Authentication.Method] = .passwordAlone, authenticatedAt: Date) {
+    init(
+        _ stored: StoredCredentials, methods: [Authentication.Method] = .passwordAlone, authenticatedAt: Date,
+        clientID: String? = nil, scope: Set<String>? = nil
+    ) {
         self.init(
             userID: stored.user.id, username: stored.user.username, roles: stored.user.roles,
-            authentication: Authentication(methods, at: authenticatedAt), presented: .password,
-            passwordVersion: stored.passwordVersion)
+            authentication: Authentication(methods, at: authenticatedAt), presented: .password, clientID: clientID,
+            scope: scope, passwordVersion: stored.passwordVersion)
     }
 
     /// The user who holds a token of the original Flask server. The time of the password behind it

@@ -32,6 +32,11 @@ public struct ImportableUser: Sendable {
 
 extension ImportableUser: Redacted {}
 
+extension [ImportOutcome] {
+    /// How many users came in.
+    package var importedCount: Int { count { if case .imported = $0 { true } else { false } } }
+}
+
 /// The outcome of storing one user.
 public enum ImportOutcome: Sendable, Hashable {
     case imported(User.ID)
@@ -67,8 +72,9 @@ public protocol ImportStorage: Sendable {
     /// register from then on get greater ones. Ids that were given before are skipped.
     func reserveUserIDs(_ ids: [User.ID]) async throws
 
-    /// Stores users who do not exist yet, and deletes the counters of wrong passwords for their
-    /// names, in one transaction.
+    /// Stores users who do not exist yet, deletes the counters of wrong passwords for their names,
+    /// and records the event with their number (``AuthEvent/counting(users:)``), in one
+    /// transaction; where nobody is stored, no event.
     ///
     /// An id is kept when no row has it, and it is greater than `last` or was reserved; ids
     /// assigned later are greater than all of them. If there are several obstacles, the first in
@@ -77,11 +83,17 @@ public protocol ImportStorage: Sendable {
     ///   - users: users, no two with the same name, id or legacy id.
     ///   - last: the result of ``lastUserID()`` when the import began.
     ///   - isTrial: whether to return the outcomes without storing anything.
+    ///   - event: of the import, without the number.
     /// - Returns: the outcomes, in the order of the users.
-    func importUsers(_ users: [ImportableUser], above last: User.ID, isTrial: Bool) async throws -> [ImportOutcome]
+    func importUsers(
+        _ users: [ImportableUser], above last: User.ID, isTrial: Bool, recording event: AuthEvent
+    ) async throws -> [ImportOutcome]
 
     /// The credentials of the user who was imported with that legacy id.
     func credentials(legacyID: Int64) async throws -> StoredCredentials?
+
+    /// How many users there are.
+    func userCount() async throws -> Int
 
     /// Returns at most `limit` users with an id greater than `id`, in ascending order of id.
     func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser]

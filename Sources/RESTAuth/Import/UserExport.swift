@@ -11,9 +11,9 @@ public struct UserExport: Sendable {
         self.caller = caller
     }
 
-    /// Writes every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
-    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens with it are valid. The export is
-    /// recorded as an event before the last page is written.
+    /// Hands out every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
+    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens that name it are good. That it is
+    /// done, and how many users there are, is recorded before the first page is handed out.
     /// - Parameters:
     ///   - includesPasswordHashes: whether to write `password_hash` as well. The text is then as
     ///     secret as the database. A user without a password has `!` there, as in `shadow(5)`.
@@ -21,21 +21,15 @@ public struct UserExport: Sendable {
     public func run(
         includingPasswordHashes includesPasswordHashes: Bool = false, write: (_ lines: [UInt8]) throws -> Void
     ) async throws {
-        var page = try await storage.exportUsers(after: 0, limit: Self.pageSize)
-        var count = page.count
-        while let end = page.last {
-            let next = try await storage.exportUsers(after: end.credentials.user.id, limit: Self.pageSize)
-            if next.isEmpty { try await record(count, includesPasswordHashes) }
-            try write(page.flatMap { $0.json(includesPasswordHashes).bytes + [0x0A] })
-            count += next.count
-            page = next
-        }
-    }
-
-    private func record(_ count: Int, _ includesPasswordHashes: Bool) async throws {
-        let event = AuthEvent.usersExported(count, withHashes: includesPasswordHashes).by(caller, at: .now)
+        let event = AuthEvent.usersExported(try await storage.userCount(), withHashes: includesPasswordHashes)
+            .by(caller, at: .now)
         try await storage.append(event)
         event.record()
+        var last: User.ID = 0
+        while case let page = try await storage.exportUsers(after: last, limit: Self.pageSize), let end = page.last {
+            try write(page.flatMap { $0.json(includesPasswordHashes).bytes + [0x0A] })
+            last = end.credentials.user.id
+        }
     }
 }
 

@@ -23,7 +23,7 @@ public struct UserImport: Sendable {
         public static let renumbering = Concessions(rawValue: 4)
     }
 
-    private let storage: any ImportStorage & EventStorage
+    private let storage: any ImportStorage
     private let hashes: HashIntake
     private let caller: Caller
     private let now: @Sendable () -> Date
@@ -33,7 +33,7 @@ public struct UserImport: Sendable {
     package static let batchSize = 20_000
 
     public init(
-        into storage: any ImportStorage & EventStorage, limit: HashLimit = HashLimit(),
+        into storage: any ImportStorage, limit: HashLimit = HashLimit(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.init(into: storage, hashes: HashIntake(limit: limit), now: now)
@@ -45,7 +45,7 @@ public struct UserImport: Sendable {
     ///   - caller: who brings them in.
     ///   - now: the clock.
     public init(
-        into storage: any ImportStorage & EventStorage, hashes: HashIntake, by caller: Caller = .application,
+        into storage: any ImportStorage, hashes: HashIntake, by caller: Caller = .application,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.storage = storage
@@ -59,7 +59,8 @@ public struct UserImport: Sendable {
     /// All users are read and checked before the first is written, which takes about a kilobyte of
     /// memory a user. Their ids are reserved first, so that no user who registers meanwhile gets
     /// one of them, and an interrupted import can be repeated. A name or id that is taken between
-    /// the check and the write leaves out that one user.
+    /// the check and the write leaves out that one user. Each batch records how many came in with
+    /// it, in its transaction: whatever ends an import, nobody is there without an event.
     /// - Parameters:
     ///   - source: read once, from beginning to end.
     ///   - concessions: the treatment of users who would be refused.
@@ -92,22 +93,18 @@ public struct UserImport: Sendable {
             try settle((arrivals.admitted + arrivals.displaced).map { $0.note(.imported(0), isTrial: true) }, step)
             return counts
         }
-        do {
-            try await write(arrivals, above: last, settle)
-        } catch {
-            try? await record(counts)
-            throw error
-        }
-        try await record(counts)
+        try await write(arrivals, above: last, settle)
         return counts
     }
 
-    /// Records one event for the whole import.
-    private func record(_ counts: ImportCounts) async throws {
-        guard counts.imported > 0 else { return }
-        let event = AuthEvent.usersImported(counts.imported).by(caller, at: now())
-        try await storage.append(event)
-        event.record()
+    /// One batch, with its event.
+    private func importUsers(
+        _ users: [ImportableUser], above last: User.ID, isTrial: Bool = false
+    ) async throws -> [ImportOutcome] {
+        let event = AuthEvent.usersImported.by(caller, at: now())
+        let outcomes = try await storage.importUsers(users, above: last, isTrial: isTrial, recording: event)
+        if !isTrial, outcomes.importedCount > 0 { event.counting(users: outcomes.importedCount).record() }
+        return outcomes
     }
 
     // MARK: Checking
@@ -212,7 +209,7 @@ public struct UserImport: Sendable {
         arrivals.admitted.reserveCapacity(candidates.count)
         for start in stride(from: 0, to: candidates.count, by: Self.batchSize) {
             let batch = candidates[start...].prefix(Self.batchSize)
-            let outcomes = try await storage.importUsers(batch.map(\.user), above: last, isTrial: true)
+            let outcomes = try await importUsers(batch.map(\.user), above: last, isTrial: true)
             for (candidate, outcome) in zip(batch, outcomes) {
                 switch outcome {
                 case .imported: arrivals.admitted.append(candidate)
@@ -238,7 +235,7 @@ public struct UserImport: Sendable {
             let size = candidates.contains { $0.hash?.isWrapped == true } ? Self.batchSize / 20 : Self.batchSize
             for start in stride(from: 0, to: candidates.count, by: size) {
                 let batch = candidates[start..<min(start + size, candidates.count)]
-                let outcomes = try await storage.importUsers(stored(batch), above: last, isTrial: false)
+                let outcomes = try await importUsers(stored(batch), above: last)
                 done += batch.count
                 try settle(
                     zip(batch, outcomes).compactMap(note), ImportProgress(step: .writing, done: done, total: total))

@@ -7,13 +7,13 @@ public final class Login: CredentialVerifier {
     let accessTokens: AccessTokens
     let throttle: Throttle
     /// The factors that may have to follow the password.
-    private let factors: [Factor]
+    private let factors: Factors
     private let tickets: SignInTickets
     let now: @Sendable () -> Date
 
     init(
         storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, throttle: Throttle,
-        secrets: InstanceSecrets, factors: [Factor], now: @escaping @Sendable () -> Date
+        secrets: InstanceSecrets, factors: Factors, now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.factors = factors
@@ -51,7 +51,7 @@ public final class Login: CredentialVerifier {
         _ username: String, password: String, by caller: Caller = .application
     ) async throws -> SignIn {
         let name = try? Username(whoever: username)
-        let (stored, isOutdated, others) = try await throttle.admitting(Guess(name: name, by: caller)) { guess in
+        let (stored, isOutdated, signIn) = try await throttle.admitting(Guess(name: name, by: caller)) { guess in
             let stored: StoredCredentials? =
                 if let name { try await storage.credentials(canonicalUsername: name.canonical) } else { nil }
             let verdict = try await passwords.verify(
@@ -61,19 +61,15 @@ public final class Login: CredentialVerifier {
                 AuthEvent.loginFailed(username: stored == nil ? nil : name?.canonical).record()
                 throw AuthError.invalidCredentials
             }
-            let others = try await factors(of: stored.user.id)
-            if others.isEmpty {
-                try await throttle.succeed(guess, user: stored.user.id)
-            } else {
+            let others = try await factors.list(of: stored.user.id)
+            guard others.isEmpty else {
                 _ = try await throttle.disclose(guess)
+                AuthEvent.loginContinued(userID: stored.user.id).record()
+                let ticket = tickets.next(for: stored, from: caller.network, at: now())
+                return (stored, verdict.isOutdated, SignIn.continues(ticket, with: others.map(\.description)))
             }
-            return (stored, verdict.isOutdated, others)
+            return (stored, verdict.isOutdated, try await complete(stored, .passwordAlone, guess))
         }
-        guard others.isEmpty else {
-            return .continues(
-                tickets.next(for: stored, from: caller.network, at: now()), with: others.map(\.description))
-        }
-        let signIn = complete(stored, .passwordAlone)
         if isOutdated, case .complete(let identity) = signIn {
             await passwords.upgrade(password, of: stored, by: caller.nowKnown(as: identity))
         }
@@ -101,7 +97,8 @@ public final class Login: CredentialVerifier {
             stored.passwordVersion == ticket.passwordVersion,
             try await !storage.isChallengeSpent(digest: ticket.use)
         else { throw AuthError.ticketExpired }
-        guard let factor = try await factors(of: ticket.userID).first(where: { $0.description.isNamed(name) }) else {
+        let others = try await factors.list(of: ticket.userID)
+        guard let factor = others.first(where: { $0.description.isNamed(name) }) else {
             throw AuthError(.factorNotFound, "there is no such factor")
         }
         let username = try? Username(whoever: stored.user.username)
@@ -117,21 +114,17 @@ public final class Login: CredentialVerifier {
             guard try await storage.spendOne(of: [ticket.use], until: ticket.expiresAt) else {
                 throw AuthError.ticketExpired
             }
-            try await throttle.succeed(guess, user: ticket.userID)
-            return complete(stored, [.password, factor.description.method, .multipleFactors])
+            return try await complete(stored, [.password, factor.description.method, .multipleFactors], guess)
         }
     }
 
-    private func complete(_ stored: StoredCredentials, _ methods: [Authentication.Method]) -> SignIn {
+    private func complete(
+        _ stored: StoredCredentials, _ methods: [Authentication.Method], _ guess: AdmittedGuess
+    ) async throws -> SignIn {
+        let identity = UserIdentity(stored, methods: methods, authenticatedAt: now())
+        try await throttle.succeed(guess, as: identity)
         AuthEvent.loginSucceeded(userID: stored.user.id).record()
-        return .complete(UserIdentity(stored, methods: methods, authenticatedAt: now()))
-    }
-
-    /// The factors that the user has.
-    private func factors(of user: User.ID) async throws -> [Factor] {
-        var found: [Factor] = []
-        for factor in factors where try await factor.belongs(user) { found.append(factor) }
-        return found
+        return .complete(identity)
     }
 
     // MARK: Identifying

@@ -117,8 +117,10 @@ public final class Passwords: Sendable {
     /// Changes the password of a signed-in user, and ends every session.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came
-    /// between. A user who came with a token is given new ones, of a session that begins in the
-    /// transaction that ends the others; so whoever has a copy of the earlier tokens is signed out.
+    /// between. Who came by a token is given new ones, of a session that begins in the transaction
+    /// that ends the others; so whoever has a copy of the tokens from before is out. The new
+    /// session says what the one before said of methods and their time, unless the password is all
+    /// that the user can prove: then that it was given now. No factor is got around by it.
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - new: the password that the user is to have.
@@ -128,7 +130,8 @@ public final class Passwords: Sendable {
     /// - Returns: the tokens in place of the one that `identity` came with, with a refresh token if
     ///   its session had one; `nil` for a user who came with the password, and has no session.
     /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
-    ///   `overloaded`; `invalid_token` when the session has ended meanwhile.
+    ///   `overloaded`; `invalid_token` when the session has ended meanwhile; `mfa_required` for a
+    ///   token of a Flask server whose user has another factor.
     @discardableResult
     public func change(
         from present: String, to new: String, for identity: UserIdentity, by caller: Caller = .application
@@ -138,10 +141,9 @@ public final class Passwords: Sendable {
         let field = "new_password"
         let hash = try await hash(
             Password(new, field: field), for: Username(whoever: stored.user.username), field: field, from: network)
-        let owner = UserIdentity(stored, authenticatedAt: now())
         let replacement =
             identity.presented == .password
-            ? nil : try await sessions.replacement(of: identity, for: owner, by: caller)
+            ? nil : try await sessions.replacement(of: identity, for: stored, by: caller)
         guard
             try await replace(
                 with: hash, of: stored, beginning: replacement?.new, by: caller.nowKnown(as: identity))
@@ -149,7 +151,7 @@ public final class Passwords: Sendable {
             throw Self.currentPasswordInvalid
         }
         if let network { await throttle.remember(network, of: stored.user.id) }
-        return try replacement.map { try sessions.tokens(of: $0, for: owner) }
+        return try replacement.map(sessions.tokens)
     }
 
     /// Replaces the password that was confirmed, even when a sign-in has hashed it anew meanwhile.

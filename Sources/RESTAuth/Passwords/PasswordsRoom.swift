@@ -12,7 +12,7 @@ package enum PasswordsRoom: Room {
 }
 
 extension AuthEvent.Name {
-    public static let passwordChanged = Self("password.changed", logName: "password_set")
+    public static let passwordChanged = Self("password.changed", logName: "password_set", shownToOwner: .yes())
     /// A stored hash of another kind, or of less than today's cost, was replaced by one of the
     /// same password.
     public static let passwordRehashed = Self("password.rehashed", logName: "password_upgraded")

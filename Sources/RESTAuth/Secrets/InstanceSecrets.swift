@@ -122,6 +122,15 @@ public struct SecretID: Sendable, Hashable, CustomStringConvertible {
 
     /// Eight hexadecimal digits.
     public var description: String { bytes.hexadecimal }
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Parses a ``description``; `nil` for anything else.
+    init?(_ description: String) {
+        let digits = description.utf8.compactMap { WireText.value(ofHexDigit: $0) }
+        guard digits.count == description.utf8.count, digits.count == 2 * Self.length else { return nil }
+        bytes = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+    }
 }
 
 extension [UInt8] {

@@ -114,6 +114,34 @@ public final class SecretRotation: Sendable {
         return (sessions, clients)
     }
 
+    /// Records a change of the file whose command was killed before it did: the present secret, or
+    /// the end of the previous one, when the last events of the kind do not say so.
+    /// - Returns: whether there was one.
+    @discardableResult
+    package func recordMissed(by caller: Caller) async throws -> Bool {
+        let known = secrets.known
+        func last(_ name: AuthEvent.Name) async throws -> (id: Int64, details: JSON?)? {
+            var query = EventQuery()
+            query.names = [name]
+            return try await storage.events(matching: query, limit: 1).first
+                .map { ($0.id, JSON($0.fields.details.utf8)) }
+        }
+        let rotated = try await last(.secretRotated)
+        let isNamed = rotated?.details?["secret_id"]?.string == known.present.id.description
+        if let previous = known.previous {
+            guard !isNamed else { return false }
+            try await storage.append(
+                AuthEvent.secretRotated(known.present.id, previous: previous.id).by(caller, at: now()))
+            return true
+        }
+        guard let rotated, isNamed, known.next == nil,
+            let previous = rotated.details?["previous_secret_id"]?.string.flatMap(SecretID.init),
+            try await last(.secretDropped).map({ $0.id < rotated.id }) ?? true
+        else { return false }
+        try await storage.append(AuthEvent.secretDropped(previous).by(caller, at: now()))
+        return true
+    }
+
     /// Records a change of the secrets in the audit trail. The change itself is only in a file, and
     /// each process that follows it writes no more than a log line.
     package func recordChange(from before: Status, by caller: Caller) async throws {

@@ -170,6 +170,15 @@ extension RefreshRotation {
         return generation < refresh.generation ? .endSession : .refuse
     }
 
+    /// Whether the row says what this rotation makes of `before` by advancing: then an earlier try
+    /// has, whose answer was lost.
+    package func hasAdvanced(_ before: RefreshState, to present: RefreshState) -> Bool {
+        guard let newest = present.digest, let previous = present.previousDigest else { return false }
+        return before.generation < Int.max && present.generation == before.generation + 1 && present.repeats == 0
+            && present.siblingDigests.isEmpty && isEqualInConstantTime(previous, digest)
+            && isEqualInConstantTime(newest, successorDigest(0))
+    }
+
     private func repetition(_ stored: StoredSession, _ first: [UInt8]) -> Repetition {
         let siblings = stored.refresh.siblingDigests
         let givenAt = stored.refresh.givenAt ?? stored.session.lastUsedAt

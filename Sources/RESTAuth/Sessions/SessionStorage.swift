@@ -81,10 +81,11 @@ public protocol SessionStorage: Sendable {
     /// Exchanges a refresh token for a successor, or ends the session when an earlier token comes
     /// back.
     ///
-    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that
-    /// excludes all other rotations of this session. In the same transaction a repeated answer and
-    /// a reused token are recorded (``RefreshRotation/event(_:of:)``), the latter with the end of
-    /// the session; a usual renewal is not recorded.
+    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
+    /// other rotation of this session can interleave with. Recorded with it
+    /// (``RefreshRotation/event(_:of:)``) is that the answer to a token was repeated, for the first
+    /// time, or that a token was reused, and beside that the end of the session; of a usual renewal
+    /// nothing, nor of a repetition after the first, of which there may be many.
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
     /// Deletes the session and writes its revocation log entry, in one transaction.

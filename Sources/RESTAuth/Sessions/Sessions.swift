@@ -10,6 +10,7 @@ public final class Sessions: Sendable {
     let refreshTokens: RefreshTokens
     let revocations: Revocations
     let throttle: Throttle
+    private let factors: Factors
     let inactivityTimeout: TimeInterval
     let timebox: TimeInterval
     let limit: Int
@@ -17,13 +18,14 @@ public final class Sessions: Sendable {
 
     init(
         storage: any Storage, accessTokens: AccessTokens, refreshTokens: RefreshTokens, revocations: Revocations,
-        throttle: Throttle, configuration: AuthConfiguration
+        throttle: Throttle, factors: Factors, configuration: AuthConfiguration
     ) {
         self.storage = storage
         self.accessTokens = accessTokens
         self.refreshTokens = refreshTokens
         self.revocations = revocations
         self.throttle = throttle
+        self.factors = factors
         inactivityTimeout = TimeInterval(configuration.sessionInactivityTimeout)
         timebox = TimeInterval(configuration.sessionTimebox)
         limit = configuration.sessionLimit
@@ -64,11 +66,13 @@ public final class Sessions: Sendable {
         return (session, refreshTokens.first(of: id))
     }
 
-    /// Gives an access token without a refresh token, as the original Flask server does. A password
-    /// starts a session that ends with the token; a live token prolongs its own session where the
-    /// renewal policy allows it. A token of a Flask server starts its session the first time.
-    /// - Throws: `insufficient_user_authentication` when a password is needed; `rate_limited` when
-    ///   too many sessions were started; `invalid_credentials`, `invalid_token`.
+    /// An access token alone, as the original Flask server gives it: a password starts a session
+    /// that ends with the token, a live token prolongs its own where the renewal policy allows it.
+    /// A token of a Flask server's starts its one session the first time, unless the user has a
+    /// factor besides the password, of which it says nothing.
+    /// - Throws: `insufficient_user_authentication` when only a password will do; `mfa_required`;
+    ///   `rate_limited` when too many sessions were started; `invalid_credentials`,
+    ///   `invalid_token`.
     public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
@@ -77,6 +81,7 @@ public final class Sessions: Sendable {
             var stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             if stored == nil, let session = legacySession(of: identity, from: caller.origin, until: expiresAt, at: now)
             {
+                guard try await !factors.belong(to: session.userID) else { throw AuthError.mfaRequired }
                 try throttle.countSession(of: session.userID, by: caller)
                 try await insertOnce(session, of: identity, by: caller)
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
@@ -141,6 +146,7 @@ public final class Sessions: Sendable {
     /// A session that takes the place of another, before it is stored.
     struct Replacement: Sendable {
         let new: NewSession
+        let owner: UserIdentity
         let refresh: RefreshToken?
         /// Lifetime of its access token, in seconds.
         let duration: Int
@@ -149,37 +155,58 @@ public final class Sessions: Sendable {
     /// Makes a session for a user who has just given the password, to replace the one that ends
     /// with the password change. It has a refresh token if the replaced session has one.
     /// - Parameters:
-    ///   - identity: the identity whose session ends. The session of a Flask server's token may not
-    ///     exist yet.
-    ///   - owner: the identity proven by the password.
-    ///   - caller: the caller that starts the new session.
-    /// - Throws: `invalid_token` when the replaced session has ended already; `rate_limited`.
+    ///   - identity: whose session ends. That of a Flask server's token may not have begun yet.
+    ///   - stored: who has given the password.
+    ///   - caller: where the new one comes from.
+    /// - Throws: `invalid_token` when that one has ended already; `mfa_required` for a token of a
+    ///   Flask server whose user has another factor.
     func replacement(
-        of identity: UserIdentity, for owner: UserIdentity, by caller: Caller
+        of identity: UserIdentity, for stored: StoredCredentials, by caller: Caller
     ) async throws -> Replacement {
-        var isRenewable = false
+        var replaced: Session?
         if let id = identity.sessionID {
-            let stored = try await storage.session(id: id)
-            guard stored != nil || identity.flaskTokenExpiresAt != nil else { throw AuthError.invalidToken }
-            isRenewable = stored?.session.isRenewable ?? false
+            replaced = try await storage.session(id: id)?.session
+            guard replaced != nil || identity.flaskTokenExpiresAt != nil else { throw AuthError.invalidToken }
         }
+        let owner = try await owner(stored, replacing: replaced)
         try throttle.countSession(of: owner.userID, by: caller)
-        guard isRenewable else {
+        guard replaced?.isRenewable ?? false else {
             let duration = try accessTokens.permittedDuration(for: owner)
             let session = plain(for: owner, duration: duration, from: caller.origin)
-            return Replacement(new: NewSession(session, refreshDigest: nil), refresh: nil, duration: duration)
+            return Replacement(
+                new: NewSession(session, refreshDigest: nil), owner: owner, refresh: nil, duration: duration)
         }
         let (session, refresh) = renewable(for: owner, from: caller.origin)
         return Replacement(
-            new: NewSession(session, refreshDigest: refreshTokens.digest(of: refresh)), refresh: refresh,
+            new: NewSession(session, refreshDigest: refreshTokens.digest(of: refresh)), owner: owner, refresh: refresh,
             duration: accessTokens.duration)
     }
 
+    /// Who has given the password beside a token, and what is proven of them.
+    ///
+    /// The password counts as given now only where it is all that the user can prove: no other
+    /// factor belongs to the user, and the session was begun with none. Otherwise the methods and
+    /// their time stay those of the session: whoever stole a token and knows the password gets
+    /// nothing by both that a sign-in would ask another factor for.
+    /// - Parameter session: the one of the token; `nil` for a Flask server's that has none yet.
+    private func owner(_ stored: StoredCredentials, replacing session: Session?) async throws -> UserIdentity {
+        let hasOtherFactor = try await factors.belong(to: stored.user.id)
+        guard let session else {
+            guard !hasOtherFactor else { throw AuthError.mfaRequired }
+            return UserIdentity(stored, authenticatedAt: now())
+        }
+        let isPasswordAll = !hasOtherFactor && session.authentication.methods.allSatisfy { $0 == .password }
+        return UserIdentity(
+            stored, methods: isPasswordAll ? .passwordAlone : session.authentication.methods,
+            authenticatedAt: isPasswordAll ? now() : session.authentication.at, clientID: session.clientID,
+            scope: session.scope)
+    }
+
     /// Issues the tokens of a replacement that has been stored.
-    func tokens(of replacement: Replacement, for owner: UserIdentity) throws -> ReplacementTokens {
+    func tokens(of replacement: Replacement) throws -> ReplacementTokens {
         ReplacementTokens(
             access: try accessTokens.issue(
-                for: owner, in: replacement.new.session, duration: replacement.duration),
+                for: replacement.owner, in: replacement.new.session, duration: replacement.duration),
             refresh: replacement.refresh)
     }
 

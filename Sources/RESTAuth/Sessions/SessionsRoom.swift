@@ -32,15 +32,16 @@ package enum SessionsRoom: Room {
 extension AuthEvent.Name {
     /// A refresh token was refused because it had been presented again too often.
     public static let refreshTokenExhausted = Self("refresh_token.exhausted", level: .warning, isDurable: false)
-    /// A refresh token was presented again before a successor of it was used: an answer was lost,
-    /// two asked at the same time, or someone has a copy.
-    public static let refreshTokenRepeated = Self("refresh_token.repeated", level: .notice)
+    /// A refresh token was traded once more, before a successor of it was used: an answer was
+    /// lost, two asked at once, or someone has a copy. The first repetition of a token has a row;
+    /// others are lines of the log.
+    public static let refreshTokenRepeated = Self("refresh_token.repeated", level: .notice, shownToOwner: .yes())
     /// A refresh token was presented although its successor, or another token in its place, had
     /// been used: one of them was stolen.
-    public static let refreshTokenReused = Self("refresh_token.reused", level: .warning)
+    public static let refreshTokenReused = Self("refresh_token.reused", level: .warning, shownToOwner: .yes())
     /// A session was ended before its expiry.
-    public static let sessionEnded = Self("session.ended")
-    public static let sessionStarted = Self("session.started")
+    public static let sessionEnded = Self("session.ended", shownToOwner: .yes(details: ["cause"]))
+    public static let sessionStarted = Self("session.started", shownToOwner: .yes())
     /// A correct password started no session, because the user, or the users of that network, have
     /// started too many.
     public static let sessionThrottled = Self("session.throttled", level: .notice, isDurable: false)

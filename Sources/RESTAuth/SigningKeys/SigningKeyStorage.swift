@@ -34,8 +34,10 @@ public protocol SigningKeyStorage: Sendable {
     /// - Returns: whether the key was stored.
     func insertSigningKey(_ key: StoredSigningKey, recording event: AuthEvent) async throws -> Bool
 
-    /// Makes the key sign from `date` on, unless it begins earlier.
-    func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws
+    /// Lets the key sign from `date` on, if it would have begun later.
+    /// - Returns: whether it would have.
+    @discardableResult
+    func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws -> Bool
 
     /// Replaces the encrypted form of a key, if it is still the given one.
     /// - Returns: whether it was replaced.

@@ -202,8 +202,7 @@ public final class SigningKeys: Sendable {
             id = try await insert(after: newest.id, signsFrom: signsFrom, by: caller)
         } else if newest.signsFrom > signsFrom {
             let event = AuthEvent.signingKeyHastened(id: newest.id).by(caller, at: now())
-            try await storage.hastenSigningKey(id: newest.id, to: signsFrom, recording: event)
-            event.record()
+            if try await storage.hastenSigningKey(id: newest.id, to: signsFrom, recording: event) { event.record() }
         } else {
             id = nil
         }

@@ -38,8 +38,8 @@ public final class Throttle: Sendable {
 
     /// Runs `attempt` when the guess is admitted.
     ///
-    /// `attempt` has to call ``fail(_:cost:)`` for a wrong password, and ``succeed(_:user:)`` for a
-    /// right one before it reports success.
+    /// `attempt` has to call ``fail(_:cost:)`` for a wrong password, and ``succeed(_:as:)`` for a
+    /// right one before it tells anybody.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `attempt` throws.
     package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws
@@ -111,7 +111,7 @@ public final class Throttle: Sendable {
 
     /// Ends the series of a sign-in that is complete, and remembers from where it came.
     /// - Throws: what ``disclose(_:)`` throws.
-    package func succeed(_ guess: AdmittedGuess, user: User.ID) async throws {
+    package func succeed(_ guess: AdmittedGuess, as identity: UserIdentity) async throws {
         guard configuration.isOn else { return }
         let counters = try await disclose(guess)
         await unlessItFails {
@@ -122,7 +122,9 @@ public final class Throttle: Sendable {
         guard let network = guess.guess.network else { return }
         // To within a day, so that a user who signs in every second does not write every second.
         if let knownSince = guess.knownSince, now().timeIntervalSince(knownSince) < 86400 { return }
-        await remember(network, of: user)
+        let event = AuthEvent.networkRemembered(network, userID: identity.userID)
+        await remember(
+            network, of: identity.userID, recording: event.by(guess.guess.caller.nowKnown(as: identity), at: now()))
     }
 
     private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) async -> AuthError {
@@ -151,10 +153,14 @@ public final class Throttle: Sendable {
     }
 
     /// Remembers that a user has signed in from a network.
-    func remember(_ network: ClientNetwork, of user: User.ID) async {
+    /// - Parameter event: is recorded when the user was not known there; `nil` where another event
+    ///   says it.
+    func remember(_ network: ClientNetwork, of user: User.ID, recording event: AuthEvent? = nil) async {
         guard configuration.isOn else { return }
         await unlessItFails {
-            try await storage.rememberOrigin(network, user: user, at: now(), limit: Self.originLimit)
+            let isNew = try await storage.rememberOrigin(
+                network, user: user, at: now(), limit: Self.originLimit, recording: event)
+            if isNew { event?.record() }
         }
     }
 
@@ -359,7 +365,7 @@ public final class Throttle: Sendable {
         let event = AuthEvent.throttleCleared(of: name, user: user).by(caller, at: now())
         let cleared = try await storage.deleteThrottles(
             canonicalUsername: name.canonical, user: user, recording: event)
-        for subject in cleared { AuthEvent.throttleCleared(subject).by(caller, at: event.at).record() }
+        if !cleared.isEmpty { event.record() }
         return cleared
     }
 }

@@ -19,7 +19,7 @@ package enum ThrottleRoom: Room {
             [Column("user_id", .integer), Column("network", .text), Column("seen_at", .time)]),
     ]
 
-    package static let events: [AuthEvent.Name] = [.throttleCleared, .throttleReached]
+    package static let events: [AuthEvent.Name] = [.networkRemembered, .throttleCleared, .throttleReached]
 
     package static func services(of auth: Auth) -> [any Service] {
         [auth.throttle.budget, auth.throttle.uncounted]
@@ -37,9 +37,11 @@ package enum ThrottleRoom: Room {
 }
 
 extension AuthEvent.Name {
+    /// A user gave the right password from a network where the user was not known.
+    public static let networkRemembered = Self("network.remembered", shownToOwner: .yes(details: ["network"]))
     /// The count of wrong passwords was cleared.
-    public static let throttleCleared = Self("throttle.cleared")
+    public static let throttleCleared = Self("throttle.cleared", shownToOwner: .yes())
     /// An account or network has reached the number of wrong passwords after which the next one has
     /// to wait.
-    public static let throttleReached = Self("throttle.reached")
+    public static let throttleReached = Self("throttle.reached", shownToOwner: .yes(hasOrigin: false))
 }

@@ -41,9 +41,14 @@ public protocol ThrottleStorage: Sendable {
     /// `nil` for never.
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
-    /// Stores that a user has signed in with a password from a network. The newest `limit` networks
-    /// of a user are kept. It is not an error when the user no longer exists.
-    func rememberOrigin(_ network: ClientNetwork, user: User.ID, at now: Date, limit: Int) async throws
+    /// Stores that a user has signed in with a password from a network, and records the event when
+    /// the user was not known there, in one transaction. The newest `limit` networks of a user are
+    /// kept. A user who does not exist any more is no error.
+    /// - Returns: whether the network is new to the user.
+    @discardableResult
+    func rememberOrigin(
+        _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int, recording event: AuthEvent?
+    ) async throws -> Bool
 
     /// Deletes at most `limit` networks from which their users have not signed in since `date`.
     /// - Returns: the number of deleted networks.

@@ -82,22 +82,27 @@ public protocol UserStorage: Sendable {
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (exists: Bool, isNew: Bool, lifted: Revocation?)
 
-    /// Takes a role away, even one that the user does not have, and writes a revocation log entry
-    /// that refuses tokens with it, in one transaction.
-    /// - Returns: the revocation log entry, or `nil` when there is no such user.
+    /// Takes a role away, also one that the user has not, and writes that tokens with it are
+    /// refused, in one transaction. The event is recorded when the user had the role.
+    /// - Returns: the entry of the revocation log, and whether anything changed; `nil` when there
+    ///   is no such user.
     func revokeRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
-    ) async throws -> Revocation?
+    ) async throws -> (revocation: Revocation, isNew: Bool)?
 
-    /// Disables the user and writes the revocation log entry, in one transaction. A user who is
-    /// disabled already keeps the earlier time.
-    /// - Returns: the revocation log entry, or `nil` when there is no such user.
-    func disableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation?
+    /// Disables the user and writes the revocation, in one transaction. A user who was disabled
+    /// before stays so since then, and the event is not recorded.
+    /// - Returns: the revocation, and whether anything changed; `nil` when there is no such user.
+    func disableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)?
 
-    /// Enables the user and writes the revocation log entry that lifts the refusal, in one
-    /// transaction.
-    /// - Returns: the revocation log entry, or `nil` when there is no such user.
-    func enableUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation?
+    /// Enables the user and writes that the revocation is lifted, in one transaction. Of a user who
+    /// was not disabled the event is not recorded.
+    /// - Returns: as of ``disableUser(id:at:recording:)``.
+    func enableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)?
 
     /// Deletes the user with everything that is stored under the name or the id, and writes the
     /// revocation log entry, in one transaction. The id is never reused, and the next user of the

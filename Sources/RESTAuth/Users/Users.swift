@@ -90,7 +90,7 @@ public final class Users: Sendable {
     public func delete(_ id: User.ID, by caller: Caller = .application) async throws {
         let now = now()
         let event = AuthEvent.userDeleted(userID: id).by(caller, at: now)
-        try apply(await storage.deleteUser(id: id, at: now, recording: event), event)
+        try apply(await storage.deleteUser(id: id, at: now, recording: event).map { ($0, true) }, event)
     }
 
     /// Deletes the account of the signed-in user, as ``delete(_:by:)`` does.
@@ -139,9 +139,9 @@ public final class Users: Sendable {
         try apply(await storage.revokeRole(role, user: id, at: now, recording: event), event)
     }
 
-    private func apply(_ revocation: Revocation?, _ event: AuthEvent) throws(AuthError) {
-        guard let revocation else { throw .userNotFound }
-        revocations.apply([revocation])
-        event.record()
+    private func apply(_ outcome: (revocation: Revocation, isNew: Bool)?, _ event: AuthEvent) throws(AuthError) {
+        guard let outcome else { throw .userNotFound }
+        revocations.apply([outcome.revocation])
+        if outcome.isNew { event.record() }
     }
 }

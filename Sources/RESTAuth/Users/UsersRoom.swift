@@ -20,10 +20,10 @@ package enum UsersRoom: Room {
 }
 
 extension AuthEvent.Name {
-    public static let roleGranted = Self("role.granted")
-    public static let roleRevoked = Self("role.revoked")
+    public static let roleGranted = Self("role.granted", shownToOwner: .yes(details: ["role"]))
+    public static let roleRevoked = Self("role.revoked", shownToOwner: .yes(details: ["role"]))
     public static let userDeleted = Self("user.deleted")
-    public static let userDisabled = Self("user.disabled")
-    public static let userEnabled = Self("user.enabled")
-    public static let userRegistered = Self("user.registered", logName: "registered")
+    public static let userDisabled = Self("user.disabled", shownToOwner: .yes())
+    public static let userEnabled = Self("user.enabled", shownToOwner: .yes())
+    public static let userRegistered = Self("user.registered", logName: "registered", shownToOwner: .yes())
 }

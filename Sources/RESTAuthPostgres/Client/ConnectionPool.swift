@@ -1,3 +1,12 @@
+/// The rows of each statement of a transaction that was committed.
+struct Written: Sendable {
+    fileprivate let rows: [Rows]
+    /// Whether an earlier attempt may have been committed as well: its answer was lost.
+    let isRepeated: Bool
+
+    subscript(index: Int) -> Rows { rows[index] }
+}
+
 /// The connections of one process to the database: one for all reads, several for writes, and one
 /// that listens, if the database supports it.
 final class ConnectionPool: Sendable {
@@ -38,15 +47,14 @@ final class ConnectionPool: Sendable {
         return rows[0]
     }
 
-    /// Runs statements as one transaction, which is durable when this returns.
-    /// - Parameter isRepeatable: whether running it twice has the same result. Then a connection
-    ///   that is lost before the answer is no failure: the transaction is sent again.
-    /// - Returns: the rows of each statement.
-    func write(_ statements: [Statement], isRepeatable: Bool) async throws -> [Rows] {
+    /// Runs statements as one transaction, durable when this returns.
+    /// - Parameter isRepeatable: whether it comes to the same when it is done twice. Then a
+    ///   connection that is lost before the answer is no failure: it is sent again.
+    func write(_ statements: [Statement], isRepeatable: Bool) async throws -> Written {
         try await run(statements, on: writing, isRepeatable: isRepeatable)
     }
 
-    private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> [Rows] {
+    private func run(_ statements: [Statement], on lane: Lane, isRepeatable: Bool) async throws -> Written {
         // If it were sent, it would fail everything that is sent with it.
         guard statements.allSatisfy(\.isStorable) else {
             throw PostgresError.refused(.characterNotInRepertoire, "a text has a NUL byte")
@@ -56,7 +64,8 @@ final class ConnectionPool: Sendable {
         let patience: Duration = lane.isCutOff ? .seconds(1) : .seconds(configuration.timeout)
         return try await withCheckedThrowingContinuation { continuation in
             let transaction = Transaction(statements, isRepeatable: isRepeatable, deadline: .now + patience) {
-                continuation.resume(with: $0)
+                let isRepeated = $1
+                continuation.resume(with: $0.map { Written(rows: $0, isRepeated: isRepeated) })
             }
             do {
                 try lane.add(transaction)

@@ -253,6 +253,8 @@ final class Lane: Sendable {
 
     private func giveBack(_ transactions: [Transaction], _ error: any Error) {
         for transaction in transactions where !transaction.isRepeatable { transaction.finish(.failure(error)) }
-        putBack(transactions.filter(\.isRepeatable))
+        let repeated = transactions.filter(\.isRepeatable)
+        for transaction in repeated { transaction.lostAnswer() }
+        putBack(repeated)
     }
 }

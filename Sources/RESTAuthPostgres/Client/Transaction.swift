@@ -16,14 +16,15 @@ final class Transaction: Sendable {
     let deadline: ContinuousClock.Instant
     private let attempts = Atomic(0)
     private let isSentAlone = Atomic(false)
-    private let answer: Mutex<(@Sendable (Answer) -> Void)?>
+    private let hasLostAnswer = Atomic(false)
+    private let answer: Mutex<(@Sendable (Answer, _ isRepeated: Bool) -> Void)?>
 
     /// Number of attempts at most.
     private static let attemptLimit = 20
 
     init(
         _ statements: [Statement], isRepeatable: Bool, deadline: ContinuousClock.Instant,
-        answer: @escaping @Sendable (Answer) -> Void
+        answer: @escaping @Sendable (Answer, _ isRepeated: Bool) -> Void
     ) {
         self.statements = statements
         self.isRepeatable = isRepeatable
@@ -50,6 +51,9 @@ final class Transaction: Sendable {
         isSentAlone.store(true, ordering: .relaxed)
     }
 
+    /// Notes that this attempt may have been committed without anybody knowing.
+    func lostAnswer() { hasLostAnswer.store(true, ordering: .relaxed) }
+
     var isAnswered: Bool { answer.withLock { $0 == nil } }
 
     /// Answers the caller; only the first answer counts.
@@ -58,6 +62,6 @@ final class Transaction: Sendable {
             defer { answer = nil }
             return answer
         }
-        answer?(result)
+        answer?(result, hasLostAnswer.load(ordering: .relaxed))
     }
 }

@@ -42,8 +42,12 @@ struct BackupCommand: AsyncParsableCommand {
     private func copy(_ database: SQLiteFile) throws {
         let report = ProgressReport()
         defer { report.end() }
-        try database.backUp(to: file, isReplacing: force) { done, total in report.showPages(done, of: total) }
-        try database.record(.backupMade(file).by(.commandLine, at: .now))
+        let event = AuthEvent.backupMade(file).by(.commandLine, at: .now)
+        try database.backUp(to: file, isReplacing: force, recording: event) { reason in
+            Output.note("rest-auth: the audit trail does not say that this backup is made: \(reason)\n")
+        } report: { done, total in
+            report.showPages(done, of: total)
+        }
     }
 }
 

@@ -68,6 +68,7 @@ extension SecretCommand {
             try await options.withAuth { auth in
                 let before = try await auth.secretRotation.status()
                 guard let file = settings.placeOfSecret else { return try await resealGiven(auth, before) }
+                try await auth.secretRotation.recordMissed(by: .commandLine)
                 let isChanged = try SecretFile(file).take(step(settings))
                 let resealed = try await auth.secretRotation.reseal()
                 try await auth.secretRotation.recordChange(from: before, by: .commandLine)
@@ -167,10 +168,12 @@ extension SecretCommand {
             let settings = try options.load()
             try await options.withAuth { auth in
                 let before = try await auth.secretRotation.status()
+                let file = settings.placeOfSecret
+                let isMissed = file == nil ? false : try await auth.secretRotation.recordMissed(by: .commandLine)
                 guard let previous = before.previous else {
+                    guard !isMissed else { return Output.report("The previous secret was dropped already.") }
                     throw AuthError(.misconfigured, "there is no previous secret to drop")
                 }
-                let file = settings.placeOfSecret
                 if force {
                     let ended = try await auth.secretRotation.endWhatNeedsPrevious(by: .commandLine)
                     Output.report("Ended \(counted(ended.sessions, "session")).")

@@ -94,7 +94,8 @@ package struct MetricFamily: Sendable {
     private static let audit = [
         MetricFamily(
             name: "rest_auth_audit_unsealed_seconds", kind: .gauge,
-            help: "Seconds that the oldest event has waited for its seal.")
+            help: "Seconds that the oldest event has waited for its seal."),
+        MetricFamily(name: "rest_auth_audit_events", kind: .gauge, help: "Rows of the audit trail."),
     ]
 
     private static let throttle = [
