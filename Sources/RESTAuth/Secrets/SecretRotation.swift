@@ -130,8 +130,7 @@ public final class SecretRotation: Sendable {
         let isNamed = rotated?.details?["secret_id"]?.string == known.present.id.description
         if let previous = known.previous {
             guard !isNamed else { return false }
-            try await storage.append(
-                AuthEvent.secretRotated(known.present.id, previous: previous.id).by(caller, at: now()))
+            try await recordRotation(to: known.present.id, from: previous.id, by: caller)
             return true
         }
         guard let rotated, isNamed, known.next == nil,
@@ -142,16 +141,20 @@ public final class SecretRotation: Sendable {
         return true
     }
 
+    /// Records the new secret with the head of the audit trail, so that a trail that is made anew
+    /// under the previous secret differs from the row. A broken trail has no head.
+    private func recordRotation(to present: SecretID, from previous: SecretID, by caller: Caller) async throws {
+        let head = try? await sealer.trail.head()
+        try await storage.append(
+            AuthEvent.secretRotated(present, previous: previous, head: head).by(caller, at: now()))
+    }
+
     /// Records a change of the secrets in the audit trail. The change itself is only in a file, and
     /// each process that follows it writes no more than a log line.
     package func recordChange(from before: Status, by caller: Caller) async throws {
         let after = try await status()
         if after.present != before.present {
-            // So that a trail that is made anew under the previous secret is not that of the row. One
-            // that is broken has no head.
-            let head = try? await sealer.trail.head()
-            try await storage.append(
-                AuthEvent.secretRotated(after.present, previous: before.present, head: head).by(caller, at: now()))
+            try await recordRotation(to: after.present, from: before.present, by: caller)
         }
         let known = [after.present, after.next, after.previous]
         for id in [before.present, before.next, before.previous].compactMap(\.self) where !known.contains(id) {
