@@ -205,7 +205,8 @@ import Testing
     @Test func countersOfANameAreClearedInOneEvent() async throws {
         try await withMetricsFactory(metrics) {
             let test = try await TestAuth()
-            _ = try await test.session(by: Caller(address: "192.0.2.7"))
+            _ = try await test.session()
+            _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: "192.0.2.7"))
             for address in ["192.0.2.7", "198.51.100.1"] {
                 await test.expect(.invalidCredentials) {
                     try await test.auth.login.identify("miguel", password: "x", by: Caller(address: address))

@@ -72,6 +72,7 @@ import Testing
         #expect(try await record(changed))
         #expect(try await !record(changed))
         #expect(try await recorded() == ["secret.rotated \(present)"])
+        try await changed.auth.secretRotation.reseal()
         #expect(try await record(after()))
         #expect(try await !record(after()))
         #expect(try await recorded() == ["secret.rotated \(present)", "secret.dropped \(previous?.description ?? "")"])
@@ -82,6 +83,7 @@ import Testing
         let (first, second) = (try await before(), try await changed())
         let status = try await first.auth.secretRotation.status()
         try await second.auth.secretRotation.recordChange(from: status, by: .application)
+        try await second.auth.secretRotation.reseal()
         #expect(try await !second.auth.secretRotation.recordMissed(by: .application))
         try await after().auth.secretRotation.recordChange(
             from: second.auth.secretRotation.status(), by: .application)

@@ -103,7 +103,7 @@ import Testing
         let made = try FileManager.default.subpathsOfDirectory(atPath: sources.path).filter { $0.hasSuffix(".swift") }
             .flatMap { path in
                 try String(contentsOf: sources.appendingPathComponent(path), encoding: .utf8)
-                    .matches(of: /Self\("([a-z_]+\.[a-z_]+)"/).map { String($0.1) }
+                    .matches(of: /Self\(\s*"([a-z_]+\.[a-z_]+)"/).map { String($0.1) }
             }
         #expect(made.sorted() == names.sorted())
     }
