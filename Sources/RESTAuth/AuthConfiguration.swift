@@ -38,9 +38,10 @@ public struct AuthConfiguration: Sendable {
     public static let maximumTokenDuration = 86400
     package static let tokenDurations = 1...maximumTokenDuration
 
-    /// Longest key rotation interval: ten years, in seconds.
+    /// Range of the inactivity timeout and of the timebox: to ten years, in seconds.
     package static let sessionDurations = 1...3650 * 86400
-    /// Twice the time for which a key is published before it signs, to ten years, in seconds.
+    /// Range of the key rotation interval: from twice the time for which a key is published before
+    /// it signs, to ten years, in seconds.
     package static let keyRotationIntervals = 7200...3650 * 86400
 
     /// Further factors that a sign-in may ask for after the password; none is built in.

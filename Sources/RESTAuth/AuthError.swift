@@ -5,7 +5,7 @@ public struct AuthError: Error, Sendable, Hashable {
     /// A stable, machine-readable name in snake_case; it is also the `code` of the problem
     /// document.
     public struct Code: RawRepresentable, Sendable, Hashable {
-        /// The code as it is written in the member `code` of a problem document.
+        /// The text of the code, as in the member `code` of a problem document.
         public let rawValue: String
         public init(rawValue: String) { self.rawValue = rawValue }
         private init(_ kind: Kind) { rawValue = kind.rawValue }

@@ -38,9 +38,9 @@ package struct Access<Proof: Sendable>: Sendable {
             remember: { remember($0).map { _ in () } }, readsQuery: readsQuery)
     }
 
-    /// The same for requests that pass `check` alone; others are refused before it is asked who
-    /// makes them. Nothing is answered without waiting: a request that no router has taken cannot
-    /// be checked.
+    /// The same access for requests that pass `check`. It runs first, so a request that fails it is
+    /// refused whoever makes it. Such an access never answers without waiting (``remember``):
+    /// `check` needs a request that the router has taken.
     func after(_ check: @escaping @Sendable (RoutedRequest) throws -> Void) -> Access {
         Access(
             audience: audience,

@@ -7,7 +7,7 @@ import RESTAuth
 /// that it leaves open there must not extend over what a proxy has appended.
 struct ForwardedElement {
     private(set) var node: WireText?
-    /// Empty where a proxy reports none.
+    /// Empty if the proxy sent an empty value; `nil` if it sent none.
     private(set) var host: WireText?
     private(set) var scheme: WireText?
 

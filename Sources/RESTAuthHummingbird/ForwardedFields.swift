@@ -172,7 +172,7 @@ extension ForwardedFamily {
     }
 
     /// The values of all fields of one name as one list, the last value first. An empty value keeps
-    /// its position: what is before it may be the client's own.
+    /// its position as `nil`, because the values before it may be the client's own.
     private static func list(_ name: HTTPField.Name, in fields: HTTPFields) -> [WireText?] {
         fields[values: name].flatMap { WireText($0).elements(at: ",") }.reversed().map(\.unlessEmpty)
     }

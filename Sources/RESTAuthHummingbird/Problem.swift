@@ -122,11 +122,11 @@ extension AuthError.Kind {
         }
     }
 
-    /// A row of the table: every kind has one, and says so if no request brings it about.
+    /// An entry of the table: the answer to an error, or that no request causes the error.
     package enum Row {
         case answer(Answer)
-        /// For errors of commands alone: from a request a 500, like any other fault of the server's
-        /// own.
+        /// An error that only commands cause. From a request it is a 500, like any other fault of
+        /// the server.
         case commandsOnly
 
         fileprivate static func answer(
@@ -140,7 +140,7 @@ extension AuthError.Kind {
         }
     }
 
-    /// The answer; `nil` for errors of commands alone.
+    /// The answer; `nil` for an error that only commands cause.
     package var answer: Answer? { if case .answer(let answer) = row { answer } else { nil } }
 
     package var row: Row {

@@ -43,19 +43,19 @@ package struct RouteTable: Sendable {
         }
     }
 
-    /// The methods that each path answers otherwise than with 405, by the router's name of the
-    /// path.
+    /// The methods that each path answers otherwise than with 405, by the path as the router
+    /// describes it.
     package var methods: [String: Set<HTTPRequest.Method>] {
         Dictionary(grouping: routes) { RouterPath($0.path).description }
             .mapValues { Self.answered(Set($0.map(\.method))) }
     }
 
-    /// Those methods with the ones that are answered beside them.
+    /// The given methods and those that are answered beside them: `OPTIONS`, and `HEAD` with `GET`.
     private static func answered(_ methods: Set<HTTPRequest.Method>) -> Set<HTTPRequest.Method> {
         methods.union(methods.contains(.get) ? [.head, .options] : [.options])
     }
 
-    /// The field `Allow` of a path with routes of those methods.
+    /// The value of the field `Allow` for a path with routes of the given methods.
     package static func allowed(_ methods: Set<HTTPRequest.Method>) -> String {
         answered(methods).map(\.rawValue).sorted().joined(separator: ", ")
     }

@@ -108,9 +108,9 @@ extension PostgresStorage {
         }
     }
 
-    /// Writes all or nothing, on disk when it returns.
-    /// - Parameter isRepeatable: whether it comes to the same when it is done twice; then an answer
-    ///   that was lost is asked for again.
+    /// Runs statements as one transaction, which is on disk when this returns.
+    /// - Parameter isRepeatable: whether running it twice has the same result; then it is sent
+    ///   again when its answer was lost.
     func write(isRepeatable: Bool = false, _ statements: Statement...) async throws -> Written {
         try await write(statements, isRepeatable: isRepeatable)
     }

@@ -95,7 +95,7 @@ enum Schema {
         }
     }
 
-    /// The sequences that give rows of the tables their ids, each as SQL names it.
+    /// Query for the sequences that give the tables' rows their ids, with names quoted for SQL.
     static let sequences = """
         SELECT pg_get_serial_sequence(tables.name, attname::text) AS sequence
         FROM unnest(ARRAY[\(Migrations.tables.map { "'\($0)'" }.joined(separator: ", "))]) AS tables (name)

@@ -60,7 +60,7 @@ extension PostgresStorage {
             FROM unnest($9::bigint[], $10::bytea[]) WITH ORDINALITY AS given (id, seal, place)
             WHERE audit_events.id = given.id AND audit_events.number IS NULL AND EXISTS (SELECT FROM changed)
             """
-        // In the order of ids: whoever seals the same rows waits for the first of them.
+        // Locked in the order of ids: another process that seals the same rows waits for the first.
         let condition = """
             (SELECT count(*) FROM (
                 SELECT FROM audit_events WHERE id = ANY ($9) AND number IS NULL ORDER BY id FOR NO KEY UPDATE
@@ -92,10 +92,10 @@ extension PostgresStorage {
     /// at the same time waits for this row, which nothing else locks, and then finds another chain
     /// in it.
     /// - Parameters:
-    ///   - condition: another one, without which nothing is replaced.
-    ///   - change: which asks whether there is a row in `changed`.
-    ///   - parameters: of condition and change, from `$8` on.
-    ///   - event: recorded when it is replaced.
+    ///   - condition: a further condition for replacing the chain.
+    ///   - change: the statement, which asks whether there is a row in `changed`.
+    ///   - parameters: the parameters of condition and change, from `$8` on.
+    ///   - event: recorded when the chain is replaced.
     private func replacing(
         _ present: AuditChain?, with chain: AuditChain, if condition: String = "true", and change: String,
         _ parameters: [any PostgresParameter], recording event: AuthEvent? = nil

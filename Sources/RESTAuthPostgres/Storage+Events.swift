@@ -51,9 +51,10 @@ extension Statement {
     enum Occurrence {
         /// One event, if there is any row.
         case once
-        /// One, when there is a row for which the condition holds.
+        /// One event, if there is a row that meets the condition.
         case onceWhere(String)
-        /// One, when there is any row, with their number (``AuthEvent/counting(users:)``).
+        /// One event, if there is any row, with the number of rows
+        /// (``AuthEvent/counting(users:)``).
         case countingUsers
         /// One event for each row, with its `user_id`, and its `session_id` if rows have one.
         case forEachUser, forEachSession
@@ -120,7 +121,7 @@ extension Statement {
             }
         var others = (5...10).map(place).joined(separator: ", ")
         if isCounting {
-            // The number takes the place of the 0 in the text.
+            // The count replaces the 0 in the text.
             others =
                 (5...9).map(place).joined(separator: ", ")
                 + #", replace(\#(place(10)), '"0"', '"' || count(*) || '"')"#
@@ -140,12 +141,12 @@ extension Statement {
 }
 
 extension PostgresStorage {
-    /// How many of the newest events are looked through for one of a moment ago.
+    /// Number of the newest events among which an event of an earlier attempt is searched for.
     private static let newest = 10_000
 
-    /// Whether a transaction made the change that it was for: it found it to be made, or an earlier
-    /// attempt, whose answer was lost, has made it and recorded the event.
-    /// - Parameter index: of the statement that gives a row when it changes something.
+    /// Whether a transaction made its change: this attempt did, or an earlier one did and recorded
+    /// the event, but its answer was lost.
+    /// - Parameter index: index of the statement that returns a row when it changes something.
     func isNew(_ written: Written, _ index: Int, recording event: AuthEvent?) async throws -> Bool {
         if written[index].count > 0 { return true }
         guard written.isRepeated, let event else { return false }

@@ -109,7 +109,8 @@ extension PostgresStorage {
         )
         """
 
-    /// - Parameter recorded: parts of the list that record the event of the rows in `changed`.
+    /// - Parameter recorded: further parts of the `WITH` list, which record the event for the rows
+    ///   in `changed`.
     private static func storedUsers(_ recorded: String) -> String {
         """
         \(judgedUsers), changed AS (

@@ -38,7 +38,7 @@ extension PostgresStorage {
     }
 
     public func closeOutbox() async throws {
-        // Waits for the transactions under way, which may have put something in.
+        // The lock waits for running transactions, which may have written to the outbox.
         _ = try await write(
             isRepeatable: true, Statement("LOCK TABLE outbox_reader IN ACCESS EXCLUSIVE MODE"),
             Statement("DELETE FROM outbox_reader"), Statement("DELETE FROM outbox"))

@@ -84,7 +84,7 @@ extension PostgresStorage: TransferableStorage {
             lastEventID: try row?["event_id"] ?? 0)
     }
 
-    /// - Throws: `misconfigured` when the role may not read from where ids come.
+    /// - Throws: `misconfigured` when the role may not read a sequence that ids come from.
     private func requireSequences() async throws {
         let closed = try await read(
             """

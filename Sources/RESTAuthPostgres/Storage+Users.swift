@@ -191,7 +191,7 @@ extension PostgresStorage {
                 "UPDATE users SET disabled_at = NULL WHERE id = $1"))
     }
 
-    /// Runs `change` of a user's row, and records the event when `condition` held of it before.
+    /// Runs `change` of a user's row, and records the event if the row met `condition` before.
     private func setting(
         _ id: User.ID, when condition: String, recording event: AuthEvent, _ change: Statement
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
@@ -219,8 +219,8 @@ extension PostgresStorage {
         )[3].first.map(Revocation.init)
     }
 
-    /// Runs `sql` and, when it changed the user's row, writes the entry of the revocation log and
-    /// the events in the same transaction.
+    /// Makes a statement that runs `sql` and, if it changed the user's row, writes the revocation
+    /// log entry and the events.
     private func revoking(
         _ id: User.ID, isRefused: Bool = true, at now: Date,
         recording events: [(AuthEvent, Statement.Occurrence)] = [], expiry: String, _ sql: String
@@ -238,7 +238,7 @@ extension PostgresStorage {
 }
 
 extension StoredCredentials {
-    /// The `!` of versions up to 0.2 stands for no password.
+    /// The `!` that versions up to 0.2 wrote is read as `NULL`: no password.
     static let columns = "nullif(password_hash, '!') AS password_hash, password_version"
 }
 

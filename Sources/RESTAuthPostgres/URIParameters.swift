@@ -21,7 +21,7 @@ struct URIParameters {
         }
     }
 
-    /// The value that libpq takes, which is that of the last parameter of this name.
+    /// The value that libpq takes: that of the last parameter of this name.
     fileprivate subscript(name: String) -> String? { parameters.last { $0.name == name }?.value }
 
     /// Checks the parameters.
@@ -122,7 +122,7 @@ struct URIParameters {
 }
 
 extension PostgresConfiguration {
-    /// The value of a parameter of a connection URI; `nil` where it has none of that name.
+    /// The value of a parameter of a connection URI; `nil` if it has none of that name.
     package static func parameter(_ name: String, of uri: String) -> String? { URIParameters(of: uri)[name] }
 
     /// Converts a URI to the form of libpq, from one with SQLAlchemy's driver name

@@ -21,8 +21,10 @@ package enum Migrations {
         get throws { try migrator(from: 0) }
     }
 
-    /// The same, whose last step records in its transaction that it was taken.
-    /// - Parameter earlier: the version that is there; 0 for a new database, which has no history.
+    /// The migrator of a database with an earlier version. Its last step records the upgrade as an
+    /// event, in the same transaction.
+    /// - Parameter earlier: the version of the database; 0 for a new one, for which nothing is
+    ///   recorded.
     package static func migrator(from earlier: Int) throws -> DatabaseMigrator {
         var migrator = history
         let changes = try changes()

@@ -11,9 +11,10 @@ import RESTAuth
 #endif
 
 extension SQLiteFile {
-    /// Records what is done with the file.
-    /// - Returns: whether it was; not in a database of a version without events.
-    /// - Throws: `misconfigured` where the file cannot be written.
+    /// Records an event about the file.
+    /// - Returns: whether it was recorded; `false` for a database of a version without events, or
+    ///   of another program.
+    /// - Throws: `misconfigured` when the file cannot be written.
     func record(_ event: AuthEvent) throws -> Bool {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         for (place, mode) in [(path, W_OK), (directory, W_OK | X_OK)] {
@@ -21,7 +22,7 @@ extension SQLiteFile {
             throw AuthError(.misconfigured, problem)
         }
         do {
-            // Before anything is written: it may be anybody's file.
+            // Checked before anything is written: the file may belong to another program.
             let hasEvents = try look { database in
                 try Int32.fetchOne(database, sql: "PRAGMA application_id") == Migrations.applicationID
                     && database.tableExists("audit_events")

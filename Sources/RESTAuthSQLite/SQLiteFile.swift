@@ -31,16 +31,15 @@ package struct SQLiteFile: Sendable {
     /// Receives the number of pages copied so far, and of all pages.
     package typealias Report = (_ done: Int, _ total: Int) -> Void
 
-    /// Copies the database as it is at one moment to `file`, also while others write to it; nobody
-    /// waits for that.
+    /// Copies a snapshot of the database to `file`, without blocking processes that write to it.
     /// - Parameters:
-    ///   - file: where to.
-    ///   - isReplacing: whether there may be a file.
-    ///   - event: is recorded before the first page is copied, where it can be.
-    ///   - unrecorded: hears why it could not be.
-    ///   - report: hears how far it is.
-    /// - Throws: `misconfigured` when there is no such database, it is damaged or of another
-    ///   program, or `file` exists and is not to be replaced.
+    ///   - file: path of the copy.
+    ///   - isReplacing: whether an existing file is replaced.
+    ///   - event: recorded before the first page is copied, if possible.
+    ///   - unrecorded: called with the reason why the event could not be recorded.
+    ///   - report: called with the progress.
+    /// - Throws: `misconfigured` when there is no such database, when it is damaged or of another
+    ///   program, or when `file` exists and is not to be replaced.
     package func backUp(
         to file: String, isReplacing: Bool, recording event: AuthEvent, unrecorded: (_ reason: String) -> Void,
         report: @escaping Report = { _, _ in }

@@ -128,7 +128,7 @@ extension SQLiteStorage {
     }
 }
 
-/// Thrown, so that nothing is sealed.
+/// Thrown to roll back the seals when a row is gone or has a number already.
 private struct RowMissing: Error {}
 
 extension Database {

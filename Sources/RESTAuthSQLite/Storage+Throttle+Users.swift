@@ -3,9 +3,9 @@ import GRDB
 import RESTAuth
 
 extension Database {
-    /// Writes that the user is known there, and the event when that is new; nothing for a user who
-    /// is not there any more.
-    /// - Returns: whether it is new.
+    /// Stores `network` as one that the user is known in, and records the event when it is new;
+    /// does nothing if the user does not exist.
+    /// - Returns: whether the network is new to the user.
     @discardableResult
     func rememberOrigin(
         _ network: ClientNetwork, user: User.ID, at now: Date, recording event: AuthEvent?

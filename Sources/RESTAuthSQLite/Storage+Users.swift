@@ -144,8 +144,10 @@ extension SQLiteStorage {
         }
     }
 
-    /// Runs `change` on a user who is there and writes the entry of the revocation log, in one
-    /// transaction; the event as well, when a row changed.
+    /// Runs `change` on an existing user and writes the revocation log entry, and the event if a
+    /// row changed, in one transaction.
+    /// - Returns: the revocation log entry, and whether a row changed; `nil` when there is no such
+    ///   user.
     private func changing(
         _ id: User.ID, recording event: AuthEvent, about subject: Revocation.Subject, isRefused: Bool, at now: Date,
         _ change: @escaping @Sendable (Database) throws -> Void
@@ -214,7 +216,7 @@ extension Database {
 }
 
 extension StoredCredentials {
-    /// The `!` of versions up to 0.2 stands for no password.
+    /// The `!` that versions up to 0.2 wrote is read as `NULL`: no password.
     static let columns = "nullif(password_hash, '!') AS password_hash, password_version"
 }
 

@@ -144,7 +144,7 @@ extension StorageContract {
         Promise("sealed events are found by number, and others behind them by id") { storage async throws in
             try await storage.record(5)
             let ids = try await storage.unsealedEvents(limit: 5).map(\.id)
-            // The second and the first, and then the fourth.
+            // Sealed in this order: the second row, the first, and later the fourth.
             try await _ = storage.seal(
                 [EventSeal(id: ids[1], seal: [1]), EventSeal(id: ids[0], seal: [1])], replacing: nil, with: chain(2))
             try await _ = storage.seal(

@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    /// One of them would never be asked.
+    /// One of two routes with the same method and path would never be called.
     @Test func twoRoutesWithOneMethodAndPathEndTheProgram() async {
         await #expect(processExitsWith: .failure) {
             let routes = ["one", "two"].map { name in

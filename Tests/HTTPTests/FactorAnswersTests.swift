@@ -8,8 +8,8 @@ import RESTAuthSQLite
 import Support
 import Testing
 
-/// What a client is told whose user has another factor besides the password; the factor is the
-/// test's own, a code that the user `miguel` has.
+/// Answers to a client whose user has another factor besides the password. The factor is made for
+/// these tests: a code that the user `miguel` has.
 @Suite struct FactorAnswersTests {
     private let auth: Auth
 
@@ -88,7 +88,7 @@ import Testing
         #expect(try await send(.get, "/answer/123456?" + good).status == .noContent)
     }
 
-    /// Every error has a row, and of commands alone are those that no door for requests throws.
+    /// Every error has an entry; only errors that no request causes are left to commands.
     @Test func onlyErrorsOfCommandsHaveNoAnswer() {
         let without = AuthError.Kind.allCases.filter { $0.answer == nil }
         #expect(

@@ -50,7 +50,7 @@ import Testing
             for number in 1...2 {
                 try await storage.append(.databaseMigrated(from: "here", rows: number))
                 try await behind.auth.sealer.seal()
-                // The first time it is the change of the secret itself.
+                // The first time it is the change of the secret itself, which is not reported.
                 #expect(lines.texts.isEmpty)
                 try await node.auth.sealer.seal()
             }
@@ -74,7 +74,7 @@ import Testing
     }
 }
 
-/// The messages of a log, from notices on.
+/// Messages of a log, of level notice and above.
 private final class Lines: Sendable {
     private let kept = Mutex<[String]>([])
 

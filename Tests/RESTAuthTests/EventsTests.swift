@@ -176,7 +176,7 @@ import Testing
     }
 }
 
-/// What the log and the metrics say beside the rows: as many lines and counts as there are events.
+/// Log lines and metrics beside the rows: as many as there are events.
 @Suite struct CountedEventsTests {
     private let metrics = TestMetrics()
 
@@ -257,7 +257,7 @@ import Testing
     }
 }
 
-/// What the owner of an account is told of who acted, and from where.
+/// Actors and origins of events as the owner of the account sees them.
 @Suite struct AccountEventsTests {
     private let home = Caller(address: "192.0.2.7", userAgent: "phone")
     private let elsewhere = Caller(address: "10.2.3.4", userAgent: "internal-gw/1.2")

@@ -151,7 +151,7 @@ import Testing
         for password in ["python", "x", hash] where !password.isEmpty {
             await test.expect(.invalidCredentials) { try await test.auth.login.identify("miguel", password: password) }
         }
-        // That one says that there is no password.
+        // The hash `!` stands for no password.
         let stored = try await test.storage.credentials(canonicalUsername: "miguel")?.passwordHash
         #expect(stored == (hash == "!" ? nil : hash))
     }

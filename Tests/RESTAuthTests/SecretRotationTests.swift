@@ -51,15 +51,15 @@ import Testing
         await late.expect(.storageUnavailable) { try await late.signIn() }
     }
 
-    // MARK: Its events
+    // MARK: Events
 
-    /// Names and ids of what was recorded of secrets.
+    /// Names and secret ids of the recorded events about secrets.
     private func recorded() async throws -> [String] {
         try await storage.events(after: 0, limit: 100).filter { $0.fields.name.hasPrefix("secret.") }
             .map { "\($0.fields.name) \(JSON($0.fields.details.utf8)?["secret_id"]?.string ?? "-")" }
     }
 
-    /// A command that is killed between the file and the event is repeated.
+    /// A command that is killed after writing the file and before recording the event is run again.
     @Test func whatAKilledCommandHasNotRecordedTheNextOneDoesOnce() async throws {
         let caller = Caller(OperatorIdentity(account: "root"))
         func record(_ process: TestAuth) async throws -> Bool {

@@ -204,9 +204,9 @@ import Testing
         #expect(try await refusal() == .rateLimited)
     }
 
-    // MARK: Another password
+    // MARK: Changing the password
 
-    /// A session of both factors, and who has it.
+    /// Starts a session with both factors and returns its identity.
     private func session() async throws -> UserIdentity {
         let tokens = try await test.auth.sessions.start(for: answer(ticket()).completed(), by: home)
         return try await test.verify(tokens.access)
@@ -232,7 +232,7 @@ import Testing
         #expect(throws: AuthError.self) { try Requirement.signedIn(within: 60).check(changed, at: test.clock.now) }
     }
 
-    /// The token may be stolen, and the password with it: the factor is not.
+    /// A thief may have both the token and the password, but not the factor.
     @Test func aTokenAndThePasswordAreNoFreshSignInForWhoHasAFactor() async throws {
         codes.owners.withLock { $0 = [] }
         let tokens = try await test.auth.sessions.start(

@@ -61,7 +61,7 @@ import Testing
         #expect(try await audit("list", "--since", "1d12h", "--until", "0s").output == audit("list").output)
     }
 
-    /// As anybody may who has nothing but the page *Audit*.
+    /// Checks an export with nothing but the page *Audit*, as anybody can.
     @Test func anExportCanBeCheckedAgainstItsHead() async throws {
         for _ in 0..<3 { _ = try await server.newAccount() }
         let head = try await head()
@@ -151,7 +151,7 @@ import Testing
         let last = try await audit("list", "--limit", "1").output
         #expect(last.contains(#""audit.restarted""#) && last.contains("seal lost"))
         #expect(last.contains("by \"operator\" \"\(NSUserName())\""))
-        // The server goes on.
+        // The server continues to record and seal events.
         _ = try await server.newAccount()
         #expect(try await self.head() != head)
         #expect(try await audit("verify", "--since-head", head).error.contains("pruned since"))

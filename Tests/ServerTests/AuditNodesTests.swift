@@ -3,8 +3,8 @@ import Support
 import Synchronization
 import Testing
 
-/// Two nodes over one PostgreSQL and an administrator's commands, killed again and again: what was
-/// acknowledged has its event, each event its change, and the trail is whole.
+/// Two nodes on one PostgreSQL, and commands of administrators, that are killed again and again:
+/// every acknowledged change has its event, every event its change, and the trail is whole.
 @Suite struct AuditNodesTests {
     private static let arguments = [
         "--registrations-per-hour", "none", "--sessions-per-hour", "none", "--throttle", "no",
@@ -38,9 +38,10 @@ import Testing
         #expect(verified.output.hasPrefix("\(count) events"))
     }
 
-    // MARK: What is done
+    // MARK: Load
 
-    /// Signs in at one node after the other until there are enough, registering anew now and then.
+    /// Signs in at each node in turn until there are enough sign-ins; every fifth time registers
+    /// first.
     private static func signIn(_ prefix: String, _ book: Book) async {
         var name: String?
         var number = 0
@@ -75,8 +76,8 @@ import Testing
         return id
     }
 
-    /// Changes one user after the other by commands, every second of which is killed: at its
-    /// beginning, at its end, and at the moments between.
+    /// Changes one user after the other with commands, and kills every second command: at its
+    /// beginning, at its end, and at moments between.
     private static func administer(_ prefix: String, _ server: RunningServer, _ book: Book)
         async throws
     {
@@ -116,7 +117,7 @@ import Testing
         }
     }
 
-    /// Starts a second node and kills it in the middle of sign-ins, again and again.
+    /// Starts a second node and kills it during sign-ins, again and again.
     private static func killNodes(in directory: TemporaryDirectory, _ book: Book) async throws {
         defer { book.withLock { $0.isOver = true } }
         var round = 0
@@ -134,10 +135,10 @@ import Testing
         }
     }
 
-    // MARK: What must hold
+    // MARK: Checks
 
     private static func expectEventsAndChanges(in database: AuditedDatabase, of book: Book.Content) async throws {
-        // The subjects of events by names: users and sessions.
+        // Ids of the users or sessions that recorded events are about, by the name of the event.
         var recorded: [String: Set<String>] = [:]
         for name in [
             "user.registered", "user.deleted", "user.disabled", "user.enabled", "role.granted", "role.revoked",
@@ -146,7 +147,7 @@ import Testing
             let subject = name.hasPrefix("session") ? "session_id" : "user_id"
             let subjects = try await database.lines("SELECT \(subject) FROM audit_events WHERE name = '\(name)'")
             recorded[name] = Set(subjects)
-            // Nobody is changed twice in the same way.
+            // No user and no session is changed twice in the same way.
             #expect(recorded[name]?.count == subjects.count, "\(name)")
         }
         func of(_ name: String) -> Set<String> { recorded[name] ?? [] }
@@ -173,7 +174,7 @@ import Testing
 
         #expect(book.signIns.count >= Book.enough && book.signIns.isSubset(of: of("session.started")))
         #expect(Set(book.users.map(String.init)).isSubset(of: of("user.registered")))
-        // What is taken away was there before, or nothing is recorded.
+        // Taking something away is recorded only if it was there before.
         let before = [
             "role.revoked": "role.granted", "user.enabled": "user.disabled", "session.ended": "session.started",
         ]
@@ -186,7 +187,7 @@ import Testing
     }
 }
 
-/// The database of the nodes, as psql shows it.
+/// The database of the nodes, queried with psql.
 private struct AuditedDatabase {
     let server: PostgresServer
     let url: String
@@ -195,16 +196,16 @@ private struct AuditedDatabase {
         try await server.execute(sql, at: url).split(separator: "\n").map(String.init)
     }
 
-    /// To whom something of that name happened.
+    /// Ids of the users that events of this name are about.
     func users(of name: String) async throws -> Set<String> {
         try await Set(lines("SELECT user_id FROM audit_events WHERE name = '\(name)'"))
     }
 }
 
-/// What was acknowledged, and where to ask.
+/// The acknowledged changes, and the ports of the nodes.
 private final class Book: Sendable {
     static let enough = Soak.count(100, soak: 1000)
-    /// Of each administrator at least.
+    /// Least number of commands of each administrator.
     static let commands = Soak.count(14, soak: 140)
 
     struct Change {

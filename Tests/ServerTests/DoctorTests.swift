@@ -248,7 +248,8 @@ import Testing
         #expect(found.contains { $0.kind == "dangerous" && $0.subject == "database_connections" }, "\(found)")
     }
 
-    /// The certificate of a database elsewhere is verified only if its URL says so as a parameter.
+    /// A database on another machine is safe only if its URL has the parameter
+    /// `sslmode=verify-full`.
     @Test(arguments: [
         ("postgres://miguel@db.example:1/x", true), ("postgres://miguel@127.0.0.1.example:1/x", true),
         ("postgres://miguel:sslmode=verify-full@db.example:1/x", true),

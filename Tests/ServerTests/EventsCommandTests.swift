@@ -63,7 +63,7 @@ import Testing
         }
         #expect(try await backUp("taken.sqlite").status != 0)
         #expect(try await events().map(\.name) == ["user.registered"])
-        // As in a database that this version has not brought up to date.
+        // Like a database that this version has not brought up to date.
         let queue = try DatabaseQueue(path: directory.path + "/db.sqlite")
         try await queue.write { try $0.execute(sql: "ALTER TABLE audit_events RENAME TO gone") }
         try queue.close()
@@ -81,7 +81,7 @@ import Testing
         #expect(try await events().map(\.name) == ["user.registered", "secret.rotated"])
     }
 
-    /// By whoever asks for all hashes and closes the pipe before the end.
+    /// The reader asks for all hashes and closes the pipe before the end.
     @Test func anExportIsRecordedAlsoWhenNobodyReadsItToItsEnd() async throws {
         let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zz2pQtBgzTLzPDNeqxZMRfHaFTxcVqbgEvQCmV3XGY0"
         let lines = (1...5000).map { #"{"id":\#($0),"username":"u\#($0)","password_hash":"\#(hash)"}"# }

@@ -95,7 +95,7 @@ import Testing
             (["Proto: wss"], "https://127.0.0.1"), (["Proto: ws"], "http://127.0.0.1"),
             (["Proto: x"], "http://127.0.0.1"),
             (["Host: "], "http://127.0.0.1"), (["Host: , "], "http://127.0.0.1"),
-            // A value that the proxy left empty: the one before it is the client's.
+            // The proxy left the value empty: the one before it is the client's.
             (["Host: evil.example", "Host: "], "http://127.0.0.1"), (["Host: evil.example,"], "http://127.0.0.1"),
             (["Host: a.example", "Proto: https", "Proto:"], "http://a.example"),
             (["Host: a.example", "Port: 8443,", "Proto: https"], "https://a.example"),

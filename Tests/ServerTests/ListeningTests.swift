@@ -269,7 +269,7 @@ import Testing
         #expect(mode != nil)
     }
 
-    /// The port of the settings is nobody's then.
+    /// With an inherited socket the port of the settings is free.
     @Test func theMetricsMayHaveThePortThatTheServiceManagerTookThePlaceOf() async throws {
         let (port, other) = (try FreePort.next(), try FreePort.next())
         let server = try await activate("\(port)", for: "own", "--port", "\(other)", "--metrics-port", "\(other)")

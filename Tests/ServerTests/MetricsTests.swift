@@ -70,7 +70,7 @@ import Testing
         #expect(count("/api/resource", "GET", "5xx") == nil)
     }
 
-    /// So that whoever sends every method to every path makes a series for each path and no more.
+    /// Methods that a path does not answer share one series, so that no client can make many.
     @Test func methodsThatAPathDoesNotAnswerAreCountedTogether() async throws {
         let (server, port) = try await started()
         for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"] {

@@ -196,7 +196,7 @@ import Testing
         }
     }
 
-    /// The numbers of rows that are gone move too, and are the last to be copied.
+    /// The last ids of deleted rows move too. They are copied last, but checked first.
     @Test func whatARoleWithoutTablesServesCanBeMoved() async throws {
         let url = try await shared.makeDatabase()
         let role = "\(PostgresServer.name(in: url))_source"
@@ -219,7 +219,7 @@ import Testing
         #expect(!refused.error.contains("copying"), "\(refused.error)")
         #expect(!directory.contents.contains("new.sqlite"))
 
-        // What was granted by an earlier version is granted anew.
+        // Run again, `schema apply` grants what is missing.
         try await shared.execute("REVOKE ALL ON audit_events FROM \(role)", at: url)
         try await expectRefusal(source, saying: "read and write audit_events")
         _ = try await runCommand(

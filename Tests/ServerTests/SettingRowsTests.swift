@@ -108,8 +108,8 @@ import Testing
         #expect(setting.text(in: settings) == standard)
     }
 
-    /// Where help says that the default is none, `none` is a value and makes it so, also over a
-    /// file that says otherwise.
+    /// A setting whose help gives the default `none` takes `none` as a value, which also overrides
+    /// another source.
     @Test(arguments: Setting.all.filter { $0.standard == "none" }, ["none", "None"])
     func noneIsTakenWhereItIsTheDefault(setting: Setting, word: String) throws {
         let (value, beside) = try Self.sample(setting)
@@ -121,7 +121,7 @@ import Testing
         #expect(setting.range.hasSuffix(", or none"))
     }
 
-    /// A variable that is empty is not set; a flag and a line of the file were written by somebody.
+    /// An empty variable counts as not set; an empty flag or line of the file is refused.
     @Test(arguments: Setting.all.filter { $0.range.hasPrefix("the path") || $0.range.hasPrefix("the name") })
     func anEmptyTextIsRefused(setting: Setting) throws {
         let directory = try TemporaryDirectory()

@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// Transcripts of the documentation, typed into a shell as they stand, in front of a server that
-/// has just been started.
+/// Transcripts in the documentation, run in a shell word for word, with a server that has just been
+/// started.
 @Suite struct TranscriptTests {
     private struct Step {
         let command: String

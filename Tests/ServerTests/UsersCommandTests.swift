@@ -35,7 +35,7 @@ import Testing
         #expect(try await server.send("GET", "/api/resource", headers: [basic(name, "python")]).status == 200)
     }
 
-    /// Closed, SQLite has all of it in the one file.
+    /// When SQLite closes a database, it leaves only the one file.
     @Test func aCommandLeavesNothingBesideTheDatabase() async throws {
         let directory = try TemporaryDirectory()
         let url = "sqlite:rest-auth.sqlite"

@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    /// They are in no seal, and would be shown like sealed ones.
+    /// No seal covers rows before the beginning, and they would be listed like sealed rows.
     @Test(arguments: AuditBackend.all)
     func aRowBeforeTheBeginningIsFound(backend: AuditBackend) async throws {
         let test = try await AuditTest(backend, directory)
@@ -94,7 +94,7 @@ import Testing
             SELECT at, name, actor_kind, details, 3, seal FROM audit_events WHERE number = 5
             """)
         await test.expectBroken("row 3 is before the beginning") { try await test.trail.verify() }
-        // Or it would be gone without a trace.
+        // Otherwise the row would be deleted without a trace.
         await test.expectBroken("row 3 is before the beginning") { try await test.prune() }
         #expect(try await test.storage.sealedEvents(after: nil, limit: 9).map(\.number) == [3, 4, 5])
     }
@@ -182,7 +182,7 @@ import Testing
 
     // MARK: The outbox
 
-    /// Or it would be given to whoever reads next, days later.
+    /// Otherwise the next reader would be given the event days later.
     @Test func whatIsPutInWhileTheOutboxIsClosedIsNotLeftThere() async throws {
         let url = try await directory.makePostgresDatabase()
         let server = try await PostgresServer.shared()
@@ -266,7 +266,8 @@ import Testing
         #expect(try await test.storage.sealedEvents(after: 0, limit: 9).count == 5)
     }
 
-    /// Their seals say that a later one vouches for them, and it does not.
+    /// The seals name an unknown secret, so a later seal would have to vouch for the rows, and does
+    /// not.
     @Test(arguments: AuditBackend.all, [1...2, 1...3, 3...3, 1...5, 1...6])
     func whatWasAlteredIsNotPrunedWhoeverIsSaidToHaveSealedIt(backend: AuditBackend, rows: ClosedRange<Int>)
         async throws
@@ -317,7 +318,7 @@ import Testing
         #expect(try await nodes[1].trail.verify().prunedUpTo == 1500)
     }
 
-    /// Of a node whose clock was ahead.
+    /// Rows with a time in the future, as of a node whose clock was ahead.
     @Test(arguments: AuditBackend.all)
     func aRowFromTheFutureKeepsNoOthers(backend: AuditBackend) async throws {
         let test = try await AuditTest(backend, directory)
@@ -329,14 +330,14 @@ import Testing
         try await test.record(1)
         try await test.seal()
         try await test.prune()
-        // What comes before a row that is kept stays with it.
+        // A row from the future that comes before a kept row stays with it.
         #expect(try await test.trail.verify().prunedUpTo == 3)
         test.clock.advance(by: 91 * 86400)
         try await test.prune()
         #expect(try await test.trail.verify().prunedUpTo == 5)
     }
 
-    // MARK: Beginning anew
+    // MARK: Restarting
 
     @Test(arguments: AuditBackend.all, Tampering.all.filter { $0.words != "" })
     func aTrailThatIsBrokenBeginsAnew(backend: AuditBackend, tampering: Tampering) async throws {
@@ -418,7 +419,7 @@ import Testing
         await stranger.expectBroken("not known here") { try await stranger.trail.verify() }
     }
 
-    /// For those before it only the first seal of the present secret vouches.
+    /// Only the first seal under the present secret vouches for the rows before it.
     @Test(arguments: AuditBackend.all)
     func whatWasSealedUnderADroppedSecretIsPruned(backend: AuditBackend) async throws {
         let place = try await backend.place(directory, "rotated")
@@ -443,7 +444,7 @@ import Testing
         #expect([Int64(found.sealed), found.prunedUpTo, Int64(found.vouchedFor)] == [0, 6, 0])
     }
 
-    /// So that it is looked at once an hour, and not each minute, what a dropped secret has sealed.
+    /// Rows that were sealed under a dropped secret are read once an hour, not each minute.
     @Test(arguments: AuditBackend.all)
     func whatOnlyALaterSealVouchesForIsPrunedAnHourLater(backend: AuditBackend) async throws {
         let place = try await backend.place(directory, "rotated")
@@ -602,8 +603,8 @@ struct AuditTest {
 
     func prune() async throws { try await trail.prune() }
 
-    /// Begins anew with what is there, and makes sure that all goes on, and that the event says
-    /// what the rows before it are.
+    /// Restarts the trail, and checks that all rows are sealed anew, that the event is the last of
+    /// them, and that sealing, verifying and pruning go on.
     func expectFreshStart(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let rows = try await storage.events(after: .min, limit: 99)
         let last = try await trail.restart(because: "overwritten", by: Caller(OperatorIdentity(account: "root")))
@@ -677,12 +678,12 @@ struct AuditBackend: Sendable, CustomTestStringConvertible {
         },
     ]
 
-    /// SQL for so many bytes of anything.
+    /// SQL for that number of arbitrary bytes.
     func bytes(_ count: Int) -> String {
         let digits = String(repeating: "5a", count: count)
         return isPostgres ? "'\\x\(digits)'" : "x'\(digits)'"
     }
 
-    /// SQL for a time that is long to come.
+    /// SQL for a time far in the future.
     var future: String { isPostgres ? "'2999-01-01'" : "32472144000.0" }
 }

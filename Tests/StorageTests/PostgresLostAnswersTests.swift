@@ -5,15 +5,15 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// A transaction that was committed, and whose answer is lost, is sent again: what happened is
-/// recorded once, and told by whoever did it.
+/// A committed transaction whose answer is lost is sent again: its change is recorded once, and
+/// reported as new to the caller who made it.
 @Suite struct PostgresLostAnswersTests {
     private let directory: TemporaryDirectory
     private let now = TestClock().now
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A storage with a user behind a proxy, and the user's number.
+    /// Makes a storage that is reached through a proxy, and a user in it.
     private func makeStorage() async throws -> (storage: PostgresStorage, proxy: DatabaseProxy, user: User.ID) {
         let server = try await PostgresServer.shared()
         let url = try await directory.makePostgresDatabase()
@@ -51,7 +51,8 @@ import Testing
             #expect(try await change(event(name)) == true, "\(name.rawValue)")
             #expect(proxy.hasLostAll)
             #expect(try await recorded(name, in: storage) == 1, "\(name.rawValue)")
-            // Somebody else's, that changes nothing, is not taken for one's own.
+            // A repetition by another caller changes nothing, and is not taken for the first
+            // change.
             proxy.cut(at: .answer(text))
             let other = event(name).by(Caller(address: "192.0.2.9", requestID: "other"), at: now)
             #expect(try await change(other) == false, "\(name.rawValue)")

@@ -5,7 +5,7 @@ import RESTAuthTesting
 import Support
 import Testing
 
-/// A database of version 0.2 is brought up to date beside nodes of that version.
+/// Upgrades of a database of version 0.2 beside nodes of that version.
 @Suite struct PostgresUpgradeTests {
     let directory: TemporaryDirectory
     let server: PostgresServer
@@ -33,7 +33,8 @@ import Testing
         try await EarlierSessions.expectAlive(in: upgraded())
     }
 
-    /// What an earlier node reads of a user without a password it can go on reading.
+    /// The upgrade leaves the `!` of a user without a password, because earlier nodes still read
+    /// it.
     @Test func whatEarlierNodesReadIsLeftAsItIs() async throws {
         _ = try await upgraded()
         let hashes = "SELECT string_agg(password_hash, ' ' ORDER BY id) FROM users"
@@ -55,8 +56,8 @@ import Testing
 
     // MARK: Locks
 
-    /// Opens the database while another connection is in the middle of a transaction: between
-    /// `first` and `last`, where it waits for this one to wait.
+    /// Opens the database while another connection is in a transaction: it runs `first`, waits
+    /// until this one waits for a lock, and runs `last`.
     private func upgrade(beside first: String, _ last: String) async throws {
         async let other = server.execute(
             """
@@ -92,10 +93,11 @@ import Testing
         #expect(try await server.execute("SELECT count(*) FROM sessions", at: url) == "3")
     }
 
-    /// A reader takes the tables in the other order, and the database ends the one that finds out.
+    /// A reader locks the tables in the opposite order, and PostgreSQL ends the transaction that
+    /// detects the deadlock.
     @Test func whoLosesToAReaderTriesAgain() async throws {
         let name = PostgresServer.name(in: url)
-        // Only this one looks, and not before the reader waits as well.
+        // Only the upgrade detects the deadlock, and not before the reader waits as well.
         try await server.execute("ALTER DATABASE \(name) SET deadlock_timeout = '2s'")
         try await upgrade(
             beside: "LOCK TABLE sessions IN ACCESS SHARE MODE; SET LOCAL deadlock_timeout = '1h'",

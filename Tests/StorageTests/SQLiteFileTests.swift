@@ -298,7 +298,7 @@ import Testing
         }
     }
 
-    /// Not in a transaction after it, before which somebody might be killed.
+    /// The event is recorded in the same transaction, so that a kill cannot come between.
     @Test func theLastStepOfTheSchemaRecordsThatItWasTaken() async throws {
         let queue = try DatabaseQueue(path: path)
         try Migrations.migrator.migrate(queue, upTo: "8 user names of mail length, ids of imports")
@@ -315,7 +315,7 @@ import Testing
         let version = migrator.migrations.count
         #expect(try events() == [#"{"from":"8","version":"\#(version)"}"#])
         try queue.close()
-        // Neither whoever opens it next nor a new database says so.
+        // Opening the database again records nothing, nor does making a new one.
         _ = try await SQLiteStorage(path: path)
         let storage = try await SQLiteStorage(path: path + ".new")
         #expect(try await storage.events(after: 0, limit: 9).isEmpty)

@@ -184,7 +184,7 @@ import Testing
 
     // MARK: Refusals
 
-    /// That it was made by an earlier version is all that it says.
+    /// The event says only that an earlier version made the database.
     @Test(arguments: TransferPair.all)
     func aTargetWithNothingButTheEventOfAnUpgradeIsEmpty(pair: TransferPair) async throws {
         let (source, target) = try await (

@@ -1,22 +1,23 @@
 public import Foundation
 
-/// What happened to an account, as its owner may know it: nothing of other users, and of an
-/// operator or a client only that it was one.
+/// An event of an account in the form that its owner may see: it tells nothing about other users,
+/// and of an operator or a client only that it was one.
 public struct AccountEvent: Sendable, Hashable, Identifiable {
-    /// The number of the event's row; the greater, the later it was recorded.
+    /// Id of the event's row. Rows recorded later have greater ids.
     public let id: Int64
     public let name: AuthEvent.Name
     public let at: Date
-    /// The kind of who did it: `user` for the owner, `other_user` for another one, `client`,
+    /// The kind of actor: `user` for the owner, `other_user` for another user, `client`,
     /// `operator`, `application` or `anonymous`.
     public let actor: String
-    /// From where the owner did it, or somebody unknown; empty for any other actor.
+    /// Address and user agent, if the actor is the owner or anonymous; empty for any other actor,
+    /// and for guesses, which may come from another user.
     public let origin: SessionOrigin
     /// The session that the event is about.
     public let sessionID: Session.ID?
     public let details: [String: String]
 
-    /// `nil` for what the owner need not know.
+    /// `nil` for an event that is not shown to the owner.
     init?(_ row: StoredEvent, shownTo owner: User.ID) {
         guard let name = AuthEvent.Name(rawValue: row.fields.name),
             case .yes(let shown, let hasOrigin) = name.shownToOwner

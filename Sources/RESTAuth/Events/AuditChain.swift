@@ -31,8 +31,9 @@ public struct AuditLink: Sendable, Hashable {
     }
 }
 
-/// How far the trail is sealed and from where on it is kept: one row, replaced as a whole by
-/// whoever seals or prunes.
+/// The sealed range of the trail: how far it is sealed, and from which row on it is kept. The
+/// storage has one such row, replaced as a whole by every process that seals, prunes or restarts
+/// the trail.
 public struct AuditChain: Sendable, Hashable {
     /// The last row that was sealed.
     public let head: AuditLink
@@ -50,7 +51,7 @@ public struct AuditChain: Sendable, Hashable {
         self.seal = seal
     }
 
-    /// How many rows are sealed, by their numbers.
+    /// Number of sealed rows, computed from the numbers of the first and the last.
     var rowCount: Double { max(0, Double(head.number) - Double(anchor.number)) }
 
     /// The encoding of all fields but the seal.
@@ -116,10 +117,10 @@ struct AuditSeals: Sendable {
 
     func verdict(on chain: AuditChain) -> Verdict { verdict(on: chain.seal, of: chain.bytes) { $0.chain } }
 
-    /// The id of the secret under which is sealed.
+    /// Id of the secret that new seals are made under.
     var id: SecretID { present.id }
 
-    /// Whether it was sealed under the secret under which is sealed now.
+    /// Whether the chain was sealed under the present secret.
     func isOfPresent(_ chain: AuditChain) -> Bool { chain.seal.starts(with: present.id.bytes) }
 
     /// Whether the chain was sealed under the previous secret.

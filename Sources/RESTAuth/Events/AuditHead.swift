@@ -10,7 +10,7 @@ public struct AuditHead: Sendable, Hashable {
     /// The time at which it was sealed.
     public let sealedAt: Date
 
-    /// The head of a chain, whose seal is not looked at.
+    /// The head of a chain. The seal of the chain is not checked.
     public init(_ chain: AuditChain) {
         link = chain.head
         sealedAt = chain.sealedAt

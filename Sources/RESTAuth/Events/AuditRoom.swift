@@ -27,6 +27,6 @@ package enum AuditRoom: Room {
 }
 
 extension AuthEvent.Name {
-    /// An operator gave up a trail that was broken, and another one begins.
+    /// An operator gave up a broken trail, and a new one began.
     public static let auditRestarted = Self("audit.restarted", level: .notice)
 }

@@ -6,11 +6,11 @@ import Synchronization
 
 /// Numbers and seals recorded events every second.
 ///
-/// Each process has one, and whoever is first seals: the others find the chain replaced and leave
-/// it at that. Rows are numbered in the order in which they are found, whatever their ids: one that
-/// was committed late comes later. How long the oldest row has been waiting is a gauge,
-/// `rest_auth_audit_unsealed_seconds`, and beyond a minute a warning; how many rows there are is
-/// another, `rest_auth_audit_events`, by their numbers and without counting them.
+/// Each process runs one, and the first to seal wins: the others find the chain replaced and do
+/// nothing. Rows are numbered in the order in which they are found, not by their ids: a row that
+/// was committed late comes later. The waiting time of the oldest row is the gauge
+/// `rest_auth_audit_unsealed_seconds`; above a minute a warning is logged. The number of rows is
+/// the gauge `rest_auth_audit_events`, computed from the numbers of rows without counting them.
 public struct AuditSealer: Service {
     let trail: AuditTrail
     private let lag = Lag()
@@ -73,10 +73,11 @@ private final class Lag: Sendable {
     }
 }
 
-/// Tells when the chain is sealed under the previous secret again, after it was under the present
-/// one: by a node that does not have the new secret yet, or by somebody who has the old one.
+/// Logs a notice when the chain is sealed under the previous secret again after it was sealed under
+/// the present one: by a node that does not have the new secret yet, or by somebody who has the old
+/// one.
 private final class Takeover: Sendable {
-    /// The present secret under which the chain was last found.
+    /// Id of the present secret, once the chain was found sealed under it.
     private let seen = Mutex<SecretID?>(nil)
 
     func note(_ chain: AuditChain, _ seals: AuditSeals) {

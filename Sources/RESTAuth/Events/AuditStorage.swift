@@ -12,26 +12,26 @@ public protocol AuditStorage: Sendable {
     /// Returns at most `limit` rows without a number, in the order of their ids.
     func unsealedEvents(limit: Int) async throws -> [StoredEvent]
 
-    /// At most `limit` rows with a number greater than `number`, in the order of numbers; from the
-    /// least number on when that is `nil`.
+    /// Returns at most `limit` rows with a number greater than `number`, in the order of numbers;
+    /// `nil` begins with the least number.
     func sealedEvents(after number: Int64?, limit: Int) async throws -> [StoredEvent]
 
-    /// Gives rows the numbers after that of the head of `present`, and their seals, and stores the
-    /// chain, in one transaction.
-    /// - Returns: whether it did: not when the stored chain is not `present` any more, nor when one
-    ///   of the rows is gone or has a number.
+    /// Gives rows the numbers after the head of `present`, and their seals, and stores the chain,
+    /// in one transaction.
+    /// - Returns: whether it did; `false` when the stored chain is no longer `present`, or when one
+    ///   of the rows is gone or has a number already.
     func seal(_ seals: [EventSeal], replacing present: AuditChain?, with chain: AuditChain) async throws -> Bool
 
     /// Deletes the rows up to the anchor of `chain` and stores `chain`, in one transaction.
     /// - Returns: whether it did; `false` when the stored chain is no longer `present`.
     func pruneEvents(replacing present: AuditChain, with chain: AuditChain) async throws -> Bool
 
-    /// The greatest number of a row; `nil` when none has a number.
+    /// The greatest number of a row; `nil` when no row has a number.
     func lastEventNumber() async throws -> Int64?
 
-    /// Takes the numbers and seals of all rows away, stores the chain and records the event, in one
+    /// Removes the numbers and seals of all rows, stores the chain and records the event, in one
     /// transaction.
-    /// - Returns: whether it did: not when the stored chain is not `present` any more.
+    /// - Returns: whether it did; `false` when the stored chain is no longer `present`.
     func restartTrail(
         replacing present: AuditChain?, with chain: AuditChain, recording event: AuthEvent
     ) async throws -> Bool
@@ -64,13 +64,14 @@ public struct EventQuery: Sendable, Hashable {
     public var until: Date?
     public var order = Order.newestFirst(before: nil)
 
-    /// The order of the rows, and the place among them from which on they are asked for.
+    /// The order of the rows, and the position in it after which they are returned.
     public enum Order: Sendable, Hashable {
-        /// By descending id, less than that one.
+        /// By descending id, less than `before`; from the newest on when that is `nil`.
         case newestFirst(before: Int64?)
-        /// Sealed rows by ascending number, greater than the first and at most the second.
+        /// Sealed rows by ascending number, greater than `after` and at most `upTo`.
         case byNumber(after: Int64, upTo: Int64)
-        /// Rows that have no number or a greater one, by ascending id, greater than that one.
+        /// Rows without a number or with one greater than `number`, by ascending id, greater than
+        /// `after`.
         case beyond(number: Int64, after: Int64)
     }
 

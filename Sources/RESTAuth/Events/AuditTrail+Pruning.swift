@@ -1,15 +1,15 @@
 import Foundation
 
 extension AuditTrail {
-    /// The most batches that are deleted by one call.
+    /// Number of batches that one call deletes at most.
     private static let batches = 1000
-    /// Seconds that rows wait to be deleted together where only a later seal vouches for them:
-    /// everything up to that seal has to be read.
+    /// Seconds that rows wait to be deleted together when only a later seal vouches for them,
+    /// because everything up to that seal has to be read.
     private static let patience: TimeInterval = 3600
 
-    /// Deletes rows that are older than the retention, from the beginning on. All rows up to the
-    /// first seal behind them under a known secret are verified before, and when one of these is
-    /// not as it was sealed, nothing is deleted. The anchor that stays lets what follows be
+    /// Deletes rows older than the retention, from the beginning on. Before that it verifies all
+    /// rows up to the first seal behind them under a known secret; when one of these is not as it
+    /// was sealed, nothing is deleted. The anchor that is stored lets the rows after it be
     /// verified.
     /// - Throws: `audit_trail_broken`.
     package func prune() async throws {
@@ -20,7 +20,7 @@ extension AuditTrail {
         else { return }
         var anchor = chain.anchor
         for link in try await expired(of: chain, seals, before: limit, at: now) {
-            // Others seal in the meantime, and may prune.
+            // Other processes may seal or prune in the meantime.
             var isPruned = false
             while !isPruned {
                 guard let (chain, seals) = try await intactChain(), chain.anchor == anchor else { return }
@@ -31,7 +31,8 @@ extension AuditTrail {
         }
     }
 
-    /// The last row of each batch that can be deleted, however many rows have to be read.
+    /// Finds the last row of each batch that can be deleted, however many rows have to be read for
+    /// that.
     private func expired(
         of chain: AuditChain, _ seals: AuditSeals, before limit: Date, at now: Date
     ) async throws -> [AuditLink] {
@@ -39,11 +40,11 @@ extension AuditTrail {
         var expired = ExpiredRows(after: chain.anchor)
         var isPassed = false
         while walk.link.number < chain.head.number {
-            // Whoever prunes at the same time has looked before.
+            // The process that has pruned these rows at the same time has verified them.
             guard let rows = try await rows(behind: walk.link, in: chain) else { return [] }
             for row in rows {
-                // A clock that was ahead says nothing about the age of a row: it goes with the rows
-                // around it.
+                // A time in the future, from a clock that was ahead, says nothing about the age of
+                // a row: the row goes with the rows around it.
                 isPassed = isPassed || (limit...now).contains(row.fields.at) || expired.links.count == Self.batches
                 if isPassed {
                     if walk.isSure || expired.links.isEmpty { return expired.links }
@@ -62,9 +63,9 @@ extension AuditTrail {
 private struct ExpiredRows {
     /// The last row of each batch.
     private(set) var links: [AuditLink] = []
-    /// When the oldest of all happened.
+    /// The time of the oldest event of all batches.
     private(set) var oldest = Date.distantFuture
-    /// The number of the last row before the batch that is not full.
+    /// The number of the last row before the batch that is not full yet.
     private var start: Int64
 
     init(after link: AuditLink) { start = link.number }

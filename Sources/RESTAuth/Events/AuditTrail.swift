@@ -3,16 +3,16 @@ public import Foundation
 /// The door to the audit trail: reading it, and verifying that nobody changed it.
 ///
 /// Every event's row is numbered and sealed within two seconds (``AuditSealer``).
-/// ``verify(against:report:)`` finds a row that was altered, removed or moved since; ``head()``,
-/// kept elsewhere, shows that rows were removed from the end, and that the trail was made anew by
-/// who has the instance's secret.
+/// ``verify(against:report:)`` finds a row that was altered, removed or moved since. ``head()``,
+/// kept elsewhere, reveals that rows were removed from the end, or that the trail was made anew by
+/// someone who has the instance's secret.
 public struct AuditTrail: Sendable {
     let storage: any AuditStorage
     let secrets: InstanceSecrets
     /// Seconds for which events are kept.
     let retention: TimeInterval
     let now: @Sendable () -> Date
-    /// Takes up the secrets that another process has written down since.
+    /// Loads secrets that another process has written since.
     private let followSecrets: @Sendable () async throws -> Void
 
     package init(
@@ -26,7 +26,7 @@ public struct AuditTrail: Sendable {
         self.followSecrets = followSecrets
     }
 
-    /// Rows that are sealed or deleted at once.
+    /// Number of rows that are sealed or deleted at once.
     static let batch = 1000
     /// Rows that are read at once for verification.
     private static let page = 2000
@@ -37,11 +37,11 @@ public struct AuditTrail: Sendable {
     }
 
     /// The beginning and the end of the trail; `nil` as long as nothing is sealed.
-    /// - Throws: `audit_trail_broken` when they are not what was sealed.
+    /// - Throws: `audit_trail_broken` when they are not as they were sealed.
     public func chain() async throws -> AuditChain? { try await intactChain()?.chain }
 
     /// The end of the trail, to be kept elsewhere; `nil` as long as nothing is sealed.
-    /// - Throws: `audit_trail_broken` when it is not what was sealed.
+    /// - Throws: `audit_trail_broken` when it is not as it was sealed.
     public func head() async throws -> AuditHead? { try await chain().map(AuditHead.init) }
 
     // MARK: Verifying
@@ -51,15 +51,15 @@ public struct AuditTrail: Sendable {
         /// `nil` where nothing is sealed.
         public let head: AuditHead?
         /// The number of the last row that was pruned, or given up by ``restart(because:by:)``; 0
-        /// where none was.
+        /// where there is none.
         public let prunedUpTo: Int64
         /// The number of rows that are present with their seals.
         public let sealed: Int
         /// The number of these that were sealed under a secret that is no longer known, and are
         /// vouched for by a later seal.
         public let vouchedFor: Int
-        /// The ids in the seals of these, in the order in which they were met; at most
-        /// ``namedSecrets``.
+        /// The ids of the unknown secrets in the seals of these rows, in the order in which they
+        /// are found; at most ``namedSecrets``.
         public let unknownSecrets: [SecretID]
         /// The time of the oldest event without a seal; `nil` where all have one.
         public let unsealedSince: Date?
@@ -67,7 +67,8 @@ public struct AuditTrail: Sendable {
         /// compared with them.
         public let outdatedHeads: Int
 
-        /// The greatest number of ``unknownSecrets``: whoever overwrites seals makes any number.
+        /// Greatest length of ``unknownSecrets``: whoever overwrites seals can make any number of
+        /// ids.
         public static let namedSecrets = 10
     }
 
@@ -120,8 +121,9 @@ public struct AuditTrail: Sendable {
             unsealedSince: try await storage.unsealedEvents(limit: 1).first?.fields.at, outdatedHeads: outdatedHeads)
     }
 
-    /// A page of rows behind `link`, up to the head of `chain`: one at least.
-    /// - Returns: `nil` when the rows that come next were pruned since the chain was read.
+    /// Reads a page of rows after `link`, up to the head of `chain`: at least one row.
+    /// - Returns: the rows; `nil` when the next ones were pruned since the chain was read.
+    /// - Throws: `audit_trail_broken` when the next ones are missing.
     func rows(behind link: AuditLink, in chain: AuditChain) async throws -> ArraySlice<StoredEvent>? {
         let rows = try await storage.sealedEvents(after: link.number, limit: Self.page)
         if rows.first?.number != link.number + 1, let later = try await intactChain()?.chain,
@@ -134,8 +136,8 @@ public struct AuditTrail: Sendable {
         return known
     }
 
-    /// Makes sure that no row has a number up to that of the last one that was pruned: pruning
-    /// deletes all of them together, and nothing is sealed under such a number.
+    /// Checks that no row has a number up to that of the last pruned row: pruning deletes all of
+    /// these together, and nothing is sealed under such a number afterwards.
     /// - Returns: the sealed row with the least number.
     func firstRow(of chain: AuditChain) async throws -> StoredEvent? {
         let row = try await storage.sealedEvents(after: nil, limit: 1).first
@@ -145,18 +147,18 @@ public struct AuditTrail: Sendable {
         return row
     }
 
-    /// The chain, which is as it was sealed, and the seals by which it is.
+    /// The stored chain, checked against its seal, and the seals that it was checked with.
     /// - Returns: `nil` where nothing is sealed.
     func intactChain() async throws -> (chain: AuditChain, seals: AuditSeals)? {
         let chain = try await storage.auditChain()
         let seals = try await judge(chain)
         if let chain { return (chain, seals) }
-        // The first seal may have come since it was looked for.
+        // The first seal may have been stored between the two reads.
         return try await storage.auditChain() == nil ? nil : intactChain()
     }
 
-    /// Makes sure that a chain is as it was sealed.
-    /// - Returns: the seals by which it is.
+    /// Checks the seal of the chain, and that no row is sealed when there is no chain.
+    /// - Returns: the seals that it was checked with.
     /// - Throws: `audit_trail_broken`.
     func judge(_ chain: AuditChain?) async throws -> AuditSeals {
         var seals = AuditSeals(secrets.known)
@@ -172,7 +174,7 @@ public struct AuditTrail: Sendable {
         }
         var verdict = seals.verdict(on: chain)
         if verdict == .unknown {
-            // Whoever seals under a new secret has written it down before.
+            // A process writes a new secret to the file before it seals under it.
             try await followSecrets()
             seals = AuditSeals(secrets.known)
             verdict = seals.verdict(on: chain)

@@ -1,13 +1,13 @@
-/// Goes along the trail, row by row.
+/// Verifies the trail row by row.
 struct AuditWalk {
     private(set) var link: AuditLink
     private(set) var count = 0
-    /// How many rows were sealed under secrets that are not known, and are vouched for by the
-    /// digest.
+    /// The number of rows that were sealed under unknown secrets; their digests lead to a later
+    /// seal, which has to vouch for them.
     private(set) var vouchedFor = 0
-    /// The ids in the seals of these, each once; the first ones only.
+    /// The ids of these secrets, taken from the seals, each once; the first ones only.
     private(set) var unknownSecrets: [SecretID] = []
-    /// The number of the first row that no seal under a known secret has vouched for.
+    /// The number of the first row that no seal under a known secret has vouched for so far.
     private var firstUnsure: Int64?
     private let seals: AuditSeals
 
@@ -16,16 +16,18 @@ struct AuditWalk {
         self.seals = seals
     }
 
-    /// Whether a seal under a known secret has vouched for all rows up to here.
+    /// Whether a seal under a known secret vouches for all rows so far.
     var isSure: Bool { firstUnsure == nil }
 
-    /// Goes on behind rows that were pruned.
+    /// Continues after rows that were pruned.
     mutating func skip(to link: AuditLink) {
         self.link = link
         firstUnsure = nil
     }
 
-    /// - Throws: `audit_trail_broken` when it is not the row that was sealed behind the last one.
+    /// Verifies the next row.
+    /// - Throws: `audit_trail_broken` when the row is not the one that was sealed after the last
+    ///   one.
     mutating func take(_ row: StoredEvent) throws(AuthError) {
         let next = link.next(row)
         guard let number = row.number, number == next.number else {
@@ -45,23 +47,23 @@ struct AuditWalk {
     }
 
     private mutating func note(_ seal: [UInt8]) {
-        // One secret has sealed most of them.
+        // Most rows were sealed under the same secret.
         if let last = unknownSecrets.last, seal.starts(with: last.bytes) { return }
         let id = SecretID(bytes: Array(seal.prefix(SecretID.length)))
         guard unknownSecrets.count < AuditTrail.Verification.namedSecrets, !unknownSecrets.contains(id) else { return }
         unknownSecrets.append(id)
     }
 
-    /// The chain's own seal vouches for all rows up to its head.
-    /// - Throws: `audit_trail_broken` when `head` is another row than the last one.
+    /// Ends the walk at the head of the chain, whose own seal vouches for all rows up to it.
+    /// - Throws: `audit_trail_broken` when `head` is not the last row.
     func end(at head: AuditLink) throws(AuthError) {
         guard link == head else { throw .rowChanged(firstUnsure ?? link.number, to: link.number) }
     }
 }
 
-/// Earlier heads, each compared with the trail where it comes by.
+/// Earlier heads, each compared with the trail when its row is reached.
 struct HeadComparison {
-    /// In descending order of numbers.
+    /// Heads that are not compared yet, in descending order of numbers.
     private var pending: [AuditHead]
     private var outdated = 0
     private let count: Int
@@ -71,7 +73,7 @@ struct HeadComparison {
         count = heads.count
     }
 
-    /// Leaves out those of rows that were pruned.
+    /// Drops heads whose rows were pruned.
     mutating func begin(at anchor: AuditLink) throws(AuthError) {
         while let head = pending.last, head.link.number < anchor.number {
             pending.removeLast()
@@ -89,7 +91,7 @@ struct HeadComparison {
         }
     }
 
-    /// - Returns: how many could not be compared.
+    /// - Returns: the number of heads that could not be compared.
     func end() throws(AuthError) -> Int {
         if let head = pending.last {
             throw .trailBroken("the trail was set back: a head that was kept is of row \(head.link.number)")

@@ -103,7 +103,8 @@ extension AuthEvent {
 
     static func signingKeyRevoked(id: String) -> Self { Self(.signingKeyRevoked, ["kid": id]) }
 
-    /// - Parameter head: the end of the audit trail at that time.
+    /// - Parameter head: the end of the audit trail at that time; `nil` when it has none or is
+    ///   broken.
     static func secretRotated(_ id: SecretID, previous: SecretID, head: AuditHead? = nil) -> Self {
         Self(
             .secretRotated,
@@ -116,8 +117,8 @@ extension AuthEvent {
     static func secretDropped(_ id: SecretID) -> Self { Self(.secretDropped, ["secret_id": id.description]) }
 
     /// - Parameters:
-    ///   - reason: as the operator gave it.
-    ///   - head: the end of the trail that was given up, as it was found.
+    ///   - reason: the reason that the operator gave.
+    ///   - head: the end of the trail that was given up, not verified.
     static func auditRestarted(_ reason: String, head: AuditHead?) -> Self {
         Self(.auditRestarted, ["reason": reason, "audit_head": head?.description])
     }
@@ -147,7 +148,8 @@ extension AuthEvent {
 
     package static func backupRestored(_ file: String) -> Self { Self(.backupRestored, ["file": file]) }
 
-    /// An import of a number that only its transaction knows: see ``counting(users:)``.
+    /// An import. The number of users is known only in its transaction, which adds it: see
+    /// ``counting(users:)``.
     static let usersImported = Self(.usersImported)
 
     static func usersExported(_ count: Int, withHashes: Bool) -> Self {

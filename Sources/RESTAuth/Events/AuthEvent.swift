@@ -48,7 +48,7 @@ public struct AuthEvent: Sendable, Hashable {
         return event
     }
 
-    /// The same, of so many users, as an import: `users` in its details.
+    /// The same event with the number of users that it is about, stored as `users` in its details.
     public func counting(users count: Int) -> AuthEvent {
         var event = self
         event.details["users"] = String(count)

@@ -12,12 +12,12 @@ extension AuthEvent {
         /// An event without a change is only logged and counted, because anybody can cause it as
         /// often as they like.
         public let isDurable: Bool
-        /// Whether the owner of the account sees it, and how much of it.
+        /// The parts of the event that the owner of the account is shown.
         let shownToOwner: Disclosure
 
         /// - Parameters:
-        ///   - logName: where it is not the name with an underscore for the dot.
-        ///   - shownToOwner: what ``AuditTrail/events(of:before:limit:)`` gives of it.
+        ///   - logName: the log message, where it is not the name with an underscore for the dot.
+        ///   - shownToOwner: the parts that ``AuditTrail/events(of:before:limit:)`` returns.
         init(
             _ name: String, logName: String? = nil, level: Level = .info, isDurable: Bool = true,
             shownToOwner: Disclosure = .no
@@ -34,8 +34,8 @@ extension AuthEvent {
             case no
             /// The name, the time, the session, the kind of actor, and these details.
             ///
-            /// The origin as well, where the owner or somebody unknown did it; never where whoever
-            /// caused it need not be the one who did it, as with guesses (`hasOrigin`).
+            /// With `hasOrigin` also the origin, if the actor is the owner or anonymous. It is
+            /// `false` for guesses, which may come from another user.
             case yes(details: Set<String> = [], hasOrigin: Bool = true)
         }
 

@@ -2,9 +2,9 @@ public import Foundation
 
 /// The promises about rows of events, as long as they are kept.
 ///
-/// A verb of another room that changes something takes the event that it records and writes both in
-/// one transaction: nothing changes without its event, and nothing is recorded when nothing
-/// changed. A verb that throws records nothing. An event whose name has no rows
+/// A method of another room that changes something takes the event to record and writes both in one
+/// transaction: nothing changes without its event, and nothing is recorded when nothing changed. A
+/// method that throws records nothing. An event whose name is not stored
 /// (``AuthEvent/Name/isDurable``) is not written.
 public protocol EventStorage: Sendable {
     /// Records an event that changed nothing else in the storage, such as an export.

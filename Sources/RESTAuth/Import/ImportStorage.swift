@@ -33,7 +33,7 @@ public struct ImportableUser: Sendable {
 extension ImportableUser: Redacted {}
 
 extension [ImportOutcome] {
-    /// How many users came in.
+    /// Number of users who were imported.
     package var importedCount: Int { count { if case .imported = $0 { true } else { false } } }
 }
 
@@ -73,8 +73,8 @@ public protocol ImportStorage: Sendable {
     func reserveUserIDs(_ ids: [User.ID]) async throws
 
     /// Stores users who do not exist yet, deletes the counters of wrong passwords for their names,
-    /// and records the event with their number (``AuthEvent/counting(users:)``), in one
-    /// transaction; where nobody is stored, no event.
+    /// and records the event with the number of stored users (``AuthEvent/counting(users:)``), in
+    /// one transaction. When nobody is stored, no event is recorded.
     ///
     /// An id is kept when no row has it, and it is greater than `last` or was reserved; ids
     /// assigned later are greater than all of them. If there are several obstacles, the first in
@@ -83,7 +83,7 @@ public protocol ImportStorage: Sendable {
     ///   - users: users, no two with the same name, id or legacy id.
     ///   - last: the result of ``lastUserID()`` when the import began.
     ///   - isTrial: whether to return the outcomes without storing anything.
-    ///   - event: of the import, without the number.
+    ///   - event: the event of the import, without the number of users.
     /// - Returns: the outcomes, in the order of the users.
     func importUsers(
         _ users: [ImportableUser], above last: User.ID, isTrial: Bool, recording event: AuthEvent
@@ -92,7 +92,7 @@ public protocol ImportStorage: Sendable {
     /// The credentials of the user who was imported with that legacy id.
     func credentials(legacyID: Int64) async throws -> StoredCredentials?
 
-    /// How many users there are.
+    /// Number of stored users.
     func userCount() async throws -> Int
 
     /// Returns at most `limit` users with an id greater than `id`, in ascending order of id.

@@ -11,9 +11,9 @@ public struct UserExport: Sendable {
         self.caller = caller
     }
 
-    /// Hands out every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
-    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens that name it are good. That it is
-    /// done, and how many users there are, is recorded before the first page is handed out.
+    /// Writes every user in the order of ids, a page at a time: `id`, `username`, `created_at`,
+    /// `disabled_at`, `roles`, and `legacy_id` as long as tokens with it are valid. The export is
+    /// recorded as an event, with the number of users, before the first page is written.
     /// - Parameters:
     ///   - includesPasswordHashes: whether to write `password_hash` as well. The text is then as
     ///     secret as the database. A user without a password has `!` there, as in `shadow(5)`.

@@ -59,8 +59,8 @@ public struct UserImport: Sendable {
     /// All users are read and checked before the first is written, which takes about a kilobyte of
     /// memory a user. Their ids are reserved first, so that no user who registers meanwhile gets
     /// one of them, and an interrupted import can be repeated. A name or id that is taken between
-    /// the check and the write leaves out that one user. Each batch records how many came in with
-    /// it, in its transaction: whatever ends an import, nobody is there without an event.
+    /// the check and the write leaves out that one user. Each batch records its number of users in
+    /// its transaction, so that no user is stored without an event, however the import ends.
     /// - Parameters:
     ///   - source: read once, from beginning to end.
     ///   - concessions: the treatment of users who would be refused.
@@ -97,7 +97,7 @@ public struct UserImport: Sendable {
         return counts
     }
 
-    /// One batch, with its event.
+    /// Imports one batch and records its event.
     private func importUsers(
         _ users: [ImportableUser], above last: User.ID, isTrial: Bool = false
     ) async throws -> [ImportOutcome] {

@@ -1,4 +1,4 @@
-/// The ways to prove who one is that may follow the password, and who has which.
+/// The configured factors that may follow the password, and which of them a user has.
 struct Factors: Sendable {
     let all: [Factor]
 
@@ -9,6 +9,6 @@ struct Factors: Sendable {
         return found
     }
 
-    /// Whether the user has any: then the password alone proves too little.
+    /// Whether the user has any factor: then the password alone does not complete a sign-in.
     func belong(to user: User.ID) async throws -> Bool { try await !list(of: user).isEmpty }
 }

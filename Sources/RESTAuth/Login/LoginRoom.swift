@@ -8,7 +8,7 @@ package enum LoginRoom: Room {
 }
 
 extension AuthEvent.Name {
-    /// A password was right, and another factor has to follow.
+    /// A password was right, and another factor is asked for.
     public static let loginContinued = Self("login.continued", isDurable: false)
     public static let loginFailed = Self("login.failed", level: .notice, isDurable: false)
     /// Wrong passwords for many accounts from one network, or from many networks for one

@@ -19,8 +19,8 @@ public struct SignInTicket: Sendable {
 
 extension SignInTicket: Redacted {}
 
-/// Makes tickets and knows them again, on every node that has the secret. What is kept of one is
-/// only what was used up (``SignInStorage``).
+/// Makes tickets and reads them, on every node that has the secret. Only what was used up of a
+/// ticket is stored (``SignInStorage``).
 ///
 /// A ticket is the user, the version of the password, the second of the expiry and 128 random bits,
 /// then a keyed tag over them and the network.

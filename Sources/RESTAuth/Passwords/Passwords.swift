@@ -117,10 +117,11 @@ public final class Passwords: Sendable {
     /// Changes the password of a signed-in user, and ends every session.
     ///
     /// Checked: the present password, the new one against the policy, and that no other change came
-    /// between. Who came by a token is given new ones, of a session that begins in the transaction
-    /// that ends the others; so whoever has a copy of the tokens from before is out. The new
-    /// session says what the one before said of methods and their time, unless the password is all
-    /// that the user can prove: then that it was given now. No factor is got around by it.
+    /// between. A user who came with a token is given new ones, of a session that begins in the
+    /// transaction that ends the others; so whoever has a copy of the earlier tokens is signed out.
+    /// If the password is all that the user can prove, the new session counts as signed in now.
+    /// Otherwise it keeps the methods and the time of the earlier session, so that no factor is
+    /// bypassed.
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - new: the password that the user is to have.

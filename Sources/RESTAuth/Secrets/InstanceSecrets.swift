@@ -134,7 +134,7 @@ public struct SecretID: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension [UInt8] {
-    /// Two digits for each byte, in lower case.
+    /// Hexadecimal digits in lower case, two for each byte.
     package var hexadecimal: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }
 

@@ -114,9 +114,10 @@ public final class SecretRotation: Sendable {
         return (sessions, clients)
     }
 
-    /// Records a change of the file whose command was killed before it did: the present secret, or
-    /// the end of the previous one, when the last events of the kind do not say so.
-    /// - Returns: whether there was one.
+    /// Records a change of the file of secrets whose command was killed before it recorded the
+    /// change: the present secret, or the drop of the previous one, if the last events of these
+    /// names do not say so.
+    /// - Returns: whether an event was recorded.
     @discardableResult
     package func recordMissed(by caller: Caller) async throws -> Bool {
         let known = secrets.known
@@ -141,8 +142,8 @@ public final class SecretRotation: Sendable {
         return true
     }
 
-    /// Records the new secret with the head of the audit trail, so that a trail that is made anew
-    /// under the previous secret differs from the row. A broken trail has no head.
+    /// Records the new secret with the head of the audit trail, so that a trail that is later made
+    /// anew under the previous secret contradicts the row. A broken trail has no head.
     private func recordRotation(to present: SecretID, from previous: SecretID, by caller: Caller) async throws {
         let head = try? await sealer.trail.head()
         try await storage.append(

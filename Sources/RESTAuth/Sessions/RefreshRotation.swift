@@ -170,8 +170,8 @@ extension RefreshRotation {
         return generation < refresh.generation ? .endSession : .refuse
     }
 
-    /// Whether the row says what this rotation makes of `before` by advancing: then an earlier try
-    /// has, whose answer was lost.
+    /// Whether `present` is what this rotation makes of `before` by advancing: then an earlier
+    /// attempt was committed, and its answer was lost.
     package func hasAdvanced(_ before: RefreshState, to present: RefreshState) -> Bool {
         guard let newest = present.digest, let previous = present.previousDigest else { return false }
         return before.generation < Int.max && present.generation == before.generation + 1 && present.repeats == 0

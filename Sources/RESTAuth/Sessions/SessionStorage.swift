@@ -81,11 +81,11 @@ public protocol SessionStorage: Sendable {
     /// Exchanges a refresh token for a successor, or ends the session when an earlier token comes
     /// back.
     ///
-    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that no
-    /// other rotation of this session can interleave with. Recorded with it
-    /// (``RefreshRotation/event(_:of:)``) is that the answer to a token was repeated, for the first
-    /// time, or that a token was reused, and beside that the end of the session; of a usual renewal
-    /// nothing, nor of a repetition after the first, of which there may be many.
+    /// Reads the row, asks ``RefreshRotation/step(for:)`` and writes, in one transaction that
+    /// excludes all other rotations of this session. In the same transaction the first repetition
+    /// of an answer is recorded, and a reused token together with the end of the session
+    /// (``RefreshRotation/event(_:of:)``). A usual renewal is not recorded, nor are repetitions
+    /// after the first, of which there may be many.
     func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome
 
     /// Deletes the session and writes its revocation log entry, in one transaction.

@@ -66,11 +66,11 @@ public final class Sessions: Sendable {
         return (session, refreshTokens.first(of: id))
     }
 
-    /// An access token alone, as the original Flask server gives it: a password starts a session
-    /// that ends with the token, a live token prolongs its own where the renewal policy allows it.
-    /// A token of a Flask server's starts its one session the first time, unless the user has a
-    /// factor besides the password, of which it says nothing.
-    /// - Throws: `insufficient_user_authentication` when only a password will do; `mfa_required`;
+    /// Gives an access token without a refresh token, as the original Flask server does. A password
+    /// starts a session that ends with the token; a live token prolongs its own session where the
+    /// renewal policy allows it. A token of a Flask server starts its session the first time,
+    /// unless the user has a factor besides the password, which the token does not prove.
+    /// - Throws: `insufficient_user_authentication` when a password is needed; `mfa_required`;
     ///   `rate_limited` when too many sessions were started; `invalid_credentials`,
     ///   `invalid_token`.
     public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
@@ -155,11 +155,12 @@ public final class Sessions: Sendable {
     /// Makes a session for a user who has just given the password, to replace the one that ends
     /// with the password change. It has a refresh token if the replaced session has one.
     /// - Parameters:
-    ///   - identity: whose session ends. That of a Flask server's token may not have begun yet.
-    ///   - stored: who has given the password.
-    ///   - caller: where the new one comes from.
-    /// - Throws: `invalid_token` when that one has ended already; `mfa_required` for a token of a
-    ///   Flask server whose user has another factor.
+    ///   - identity: the identity whose session ends. The session of a Flask server's token may not
+    ///     exist yet.
+    ///   - stored: the user who has given the password.
+    ///   - caller: the caller that starts the new session.
+    /// - Throws: `invalid_token` when the replaced session has ended already; `mfa_required` for a
+    ///   token of a Flask server whose user has another factor; `rate_limited`.
     func replacement(
         of identity: UserIdentity, for stored: StoredCredentials, by caller: Caller
     ) async throws -> Replacement {
@@ -182,13 +183,15 @@ public final class Sessions: Sendable {
             duration: accessTokens.duration)
     }
 
-    /// Who has given the password beside a token, and what is proven of them.
+    /// The identity of a user who has given the password beside a token, with what is proven.
     ///
-    /// The password counts as given now only where it is all that the user can prove: no other
-    /// factor belongs to the user, and the session was begun with none. Otherwise the methods and
-    /// their time stay those of the session: whoever stole a token and knows the password gets
-    /// nothing by both that a sign-in would ask another factor for.
-    /// - Parameter session: the one of the token; `nil` for a Flask server's that has none yet.
+    /// The password counts as given now only if it is all that the user can prove: the user has no
+    /// other factor, and the session was begun without one. Otherwise the methods and their time
+    /// stay those of the session, so that whoever stole a token and knows the password gains
+    /// nothing for which a sign-in would ask another factor.
+    /// - Parameter session: the session of the token; `nil` for a Flask server's token that has
+    ///   none yet.
+    /// - Throws: `mfa_required` when there is no session and the user has another factor.
     private func owner(_ stored: StoredCredentials, replacing session: Session?) async throws -> UserIdentity {
         let hasOtherFactor = try await factors.belong(to: stored.user.id)
         guard let session else {

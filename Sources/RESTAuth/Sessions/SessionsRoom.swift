@@ -32,9 +32,9 @@ package enum SessionsRoom: Room {
 extension AuthEvent.Name {
     /// A refresh token was refused because it had been presented again too often.
     public static let refreshTokenExhausted = Self("refresh_token.exhausted", level: .warning, isDurable: false)
-    /// A refresh token was traded once more, before a successor of it was used: an answer was
-    /// lost, two asked at once, or someone has a copy. The first repetition of a token has a row;
-    /// others are lines of the log.
+    /// A refresh token was presented again before a successor of it was used: an answer was lost,
+    /// two asked at the same time, or someone has a copy. The first repetition of a token is stored
+    /// as a row; further ones are only logged and counted.
     public static let refreshTokenRepeated = Self("refresh_token.repeated", level: .notice, shownToOwner: .yes())
     /// A refresh token was presented although its successor, or another token in its place, had
     /// been used: one of them was stolen.

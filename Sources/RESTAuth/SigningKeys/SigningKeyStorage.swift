@@ -34,8 +34,8 @@ public protocol SigningKeyStorage: Sendable {
     /// - Returns: whether the key was stored.
     func insertSigningKey(_ key: StoredSigningKey, recording event: AuthEvent) async throws -> Bool
 
-    /// Lets the key sign from `date` on, if it would have begun later.
-    /// - Returns: whether it would have.
+    /// Makes the key sign from `date` on, unless it begins earlier.
+    /// - Returns: whether the key was changed.
     @discardableResult
     func hastenSigningKey(id: String, to date: Date, recording event: AuthEvent) async throws -> Bool
 

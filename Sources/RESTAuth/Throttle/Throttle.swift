@@ -39,7 +39,7 @@ public final class Throttle: Sendable {
     /// Runs `attempt` when the guess is admitted.
     ///
     /// `attempt` has to call ``fail(_:cost:)`` for a wrong password, and ``succeed(_:as:)`` for a
-    /// right one before it tells anybody.
+    /// right one before it reports success.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `attempt` throws.
     package func admitting<Value>(_ guess: Guess, _ attempt: (AdmittedGuess) async throws -> Value) async throws
@@ -153,8 +153,8 @@ public final class Throttle: Sendable {
     }
 
     /// Remembers that a user has signed in from a network.
-    /// - Parameter event: is recorded when the user was not known there; `nil` where another event
-    ///   says it.
+    /// - Parameter event: recorded when the network is new to the user; `nil` where another event
+    ///   reports it.
     func remember(_ network: ClientNetwork, of user: User.ID, recording event: AuthEvent? = nil) async {
         guard configuration.isOn else { return }
         await unlessItFails {

@@ -40,7 +40,8 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     public static let longestSeries = 100
 
     package static let accountFailureCounts = 1...longestSeries
-    /// Failures of a network, what may be done in an hour, and milliseconds of hashing.
+    /// Range of the failures of a network, of the numbers per hour, and of the hashing budget in
+    /// milliseconds.
     package static let counts = 1...1_000_000
 
     /// The most sessions that one user may start at once.

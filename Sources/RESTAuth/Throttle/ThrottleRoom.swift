@@ -37,7 +37,7 @@ package enum ThrottleRoom: Room {
 }
 
 extension AuthEvent.Name {
-    /// A user gave the right password from a network where the user was not known.
+    /// A user signed in with the password from a network that was new to the user.
     public static let networkRemembered = Self("network.remembered", shownToOwner: .yes(details: ["network"]))
     /// The count of wrong passwords was cleared.
     public static let throttleCleared = Self("throttle.cleared", shownToOwner: .yes())

@@ -42,8 +42,8 @@ public protocol ThrottleStorage: Sendable {
     func knownOrigin(_ network: ClientNetwork, canonicalUsername: String) async throws -> Date?
 
     /// Stores that a user has signed in with a password from a network, and records the event when
-    /// the user was not known there, in one transaction. The newest `limit` networks of a user are
-    /// kept. A user who does not exist any more is no error.
+    /// the network is new to the user, in one transaction. The newest `limit` networks of a user
+    /// are kept. It is not an error when the user no longer exists.
     /// - Returns: whether the network is new to the user.
     @discardableResult
     func rememberOrigin(

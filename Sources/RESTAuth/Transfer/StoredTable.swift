@@ -1,5 +1,5 @@
-/// A table of a room, by the names that all backends share: it moves from one to another, and a
-/// role that serves may read and write it.
+/// A table of a room, by the names that all backends share. Its rows are moved from one backend to
+/// another, and the database role of a server may read and write it.
 ///
 /// The names are those that the rooms declare and no others, so a backend may build statements from
 /// them. Columns that a backend maintains by itself, such as a count kept by triggers, are not
@@ -38,8 +38,8 @@ package struct StoredTable: Sendable {
     package let name: String
     package let columns: [Column]
     package let firstRows: FirstRows
-    /// Rows that an upgrade of the schema writes, by the text in a column: a database that has no
-    /// others is empty.
+    /// Column and text that mark the rows written by an upgrade of the schema; a table with no
+    /// other rows counts as empty.
     package let rowsOfUpgrades: (column: String, text: String)?
     private let keyLength: Int
 

@@ -58,7 +58,8 @@ package struct Transfer: Sendable {
     }
 
     private func begin() async throws {
-        // They are copied last: who may not read them is told before everything else is copied.
+        // The counters are copied last. Reading them first reports a missing permission before
+        // everything else is copied.
         _ = try await source.counters()
         guard source.transferName != target.transferName else {
             throw AuthError(.misconfigured, "\(target.transferName) cannot move into itself")

@@ -82,24 +82,27 @@ public protocol UserStorage: Sendable {
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (exists: Bool, isNew: Bool, lifted: Revocation?)
 
-    /// Takes a role away, also one that the user has not, and writes that tokens with it are
-    /// refused, in one transaction. The event is recorded when the user had the role.
-    /// - Returns: the entry of the revocation log, and whether anything changed; `nil` when there
-    ///   is no such user.
+    /// Takes a role away, even one that the user does not have, and writes a revocation log entry
+    /// that refuses tokens with it, in one transaction. The event is recorded only if the user had
+    /// the role.
+    /// - Returns: the revocation log entry, and whether the user had the role; `nil` when there is
+    ///   no such user.
     func revokeRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)?
 
-    /// Disables the user and writes the revocation, in one transaction. A user who was disabled
-    /// before stays so since then, and the event is not recorded.
-    /// - Returns: the revocation, and whether anything changed; `nil` when there is no such user.
+    /// Disables the user and writes the revocation log entry, in one transaction. A user who is
+    /// disabled already keeps the earlier time, and no event is recorded.
+    /// - Returns: the revocation log entry, and whether the user was not disabled before; `nil`
+    ///   when there is no such user.
     func disableUser(
         id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)?
 
-    /// Enables the user and writes that the revocation is lifted, in one transaction. Of a user who
-    /// was not disabled the event is not recorded.
-    /// - Returns: as of ``disableUser(id:at:recording:)``.
+    /// Enables the user and writes the revocation log entry that lifts the refusal, in one
+    /// transaction. For a user who was not disabled no event is recorded.
+    /// - Returns: the revocation log entry, and whether the user was disabled before; `nil` when
+    ///   there is no such user.
     func enableUser(
         id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)?

@@ -42,7 +42,7 @@ public final class Users: Sendable {
         return user
     }
 
-    /// Finds a user for somebody who may ask for a limited number of ids an hour
+    /// Finds a user for a caller who may look up a limited number of ids an hour
     /// (``ThrottleConfiguration/userLookupsPerHour``).
     /// - Throws: `rate_limited`, `user_not_found`.
     package func lookUp(_ id: User.ID, by caller: Caller) async throws -> User {

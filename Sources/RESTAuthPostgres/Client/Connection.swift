@@ -184,8 +184,8 @@ final class Connection {
         return PQgetResult(handle)
     }
 
-    /// Runs statements without parameters, in one transaction unless they say otherwise.
-    /// Runs `body`, which begins a transaction, until no other transaction was in its way.
+    /// Runs `body`, which begins a transaction. After a serialization failure or a deadlock it
+    /// rolls back and runs `body` again.
     func repeatingTransaction(_ body: () throws -> Void) throws {
         while true {
             do {
@@ -196,6 +196,7 @@ final class Connection {
         }
     }
 
+    /// Runs statements without parameters, in one transaction unless they say otherwise.
     func execute(_ script: String) throws(PostgresError) {
         PQclear(try succeeded(PQexec(handle, script)))
     }

@@ -1,7 +1,7 @@
-/// The rows of each statement of a transaction that was committed.
+/// The rows that each statement of a committed transaction returned.
 struct Written: Sendable {
     fileprivate let rows: [Rows]
-    /// Whether an earlier attempt may have been committed as well: its answer was lost.
+    /// Whether an earlier attempt, whose answer was lost, may have been committed as well.
     let isRepeated: Bool
 
     subscript(index: Int) -> Rows { rows[index] }
@@ -47,9 +47,9 @@ final class ConnectionPool: Sendable {
         return rows[0]
     }
 
-    /// Runs statements as one transaction, durable when this returns.
-    /// - Parameter isRepeatable: whether it comes to the same when it is done twice. Then a
-    ///   connection that is lost before the answer is no failure: it is sent again.
+    /// Runs statements as one transaction, which is durable when this returns.
+    /// - Parameter isRepeatable: whether running it twice has the same result. Then a connection
+    ///   that is lost before the answer is no failure: the transaction is sent again.
     func write(_ statements: [Statement], isRepeatable: Bool) async throws -> Written {
         try await run(statements, on: writing, isRepeatable: isRepeatable)
     }

@@ -51,7 +51,7 @@ final class Transaction: Sendable {
         isSentAlone.store(true, ordering: .relaxed)
     }
 
-    /// Notes that this attempt may have been committed without anybody knowing.
+    /// Notes that an answer was lost: this attempt may have been committed.
     func lostAnswer() { hasLostAnswer.store(true, ordering: .relaxed) }
 
     var isAnswered: Bool { answer.withLock { $0 == nil } }

@@ -74,9 +74,9 @@ struct AuditCommand: AsyncParsableCommand {
             }
         }
 
-        /// In bytes; a head has about a hundred.
+        /// Longest line of a file of heads, in bytes; a head has about a hundred.
         private static let longestLine = 1000
-        /// One for each minute of nearly two years.
+        /// Number of heads in a file at most: one for each minute of nearly two years.
         private static let mostHeads = 1_000_000
 
         private static func heads(_ text: String) throws -> [AuditHead] {
@@ -135,7 +135,7 @@ struct AuditCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            // Every row is written: a million in some seconds.
+            // Every row is written: a million rows take some seconds.
             try await options.withAuth(statementsTaking: 600) { auth in
                 let number = try await auth.auditTrail.restart(because: reason, by: .commandLine)
                 Output.report("The trail begins anew behind number \(number).")

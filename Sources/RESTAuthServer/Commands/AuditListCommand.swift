@@ -58,7 +58,7 @@ extension AuditCommand {
             try await options.withAuth { auth in
                 var query = try await selection.query(auth)
                 var left = limit ?? .max
-                // Before the first row: all that it covers is there.
+                // Read before the rows, so that all rows up to the head are there.
                 let (chain, failure) = try await end(of: auth.auditTrail)
                 try write("anchor", chain.map(\.anchor.json) ?? .null)
                 let number = chain?.head.number ?? .min
@@ -77,7 +77,8 @@ extension AuditCommand {
             }
         }
 
-        /// What is there of a trail that is broken is exported all the same.
+        /// The chain; for a broken trail the error instead, because its rows are exported all the
+        /// same.
         private func end(of trail: AuditTrail) async throws -> (AuditChain?, broken: AuthError?) {
             do {
                 return (try await trail.chain(), nil)
@@ -94,10 +95,10 @@ extension AuditCommand {
 }
 
 extension AuditTrail {
-    /// Calls `body` with the rows that `query` asks for, `limit` at most, in pages.
+    /// Calls `body` with the rows that match `query`, at most `limit`, in pages.
     /// - Parameters:
-    ///   - limit: is less by the rows that there were.
-    ///   - body: returns where to go on.
+    ///   - limit: reduced by the number of rows that were read.
+    ///   - body: receives a page and returns the order that begins after it.
     fileprivate func forEachPage(
         of query: inout EventQuery, _ limit: inout Int, _ body: ([StoredEvent]) throws -> EventQuery.Order
     ) async throws {
@@ -152,8 +153,8 @@ struct AuditSelection: ParsableArguments {
         return query
     }
 
-    /// A span with its units, as `90s`, `1d12h` and `7d`, before now; a day or a time of RFC 3339,
-    /// in UTC unless it says otherwise.
+    /// Parses a span before now with its units, as `90s`, `1d12h` or `7d`, or a day or a time of
+    /// RFC 3339, in UTC unless it has an offset.
     private static func time(_ text: String, _ option: String) throws -> Date {
         if let span = DurationArgument(argument: text), !span.isBare {
             return Date.now.addingTimeInterval(-Double(span.seconds))

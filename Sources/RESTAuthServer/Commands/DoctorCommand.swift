@@ -31,7 +31,7 @@ struct DoctorCommand: AsyncParsableCommand {
     private static func findings(_ options: AllOptions) async -> [Finding] {
         do {
             let source = try options.source()
-            // Wrong settings are a finding.
+            // Wrong settings are reported as a finding; the log then follows the default settings.
             let settings = (try? Settings(source)) ?? .standard
             return try await settings.withLog { await Doctor(source: source).findings() }
         } catch {

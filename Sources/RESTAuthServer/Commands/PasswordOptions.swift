@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import RESTAuth
 
-/// Where a new password is read from: never from the command line, which other users can see.
+/// The source of a new password: never the command line, which other users can see.
 struct PasswordOptions: ParsableArguments {
     @Flag(help: "Read the password from standard input: one line, in UTF-8, or in UTF-16 as PowerShell may write it.")
     var passwordStdin = false
@@ -25,7 +25,7 @@ struct PasswordOptions: ParsableArguments {
     }
 
     /// Asks on the terminal without echo.
-    /// - Throws: `validation_failed` for what is no text.
+    /// - Throws: `validation_failed` for input that is not text.
     static func ask(_ prompt: String) throws(AuthError) -> String {
         Output.note(prompt)
         var before = termios()

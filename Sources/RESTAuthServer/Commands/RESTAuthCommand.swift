@@ -94,9 +94,9 @@ func exitWithMessage(_ message: String) -> Never {
 }
 
 extension SettingsOptions {
-    /// Runs a command over the core, and closes the database after it. What was made for a command
-    /// that fails is removed again.
-    /// - Parameter seconds: the least time limit of a statement, whatever the settings say.
+    /// Runs a command on the core, and closes the database afterwards. When the command fails,
+    /// files that were made for it are removed.
+    /// - Parameter seconds: the least time limit of a statement, even if the settings say less.
     func withAuth(
         createsMissing: Bool = false, statementsTaking seconds: Int = 0, _ body: (Auth) async throws -> Void
     ) async throws {
@@ -114,7 +114,7 @@ extension SettingsOptions {
         }
     }
 
-    /// Runs a command, with its log.
+    /// Loads the settings, starts the log and runs a command.
     func withSettings(_ body: (Settings) async throws -> Void) async throws {
         let settings = try load()
         try await settings.withLog { try await body(settings) }

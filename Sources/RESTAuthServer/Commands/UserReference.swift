@@ -1,7 +1,7 @@
 import ArgumentParser
 import RESTAuth
 
-/// A user and some roles: the first word is the user name, unless the user is named by id.
+/// A user and some roles: the first word is the user name, unless the user is given by id.
 struct UserAndRoles: ParsableArguments {
     @Argument(help: ArgumentHelp("The user name, and the roles.", valueName: "username> <role")) var words: [String]
     @Option(help: "The user's id, in place of the name.") var id: User.ID?
@@ -15,7 +15,7 @@ struct UserAndRoles: ParsableArguments {
     var user: UserReference { UserReference(username: id == nil ? words.first : nil, id: id) }
 }
 
-/// A user, named on the command line.
+/// A user given on the command line.
 struct UserReference: ParsableArguments {
     @Argument(help: "The user name.") var username: String?
     @Option(help: "The user's id, in place of the name.") var id: User.ID?

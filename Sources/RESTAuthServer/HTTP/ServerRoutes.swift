@@ -16,8 +16,8 @@ package struct ServerRoutes: Sendable {
 
     package var all: [Route] { tables.flatMap(\.routes) }
 
-    /// The methods that each path answers otherwise than with 405, by the router's name of the
-    /// path.
+    /// The methods that each path answers otherwise than with 405, by the path as the router
+    /// describes it.
     package var methods: [String: Set<HTTPRequest.Method>] {
         tables.reduce(into: [:]) { $0.merge($1.methods) { $0.union($1) } }
     }

@@ -39,8 +39,8 @@ final class ListeningSockets: Sendable {
         }
     }
 
-    /// Takes the address of the metrics; `nil` where they are not served.
-    /// - Parameter server: the addresses of the server, whose port is another one.
+    /// Binds the address of the metrics; `nil` where they are not served.
+    /// - Parameter server: the addresses of the server; the metrics need another port.
     /// - Throws: `misconfigured`, with what is in the way and what to do.
     init?(metricsOf settings: Settings, beside server: [SocketAddress]) throws {
         guard let port = settings.metricsPort else { return nil }

@@ -13,8 +13,8 @@ package struct MetricFamily: Sendable {
     package let help: String
     /// Names of the labels, in the order in which they are written.
     package var labels: [String] = []
-    /// The values of the label that are there, at zero, before anything is counted: `increase()` of
-    /// PromQL does not see the first of a series that was not.
+    /// Label values whose series exist at zero before anything is counted: PromQL's `increase()`
+    /// does not see the first count of a series that did not exist before.
     var initialValues: [String] = []
     /// Whether series that have counted nothing are left out.
     var isSparse = false

@@ -18,7 +18,8 @@ package final class MetricRegistry: Sendable {
     /// Functions that supply current values when the metrics are read, for families without labels.
     private let readings = Mutex<[@Sendable () -> [(name: String, value: Double)]]>([])
 
-    /// How many series of a family libraries may make: a name that goes wild fills no memory.
+    /// The most series of one family that libraries may make, so that a label with unbounded values
+    /// cannot fill the memory.
     private static let foreignLimit = 2000
 
     package init() {
@@ -34,9 +35,8 @@ package final class MetricRegistry: Sendable {
 
     // MARK: Series
 
-    /// The cell of one series; `nil` for what is not exposed. The server's own are as many as it
-    /// makes.
-    /// - Parameter limit: how many the family may have.
+    /// The cell of one series; `nil` for a series that is not exposed.
+    /// - Parameter limit: the most series of the family; the server's own are not limited.
     func counter(_ name: String, _ labels: [(String, String)] = [], limit: Int = .max) -> CounterCell? {
         cell(name, labels, limit)
     }

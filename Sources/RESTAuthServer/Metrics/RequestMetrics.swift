@@ -39,7 +39,8 @@ final class RequestSeries: Sendable {
 /// The duration series of requests.
 ///
 /// Their labels are the patterns of the router's routes, and the methods that the route's path
-/// answers; everything else is "-". A look-up finds what was made before the first request came.
+/// answers; everything else is "-". All series objects are made before the first request, so that
+/// recording only looks one up.
 final class RequestMetrics: Sendable {
     /// The series of one route, by method.
     private struct Route: Sendable {
@@ -63,14 +64,14 @@ final class RequestMetrics: Sendable {
     private let immediate: [RequestSeries]
     private let inFlight: GaugeCell?
 
-    /// Those that have series of their own.
+    /// Methods that have series of their own.
     private static let methods: Set<HTTPRequest.Method> = [.get, .head, .post, .put, .patch, .delete, .options]
     /// Label of unknown routes and methods.
     private static let none = "-"
 
     /// - Parameters:
-    ///   - methods: by the patterns of the router's routes.
-    ///   - paths: of those that are answered before the router, by number.
+    ///   - methods: methods that the router's routes answer, by the pattern of the route.
+    ///   - paths: paths of the routes that are answered before the router, by number.
     init(_ registry: MetricRegistry, routes methods: [String: Set<HTTPRequest.Method>], immediate paths: [String]) {
         let routes = Dictionary(uniqueKeysWithValues: methods.map { ($0, Route(registry, $0, $1)) })
         self.routes = routes

@@ -1,7 +1,7 @@
 import RESTAuth
 
-/// A setting: what there is to know of it stands here, once. Flag, variable, line of the file,
-/// help, refusals and the page *Settings* are made from it.
+/// A setting, described in one place. Its flag, variable, key in the settings file, help, error
+/// messages and its part of the page *Settings* are made from this description.
 ///
 /// `token_duration` is `--token-duration` on the command line, `REST_AUTH_TOKEN_DURATION` in the
 /// environment and `token_duration:` in the file.

@@ -29,8 +29,8 @@ extension SettingType {
         }
     }
 
-    /// The same for a field that is empty by default, which no value makes it: its default is
-    /// something else in words.
+    /// The same type for a field that is `nil` by default. No value makes it `nil`; the setting
+    /// describes its default in words.
     var optional: SettingType<Value?> {
         let (text, read) = (text, read)
         return SettingType<Value?>(
@@ -135,7 +135,7 @@ extension SettingType<String> {
 }
 
 extension SettingType where Value: RangeReplaceableCollection {
-    /// The same with a word for no element, which is the default.
+    /// The same type with the word `none` for the empty value, which is the default.
     var orNone: Self {
         let (text, read) = (text, read)
         return SettingType(

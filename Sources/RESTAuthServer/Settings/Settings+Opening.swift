@@ -3,18 +3,19 @@ import RESTAuth
 import RESTAuthPostgres
 import RESTAuthSQLite
 
-/// What is opened from settings, and the rehearsal of it.
+/// Opening the database and the core that the settings configure, and checking that it would
+/// succeed.
 extension Settings {
-    /// The core over the configured database. The only place that opens or makes files; where it
-    /// fails, what it made is gone again.
+    /// Opens the configured database and the core over it. Only this method opens or makes files;
+    /// when it fails, it removes what it made.
     /// - Parameters:
     ///   - createsMissing: whether to make the database when there is none.
-    ///   - isServer: whether many will use it at once.
+    ///   - isServer: whether a server uses it, with many requests at once.
     func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
         var configuration = auth
         try configuration.validate()
         if let secretFile { try requireSharedSecret(secretFile) }
-        // Before anything is made.
+        // Checked before any file is made.
         if let file = placeOfSecret, let known = try SecretFile(file).secrets() {
             try configuration.legacySecret?.refuse(in: known)
         }
@@ -32,7 +33,7 @@ extension Settings {
         }
     }
 
-    /// The file of the secrets; `nil` when they are given themselves.
+    /// Path of the file with the secrets; `nil` when they are given directly.
     var placeOfSecret: String? {
         guard auth.secrets == nil else { return nil }
         return switch database {
@@ -41,14 +42,16 @@ extension Settings {
         }
     }
 
-    /// The list of breached passwords; `nil` where there is none, or a policy that does not ask it.
-    /// - Parameter checksContents: whether to read all of it, which a command has no time for.
+    /// The list of breached passwords; `nil` where none is configured, or the password policy does
+    /// not use it.
+    /// - Parameter checksContents: whether to read and check the whole file, which takes too long
+    ///   for a command.
     func openBreachedPasswords(checksContents: Bool) throws -> BreachedPasswords? {
         guard let breachedPasswords, auth.passwordPolicy == .nist else { return nil }
         return try BreachedPasswords(file: breachedPasswords, checksContents: checksContents)
     }
 
-    /// The database alone, without what the core makes in it.
+    /// Opens the database alone, without the core.
     func openStorage(createsMissing: Bool, isServer: Bool) async throws -> any Storage {
         switch database {
         case .sqlite(let path):
@@ -62,7 +65,7 @@ extension Settings {
         }
     }
 
-    /// Says with an error what may be wrong with the path of the database.
+    /// Adds what may be wrong with the path of the database to an error.
     func explainingPath<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
@@ -89,14 +92,14 @@ extension Settings {
         }
     }
 
-    /// Makes sure that a server would start, as far as can be told without making or changing
-    /// anything. A database that is there is opened to be read.
+    /// Checks that a server would start, as far as possible without making or changing anything. An
+    /// existing database is opened for reading only.
     /// - Throws: `misconfigured`, as the server would.
     func rehearse() async throws {
         for rehearsal in rehearsals { try await rehearsal.run() }
     }
 
-    /// The parts of a start, each of which may be refused for itself.
+    /// The checks of a start, each with the setting that it is about.
     var rehearsals: [(subject: String, run: () async throws -> Void)] {
         [
             (Setting.tls.certificate.name, { _ = try tls?.configuration() }),
@@ -114,7 +117,7 @@ extension Settings {
             let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
             let file = secretFile ?? SQLiteFile(path).secretFile
             guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
-                // The server makes one.
+                // The server makes a secret when none exists.
                 guard keys.isEmpty else { throw SecretFile(file).missing }
                 return
             }
@@ -128,7 +131,7 @@ extension Settings {
         }
     }
 
-    /// `nil` for a file that the server makes at its start.
+    /// The secrets in the file; `nil` when the server makes the file at its start.
     private func checkedSecrets(in file: String) throws -> KnownSecrets? {
         if let known = try SecretFile(file).secrets() { return known }
         if let obstacle = InstanceSecret.obstacle(toMaking: file) { throw obstacle }
@@ -140,7 +143,7 @@ extension Settings {
         try SigningKeys.check(keys, by: known)
     }
 
-    /// Files that only whoever runs the server should read, and others can.
+    /// Files with secrets or user data that others than the user of the server can read.
     var exposedFiles: [FileExposure] {
         var files = filesWithSecrets + [tls?.key, placeOfSecret].compactMap(\.self)
         if case .sqlite(let path) = database { files.append(path) }
@@ -158,7 +161,7 @@ extension Settings {
         )
     }
 
-    /// A secret that each node makes for itself would be another on each.
+    /// Refuses a missing file of secrets with PostgreSQL: each node would make a secret of its own.
     private func requireSharedSecret(_ file: String) throws {
         guard case .postgres = database, !FileManager.default.fileExists(atPath: file) else { return }
         throw AuthError(
@@ -173,7 +176,7 @@ extension Settings {
     func postgresConfiguration(_ url: String, isServer: Bool = false) -> PostgresConfiguration {
         var configuration = postgres
         configuration.url = url
-        // A command does one thing after the other.
+        // A command runs one statement after the other.
         if !isServer { configuration.writers = 1 }
         return configuration
     }

@@ -31,7 +31,7 @@ package struct Settings: Sendable {
     /// Path of the file with the secrets; `nil` when the secrets are given directly or lie beside
     /// the database.
     var secretFile: String?
-    /// Of ``TokenRenewalMode/until``, in seconds.
+    /// Seconds after the password for which ``TokenRenewalMode/until`` renews a token.
     var tokenRenewalLimit = 43200 {
         didSet { if tokenRenewal == .until { tokenRenewal = .until } }
     }
@@ -184,8 +184,8 @@ package struct Settings: Sendable {
 /// Redacted, because the database's URL may contain a password.
 extension Settings: Redacted {}
 
-/// Whether a live token may be traded for a fresh one; how long, where it says until, is a setting
-/// of its own.
+/// Whether a live token may be traded for a new one; for `until`, a separate setting says for how
+/// long.
 enum TokenRenewalMode: String, Sendable, CaseIterable {
     case always
     case until
@@ -193,7 +193,7 @@ enum TokenRenewalMode: String, Sendable, CaseIterable {
 }
 
 extension Settings {
-    /// The mode of ``AuthConfiguration/tokenRenewal``, which is also where its default stands.
+    /// The mode of ``AuthConfiguration/tokenRenewal``, which also has the default.
     var tokenRenewal: TokenRenewalMode {
         get {
             switch auth.tokenRenewal {

@@ -10,7 +10,7 @@ import RESTAuth
 /// checked.
 struct HealthCheck {
     let settings: Settings
-    /// The timeout in seconds, for all of it.
+    /// The timeout in seconds, for connecting and answering together.
     let timeout: Int
 
     /// - Parameter isReady: whether the database has to answer as well.
