@@ -154,9 +154,9 @@ extension AuthError.Kind {
             .answer(.badRequest, "The session cannot be renewed", oauthError: "invalid_grant")
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication:
             .unauthorized("Unauthorized Access")
-        case .mfaRequired: .unauthorized("Another factor has to follow")
-        case .invalidCode: .answer(.badRequest, "The code is not right")
-        case .ticketExpired: .answer(.badRequest, "The sign-in has to begin again")
+        case .mfaRequired: .unauthorized("Another factor is needed")
+        case .invalidCode: .answer(.badRequest, "The code is wrong")
+        case .ticketExpired: .answer(.badRequest, "The sign-in has to start again")
         case .factorNotFound: .answer(.notFound, "There is no such factor")
         case .invalidClient: .unauthorized("The client is not known", oauthError: "invalid_client")
         case .forbidden: .answer(.forbidden, "Not allowed", hasChallenge: true)

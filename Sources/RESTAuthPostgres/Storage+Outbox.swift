@@ -16,7 +16,9 @@ extension OutboxRoom: PostgresRoom {
             CREATE TABLE outbox_reader (is_the_only_row boolean PRIMARY KEY CHECK (is_the_only_row));
             CREATE FUNCTION event_is_recorded() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                IF EXISTS (SELECT FROM outbox_reader) THEN INSERT INTO outbox (event_id) VALUES (NEW.id); END IF;
+                -- The lock makes closing the outbox wait for this transaction.
+                PERFORM FROM outbox_reader FOR KEY SHARE;
+                IF FOUND THEN INSERT INTO outbox (event_id) VALUES (NEW.id); END IF;
                 RETURN NULL;
             END $$;
             -- Also for whoever has another search_path.
@@ -38,10 +40,9 @@ extension PostgresStorage {
     }
 
     public func closeOutbox() async throws {
-        // The lock waits for running transactions, which may have written to the outbox.
+        // The first statement waits for running transactions, which may have written to the outbox.
         _ = try await write(
-            isRepeatable: true, Statement("LOCK TABLE outbox_reader IN ACCESS EXCLUSIVE MODE"),
-            Statement("DELETE FROM outbox_reader"), Statement("DELETE FROM outbox"))
+            isRepeatable: true, Statement("DELETE FROM outbox_reader"), Statement("DELETE FROM outbox"))
     }
 
     public func takeFromOutbox(limit: Int, until end: Date, at now: Date) async throws -> [StoredEvent] {

@@ -56,7 +56,7 @@ extension StorageContract {
             #expect(try await storage.sealedEvents(after: 0, limit: 9).map(\.id) == [ids[0]])
             #expect(try await storage.unsealedEvents(limit: 9).map(\.id) == [ids[1]])
         },
-        Promise("when a row is gone or has a number already, none is sealed") { storage async throws in
+        Promise("when a row is gone or has a number already, no row is sealed") { storage async throws in
             try await storage.record(3)
             let ids = try await storage.unsealedEvents(limit: 3).map(\.id)
             func seals(_ ids: [Int64]) -> [EventSeal] { ids.map { EventSeal(id: $0, seal: [1]) } }
@@ -110,7 +110,7 @@ extension StorageContract {
             try await storage.record(1)
             #expect(try await storage.events(after: ids[2], limit: 9).count == 1)
         },
-        Promise("a trail that begins anew has no numbers and no seals, and the event of it") { storage async throws in
+        Promise("restarting the trail removes all numbers and seals, and records the event") { storage async throws in
             #expect(try await storage.lastEventNumber() == nil)
             try await storage.record(3)
             let ids = try await storage.unsealedEvents(limit: 3).map(\.id)
@@ -134,14 +134,14 @@ extension StorageContract {
             #expect(rows.dropLast().map(\.id) == ids)
             #expect(rows.last?.fields == EventFields(event))
         },
-        Promise("a trail without a beginning and an end begins anew") { storage async throws in
+        Promise("a trail without a stored chain can be restarted") { storage async throws in
             let event = Samples.event(.auditRestarted, ["reason": "because"])
             #expect(
                 try await storage.restartTrail(replacing: nil, with: chain(7, prunedTo: 7), recording: event))
             #expect(try await storage.auditChain() == chain(7, prunedTo: 7))
             #expect(try await storage.unsealedEvents(limit: 9).map(\.fields) == [EventFields(event)])
         },
-        Promise("sealed events are found by number, and others behind them by id") { storage async throws in
+        Promise("sealed events are found by number, later and unsealed ones by id") { storage async throws in
             try await storage.record(5)
             let ids = try await storage.unsealedEvents(limit: 5).map(\.id)
             // Sealed in this order: the second row, the first, and later the fourth.

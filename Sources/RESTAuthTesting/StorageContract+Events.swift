@@ -122,7 +122,7 @@ extension StorageContract {
             let names = ["user.disabled \(user)", "user.enabled \(user)", "user.deleted \(user)"]
             #expect(try await storage.recorded(after: before) == names)
         },
-        Promise("who is disabled is not disabled again, nor enabled who is enabled: an entry, and no event") {
+        Promise("disabling a disabled user, or enabling an enabled one, writes an entry and no event") {
             storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
@@ -145,7 +145,7 @@ extension StorageContract {
             #expect(try await storage.recorded(after: before) == names + names)
             #expect(try await storage.revocations(after: 0, limit: 20).count == 9)
         },
-        Promise("of many who disable a user at once, one is recorded") { storage async throws in
+        Promise("when a user is disabled many times at once, one event is recorded") { storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
             let before = try await storage.lastEventID()
@@ -219,7 +219,7 @@ extension StorageContract {
             let ended = try await storage.recorded(after: before)
             #expect(ended.count == 4 && ended.last == "session.ended \(user) 2 secret.dropped")
         },
-        Promise("a renewal is not recorded, the first repeated answer of a token and one that was reused are") {
+        Promise("a renewal is not recorded; the first repetition of a token and its reuse are") {
             storage async throws in
             let now = TestClock().now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
@@ -274,7 +274,7 @@ extension StorageContract {
                     "invitation.created", "invitation.deleted",
                 ])
         },
-        Promise("users who come in are one event with their number, and nobody is none") { storage async throws in
+        Promise("an import is one event with the number of users, and none when nobody came") { storage async throws in
             let now = TestClock().now
             let event = Samples.event(.usersImported)
             func importUsers(_ names: [String], isTrial: Bool = false) async throws {
@@ -296,7 +296,7 @@ extension StorageContract {
             #expect(events.map(\.details) == [#"{"users":"12"}"#, #"{"users":"1"}"#])
             #expect(try await storage.userCount() == 13)
         },
-        Promise("a network is recorded when a user comes from it who was not known there, and not again") {
+        Promise("a network that is new to a user is recorded once") {
             storage async throws in
             let clock = TestClock()
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now).id

@@ -69,7 +69,7 @@ import Testing
         try queue.close()
         let outcome = try await backUp("copy.sqlite")
         #expect(outcome.status == 0, "\(outcome.error)")
-        #expect(outcome.error.contains("the audit trail does not say that this backup is made"))
+        #expect(outcome.error.contains("this backup is not recorded in the audit trail"))
     }
 
     @Test func whatAKilledChangeOfTheSecretHasNotRecordedIsRecordedWhenItIsRepeated() async throws {

@@ -194,7 +194,9 @@ import Testing
             INSERT INTO audit_events (at, name, actor_kind, details)
             VALUES (now(), 'user.enabled', 'application', '{}');
             DO $$ BEGIN
-                WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'outbox_reader'::regclass)
+                WHILE NOT EXISTS (
+                    SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                    WHERE datname = current_database() AND locktype = 'tuple' AND relation = 'outbox_reader'::regclass)
                 LOOP PERFORM pg_sleep(0.01); END LOOP;
             END $$;
             COMMIT

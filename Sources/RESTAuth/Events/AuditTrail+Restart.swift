@@ -6,7 +6,7 @@ extension AuditTrail {
 
     /// Gives up a trail that can no longer be verified, for instance because its end was
     /// overwritten. All rows are sealed anew as they are found, under numbers greater than any
-    /// before. The event `audit.restarted` is sealed after them: any row with a smaller number may
+    /// before (at most 2^53). The event `audit.restarted` is sealed after them: any row with a smaller number may
     /// have been altered before.
     /// - Parameter reason: the reason that the event keeps, 1 to 1000 bytes.
     /// - Returns: the number after which the new trail begins.
@@ -22,7 +22,7 @@ extension AuditTrail {
             let present = try await storage.auditChain()
             let last = try await storage.lastEventNumber()
             guard present != nil || last != nil else {
-                throw AuthError(.misconfigured, "no event is sealed yet: there is no trail that could be given up")
+                throw AuthError(.misconfigured, "no event is sealed yet, so there is no trail to restart")
             }
             // Limited, so that enough numbers follow whatever numbers somebody has stored.
             let number = min(1 << 53, max(0, present?.head.number ?? 0, last ?? 0))

@@ -120,7 +120,7 @@ extension AuthEvent {
     ///   - reason: the reason that the operator gave.
     ///   - head: the end of the trail that was given up, not verified.
     static func auditRestarted(_ reason: String, head: AuditHead?) -> Self {
-        Self(.auditRestarted, ["reason": reason, "audit_head": head?.description])
+        Self(.auditRestarted, ["reason": reason, "replaced_head": head?.description])
     }
 
     static let hashingOverloaded = Self(.hashingOverloaded)

@@ -13,20 +13,21 @@ struct AuditCommand: AsyncParsableCommand {
               rest-auth audit export --since 2026-11-01 > november.jsonl
               rest-auth audit restart --force --reason "restored from another backup"
 
-            A running server numbers and seals each event within two seconds. A head that is kept where nobody can \
-            reach it who can change the database shows later that the newest events were removed, or all of them made \
-            anew.
+            A running server numbers and seals each event within two seconds. Keep heads where nobody who can change \
+            the database reaches them: with an old head, verify finds that the newest events were removed, or that \
+            the whole trail was made anew.
             """,
         subcommands: [List.self, Head.self, Verify.self, Export.self, Restart.self])
 
     struct Head: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print the end of the trail as one line, to be kept elsewhere.",
+            abstract: "Print the end of the trail as one line, to keep elsewhere.",
             discussion: """
                   rest-auth audit head
                   rest-auth audit head >> /mnt/elsewhere/heads.txt
 
-                The number of the last event that is sealed, the digest of all up to it, and when it was sealed.
+                The line has the number of the last sealed event, the digest of all events up to it, and the time of \
+                its seal.
                 """)
 
         @OptionGroup var options: CoreOptions
@@ -50,14 +51,14 @@ struct AuditCommand: AsyncParsableCommand {
                   rest-auth audit verify --since-head /mnt/elsewhere/heads.txt
                   rest-auth audit verify --since-head "1042 6f1f... 2026-11-28T10:18:26Z"
 
-                Ends with status 1 and names the first event that is not as it was sealed. Only with a head from \
-                elsewhere does it show that the newest events were removed with what says where the trail ends, or \
-                that all of it was made anew by who has the secret.
+                If an event is not as it was sealed, the command names the first one and ends with status 1. It needs \
+                a head that was kept elsewhere to find that the newest events were removed together with the end of \
+                the trail, or that somebody who has the secret made the whole trail anew.
                 """)
 
         @Option(
             help: ArgumentHelp(
-                "Compare with what rest-auth audit head printed: one line, or a file of such, - for standard input.",
+                "Compare with earlier output of rest-auth audit head: one line, a file of lines, or - for standard input.",
                 valueName: "file|line"))
         var sinceHead: String?
         @OptionGroup var options: CoreOptions
@@ -86,7 +87,8 @@ struct AuditCommand: AsyncParsableCommand {
                     _ = try RegularFile(text)
                 } catch {
                     throw AuthError(
-                        .misconfigured, "\(QuotedText(text)) is no head and cannot be read: \(error.reason)")
+                        .misconfigured,
+                        "\(QuotedText(text)) is not a head, and not a file that can be read: \(error.reason)")
                 }
             }
             let lines = try LineReader(path: text, longestLine: longestLine)
@@ -94,14 +96,14 @@ struct AuditCommand: AsyncParsableCommand {
             while let line = try lines.next() {
                 if line.bytes.allSatisfy(isBlank), !line.isTooLong { continue }
                 guard let head = AuditHead(String(decoding: line.bytes, as: UTF8.self)) else {
-                    throw AuthError(.misconfigured, "line \(line.number) of \(QuotedText(text)) is no head")
+                    throw AuthError(.misconfigured, "line \(line.number) of \(QuotedText(text)) is not a head")
                 }
                 guard heads.count < mostHeads else {
                     throw AuthError(.misconfigured, "\(QuotedText(text)) has more than \(mostHeads) heads")
                 }
                 heads.append(head)
             }
-            guard !heads.isEmpty else { throw AuthError(.misconfigured, "\(QuotedText(text)) has no head") }
+            guard !heads.isEmpty else { throw AuthError(.misconfigured, "\(QuotedText(text)) has no heads in it") }
             return heads
         }
 
@@ -112,25 +114,26 @@ struct AuditCommand: AsyncParsableCommand {
 
     struct Restart: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give up a trail that is broken, and begin another with the events as they are.",
+            abstract: "Replace a broken trail by a new one with the events as they are now.",
             discussion: """
                   rest-auth audit export > as-it-was.jsonl
-                  rest-auth audit restart --force --reason "the end was overwritten on 28 November"
+                  rest-auth audit restart --force --reason "the end was overwritten"
 
-                For a trail that can never be verified again: nothing is deleted from it any more, and where its end \
-                is broken nothing is sealed. All events that are there are numbered and sealed anew, as they are: \
-                whoever has altered some has altered them for good. Export them first.
+                Use this for a trail that can never be verified again. Such a trail is not pruned any more, and if its \
+                end is broken, no event is sealed. This command numbers and seals all events anew, as they are now: \
+                what somebody altered stays altered. So export them first.
 
-                Who did so and why is an event, audit.restarted, behind all of them.
+                The last event of the new trail is audit.restarted, with your account and the reason.
                 """)
 
-        @Option(help: "Why, for whoever reads the events later.") var reason: String
-        @Flag(help: "Give up the seals that there are.") var force = false
+        @Option(help: "The reason, stored with the event.") var reason: String
+        @Flag(help: "Remove all seals.") var force = false
         @OptionGroup var options: CoreOptions
 
         func validate() throws {
             guard force else {
-                throw ValidationError("It takes every seal away, so that older heads are of no use: say --force.")
+                throw ValidationError(
+                    "This removes every seal, so older heads can no longer be compared. Confirm with --force.")
             }
         }
 
@@ -138,9 +141,9 @@ struct AuditCommand: AsyncParsableCommand {
             // Every row is written: a million rows take some seconds.
             try await options.withAuth(statementsTaking: 600) { auth in
                 let number = try await auth.auditTrail.restart(because: reason, by: .commandLine)
-                Output.report("The trail begins anew behind number \(number).")
+                Output.report("The new trail begins after number \(number).")
                 try await auth.sealer.seal()
-                Output.report("What was found is sealed. Keep the new head: rest-auth audit head")
+                Output.report("All events are sealed. Keep the new head elsewhere: rest-auth audit head")
             }
         }
     }
@@ -150,7 +153,9 @@ extension AuditTrail.Verification {
     fileprivate func lines(heads: Int) -> [String] {
         guard let head else { return ["No event is sealed yet."] + waiting }
         var lines = ["\(sealed) events are as they were sealed, up to number \(head.link.number)."]
-        if prunedUpTo > 0 { lines.append("Those up to number \(prunedUpTo) were pruned, or given up.") }
+        if prunedUpTo > 0 {
+            lines.append("Events up to number \(prunedUpTo) were pruned, or their numbers were given up by a restart.")
+        }
         if vouchedFor > 0 {
             let ids = unknownSecrets.map(\.description).joined(separator: ", ")
             let others = unknownSecrets.count == Self.namedSecrets ? " and perhaps others" : ""

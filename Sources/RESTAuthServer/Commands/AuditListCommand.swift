@@ -12,8 +12,8 @@ extension AuditCommand {
                   rest-auth audit list --event password.changed --event user.disabled --limit 20
                   rest-auth audit list --since 2026-11-01 --until 2026-11-02T12:00:00Z
 
-                A line has the number, the time, the event, whose account it is, who did it and from where, and more \
-                about it.
+                Each line has the event's number, time and name, the account that it concerns, who did it and from \
+                where, and details.
                 """)
 
         @OptionGroup var selection: AuditSelection
@@ -42,10 +42,10 @@ extension AuditCommand {
                   rest-auth audit export --since 7d --event session.started
                   rest-auth audit export --user susan --limit 1000
 
-                The first line is the anchor: number and digest of the last event that was pruned, 0 and zeros where \
-                none was. Then come sealed events by their numbers up to that of the head, then those that are not \
-                sealed yet. The last line is the head, as rest-auth audit head prints it. With these two, what was \
-                exported without a selection can be checked: the page Audit says how.
+                The first line is the anchor: number and digest of the last event that was pruned, or 0 and zeros. \
+                Then come the sealed events by number, up to that of the head, and then those that are not sealed \
+                yet. The last line is the head, as rest-auth audit head prints it. Anchor and head let you check an \
+                export of all events elsewhere: the page Audit shows how.
                 """)
 
         @OptionGroup var selection: AuditSelection

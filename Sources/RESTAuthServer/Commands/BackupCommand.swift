@@ -44,7 +44,7 @@ struct BackupCommand: AsyncParsableCommand {
         defer { report.end() }
         let event = AuthEvent.backupMade(file).by(.commandLine, at: .now)
         try database.backUp(to: file, isReplacing: force, recording: event) { reason in
-            Output.note("rest-auth: the audit trail does not say that this backup is made: \(reason)\n")
+            Output.note("rest-auth: this backup is not recorded in the audit trail: \(reason)\n")
         } report: { done, total in
             report.showPages(done, of: total)
         }

@@ -14,11 +14,7 @@ extension UsersCommand {
                 let user = try await arguments.user.find(in: auth.users)
                 for role in arguments.roles { try await auth.users.grant(role, to: user.id, by: .commandLine) }
                 Output.report(
-                    """
-                    \(user.username) has \(arguments.roles.joined(separator: ", ")); tokens say so from the next one \
-                    on.
-                    """
-                )
+                    "\(user.username) has \(arguments.roles.joined(separator: ", ")). New tokens carry the roles.")
             }
         }
     }
@@ -35,7 +31,7 @@ extension UsersCommand {
             try await options.withAuth { auth in
                 let user = try await arguments.user.find(in: auth.users)
                 for role in arguments.roles { try await auth.users.revoke(role, from: user.id, by: .commandLine) }
-                Output.report("\(user.username) has \(arguments.roles.joined(separator: ", ")) no more.")
+                Output.report("\(user.username) no longer has \(arguments.roles.joined(separator: ", ")).")
             }
         }
     }

@@ -38,7 +38,7 @@ package struct MetricFamily: Sendable {
     private static let events = [
         MetricFamily(
             name: "rest_auth_events_total", kind: .counter,
-            help: "Events, by name; the name says the outcome.", labels: ["event"],
+            help: "Events by name.", labels: ["event"],
             initialValues: AuthEvent.Name.allCases.map(\.rawValue))
     ]
 
