@@ -6,8 +6,8 @@ extension AuditTrail {
 
     /// Gives up a trail that can no longer be verified, for instance because its end was
     /// overwritten. All rows are sealed anew as they are found, under numbers greater than any
-    /// before (at most 2^53). The event `audit.restarted` is sealed after them: any row with a smaller number may
-    /// have been altered before.
+    /// before (at most 2^53). The event `audit.restarted` is sealed after them: any row with a
+    /// smaller number may have been altered before.
     /// - Parameter reason: the reason that the event keeps, 1 to 1000 bytes.
     /// - Returns: the number after which the new trail begins.
     /// - Throws: `validation_failed` for a reason of another length, `misconfigured` when nothing
