@@ -58,7 +58,7 @@ struct AuditCommand: AsyncParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Compare with earlier heads: one line of rest-auth audit head, a file of such lines, or - for standard input.",
+                "Compare with earlier heads: one line, a file of lines, or - for standard input.",
                 valueName: "file|line"))
         var sinceHead: String?
         @OptionGroup var options: CoreOptions
