@@ -30,7 +30,7 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events WHERE number IS NULL ORDER BY id LIMIT ?", [limit]
-            ) { try StoredEvent($0) }
+            ) { StoredEvent($0) }
         }
     }
 
@@ -41,7 +41,7 @@ extension SQLiteStorage {
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events WHERE \(condition) ORDER BY number LIMIT ?",
                 arguments + [limit]
-            ) { try StoredEvent($0) }
+            ) { StoredEvent($0) }
         }
     }
 
@@ -123,7 +123,7 @@ extension SQLiteStorage {
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events \(condition) ORDER BY \(order) LIMIT ?",
                 arguments + [limit]
-            ) { try StoredEvent($0) }
+            ) { StoredEvent($0) }
         }
     }
 }

@@ -110,6 +110,56 @@ import Testing
         #expect(try await test.trail.verify().sealed == 1)
     }
 
+    /// A second row of a number, where one page of rows ends and the next begins.
+    @Test(arguments: AuditBackend.all)
+    func twoRowsOfOneNumberAreFoundBetweenPages(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(AuditTrail.page + 2)
+        try await test.seal()
+        try await test.database.execute("DROP INDEX audit_events_by_number")
+        for number in [AuditTrail.page, AuditTrail.page + 1, 1] {
+            try await test.database.execute(
+                """
+                INSERT INTO audit_events (at, name, actor_kind, details, number, seal)
+                SELECT at, 'user.enabled', actor_kind, details, number, seal FROM audit_events WHERE number = \(number)
+                """)
+            await test.expectBroken("") { try await test.trail.verify() }
+            try await test.database.execute(
+                "DELETE FROM audit_events WHERE number = \(number) AND id > \(AuditTrail.page + 2)")
+            #expect(try await test.trail.verify().sealed == AuditTrail.page + 2)
+        }
+    }
+
+    /// SQLite gives text up to a NUL, and takes any text for the id of a session.
+    @Test(arguments: [
+        "name = name || char(0)", "details = details || char(0) || 'x'", "actor_id = coalesce(actor_id, '') || char(0)",
+        "address = coalesce(address, '') || char(0)", "user_agent = coalesce(user_agent, '') || char(0)",
+        "request_id = coalesce(request_id, '') || char(0)", "session_id = ''", "session_id = 'x'",
+        "session_id = session_id || char(0)",
+    ])
+    func textThatNoEventHasIsFound(change: String) async throws {
+        let test = try await AuditTest(.sqlite, directory)
+        try await test.record(3)
+        try await test.database.execute("UPDATE audit_events SET session_id = '\(UUID())' WHERE id = 3")
+        try await test.seal()
+        let rows = try await test.storage.sealedEvents(after: nil, limit: 9)
+        for id in [2, 3] where id == 3 || !change.hasSuffix("session_id || char(0)") {
+            try await test.database.execute("CREATE TABLE kept AS SELECT * FROM audit_events WHERE id = \(id)")
+            try await test.database.execute("UPDATE audit_events SET \(change) WHERE id = \(id)")
+            await test.expectBroken("row \(id) is not what was sealed") { try await test.trail.verify() }
+            #expect(try await test.storage.sealedEvents(after: nil, limit: 9).count == 3)
+            try await test.database.execute("DELETE FROM audit_events WHERE id = \(id)")
+            try await test.database.execute("INSERT INTO audit_events SELECT * FROM kept")
+            try await test.database.execute("DROP TABLE kept")
+            #expect(try await test.storage.sealedEvents(after: nil, limit: 9).map(\.fields) == rows.map(\.fields))
+        }
+        try await test.database.execute("UPDATE audit_events SET number = NULL, seal = NULL, \(change)")
+        try await test.database.execute("DELETE FROM audit_chain")
+        // What another program has put in is sealed as it is.
+        try await test.seal()
+        #expect(try await test.trail.verify().sealed == 3)
+    }
+
     @Test(arguments: AuditBackend.all)
     func aHeadThatIsTooFarAwayIsOfNoRow(backend: AuditBackend) async throws {
         let test = try await AuditTest(backend, directory)
@@ -671,10 +721,11 @@ struct AuditBackend: Sendable, CustomTestStringConvertible {
     private let isPostgres: Bool
     let place: @Sendable (_ directory: TemporaryDirectory, _ name: String) async throws -> AuditPlace
 
+    static let sqlite = AuditBackend(testDescription: "SQLite", isPostgres: false) { directory, name in
+        try await AuditPlace(sqlite: "\(directory.path)/\(name).sqlite")
+    }
     static let all = [
-        AuditBackend(testDescription: "SQLite", isPostgres: false) { directory, name in
-            try await AuditPlace(sqlite: "\(directory.path)/\(name).sqlite")
-        },
+        sqlite,
         AuditBackend(testDescription: "PostgreSQL", isPostgres: true) { directory, _ in
             try await AuditPlace(postgres: directory.makePostgresDatabase())
         },

@@ -29,7 +29,7 @@ public struct AuditTrail: Sendable {
     /// Number of rows that are sealed or deleted at once.
     static let batch = 1000
     /// Rows that are read at once for verification.
-    private static let page = 2000
+    package static let page = 2000
 
     /// Returns at most `limit` rows that match `query`, sealed or not.
     public func events(matching query: EventQuery, limit: Int) async throws -> [StoredEvent] {
@@ -125,7 +125,9 @@ public struct AuditTrail: Sendable {
     /// - Returns: the rows; `nil` when the next ones were pruned since the chain was read.
     /// - Throws: `audit_trail_broken` when the next ones are missing.
     func rows(behind link: AuditLink, in chain: AuditChain) async throws -> ArraySlice<StoredEvent>? {
-        let rows = try await storage.sealedEvents(after: link.number, limit: Self.page)
+        // Read again with the row before, so that no second row of its number is passed over.
+        var rows = try await storage.sealedEvents(after: link.number - 1, limit: Self.page + 1)[...]
+        if link.number > chain.anchor.number, rows.first?.number == link.number { rows.removeFirst() }
         if rows.first?.number != link.number + 1, let later = try await intactChain()?.chain,
             later.anchor.number > link.number
         {

@@ -31,7 +31,9 @@ struct AuditWalk {
     mutating func take(_ row: StoredEvent) throws(AuthError) {
         let next = link.next(row)
         guard let number = row.number, number == next.number else {
-            throw .rowsMissing(next.number, through: row.number.map { $0 - 1 } ?? next.number)
+            let found = row.number ?? .max
+            throw found < next.number
+                ? .trailBroken("two rows have the number \(found)") : .rowsMissing(next.number, through: found - 1)
         }
         let seal = row.seal ?? []
         switch seals.verdict(on: seal, of: next) {
