@@ -127,8 +127,8 @@ extension PostgresStorage {
                             stored.refresh.generation, stored.refresh.siblingDigests.packed,
                             RefreshRotation.repeatLimit, rotation.tokenExpiresAt,
                         ],
-                        recording: rotation.event(.refreshTokenRepeated, of: stored.user.id),
-                        .onceWhere("repeats = 1")))
+                        recording: repetition.isRecorded
+                            ? [(rotation.event(.refreshTokenRepeated, of: stored.user.id), .once)] : []))
                 if rows[0].count == 1 {
                     return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)
                 }

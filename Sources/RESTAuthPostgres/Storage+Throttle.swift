@@ -147,8 +147,11 @@ extension PostgresStorage {
             Statement(
                 """
                 INSERT INTO known_origins (user_id, network, seen_at) SELECT id, $2, $3 FROM users WHERE id = $1
-                ON CONFLICT (user_id, network) DO NOTHING RETURNING user_id
-                """, [user, network.description, now], recording: event.map { [($0, .once)] } ?? []),
+                ON CONFLICT (user_id, network) DO NOTHING RETURNING user_id, (
+                    SELECT count(*) FROM known_origins
+                    WHERE user_id = $1 AND seen_at > $3::timestamptz - interval '1 day') AS recent
+                """, [user, network.description, now],
+                recording: event.map { [($0, .onceWhere("recent < \(limit)"))] } ?? []),
             Statement(
                 "UPDATE known_origins SET seen_at = $3 WHERE user_id = $1 AND network = $2 AND seen_at < $3",
                 [user, network.description, now]),
@@ -157,7 +160,8 @@ extension PostgresStorage {
                 DELETE FROM known_origins WHERE user_id = $1 AND network = ANY (ARRAY(
                     SELECT network FROM known_origins WHERE user_id = $1 ORDER BY seen_at DESC, network OFFSET $2))
                 """, [user, limit]))
-        return try await isNew(rows, 1, recording: event)
+        guard let row = rows[1].first else { return try await isNew(rows, 1, recording: event) }
+        return try row["recent"] < limit
     }
 
     public func deleteKnownOrigins(seenBefore date: Date, limit: Int) async throws -> Int {

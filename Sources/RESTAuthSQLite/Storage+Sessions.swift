@@ -136,7 +136,7 @@ extension SQLiteStorage {
                         session.lastUsedAt.timeIntervalSince1970, session.tokensExpireAt.timeIntervalSince1970,
                         session.id.description,
                     ])
-                if stored.refresh.repeats == 0 {
+                if repetition.isRecorded {
                     try database.append(rotation.event(.refreshTokenRepeated, of: stored.user.id))
                 }
                 return .repeated(session, stored.user, successor: repetition.successor, digest: repetition.digest)

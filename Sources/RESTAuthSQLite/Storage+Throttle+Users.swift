@@ -8,8 +8,12 @@ extension Database {
     /// - Returns: whether the network is new to the user.
     @discardableResult
     func rememberOrigin(
-        _ network: ClientNetwork, user: User.ID, at now: Date, recording event: AuthEvent?
+        _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int = 1, recording event: AuthEvent?
     ) throws -> Bool {
+        let recent: Int? = try row(
+            "SELECT count(*) AS count FROM known_origins WHERE user_id = ? AND seen_at > ?",
+            [user, now.timeIntervalSince1970 - 86400]
+        ) { $0["count"] }
         let arguments: StatementArguments = [network.description, now.timeIntervalSince1970, user]
         try run(
             """
@@ -17,6 +21,7 @@ extension Database {
             ON CONFLICT (user_id, network) DO NOTHING
             """, arguments)
         guard changesCount == 0 else {
+            guard recent ?? 0 < limit else { return false }
             if let event { try append(event) }
             return true
         }

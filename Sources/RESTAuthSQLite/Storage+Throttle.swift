@@ -78,7 +78,7 @@ extension SQLiteStorage {
         _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int, recording event: AuthEvent?
     ) async throws -> Bool {
         try await write { database in
-            let isNew = try database.rememberOrigin(network, user: user, at: now, recording: event)
+            let isNew = try database.rememberOrigin(network, user: user, at: now, limit: limit, recording: event)
             try database.run(
                 """
                 DELETE FROM known_origins WHERE user_id = ? AND network IN (

@@ -219,9 +219,10 @@ extension StorageContract {
             let ended = try await storage.recorded(after: before)
             #expect(ended.count == 4 && ended.last == "session.ended \(user) 2 secret.dropped")
         },
-        Promise("a renewal is not recorded; the first repetition of a token and its reuse are") {
+        Promise("a renewal is not recorded; the first other token for a repeated one and its reuse are") {
             storage async throws in
-            let now = TestClock().now
+            let clock = TestClock()
+            let now = clock.now
             let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
             try await storage.start(1, of: user, refreshDigest: [0])
             let before = try await storage.lastEventID()
@@ -229,19 +230,26 @@ extension StorageContract {
                 _ = try await storage.rotate(
                     RefreshRotation(
                         sessionID: Samples.session(1, of: user, at: now).id, generation: generation, digest: [digest],
-                        successorDigest: { [digest + 1, UInt8($0)] }, now: now, inactivityTimeout: 600, timebox: 6000,
+                        successorDigest: { [digest + 1, UInt8($0)] }, now: clock.now, inactivityTimeout: 600,
+                        timebox: 6000,
                         by: Caller(address: "192.0.2.9")))
             }
             try await rotate(0, 0)
-            #expect(try await storage.recorded(after: before).isEmpty)
             for _ in 0..<5 { try await rotate(0, 0) }
+            #expect(try await storage.recorded(after: before).isEmpty)
+            // Beyond the time in which the same token is given again.
+            clock.advance(by: RefreshRotation.sharingTime + 1)
+            for _ in 0..<5 { try await rotate(0, 0) }
+            clock.advance(by: RefreshRotation.sharingTime + 1)
+            try await rotate(0, 0)
             #expect(try await storage.recorded(after: before) == ["refresh_token.repeated \(user) 1"])
-            for _ in 0..<5 {
+            for _ in 0..<2 {
                 _ = try await storage.rotate(
                     RefreshRotation(
                         sessionID: Samples.session(1, of: user, at: now).id, generation: 1, digest: [1, 0],
-                        successorDigest: { [2, UInt8($0)] }, now: now, inactivityTimeout: 600, timebox: 6000,
+                        successorDigest: { [2, UInt8($0)] }, now: clock.now, inactivityTimeout: 600, timebox: 6000,
                         by: Caller(address: "192.0.2.9")))
+                clock.advance(by: RefreshRotation.sharingTime + 1)
             }
             try await rotate(0, 0)
             try await rotate(0, 0)
@@ -295,6 +303,25 @@ extension StorageContract {
             #expect(events.map(\.name) == ["users.imported", "users.imported"])
             #expect(events.map(\.details) == [#"{"users":"12"}"#, #"{"users":"1"}"#])
             #expect(try await storage.userCount() == 13)
+        },
+        Promise("a user's new networks are recorded up to the limit each day") { storage async throws in
+            let clock = TestClock()
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: clock.now).id
+            let before = try await storage.lastEventID()
+            let event = Samples.event(.networkRemembered, user: user)
+            func remember(_ number: Int) async throws -> Bool {
+                let network = try #require(ClientNetwork("192.0.\(number).1"))
+                return try await storage.rememberOrigin(
+                    network, user: user, at: clock.now, limit: 3, recording: event)
+            }
+            for number in 1...9 {
+                clock.advance(by: 1)
+                #expect(try await remember(number) == (number <= 3), "\(number)")
+            }
+            #expect(try await storage.recorded(after: before).count == 3)
+            clock.advance(by: 86400)
+            #expect(try await remember(10))
+            #expect(try await storage.recorded(after: before).count == 4)
         },
         Promise("a network that is new to a user is recorded once") {
             storage async throws in

@@ -223,17 +223,35 @@ import Testing
         #expect(count(.throttleCleared) == 1)
     }
 
-    @Test func everyRepetitionIsCountedAndTheFirstHasARow() async throws {
+    @Test func everyRepetitionIsCountedAndTheFirstWithAnotherTokenHasARow() async throws {
         try await withMetricsFactory(metrics) {
             let test = try await TestAuth()
             let tokens = try await test.session()
-            for _ in 0..<4 { _ = try await test.auth.sessions.refresh(tokens.refresh.value) }
-            let rows = try await test.storage.events(after: 0, limit: 100).filter {
-                $0.fields.name == "refresh_token.repeated"
+            func rows() async throws -> Int {
+                try await test.storage.events(after: 0, limit: 100).count { $0.fields.name == "refresh_token.repeated" }
             }
-            #expect(rows.count == 1)
+            for _ in 0..<4 { _ = try await test.auth.sessions.refresh(tokens.refresh.value) }
+            #expect(try await rows() == 0)
+            for _ in 0..<3 {
+                test.clock.advance(by: RefreshRotation.sharingTime + 1)
+                _ = try await test.auth.sessions.refresh(tokens.refresh.value)
+            }
+            #expect(try await rows() == 1)
         }
-        #expect(count(.refreshTokenRepeated) == 3)
+        #expect(count(.refreshTokenRepeated) == 6)
+    }
+
+    /// Renewals cost nothing, so they must not fill the trail by repetitions.
+    @Test func repetitionsWithinTheTimeOfOneTokenFillNothing() async throws {
+        let test = try await TestAuth()
+        var token = try await test.session().refresh.value
+        for _ in 0..<50 {
+            let next = try await test.auth.sessions.refresh(token).refresh
+            _ = try await test.auth.sessions.refresh(token)
+            token = try #require(next).value
+        }
+        let rows = try await test.storage.events(after: 0, limit: 100)
+        #expect(rows.allSatisfy { $0.fields.name != "refresh_token.repeated" })
     }
 
     @Test func theNumberOfRowsIsMeasuredWithoutCountingThem() async throws {

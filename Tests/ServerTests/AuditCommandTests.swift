@@ -92,16 +92,16 @@ import Testing
         #expect(try await audit("verify").status == 1)
         let number = try #require(head.split(separator: " ").first.flatMap { Int($0) })
         let restarted = try await audit("restart", "--force", "--reason", "seal lost")
-        #expect(restarted.status == 0 && restarted.output.contains("behind number \(number)."), "\(restarted.error)")
+        #expect(restarted.status == 0 && restarted.output.contains("after number \(number)."), "\(restarted.error)")
         let verified = try await audit("verify")
         #expect(verified.status == 0, "\(verified.error)")
         let last = try await audit("list", "--limit", "1").output
-        #expect(last.contains(#""audit.restarted""#) && last.contains("seal lost"))
+        #expect(last.contains(#""audit.restarted""#) && last.contains(#"reason="seal lost""#), "\(last)")
         #expect(last.contains("by \"operator\" \"\(NSUserName())\""))
         // The server continues to record and seal events.
         _ = try await server.newAccount()
         #expect(try await self.head() != head)
-        #expect(try await audit("verify", "--since-head", head).error.contains("pruned since"))
+        #expect(try await audit("verify", "--since-head", head).error.contains("begun anew"))
     }
 
     @Test func whatIsNoListOfHeadsIsRefusedAtTheLine() async throws {
@@ -121,7 +121,7 @@ import Testing
         #expect(mkfifo(pipe, 0o600) == 0)
         for path in [pipe, "/dev/zero", server.directory.path + "/nothing"] {
             let outcome = try await audit("verify", "--since-head", path)
-            #expect(outcome.status == 1 && outcome.error.contains("cannot be read"), "\(outcome.error)")
+            #expect(outcome.status == 1 && outcome.error.contains("not a file that can be read"), "\(outcome.error)")
         }
     }
 

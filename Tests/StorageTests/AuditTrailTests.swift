@@ -54,8 +54,10 @@ import Testing
         try await test.database.execute("DELETE FROM audit_chain")
         try await test.database.execute("UPDATE audit_events SET number = NULL, seal = NULL")
         try await test.database.execute("UPDATE audit_events SET name = 'user.enabled' WHERE id = 2")
-        // Sealed anew by a server, which has the secret.
-        try await test.seal()
+        // A server that was running knows that there was more.
+        await test.expectBroken("its end was row 5, and is row 0 now") { try await test.seal() }
+        // Sealed anew by a server that has just started, which has the secret.
+        try await AuditSealer(trail: test.trail).seal()
         #expect(try await test.trail.verify().sealed == 5)
         await test.expectBroken("not those of the head") { try await test.trail.verify(against: [head]) }
         let nothing = try await AuditTest(backend, directory, "empty")
@@ -140,7 +142,8 @@ import Testing
     func textThatNoEventHasIsFound(change: String) async throws {
         let test = try await AuditTest(.sqlite, directory)
         try await test.record(3)
-        try await test.database.execute("UPDATE audit_events SET session_id = '\(UUID())' WHERE id = 3")
+        try await test.database.execute(
+            "UPDATE audit_events SET session_id = '\(UUID().uuidString.lowercased())' WHERE id = 3")
         try await test.seal()
         let rows = try await test.storage.sealedEvents(after: nil, limit: 9)
         for id in [2, 3] where id == 3 || !change.hasSuffix("session_id || char(0)") {
@@ -155,8 +158,8 @@ import Testing
         }
         try await test.database.execute("UPDATE audit_events SET number = NULL, seal = NULL, \(change)")
         try await test.database.execute("DELETE FROM audit_chain")
-        // What another program has put in is sealed as it is.
-        try await test.seal()
+        // What another program has put in is sealed as it is, by a server that has just started.
+        try await AuditSealer(trail: test.trail).seal()
         #expect(try await test.trail.verify().sealed == 3)
     }
 
@@ -171,6 +174,25 @@ import Testing
         try await test.record(1)
         try await test.seal()
         await test.expectBroken("set back") { try await test.trail.verify(against: [head]) }
+    }
+
+    /// A head that is too young for its row to have been pruned.
+    @Test(arguments: AuditBackend.all)
+    func aYoungHeadBeforeTheBeginningShowsThatTheTrailWasBegunAnew(backend: AuditBackend) async throws {
+        let test = try await AuditTest(backend, directory)
+        try await test.record(3)
+        try await test.seal()
+        let early = try #require(try await test.trail.head())
+        try await test.record(2)
+        try await test.seal()
+        let last = try #require(try await test.trail.head())
+        _ = try await test.trail.restart(because: "a test", by: .application)
+        try await test.seal()
+        let head = try #require(try await test.trail.head())
+        for heads in [[early], [last], [early, head], [last, head]] {
+            await test.expectBroken("begun anew") { try await test.trail.verify(against: heads) }
+        }
+        #expect(try await test.trail.verify(against: [head]).outdatedHeads == 0)
     }
 
     // MARK: Sealing

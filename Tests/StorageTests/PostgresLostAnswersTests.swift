@@ -65,18 +65,20 @@ import Testing
         defer { proxy.end() }
         let session = Samples.session(1, of: user, at: now)
         _ = try await storage.insertSession(session, passwordVersion: nil, refreshDigest: [0], limit: 9)
-        let rotation = RefreshRotation(
-            sessionID: session.id, generation: 0, digest: [0], successorDigest: { [1, UInt8($0)] }, now: now,
-            inactivityTimeout: 600, timebox: 6000)
+        func rotation(at now: Date) -> RefreshRotation {
+            RefreshRotation(
+                sessionID: session.id, generation: 0, digest: [0], successorDigest: { [1, UInt8($0)] }, now: now,
+                inactivityTimeout: 600, timebox: 6000)
+        }
         proxy.cut(at: .answer("UPDATE 1"))
-        guard case .renewed(_, _, digest: [1, 0]) = try await storage.rotate(rotation) else {
+        guard case .renewed(_, _, digest: [1, 0]) = try await storage.rotate(rotation(at: now)) else {
             Issue.record("it was not renewed")
             return
         }
         #expect(proxy.hasLostAll)
         #expect(try await recorded(.refreshTokenRepeated, in: storage) == 0)
         proxy.cut(at: .answer("repeats"))
-        guard case .repeated = try await storage.rotate(rotation) else {
+        guard case .repeated = try await storage.rotate(rotation(at: now + RefreshRotation.sharingTime + 1)) else {
             Issue.record("it was not repeated")
             return
         }

@@ -15,6 +15,7 @@ public struct AuditSealer: Service {
     let trail: AuditTrail
     private let lag = Lag()
     private let takeover = Takeover()
+    private let setBack = SetBack()
     private let rowCount = Gauge(label: "rest_auth_audit_events")
 
     package init(trail: AuditTrail) {
@@ -37,8 +38,10 @@ public struct AuditSealer: Service {
             rowCount.record(Double(rows.count) + (present.map(\.rowCount) ?? 0))
             let known = AuditSeals(trail.secrets.known)
             if let present { takeover.note(present, known) }
+            try setBack.check(present)
             guard !rows.isEmpty || present.map(known.isOfPrevious) ?? false else { return }
             let seals = try await trail.judge(present)
+            setBack.note(present)
             var link = present?.head ?? .start
             let sealed = rows.map { row in
                 link = link.next(row)
@@ -49,6 +52,7 @@ public struct AuditSealer: Service {
                 sealedAt: rows.isEmpty ? present?.sealedAt ?? trail.now() : trail.now())
             guard try await trail.storage.seal(sealed, replacing: present, with: chain) else { return }
             takeover.note(chain, seals)
+            setBack.note(chain)
             guard rows.count == AuditTrail.batch else { return }
         }
     }
@@ -70,6 +74,30 @@ private final class Lag: Sendable {
         }
         guard isLate, !wasLate else { return }
         Logger.current.warning("events wait for their seal", metadata: ["seconds": "\(Int(min(seconds, 1e9)))"])
+    }
+}
+
+/// Finds that the end of the trail was set back or removed while this process runs: what was sealed
+/// before would be sealed anew without a trace.
+private final class SetBack: Sendable {
+    /// Greatest number of a head that this process has verified or stored.
+    private let last = Mutex<Int64>(0)
+
+    /// Takes a chain whose seal is right.
+    func note(_ chain: AuditChain?) {
+        last.withLock { $0 = max($0, chain?.head.number ?? 0) }
+    }
+
+    /// - Throws: `audit_trail_broken` when the chain ends before one that was noted.
+    func check(_ chain: AuditChain?) throws(AuthError) {
+        let (number, last) = (chain?.head.number ?? 0, last.withLock { $0 })
+        guard number >= last else {
+            throw .trailBroken(
+                """
+                its end was row \(last), and is row \(number) now; if a backup was restored, restart the servers, \
+                otherwise see rest-auth audit restart
+                """)
+        }
     }
 }
 

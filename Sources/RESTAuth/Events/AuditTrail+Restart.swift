@@ -6,7 +6,7 @@ extension AuditTrail {
 
     /// Gives up a trail that can no longer be verified, for instance because its end was
     /// overwritten. All rows are sealed anew as they are found, under numbers greater than any
-    /// before (at most 2^53). The event `audit.restarted` is sealed after them: any row with a
+    /// before (at most 2^54). The event `audit.restarted` is sealed after them: any row with a
     /// smaller number may have been altered before.
     /// - Parameter reason: the reason that the event keeps, 1 to 1000 bytes.
     /// - Returns: the number after which the new trail begins.
@@ -24,8 +24,9 @@ extension AuditTrail {
             guard present != nil || last != nil else {
                 throw AuthError(.misconfigured, "no event is sealed yet, so there is no trail to restart")
             }
-            // Limited, so that enough numbers follow whatever numbers somebody has stored.
-            let number = min(1 << 53, max(0, present?.head.number ?? 0, last ?? 0))
+            // Limited, so that enough numbers follow, whatever numbers somebody has stored; and not
+            // below the head that an earlier restart led to.
+            let number = max(0, min(1 << 53, last ?? 0), min(1 << 54, present?.head.number ?? 0))
             let start = AuditLink(number: number, digest: AuditLink.start.digest)
             let chain = AuditSeals(secrets.known).chain(head: start, anchor: start, sealedAt: now())
             let event = AuthEvent.auditRestarted(reason, head: present.map(AuditHead.init)).by(caller, at: now())

@@ -88,13 +88,15 @@ public struct AuditTrail: Sendable {
         _ = try await firstRow(of: chain)
         var comparison = HeadComparison(heads)
         var walk = AuditWalk(from: chain.anchor, seals)
-        try comparison.begin(at: chain.anchor)
+        // A day for rows that were sealed late: a head has the time of its seal.
+        let prunedUpTo = now().addingTimeInterval(86400 - retention)
+        try comparison.begin(at: chain.anchor, prunedUpTo: prunedUpTo)
         while walk.link.number < chain.head.number {
             guard let rows = try await rows(behind: walk.link, in: chain) else {
                 guard let later = try await intactChain() else { continue }
                 (chain, seals) = later
                 walk.skip(to: chain.anchor)
-                try comparison.begin(at: chain.anchor)
+                try comparison.begin(at: chain.anchor, prunedUpTo: prunedUpTo)
                 continue
             }
             for row in rows {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Verifies the trail row by row.
 struct AuditWalk {
     private(set) var link: AuditLink
@@ -76,12 +78,28 @@ struct HeadComparison {
     }
 
     /// Drops heads whose rows were pruned.
-    mutating func begin(at anchor: AuditLink) throws(AuthError) {
+    /// - Parameter date: the time up to which rows may have been pruned.
+    /// - Throws: `audit_trail_broken` for a later head before the anchor, and for another head at
+    ///   the anchor: the trail was begun anew.
+    mutating func begin(at anchor: AuditLink, prunedUpTo date: Date) throws(AuthError) {
         while let head = pending.last, head.link.number < anchor.number {
+            guard head.sealedAt <= date else { throw Self.begunAnew(behind: head) }
             pending.removeLast()
             outdated += 1
         }
+        if let head = pending.last, head.link.number == anchor.number, head.link != anchor {
+            throw Self.begunAnew(behind: head)
+        }
         try pass(anchor)
+    }
+
+    private static func begunAnew(behind head: AuditHead) -> AuthError {
+        .trailBroken(
+            """
+            the trail was begun anew after the head of row \(head.link.number), sealed at \
+            \(Timestamp.text(head.sealedAt)), was kept; if that was an audit restart, or audit_retention was shorter \
+            then, keep newer heads only
+            """)
     }
 
     mutating func pass(_ link: AuditLink) throws(AuthError) {

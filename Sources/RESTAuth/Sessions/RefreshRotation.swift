@@ -149,6 +149,10 @@ extension RefreshRotation {
         public let digest: [UInt8]
         public let givenAt: Date
         public let siblingDigests: [[UInt8]]
+        /// Whether the event has a row: for the first other token of a generation, so at most once
+        /// in ``RefreshRotation/sharingTime`` for each session. An answer with the same token is a
+        /// log line and a count.
+        public let isRecorded: Bool
     }
 
     /// Decides from the session's row what a presented token does.
@@ -186,11 +190,13 @@ extension RefreshRotation {
         // it.
         if abs(now.timeIntervalSince(givenAt)) <= Self.sharingTime {
             return Repetition(
-                successor: siblings.count, digest: siblings.last ?? first, givenAt: givenAt, siblingDigests: siblings)
+                successor: siblings.count, digest: siblings.last ?? first, givenAt: givenAt, siblingDigests: siblings,
+                isRecorded: false)
         }
         let next = successorDigest(siblings.count + 1)
         return Repetition(
-            successor: siblings.count + 1, digest: next, givenAt: now, siblingDigests: siblings + [next])
+            successor: siblings.count + 1, digest: next, givenAt: now, siblingDigests: siblings + [next],
+            isRecorded: siblings.isEmpty)
     }
 }
 

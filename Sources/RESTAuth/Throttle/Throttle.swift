@@ -158,9 +158,9 @@ public final class Throttle: Sendable {
     func remember(_ network: ClientNetwork, of user: User.ID, recording event: AuthEvent? = nil) async {
         guard configuration.isOn else { return }
         await unlessItFails {
-            let isNew = try await storage.rememberOrigin(
+            let isRecorded = try await storage.rememberOrigin(
                 network, user: user, at: now(), limit: Self.originLimit, recording: event)
-            if isNew { event?.record() }
+            if isRecorded { event?.record() }
         }
     }
 

@@ -43,8 +43,9 @@ public protocol ThrottleStorage: Sendable {
 
     /// Stores that a user has signed in with a password from a network, and records the event when
     /// the network is new to the user, in one transaction. The newest `limit` networks of a user
-    /// are kept. It is not an error when the user no longer exists.
-    /// - Returns: whether the network is new to the user.
+    /// are kept. Nothing is recorded when all of these are of the last day: who changes networks
+    /// faster than that would fill the trail. It is not an error when the user no longer exists.
+    /// - Returns: whether the event is recorded, or would be if there were one.
     @discardableResult
     func rememberOrigin(
         _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int, recording event: AuthEvent?

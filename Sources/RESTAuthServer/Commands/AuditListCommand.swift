@@ -176,8 +176,19 @@ extension StoredEvent {
         return [
             number.map(String.init) ?? "-", Timestamp.text(fields.at), QuotedText(fields.name).description,
             fields.userID.map { "user \($0)" } ?? "-", "by " + actor.joined(separator: " "),
-            fields.address.map { QuotedText($0).description } ?? "-", QuotedText(fields.details).description,
+            fields.address.map { QuotedText($0).description } ?? "-", detailsText,
         ].joined(separator: "\t")
+    }
+
+    /// Each detail as `name="value"`, and a text that is no object as it is.
+    private var detailsText: String {
+        guard case .object(let members)? = JSON(fields.details.utf8) else {
+            return QuotedText(fields.details).description
+        }
+        return members.map { member in
+            let value = member.value.string ?? String(decoding: member.value.bytes, as: UTF8.self)
+            return "\(member.name)=\(QuotedText(value))"
+        }.joined(separator: " ")
     }
 
     fileprivate var jsonLine: String {

@@ -1,3 +1,4 @@
+import NIOCore
 import RESTAuthHummingbird
 
 extension Server {
@@ -15,10 +16,14 @@ extension Server {
         return RequestMetrics(registry, routes: routes.methods, immediate: immediate.paths)
     }
 
-    /// The service of the metrics port, under the same limits as client connections.
+    /// The service of the metrics port, under the limits of client connections. A request has to
+    /// arrive within seconds, because there are few connections.
     func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
-        MetricsService(
-            registry: registry, sockets: sockets, limits: connectionLimits, headLimits: settings.headLimits,
+        let limits = ConnectionLifetime.Limits(
+            idle: connectionLimits.idle, request: min(connectionLimits.request, .seconds(5)),
+            shutdown: connectionLimits.shutdown)
+        return MetricsService(
+            registry: registry, sockets: sockets, limits: limits, headLimits: settings.headLimits,
             bodyLimit: settings.routes.bodyLimit)
     }
 }
