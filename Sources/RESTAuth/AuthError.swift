@@ -142,7 +142,8 @@ extension AuthError {
     static let ticketExpired = AuthError(.ticketExpired, "this sign-in cannot go on: begin with the password")
     package static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
     package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
-    static let invalidGrant = AuthError(.invalidGrant, "this refresh token is not good, or not any more: sign in again")
+    static let invalidGrant = AuthError(
+        .invalidGrant, "this refresh token is unknown, expired, or of a session that has ended: sign in again")
     static let userNotFound = AuthError(.userNotFound, "user not found")
     /// Thrown by backends too, as the storage decides last.
     package static let invitationInvalid = AuthError(

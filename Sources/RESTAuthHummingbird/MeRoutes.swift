@@ -90,7 +90,7 @@ struct MeRoutes: Sendable {
     private func endSessions(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
         let query = request.http.uri.queryParameters
         guard query.allSatisfy({ WireText($0.key).equals("scope") }) else {
-            throw AuthError(.validationFailed, "there is no parameter here but scope", field: "scope")
+            throw AuthError(.validationFailed, "unknown parameter; this path takes only scope", field: "scope")
         }
         let kept: Session.ID?
         switch query.get("scope").map({ WireText($0) }) {

@@ -48,8 +48,8 @@ struct RequestBody: Sendable {
                 detail: bytes.isEmpty
                     ? "missing argument: the body is empty"
                     : """
-                    The body is not one JSON object, or is one that nobody can be sure of: with a name twice, half a \
-                    character, a number too large, or too deep.
+                    The body is not a JSON object, or has a duplicate name, an incomplete character, too large a \
+                    number, or too deep nesting.
                     """)
         }
         return json

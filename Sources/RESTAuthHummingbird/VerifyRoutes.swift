@@ -86,8 +86,8 @@ struct VerifyRoutes: Sendable {
     private static let unread = AuthError(
         .validationFailed,
         """
-        there is no parameter here but role, as in /api/verify?role=editor; a proxy that appends the query of its \
-        client has to leave that out (in Caddy by a question mark: /api/verify?)
+        unknown parameter; this path takes only role, as in /api/verify?role=editor; a proxy that appends the query of \
+        its client has to leave that out (in Caddy by a question mark: /api/verify?)
         """, field: "role")
     private static let fragment = AuthError(.validationFailed, "a request has no fragment: write # as %23")
 }

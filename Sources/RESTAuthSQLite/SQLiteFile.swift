@@ -426,7 +426,7 @@ extension SQLiteFile {
     }
 
     private static func taken(_ name: String) -> AuthError {
-        AuthError(.misconfigured, "\(name) exists already and was left untouched; --force puts the other in its place")
+        AuthError(.misconfigured, "\(name) exists already and was left untouched; --force replaces it")
     }
 
     private static func failed(_ what: String, _ error: SystemError = SystemError()) -> AuthError {

@@ -32,6 +32,21 @@ import Testing
         #expect(events.allSatisfy { Set($0.keys) == members })
     }
 
+    /// A live token says who signs out; a refresh token only of which session it is.
+    @Test func theOwnerSignsOut() async throws {
+        let miguel = try await server.newAccount()
+        let tokens = try await server.signIn(miguel)
+        #expect(try await server.send("DELETE", "/api/tokens", headers: [bearer(tokens.access)]).status == 204)
+        let other = try await server.signIn(miguel)
+        let answer = try await server.send(
+            "DELETE", "/api/tokens", headers: ["Content-Type: application/json"],
+            body: json(["refresh_token": other.refresh]))
+        #expect(answer.status == 204)
+        let ended = try await events(miguel).filter { $0["name"] as? String == "session.ended" }
+        #expect(ended.map { $0["actor"] as? String } == ["anonymous", "user"])
+        #expect(ended.allSatisfy { $0["address"] as? String == "127.0.0.1" })
+    }
+
     @Test func nobodySeesAnothersNorWhoTheOperatorIs() async throws {
         let (miguel, susan) = (try await server.newAccount(), try await server.newAccount("susan"))
         _ = try await server.signIn(susan)

@@ -66,7 +66,7 @@ import Testing
         #expect(object?["count"] as? Int == 10)
         #expect(object?["is_blocked"] as? Bool == true)
 
-        #expect(try await server.run(["throttle", "clear", "--all"]).output == "Cleared 4.\n")
+        #expect(try await server.run(["throttle", "clear", "--all"]).output == "Cleared 4 counters.\n")
         #expect(try await status(at: server, miguel.name, from: "192.0.2.17") == 200)
         let again = try await server.run(["throttle", "clear", "--user", miguel.name])
         #expect(again.output == "Nothing was counted.\n")
@@ -80,7 +80,7 @@ import Testing
             return miguel
         }
         let cleared = try await server.run(["throttle", "clear", "--user", miguel.name.uppercased()])
-        #expect(cleared.output == "Cleared 1.\n")
+        #expect(cleared.output == "Cleared 1 counter.\n")
         #expect(try await status(at: server, miguel.name, from: "198.51.100.1") == 200)
         let again = try await server.run(["throttle", "clear", "--user", miguel.name])
         #expect(again.output == "Nothing was counted.\n")
@@ -91,7 +91,7 @@ import Testing
         let miguel = try await within(Self.delay) {
             let miguel = try await guess(at: server, from: "192.0.2.17")
             let cleared = try await server.run(["throttle", "clear", "--address", "192.0.2.200"])
-            #expect(cleared.output == "Cleared 1.\n")
+            #expect(cleared.output == "Cleared 1 counter.\n")
             try #require(await status(at: server, miguel.name, from: "192.0.2.17") == 429)
             return miguel
         }
@@ -107,7 +107,7 @@ import Testing
         let counted = try await list(at: server)
         for block in blocks { #expect(counted.contains { $0.hasPrefix("network\t-\t\(block)\t10 counted\t") }) }
         let cleared = try await server.run(["throttle", "clear", "--address", "2001:db8:5:43ff::1"])
-        #expect(cleared.output == "Cleared 3.\n")
+        #expect(cleared.output == "Cleared 3 counters.\n")
         let left = try await list(at: server)
         for block in blocks { #expect(!left.contains { $0.contains("\t\(block)\t") }) }
     }

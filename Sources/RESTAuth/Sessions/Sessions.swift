@@ -326,6 +326,12 @@ public final class Sessions: Sendable {
     @discardableResult
     public func end(presenting token: String, by caller: Caller = .application) async throws -> Bool {
         let bytes = Array(token.utf8)
+        // A live access token identifies the caller. A refresh token, or an expired token, only
+        // identifies the session.
+        var caller = caller
+        if caller.identity == nil, let user = try? await accessTokens.verify(bytes) {
+            caller = caller.nowKnown(as: user)
+        }
         if let id = try await refreshToken(token)?.sessionID ?? accessTokens.session(ofSigned: bytes) {
             return try await endSession(id, of: nil, by: caller)
         }

@@ -11,8 +11,8 @@ struct KeysCommand: AsyncParsableCommand {
               rest-auth keys rotate
               rest-auth keys revoke sK1YIrV8HuzXDb2CNxfiyWvL9qJa84MeRZsn5NZSfgI
 
-            A server rotates them by itself, every --key-rotation seconds. A new key is published for an hour before \
-            it signs, and an old one is kept until none of its tokens can be live.
+            A server rotates them by itself, as often as --key-rotation says, every 30 days unless set. A new key is \
+            published for an hour before it signs, and an old one is kept until none of its tokens can be live.
             """,
         subcommands: [List.self, Rotate.self, Revoke.self])
 

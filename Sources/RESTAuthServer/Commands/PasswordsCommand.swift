@@ -18,9 +18,9 @@ struct PasswordsCommand: AsyncParsableCommand {
             abstract: "Make a file that says of a password whether it is in a list.",
             discussion: """
                 The list has one password a line, as UTF-8, or one SHA-1 digest a line with a count behind it, as \
-                Pwned Passwords has them. Which of the two it is, its first lines tell. It is read twice and has to be \
-                a file. What comes of it takes 1.8 bytes for each password, as much memory while it is made, and does \
-                not say what is in it. It appears whole or not at all.
+                Pwned Passwords has them. The first lines decide which of the two it is. The list is read twice, so it \
+                has to be a file. The output takes 1.8 bytes for each password, and as much memory while it is made. \
+                The passwords cannot be read from it. The file appears complete or not at all.
                 """)
 
         @Argument(help: "The file with the list.") var list: String

@@ -19,9 +19,9 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             in a file (token_duration: 10m, with --config FILE). Flags win over the environment, the environment over \
             the file. A command has flags for the settings that concern it; serve has them all.
 
-            Secrets have no flag, because other users can see a command line: \(names { $0.isSecret }). May lie in a \
-            file, which the variable with _FILE behind its name names: \(names { $0.isAlsoReadFromFile }), and the \
-            secret key.
+            Secrets have no flag, because other users can see a command line: \(names { $0.isSecret }). To read one of \
+            these from a file, add _FILE to the name of the variable and give the path; \
+            \(names { $0.isAlsoReadFromFile }) can also be read from a file in this way.
             """,
         version: "rest-auth \(version)",
         subcommands: [

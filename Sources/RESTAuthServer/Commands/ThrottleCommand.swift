@@ -82,7 +82,9 @@ struct ThrottleCommand: AsyncParsableCommand {
                         if isMeant, try await auth.throttle.clear(counter.subject, by: .commandLine) { count += 1 }
                     }
                 }
-                Output.report(count == 0 ? "Nothing was counted." : "Cleared \(count).")
+                Output.report(
+                    count == 0
+                        ? "Nothing was counted." : count == 1 ? "Cleared 1 counter." : "Cleared \(count) counters.")
             }
         }
     }
@@ -119,7 +121,8 @@ extension ThrottleCounter {
         return [
             subject.kind.rawValue, subject.username ?? subject.userID.map { "user \($0)" } ?? "-",
             subject.network?.description ?? "-",
-            "\(failures) counted", "last \(failedAt.ISO8601Format())", "\(others) on the other side", wait ?? "-",
+            "\(failures) counted", "last \(failedAt.ISO8601Format())",
+            "others \(others)", wait ?? "-",
         ].joined(separator: "\t")
     }
 

@@ -27,11 +27,11 @@ extension UsersCommand {
                   rest-auth users export --include-password-hashes |
                       rest-auth users import --json - --database sqlite:other.sqlite
 
-                What is imported from is only read. Nobody comes in while one would be refused: mend the source and \
-                repeat the command, or say with --skip-refused, --without-password or --renumber what is to become of \
-                them. A user whose name is there already is skipped, so a command that was interrupted is repeated. \
-                Ids are kept. Who is refused, and why, is said on standard error, the first three of each cause, and \
-                completely in the file of --report.
+                The source is only read. As long as one user would be refused, none is imported: correct the source \
+                and repeat the command, or use --skip-refused, --without-password or --renumber. A user whose name \
+                exists already is skipped, so you can repeat a command that was interrupted. Ids are kept. Refused \
+                users and the reasons are printed to standard error, the first three of each reason, and all of them \
+                to the file of --report.
 
                 Exit status 0 when nobody was refused, 1 otherwise.
                 """)

@@ -84,7 +84,7 @@ import Testing
             return (list, cleared, statuses)
         }
         #expect(statuses == [429, 200])
-        #expect(cleared == "Cleared 1.\n")
+        #expect(cleared == "Cleared 1 counter.\n")
         #expect(
             list.contains(
                 #"{"kind":"known","username":"\#(john)","user_id":null,"network":"192.0.4.0/24","count":10,"#))
