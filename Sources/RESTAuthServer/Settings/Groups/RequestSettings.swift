@@ -20,14 +20,18 @@ struct RequestSettings: SettingGroup {
         "body_limit", \.routes.bodyLimit, .size(in: 1024...(16 << 20)), "Largest body of a request.")
     let requestTimeout = Setting(
         "request_timeout", \.requestTimeout, .duration(in: 1...3600),
-        "Time for a request to arrive completely; for the first, TLS included.",
-        details: "For the first request, the time begins with the connection.")
+        "Time for the rest of a request to arrive after its head.",
+        details: """
+            The head of the first request has to arrive within this time from the start of the connection, TLS \
+            included, or within `idle_timeout` if that is shorter. A client that does not read its answer is cut off \
+            after this time, too.
+            """)
     let idleTimeout = Setting(
         "idle_timeout", \.idleTimeout, .duration(in: 1...3600),
         "How long a connection may stay open without a request.",
         details: """
-            The head of the first request has to arrive within this time or `request_timeout` from the start of the \
-            connection, whichever is shorter.
+            Until the head of the first request has arrived, the shorter of this time and `request_timeout` applies, \
+            from the start of the connection, TLS included.
             """)
     let shutdownTimeout = Setting(
         "shutdown_timeout", \.shutdownTimeout, .duration(in: 1...3600),

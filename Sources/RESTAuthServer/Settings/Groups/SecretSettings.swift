@@ -11,10 +11,10 @@ struct SecretSettings: SettingGroup {
     let file = Setting(
         "secret_key_file", \.secretFile, .file, standard: "NAME.secret beside NAME.sqlite",
         platformName: "SECRET_KEY_FILE",
-        "File with the secret key, for the process and its group alone.",
+        "File with the secret key, accessible only to the process and its group.",
         details: """
             The file is made beside a SQLite database if there is none and nothing in the database needs the missing \
-            one. Set either this or `secret_key`. PostgreSQL needs one of them, with the same key on every node.
+            one. Set this or `secret_key`, not both. With PostgreSQL, set one of them, to the same key on every node.
             """)
     let next = Setting(
         "secret_key_next", \.secretKeyNext, .secret { text throws(AuthError) in try InstanceSecret(text) },

@@ -33,7 +33,7 @@ struct TokenSettings: SettingGroup {
     let revocationBound = Setting(
         "revocation_bound", \.auth.revocationBound, .duration(in: AuthConfiguration.revocationBounds),
         "How long it may take until every node refuses a revoked token.",
-        details: "A node that could not read the revocations for longer asks the database about each token.")
+        details: "A node that could not read the revocations for longer than that asks the database about each token.")
 }
 
 struct SigningKeySettings: SettingGroup {
