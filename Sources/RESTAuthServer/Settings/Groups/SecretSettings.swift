@@ -7,7 +7,7 @@ struct SecretSettings: SettingGroup {
         "secret_key", \.secretKey, .secret { text throws(AuthError) in try InstanceSecret(text) },
         standard: "the one in `secret_key_file`", platformName: "SECRET_KEY", isSecret: true, isAlsoReadFromFile: false,
         "The secret key itself.",
-        details: "A key that contains words, runs or repetitions is refused.")
+        details: "A key that is too regular to be random is refused: one with words, runs or repetitions.")
     let file = Setting(
         "secret_key_file", \.secretFile, .file, standard: "NAME.secret beside NAME.sqlite",
         platformName: "SECRET_KEY_FILE",
