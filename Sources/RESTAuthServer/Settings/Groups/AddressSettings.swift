@@ -6,24 +6,26 @@ struct AddressSettings: SettingGroup {
 
     let hostname = Setting(
         "hostname", \.listenAddress, .listenAddress,
-        "Address to listen on, * for every one, or unix: and the path of a socket.",
+        "Address to listen on, * for all addresses, or unix: and the path of a socket.",
         details: """
-            `*`, `::` and `[::]` stand for every address of both families, `localhost` for both loopback addresses.
+            `*`, `::` and `[::]` stand for all addresses, of IPv4 and IPv6; `localhost` stands for both loopback \
+            addresses.
             """)
     let port = Setting(
         "port", \.port, .count(in: 0...65535, of: "port"), platformName: "PORT", "Port to listen on.",
-        details: "`0` takes a free one.")
+        details: "`0` takes a free port.")
 }
 
 struct SocketSettings: SettingGroup {
     static let title = "Unix-domain socket"
 
     let mode = Setting(
-        "socket_mode", \.socketMode, .fileMode, "Who may connect to a unix-domain socket, in octal digits.",
-        details: "Who may write to the socket may connect.")
+        "socket_mode", \.socketMode, .fileMode, "Permissions of a unix-domain socket, in octal digits.",
+        details: "Whoever may write to the socket may connect.")
     let group = Setting(
         "socket_group", \.socketGroup, .group, standard: "that of the process",
-        "Group of a unix-domain socket, by name or number.", details: "The process has to be in that group.")
+        "Group of a unix-domain socket, by name or number.",
+        details: "The process must be a member of that group.")
 }
 
 struct TLSSettings: SettingGroup {
@@ -31,13 +33,13 @@ struct TLSSettings: SettingGroup {
 
     let certificate = Setting(
         "tls_certificate", \.tlsCertificate, SettingType.file.or("none"),
-        "PEM file with the certificate chain; turns TLS 1.2 and 1.3 and HTTP/2 on.",
+        "PEM file with the certificate chain; turns on TLS 1.2 and 1.3, and HTTP/2.",
         details: """
-            TLS 1.2 is spoken with forward secrecy and authenticated encryption only. The file is read again when it \
-            is replaced, and on SIGHUP.
+            TLS 1.2 is limited to cipher suites with forward secrecy and authenticated encryption. The file is read \
+            again when it is replaced, and on SIGHUP.
             """)
     let key = Setting(
-        "tls_key", \.tlsKey, SettingType.file.or("none"), "PEM file with the certificate's private key.")
+        "tls_key", \.tlsKey, SettingType.file.or("none"), "PEM file with the private key of the certificate.")
 }
 
 extension Setting {

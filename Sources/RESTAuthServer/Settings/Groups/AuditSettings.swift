@@ -5,7 +5,7 @@ struct AuditSettings: SettingGroup {
 
     let retention = Setting(
         "audit_retention", \.auth.auditRetention, .duration(in: AuthConfiguration.auditRetentions),
-        "How long events are kept.")
+        "How long events are kept in the audit trail.")
 }
 
 extension Setting {

@@ -6,37 +6,39 @@ struct ClientSettings: SettingGroup {
 
     let publicURL = Setting(
         "public_url", \.routes.publicURL, .publicURL, standard: "from the request",
-        "URL that clients reach this server by.",
+        "URL by which clients reach this server.",
         details: """
-            Without user, query and fragment. Also the issuer of the server's tokens, so changing it ends the live ones.
+            Without user, query and fragment. It is also the issuer of the tokens, so a change invalidates all live \
+            tokens.
             """)
     let trustedProxies = Setting(
         "trusted_proxies", \.trustedProxies, SettingType.networks.orNone,
-        "Proxies that are believed about their clients, with commas between.",
+        "Proxies that are trusted to name their clients, separated by commas.",
         details: """
             Addresses or CIDR ranges, and `unix:` for a unix-domain socket. Their `X-Forwarded-For`, `-Host`, `-Proto` \
-            and `-Port` count.
+            and `-Port` are used, or their `Forwarded`, as `forwarded_fields` says.
             """)
     let forwardedFields = Setting(
         "forwarded_fields", \.forwardedFields, .choice,
-        "Where trusted proxies say for whom they ask: X-Forwarded-For and its like, or Forwarded.",
+        "Fields in which trusted proxies name the client: X-Forwarded-For and the like, or Forwarded.",
         details: """
-            `x-forwarded` also reads `X-Real-IP` where there is no `X-Forwarded-For`; `forwarded` is RFC 7239. The \
-            fields of the other family never count.
+            `x-forwarded` also reads `X-Real-IP` if there is no `X-Forwarded-For`; `forwarded` is the field of RFC \
+            7239. The fields of the other family are never used.
             """)
     let corsOrigins = Setting(
         "cors_origins", \.corsOrigins, SettingType.origins.orNone,
-        "Origins whose pages may call this server, with commas between; * for all.",
+        "Origins whose pages may call this server, separated by commas; * for all.",
         details: """
-            `https://app.example.com`, `https://*.example.com` for every host below it, `http://localhost:*` for every \
-            port, `capacitor://localhost` for an application's own scheme. `*` is for all, without cookies.
+            For example `https://app.example.com`, `https://*.example.com` for every host below it, \
+            `http://localhost:*` for every port, `capacitor://localhost` for an application with a scheme of its own. \
+            `*` allows all origins, without cookies.
             """)
     let publicUsers = Setting(
-        "public_users", \.routes.publicUsers, .flag, "Whether GET /api/users/ID answers anybody.",
-        details: "With `no`, it answers whoever is signed in.")
+        "public_users", \.routes.publicUsers, .flag, "Whether anyone may use GET /api/users/ID without signing in.",
+        details: "With `no`, only users who are signed in may use it.")
     let publicRevocations = Setting(
-        "public_revocations", \.routes.publicRevocations, .flag, "Whether GET /api/revocations answers anybody.",
-        details: "With `no`, it answers clients only, which `rest-auth clients add` makes.")
+        "public_revocations", \.routes.publicRevocations, .flag, "Whether anyone may use GET /api/revocations.",
+        details: "With `no`, only clients that were made with `rest-auth clients add` may use it.")
 }
 
 extension Setting {

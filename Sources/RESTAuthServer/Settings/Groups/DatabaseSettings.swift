@@ -6,10 +6,10 @@ struct DatabaseSettings: SettingGroup {
 
     let url = Setting(
         "database_url", \.database, .databaseURL, platformName: "DATABASE_URL", flag: "database",
-        isAlsoReadFromFile: true, "Where users are kept: sqlite:PATH or postgres://...",
+        isAlsoReadFromFile: true, "Database of the users: sqlite:PATH or postgres://...",
         details: """
-            `sqlite:///x` is `/x`. Other users can see a command line: leave a password to the environment, the file \
-            or `~/.pgpass`.
+            `sqlite:///x` is the path `/x`. Other users of the machine can see a command line: write a password into \
+            the environment, the file or `~/.pgpass` instead.
             """)
 }
 
@@ -18,13 +18,14 @@ struct PostgresSettings: SettingGroup {
 
     let schema = Setting(
         "database_schema", \.postgres.schema, .text("name", "the name of a schema"), standard: "the role's first",
-        "Schema of the tables.")
+        "Schema that contains the tables.")
     let timeout = Setting(
         "database_timeout", \.postgres.timeout, .duration(in: 1...600), "How long a statement may take.",
-        details: "Its time in the queue counts. After that the answer is 503.")
+        details: "This includes its time in the queue. After that, the request is answered with 503.")
     let pooler = Setting(
-        "database_pooler", \.postgres.pooler, .pooler, "Whether a pooler such as PgBouncer stands between.",
-        details: "`no` is for none, and for one in session mode; `auto` looks for one.")
+        "database_pooler", \.postgres.pooler, .pooler,
+        "Whether this server connects through a pooler such as PgBouncer.",
+        details: "Write `no` if there is no pooler, or one in session mode. `auto` detects a pooler.")
 }
 
 struct ServerDatabaseSettings: SettingGroup {
@@ -32,12 +33,13 @@ struct ServerDatabaseSettings: SettingGroup {
 
     let connections = Setting(
         "database_connections", \.postgres.connections, .count(in: 3...1000),
-        "PostgreSQL: connections of this node; one reads, one listens, the others write.")
+        "PostgreSQL connections of this node: one reads, one listens, the others write.")
     let wait = Setting(
         "wait_for_database", \.waitForDatabase, .duration(in: 0...86400),
-        "How long serve waits at its start for a database that is not there.",
+        "How long serve waits at its start for a database that is unavailable.",
         details: """
-            For a database that cannot be reached, starts, is locked, or whose directory is not mounted.
+            It waits while the database cannot be reached, is starting or is locked, and while the directory of a \
+            SQLite database is missing because it is not mounted yet.
             """)
 }
 

@@ -4,38 +4,48 @@ struct GuessingSettings: SettingGroup {
     static let title = "Guessing"
 
     let isOn = Setting(
-        "throttle", \.auth.throttle.isOn, .flag, "Make guesses wait after too many wrong passwords.",
-        details: "With `no`, nothing is counted: wrong passwords, registrations and sessions.")
+        "throttle", \.auth.throttle.isOn, .flag,
+        "Limit wrong passwords, registrations, sessions and look-ups of users.",
+        details: "With `no`, none of these is counted or limited.")
     let accountFailures = Setting(
         "account_failures", \.auth.throttle.accountFailures, .count(in: ThrottleConfiguration.accountFailureCounts),
-        "Wrong passwords for one account before the next has to wait.")
+        "Wrong passwords for one account before the next attempt has to wait.",
+        details: "The wait is 30 seconds at first, then twice as long each time, up to an hour.")
     let networkFailures = Setting(
         "network_failures", \.auth.throttle.networkFailures, .count(in: ThrottleConfiguration.counts),
-        "Wrong passwords from one network before the next has to wait.",
+        "Wrong passwords from one network before the next attempt has to wait.",
         details: """
-            A network is an IPv4 /24 or an IPv6 /56; 4 times as many may come from an IPv6 /48 and 16 times as many \
-            from a /32.
+            The wait is a second at first, then twice as long each time, up to an hour. A network is an IPv4 /24 or an \
+            IPv6 /56. An IPv6 /48 has 4 times this limit, and a /32 has 16 times.
             """)
     let registrationsPerHour = Setting(
         "registrations_per_hour", \.auth.throttle.registrationsPerHour, .perHour,
-        "Registrations an hour from one network; none for no limit.",
-        details: "4 and 16 times as many from an IPv6 /48 and /32; as many may come at once.")
+        "Registrations per hour from one network; none for no limit.",
+        details: """
+            All of them may come at once. A network is an IPv4 /24 or an IPv6 /56. An IPv6 /48 has 4 times this limit, \
+            and a /32 has 16 times.
+            """)
     let sessionsPerHour = Setting(
         "sessions_per_hour", \.auth.throttle.sessionsPerHour, .perHour,
-        "Sessions that a user may start an hour; none for no limit.",
+        "Sessions that one user may start per hour; none for no limit.",
         details: """
-            With the password, on each node, and at most 600 of them at once. All users of a network may start 20 \
-            times as many, at most 10,000 at once.
+            Sessions that are started with a password count, and each node counts for itself. A user may start at most \
+            600 at once. All users of a network together may start 20 times as many per hour, and at most 10,000 at \
+            once.
             """)
     let hashingBudget = Setting(
         "hashing_budget", \.auth.throttle.hashingBudget,
         .duration(in: ThrottleConfiguration.counts, .milliseconds),
-        "How long wrong passwords may be hashed in all, a second.",
-        details: "Of all nodes together, exact but for a second and what is queued.")
+        "Time per second that all wrong passwords together may take to hash.",
+        details: """
+            The sum over all nodes. What the last minute left over may be used at once. Beyond that, users can sign in \
+            only from networks where they have signed in before. Each node reads the sum once a second and still \
+            hashes what is queued by then, so the limit may be exceeded for a moment.
+            """)
     let userLookupsPerHour = Setting(
         "user_lookups_per_hour", \.auth.throttle.userLookupsPerHour, .perHour,
-        "Different users that one network may look up by number in an hour; none for no limit.",
-        details: "A thousand of them at once; each node counts for itself.")
+        "Different users that one network may look up by ID per hour; none for no limit.",
+        details: "At most 1,000 of them at once. Each node counts for itself.")
 }
 
 extension Setting {

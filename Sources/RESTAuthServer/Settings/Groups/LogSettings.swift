@@ -5,9 +5,11 @@ struct LogSettings: SettingGroup {
 
     let level = Setting(
         "log_level", \.logLevel, .choice, standard: "info; warning for commands", platformName: "LOG_LEVEL",
-        "Least level that is logged.", details: "Read again on SIGHUP.")
+        "Lowest level that is logged.",
+        details: "It is read again on SIGHUP.")
     let format = Setting(
-        "log_format", \.logFormat, .choice, "Form of the log.", details: "One line an event, on standard error.")
+        "log_format", \.logFormat, .choice, "Format of the log.",
+        details: "Each event is one line on standard error.")
 }
 
 extension Setting {

@@ -5,9 +5,10 @@ struct MetricsSettings: SettingGroup {
 
     let port = Setting(
         "metrics_port", \.metricsPort, SettingType.count(in: 1...65535, of: "port").or("none"),
-        "Serve metrics for Prometheus on this port.")
+        "Port on which to serve metrics for Prometheus.")
     let hostname = Setting(
-        "metrics_hostname", \.metricsAddress, .metricsAddress, "Address to serve metrics on, * for every one.")
+        "metrics_hostname", \.metricsAddress, .metricsAddress,
+        "Address on which to serve metrics, * for all addresses.")
 }
 
 extension Setting {

@@ -7,16 +7,16 @@ struct RegistrationSettings: SettingGroup {
     let mode = Setting(
         "registration", \.auth.registration, .choice, "Who may register over HTTP.",
         details: """
-            `open` for anyone, `invitation` for who has a code that `rest-auth invitations create` made, `closed` for \
-            nobody. `rest-auth users add` works in any case.
+            `open`: anyone. `invitation`: anyone with a code from `rest-auth invitations create`. `closed`: nobody. \
+            `rest-auth users add` works in each case.
             """)
     let challenge = Setting(
         "registration_challenge", \.auth.registrationChallenge,
         SettingType.count(in: AuthConfiguration.registrationChallenges, of: "bits").or("off", "no", "false"),
-        "Work asked of who registers, in zero bits of a hash; 20 is a million hashes.",
+        "Proof of work to register, in leading zero bits of a hash; 20 is a million hashes.",
         details: """
-            How many zero bits a SHA-256 has to begin with. 16 are 65,536 hashes on average; each more is twice the \
-            work.
+            The client has to find a SHA-256 hash that begins with this many zero bits. 16 bits take 65,536 hashes on \
+            average; each further bit doubles the work.
             """)
 }
 
@@ -24,12 +24,14 @@ struct PasswordSettings: SettingGroup {
     static let title = "Passwords"
 
     let policy = Setting(
-        "password_policy", \.auth.passwordPolicy, .choice, "What a new password must be.",
-        details: "`open`: not empty. `nist`: 15 characters, not a common one, without the user name.")
+        "password_policy", \.auth.passwordPolicy, .choice, "Rules for new passwords.",
+        details: """
+            `open`: not empty. `nist`: at least 15 characters, not a common password, and without the user name.
+            """)
     let breached = Setting(
         "breached_passwords", \.breachedPasswords, SettingType.file.or("none"),
-        "Passwords known from breaches, made by passwords filter; policy nist refuses them.",
-        details: "Read again on SIGHUP.")
+        "File of breached passwords, made by passwords filter; policy nist refuses them.",
+        details: "The file is read again on SIGHUP.")
 }
 
 struct HashingSettings: SettingGroup {
@@ -37,10 +39,10 @@ struct HashingSettings: SettingGroup {
 
     let memory = Setting(
         "password_memory", \.auth.passwordCost.memory, .size(in: Argon2id.memoryRange, .kibibytes),
-        "Argon2id memory for a new hash; the default is the least.")
+        "Memory of Argon2id for a new hash; the default is the minimum.")
     let passes = Setting(
         "password_passes", \.auth.passwordCost.passes, .count(in: Argon2id.passesRange),
-        "Argon2id passes for a new hash; the default is the least.")
+        "Passes of Argon2id for a new hash; the default is the minimum.")
 }
 
 struct HashingQueueSettings: SettingGroup {
@@ -49,14 +51,16 @@ struct HashingQueueSettings: SettingGroup {
     let threads = Setting(
         "hashing_threads", \.auth.hashingThreads, .count(in: AuthConfiguration.hashingThreadCounts),
         standard: "one for each core",
-        "Passwords hashed at once.")
+        "How many passwords are hashed at the same time.",
+        details: "Each of them takes `password_memory`.")
     let queue = Setting(
         "hashing_queue", \.auth.hashingQueue, .count(in: AuthConfiguration.hashingQueues),
-        "Passwords that may wait to be hashed.",
-        details: "More are answered with 503.")
+        "How many passwords may wait to be hashed.",
+        details: "Any more are answered with 503.")
     let patience = Setting(
         "hashing_patience", \.auth.hashingPatience, .duration(in: AuthConfiguration.hashingPatiences),
-        "How long a password may wait to be hashed.", details: "Then it is answered with 503.")
+        "How long a password may wait to be hashed.",
+        details: "After that, the request is answered with 503.")
 }
 
 struct ImportedUserSettings: SettingGroup {
@@ -64,18 +68,20 @@ struct ImportedUserSettings: SettingGroup {
 
     let memoryLimit = Setting(
         "password_hash_memory_limit", \.auth.passwordHashLimit.memoryKiB, .size(in: 1...(4 << 20), .kibibytes),
-        "Memory that checking an imported password hash may take.")
+        "Most memory that checking an imported password hash may take.",
+        details: "A user whose hash takes more cannot sign in.")
     let timeLimit = Setting(
         "password_hash_time_limit", \.auth.passwordHashLimit.milliseconds, .duration(in: 1...60_000, .milliseconds),
-        "Time that checking an imported password hash may take.")
+        "Most time that checking an imported password hash may take.",
+        details: "A user whose hash takes more cannot sign in.")
     let pepper = Setting(
         "password_pepper", \.auth.passwordPepper, .pepper, standard: "unset", isSecret: true,
         "The pepper that users were imported with (`users import --pepper`).",
-        details: "Needed until they have signed in.")
+        details: "It is needed until each of these users has signed in once.")
     let legacySecret = Setting(
         "legacy_secret", \.auth.legacySecret, .legacySecret, standard: "unset", isSecret: true,
         "The `SECRET_KEY` of a Flask server whose users were imported.",
-        details: "Its tokens are accepted until they expire.")
+        details: "The tokens of that server are accepted until they expire.")
 }
 
 extension Setting {

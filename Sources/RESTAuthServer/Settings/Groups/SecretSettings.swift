@@ -7,26 +7,26 @@ struct SecretSettings: SettingGroup {
         "secret_key", \.secretKey, .secret { text throws(AuthError) in try InstanceSecret(text) },
         standard: "the one in `secret_key_file`", platformName: "SECRET_KEY", isSecret: true, isAlsoReadFromFile: false,
         "The secret key itself.",
-        details: "One with words, runs or repetitions in it is refused.")
+        details: "A key that is too regular to be random is refused: one with words, runs or repetitions.")
     let file = Setting(
         "secret_key_file", \.secretFile, .file, standard: "NAME.secret beside NAME.sqlite",
         platformName: "SECRET_KEY_FILE",
-        "File with the secret key, for the process and its group alone.",
+        "File with the secret key, accessible only to the process and its group.",
         details: """
-            Made beside a SQLite database when there is none and nothing in the database needs the one that is \
-            missing. Set this or `secret_key`, not both; with PostgreSQL, one of them, the same on every node.
+            The file is made beside a SQLite database if there is none and nothing in the database needs the missing \
+            one. Set this or `secret_key`, not both. With PostgreSQL, set one of them, to the same key on every node.
             """)
     let next = Setting(
         "secret_key_next", \.secretKeyNext, .secret { text throws(AuthError) in try InstanceSecret(text) },
         standard: "unset", platformName: "SECRET_KEY_NEXT", isSecret: true,
-        "With `secret_key`: the secret that is to take its place, accepted beside it.",
-        details: "A file of secrets has its own, as `rest-auth secret rotate` writes it.")
+        "With `secret_key`: the secret that will replace it, accepted beside it.",
+        details: "A file of secrets contains its own next secret, which `rest-auth secret rotate` writes.")
     let previous = Setting(
         "secret_key_previous", \.secretKeyPrevious,
         .secret { text throws(AuthError) in try InstanceSecret(retired: text) },
         standard: "unset", platformName: "SECRET_KEY_PREVIOUS", isSecret: true,
-        "With `secret_key`: the secret whose place it took, accepted beside it.",
-        details: "Needed until `rest-auth secret drop` finds that nothing depends on it.")
+        "With `secret_key`: the secret that it replaced, accepted beside it.",
+        details: "It is needed until `rest-auth secret drop` finds that nothing depends on it.")
 }
 
 extension Setting {

@@ -6,30 +6,34 @@ struct TokenSettings: SettingGroup {
 
     let audience = Setting(
         "token_audience", \.auth.tokenAudience, .audience, standard: "public_url, or rest-auth without one",
-        "Services that tokens are made out to, aud, with commas between.",
+        "Audience (aud) of tokens: services that are to accept them, separated by commas.",
         details: """
-            At most 512 characters together. For those services to check: this server takes whatever it signed, so a \
-            change refuses no live token.
+            At most 512 bytes together. Only those services check it; this server does not, so a change invalidates no \
+            live token.
             """)
     let type = Setting(
-        "token_type", \.auth.tokenType, .choice, "What a token's header calls it, typ.",
-        details: "`at+jwt` is RFC 9068's word; `JWT` is for services that insist on it. A change refuses no live token."
-    )
+        "token_type", \.auth.tokenType, .choice, "Type (typ) in the header of a token.",
+        details: """
+            `at+jwt` is the type of RFC 9068; `JWT` is for services that insist on it. A change invalidates no live \
+            token.
+            """)
     let duration = Setting(
         "token_duration", \.auth.tokenDuration, .duration(in: AuthConfiguration.tokenDurations),
-        "Life of a token.")
+        "Lifetime of a token.")
     let renewal = Setting(
-        "token_renewal", \.tokenRenewal, .choice, "Whether a token gives a fresh token.",
-        details: "With `until`, for as long after the password as `token_renewal_limit` says.")
+        "token_renewal", \.tokenRenewal, .choice, "Whether a live token can be exchanged for a fresh one.",
+        details: "With `until`, it can for as long after the password was given as `token_renewal_limit` says.")
     let renewalLimit = Setting(
         "token_renewal_limit", \.tokenRenewalLimit, .duration(in: 1...(366 * 86400)),
-        "With --token-renewal until: how long after the password.")
+        "With --token-renewal until: how long after the password tokens can be renewed.")
     let cache = Setting(
         "token_cache", \.auth.verifiedTokenCapacity, .count(in: AuthConfiguration.verifiedTokenCapacities),
-        "How many verified tokens are remembered.", details: "`0` checks each one every time.")
+        "How many verified tokens are remembered.",
+        details: "With `0`, each token is verified every time.")
     let revocationBound = Setting(
         "revocation_bound", \.auth.revocationBound, .duration(in: AuthConfiguration.revocationBounds),
-        "How long another node may take to learn that a token is refused.")
+        "How long it may take until every node refuses a revoked token.",
+        details: "A node that could not read the revocations for longer than that asks the database about each token.")
 }
 
 struct SigningKeySettings: SettingGroup {
@@ -37,11 +41,12 @@ struct SigningKeySettings: SettingGroup {
 
     let algorithm = Setting(
         "signing_algorithm", \.auth.signingAlgorithm, .choice, standard: "as the newest key; ES256 for the first",
-        "How new keys sign tokens.", details: "Another than the newest key's takes effect after an hour.")
+        "Algorithm with which new keys sign tokens.",
+        details: "If it differs from the newest key's, it takes effect after an hour.")
     let rotation = Setting(
         "key_rotation", \.auth.keyRotationInterval,
         .duration(in: AuthConfiguration.keyRotationIntervals),
-        "How long a key signs before the next one does.")
+        "How long a key signs before the next one replaces it.")
 }
 
 struct SessionSettings: SettingGroup {
@@ -49,27 +54,29 @@ struct SessionSettings: SettingGroup {
 
     let inactivityTimeout = Setting(
         "session_inactivity_timeout", \.auth.sessionInactivityTimeout,
-        .duration(in: AuthConfiguration.sessionDurations), "How long a session lives without being renewed.")
+        .duration(in: AuthConfiguration.sessionDurations), "How long a session lasts without being renewed.")
     let timebox = Setting(
         "session_timebox", \.auth.sessionTimebox, .duration(in: AuthConfiguration.sessionDurations),
-        "How long a session with a refresh token lives at most.")
+        "How long a session with a refresh token may last, however often it is renewed.")
     let limit = Setting(
         "session_limit", \.auth.sessionLimit, .count(in: AuthConfiguration.sessionLimits),
-        "How many sessions a user may have; the oldest go.",
-        details: "Each `GET /api/token` with a password starts one.")
+        "How many sessions a user may have; a new one ends the oldest beyond that.",
+        details: "Each `GET /api/token` with a password starts a session.")
     let refreshTokenInCookie = Setting(
         "refresh_token_in_cookie", \.routes.refreshTokenInCookie, .flag, platformName: "REFRESH_TOKEN_IN_COOKIE",
-        "Give and take the refresh token as a cookie, for browsers.",
-        details: "Pages of `cors_origins` on the same site may use the cookie.")
+        "Give and accept the refresh token as a cookie, for browsers.",
+        details: "Pages of `cors_origins` may use the cookie if they are on the same site.")
     let refreshTokenInBody = Setting(
         "refresh_token_in_body", \.routes.refreshTokenInBody, .flag, platformName: "REFRESH_TOKEN_IN_BODY",
-        "Give the refresh token in the answer's body.", details: "In the body, in a cookie, or in both.")
+        "Give the refresh token in the body of the answer.",
+        details: "The refresh token can be given in the body, in a cookie, or in both.")
     let refreshTokenCookieSecure = Setting(
         "refresh_token_cookie_secure", \.routes.refreshTokenCookieSecure, .flag,
         "Send the cookie over HTTPS only; no is for development on http://localhost.",
         details: """
-            With `no`, who comes by `http://localhost` is given a cookie that Safari keeps there too. Refused with \
-            TLS, a proxy, a public URL elsewhere, or another address than a loopback one.
+            With `no`, a client that comes by `http://localhost` gets a refresh token cookie that Safari keeps there, \
+            too. `no` is refused with TLS, with a proxy, with a public URL elsewhere, and with an address to listen on \
+            that is not loopback.
             """)
 }
 
