@@ -68,8 +68,9 @@ extension [Authentication.Method] {
 extension Authentication.Method {
     /// Reads what ``text`` wrote; what is no method is left out.
     package static func list(in text: String) -> [Self] {
+        // Nearly every session's, read with each of its renewals.
+        if text == password.rawValue { return .passwordAlone }
         let names = text.utf8.split(separator: UInt8(ascii: " "))
-        let methods = names.compactMap { Self(rawValue: String(decoding: $0, as: UTF8.self)) }
-        return methods == .passwordAlone ? .passwordAlone : methods
+        return names.compactMap { Self(rawValue: String(decoding: $0, as: UTF8.self)) }
     }
 }
