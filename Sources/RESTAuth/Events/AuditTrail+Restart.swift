@@ -8,7 +8,9 @@ extension AuditTrail {
     /// overwritten. All rows are sealed anew as they are found, under numbers greater than any
     /// before (at most 2^54). The event `audit.restarted` is sealed after them: any row with a
     /// smaller number may have been altered before.
-    /// - Parameter reason: the reason that the event keeps, 1 to 1000 bytes.
+    /// - Parameters:
+    ///   - reason: the reason that the event keeps, 1 to 1000 bytes.
+    ///   - caller: who restarts the trail, as the event says.
     /// - Returns: the number after which the new trail begins.
     /// - Throws: `validation_failed` for a reason of another length, `misconfigured` when nothing
     ///   was sealed.
