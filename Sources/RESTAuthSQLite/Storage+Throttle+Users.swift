@@ -5,15 +5,12 @@ import RESTAuth
 extension Database {
     /// Stores `network` as one that the user is known in, and records the event when it is new;
     /// does nothing if the user does not exist.
-    /// - Returns: whether the network is new to the user.
+    /// - Returns: whether the network is new, and the user came from fewer than `limit` others
+    ///   within a day.
     @discardableResult
     func rememberOrigin(
         _ network: ClientNetwork, user: User.ID, at now: Date, limit: Int = 1, recording event: AuthEvent?
     ) throws -> Bool {
-        let recent: Int? = try row(
-            "SELECT count(*) AS count FROM known_origins WHERE user_id = ? AND seen_at > ?",
-            [user, now.timeIntervalSince1970 - 86400]
-        ) { $0["count"] }
         let arguments: StatementArguments = [network.description, now.timeIntervalSince1970, user]
         try run(
             """
@@ -21,7 +18,11 @@ extension Database {
             ON CONFLICT (user_id, network) DO NOTHING
             """, arguments)
         guard changesCount == 0 else {
-            guard recent ?? 0 < limit else { return false }
+            let others: Int? = try row(
+                "SELECT count(*) AS count FROM known_origins WHERE user_id = ? AND network <> ? AND seen_at > ?",
+                [user, network.description, now.timeIntervalSince1970 - 86400]
+            ) { $0["count"] }
+            guard others ?? 0 < limit else { return false }
             if let event { try append(event) }
             return true
         }

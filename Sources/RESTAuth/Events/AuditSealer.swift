@@ -32,13 +32,14 @@ public struct AuditSealer: Service {
         while true {
             // Reads the chain before the rows: if it is unchanged later, none of these rows was
             // sealed meanwhile.
+            let last = setBack.last
             let present = try await trail.storage.auditChain()
             let rows = try await trail.storage.unsealedEvents(limit: AuditTrail.batch)
             lag.note(rows.first.map { trail.now().timeIntervalSince($0.fields.at) } ?? 0)
             rowCount.record(Double(rows.count) + (present.map(\.rowCount) ?? 0))
             let known = AuditSeals(trail.secrets.known)
             if let present { takeover.note(present, known) }
-            try setBack.check(present)
+            try SetBack.check(present, after: last)
             guard !rows.isEmpty || present.map(known.isOfPrevious) ?? false else { return }
             let seals = try await trail.judge(present)
             setBack.note(present)
@@ -81,16 +82,20 @@ private final class Lag: Sendable {
 /// before would be sealed anew without a trace.
 private final class SetBack: Sendable {
     /// Greatest number of a head that this process has verified or stored.
-    private let last = Mutex<Int64>(0)
+    private let greatest = Mutex<Int64>(0)
+
+    /// The number of the last head. Read it before the chain: a chain that is read later ends no
+    /// earlier, whoever seals in the meantime.
+    var last: Int64 { greatest.withLock { $0 } }
 
     /// Takes a chain whose seal is right.
     func note(_ chain: AuditChain?) {
-        last.withLock { $0 = max($0, chain?.head.number ?? 0) }
+        greatest.withLock { $0 = max($0, chain?.head.number ?? 0) }
     }
 
-    /// - Throws: `audit_trail_broken` when the chain ends before one that was noted.
-    func check(_ chain: AuditChain?) throws(AuthError) {
-        let (number, last) = (chain?.head.number ?? 0, last.withLock { $0 })
+    /// - Throws: `audit_trail_broken` when the chain ends before `last`.
+    static func check(_ chain: AuditChain?, after last: Int64) throws(AuthError) {
+        let number = chain?.head.number ?? 0
         guard number >= last else {
             throw .trailBroken(
                 """

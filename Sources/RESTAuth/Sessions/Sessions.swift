@@ -361,9 +361,9 @@ public final class Sessions: Sendable {
     ) async throws -> Int {
         let now = now()
         let event = AuthEvent.sessionEnded.by(caller, at: now)
-        let lines = try await storage.endSessions(of: user, except: kept, at: now, recording: event)
-        revocations.applyEnded(lines, of: user, by: event)
-        return lines.count
+        let entries = try await storage.endSessions(of: user, except: kept, at: now, recording: event)
+        revocations.applyEnded(entries, of: user, by: event)
+        return entries.count
     }
 
     private func endSession(_ id: Session.ID, of user: User.ID?, by caller: Caller) async throws -> Bool {
