@@ -97,6 +97,7 @@ let package = Package(
             name: "RESTAuthSQLite",
             dependencies: [
                 "RESTAuth", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),

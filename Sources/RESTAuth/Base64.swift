@@ -22,19 +22,36 @@ package struct Base64: Sendable {
     }
 
     package func encode(_ bytes: some Collection<UInt8>) -> String {
-        let bytes = Array(bytes)
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        var index = 0
-        while index < bytes.count {
-            let taken = min(3, bytes.count - index)
-            var group = 0
-            for offset in 0..<3 { group = group << 8 | (offset < taken ? Int(bytes[index + offset]) : 0) }
-            for digit in 0...taken { text.append(alphabet[group >> (18 - 6 * digit) & 0x3F]) }
-            if isPadded { text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: 3 - taken)) }
-            index += 3
+        bytes.withContiguousStorageIfAvailable(encode(buffer:)) ?? Array(bytes).withUnsafeBufferPointer(encode(buffer:))
+    }
+
+    private func encode(buffer bytes: UnsafeBufferPointer<UInt8>) -> String {
+        alphabet.withUnsafeBufferPointer { alphabet in
+            String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { output in
+                var written = 0
+                func put(_ group: UInt32, digits: Int) {
+                    for digit in 0..<digits {
+                        output[written] = alphabet[Int(group >> (18 - 6 * UInt32(digit)) & 0x3F)]
+                        written += 1
+                    }
+                }
+                var index = 0
+                while index + 3 <= bytes.count {
+                    put(
+                        UInt32(bytes[index]) << 16 | UInt32(bytes[index + 1]) << 8 | UInt32(bytes[index + 2]),
+                        digits: 4)
+                    index += 3
+                }
+                let spare = bytes.count - index
+                guard spare > 0 else { return written }
+                put(UInt32(bytes[index]) << 16 | (spare == 2 ? UInt32(bytes[index + 1]) << 8 : 0), digits: spare + 1)
+                while isPadded, written % 4 != 0 {
+                    output[written] = UInt8(ascii: "=")
+                    written += 1
+                }
+                return written
+            }
         }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// Decodes `text`; `nil` when it is not in canonical form.

@@ -103,6 +103,7 @@ extension JSON {
     /// The text as UTF-8 bytes.
     package var bytes: [UInt8] {
         var output: [UInt8] = []
+        output.reserveCapacity(512)
         write(to: &output)
         return output
     }
@@ -137,20 +138,32 @@ extension JSON {
 
     private static func write(_ string: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                output.append(UInt8(ascii: "\\"))
-                output.append(byte)
-            case 0..<0x20, 0x7F:
-                let hex = Array("0123456789abcdef".utf8)
-                output.append(contentsOf: "\\u00".utf8)
-                output.append(hex[Int(byte >> 4)])
-                output.append(hex[Int(byte & 0xF)])
-            default: output.append(byte)
+        var string = string
+        string.withUTF8 { bytes in
+            // Start of what is copied as it is.
+            var start = 0
+            for (index, byte) in bytes.enumerated() where isEscaped(byte) {
+                output.append(contentsOf: bytes[start..<index])
+                appendEscape(of: byte, to: &output)
+                start = index + 1
             }
+            output.append(contentsOf: bytes[start...])
         }
         output.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private static func appendEscape(of byte: UInt8, to output: inout [UInt8]) {
+        guard byte < 0x20 || byte == 0x7F else {
+            output.append(UInt8(ascii: "\\"))
+            output.append(byte)
+            return
+        }
+        output.append(contentsOf: (byte < 0x10 ? "\\u000" : "\\u00").utf8)
+        output.append(contentsOf: String(byte, radix: 16).utf8)
     }
 }
 

@@ -30,7 +30,7 @@ extension RequestContext {
     func caller(_ request: Request) -> Caller {
         Caller(
             address: knownClientAddress, userAgent: request.headers[.userAgent],
-            requestID: logger[metadataKey: "hb.request.id"].map { "\($0)" })
+            requestID: logger[metadataKey: "hb.request.id"]?.description)
     }
 }
 

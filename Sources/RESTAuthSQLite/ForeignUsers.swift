@@ -58,7 +58,7 @@ public actor ForeignUsers: UserSource {
     public func next(_ limit: Int) throws -> ImportBatch {
         do {
             let rows = try database.read { database in
-                try Row.fetchAll(database.cachedStatement(sql: table.selection), arguments: [lastRow, limit])
+                try GRDB.Row.fetchAll(database.cachedStatement(sql: table.selection), arguments: [lastRow, limit])
             }
             let entries = rows.map { row in
                 done += 1
@@ -188,7 +188,7 @@ private struct Table: Sendable {
             """
     }
 
-    func entry(_ row: Row, number: Int) -> ImportBatch.Entry {
+    func entry(_ row: GRDB.Row, number: Int) -> ImportBatch.Entry {
         guard case .int64(let id) = (row["id"] as DatabaseValue).storage else {
             return .unreadable(
                 .row(number), reason: "the id is no whole number; a list without ids comes in with --csv")
@@ -217,7 +217,7 @@ private struct Table: Sendable {
                 isDisabled: isActive == 0))
     }
 
-    private func text(_ row: Row, _ column: String, orBytes isBytesToo: Bool = false) -> String? {
+    private func text(_ row: GRDB.Row, _ column: String, orBytes isBytesToo: Bool = false) -> String? {
         guard row["\(column)_type"] == "text" || isBytesToo && row["\(column)_type"] == "blob",
             let bytes = row[column] as Data?
         else { return nil }

@@ -321,15 +321,16 @@ extension Database {
 
     /// Returns the first row of a statement that is prepared once per connection.
     func row<Value>(_ sql: String, _ arguments: StatementArguments, _ value: (Row) throws -> Value) throws -> Value? {
-        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments).map(value)
+        try Rows(cachedStatement(sql: sql), arguments: arguments).next().map(value)
     }
 
     /// Returns the rows of a statement that is prepared once per connection.
     func rows<Value>(
         _ sql: String, _ arguments: StatementArguments = StatementArguments(), _ value: (Row) throws -> Value
-    ) throws
-        -> [Value]
-    {
-        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(value)
+    ) throws -> [Value] {
+        let rows = try Rows(cachedStatement(sql: sql), arguments: arguments)
+        var values: [Value] = []
+        while let row = try rows.next() { values.append(try value(row)) }
+        return values
     }
 }

@@ -30,7 +30,7 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events WHERE number IS NULL ORDER BY id LIMIT ?", [limit]
-            ) { StoredEvent($0) }
+            ) { try StoredEvent($0) }
         }
     }
 
@@ -41,7 +41,7 @@ extension SQLiteStorage {
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events WHERE \(condition) ORDER BY number LIMIT ?",
                 arguments + [limit]
-            ) { StoredEvent($0) }
+            ) { try StoredEvent($0) }
         }
     }
 
@@ -49,7 +49,7 @@ extension SQLiteStorage {
         try read { database in
             try database.row(
                 "SELECT number FROM audit_events WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1", []
-            ) { $0["number"] }
+            ) { try $0["number"] }
         }
     }
 
@@ -123,7 +123,7 @@ extension SQLiteStorage {
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events \(condition) ORDER BY \(order) LIMIT ?",
                 arguments + [limit]
-            ) { StoredEvent($0) }
+            ) { try StoredEvent($0) }
         }
     }
 }
@@ -134,10 +134,10 @@ private struct RowMissing: Error {}
 extension Database {
     fileprivate func auditChain() throws -> AuditChain? {
         try row("SELECT number, digest, pruned_number, pruned_digest, sealed_at, seal FROM audit_chain", []) { row in
-            AuditChain(
-                head: AuditLink(number: row["number"], digest: Array(row["digest"] as Data)),
-                anchor: AuditLink(number: row["pruned_number"], digest: Array(row["pruned_digest"] as Data)),
-                sealedAt: Date(timeIntervalSince1970: row["sealed_at"]), seal: Array(row["seal"] as Data))
+            try AuditChain(
+                head: AuditLink(number: row["number"], digest: row["digest"]),
+                anchor: AuditLink(number: row["pruned_number"], digest: row["pruned_digest"]),
+                sealedAt: row["sealed_at"], seal: row["seal"])
         }
     }
 

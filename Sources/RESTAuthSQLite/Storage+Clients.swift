@@ -18,14 +18,14 @@ extension SQLiteStorage {
 
     public func clientSecretDigest(id: String) async throws -> [UInt8]? {
         try read {
-            try $0.row("SELECT secret_digest FROM clients WHERE id = ?", [id]) { Array($0["secret_digest"] as Data) }
+            try $0.row("SELECT secret_digest FROM clients WHERE id = ?", [id]) { try $0["secret_digest"] }
         }
     }
 
     public func clients() async throws -> [Client] {
         try read { database in
             try database.rows("SELECT id, created_at FROM clients ORDER BY id") { row in
-                Client(id: row["id"], createdAt: Date(timeIntervalSince1970: row["created_at"]))
+                try Client(id: row["id"], createdAt: row["created_at"])
             }
         }
     }
@@ -43,7 +43,7 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 "SELECT id FROM clients WHERE \(Self.isUnmarked("secret_digest")) ORDER BY id", ["mark": Data(mark)]
-            ) { $0["id"] }
+            ) { try $0["id"] }
         }
     }
 

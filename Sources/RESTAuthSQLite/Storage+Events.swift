@@ -43,7 +43,7 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 "SELECT \(StoredEvent.columns) FROM audit_events WHERE id > ? ORDER BY id LIMIT ?", [id, limit]
-            ) { StoredEvent($0) }
+            ) { try StoredEvent($0) }
         }
     }
 }
@@ -78,25 +78,23 @@ extension Database {
 
 extension StoredEvent {
     static let columns = """
-        id, at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent, details, number, seal,
-        instr(name || coalesce(session_id, '') || actor_kind || coalesce(actor_id, '') || coalesce(request_id, '')
-            || coalesce(address, '') || coalesce(user_agent, '') || details, char(0)) > 0 AS has_nul
+        id, at, name, user_id, session_id, actor_kind, actor_id, request_id, address, user_agent, details, number, seal
         """
 
-    /// Reads any row, also one that another program has written. Text is read up to a NUL, and a
-    /// session's id may be no UUID: the name of such an event ends in a NUL, so that its digest
-    /// differs from the one that was sealed.
-    init(_ row: Row) {
-        let sessionID = try? row.sessionID("session_id")
-        let isForeign = row["has_nul"] || (sessionID == nil && row["session_id"] != nil)
-        let name: String = row["name"]
-        self.init(
+    /// Reads any row, also one that another program has written. Its session's id may be no UUID:
+    /// the name of such an event ends in a NUL, so that its digest differs from the one that was
+    /// sealed.
+    init(_ row: Row) throws {
+        let text: String? = try row["session_id"]
+        let sessionID = text.flatMap { Session.ID($0) }
+        let name: String = try row["name"]
+        try self.init(
             id: row["id"],
             fields: EventFields(
-                at: Date(timeIntervalSince1970: row["at"]), name: isForeign ? name + "\0" : name,
+                at: row["at"], name: text != nil && sessionID == nil ? name + "\0" : name,
                 userID: row["user_id"], sessionID: sessionID, actorKind: row["actor_kind"], actorID: row["actor_id"],
                 requestID: row["request_id"], address: row["address"], userAgent: row["user_agent"],
                 details: row["details"]),
-            number: row["number"], seal: (row["seal"] as Data?).map(Array.init))
+            number: row["number"], seal: row["seal"])
     }
 }

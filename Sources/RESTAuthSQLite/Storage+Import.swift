@@ -39,7 +39,7 @@ extension SQLiteStorage {
     }
 
     public func userCount() async throws -> Int {
-        try read { try $0.row("SELECT count(*) AS count FROM users", []) { $0["count"] as Int } ?? 0 }
+        try read { try $0.row("SELECT count(*) AS count FROM users", []) { try $0["count"] as Int } ?? 0 }
     }
 
     public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
@@ -50,7 +50,7 @@ extension SQLiteStorage {
                 WHERE id > ? ORDER BY id LIMIT ?
                 """, [id, limit]
             ) { row in
-                ExportedUser(
+                try ExportedUser(
                     credentials: StoredCredentials(
                         user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"]),
                     legacyID: row["legacy_id"])
@@ -83,7 +83,7 @@ extension SQLiteStorage {
 extension Database {
     /// The greatest id that was ever given or reserved.
     fileprivate func lastUserID() throws -> User.ID {
-        try row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { $0["seq"] as Int64 } ?? 0
+        try row("SELECT seq FROM sqlite_sequence WHERE name = 'users'", []) { try $0["seq"] as Int64 } ?? 0
     }
 }
 
@@ -168,7 +168,7 @@ private struct UserInsertion {
         }
         let present = try database.row(
             "SELECT id, legacy_id FROM users WHERE canonical_username = ?", [user.name.canonical]
-        ) { ($0["id"] as User.ID, $0["legacy_id"] as Int64?) }
+        ) { try ($0["id"] as User.ID, $0["legacy_id"] as Int64?) }
         if let (id, legacyID) = present {
             let isSame = user.id.map { $0 == id } ?? true
             return isSame || legacyID.map { $0 == user.legacyID } ?? false ? .nameTaken : .nameOfAnotherID(id)

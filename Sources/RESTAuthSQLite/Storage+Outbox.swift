@@ -44,7 +44,7 @@ extension SQLiteStorage {
                 SELECT \(StoredEvent.columns) FROM audit_events JOIN outbox ON event_id = id
                 WHERE taken_until IS NULL OR taken_until <= ? ORDER BY event_id LIMIT ?
                 """, [now.timeIntervalSince1970, limit]
-            ) { StoredEvent($0) }
+            ) { try StoredEvent($0) }
             for event in events {
                 try database.run(
                     "UPDATE outbox SET taken_until = ? WHERE event_id = ?", [end.timeIntervalSince1970, event.id])

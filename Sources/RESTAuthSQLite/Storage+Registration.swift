@@ -33,7 +33,7 @@ extension SQLiteStorage {
     public func invitation(codeDigest: [UInt8]) async throws -> Invitation? {
         try read { database in
             try database.row("SELECT \(Invitation.columns) FROM invitations WHERE code_digest = ?", [Data(codeDigest)])
-            { Invitation($0) }
+            { try Invitation($0) }
         }
     }
 
@@ -60,7 +60,7 @@ extension SQLiteStorage {
     public func invitations() async throws -> [Invitation] {
         try read { database in
             try database.rows("SELECT \(Invitation.columns) FROM invitations ORDER BY created_at, id") {
-                Invitation($0)
+                try Invitation($0)
             }
         }
     }
@@ -84,9 +84,8 @@ extension SQLiteStorage {
 extension Invitation {
     fileprivate static let columns = "id, note, created_at, expires_at"
 
-    fileprivate init(_ row: Row) {
-        self.init(
-            id: row["id"], note: row["note"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
-            expiresAt: Date(timeIntervalSince1970: row["expires_at"]))
+    fileprivate init(_ row: Row) throws {
+        try self.init(
+            id: row["id"], note: row["note"], createdAt: row["created_at"], expiresAt: row["expires_at"])
     }
 }

@@ -14,7 +14,7 @@ extension SQLiteStorage {
     }
 
     public func lastRevocationNumber() async throws -> Int64 {
-        try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'", []) { $0["seq"] } ?? 0 }
+        try read { try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'", []) { try $0["seq"] } ?? 0 }
     }
 
     public func isSessionRevoked(_ id: Session.ID) async throws -> Bool {
@@ -53,25 +53,24 @@ extension Database {
     /// The latest expiry of the entries about a user, or about a role of a user: a process that
     /// reads the log anew must not find a refusal without the entry that lifted it.
     private func lastExpiry(ofUser user: User.ID?, role: String?) throws -> Date? {
-        let seconds = try row(
+        try row(
             "SELECT max(expires_at) AS latest FROM revocations WHERE user_id = ? AND role IS ?", [user, role]
-        ) { $0["latest"] as Double? }
-        return (seconds ?? nil).map(Date.init(timeIntervalSince1970:))
+        ) { try $0["latest"] as Date? } ?? nil
     }
 }
 
 extension Revocation {
     init(_ row: Row) throws {
         let subject: Subject =
-            if let session = try row.sessionID("session_id") {
+            if let session: Session.ID = try row["session_id"] {
                 .session(session)
-            } else if let role = row["role"] as String? {
-                .role(role, of: row["user_id"])
+            } else if let role: String = try row["role"] {
+                .role(role, of: try row["user_id"])
             } else {
-                .user(row["user_id"])
+                .user(try row["user_id"])
             }
-        self.init(
-            number: row["number"], subject: subject, isRefused: row["is_refused"],
-            at: Date(timeIntervalSince1970: row["at"]), expiresAt: Date(timeIntervalSince1970: row["expires_at"]))
+        try self.init(
+            number: row["number"], subject: subject, isRefused: row["is_refused"], at: row["at"],
+            expiresAt: row["expires_at"])
     }
 }

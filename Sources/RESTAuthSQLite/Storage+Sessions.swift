@@ -62,7 +62,7 @@ extension SQLiteStorage {
             let new = NewSession(session, refreshDigest: refreshDigest)
             guard try database.insert(new, passwordVersion: passwordVersion, recording: event) else { return nil }
             let count = try database.row("SELECT session_count FROM users WHERE id = ?", [session.userID]) {
-                $0["session_count"] as Int
+                try $0["session_count"] as Int
             }
             guard let count, count > limit else { return [] }
             // Ids are in the order of creation unless a clock was set back; the new session stays
@@ -85,8 +85,7 @@ extension SQLiteStorage {
                 WHERE user_id = ? AND id < ? AND expires_at > ? ORDER BY id DESC LIMIT ?
                 """,
                 // Every id sorts before "g".
-                [user, id?.description ?? "g", now.timeIntervalSince1970, limit], Session.init
-            ).compactMap(\.self)
+                [user, id?.description ?? "g", now.timeIntervalSince1970, limit], Session.init)
         }
     }
 
@@ -180,9 +179,8 @@ extension SQLiteStorage {
                 FROM sessions WHERE refresh_digest IS NOT NULL AND expires_at > :now
                 """, ["mark": Data(mark), "now": now.timeIntervalSince1970]
             ) { row in
-                RenewableSessions(
-                    count: row["count"], unmarkedCount: row["unmarked"],
-                    lastUnmarkedExpiry: (row["last_expiry"] as Double?).map(Date.init(timeIntervalSince1970:)))
+                try RenewableSessions(
+                    count: row["count"], unmarkedCount: row["unmarked"], lastUnmarkedExpiry: row["last_expiry"])
             } ?? RenewableSessions(count: 0, unmarkedCount: 0, lastUnmarkedExpiry: nil)
         }
     }
@@ -244,7 +242,7 @@ extension Database {
         try row(
             """
             SELECT \(StoredSession.columns) FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = ?
-            """, [id.description], StoredSession.init) ?? nil
+            """, [id.description], StoredSession.init)
     }
 
     func endSessions(
@@ -259,10 +257,8 @@ extension Database {
         _ condition: String, _ arguments: StatementArguments, at now: Date, recording cause: AuthEvent
     ) throws -> [Revocation] {
         try rows("SELECT id, user_id, tokens_expire_at FROM sessions WHERE \(condition)", arguments) { row in
-            try row.sessionID("id").map {
-                ($0, row["user_id"] as User.ID, Date(timeIntervalSince1970: row["tokens_expire_at"]))
-            }
-        }.compactMap(\.self).map { id, user, tokensExpireAt in
+            try (row["id"] as Session.ID, row["user_id"] as User.ID, row["tokens_expire_at"] as Date)
+        }.map { id, user, tokensExpireAt in
             try run("DELETE FROM sessions WHERE id = ?", [id.description])
             try append(cause.ending(id, of: user))
             return try appendRevocation(of: .session(id), at: now, tokensUntil: tokensExpireAt)
@@ -279,18 +275,14 @@ extension Session {
         address, user_agent, refresh_digest, tokens_expire_at
         """
 
-    init?(_ row: Row) throws {
-        guard let id = try row.sessionID("id") else { return nil }
-        self.init(
-            id: id, userID: row["user_id"], createdAt: Date(timeIntervalSince1970: row["created_at"]),
-            authenticatedAt: Date(timeIntervalSince1970: row["authenticated_at"]),
-            methods: Authentication.Method.list(in: row["amr"]), clientID: row["client_id"],
-            scope: Session.scope(row["scope"]),
-            lastUsedAt: Date(timeIntervalSince1970: row["last_used_at"]),
-            expiresAt: Date(timeIntervalSince1970: row["expires_at"]),
+    init(_ row: Row) throws {
+        try self.init(
+            id: row["id"], userID: row["user_id"], createdAt: row["created_at"],
+            authenticatedAt: row["authenticated_at"], methods: Authentication.Method.list(in: row["amr"]),
+            clientID: row["client_id"], scope: Session.scope(row["scope"]),
+            lastUsedAt: row["last_used_at"], expiresAt: row["expires_at"],
             origin: SessionOrigin(address: row["address"], userAgent: row["user_agent"]),
-            isRenewable: (row["refresh_digest"] as Data?) != nil,
-            tokensExpireAt: Date(timeIntervalSince1970: row["tokens_expire_at"]))
+            isRenewable: (row["refresh_digest"] as [UInt8]?) != nil, tokensExpireAt: row["tokens_expire_at"])
     }
 }
 
@@ -300,26 +292,12 @@ extension StoredSession {
         username, users.created_at AS user_created_at, disabled_at, \(User.rolesColumn)
         """
 
-    init?(_ row: Row) throws {
-        guard let session = try Session(row) else { return nil }
-        self.init(
-            session: session, user: User(row, id: "user_id", createdAt: "user_created_at"),
+    init(_ row: Row) throws {
+        try self.init(
+            session: Session(row), user: User(row, id: "user_id", createdAt: "user_created_at"),
             refresh: RefreshState(
-                generation: row["generation"], digest: (row["refresh_digest"] as Data?).map(Array.init),
-                siblingDigests: [[UInt8]](packed: Array(row["sibling_digests"] as Data)),
-                previousDigest: (row["previous_digest"] as Data?).map(Array.init),
-                givenAt: (row["successor_given_at"] as Double?).map(Date.init(timeIntervalSince1970:)),
-                repeats: row["repeats"]))
-    }
-}
-
-extension Row {
-    /// The session id in that column; `nil` for NULL.
-    func sessionID(_ column: String) throws -> Session.ID? {
-        guard let text = self[column] as String? else { return nil }
-        guard let id = Session.ID(text) else {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "no id of a session: \(text)")
-        }
-        return id
+                generation: row["generation"], digest: row["refresh_digest"],
+                siblingDigests: [[UInt8]](packed: row["sibling_digests"]), previousDigest: row["previous_digest"],
+                givenAt: row["successor_given_at"], repeats: row["repeats"]))
     }
 }

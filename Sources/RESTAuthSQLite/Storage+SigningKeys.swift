@@ -68,10 +68,9 @@ extension Database {
                 ORDER BY signs_from, created_at
             """
         ) { row in
-            StoredSigningKey(
-                id: row["id"], algorithm: row["algorithm"], sealed: Array(row["sealed"] as Data),
-                createdAt: Date(timeIntervalSince1970: row["created_at"]),
-                signsFrom: Date(timeIntervalSince1970: row["signs_from"]), follows: row["follows"])
+            try StoredSigningKey(
+                id: row["id"], algorithm: row["algorithm"], sealed: row["sealed"], createdAt: row["created_at"],
+                signsFrom: row["signs_from"], follows: row["follows"])
         }
     }
 }

@@ -21,7 +21,7 @@ extension Database {
             let others: Int? = try row(
                 "SELECT count(*) AS count FROM known_origins WHERE user_id = ? AND network <> ? AND seen_at > ?",
                 [user, network.description, now.timeIntervalSince1970 - 86400]
-            ) { $0["count"] }
+            ) { try $0["count"] }
             guard others ?? 0 < limit else { return false }
             if let event { try append(event) }
             return true

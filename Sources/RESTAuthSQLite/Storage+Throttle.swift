@@ -18,7 +18,7 @@ extension SQLiteStorage {
             if !limit.events(of: outcome, amount: amount, user: nil).isEmpty {
                 let user = try database.row(
                     "SELECT id FROM users WHERE canonical_username = ?", [subject.username]
-                ) { $0["id"] as User.ID }
+                ) { try $0["id"] as User.ID }
                 for event in limit.events(of: outcome, amount: amount, user: user) {
                     try database.append(event.by(caller, at: now))
                 }
@@ -70,7 +70,7 @@ extension SQLiteStorage {
                 SELECT seen_at FROM known_origins
                 WHERE user_id = (SELECT id FROM users WHERE canonical_username = ?) AND network = ?
                 """, [canonicalUsername, network.description]
-            ) { Date(timeIntervalSince1970: $0["seen_at"]) }
+            ) { try $0["seen_at"] }
         }
     }
 
@@ -125,7 +125,8 @@ extension ThrottleSubject.Key {
 
 extension ThrottleSubject {
     init(_ row: Row) throws {
-        let key = Key(kind: row["kind"], username: row["username"], network: row["network"], userID: row["user_id"])
+        let key = try Key(
+            kind: row["kind"], username: row["username"], network: row["network"], userID: row["user_id"])
         guard let subject = Self(key) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "throttles has a key that it cannot have")
         }
@@ -135,12 +136,9 @@ extension ThrottleSubject {
 
 extension ThrottleCounter {
     fileprivate init(_ row: Row) throws {
-        self.init(
-            subject: try ThrottleSubject(row), failures: row["failures"],
-            failedAt: Date(timeIntervalSince1970: row["failed_at"]),
-            forgivenAt: Date(timeIntervalSince1970: row["forgiven_at"]),
-            forgottenAt: Date(timeIntervalSince1970: row["forgotten_at"]),
-            others: [UInt32](bytes: Array(row["others"] as Data)),
+        try self.init(
+            subject: ThrottleSubject(row), failures: row["failures"], failedAt: row["failed_at"],
+            forgivenAt: row["forgiven_at"], forgottenAt: row["forgotten_at"], others: [UInt32](bytes: row["others"]),
             version: row["version"])
     }
 }

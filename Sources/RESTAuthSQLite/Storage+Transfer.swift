@@ -9,7 +9,7 @@ extension SQLiteStorage: TransferableStorage {
 
     package func beginTransfer(from source: String) async throws -> TransferBeginning {
         try await write { database in
-            let marked = try database.row("SELECT source FROM unfinished_transfer", []) { $0["source"] as String }
+            let marked = try database.row("SELECT source FROM unfinished_transfer", []) { try $0["source"] as String }
             if let marked { return marked == source ? .admitted : .filledFrom(marked) }
             for table in Rooms.tables {
                 let condition = table.rowsOfUpgrades.map { "WHERE \($0.column) <> '\($0.text)'" } ?? ""
@@ -26,7 +26,7 @@ extension SQLiteStorage: TransferableStorage {
     }
 
     package func count(of table: StoredTable) async throws -> Int {
-        try read { try $0.row("SELECT count(*) AS count FROM \(table.name)", []) { $0["count"] as Int } ?? 0 }
+        try read { try $0.row("SELECT count(*) AS count FROM \(table.name)", []) { try $0["count"] as Int } ?? 0 }
     }
 
     package func rows(of table: StoredTable, after key: TransferRow?, limit: Int) async throws -> [TransferRow] {
@@ -70,7 +70,7 @@ extension SQLiteStorage: TransferableStorage {
     package func counters() async throws -> TransferCounters {
         try read { database in
             func last(_ table: String) throws -> Int64 {
-                try database.row("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]) { $0["seq"] as Int64 } ?? 0
+                try database.row("SELECT seq FROM sqlite_sequence WHERE name = ?", [table]) { try $0["seq"] } ?? 0
             }
             return try TransferCounters(
                 lastUserID: last("users"), lastRevocationNumber: last("revocations"), lastEventID: last("audit_events"))

@@ -11,7 +11,7 @@ extension SQLiteStorage {
     }
 
     public func user(id: User.ID) async throws -> User? {
-        try read { try $0.row("SELECT \(User.columns) FROM users WHERE id = ?", [id]) { User($0) } }
+        try read { try $0.row("SELECT \(User.columns) FROM users WHERE id = ?", [id]) { try User($0) } }
     }
 
     public func credentials(canonicalUsername: String) async throws -> StoredCredentials? {
@@ -27,7 +27,7 @@ extension SQLiteStorage {
             try database.row(
                 "SELECT \(User.columns), \(StoredCredentials.columns) FROM users WHERE \(condition)", [argument]
             ) { row in
-                StoredCredentials(
+                try StoredCredentials(
                     user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
             }
         }
@@ -36,7 +36,7 @@ extension SQLiteStorage {
     public func users(after id: User.ID, limit: Int) async throws -> [User] {
         try read { database in
             try database.rows("SELECT \(User.columns) FROM users WHERE id > ? ORDER BY id LIMIT ?", [id, limit]) {
-                User($0)
+                try User($0)
             }
         }
     }
@@ -88,13 +88,13 @@ extension SQLiteStorage {
             let isNew = try database.recordChange(event)
             let length = try database.row("SELECT sum(length(role)) AS length FROM user_roles WHERE user_id = ?", [id])
             {
-                $0["length"] as Int
+                try $0["length"] as Int
             }
             try Role.check(totalLength: length ?? 0)
             let isRefused = try database.row(
                 "SELECT is_refused FROM revocations WHERE user_id = ? AND role = ? ORDER BY number DESC LIMIT 1",
                 [id, role]
-            ) { $0["is_refused"] as Bool }
+            ) { try $0["is_refused"] as Bool }
             guard isRefused == true else { return (true, isNew, nil) }
             return (
                 true, isNew,
@@ -137,7 +137,7 @@ extension SQLiteStorage {
             // too.
             let latest = try database.row(
                 "SELECT max(tokens_expire_at) AS latest FROM sessions WHERE user_id = ?", [id]
-            ) { ($0["latest"] as Double?).map(Date.init(timeIntervalSince1970:)) }
+            ) { try $0["latest"] as Date? }
             try database.run("DELETE FROM users WHERE id = ?", [id])
             guard try database.recordChange(event) else { return nil }
             return try database.appendRevocation(of: .user(id), at: now, tokensUntil: (latest ?? nil) ?? now)
@@ -165,7 +165,7 @@ extension SQLiteStorage {
 
 extension Database {
     func passwordHashes(sampling count: Int) throws -> [String] {
-        let last = try row("SELECT max(id) AS last FROM users", []) { $0["last"] as Int64? } ?? nil
+        let last = try row("SELECT max(id) AS last FROM users", []) { try $0["last"] as Int64? } ?? nil
         guard let last else { return [] }
         var hashes: [User.ID: String] = [:]
         for index in 0..<count {
@@ -173,7 +173,7 @@ extension Database {
             let row = try row(
                 "SELECT id, \(StoredCredentials.columns) FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]
             ) {
-                ($0["id"] as User.ID, $0["password_hash"] as String?)
+                try ($0["id"] as User.ID, $0["password_hash"] as String?)
             }
             if let (id, hash) = row, let hash { hashes[id] = hash }
         }
@@ -205,7 +205,7 @@ extension Database {
     /// Deletes the counters of a user; does nothing if the user does not exist.
     fileprivate func deleteThrottles(ofUser id: User.ID) throws {
         let name = try row("SELECT canonical_username FROM users WHERE id = ?", [id]) {
-            $0["canonical_username"] as String
+            try $0["canonical_username"] as String
         }
         if let name { try deleteThrottles(ofUser: name, id: id) }
     }
@@ -225,10 +225,10 @@ extension User {
     static let rolesColumn = "(SELECT group_concat(role, ' ') FROM user_roles WHERE user_id = users.id) AS roles"
     package static let columns = "id, username, created_at, disabled_at, \(rolesColumn)"
 
-    init(_ row: Row, id: String = "id", createdAt: String = "created_at") {
-        let roles = (row["roles"] as String? ?? "").split(separator: " ").map(String.init)
-        self.init(
-            id: row[id], username: row["username"], createdAt: Date(timeIntervalSince1970: row[createdAt]),
-            disabledAt: (row["disabled_at"] as Double?).map(Date.init(timeIntervalSince1970:)), roles: Set(roles))
+    init(_ row: Row, id: String = "id", createdAt: String = "created_at") throws {
+        let roles = (try row["roles"] as String? ?? "").split(separator: " ").map(String.init)
+        try self.init(
+            id: row[id], username: row["username"], createdAt: row[createdAt], disabledAt: row["disabled_at"],
+            roles: Set(roles))
     }
 }

@@ -23,6 +23,26 @@ import Testing
         #expect(try await storage.database.read { try Bool.fetchOne($0, sql: "PRAGMA foreign_keys") } == true)
     }
 
+    @Test(arguments: ["created_at = 'yesterday'", "created_at = NULL", "username = x'6d'"])
+    func aValueOfAForeignTypeIsAnErrorAndNoTrap(damage: String) async throws {
+        let storage = try await SQLiteStorage(path: path)
+        let user = try await storage.insertUser(Username("susan"), passwordHash: "h", at: .now)
+        let other = try await storage.insertUser(Username("miguel"), passwordHash: "h", at: .now)
+        try await storage.database.writeWithoutTransaction { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE copy AS SELECT * FROM users;
+                    UPDATE copy SET \(damage) WHERE username = 'susan';
+                    PRAGMA foreign_keys = OFF;
+                    PRAGMA legacy_alter_table = ON;
+                    DROP TABLE users;
+                    ALTER TABLE copy RENAME TO users;
+                    """)
+        }
+        await #expect(throws: AuthError.self) { try await storage.user(id: user.id) }
+        #expect(try await storage.user(id: other.id)?.username == "miguel")
+    }
+
     @Test func whatComesAtOnceIsCommittedTogetherAndWhoFailsUndoesNothingOfAnother() async throws {
         let storage = try await SQLiteStorage(path: path)
         _ = try await storage.insertUser(Username("taken"), passwordHash: "h", at: .now)
