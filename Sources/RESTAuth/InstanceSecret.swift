@@ -83,12 +83,27 @@ public struct InstanceSecret: Sendable {
 
     /// Derives a 256-bit key for one purpose.
     package func key(for purpose: String) -> SymmetricKey { keys.key(for: purpose) }
+
+    /// Computes the authentication code of `bytes` under the key for one purpose (HMAC-SHA-256,
+    /// RFC 2104): 32 bytes.
+    func code(of bytes: [UInt8], for purpose: String) -> [UInt8] {
+        var code = keys.code(for: purpose)
+        code.update(data: bytes)
+        return code.finalize().withUnsafeBytes(Array.init)
+    }
+
+    /// Whether `code` is the authentication code of `bytes`, compared in constant time.
+    func isCode(_ code: some Sequence<UInt8>, of bytes: [UInt8], for purpose: String) -> Bool {
+        isEqualInConstantTime(Array(code), self.code(of: bytes, for: purpose))
+    }
 }
 
 /// The keys of one secret, each derived once.
 private final class DerivedKeys: Sendable, Redacted {
     private let secret: SymmetricKey
     private let derived = Mutex<[String: SymmetricKey]>([:])
+    /// Authentication codes that have taken in their key, and no message yet.
+    private let codes = Mutex<[String: HMAC<SHA256>]>([:])
 
     init(of secret: SymmetricKey) {
         self.secret = secret
@@ -101,6 +116,15 @@ private final class DerivedKeys: Sendable, Redacted {
                 inputKeyMaterial: secret, info: Data("rest-auth \(purpose)".utf8), outputByteCount: 32)
             derived[purpose] = key
             return key
+        }
+    }
+
+    func code(for purpose: String) -> HMAC<SHA256> {
+        codes.withLock { codes in
+            if let code = codes[purpose] { return code }
+            let code = HMAC<SHA256>(key: key(for: purpose))
+            codes[purpose] = code
+            return code
         }
     }
 }

@@ -536,7 +536,8 @@ import Testing
         #expect(id.description.hasPrefix("017f22e2-79b0-7"))
         #expect("89ab".contains(id.description.dropFirst(19).prefix(1)))
         #expect(Session.ID(id.description) == id)
-        #expect(Session.ID(bytes: id.bytes) == id)
+        #expect(id.bytes.withUnsafeBytes(Session.ID.init(bytes:)) == id)
+        #expect(id.bytes.dropLast().withUnsafeBytes(Session.ID.init(bytes:)) == nil)
     }
 
     @Test func laterIsGreater() {

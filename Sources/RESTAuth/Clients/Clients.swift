@@ -91,8 +91,7 @@ public final class Clients: Sendable {
     }
 
     private func digest(of secret: String, by maker: SecretMaker) -> [UInt8] {
-        let key = maker.secret.key(for: "client secret digests")
-        return maker.mark + Array(HMAC<SHA256>.authenticationCode(for: Data(secret.utf8), using: key))
+        maker.mark + maker.secret.code(of: Array(secret.utf8), for: "client secret digests")
     }
 
     private func isMarked(_ digest: [UInt8]) -> Bool { digest.count > SHA256.byteCount }

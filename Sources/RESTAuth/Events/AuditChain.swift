@@ -79,43 +79,47 @@ struct AuditSeals: Sendable {
         case unknown
     }
 
-    private struct Keys: Redacted {
+    /// What a seal is over; each has a key of its own.
+    private enum Purpose: String {
+        case row = "audit trail, row"
+        case chain = "audit trail, chain"
+    }
+
+    private struct Sealing {
         let id: SecretID
-        let row: SymmetricKey
-        let chain: SymmetricKey
+        let secret: InstanceSecret
 
         init(_ secret: InstanceSecret) {
             id = secret.id
-            row = secret.key(for: "audit trail, row")
-            chain = secret.key(for: "audit trail, chain")
+            self.secret = secret
         }
+
+        func code(of bytes: [UInt8], _ purpose: Purpose) -> [UInt8] { secret.code(of: bytes, for: purpose.rawValue) }
     }
 
-    private let present: Keys
+    private let present: Sealing
     private let previous: SecretID?
-    private let all: [Keys]
+    private let all: [Sealing]
 
     init(_ known: KnownSecrets) {
-        present = Keys(known.present)
+        present = Sealing(known.present)
         previous = known.previous?.id
-        all = known.all.map(Keys.init)
+        all = known.all.map(Sealing.init)
     }
 
-    func seal(of link: AuditLink) -> [UInt8] { Self.seal(of: link.digest, by: present.id, present.row) }
+    func seal(of link: AuditLink) -> [UInt8] { present.id.bytes + present.code(of: link.digest, .row) }
 
-    func verdict(on seal: [UInt8], of link: AuditLink) -> Verdict {
-        verdict(on: seal, of: link.digest) { $0.row }
-    }
+    func verdict(on seal: [UInt8], of link: AuditLink) -> Verdict { verdict(on: seal, of: link.digest, .row) }
 
     func chain(head: AuditLink, anchor: AuditLink, sealedAt: Date) -> AuditChain {
         // Rounds to microseconds, as every backend stores times.
         let sealedAt = Date(timeIntervalSince1970: (sealedAt.timeIntervalSince1970 * 1e6).rounded() / 1e6)
         let unsealed = AuditChain(head: head, anchor: anchor, sealedAt: sealedAt, seal: [])
-        let seal = Self.seal(of: unsealed.bytes, by: present.id, present.chain)
+        let seal = present.id.bytes + present.code(of: unsealed.bytes, .chain)
         return AuditChain(head: head, anchor: anchor, sealedAt: sealedAt, seal: seal)
     }
 
-    func verdict(on chain: AuditChain) -> Verdict { verdict(on: chain.seal, of: chain.bytes) { $0.chain } }
+    func verdict(on chain: AuditChain) -> Verdict { verdict(on: chain.seal, of: chain.bytes, .chain) }
 
     /// Id of the secret that new seals are made under.
     var id: SecretID { present.id }
@@ -128,15 +132,11 @@ struct AuditSeals: Sendable {
         previous.map { chain.seal.starts(with: $0.bytes) } ?? false
     }
 
-    private static func seal(of bytes: [UInt8], by id: SecretID, _ key: SymmetricKey) -> [UInt8] {
-        id.bytes + HMAC<SHA256>.authenticationCode(for: bytes, using: key)
-    }
-
-    private func verdict(on seal: [UInt8], of bytes: [UInt8], key: (Keys) -> SymmetricKey) -> Verdict {
+    private func verdict(on seal: [UInt8], of bytes: [UInt8], _ purpose: Purpose) -> Verdict {
         guard seal.count == SecretID.length + SHA256.byteCount else { return .wrong }
-        guard let keys = all.first(where: { seal.starts(with: $0.id.bytes) }) else { return .unknown }
-        let code = HMAC<SHA256>.authenticationCode(for: bytes, using: key(keys)).withUnsafeBytes(Array.init)
-        return isEqualInConstantTime(code, Array(seal[SecretID.length...])) ? .right : .wrong
+        guard let known = all.first(where: { seal.starts(with: $0.id.bytes) }) else { return .unknown }
+        return isEqualInConstantTime(known.code(of: bytes, purpose), Array(seal.dropFirst(SecretID.length)))
+            ? .right : .wrong
     }
 }
 

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 package import PasswordHashing
 import ServiceLifecycle
@@ -55,10 +54,8 @@ package final class Decoys: Service {
     /// The decoy of a name; for text that cannot be a name, the one of the present cost.
     package func hash(for name: Username?) -> PasswordHash {
         guard let name else { return own }
-        let key = secrets.known.present.key(for: "decoys")
-        let place = HMAC<SHA256>.authenticationCode(for: Data(name.canonical.utf8), using: key).prefix(4).reduce(0) {
-            $0 << 8 | Int($1)
-        }
+        let code = secrets.known.present.code(of: Array(name.canonical.utf8), for: "decoys")
+        let place = code.prefix(4).reduce(0) { $0 << 8 | Int($1) }
         return sample.withLock { sample in sample.isEmpty ? own : sample[(place * sample.count) >> 32] }
     }
 }

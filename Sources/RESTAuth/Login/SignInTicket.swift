@@ -51,9 +51,8 @@ struct SignInTickets: Sendable {
         let body =
             numbers.flatMap { withUnsafeBytes(of: $0.bigEndian, Array.init) }
             + Random.bytes(16)
-        let tag = HMAC<SHA256>.authenticationCode(
-            for: Self.signed(body[...], from: network), using: Self.tagKey(secrets.known.present))
-        return SignInTicket(value: Base64.url.encode(body + Array(tag)))
+        let tag = secrets.known.present.code(of: Self.signed(body[...], from: network), for: Self.tagPurpose)
+        return SignInTicket(value: Base64.url.encode(body + tag))
     }
 
     /// The content of a ticket; `nil` when it was not made here for that network, or has expired.
@@ -63,9 +62,8 @@ struct SignInTickets: Sendable {
         }
         let body = bytes.prefix(Self.bodyLength)
         let isOurs = secrets.known.all.contains { secret in
-            HMAC<SHA256>.isValidAuthenticationCode(
-                bytes.suffix(Self.tagLength), authenticating: Self.signed(body, from: network),
-                using: Self.tagKey(secret))
+            secret.isCode(
+                bytes.suffix(Self.tagLength), of: Self.signed(body, from: network), for: Self.tagPurpose)
         }
         func number(at start: Int) -> Int64 {
             Int64(bitPattern: body[start..<start + 8].reduce(0) { $0 << 8 | UInt64($1) })
@@ -76,7 +74,7 @@ struct SignInTickets: Sendable {
             userID: number(at: 0), passwordVersion: Int(number(at: 8)), expiresAt: expiresAt, body: body)
     }
 
-    private static func tagKey(_ secret: InstanceSecret) -> SymmetricKey { secret.key(for: "sign-in tickets") }
+    private static let tagPurpose = "sign-in tickets"
 
     /// The bytes that the tag is over. The body has a fixed length, so what follows it is the
     /// network.

@@ -36,14 +36,14 @@ struct RegistrationChallenges: Sendable {
         self.secrets = secrets
     }
 
-    private static func tagKey(_ secret: InstanceSecret) -> SymmetricKey { secret.key(for: "registration challenges") }
+    private static let tagPurpose = "registration challenges"
 
     func next(at now: Date) -> RegistrationChallenge {
         let end = UInt64(max(0, now.timeIntervalSince1970)) + UInt64(Self.duration)
         let body = Random.bytes(16) + withUnsafeBytes(of: end.bigEndian, Array.init) + [UInt8(difficulty)]
-        let tag = HMAC<SHA256>.authenticationCode(for: body, using: Self.tagKey(secrets.known.present))
+        let tag = secrets.known.present.code(of: body, for: Self.tagPurpose)
         return RegistrationChallenge(
-            value: Base64.url.encode(body + Array(tag)), difficulty: difficulty, duration: Self.duration)
+            value: Base64.url.encode(body + tag), difficulty: difficulty, duration: Self.duration)
     }
 
     /// Verifies that the challenge is genuine and has not expired, and that `nonce` solves it at
@@ -65,8 +65,8 @@ struct RegistrationChallenges: Sendable {
     private func leastDifficulty(of bytes: [UInt8]) -> Int? {
         let known = secrets.known
         let maker = known.all.first { secret in
-            HMAC<SHA256>.isValidAuthenticationCode(
-                bytes.suffix(Self.tagLength), authenticating: bytes.prefix(Self.bodyLength), using: Self.tagKey(secret))
+            secret.isCode(
+                bytes.suffix(Self.tagLength), of: Array(bytes.prefix(Self.bodyLength)), for: Self.tagPurpose)
         }
         return maker.map { $0.id == known.present.id ? 0 : difficulty }
     }

@@ -12,8 +12,7 @@ package struct RoleKey: Sendable, Hashable {
     }
 
     init(of user: User.ID, secret: InstanceSecret) {
-        let key = secret.key(for: "names of roles")
-        text = Base64.url.encode(Array(HMAC<SHA256>.authenticationCode(for: Data(String(user).utf8), using: key)))
+        text = Base64.url.encode(secret.code(of: Array(String(user).utf8), for: "names of roles"))
     }
 
     /// The digest of a role: HMAC-SHA-256 of its name, in base64url.

@@ -51,11 +51,10 @@ struct RefreshTokens: Sendable {
     /// can be repeated without storing any token, and nobody without the instance's key can compute
     /// it, not even from the other successors.
     func successor(of token: RefreshToken, index: Int, by maker: SecretMaker) -> RefreshToken {
-        let key = maker.secret.key(for: "refresh token successors")
         // The message of the first successor is the body alone, which has a fixed length.
         let suffix = index == 0 ? [] : (0..<4).map { UInt8(truncatingIfNeeded: index >> (24 - 8 * $0)) }
-        let secret = HMAC<SHA256>.authenticationCode(for: token.body + suffix, using: key)
-        return self.token(token.sessionID, generation: token.generation + 1, secret: Array(secret), by: maker)
+        let secret = maker.secret.code(of: token.body + suffix, for: "refresh token successors")
+        return self.token(token.sessionID, generation: token.generation + 1, secret: secret, by: maker)
     }
 
     /// A text of the length and alphabet of a refresh token, decoded; its tag is not checked yet.
@@ -80,17 +79,16 @@ struct RefreshTokens: Sendable {
     /// Checks the tag; `nil` when no known secret made it.
     func token(_ candidate: Candidate) -> RefreshToken? {
         let bytes = candidate.bytes
-        let (body, tag) = (bytes.dropLast(Self.tagLength), bytes.suffix(Self.tagLength))
+        let (body, tag) = (Array(bytes.dropLast(Self.tagLength)), bytes.suffix(Self.tagLength))
         let maker = secrets.known.makers(of: bytes, isMarked: candidate.isMarked).first { maker in
-            HMAC<SHA256>.isValidAuthenticationCode(tag, authenticating: body, using: Self.tagKey(maker))
+            maker.secret.isCode(tag, of: body, for: Self.tagPurpose)
         }
         guard let maker else { return nil }
         let fields = body.dropFirst(maker.mark.count)
+        guard let sessionID = fields.prefix(16).withUnsafeBytes(Session.ID.init(bytes:)) else { return nil }
         let generation = fields.dropFirst(16).prefix(4).reduce(0) { $0 << 8 | Int($1) }
         return RefreshToken(
-            value: candidate.text, sessionID: Session.ID(bytes: fields.prefix(16)), generation: generation,
-            body: Array(body),
-            maker: maker)
+            value: candidate.text, sessionID: sessionID, generation: generation, body: body, maker: maker)
     }
 
     /// Whether the token names a secret that is not known here, but may be known to another
@@ -102,8 +100,7 @@ struct RefreshTokens: Sendable {
     /// The keyed digest of a token, as stored: without the key it is useless to anyone who reads
     /// the table.
     func digest(of token: RefreshToken) -> [UInt8] {
-        let key = token.maker.secret.key(for: "refresh token digests")
-        return token.maker.mark + Array(HMAC<SHA256>.authenticationCode(for: token.body, using: key))
+        token.maker.mark + token.maker.secret.code(of: token.body, for: "refresh token digests")
     }
 
     private func token(
@@ -111,11 +108,11 @@ struct RefreshTokens: Sendable {
     ) -> RefreshToken {
         let number = (0..<4).map { UInt8(truncatingIfNeeded: generation >> (24 - 8 * $0)) }
         let body = maker.mark + session.bytes + number + secret
-        let tag = HMAC<SHA256>.authenticationCode(for: body, using: Self.tagKey(maker))
+        let tag = maker.secret.code(of: body, for: Self.tagPurpose)
         return RefreshToken(
-            value: Base64.url.encode(body + Array(tag)), sessionID: session, generation: generation, body: body,
+            value: Base64.url.encode(body + tag), sessionID: session, generation: generation, body: body,
             maker: maker)
     }
 
-    private static func tagKey(_ maker: SecretMaker) -> SymmetricKey { maker.secret.key(for: "refresh token tags") }
+    private static let tagPurpose = "refresh token tags"
 }

@@ -113,8 +113,8 @@ extension Session {
 
         /// Makes an id with the time 1970 and 74 bits of a digest.
         package init(digest: some Collection<UInt8>) {
-            let words = Self.words(digest)
-            self.init(high: 0x7000 | words.high & 0xFFF, low: Self.variant(words.low))
+            let (first, second) = (digest.prefix(8), digest.dropFirst(8).prefix(8))
+            self.init(high: 0x7000 | Self.word(first) & 0xFFF, low: Self.variant(Self.word(second)))
         }
 
         private static func variant(_ bits: UInt64) -> UInt64 { bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000 }
@@ -128,14 +128,10 @@ extension Session {
             uuid = UUID(uuid: bytes)
         }
 
-        /// Makes an id of its 16 bytes.
-        package init(bytes: some Collection<UInt8>) {
-            let words = Self.words(bytes)
-            self.init(high: words.high, low: words.low)
-        }
-
-        private static func words(_ bytes: some Collection<UInt8>) -> (high: UInt64, low: UInt64) {
-            (word(bytes.prefix(8)), word(bytes.dropFirst(8).prefix(8)))
+        /// Makes an id of its 16 bytes; `nil` for another number of them.
+        package init?(bytes: UnsafeRawBufferPointer) {
+            guard bytes.count == 16 else { return nil }
+            uuid = UUID(uuid: bytes.loadUnaligned(as: uuid_t.self))
         }
 
         private static func word(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
@@ -152,5 +148,23 @@ extension Session.ID: LosslessStringConvertible {
         guard description == text else { return nil }
     }
 
-    public var description: String { uuid.uuidString.lowercased() }
+    /// 32 hexadecimal digits in lower case in groups of 8, 4, 4, 4 and 12 (RFC 9562 section 4).
+    public var description: String {
+        withUnsafeBytes(of: uuid.uuid) { bytes in
+            String(unsafeUninitializedCapacity: 36) { text in
+                var count = 0
+                for (index, byte) in bytes.enumerated() {
+                    if index == 4 || index == 6 || index == 8 || index == 10 {
+                        text[count] = UInt8(ascii: "-")
+                        count += 1
+                    }
+                    for digit in [byte >> 4, byte & 0xF] {
+                        text[count] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+                        count += 1
+                    }
+                }
+                return count
+            }
+        }
+    }
 }

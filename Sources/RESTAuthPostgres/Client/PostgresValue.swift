@@ -110,11 +110,7 @@ extension Session.ID: PostgresValue {
     static var type: Oid { 2950 }
 
     func append(to bytes: inout [UInt8]) -> Bool { self.bytes.append(to: &bytes) }
-
-    init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count == 16 else { return nil }
-        self.init(bytes: bytes)
-    }
+    init?(_ bytes: UnsafeRawBufferPointer) { self.init(bytes: bytes) }
 }
 
 extension Optional: PostgresParameter where Wrapped: PostgresParameter {
