@@ -215,22 +215,35 @@ import Testing
 }
 
 @Suite struct VerifiedTokenCacheTests {
-    @Test func itNeverHoldsMoreThanItsCapacityAndKeepsWhatIsUsed() {
+    private func token(_ text: String) throws -> PresentedToken { try #require(PresentedToken(Array(text.utf8))) }
+
+    @Test func itNeverHoldsMoreThanItsCapacityAndKeepsWhatIsUsed() throws {
         let cache = VerifiedTokenCache(capacity: 100)
-        let used = TokenDigest(of: [0])
+        let used = try token("used")
         cache.remember(.sample, as: used)
         for number in 1...10_000 {
-            cache.remember(.sample, as: TokenDigest(of: Array("\(number)".utf8)))
+            cache.remember(.sample, as: try token("\(number)"))
             #expect(cache.count <= 101)
             #expect(cache.token(used, at: 0) != nil)
         }
-        #expect(cache.token(TokenDigest(of: Array("1".utf8)), at: 0) == nil)
+        #expect(cache.token(try token("1"), at: 0) == nil)
     }
 
-    @Test func withoutCapacityItHoldsNothing() {
+    @Test(arguments: ["other, same ending", "", "e ending", "ame ending", "one, same endinG"])
+    func aTokenWithTheEndingOfAnotherIsNotTakenForIt(other: String) throws {
+        let cache = VerifiedTokenCache(capacity: 100)
+        let one = try token("one, same ending")
+        cache.remember(.sample, as: one)
+        #expect(cache.token(try token(other), at: 0) == nil)
+        #expect(cache.token(one, at: 0) != nil)
+        cache.remember(.sample, as: try token("other, same ending"))
+        #expect(cache.token(one, at: 0) == nil)
+    }
+
+    @Test func withoutCapacityItHoldsNothing() throws {
         let cache = VerifiedTokenCache(capacity: 0)
-        cache.remember(.sample, as: TokenDigest(of: [1]))
-        #expect(cache.token(TokenDigest(of: [1]), at: 0) == nil)
+        cache.remember(.sample, as: try token("1"))
+        #expect(cache.token(try token("1"), at: 0) == nil)
     }
 }
 

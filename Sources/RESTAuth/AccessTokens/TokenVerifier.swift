@@ -46,7 +46,7 @@ package final class TokenVerifier: Sendable {
     ) async throws -> VerifiedToken {
         let now = now().timeIntervalSince1970
         let (instant, epoch) = (ContinuousClock.now, keys.epoch)
-        let known = cache.token(token.digest, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
+        let known = cache.token(token, at: now).flatMap { $0.epoch == epoch ? $0 : nil }
         let verified = try known ?? self.verified(parts, epoch: epoch)
         guard verified.claims.isLive(at: now) else { throw AuthError.invalidToken }
         let standing = revocations.standing(of: verified.identity, at: instant)
@@ -55,7 +55,7 @@ package final class TokenVerifier: Sendable {
         try await confirm(verified.claims, verified.identity)
         // Checked again: a token that was refused during the wait is refused.
         guard revocations.standing(of: verified.identity) != .refused else { throw AuthError.invalidToken }
-        if known == nil { cache.remember(verified, as: token.digest) }
+        if known == nil { cache.remember(verified, as: token) }
         return verified
     }
 
@@ -69,7 +69,7 @@ package final class TokenVerifier: Sendable {
     /// has to decide.
     package func remembered(_ token: PresentedToken) -> VerifiedToken? {
         let (now, instant) = (now().timeIntervalSince1970, ContinuousClock.now)
-        guard let known = cache.token(token.digest, at: now),
+        guard let known = cache.token(token, at: now),
             known.epoch == keys.epoch, known.claims.isLive(at: now), keys.isConfirmed(at: instant),
             revocations.standing(of: known.identity, at: instant) == .admitted
         else { return nil }

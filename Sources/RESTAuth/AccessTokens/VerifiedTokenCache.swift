@@ -2,21 +2,17 @@ import Crypto
 import Synchronization
 
 /// The SHA-256 of a token, which is remembered instead of the token itself.
-package struct TokenDigest: Sendable, Hashable {
+struct TokenDigest: Sendable, Equatable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
-    package init(of token: [UInt8]) {
+    init(of token: [UInt8]) {
         words = SHA256.hash(data: token).withUnsafeBytes { bytes in
             let words = bytes.bindMemory(to: UInt64.self)
             return (words[0], words[1], words[2], words[3])
         }
     }
 
-    package static func == (left: Self, right: Self) -> Bool { left.words == right.words }
-
-    /// Uses one word, which is enough: digests are spread evenly, and only tokens that this
-    /// server's keys signed are ever stored.
-    package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+    static func == (left: Self, right: Self) -> Bool { left.words == right.words }
 }
 
 package struct VerifiedToken: Sendable {
@@ -34,13 +30,21 @@ package struct VerifiedToken: Sendable {
 
 /// The tokens whose signature was found valid, so that it is checked once.
 ///
+/// They are found by their ending, and told apart by their digest: a token that is new here is
+/// digested only when it is remembered. Of two tokens with the same ending, the later is kept.
+///
 /// Bounded by generations: new and used entries are kept in the young half; when that is full it
 /// becomes the old half, and entries of the old half that were not used since are forgotten.
 /// Nothing is ever searched.
 package final class VerifiedTokenCache: Sendable {
+    private struct Entry {
+        let digest: TokenDigest
+        let token: VerifiedToken
+    }
+
     private struct State {
-        var young: [TokenDigest: VerifiedToken] = [:]
-        var old: [TokenDigest: VerifiedToken] = [:]
+        var young: [UInt64: Entry] = [:]
+        var old: [UInt64: Entry] = [:]
         /// The latest time that has been noted.
         var latest = -Double.infinity
     }
@@ -52,16 +56,24 @@ package final class VerifiedTokenCache: Sendable {
         generation = capacity / 2
     }
 
-    /// The remembered token with that digest.
+    /// The remembered token with the same digest.
     /// - Parameter now: seconds since 1970.
-    package func token(_ digest: TokenDigest, at now: Double) -> VerifiedToken? {
-        state.withLock { state in
+    package func token(_ presented: PresentedToken, at now: Double) -> VerifiedToken? {
+        let ending = presented.ending
+        let (entry, isYoung) = state.withLock { state in
             Self.observe(now, in: &state)
-            if let token = state.young[digest] { return token }
-            guard let token = state.old[digest] else { return nil }
-            insert(token, as: digest, into: &state)
-            return token
+            let young = state.young[ending]
+            return (young ?? state.old[ending], young != nil)
         }
+        guard let entry, entry.digest == presented.digest else { return nil }
+        if !isYoung {
+            state.withLock { state in
+                // It may have been forgotten meanwhile.
+                guard state.old[ending]?.digest == entry.digest else { return }
+                insert(entry, endingIn: ending, into: &state)
+            }
+        }
+        return entry.token
     }
 
     /// Notes the time. When it has gone back, all tokens are forgotten: revocations that expired by
@@ -78,17 +90,18 @@ package final class VerifiedTokenCache: Sendable {
         }
     }
 
-    package func remember(_ token: VerifiedToken, as digest: TokenDigest) {
-        state.withLock { insert(token, as: digest, into: &$0) }
+    package func remember(_ token: VerifiedToken, as presented: PresentedToken) {
+        let entry = Entry(digest: presented.digest, token: token)
+        state.withLock { insert(entry, endingIn: presented.ending, into: &$0) }
     }
 
-    private func insert(_ token: VerifiedToken, as digest: TokenDigest, into state: inout State) {
+    private func insert(_ entry: Entry, endingIn ending: UInt64, into state: inout State) {
         guard generation > 0 else { return }
         if state.young.count >= generation {
             state.old = state.young
             state.young = [:]
         }
-        state.young[digest] = token
+        state.young[ending] = entry
     }
 
     package var count: Int { state.withLock { $0.young.count + $0.old.count } }

@@ -135,7 +135,7 @@ struct AuditSeals: Sendable {
     private func verdict(on seal: [UInt8], of bytes: [UInt8], _ purpose: Purpose) -> Verdict {
         guard seal.count == SecretID.length + SHA256.byteCount else { return .wrong }
         guard let known = all.first(where: { seal.starts(with: $0.id.bytes) }) else { return .unknown }
-        return isEqualInConstantTime(known.code(of: bytes, purpose), Array(seal.dropFirst(SecretID.length)))
+        return isEqualInConstantTime(known.code(of: bytes, purpose), Array(seal[SecretID.length...]))
             ? .right : .wrong
     }
 }
