@@ -218,7 +218,9 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "RESTAuthServer", "RESTAuthSQLite", "Support", .product(name: "CoreMetrics", package: "swift-metrics"),
+                "RESTAuthServer", "RESTAuthSQLite", "Support",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],

@@ -116,7 +116,10 @@ extension PostgresStorage {
     static let sampleOfHashes = """
         SELECT DISTINCT ON (id) password_hash
         FROM (SELECT max(id) AS last FROM users) AS newest, generate_series(0, $1 - 1) AS index,
-            LATERAL (SELECT id, password_hash FROM users WHERE id > last * index / $1 ORDER BY id LIMIT 1) AS next
+            LATERAL (
+                SELECT id, password_hash FROM users WHERE id > trunc(last::numeric * index / $1)::bigint
+                ORDER BY id LIMIT 1
+            ) AS next
         WHERE password_hash <> '!'
         """
 

@@ -22,7 +22,8 @@ final class Rows: DatabaseCursor {
         try statement.setArguments(arguments)
     }
 
-    /// The error of a reset is that of the last step, which has been thrown.
+    /// The error of a reset is that of the last step, which has been thrown: every statement is
+    /// either run to its end or only reads.
     deinit { sqlite3_reset(_statement.sqliteStatement) }
 
     func _element(sqliteStatement: SQLiteStatement) -> Row { Row(rows: self) }
@@ -68,7 +69,10 @@ struct Row {
 
     /// The value of the column at that place, of any type.
     subscript(column: Int) -> DatabaseValue {
-        DatabaseValue(sqliteStatement: rows._statement.sqliteStatement, index: Int32(column))
+        let (statement, column) = (rows._statement.sqliteStatement, Int32(column))
+        // GRDB reads text up to a NUL.
+        return sqlite3_column_type(statement, column) == SQLITE_TEXT
+            ? String(statement, column).databaseValue : DatabaseValue(sqliteStatement: statement, index: column)
     }
 
     private func unexpected(_ column: String) -> DatabaseError {
@@ -100,12 +104,14 @@ extension Bool: SQLiteValue {
     init(_ statement: SQLiteStatement, _ column: Int32) { self = sqlite3_column_int64(statement, column) != 0 }
 }
 
-/// Seconds since 1970.
+/// Seconds since 1970, in the range of PostgreSQL, so that no arithmetic on them overflows.
 extension Date: SQLiteValue {
     static var type: Int32 { SQLITE_FLOAT }
 
-    init(_ statement: SQLiteStatement, _ column: Int32) {
-        self.init(timeIntervalSince1970: sqlite3_column_double(statement, column))
+    init?(_ statement: SQLiteStatement, _ column: Int32) {
+        let seconds = sqlite3_column_double(statement, column)
+        guard TransferValue(secondsSince1970: seconds) != nil else { return nil }
+        self.init(timeIntervalSince1970: seconds)
     }
 }
 

@@ -321,7 +321,8 @@ extension Database {
 
     /// Returns the first row of a statement that is prepared once per connection.
     func row<Value>(_ sql: String, _ arguments: StatementArguments, _ value: (Row) throws -> Value) throws -> Value? {
-        try Rows(cachedStatement(sql: sql), arguments: arguments).next().map(value)
+        let rows = try Rows(cachedStatement(sql: sql), arguments: arguments)
+        return try withExtendedLifetime(rows) { try rows.next().map(value) }
     }
 
     /// Returns the rows of a statement that is prepared once per connection.
@@ -329,8 +330,10 @@ extension Database {
         _ sql: String, _ arguments: StatementArguments = StatementArguments(), _ value: (Row) throws -> Value
     ) throws -> [Value] {
         let rows = try Rows(cachedStatement(sql: sql), arguments: arguments)
-        var values: [Value] = []
-        while let row = try rows.next() { values.append(try value(row)) }
-        return values
+        return try withExtendedLifetime(rows) {
+            var values: [Value] = []
+            while let row = try rows.next() { values.append(try value(row)) }
+            return values
+        }
     }
 }

@@ -32,7 +32,10 @@ extension SQLiteStorage {
         let arguments = (subject?.key.arguments ?? []) + [limit]
         return try read { database in
             try database.rows(
-                "SELECT * FROM throttles \(condition) ORDER BY kind, username, network, user_id LIMIT ?", arguments
+                """
+                SELECT \(ThrottleCounter.columns) FROM throttles \(condition)
+                ORDER BY kind, username, network, user_id LIMIT ?
+                """, arguments
             ) { try ThrottleCounter($0) }
         }
     }
@@ -97,17 +100,17 @@ extension SQLiteStorage {
 extension Database {
     fileprivate func throttle(_ subject: ThrottleSubject) throws -> ThrottleCounter? {
         try row(
-            "SELECT * FROM throttles WHERE kind = ? AND username = ? AND network = ? AND user_id = ?",
-            subject.key.arguments
+            """
+            SELECT \(ThrottleCounter.columns) FROM throttles
+            WHERE kind = ? AND username = ? AND network = ? AND user_id = ?
+            """, subject.key.arguments
         ) { try ThrottleCounter($0) }
     }
 
     fileprivate func store(_ counter: ThrottleCounter) throws {
         try run(
             """
-            INSERT INTO throttles (
-                kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO throttles (\(ThrottleCounter.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (kind, username, network, user_id) DO UPDATE SET
                 failures = excluded.failures, failed_at = excluded.failed_at, forgiven_at = excluded.forgiven_at,
                 forgotten_at = excluded.forgotten_at, others = excluded.others, version = excluded.version
@@ -135,6 +138,9 @@ extension ThrottleSubject {
 }
 
 extension ThrottleCounter {
+    fileprivate static let columns =
+        "kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version"
+
     fileprivate init(_ row: Row) throws {
         try self.init(
             subject: ThrottleSubject(row), failures: row["failures"], failedAt: row["failed_at"],

@@ -169,7 +169,7 @@ extension Database {
         guard let last else { return [] }
         var hashes: [User.ID: String] = [:]
         for index in 0..<count {
-            let start = last * Int64(index) / Int64(count)
+            let start = Int64(Double(last) * Double(index) / Double(count))
             let row = try row(
                 "SELECT id, \(StoredCredentials.columns) FROM users WHERE id > ? ORDER BY id LIMIT 1", [start]
             ) {

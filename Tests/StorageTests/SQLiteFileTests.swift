@@ -23,7 +23,10 @@ import Testing
         #expect(try await storage.database.read { try Bool.fetchOne($0, sql: "PRAGMA foreign_keys") } == true)
     }
 
-    @Test(arguments: ["created_at = 'yesterday'", "created_at = NULL", "username = x'6d'"])
+    @Test(arguments: [
+        "created_at = 'yesterday'", "created_at = NULL", "created_at = 9e999", "created_at = 1e300",
+        "disabled_at = -9e999", "username = x'6d'",
+    ])
     func aValueOfAForeignTypeIsAnErrorAndNoTrap(damage: String) async throws {
         let storage = try await SQLiteStorage(path: path)
         let user = try await storage.insertUser(Username("susan"), passwordHash: "h", at: .now)
@@ -41,6 +44,28 @@ import Testing
         }
         await #expect(throws: AuthError.self) { try await storage.user(id: user.id) }
         #expect(try await storage.user(id: other.id)?.username == "miguel")
+    }
+
+    @Test func textBehindANULIsMovedToo() async throws {
+        let storage = try await SQLiteStorage(path: path)
+        try await storage.database.writeWithoutTransaction { database in
+            try database.execute(
+                sql: "INSERT INTO clients (id, secret_digest, created_at) VALUES ('a' || char(0) || 'b', x'00', 1)")
+        }
+        let clients = try #require(Rooms.tables.first { $0.name == "clients" })
+        let row = try #require(try await storage.rows(of: clients, after: nil, limit: 1).first)
+        #expect(row.contains(.text("a\0b")))
+    }
+
+    @Test func theGreatestIDThatThereIsLeavesASampleOfTheHashes() async throws {
+        let storage = try await SQLiteStorage(path: path)
+        for name in ["susan", "miguel"] {
+            _ = try await storage.insertUser(Username(name), passwordHash: name, at: .now)
+        }
+        try await storage.database.writeWithoutTransaction { database in
+            try database.execute(sql: "UPDATE users SET id = \(Int64.max) WHERE username = 'miguel'")
+        }
+        #expect(try await Set(storage.passwordHashes(sampling: 200)) == ["susan", "miguel"])
     }
 
     @Test func whatComesAtOnceIsCommittedTogetherAndWhoFailsUndoesNothingOfAnother() async throws {

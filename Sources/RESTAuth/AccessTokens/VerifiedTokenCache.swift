@@ -68,8 +68,8 @@ package final class VerifiedTokenCache: Sendable {
         guard let entry, entry.digest == presented.digest else { return nil }
         if !isYoung {
             state.withLock { state in
-                // It may have been forgotten meanwhile.
-                guard state.old[ending]?.digest == entry.digest else { return }
+                // Another thread may have kept it meanwhile, or time have gone back.
+                guard state.young[ending] == nil, state.old[ending]?.digest == entry.digest else { return }
                 insert(entry, endingIn: ending, into: &state)
             }
         }

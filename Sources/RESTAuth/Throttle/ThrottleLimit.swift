@@ -76,7 +76,7 @@ public struct ThrottleLimit: Sendable, Hashable {
             other.map { !counter.others.contains($0) && counter.others.count < ThrottleCounter.otherLimit } ?? false
         if isNew, let other { counter.others.append(other) }
         // A random start tells a counter that was deleted and made anew from the one before.
-        counter.version = counter.version == 0 ? Int.random(in: 1...(1 << 40)) : counter.version + 1
+        counter.version = counter.version == 0 ? Int.random(in: 1...(1 << 40)) : counter.version &+ 1
         counter.forgottenAt = forgottenAt(counter)
         return .counted(counter, isNoticed: isNew && counter.others.count == ThrottleCounter.otherLimit)
     }

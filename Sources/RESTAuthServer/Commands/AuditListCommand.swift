@@ -9,7 +9,7 @@ extension AuditCommand {
             discussion: """
                   rest-auth audit list
                   rest-auth audit list --user susan --since 7d
-                  rest-auth audit list --event password.changed --event user.disabled --limit 20
+                  rest-auth audit list --event user.disabled --event user.deleted --limit 20
                   rest-auth audit list --since 2026-11-01 --until 2026-11-02T12:00:00Z
 
                 Each line has the event's number, time and name, the account that it concerns, who did it and from \

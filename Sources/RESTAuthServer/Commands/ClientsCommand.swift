@@ -15,7 +15,11 @@ struct ClientsCommand: AsyncParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Add a client and print its secret, which is shown this once.")
+            abstract: "Add a client and print its secret, which is shown this once.",
+            discussion: """
+                  rest-auth clients add gateway
+                  rest-auth clients add gateway --json
+                """)
 
         @Argument(help: "The client's id: letters, digits and . _ -") var id: String
         @Flag(help: "Print a JSON object.") var json = false
@@ -64,7 +68,11 @@ struct ClientsCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the clients.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the clients.",
+            discussion: """
+                  rest-auth clients list
+                """)
 
         @OptionGroup var options: CoreOptions
 
@@ -78,7 +86,11 @@ struct ClientsCommand: AsyncParsableCommand {
     }
 
     struct Remove: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Refuse a client from now on.")
+        static let configuration = CommandConfiguration(
+            abstract: "Refuse a client from now on.",
+            discussion: """
+                  rest-auth clients remove gateway
+                """)
 
         @Argument(help: "The client's id.") var id: String
         @OptionGroup var options: CoreOptions

@@ -19,7 +19,12 @@ struct InvitationsCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make invitations and print their codes, one a line.",
-            discussion: "A code is shown this once: only a digest of it is kept.")
+            discussion: """
+                  rest-auth invitations create --note "Susan of accounting"
+                  rest-auth invitations create --count 20 --expires-in 30d > codes.txt
+
+                A code is shown this once: only a digest of it is kept.
+                """)
 
         @Option(help: "For whom they are, at most 200 characters.") var note = ""
         @Option(help: ArgumentHelp("How long they are good for, such as 12h or 7d.", valueName: "duration"))
@@ -67,7 +72,11 @@ struct InvitationsCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the invitations that are still good, the oldest first.")
+            abstract: "List the invitations that are still good, the oldest first.",
+            discussion: """
+                  rest-auth invitations list
+                  rest-auth invitations list --json
+                """)
 
         @Flag(help: "Print one JSON object a line.") var json = false
         @OptionGroup var options: CoreOptions
@@ -82,7 +91,11 @@ struct InvitationsCommand: AsyncParsableCommand {
     }
 
     struct Delete: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take an invitation back.")
+        static let configuration = CommandConfiguration(
+            abstract: "Take an invitation back.",
+            discussion: """
+                  rest-auth invitations delete k7wq2mzx9d4f
+                """)
 
         @Argument(help: "The invitation's id, which list shows.") var id: String
         @OptionGroup var options: CoreOptions

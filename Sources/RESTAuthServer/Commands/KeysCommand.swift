@@ -17,7 +17,12 @@ struct KeysCommand: AsyncParsableCommand {
         subcommands: [List.self, Rotate.self, Revoke.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the keys in the order in which they sign.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the keys in the order in which they sign.",
+            discussion: """
+                  rest-auth keys list
+                  rest-auth keys list --json
+                """)
 
         @Flag(help: "Print one JSON object a line.") var json = false
         @OptionGroup var options: KeyOptions
@@ -33,6 +38,9 @@ struct KeysCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make the next key, or bring the one that waits forward.",
             discussion: """
+                  rest-auth keys rotate
+                  rest-auth keys rotate --now
+
                 It signs in an hour, when everyone who keeps the published keys has seen it. With --now it signs in 5 \
                 seconds: servers on this database are ready by then, but verifiers elsewhere may refuse tokens until \
                 they fetch the keys again.
@@ -57,6 +65,8 @@ extension KeysCommand {
         static let configuration = CommandConfiguration(
             abstract: "Refuse every token of a key, because it leaked.",
             discussion: """
+                  rest-auth keys revoke sK1YIrV8HuzXDb2CNxfiyWvL9qJa84MeRZsn5NZSfgI
+
                 Running servers refuse them within two seconds, verifiers elsewhere once they fetch the keys again, 5 \
                 minutes later at most. Nobody is signed out: clients renew with their refresh tokens.
                 """)

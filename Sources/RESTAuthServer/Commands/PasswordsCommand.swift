@@ -17,6 +17,10 @@ struct PasswordsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a file that says of a password whether it is in a list.",
             discussion: """
+                  rest-auth passwords filter pwned-passwords-sha1.txt --output breached.filter
+                  rest-auth passwords filter pwned-passwords-sha1.txt --output breached.filter \\
+                      --minimum-count 100
+
                 The list has one password a line, as UTF-8, or one SHA-1 digest a line with a count behind it, as \
                 Pwned Passwords has them. The first lines decide which of the two it is. The list is read twice, so it \
                 has to be a file. The output takes 1.8 bytes for each password, and as much memory while it is made. \
@@ -82,8 +86,10 @@ struct PasswordsCommand: AsyncParsableCommand {
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Say whether a password is in a list.",
-            discussion:
-                """
+            discussion: """
+                  rest-auth passwords check --filter breached.filter
+                  echo "$PASSWORD" | rest-auth passwords check --filter breached.filter
+
                 Asks for the password without echo, or reads one line of standard input. Exit status 0 when it is not \
                 in the list, 2 when it is.
                 """

@@ -16,7 +16,12 @@ struct SessionsCommand: AsyncParsableCommand {
         subcommands: [List.self, Revoke.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List a user's live sessions, the newest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "List a user's live sessions, the newest first.",
+            discussion: """
+                  rest-auth sessions list susan
+                  rest-auth sessions list susan --json
+                """)
 
         @OptionGroup var reference: UserReference
         @Flag(help: "Print one JSON object a line.") var json = false
@@ -38,7 +43,11 @@ struct SessionsCommand: AsyncParsableCommand {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "End sessions: those with these ids, or all of a user.")
+            abstract: "End sessions: those with these ids, or all of a user.",
+            discussion: """
+                  rest-auth sessions revoke 0199d3a5-8a6e-7c1b-9f5e-2f1f6a0c7d11
+                  rest-auth sessions revoke --user susan
+                """)
 
         @Argument(help: "The ids of sessions.") var ids: [String] = []
         @Option(help: "End all sessions of the user of that name.") var user: String?

@@ -21,6 +21,9 @@ struct ThrottleCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List what is counted, a line for each account and network.",
             discussion: """
+                  rest-auth throttle list
+                  rest-auth throttle list --blocked --json
+
                 account        wrong passwords for a name, from where its user is not known
                 known          wrong passwords for a name, from a network that is known
                 network        wrong passwords from IPv4 /24, IPv6 /56, /48 or /32

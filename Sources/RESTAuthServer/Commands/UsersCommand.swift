@@ -28,7 +28,12 @@ struct UsersCommand: AsyncParsableCommand {
 
 extension UsersCommand {
     struct Add: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Register a user.")
+        static let configuration = CommandConfiguration(
+            abstract: "Register a user.",
+            discussion: """
+                  rest-auth users add susan
+                  echo "$PASSWORD" | rest-auth users add susan --password-stdin
+                """)
 
         @Argument(help: "The user name.") var username: String
         @OptionGroup var password: PasswordOptions
@@ -45,7 +50,12 @@ extension UsersCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the users in the order of their ids.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the users in the order of their ids.",
+            discussion: """
+                  rest-auth users list
+                  rest-auth users list --json | jq -r .username
+                """)
 
         @Flag(help: "Print one JSON object a line.") var json = false
         @OptionGroup var options: CoreOptions
@@ -62,7 +72,12 @@ extension UsersCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show one user.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show one user.",
+            discussion: """
+                  rest-auth users show susan
+                  rest-auth users show --id 42 --json
+                """)
 
         @OptionGroup var reference: UserReference
         @Flag(help: "Print a JSON object.") var json = false
@@ -78,7 +93,11 @@ extension UsersCommand {
 
     struct SetPassword: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "set-password", abstract: "Give a user another password.")
+            commandName: "set-password", abstract: "Give a user another password.",
+            discussion: """
+                  rest-auth users set-password susan
+                  echo "$PASSWORD" | rest-auth users set-password susan --password-stdin
+                """)
 
         @OptionGroup var reference: UserReference
         @OptionGroup var password: PasswordOptions
@@ -94,7 +113,11 @@ extension UsersCommand {
     }
 
     struct Disable: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Refuse a user's password and tokens from now on.")
+        static let configuration = CommandConfiguration(
+            abstract: "Refuse a user's password and tokens from now on.",
+            discussion: """
+                  rest-auth users disable susan
+                """)
 
         @OptionGroup var reference: UserReference
         @OptionGroup var options: CoreOptions
@@ -109,7 +132,11 @@ extension UsersCommand {
     }
 
     struct Enable: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Let a disabled user sign in again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Let a disabled user sign in again.",
+            discussion: """
+                  rest-auth users enable susan
+                """)
 
         @OptionGroup var reference: UserReference
         @OptionGroup var options: CoreOptions
@@ -125,7 +152,10 @@ extension UsersCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete a user for good. The id is never given again.")
+            abstract: "Delete a user for good. The id is never given again.",
+            discussion: """
+                  rest-auth users delete susan
+                """)
 
         @OptionGroup var reference: UserReference
         @OptionGroup var options: CoreOptions

@@ -1,0 +1,58 @@
+import ArgumentParser
+import RESTAuthServer
+import Testing
+
+/// The help of each command has an example of it, and every example is a command that exists.
+@Suite struct CommandHelpTests {
+    private static func leaves(of command: any ParsableCommand.Type) -> [any ParsableCommand.Type] {
+        let subcommands = command.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+        return subcommands.isEmpty ? [command] : subcommands.flatMap(leaves)
+    }
+
+    @Test func everyCommandHasAnExampleThatItUnderstands() throws {
+        for command in Self.leaves(of: RESTAuthCommand.self) {
+            let help = RESTAuthCommand.helpMessage(for: command)
+            let examples = Self.examples(in: help)
+            var understood: [any ParsableCommand.Type] = []
+            for example in examples {
+                do {
+                    understood.append(type(of: try RESTAuthCommand.parseAsRoot(example)))
+                } catch {
+                    Issue.record("rest-auth \(example.joined(separator: " ")): \(RESTAuthCommand.message(for: error))")
+                }
+            }
+            #expect(understood.contains { $0 == command }, "\(help.prefix(200))")
+        }
+    }
+
+    @Test func theExamplesOfGroupsAreUnderstood() {
+        func groups(_ command: any ParsableCommand.Type) -> [any ParsableCommand.Type] {
+            command.configuration.subcommands.isEmpty
+                ? [] : [command] + command.configuration.subcommands.flatMap(groups)
+        }
+        for group in groups(RESTAuthCommand.self) {
+            for example in Self.examples(in: RESTAuthCommand.helpMessage(for: group)) {
+                #expect(throws: Never.self, "rest-auth \(example.joined(separator: " "))") {
+                    try RESTAuthCommand.parseAsRoot(example)
+                }
+            }
+        }
+    }
+
+    /// The arguments of each `rest-auth` in the indented lines before the usage.
+    private static func examples(in help: String) -> [[String]] {
+        let lines = help.split(separator: "\n").prefix { !$0.hasPrefix("USAGE") }.filter { $0.hasPrefix("  ") }
+        let text = lines.joined(separator: "\n").replacing(#/\\\n\s*|\|\n\s*/#) {
+            $0.output.hasPrefix("|") ? "| " : " "
+        }
+        return text.split(whereSeparator: { $0 == "\n" || $0 == "|" }).compactMap { command in
+            let words = words(of: command).prefix { !$0.hasPrefix(">") && !$0.hasPrefix("<") && $0 != "#" }
+            return words.first == "rest-auth" ? Array(words.dropFirst()) : nil
+        }
+    }
+
+    /// The words of a shell command; those in double quotes are one.
+    private static func words(of command: Substring) -> [String] {
+        command.matches(of: #/"([^"]*)"|[^\s"]+/#).map { String($0.output.1 ?? $0.output.0) }
+    }
+}
