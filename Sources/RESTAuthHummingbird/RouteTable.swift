@@ -67,6 +67,8 @@ package struct RouteTable: Sendable {
         var responders: [HTTPRequest.Method: Responder] = [:]
         for route in routes {
             if responders.updateValue(route.respond, forKey: route.method) != nil {
+                // A mistake in the program, not in a request: one of the two routes would never be
+                // reached, and perhaps it is the one that checks more.
                 let names = routes.filter { $0.method == route.method }.map(\.operationID)
                 fatalError("\(route.method) \(path) is \(names.joined(separator: " and "))")
             }

@@ -18,8 +18,8 @@ struct PasswordsCommand: AsyncParsableCommand {
             abstract: "Make a file that says of a password whether it is in a list.",
             discussion: """
                   rest-auth passwords filter pwned-passwords-sha1.txt --output breached.filter
-                  rest-auth passwords filter pwned-passwords-sha1.txt --output breached.filter \\
-                      --minimum-count 100
+                  rest-auth passwords filter pwned-passwords-sha1.txt \\
+                      --output breached.filter --minimum-count 100
 
                 The list has one password a line, as UTF-8, or one SHA-1 digest a line with a count behind it, as \
                 Pwned Passwords has them. The first lines decide which of the two it is. The list is read twice, so it \

@@ -53,6 +53,7 @@ struct ThrottleCommand: AsyncParsableCommand {
             discussion: """
                   rest-auth throttle clear --user miguel
                   rest-auth throttle clear --address 192.0.2.17
+                  rest-auth throttle clear --all
                 """)
 
         @Option(help: ArgumentHelp("Of this user name, from wherever it was tried.", valueName: "name")) var user:
