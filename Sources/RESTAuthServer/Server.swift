@@ -81,7 +81,9 @@ struct Server {
             sink: sink, manager: manager, logger: logger)
         let supervised = Supervised(manager: manager, loops: HTTPService.loops)
         let limit = StopLimit(seconds: settings.shutdownTimeout, logger: logger)
-        let metrics = registry.flatMap { registry in metricsSockets.map { metricsService(registry, $0) } }
+        let metrics = try registry.flatMap { registry in
+            try metricsSockets.map { try metricsService(registry, $0) }
+        }
         var group = ServiceGroupConfiguration(
             // Services stop in reverse order, so the metrics stay available while the server stops.
             services: [metrics].compactMap(\.self) + auth.services + [reload, service, limit, supervised],

@@ -305,6 +305,8 @@ import Testing
     /// is busy.
     @Test func theMetricsOfAServerThatIsFullCanBeRead() async throws {
         let (server, port) = try await started(["--max-connections", "4", "--hashing-threads", "1"])
+        // The server runs as long as it is referenced.
+        defer { withExtendedLifetime(server) {} }
         var connections: [HTTPConnection] = []
         for number in 0..<4 {
             connections.append(try await server.connect())

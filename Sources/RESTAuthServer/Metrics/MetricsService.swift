@@ -10,7 +10,9 @@ import ServiceLifecycle
 /// is overloaded.
 struct MetricsService: Service {
     let registry: MetricRegistry
-    let sockets: ListeningSockets
+    /// Sockets that listen already: a client that connects before the service runs waits for its
+    /// turn.
+    let descriptors: [Int32]
     let limits: ConnectionLifetime.Limits
     let headLimits: HeadLimits
     let bodyLimit: Int
@@ -34,7 +36,6 @@ struct MetricsService: Service {
     }
 
     private func serve(on group: MultiThreadedEventLoopGroup) async throws {
-        let descriptors = try sockets.listen(backlog: Int32(Self.maxConnections))
         let count = ConnectionCount(limit: Self.maxConnections, reserve: 0)
         let stops = descriptors.map { _ in ServerQuiescingHelper(group: group) }
         for (descriptor, stop) in zip(descriptors, stops) {

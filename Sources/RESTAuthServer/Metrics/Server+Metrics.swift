@@ -18,12 +18,12 @@ extension Server {
 
     /// The service of the metrics port, under the limits of client connections. A request has to
     /// arrive within seconds, because there are few connections.
-    func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) -> MetricsService {
+    func metricsService(_ registry: MetricRegistry, _ sockets: ListeningSockets) throws -> MetricsService {
         let limits = ConnectionLifetime.Limits(
             idle: connectionLimits.idle, request: min(connectionLimits.request, .seconds(5)),
             shutdown: connectionLimits.shutdown)
         return MetricsService(
-            registry: registry, sockets: sockets, limits: limits, headLimits: settings.headLimits,
-            bodyLimit: settings.routes.bodyLimit)
+            registry: registry, descriptors: try sockets.listen(backlog: Int32(MetricsService.maxConnections)),
+            limits: limits, headLimits: settings.headLimits, bodyLimit: settings.routes.bodyLimit)
     }
 }
