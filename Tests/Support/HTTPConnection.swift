@@ -9,17 +9,24 @@ public final class HTTPConnection {
     /// The time that a read or write may take before it fails.
     public var patience = Patience.limit
 
-    public init(port: Int) async throws {
+    /// Runs as long as this connection is referenced, even if the test does not name it any more.
+    private let server: RunningServer?
+
+    /// - Parameters:
+    ///   - port: the port to connect to.
+    ///   - server: the server behind it, when it is to run as long as this connection.
+    public init(port: Int, server: RunningServer? = nil) async throws {
+        self.server = server
         // Closed in child processes, so that a server started later does not keep it open.
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw POSIXError(.EMFILE) }
         var address = sockaddr_in.loopback(port: UInt16(port))
         if address.withSocketAddress({ connect(descriptor, $0, $1) }) != 0 {
-            guard errno == EINPROGRESS else { throw POSIXError(.ECONNREFUSED) }
+            guard errno == EINPROGRESS else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .ECONNREFUSED) }
             try await ready(.writable)
             var (error, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
             getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size)
-            guard error == 0 else { throw POSIXError(.ECONNREFUSED) }
+            guard error == 0 else { throw POSIXError(POSIXErrorCode(rawValue: error) ?? .ECONNREFUSED) }
         }
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))

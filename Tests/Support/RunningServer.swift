@@ -41,8 +41,8 @@ public final class RunningServer: Sendable {
     public var output: String { process.outputText }
     public var databasePath: String { "\(directory.path)/rest-auth.sqlite" }
 
-    /// Opens a connection.
-    public func connect() async throws -> HTTPConnection { try await HTTPConnection(port: port) }
+    /// Opens a connection, which keeps the server running.
+    public func connect() async throws -> HTTPConnection { try await HTTPConnection(port: port, server: self) }
 
     /// Sends one request on a new connection.
     @discardableResult
