@@ -71,6 +71,9 @@ let package = Package(
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .systemLibrary(
+            name: "CQRencode", pkgConfig: "libqrencode",
+            providers: [.apt(["libqrencode-dev"]), .brew(["qrencode"])]),
         .systemLibrary(name: "CLinux"),
         .target(
             name: "PasswordHashing",
@@ -112,7 +115,7 @@ let package = Package(
         .target(
             name: "RESTAuthHummingbird",
             dependencies: [
-                "RESTAuth", "CZlib",
+                "RESTAuth", "CZlib", "CQRencode",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -184,11 +187,20 @@ let package = Package(
             name: "AdopterTests", dependencies: ["RESTAuth", "RESTAuthSQLite", "RESTAuthTesting"],
             packageAccess: false, swiftSettings: testSettings),
         .target(name: "Support", path: "Tests/Support", swiftSettings: testSettings),
+        .target(
+            name: "Authenticators",
+            dependencies: [
+                "RESTAuth", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            path: "Tests/Authenticators", swiftSettings: testSettings),
         .testTarget(
             name: "RESTAuthTests",
             dependencies: [
-                "RESTAuth", "RESTAuthSQLite", "RESTAuthTesting", "PasswordHashing", "Support",
-                .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+                "Authenticators", "RESTAuth", "RESTAuthSQLite", "RESTAuthTesting", "PasswordHashing", "Support",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -205,8 +217,8 @@ let package = Package(
         .testTarget(
             name: "HTTPTests",
             dependencies: [
-                "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthServer", "RESTAuthSQLite",
-                "RESTAuthVerifier", "Support",
+                "Authenticators", "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthServer",
+                "RESTAuthSQLite", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

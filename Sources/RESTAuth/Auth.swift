@@ -23,6 +23,12 @@ public struct Auth: Sendable {
     public let passwords: Passwords
     /// Signs users in: takes a password or a token and returns an ``Identity``.
     public let login: Login
+    /// Adds, confirms, lists and removes second factors.
+    public let factors: Factors
+    /// Adds, lists, renames and deletes passkeys, which sign in by themselves or follow a password.
+    public let passkeys: Passkeys
+    /// Lists and forgets devices on which no second factor is asked for.
+    public let trustedDevices: TrustedDevices
     /// Verifies access tokens, with or without a query to the storage. ``sessions`` issues them.
     public let accessTokens: AccessTokens
     /// Starts, renews, lists and ends sessions.
@@ -62,27 +68,35 @@ public struct Auth: Sendable {
         throttle = Throttle(storage: storage, configuration: configuration.throttle, now: now)
         accessTokens = AccessTokens(
             storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
-        let factors = Factors(all: configuration.factors)
+        factors = Factors(
+            storage: storage, secrets: secrets, keys: signingKeys, throttle: throttle,
+            policy: configuration.secondFactor, issuer: configuration.nameInApps, now: now)
+        passkeys = Passkeys(
+            storage: storage, secrets: secrets, factors: factors, relyingParty: configuration.relyingParty, now: now)
+        try await passkeys.checkBinding()
         sessions = Sessions(
             storage: storage, accessTokens: accessTokens, refreshTokens: RefreshTokens(secrets: secrets),
             revocations: revocations, throttle: throttle, factors: factors, configuration: configuration)
         passwords = try Passwords(
             storage: storage, secrets: secrets, revocations: revocations, sessions: sessions, throttle: throttle,
-            configuration: configuration)
+            factors: factors, configuration: configuration)
         try await passwords.decoys.update()
         users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
         registration = Registration(
             storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
+        trustedDevices = TrustedDevices(
+            storage: storage, lifetime: configuration.trustedDeviceLifetime, now: now)
         login = Login(
             storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, secrets: secrets,
-            factors: factors, now: now)
+            factors: factors, passkeys: passkeys, trustedDevices: trustedDevices, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
         auditTrail = AuditTrail(
             storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now
         ) { [signingKeys] in try await signingKeys.followSecretsNow() }
         sealer = AuditSealer(trail: auditTrail)
         secretRotation = SecretRotation(
-            storage: storage, secrets: secrets, keys: signingKeys, sealer: sealer, revocations: revocations, now: now)
+            storage: storage, secrets: secrets, keys: signingKeys, factors: factors, sealer: sealer,
+            revocations: revocations, now: now)
         self.configuration = configuration
         self.storage = storage
         self.secrets = secrets

@@ -44,8 +44,20 @@ public struct AuthConfiguration: Sendable {
     /// it signs, to ten years, in seconds.
     package static let keyRotationIntervals = 7200...3650 * 86400
 
-    /// Further factors that a sign-in may ask for after the password; none is built in.
-    package var factors: [Factor] = []
+    /// Rule for who may, and who must, have a second factor.
+    public var secondFactor = FactorPolicy()
+
+    /// Name of the instance in authenticator apps, without a colon; `nil` shows the host of
+    /// ``issuer``.
+    public var totpIssuer: String?
+
+    /// Seconds that a device is trusted after a second factor, an hour to a year; `nil` trusts
+    /// none.
+    public var trustedDeviceLifetime: Int? = 30 * 86400
+
+    /// Domain that passkeys are bound to, and the pages and apps that may use them; `nil` where
+    /// there are no passkeys.
+    public var relyingParty: RelyingParty?
 
     /// Rule for exchanging a live token for a fresh one.
     public var tokenRenewal = TokenRenewal.always
@@ -165,6 +177,7 @@ public struct AuthConfiguration: Sendable {
         try Self.require(hashingQueue, in: Self.hashingQueues, "hashing queue")
         try Self.require(hashingPatience, in: Self.hashingPatiences, "hashing patience")
         try throttle.validate()
+        try validateFactors()
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
         try Self.checkAudience(tokenAudience)
     }

@@ -24,6 +24,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let invalidCredentials = Code(.invalidCredentials)
         /// The password was correct, and another factor has to follow.
         public static let mfaRequired = Code(.mfaRequired)
+        /// The password was correct, but the user has to add a second factor before anything else.
+        public static let mfaEnrollmentRequired = Code(.mfaEnrollmentRequired)
         /// The answer to a factor is wrong or no longer valid.
         public static let invalidCode = Code(.invalidCode)
         /// The ticket of a sign-in is forged, used up, expired or from another instance, or the
@@ -31,6 +33,18 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let ticketExpired = Code(.ticketExpired)
         /// The user has no factor of that name.
         public static let factorNotFound = Code(.factorNotFound)
+        /// The user has as many authenticator apps, or passkeys, as one may have.
+        public static let tooManyFactors = Code(.tooManyFactors)
+        /// The user has no passkey of that id.
+        public static let passkeyNotFound = Code(.passkeyNotFound)
+        /// The passkey was added before, by this user or another.
+        public static let passkeyExists = Code(.passkeyExists)
+        /// There are no passkeys here, because no domain is configured for them.
+        public static let passkeysDisabled = Code(.passkeysDisabled)
+        /// The user could not sign in without it any more, or has to have a factor.
+        public static let lastWayIn = Code(.lastWayIn)
+        /// The user has no trusted device of that id.
+        public static let deviceNotFound = Code(.deviceNotFound)
         /// The token is malformed, forged, foreign or expired, or its user is deleted or disabled:
         /// one answer for all.
         public static let invalidToken = Code(.invalidToken)
@@ -103,18 +117,21 @@ public struct AuthError: Error, Sendable, Hashable {
     public let retryAfter: Int?
     /// Greatest age of a sign-in in seconds, when the present one is older (RFC 9470 section 3).
     public let maxAge: Int?
+    /// The `acr` that is required (RFC 9470); `nil` where any is enough.
+    public let contextClass: String?
     /// The exceeded limit of a `rate_limited` error.
     public let policy: RateLimitPolicy?
 
     public init(
         _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil,
-        policy: RateLimitPolicy? = nil
+        contextClass: String? = nil, policy: RateLimitPolicy? = nil
     ) {
         self.code = code
         self.detail = detail
         self.field = field
         self.retryAfter = retryAfter
         self.maxAge = maxAge
+        self.contextClass = contextClass
         self.policy = policy
     }
 }
@@ -138,7 +155,20 @@ extension AuthError: CustomStringConvertible {
 
 extension AuthError {
     static let invalidCredentials = AuthError(.invalidCredentials, "Unauthorized Access")
-    static let mfaRequired = AuthError(.mfaRequired, "the password is right, and another factor has to follow")
+    package static let mfaRequired = AuthError(.mfaRequired, "the password is right, and another factor has to follow")
+    /// An answer to a factor that came with credentials, and is one of them.
+    static let invalidCode = AuthError(.invalidCode, invalidCodeDetail, contextClass: "aal2")
+    /// A wrong code in a field of who has signed in already.
+    static func invalidCode(inField field: String) -> AuthError {
+        AuthError(.invalidCode, invalidCodeDetail, field: field)
+    }
+    private static let invalidCodeDetail = "this code is not right, or not any more"
+    static let mfaEnrollmentRequired = AuthError(
+        .mfaEnrollmentRequired,
+        "a second factor is required of you: add one at POST /api/me/factors, with HTTP Basic and your password")
+    /// Thrown by backends too, as the storage decides last.
+    package static let lastWayIn = AuthError(
+        .lastWayIn, "this is your last second factor, and one is required of you: add another first")
     static let ticketExpired = AuthError(.ticketExpired, "this sign-in cannot go on: begin with the password")
     package static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
     package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")

@@ -65,25 +65,32 @@ extension Access where Proof == Void {
 
 extension Access where Proof == UserIdentity {
     /// Admits a user who meets all `requirements`.
-    static func user(_ auth: Auth, requiring requirements: [Requirement] = [.signedIn]) -> Access {
-        user(auth, readsQuery: false) { _ in requirements }
+    /// - Parameter admittingEnrollment: whether a user is admitted by the password who has to add a
+    ///   second factor before anything else: on routes for that alone.
+    static func user(
+        _ auth: Auth, requiring requirements: [Requirement] = [.signedIn], admittingEnrollment: Bool = false
+    ) -> Access {
+        user(
+            auth, verifier: admittingEnrollment ? auth.login.admittingEnrollment : auth.login, readsQuery: false
+        ) { _ in requirements }
     }
 
     /// The same, with requirements that depend on the request's path or query.
     static func user(
         _ auth: Auth, requiring requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
     ) -> Access {
-        user(auth, readsQuery: true, requirements)
+        user(auth, verifier: auth.login, readsQuery: true, requirements)
     }
 
     private static func user(
-        _ auth: Auth, readsQuery: Bool, _ requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
+        _ auth: Auth, verifier: any CredentialVerifier, readsQuery: Bool,
+        _ requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
     ) -> Access {
-        let (login, accessTokens, now) = (auth.login, auth.accessTokens, auth.configuration.now)
+        let (accessTokens, now) = (auth.accessTokens, auth.configuration.now)
         return Access(
             audience: .user,
             admit: { request in
-                let identity = try await login.admit(
+                let identity = try await verifier.admit(
                     request.http.headers, requiring: requirements(request.http.head), at: now, by: request.caller)
                 guard let user = identity?.user else { throw AuthError.credentialsRequired }
                 return Admission(proof: user, identity: identity)

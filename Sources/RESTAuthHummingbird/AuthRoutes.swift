@@ -12,7 +12,7 @@ public struct AuthRoutes: OptionSet, Sendable {
     public static let users = AuthRoutes(rawValue: 1 << 1)
     /// `GET /api/token`.
     public static let token = AuthRoutes(rawValue: 1 << 2)
-    /// `/api/tokens`: to sign in, renew and sign out.
+    /// `/api/tokens` and below, and `/api/passkeys/options`: to sign in, renew, raise and sign out.
     public static let sessions = AuthRoutes(rawValue: 1 << 3)
     /// `/api/me` and what is below it.
     public static let account = AuthRoutes(rawValue: 1 << 4)
@@ -24,6 +24,7 @@ public struct AuthRoutes: OptionSet, Sendable {
     public static let revocations = AuthRoutes(rawValue: 1 << 7)
     /// `/oauth`, for services that ask about each token.
     public static let oauth = AuthRoutes(rawValue: 1 << 8)
-    /// `/.well-known`: the keys and the metadata. Without it no other service can verify tokens.
+    /// `/.well-known`: the keys, the metadata, and the sites that may use passkeys. Without it no
+    /// other service can verify tokens.
     public static let wellKnown = AuthRoutes(rawValue: 1 << 9)
 }

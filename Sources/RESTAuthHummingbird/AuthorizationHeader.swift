@@ -23,7 +23,8 @@ enum AuthorizationHeader {
         switch scheme(value[..<blank]) {
         case .basic:
             guard let pair = basic(parameter), !pair.username.isEmpty,
-                let credentials = Credentials(username: pair.username, password: pair.password)
+                let credentials = Credentials(
+                    username: pair.username, password: pair.password, code: try code(in: headers))
             else { throw unreadable }
             return credentials
         case .bearer:
@@ -31,6 +32,14 @@ enum AuthorizationHeader {
             return .token(parameter.withContiguousStorageIfAvailable { Array($0) } ?? Array(parameter))
         case nil: throw AuthError(.credentialsRequired, "Unauthorized Access: only Basic and Bearer are understood")
         }
+    }
+
+    /// The code of a second factor beside the password, in `X-OTP`.
+    /// - Throws: `invalid_request` for more than one field.
+    private static func code(in headers: HTTPFields) throws(AuthError) -> String? {
+        let codes = headers[values: .xOTP]
+        guard codes.count <= 1 else { throw AuthError(.invalidRequest, "There is more than one X-OTP field.") }
+        return codes.first
     }
 
     private static let unreadable = AuthError(.invalidCredentials, "Unauthorized Access")
@@ -84,8 +93,9 @@ enum AuthorizationHeader {
     static func challenge(for error: AuthError, request: Request) -> HTTPField? {
         let schemes = presentedSchemes(request)
         if schemes.contains(.bearer), error.code != .invalidClient {
+            let level = error.contextClass.map { #", acr_values="\#($0)""# } ?? ""
             let maxAge = error.maxAge.map { #", max_age="\#($0)""# } ?? ""
-            let description = #", error="\#(bearerError(error.code))"\#(maxAge)"#
+            let description = #", error="\#(bearerError(error.code))"\#(level)\#(maxAge)"#
             return HTTPField(name: .wwwAuthenticate, value: bearerChallenge + description)
         }
         guard error.code != .invalidRequest, error.code != .forbidden else { return nil }
@@ -124,7 +134,7 @@ enum AuthorizationHeader {
         switch code {
         case .invalidRequest: "invalid_request"
         case .forbidden: "insufficient_scope"
-        case .insufficientUserAuthentication: "insufficient_user_authentication"
+        case .insufficientUserAuthentication, .invalidCode: "insufficient_user_authentication"
         default: "invalid_token"
         }
     }
@@ -144,4 +154,5 @@ extension HTTPFields {
 extension HTTPField.Name {
     static let secFetchMode = Self("Sec-Fetch-Mode")!
     static let xRequestedWith = Self("X-Requested-With")!
+    static let xOTP = Self("X-OTP")!
 }

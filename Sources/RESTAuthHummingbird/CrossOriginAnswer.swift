@@ -24,7 +24,7 @@ struct CrossOriginAnswer {
         var response = Response(status: .noContent)
         allow(in: &response)
         response.headers[.accessControlAllowMethods] = isPublic ? "GET, HEAD" : "GET, HEAD, POST, PUT, PATCH, DELETE"
-        let fields = (isPublic ? [] : ["Authorization", "Content-Type"]) + askedFields(request)
+        let fields = (isPublic ? [] : ["Authorization", "Content-Type", "X-OTP"]) + askedFields(request)
         if !fields.isEmpty { response.headers[.accessControlAllowHeaders] = fields.joined(separator: ", ") }
         response.headers[.accessControlMaxAge] = "600"
         response.headers[.vary] = "Access-Control-Request-Headers"
@@ -51,7 +51,7 @@ struct CrossOriginAnswer {
         guard names.count <= Self.mostFields else { return [] }
         return names.filter { name in
             name.isToken && !name.equals("*") && !name.isWord("authorization")
-                && (isPublic || !name.isWord("content-type"))
+                && (isPublic || !name.isWord("content-type") && !name.isWord("x-otp"))
         }.map(\.string)
     }
 }

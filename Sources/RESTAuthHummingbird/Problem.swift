@@ -19,7 +19,7 @@ public struct Problem: Error, Sendable {
     /// The input field that was refused.
     public let field: String?
     /// The members of the document that only this kind of problem has (RFC 9457 section 3.2).
-    let members: [(String, JSON)]
+    private(set) var members: [(String, JSON)]
     /// Header fields of the answer, besides those of every problem.
     public var headers: HTTPFields
 
@@ -58,6 +58,17 @@ public struct Problem: Error, Sendable {
         }
     }
 
+    /// The refusal of a password that another factor has to follow: with the ticket for that, and
+    /// the factors that the user has.
+    static func continued(_ ticket: SignInTicket, with factors: [FactorDescription], _ request: Request) -> Problem {
+        var problem = Problem(AuthError.mfaRequired, request: request)
+        problem.members += [
+            ("ticket", .string(ticket.value)), ("expires_in", .integer(SignInTicket.duration)),
+            ("factors", .array(factors.map(\.json))),
+        ]
+        return problem
+    }
+
     static let internalError = Problem(
         .internalServerError, code: "internal_error", detail: "Something went wrong here; the log says what.")
 
@@ -80,7 +91,7 @@ public struct Problem: Error, Sendable {
 
 extension Problem {
     private init(_ error: AuthError, request: Request) {
-        guard let answer = error.kind?.answer else {
+        guard let answer = error.answer else {
             self = .internalError
             return
         }
@@ -96,6 +107,14 @@ extension Problem {
             headers[.rateLimitPolicy] = "\"\(policy.name)\";q=\(policy.quota)"
             headers[.rateLimit] = "\"\(policy.name)\";r=0;t=\(error.retryAfter ?? 0)"
         }
+    }
+}
+
+extension AuthError {
+    /// The answer to the error, by the table. A wrong code in a field came with credentials that
+    /// are right, so it is refused as other fields are.
+    fileprivate var answer: Kind.Answer? {
+        code == .invalidCode && field != nil ? .wrongField(titled: kind?.answer?.title) : kind?.answer
     }
 }
 
@@ -120,6 +139,8 @@ extension AuthError.Kind {
             self.oauthError = oauthError
             self.hasChallenge = hasChallenge
         }
+
+        fileprivate static func wrongField(titled title: String?) -> Answer { Answer(.badRequest, title) }
     }
 
     /// An entry of the table: the answer to an error, or that no request causes the error.
@@ -155,15 +176,23 @@ extension AuthError.Kind {
         case .credentialsRequired, .invalidCredentials, .invalidToken, .insufficientUserAuthentication:
             .unauthorized("Unauthorized Access")
         case .mfaRequired: .unauthorized("Another factor is needed")
-        case .invalidCode: .answer(.badRequest, "The code is wrong")
+        case .invalidCode: .unauthorized("The code is wrong")
+        case .mfaEnrollmentRequired: .answer(.forbidden, "A second factor has to be added")
         case .ticketExpired: .answer(.badRequest, "The sign-in has to start again")
         case .factorNotFound: .answer(.notFound, "There is no such factor")
+        case .deviceNotFound: .answer(.notFound, "There is no such device")
+        case .passkeyNotFound: .answer(.notFound, "There is no such passkey")
+        case .passkeysDisabled: .answer(.notFound, "There are no passkeys here")
+        case .passkeyExists: .answer(.conflict, "The passkey is there already")
+        case .lastWayIn: .answer(.conflict, "This is the last way in")
+        case .tooManyFactors: .answer(.conflict, "There are as many factors as there may be")
         case .invalidClient: .unauthorized("The client is not known", oauthError: "invalid_client")
         case .forbidden: .answer(.forbidden, "Not allowed", hasChallenge: true)
         case .currentPasswordInvalid: .answer(.forbidden, "The present password is wrong")
         case .signupDisabled: .answer(.forbidden, "Registration is closed")
         case .invitationRequired, .invitationInvalid: .answer(.forbidden, "Registration takes an invitation")
-        case .challengeRequired, .challengeInvalid: .answer(.forbidden, "Registration takes a solved challenge")
+        case .challengeRequired: .answer(.forbidden, "Registration takes a solved challenge")
+        case .challengeInvalid: .answer(.forbidden, "The challenge is not good")
         case .sessionNotFound: .answer(.notFound, "There is no such session")
         case .rateLimited: .answer(.tooManyRequests, "Too many attempts")
         case .overloaded, .storageUnavailable: .answer(.serviceUnavailable, "Try again later")
@@ -228,7 +257,7 @@ extension Problem: HTTPResponseError {
 extension AuthError: HTTPResponseError {
     /// The status of the answer: 401 for a caller who is not signed in, 403 for one without
     /// permission, and so on. An answer in a form of your own should keep it.
-    public var status: HTTPResponse.Status { kind?.answer?.status ?? .internalServerError }
+    public var status: HTTPResponse.Status { answer?.status ?? .internalServerError }
 
     public func response(from request: Request, context: some RequestContext) -> Response {
         Problem.response(to: self, request: request, context: context)

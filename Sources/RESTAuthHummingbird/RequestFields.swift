@@ -65,6 +65,35 @@ struct RequestFields: Sendable {
         default: throw AuthError(.validationFailed, "\(name) must be a string", field: name)
         }
     }
+
+    /// The value of a field that is an object; `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type.
+    func optionalObject(_ name: String) throws(AuthError) -> JSON? {
+        switch object[name] {
+        case .object(let members): return .object(members)
+        case nil, .null: return nil
+        default: throw AuthError(.validationFailed, "\(name) must be an object", field: name)
+        }
+    }
+}
+
+extension RequestFields {
+    /// The value of a field that is true or false; `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type.
+    func optionalBool(_ name: String) throws(AuthError) -> Bool? {
+        switch object[name] {
+        case .bool(let value): return value
+        case nil, .null: return nil
+        default: throw AuthError(.validationFailed, "\(name) must be true or false", field: name)
+        }
+    }
+
+    /// The answer to a factor: `credential` if it is there, else `code`.
+    /// - Throws: `validation_failed` when neither is, or one is of another type.
+    func factorResponse() throws(AuthError) -> FactorResponse {
+        if let credential = try optionalObject("credential") { return .credential(credential.text) }
+        return .code(try requiredString("code"))
+    }
 }
 
 extension RequestFields {

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import RESTAuth
@@ -8,7 +9,8 @@ extension SessionsRoom: RoutedRoom {
     }
 }
 
-/// `POST /api/tokens` starts a session, `PUT` renews it, `DELETE` signs out.
+/// `POST /api/tokens` starts a session, `PUT` renews it, `DELETE` signs out, and
+/// `POST /api/tokens/step-up` raises it.
 struct SessionRoutes: Sendable {
     let auth: Auth
     let configuration: AuthRoutesConfiguration
@@ -19,6 +21,9 @@ struct SessionRoutes: Sendable {
             Route(.post, "/api/tokens", .anyone, "startSession") { _, request in try await start(request) },
             Route(.put, "/api/tokens", .anyone, "renewSession") { _, request in try await renew(request) },
             Route(.delete, "/api/tokens", .anyone, "endSession") { _, request in try await end(request) },
+            Route(.post, "/api/tokens/step-up", .user(auth), "raiseSession") { user, request in
+                try await raise(user, request)
+            },
         ]
     }
 
@@ -27,19 +32,46 @@ struct SessionRoutes: Sendable {
     private func start(_ request: RoutedRequest) async throws -> Response {
         try refuseOtherSites(request.http)
         if let credentials = try AuthorizationHeader.credentials(in: request.http.headers) {
-            return try await start(with: credentials, request)
+            return try await start(after: auth.login.attempt(credentials, by: request.caller), request)
         }
-        let fields = try await body.fields(request.http, known: ["username", "password"])
+        let fields = try await body.fields(
+            request.http,
+            known: ["username", "password", "device_token", "ticket", "code", "credential", "trust_device"])
         return try await fields.named(in: request.http) {
-            let credentials = try Credentials.password(
-                username: fields.requiredString("username"), password: fields.requiredString("password"))
-            return try await start(with: credentials, request)
+            guard let ticket = try fields.optionalString("ticket") else {
+                return try await start(after: signIn(fields, request), request)
+            }
+            let (response, isTrusted) = try (fields.factorResponse(), fields.optionalBool("trust_device") ?? false)
+            let signIn = try await auth.login.answer(response, of: ticket, by: request.caller)
+            return try await start(after: signIn, trustingDevice: isTrusted, request)
         }
     }
 
-    private func start(with credentials: Credentials, _ request: RoutedRequest) async throws -> Response {
-        let user = try await auth.login.attempt(credentials, by: request.caller).completed()
-        return answer(try await auth.sessions.start(for: user, by: request.caller), to: request.http)
+    /// A passkey, or the first step: user name, password, and the token of a trusted device if
+    /// there is one.
+    private func signIn(_ fields: RequestFields, _ request: RoutedRequest) async throws -> SignIn {
+        if let credential = try fields.optionalObject("credential") {
+            return try await auth.login.attempt(passkey: credential.text, by: request.caller)
+        }
+        let (username, password) = try (fields.requiredString("username"), fields.requiredString("password"))
+        let device = try fields.optionalString("device_token") ?? deviceToken(inCookieOf: request.http)
+        return try await auth.login.attempt(username, password: password, device: device, by: request.caller)
+    }
+
+    /// - Parameter isTrusted: whether no second factor is to be asked for on this device from now
+    ///   on.
+    private func start(
+        after signIn: SignIn, trustingDevice isTrusted: Bool = false, _ request: RoutedRequest
+    ) async throws -> Response {
+        switch signIn {
+        case .complete(let user):
+            let tokens = try await auth.sessions.start(for: user, by: request.caller)
+            let device = isTrusted ? try await auth.trustedDevices.trust(user, by: request.caller) : nil
+            return answer(
+                tokens.access, tokens.refresh, device: device, dueAt: tokens.secondFactorDueAt, to: request.http,
+                path: path(of: request.http))
+        case .continues(let ticket, let factors): throw Problem.continued(ticket, with: factors, request.http)
+        }
     }
 
     private func renew(_ request: RoutedRequest) async throws -> Response {
@@ -52,19 +84,19 @@ struct SessionRoutes: Sendable {
         if let token = try fields.optionalString("refresh_token") {
             return answer(try await auth.sessions.refresh(token, by: caller), to: request)
         }
-        let cookies = cookies(of: request)
+        let cookies = cookies(.refreshToken, of: request)
         guard let token = cookies.first else { throw fields.missing("refresh_token") }
         // Another page of the site may have set one beside this server's, to have it renewed
         // instead.
         guard cookies.count == 1 else {
-            throw AuthError(.invalidRequest, "There is more than one cookie \(Self.cookieName).")
+            throw AuthError(.invalidRequest, "There is more than one cookie \(Cookie.refreshToken.name).")
         }
         do {
             return answer(try await auth.sessions.refresh(token, by: caller), to: request)
         } catch let error as AuthError where [.invalidGrant, .refreshTokenReused, .sessionExpired].contains(error.code)
         {
             var problem = Problem(error, request: request)
-            problem.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
+            problem.headers[.setCookie] = cookie(.refreshToken, "", lifetime: 0, to: request, path: path(of: request))
             throw problem
         }
     }
@@ -87,26 +119,32 @@ struct SessionRoutes: Sendable {
     private func end(
         _ request: Request, _ presented: [String], _ fields: RequestFields, by caller: Caller
     ) async throws -> Response {
-        let tokens = try presented + [fields.optionalString("refresh_token")].compactMap(\.self) + cookies(of: request)
+        let tokens =
+            try presented + [fields.optionalString("refresh_token")].compactMap(\.self)
+            + cookies(.refreshToken, of: request)
         guard !tokens.isEmpty else {
             throw fields.ignored.isEmpty ? AuthError.credentialsRequired : fields.missing("refresh_token")
         }
         for token in tokens { try await auth.sessions.end(presenting: token, by: caller) }
         var response = Response.empty()
         if configuration.refreshTokenInCookie {
-            response.headers[.setCookie] = cookie("", lifetime: 0, to: request, path: path(of: request))
+            response.headers[.setCookie] = cookie(.refreshToken, "", lifetime: 0, to: request, path: path(of: request))
         }
         return response
     }
 
     private func answer(_ tokens: SessionTokens, to request: Request) -> Response {
-        answer(tokens.access, tokens.refresh, to: request, path: path(of: request))
+        answer(tokens.access, tokens.refresh, dueAt: tokens.secondFactorDueAt, to: request, path: path(of: request))
     }
 
     /// Answers with the tokens.
-    /// - Parameter path: the path of these routes as the client sees it, for the cookie.
+    /// - Parameters:
+    ///   - device: the token by which the device is known from now on, if it is trusted.
+    ///   - dueAt: the time by which the user has to add a second factor.
+    ///   - path: the path of these routes as the client sees it, for the cookies.
     func answer(
-        _ access: AccessToken, _ refresh: RefreshToken?, to request: Request, path: String
+        _ access: AccessToken, _ refresh: RefreshToken?, device: (token: TrustedDeviceToken, duration: Int)? = nil,
+        dueAt: Date? = nil, to request: Request, path: String
     ) -> Response {
         var members: [(String, JSON)] = [
             ("access_token", .string(access.value)), ("token_type", "Bearer"),
@@ -115,33 +153,85 @@ struct SessionRoutes: Sendable {
         if let refresh, configuration.refreshTokenInBody {
             members.append(("refresh_token", .string(refresh.value)))
         }
+        if let device {
+            if configuration.refreshTokenInBody { members.append(("device_token", .string(device.token.value))) }
+            members.append(("device_expires_in", .integer(device.duration)))
+        }
+        if let dueAt { members.append(("second_factor_due_at", .string(dueAt.ISO8601Format()))) }
         var response = Response.json(.object(members.map(JSON.Member.init))).notStored()
         if let refresh, configuration.refreshTokenInCookie {
             response.headers[.setCookie] = cookie(
-                refresh.value, lifetime: auth.configuration.sessionInactivityTimeout, to: request, path: path)
+                .refreshToken, refresh.value, lifetime: auth.configuration.sessionInactivityTimeout, to: request,
+                path: path)
+        }
+        if let device, configuration.refreshTokenInCookie {
+            response.headers.append(
+                HTTPField(
+                    name: .setCookie,
+                    value: cookie(
+                        .deviceToken, device.token.value, lifetime: device.duration, to: request, path: path)))
         }
         return response
     }
 
+    // MARK: Raising
+
+    private func raise(_ user: UserIdentity, _ request: RoutedRequest) async throws -> Response {
+        let fields = try await body.fields(request.http, known: ["code", "credential", "password"])
+        return try await fields.named(in: request.http) {
+            let token =
+                if !fields.hasValue("code"), !fields.hasValue("credential"),
+                    let password = try fields.optionalString("password")
+                {
+                    try await auth.login.raise(password: password, of: user, by: request.caller)
+                } else {
+                    try await auth.login.raise(fields.factorResponse(), of: user, by: request.caller)
+                }
+            return answer(token, nil, to: request.http, path: "")
+        }
+    }
+
     private func path(of request: Request) -> String { RequestOrigin.path(of: request, configuration: configuration) }
 
-    // MARK: The cookie
+    // MARK: Cookies
 
-    private static let cookieName = "refresh_token"
-    private static let cookieStart: StaticString = "refresh_token="
+    private enum Cookie {
+        case refreshToken, deviceToken
+
+        var name: String {
+            switch self {
+            case .refreshToken: "refresh_token"
+            case .deviceToken: "device_token"
+            }
+        }
+
+        var start: StaticString {
+            switch self {
+            case .refreshToken: "refresh_token="
+            case .deviceToken: "device_token="
+            }
+        }
+    }
+
+    /// The token of a trusted device. Of several none is taken: another page of the site has set
+    /// one of them, and without any a second factor is asked for.
+    private func deviceToken(inCookieOf request: Request) -> String? {
+        let cookies = cookies(.deviceToken, of: request)
+        return cookies.count == 1 ? cookies.first : nil
+    }
 
     /// The values of all cookies of that name, in the order in which they came.
-    private func cookies(of request: Request) -> [String] {
+    private func cookies(_ cookie: Cookie, of request: Request) -> [String] {
         guard configuration.refreshTokenInCookie else { return [] }
         return request.headers[values: .cookie].flatMap { WireText($0).parts(at: ";") }
-            .compactMap { $0.after(Self.cookieStart) }.filter { !$0.isEmpty }.map(\.string)
+            .compactMap { $0.after(cookie.start) }.filter { !$0.isEmpty }.map(\.string)
     }
 
     /// The value of `Set-Cookie`. The cookie is sent back to this path only, never shown to a
     /// script, never sent without TLS except to a loopback host, and never from another site.
-    private func cookie(_ value: String, lifetime: Int, to request: Request, path: String) -> String {
+    private func cookie(_ cookie: Cookie, _ value: String, lifetime: Int, to request: Request, path: String) -> String {
         let secure = isForTLS(request) ? "; Secure" : ""
-        return "\(Self.cookieName)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly\(secure); SameSite=Strict"
+        return "\(cookie.name)=\(value); Path=\(path); Max-Age=\(lifetime); HttpOnly\(secure); SameSite=Strict"
     }
 
     /// Whether the client may send the cookie with TLS only. A request that a proxy has passed on

@@ -80,6 +80,24 @@ extension PostgresStorage {
         )[0].first.map(StoredSession.init)
     }
 
+    public func raiseSession(
+        id: Session.ID, of user: User.ID, to authentication: Authentication, until expiresAt: Date, at now: Date,
+        recording event: AuthEvent
+    ) async throws -> StoredSession? {
+        try await write(
+            Statement(
+                """
+                UPDATE sessions
+                SET authenticated_at = greatest(coalesce(authenticated_at, sessions.created_at), $3), amr = $4,
+                    last_used_at = $5, tokens_expire_at = greatest(tokens_expire_at, least(expires_at, $6))
+                FROM users
+                WHERE users.id = user_id AND disabled_at IS NULL AND sessions.id = $1 AND user_id = $2
+                    AND expires_at > $5
+                RETURNING \(StoredSession.columns)
+                """, [id, user, authentication.at, authentication.methods.text, now, expiresAt], recording: event)
+        )[0].first.map(StoredSession.init)
+    }
+
     /// Reads, decides, and writes only if the row is still as it was read; otherwise starts again.
     public func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome {
         while true {
@@ -191,10 +209,12 @@ extension PostgresStorage {
                 """, [mark, limit], at: now, recording: cause))[0].map(Revocation.init)
     }
 
-    /// Condition that one of those columns has a digest that does not begin with `mark`.
-    static func isUnmarked(_ columns: String..., mark: String) -> String {
-        columns.map { "coalesce(NOT (length(\($0)) > 32 AND substr(\($0), 1, length(\(mark))) = \(mark)), false)" }
-            .joined(separator: " OR ")
+    /// Condition that one of those columns has a value that does not begin with `mark`, as none
+    /// does that is no longer than a value without a mark: 32 bytes for a digest.
+    static func isUnmarked(_ columns: String..., mark: String, longerThan length: Int = 32) -> String {
+        columns.map {
+            "coalesce(NOT (length(\($0)) > \(length) AND substr(\($0), 1, length(\(mark))) = \(mark)), false)"
+        }.joined(separator: " OR ")
     }
 
     public func deleteSessions(expiredBefore date: Date, limit: Int) async throws -> Int {

@@ -12,8 +12,8 @@ extension PostgresStorage {
     static func isOf(_ users: String) -> String {
         """
         (throttles.kind IN ('account', 'known') AND throttles.username = \(users).canonical_username
-            OR throttles.kind = 'confirmation' AND throttles.username = '' AND throttles.network = ''
-                AND throttles.user_id = \(users).id)
+            OR throttles.kind IN ('confirmation', 'device', 'one_time_code', 'recovery_code')
+                AND throttles.username = '' AND throttles.network = '' AND throttles.user_id = \(users).id)
         """
     }
 

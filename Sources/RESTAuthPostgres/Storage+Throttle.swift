@@ -1,6 +1,22 @@
 public import Foundation
 public import RESTAuth
 
+extension ThrottleRoom: PostgresRoom {
+    static let changes = [
+        SchemaChange(
+            14, "counters of factors",
+            """
+            ALTER TABLE throttles
+                DROP CONSTRAINT throttles_kind_check, DROP CONSTRAINT throttles_check2,
+                ADD CONSTRAINT throttles_kind_check CHECK (kind IN (
+                    'account', 'confirmation', 'device', 'hashing', 'known', 'network', 'one_time_code',
+                    'recovery_code', 'registrations')),
+                ADD CONSTRAINT throttles_check2 CHECK (
+                    (user_id <> 0) = (kind IN ('confirmation', 'device', 'one_time_code', 'recovery_code')));
+            """)
+    ]
+}
+
 extension PostgresStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
         guard !subjects.isEmpty else { return [] }
@@ -109,7 +125,8 @@ extension PostgresStorage {
                 """
                 DELETE FROM throttles
                 WHERE kind IN ('account', 'known') AND username = $1
-                    OR kind = 'confirmation' AND username = '' AND network = '' AND user_id = $2
+                    OR kind IN ('confirmation', 'device', 'one_time_code', 'recovery_code')
+                        AND username = '' AND network = '' AND user_id = $2
                 RETURNING kind, username, network, user_id
                 """, [canonicalUsername, user], recording: event)
         )[0].map(ThrottleSubject.init)

@@ -102,6 +102,29 @@ extension SQLiteStorage {
         }
     }
 
+    public func raiseSession(
+        id: Session.ID, of user: User.ID, to authentication: Authentication, until expiresAt: Date, at now: Date,
+        recording event: AuthEvent
+    ) async throws -> StoredSession? {
+        try await write { database in
+            try database.run(
+                """
+                UPDATE sessions
+                SET authenticated_at = max(ifnull(authenticated_at, created_at), ?3), amr = ?4, last_used_at = ?5,
+                    tokens_expire_at = max(tokens_expire_at, min(expires_at, ?6))
+                WHERE id = ?1 AND user_id = ?2 AND expires_at > ?5
+                    AND EXISTS (SELECT 1 FROM users WHERE users.id = ?2 AND disabled_at IS NULL)
+                """,
+                [
+                    id.description, user, authentication.at.timeIntervalSince1970, authentication.methods.text,
+                    now.timeIntervalSince1970, expiresAt.timeIntervalSince1970,
+                ])
+            guard database.changesCount == 1 else { return nil }
+            try database.append(event)
+            return try database.session(id: id)
+        }
+    }
+
     public func rotate(_ rotation: RefreshRotation) async throws -> RefreshOutcome {
         try await write { database in
             guard let stored = try database.session(id: rotation.sessionID) else { return .refused }
@@ -196,9 +219,10 @@ extension SQLiteStorage {
         }
     }
 
-    /// Condition that one of those columns has a digest that does not begin with `:mark`.
-    static func isUnmarked(_ columns: String...) -> String {
-        columns.map { "ifnull(NOT (length(\($0)) > 32 AND substr(\($0), 1, length(:mark)) = :mark), 0)" }
+    /// Condition that one of those columns has a value that does not begin with `:mark`, as none
+    /// does that is no longer than a value without a mark: 32 bytes for a digest.
+    static func isUnmarked(_ columns: String..., longerThan length: Int = 32) -> String {
+        columns.map { "ifnull(NOT (length(\($0)) > \(length) AND substr(\($0), 1, length(:mark)) = :mark), 0)" }
             .joined(separator: " OR ")
     }
 

@@ -38,7 +38,8 @@ extension Database {
             """
             DELETE FROM throttles
             WHERE kind IN ('account', 'known') AND username = ?
-                OR kind = 'confirmation' AND username = '' AND network = '' AND user_id = ?
+                OR kind IN ('confirmation', 'device', 'one_time_code', 'recovery_code')
+                    AND username = '' AND network = '' AND user_id = ?
             RETURNING kind, username, network, user_id
             """, [canonicalUsername, id]
         ) { try ThrottleSubject($0) }

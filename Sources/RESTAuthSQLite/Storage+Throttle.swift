@@ -2,6 +2,43 @@ public import Foundation
 import GRDB
 public import RESTAuth
 
+extension ThrottleRoom: SQLiteRoom {
+    static let changes = [
+        SchemaChange(
+            14, "counters of factors",
+            """
+            -- SQLite cannot change a constraint, so the table is made anew.
+            ALTER TABLE throttles RENAME TO throttles_13;
+            CREATE TABLE throttles (
+                -- Together they are the key, so none is missing: '' and 0 stand for what the kind is not
+                -- counted by.
+                kind TEXT NOT NULL CHECK (kind IN (
+                    'account', 'confirmation', 'device', 'hashing', 'known', 'network', 'one_time_code',
+                    'recovery_code', 'registrations')),
+                username TEXT NOT NULL CHECK ((username <> '') = (kind IN ('account', 'known'))),
+                network TEXT NOT NULL CHECK ((network <> '') = (kind IN ('known', 'network', 'registrations'))),
+                user_id INTEGER NOT NULL CHECK (
+                    (user_id <> 0) = (kind IN ('confirmation', 'device', 'one_time_code', 'recovery_code'))),
+                failures INTEGER NOT NULL CHECK (failures >= 0),
+                failed_at REAL NOT NULL,
+                -- Up to when failures have been forgiven.
+                forgiven_at REAL NOT NULL,
+                -- When the row means nothing any more.
+                forgotten_at REAL NOT NULL,
+                -- Digests of the other side of the failures: accounts for a network, networks for an account.
+                others BLOB NOT NULL,
+                version INTEGER NOT NULL DEFAULT 1,
+                PRIMARY KEY (kind, username, network, user_id)
+            ) STRICT, WITHOUT ROWID;
+            INSERT INTO throttles
+            SELECT kind, username, network, user_id, failures, failed_at, forgiven_at, forgotten_at, others, version
+            FROM throttles_13;
+            DROP TABLE throttles_13;
+            CREATE INDEX throttles_by_end ON throttles (forgotten_at);
+            """)
+    ]
+}
+
 extension SQLiteStorage {
     public func throttles(of subjects: [ThrottleSubject]) async throws -> [ThrottleCounter] {
         try read { database in try subjects.compactMap { try database.throttle($0) } }

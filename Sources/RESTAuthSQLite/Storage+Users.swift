@@ -23,14 +23,7 @@ extension SQLiteStorage {
     }
 
     func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
-        try read { database in
-            try database.row(
-                "SELECT \(User.columns), \(StoredCredentials.columns) FROM users WHERE \(condition)", [argument]
-            ) { row in
-                try StoredCredentials(
-                    user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
-            }
-        }
+        try read { try $0.credentials(condition, argument) }
     }
 
     public func users(after id: User.ID, limit: Int) async throws -> [User] {
@@ -212,6 +205,17 @@ extension Database {
 
     fileprivate func hasUser(_ id: User.ID) throws -> Bool {
         try row("SELECT 1 FROM users WHERE id = ?", [id]) { _ in true } ?? false
+    }
+}
+
+extension Database {
+    func credentials(_ condition: String, _ argument: any DatabaseValueConvertible) throws -> StoredCredentials? {
+        try row(
+            "SELECT \(User.columns), \(StoredCredentials.columns) FROM users WHERE \(condition)", [argument]
+        ) { row in
+            try StoredCredentials(
+                user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"])
+        }
     }
 }
 

@@ -16,11 +16,14 @@ extension StorageContract {
             let name = try Username(name)
             return [.account(name)] + networks.map { .account(name, from: $0) }
         }
+        func all(_ id: User.ID) -> [ThrottleSubject] {
+            [.confirmation(by: id), .device(of: id), .oneTimeCode(of: id), .recoveryCode(of: id)]
+        }
         return (
-            Set(try all(name) + [.confirmation(by: id)]),
+            Set(try all(name) + all(id)),
             Set(
-                try ["\(name)a", "a\(name)", "\(name) smith", "\(name)0"].flatMap(all)
-                    + [.confirmation(by: id * 10), .hashing] + networks.map { .network($0) })
+                try ["\(name)a", "a\(name)", "\(name) smith", "\(name)0"].flatMap { try all($0) }
+                    + all(id * 10) + [.hashing] + networks.map { .network($0) })
         )
     }
 

@@ -13,7 +13,9 @@ extension StorageContract.Chapter {
 
 /// A session keeps its authentication as stored, and a digest is spent only once.
 extension StorageContract {
-    static let signingIn = [
+    static let signingIn = facts + raising
+
+    private static let facts = [
         Promise("a session comes back with what was proven, by whom and for how much, also once it is renewed") {
             storage async throws in
             let now = TestClock().now

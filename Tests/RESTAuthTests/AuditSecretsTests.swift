@@ -1,9 +1,7 @@
 import Foundation
-import Logging
 import RESTAuth
 import RESTAuthSQLite
 import Support
-import Synchronization
 import Testing
 
 /// The audit trail while another process changes the secret.
@@ -45,8 +43,8 @@ import Testing
         }
         let behind = try await process(InstanceSecrets(old, next: new))
         let node = try await process(InstanceSecrets(new, previous: old))
-        let lines = Lines()
-        try await withLogger(Logger(label: "test") { _ in LineHandler(lines: lines) }) { _ in
+        let lines = LogLines()
+        try await lines.take {
             for number in 1...2 {
                 try await storage.append(.databaseMigrated(from: "here", rows: number))
                 try await behind.auth.sealer.seal()
@@ -72,27 +70,4 @@ import Testing
         #expect(event.name == "secret.rotated")
         #expect(event.details.contains(#""audit_head":"\#(head)""#))
     }
-}
-
-/// Messages of a log, of level notice and above.
-private final class Lines: Sendable {
-    private let kept = Mutex<[String]>([])
-
-    /// But for how late the events of the test are, by their own times.
-    var texts: [String] { kept.withLock { $0.filter { $0 != "events wait for their seal" } } }
-
-    func add(_ text: String) { kept.withLock { $0.append(text) } }
-}
-
-private struct LineHandler: LogHandler {
-    let lines: Lines
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.notice
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) { lines.add(event.message.description) }
 }

@@ -178,16 +178,29 @@ import Testing
     }
 
     @Test func itStartsNoSessionForWhoHasAnotherFactor() async throws {
-        let owners = Mutex<Set<User.ID>>([70])
-        let test = try await TestAuth { configuration in
-            configuration.legacySecret = try? LegacySecret(Self.secretText)
-            configuration.factors = [
-                Factor(name: "code", method: .oneTimePassword) { user in
-                    owners.withLock { $0.contains(user) }
-                } isRight: { _, _ in
-                    false
-                }
-            ]
+        let test = try await TestAuth { $0.legacySecret = try? LegacySecret(Self.secretText) }
+        let known = try await test.auth.users.register("david", password: "python")
+        let hash = try #require(await test.storage.credentials(user: known.id)?.passwordHash)
+        let user = ImportableUser(
+            id: 70, legacyID: 7, name: try Username("Miguel"), passwordHash: hash, createdAt: test.clock.now)
+        _ = try await test.storage.importUsers([user], above: 1, isTrial: false)
+        let identity = try await test.auth.accessTokens.verify(pyJWT)
+        _ = try await test.newApp(of: identity)
+        await test.expect(.mfaRequired) { try await test.auth.sessions.token(for: identity) }
+        await test.expect(.insufficientUserAuthentication) {
+            try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+        }
+        #expect(try await test.auth.sessions.list(of: 70).isEmpty)
+        #expect(try await test.storage.credentials(user: 70)?.passwordVersion == 1)
+        try await test.auth.factors.removeAll(of: 70)
+        _ = try await test.auth.sessions.token(for: identity)
+    }
+
+    @Test func itStartsAndRenewsNoSessionOnceAFactorIsRequired() async throws {
+        let test = try await TestAuth {
+            $0.legacySecret = try? LegacySecret(Self.secretText)
+            $0.secondFactor.mode = .required
+            $0.secondFactor.grace = 60
         }
         let known = try await test.auth.users.register("david", password: "python")
         let hash = try #require(await test.storage.credentials(user: known.id)?.passwordHash)
@@ -195,14 +208,19 @@ import Testing
             id: 70, legacyID: 7, name: try Username("Miguel"), passwordHash: hash, createdAt: test.clock.now)
         _ = try await test.storage.importUsers([user], above: 1, isTrial: false)
         let identity = try await test.auth.accessTokens.verify(pyJWT)
-        await test.expect(.mfaRequired) { try await test.auth.sessions.token(for: identity) }
-        await test.expect(.mfaRequired) {
-            try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+        let ours = try await test.verify(test.auth.sessions.token(for: identity))
+        test.clock.advance(by: 60)
+        for identity in [identity, ours] {
+            await test.expect(.mfaEnrollmentRequired) { try await test.auth.sessions.token(for: identity) }
+            await test.expect(.mfaEnrollmentRequired) {
+                try await test.auth.passwords.change(from: "python", to: "monty", for: identity)
+            }
+            // It is too old to add one by, too.
+            await test.expect(.insufficientUserAuthentication) {
+                try await test.auth.factors.add("phone", of: identity)
+            }
         }
-        #expect(try await test.auth.sessions.list(of: 70).isEmpty)
         #expect(try await test.storage.credentials(user: 70)?.passwordVersion == 1)
-        owners.withLock { $0 = [] }
-        _ = try await test.auth.sessions.token(for: identity)
     }
 
     @Test func itGivesOneOfOurTokensWhichIsNoMoreRecentThanItself() async throws {

@@ -39,7 +39,7 @@ import Testing
         let late = try await before()
         let token = try await late.session().access
         let keys = late.auth.signingKeys.jwks
-        #expect(try await changed().auth.secretRotation.reseal() == 1)
+        #expect(try await changed().auth.secretRotation.reseal().signingKeys == 1)
         await late.expect(.storageUnavailable) { try await late.auth.signingKeys.load() }
         #expect(late.auth.signingKeys.jwks == keys)
         #expect(try await late.verify(token).username == "miguel")
@@ -105,7 +105,7 @@ import Testing
         #expect(try await changed.auth.secretRotation.status().sessionsOfPrevious == 1)
         #expect(try await changed.auth.sessions.refresh(first.refresh.value).refresh.value == second.refresh.value)
         let third = try await changed.auth.sessions.refresh(second.refresh.value)
-        #expect(try await changed.auth.secretRotation.reseal() == 1)
+        #expect(try await changed.auth.secretRotation.reseal().signingKeys == 1)
         let status = try await changed.auth.secretRotation.status()
         #expect(status.sessions == 1)
         #expect(!status.needsPrevious)
@@ -270,7 +270,7 @@ import Testing
         try await before.auth.signingKeys.rotate()
         let stored = try await storage.signingKeys()
         for process in [before, try await prepared()] {
-            #expect(try await process.auth.secretRotation.reseal() == 0)
+            #expect(try await process.auth.secretRotation.reseal() == (0, 0))
             #expect(try await process.auth.secretRotation.status().signingKeysToReseal == 0)
         }
         #expect(try await storage.signingKeys() == stored)
@@ -278,7 +278,7 @@ import Testing
         #expect(try await changed.auth.secretRotation.status().signingKeysToReseal == 2)
         let others = [changed, try await self.changed()]
         let counts = try await withThrowingTaskGroup(of: Int.self) { group in
-            for process in others { group.addTask { try await process.auth.secretRotation.reseal() } }
+            for process in others { group.addTask { try await process.auth.secretRotation.reseal().signingKeys } }
             return try await group.reduce(0, +)
         }
         #expect(counts == 2)
@@ -290,6 +290,27 @@ import Testing
             _ = try await process.verify(tokens.access)
         }
         await changed.expect(.misconfigured) { try await self.before() }
+    }
+
+    /// AES-256-GCM, bound to the key's id: nonce, text and tag, after the id of the secret while
+    /// there are two.
+    @Test func aKeyThatWasSealedByHandIsOpened() async throws {
+        let id = try await before().auth.secretRotation.status().present.description
+        let mark = try stride(from: 0, to: 8, by: 2).map { try #require(UInt8(id.dropFirst($0).prefix(2), radix: 16)) }
+        let stored = try #require(await storage.signingKeys().first)
+        let (key, name) = (old.key(for: "signing keys"), Data(stored.id.utf8))
+        let raw = try AES.GCM.open(AES.GCM.SealedBox(combined: stored.sealed), using: key, authenticating: name)
+        #expect(raw.count == 32)
+        var sealed = stored.sealed
+        for prefix in [[], mark] {
+            let box = try AES.GCM.seal(raw, using: key, authenticating: name)
+            let next = prefix + Array(try #require(box.combined))
+            #expect(try await storage.replaceSealedSigningKey(id: stored.id, sealed, with: next))
+            sealed = next
+            for process in [try await before(), try await prepared(), try await changed()] {
+                #expect(process.auth.signingKeys.list().map(\.id) == [stored.id])
+            }
+        }
     }
 
     @Test func aSealedKeyThatWasCutSwappedOrMarkedOtherwiseOpensNothing() async throws {

@@ -6,34 +6,18 @@ import RESTAuthTesting
 import Synchronization
 import Testing
 
-/// A sign-in with a second factor, made for the test: some users have a code, which is right each
-/// time.
+/// Signing in with a password and an authenticator app, which the user `miguel` has.
 @Suite struct SignInTests {
-    private static let code = "123456"
-
-    /// Users with the factor, and the number of answers that were checked.
-    private final class Codes: Sendable {
-        let owners = Mutex<Set<User.ID>>([1])
-        let looks = Mutex(0)
-
-        var factor: Factor {
-            Factor(name: "code", method: .oneTimePassword) { user in
-                self.owners.withLock { $0.contains(user) }
-            } isRight: { answer, _ in
-                self.looks.withLock { $0 += 1 }
-                return answer == SignInTests.code
-            }
-        }
-    }
-
-    private let codes = Codes()
     private let test: TestAuth
+    private let miguel: UserIdentity
+    private let app: TestApp
     private let home = Caller(address: "192.0.2.7")
 
     init() async throws {
-        let codes = self.codes
-        test = try await TestAuth { $0.factors = [codes.factor] }
+        test = try await TestAuth()
         for name in ["miguel", "susan"] { _ = try await test.auth.users.register(name, password: "python") }
+        miguel = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: "198.51.100.9"))
+        app = try await test.newApp(of: miguel)
     }
 
     private func ticket(by caller: Caller? = nil) async throws -> String {
@@ -42,15 +26,15 @@ import Testing
             Issue.record("it did not go on")
             return ""
         }
-        #expect(factors.map(\.name) == ["code"] && factors.map(\.method) == [.oneTimePassword])
+        #expect(factors == [.totp(id: app.id, name: "phone"), .recoveryCodes])
         return ticket.value
     }
 
-    private func answer(_ ticket: String, _ code: String = SignInTests.code, by caller: Caller? = nil) async throws
-        -> SignIn
-    {
-        try await test.auth.login.answer(code, to: "code", of: ticket, by: caller ?? home)
+    private func answer(_ ticket: String, _ code: String? = nil, by caller: Caller? = nil) async throws -> SignIn {
+        try await test.auth.login.answer(.code(code ?? app.nextCode()), of: ticket, by: caller ?? home)
     }
+
+    private func removeApp() async throws { try await test.auth.factors.removeAll(of: miguel.userID) }
 
     @Test func bothTogetherAreASignInOfTwoFactors() async throws {
         let identity = try await answer(ticket()).completed()
@@ -66,7 +50,32 @@ import Testing
     @Test func whoHasNoFactorIsDoneWithThePassword() async throws {
         let identity = try await test.auth.login.attempt("susan", password: "python", by: home).completed()
         #expect(identity.authentication.methods == [.password])
-        #expect(codes.looks.withLock { $0 } == 0)
+    }
+
+    @Test(arguments: [0, 3, 9])
+    func aRecoveryCodeStandsForTheApp(index: Int) async throws {
+        let code = app.recoveryCodes[index]
+        let identity = try await answer(ticket(), code).completed()
+        #expect(identity.authentication.methods == [.password, .oneTimePassword, .multipleFactors])
+        let next = try await ticket()
+        await test.expect(.invalidCode) { try await answer(next, code) }
+        _ = try await answer(next, app.recoveryCodes[(index + 1) % 10])
+    }
+
+    @Test func aCodeBesideThePasswordIsBothSteps() async throws {
+        let login = test.auth.login
+        func identify(_ code: String?) async throws -> UserIdentity? {
+            try await login.identify(.password(username: "miguel", password: "python", code: code), by: home).user
+        }
+        let code = app.nextCode()
+        #expect(try await identify(code)?.authentication.contextClass == "aal2")
+        for wrong in [code, "000000", "", "x"] { await test.expect(.invalidCode) { try await identify(wrong) } }
+        await test.expect(.mfaRequired) { try await identify(nil) }
+        await test.expect(.invalidCredentials) {
+            try await login.identify(.password(username: "miguel", password: "x", code: app.nextCode()), by: home)
+        }
+        let susan = Credentials.password(username: "susan", password: "python", code: "000000")
+        #expect(try await login.identify(susan, by: home).user?.authentication.methods == [.password])
     }
 
     @Test func thePasswordAloneIdentifiesNobodyWhoHasAFactor() async throws {
@@ -84,18 +93,18 @@ import Testing
     @Test func aTicketIsGoodForOneSignIn() async throws {
         let ticket = try await ticket()
         _ = try await answer(ticket)
-        for code in [Self.code, "000000"] { await test.expect(.ticketExpired) { try await answer(ticket, code) } }
-        #expect(codes.looks.withLock { $0 } == 1)
+        for code in [app.nextCode(), "000000"] { await test.expect(.ticketExpired) { try await answer(ticket, code) } }
     }
 
     @Test func ofManyWhoAnswerAtOnceOneSignsIn() async throws {
         let ticket = try await ticket()
         let completed = await withTaskGroup(of: Bool.self) { group in
-            for _ in 0..<10 { group.addTask { (try? await answer(ticket).completed()) != nil } }
+            for code in app.recoveryCodes { group.addTask { (try? await answer(ticket, code).completed()) != nil } }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(completed == 1)
-        #expect(codes.looks.withLock { $0 } <= SignInTicket.tries)
+        let left = try await test.auth.factors.list(of: miguel.userID).recoveryCodes
+        #expect(left >= 10 - SignInTicket.tries)
     }
 
     @Test func aTicketIsGoodForFiveAnswers() async throws {
@@ -105,13 +114,12 @@ import Testing
         let next = try await self.ticket()
         for _ in 0..<SignInTicket.tries { await test.expect(.invalidCode) { try await answer(next, "000000") } }
         await test.expect(.ticketExpired) { try await answer(next) }
-        #expect(codes.looks.withLock { $0 } == 2 * SignInTicket.tries)
     }
 
     @Test func aTicketIsGoodForTenMinutes() async throws {
         let ticket = try await ticket()
         test.clock.advance(by: 599)
-        _ = try await answer(ticket)
+        _ = try await answer(ticket, app.code)
         let late = try await self.ticket()
         test.clock.advance(by: 600)
         await test.expect(.ticketExpired) { try await answer(late) }
@@ -137,7 +145,6 @@ import Testing
         await test.expect(.ticketExpired) { try await answer(second) }
         try await test.auth.users.delete(1)
         await test.expect(.ticketExpired) { try await answer(second) }
-        #expect(codes.looks.withLock { $0 } == 0)
     }
 
     @Test func whatIsNoTicketOfOursIsRefused() async throws {
@@ -148,25 +155,21 @@ import Testing
             changed[index] ^= 1
             await test.expect(.ticketExpired) { try await answer(Base64.url.encode(changed)) }
         }
-        let elsewhere = try await TestAuth { $0.factors = [codes.factor] }
+        let elsewhere = try await TestAuth()
         _ = try await elsewhere.auth.users.register("miguel", password: "python")
         await elsewhere.expect(.ticketExpired) {
-            try await elsewhere.auth.login.answer(Self.code, to: "code", of: ticket, by: home)
+            try await elsewhere.auth.login.answer(.code(app.nextCode()), of: ticket, by: home)
         }
         for text in ["", "x", ticket + "A", String(ticket.dropLast()), String(repeating: "A", count: 96), "é"] {
             await test.expect(.ticketExpired) { try await answer(text) }
         }
-        #expect(codes.looks.withLock { $0 } == 0)
     }
 
-    @Test(arguments: ["", "Code", "otp", "code\0"])
-    func aFactorThatTheUserHasNotIsNotFound(name: String) async throws {
+    @Test func aTicketOfAFactorThatIsGoneTakesNoCode() async throws {
         let ticket = try await ticket()
-        await test.expect(.factorNotFound) {
-            try await test.auth.login.answer(Self.code, to: name, of: ticket, by: home)
-        }
-        codes.owners.withLock { $0 = [] }
-        await test.expect(.factorNotFound) { try await answer(ticket) }
+        try await removeApp()
+        await test.expect(.invalidCode) { try await answer(ticket) }
+        await test.expect(.invalidCode) { try await answer(ticket, app.recoveryCodes[0]) }
     }
 
     @Test func theFirstStepIsNeitherASuccessNorAFailure() async throws {
@@ -233,27 +236,24 @@ import Testing
     }
 
     /// A thief may have both the token and the password, but not the factor.
-    @Test func aTokenAndThePasswordAreNoFreshSignInForWhoHasAFactor() async throws {
-        codes.owners.withLock { $0 = [] }
+    @Test func aTokenAndThePasswordChangeNothingForWhoHasAFactor() async throws {
+        try await removeApp()
         let tokens = try await test.auth.sessions.start(
             for: test.auth.login.attempt("miguel", password: "python", by: home).completed(), by: home)
         let identity = try await test.verify(tokens.access)
-        codes.owners.withLock { $0 = [1] }
-        test.clock.advance(by: 300)
-        let changed = try await change(identity)
-        #expect(changed.authentication == identity.authentication)
-        #expect(throws: AuthError.self) { try Requirement.signedIn(within: 60).check(changed, at: test.clock.now) }
+        _ = try await test.newApp(of: identity)
+        await test.expect(.insufficientUserAuthentication) { try await change(identity) }
     }
 
     @Test func aSignInOfTwoFactorsStaysOneWhenTheFactorIsGone() async throws {
         let identity = try await session()
-        codes.owners.withLock { $0 = [] }
+        try await removeApp()
         test.clock.advance(by: 300)
         #expect(try await change(identity).authentication == identity.authentication)
     }
 
     @Test func whoHasOnlyThePasswordHasGivenItNow() async throws {
-        codes.owners.withLock { $0 = [] }
+        try await removeApp()
         let identity = try await test.verify(
             test.auth.sessions.token(for: test.auth.login.identify("miguel", password: "python", by: home), by: home))
         test.clock.advance(by: 300)

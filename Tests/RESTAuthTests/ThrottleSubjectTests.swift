@@ -18,13 +18,13 @@ import Testing
     @Test func everyKindHasItsParts() throws {
         let (name, network) = (try Username("Miguel"), try #require(Self.network))
         let subjects: [ThrottleSubject] = [
-            .account(name), .confirmation(by: 7), .hashing, .account(name, from: network), .network(network),
-            .registrations(from: network),
+            .account(name), .confirmation(by: 7), .device(of: 7), .hashing, .account(name, from: network),
+            .network(network), .oneTimeCode(of: 7), .recoveryCode(of: 7), .registrations(from: network),
         ]
         #expect(subjects.map(\.kind) == ThrottleSubject.Kind.allCases)
-        #expect(subjects.map(\.username) == ["miguel", nil, nil, "miguel", nil, nil])
-        #expect(subjects.map(\.userID) == [nil, 7, nil, nil, nil, nil])
-        #expect(subjects.map(\.network) == [nil, nil, nil, network, network, network])
+        #expect(subjects.map(\.username) == ["miguel", nil, nil, nil, "miguel", nil, nil, nil, nil])
+        #expect(subjects.map(\.userID) == [nil, 7, 7, nil, nil, nil, 7, 7, nil])
+        #expect(subjects.map(\.network) == [nil, nil, nil, nil, network, network, nil, nil, network])
         for subject in subjects { #expect(ThrottleSubject(subject.key) == subject) }
     }
 
@@ -40,6 +40,9 @@ import Testing
         .init(kind: "network", username: "miguel", network: "192.0.2.0/24", userID: 0),
         .init(kind: "confirmation", username: "miguel", network: "", userID: 1),
         .init(kind: "hashing", username: "", network: "192.0.2.0/24", userID: 0),
+        .init(kind: "device", username: "miguel", network: "", userID: 7),
+        .init(kind: "one_time_code", username: "", network: "192.0.2.0/24", userID: 7),
+        .init(kind: "oneTimeCode", username: "", network: "", userID: 7),
     ])
     func aKeyThatNoSubjectHasIsNone(key: ThrottleSubject.Key) {
         #expect(ThrottleSubject(key) == nil)

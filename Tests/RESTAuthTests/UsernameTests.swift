@@ -111,7 +111,9 @@ import Testing
             }
             let lookedUp = try Username(whoever: name.text)
             #expect(lookedUp == name)
-            guard case .password(let username, _)? = Credentials(username: Array(name.text.utf8)[...], password: [0x78])
+            guard
+                case .password(let username, _, _)? = Credentials(
+                    username: Array(name.text.utf8)[...], password: [0x78])
             else {
                 Issue.record("\(scalars) is no user name in HTTP Basic")
                 continue

@@ -11,7 +11,8 @@ import Testing
         ("Behind-a-proxy", "Proxies/haproxy.cfg"), ("Behind-a-proxy", "Proxies/verify.lua"),
         ("Verifying-elsewhere", "Verifying/verify.py"), ("Verifying-elsewhere", "Verifying/verify.mjs"),
         ("Registration", "Registering/register.mjs"), ("Registration", "Registering/register.py"),
-        ("Running-it", "systemd/rest-auth.socket"), ("Running-it", "systemd/rest-auth.service"),
+        ("Passkeys", "Passkeys/passkeys.mjs"), ("Running-it", "systemd/rest-auth.socket"),
+        ("Running-it", "systemd/rest-auth.service"),
     ])
     func aPageShowsTheExampleWordForWord(page: String, example: String) throws {
         let page = try text("Sources/RESTAuth/RESTAuth.docc/\(page).md")

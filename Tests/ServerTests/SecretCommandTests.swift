@@ -104,6 +104,29 @@ import Testing
         #expect(try await restarted.signIn(miguel).refresh.utf8.count == 118)
     }
 
+    @Test func secondFactorsGoOnWithoutTheOldSecret() async throws {
+        let server = try await RunningServer(directory: directory)
+        let miguel = try await server.newAccount()
+        let app = try await server.addApp(to: miguel)
+        func token(_ code: Int) async throws -> HTTPAnswer {
+            try await server.send("GET", "/api/token", headers: [miguel.basic, "X-OTP: \(app.recoveryCodes[code])"])
+        }
+        #expect(try await token(0).status == 200)
+        let outcome = try await rotate(server)
+        #expect(outcome.output.contains("Encrypted anew: 1 signing key and 2 factors."), "\(outcome.error)")
+        let now = try await status(server)
+        #expect((now["factors"] as? [String: Int]) == ["count": 2, "of_previous": 0])
+        #expect(try await server.command("secret", "status").output.contains("1 signing key, 2 factors, 0 clients,"))
+        #expect(try await token(1).status == 200)
+        try await wait(for: "the server to take it up") { server.log.contains("secret_rotated") }
+        #expect(try await token(2).status == 200)
+        try letAMinutePass(since: file)
+        #expect(try await server.run(["secret", "drop"]).status == 0)
+        try await wait(for: "the server to forget it") { server.log.contains("secret_dropped") }
+        #expect(try await token(3).status == 200)
+        for code in 0...3 { #expect(try await token(code).code == "invalid_code") }
+    }
+
     @Test func aDropByForceEndsWhatNeedsTheOldSecret() async throws {
         let server = try await RunningServer(directory: directory)
         let miguel = try await server.newAccount()

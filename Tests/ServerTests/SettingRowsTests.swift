@@ -28,6 +28,12 @@ import Testing
         case "trusted_proxies": return ("192.0.2.1", [:])
         case "cors_origins": return ("https://app.example.com", [:])
         case "token_audience": return ("api", [:])
+        case "second_factor_roles": return ("admin,auditor", [:])
+        case "totp_issuer": return ("Example", [:])
+        case "webauthn_rp_id": return ("localhost", [:])
+        case "webauthn_rp_name": return ("Example", [:])
+        case "webauthn_origins": return ("http://localhost:8080", [:])
+        case "webauthn_top_origins": return ("https://shop.example", [:])
         case "refresh_token_in_body": return ("no", ["refresh_token_in_cookie": "yes"])
         default: return (try derived(setting), [:])
         }

@@ -20,6 +20,15 @@ import Testing
         try await expectAnswers(as: Document(page: "Getting-started"), under: sections, atLeast: 24)
     }
 
+    @Test func theServerAnswersAsThePageOfSecondFactorsSays() async throws {
+        let sections = ["### Add an app", "### Sign in", "### Trust a device", "### Give the factor again"]
+        try await expectAnswers(as: Document(page: "Factors"), under: sections, atLeast: 19)
+    }
+
+    @Test func theServerAnswersAsThePageOfPasskeysSays() async throws {
+        try await expectAnswers(as: Document(page: "Passkeys"), under: ["### With curl"], atLeast: 5)
+    }
+
     private func expectAnswers(as document: Document, under sections: [String], atLeast count: Int) async throws {
         let server = try await RunningServer()
         let url = "http://127.0.0.1:\(server.port)"

@@ -235,15 +235,37 @@ import Testing
 
     /// The number of rows that `fillAwkwardly` leaves in each table, without those of events.
     private static let filled = [
-        "users": 4, "user_roles": 3, "clients": 3, "signing_keys": 2, "sessions": 3, "revocations": 6, "throttles": 9,
-        "known_origins": 2, "invitations": 2, "spent_challenges": 2, "reserved_user_ids": 2, "audit_chain": 1,
-        "outbox": 2, "outbox_reader": 1,
+        "users": 4, "user_roles": 3, "clients": 3, "signing_keys": 2, "sessions": 3, "revocations": 6, "throttles": 12,
+        "known_origins": 2, "totp_factors": 2, "recovery_keys": 2, "recovery_codes": 5, "trusted_devices": 2,
+        "factor_grace": 2, "invitations": 2, "spent_challenges": 4, "reserved_user_ids": 2, "audit_chain": 1,
+        "outbox": 2, "outbox_reader": 1, "relying_party": 1, "user_handles": 2, "passkeys": 2,
     ]
 
     private func expectFilled(_ counts: [Int], of source: any Storage) async throws {
         var moved = Dictionary(uniqueKeysWithValues: zip(Rooms.tables.map(\.name), counts).filter { $0.1 > 0 })
         #expect(try await moved.removeValue(forKey: "audit_events") == source.events(after: 0, limit: 1000).count)
         #expect(moved == Self.filled)
+    }
+
+    /// A passkey with everything and one with nothing, and a user with a handle alone.
+    private func fillPasskeys(_ storage: any Storage, at now: Date) async throws {
+        for user in [1, 3] as [Int64] {
+            _ = try await storage.userHandle(of: user, orInsert: [0, 255] + [UInt8](repeating: UInt8(user), count: 62))
+        }
+        for isFull in [true, false] {
+            let passkey = Passkey(
+                id: isFull ? "Ü b" : "a", userID: 1, name: isFull ? "日本 'x'" : "k",
+                credentialID: isFull ? [0, 255] : [1],
+                publicKey: isFull ? [255, 0] : [], signCount: isFull ? .max : 0, isBackupEligible: isFull,
+                isBackedUp: isFull, isUserVerified: isFull, aaguid: [UInt8](repeating: isFull ? 255 : 0, count: 16),
+                transports: isFull ? ["hybrid", "usb"] : [], isDiscoverable: isFull ? false : nil, createdAt: now)
+            let challenge = SpentChallenge(digest: [9, isFull ? 1 : 0], expiresAt: now.addingTimeInterval(300))
+            _ = try await storage.insertPasskey(
+                passkey, for: "example.org", limit: 20, spending: challenge,
+                recoveryCodes: StoredRecoveryCodes(sealedKey: [1], digests: []),
+                recording: Samples.event(.passkeyAdded, user: 1, at: now),
+                and: Samples.event(.recoveryCodesMade, user: 1, at: now))
+        }
     }
 
     /// Stores four of six users, of whom the last two were deleted, and in every other table rows
@@ -289,13 +311,14 @@ import Testing
         _ = try await storage.endSession(id: Samples.session(4, at: clock.now).id, of: nil, at: clock.now)
         _ = try await storage.disableUser(id: 2, at: clock.now)
         for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
+        try await fillPasskeys(storage, at: clock.now)
         let limit = ThrottleLimit(
             allowance: 2, delay: .doubling(from: 1.5, to: 9), forgiveness: nil, end: 4, memory: 3600)
         let home = try #require(ClientNetwork("192.0.2.1"))
         let subjects: [ThrottleSubject] = try [
             .account(Username("李雷")), .account(Username("Zoë")), .account(Username("john smith"), from: home),
             .account(Username("john"), from: home), .confirmation(by: 10), .confirmation(by: 9), .hashing,
-            .network(home), .registrations(from: home),
+            .network(home), .registrations(from: home), .device(of: 9), .oneTimeCode(of: 9), .recoveryCode(of: 9),
         ]
         for (number, subject) in subjects.enumerated() {
             let other: UInt32? = number == 0 ? .max : nil
@@ -318,6 +341,7 @@ import Testing
         clock.advance(by: 1)
         _ = try await storage.insertSigningKey(Samples.signingKey("a-", at: clock.now, follows: "Z"))
         try await storage.reserveUserIDs([1, 21, 20])
+        try await addFactors(to: storage, at: clock.now)
         try await storage.openOutbox()
         for rows in [1, 2] {
             try await storage.append(AuthEvent.databaseMigrated(from: "李雷", rows: rows).by(.application, at: clock.now))
@@ -328,6 +352,31 @@ import Testing
             seal: [255, 0])
         #expect(try await storage.seal([EventSeal(id: event.id, seal: [0])], replacing: nil, with: chain))
         _ = try await storage.takeFromOutbox(limit: 1, until: clock.now, at: clock.now)
+    }
+
+    /// Gives two users an app each, with recovery codes and a trusted device.
+    private func addFactors(to storage: any Storage, at now: Date) async throws {
+        for (user, id, name) in [(1, "b", "Telephon, 電話"), (3, "A", "x")] as [(User.ID, String, String)] {
+            let event = Samples.event(.factorAdded, user: user, at: now)
+            let app = StoredTOTP(id: id, userID: user, name: name, sealed: [0, 255, UInt8(user)], createdAt: now)
+            #expect(try await storage.insertTOTP(app, limit: 5))
+            let confirmed = try await storage.confirmTOTP(
+                id: id, of: user, step: Int64(UInt32.max) + user, at: now.addingTimeInterval(0.000_000_4),
+                addedAfter: now.addingTimeInterval(-1), limit: 5,
+                recoveryCodes: StoredRecoveryCodes(
+                    sealedKey: [255, 0, UInt8(user)], digests: (0..<UInt8(user + 1)).map { [$0, 0, 255] }),
+                recording: event, and: event)
+            #expect(confirmed == (true, true))
+            let device = TrustedDevice(
+                id: id, userID: user, origin: user == 1 ? SessionOrigin() : Samples.session(1, at: now).origin,
+                createdAt: now, lastUsedAt: now, expiresAt: now.addingTimeInterval(86400.000_000_7))
+            #expect(
+                try await storage.insertTrustedDevice(
+                    device, digest: [0, UInt8(user)], passwordVersion: user == 1 ? 2 : 1, limit: 5, recording: event))
+            _ = try await storage.beginFactorGrace(of: user, until: now.addingTimeInterval(0.000_000_9))
+        }
+        _ = try await storage.useRecoveryCode(
+            digest: [1, 0, 255], of: 1, recording: Samples.event(.recoveryCodeUsed, user: 1, at: now))
     }
 
     /// Stops a move, a row at a time, after the first row of that table.

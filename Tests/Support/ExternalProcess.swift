@@ -89,8 +89,13 @@ public final class ExternalProcess: Sendable {
     }
 
     /// The Python with the packages of `Tests/requirements.txt`.
-    public static func testPython() throws -> URL {
-        let python = repository.appendingPathComponent(".build/test-venv/bin/python3")
+    public static func testPython() throws -> URL { try python(of: "test-venv") }
+
+    /// The Python with the packages of `Tests/requirements-passkeys.txt`.
+    public static func passkeyPython() throws -> URL { try python(of: "passkey-venv") }
+
+    private static func python(of environment: String) throws -> URL {
+        let python = repository.appendingPathComponent(".build/\(environment)/bin/python3")
         guard FileManager.default.isExecutableFile(atPath: python.path) else { throw MissingProgram(name: python.path) }
         return python
     }

@@ -64,8 +64,19 @@ extension AuthEvent {
         Self(.passwordRehashed, user: userID, ["from": scheme])
     }
 
-    static func sessionStarted(userID: User.ID, _ session: Session.ID) -> Self {
-        Self(.sessionStarted, user: userID, session: session)
+    static func sessionStarted(_ session: Session) -> Self {
+        Self(
+            .sessionStarted, user: session.userID, session: session.id, details(of: session.authentication.methods))
+    }
+
+    /// - Parameter methods: empty where they are not known.
+    static func details(of methods: [Authentication.Method]) -> [String: String?] {
+        ["amr": methods.isEmpty ? nil : methods.text]
+    }
+
+    /// - Parameter methods: what the session proves from now on.
+    static func sessionRaised(userID: User.ID, _ session: Session.ID, to methods: [Authentication.Method]) -> Self {
+        Self(.sessionRaised, user: userID, session: session, details(of: methods))
     }
 
     /// The end of a session that is set later with ``ending(_:of:)``.

@@ -66,7 +66,9 @@ public struct AuthEvent: Sendable, Hashable {
 
     /// The event of a session that started with this one.
     public func starting(_ session: Session) -> AuthEvent {
-        alongside(.sessionStarted, user: session.userID, session: session.id)
+        alongside(
+            .sessionStarted, user: session.userID, session: session.id,
+            Self.details(of: session.authentication.methods))
     }
 
     /// The event of a session that ended because of this one, or with it when this one is the end

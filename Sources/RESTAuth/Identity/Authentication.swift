@@ -25,6 +25,8 @@ public struct Authentication: Sendable, Hashable {
         public static let hardwareKey = Method(known: "hwk")
         /// A key in software, which can be copied.
         public static let softwareKey = Method(known: "swk")
+        /// A user who was there and verified, by a PIN or a finger.
+        public static let userPresence = Method(known: "user")
         /// More than one kind of proof.
         public static let multipleFactors = Method(known: "mfa")
         /// An assessment of the risk, for instance by a known device.

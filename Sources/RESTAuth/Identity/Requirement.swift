@@ -7,6 +7,7 @@ public struct Requirement: Sendable, Hashable {
     private enum Rule: Sendable, Hashable {
         case signedIn
         case recently(seconds: Int)
+        case secondFactor(seconds: Int?)
         case anyRole(Set<String>)
         case allRoles(Set<String>)
         case optional
@@ -19,6 +20,14 @@ public struct Requirement: Sendable, Hashable {
 
     /// A user who gave a password no longer ago than that many seconds (`auth_time`, RFC 9470).
     public static func signedIn(within seconds: Int) -> Requirement { Requirement(rule: .recently(seconds: seconds)) }
+
+    /// A user who gave a second factor with the password, whenever that was.
+    public static let secondFactor = Requirement(rule: .secondFactor(seconds: nil))
+
+    /// A user who gave a second factor no longer ago than that many seconds (RFC 9470).
+    public static func secondFactor(within seconds: Int) -> Requirement {
+        Requirement(rule: .secondFactor(seconds: seconds))
+    }
 
     /// A user with at least one of these roles.
     public static func anyRole(_ roles: String...) -> Requirement { Requirement(rule: .anyRole(Set(roles))) }
@@ -34,7 +43,8 @@ public struct Requirement: Sendable, Hashable {
 
     /// Checks that the requirement holds.
     /// - Throws: `credentials_required` for nobody, `insufficient_user_authentication` for a
-    ///   password that was given too long ago, `forbidden` for a role that is missing.
+    ///   password that was given too long ago or a second factor that was not, `forbidden` for a
+    ///   role that is missing.
     public func check(_ identity: UserIdentity?, at now: @autoclosure () -> Date) throws(AuthError) {
         if rule == .optional { return }
         guard let identity else { throw .credentialsRequired }
@@ -46,6 +56,15 @@ public struct Requirement: Sendable, Hashable {
                     .insufficientUserAuthentication,
                     "Unauthorized Access: give the password again, the last time was too long ago",
                     maxAge: seconds)
+            }
+        case .secondFactor(let seconds):
+            let age = now().timeIntervalSince(identity.authenticatedAt)
+            guard identity.authentication.methods.contains(.multipleFactors),
+                seconds.map({ age <= TimeInterval($0) }) ?? true
+            else {
+                throw AuthError(
+                    .insufficientUserAuthentication, "Unauthorized Access: a second factor is needed", maxAge: seconds,
+                    contextClass: "aal2")
             }
         case .anyRole(let roles):
             guard !identity.roles.isDisjoint(with: roles) else { throw Self.forbidden }

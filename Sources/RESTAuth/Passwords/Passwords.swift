@@ -15,17 +15,18 @@ public final class Passwords: Sendable {
     let revocations: Revocations
     let sessions: Sessions
     let throttle: Throttle
+    let factors: Factors
     let now: @Sendable () -> Date
 
     init(
         storage: any Storage, secrets: InstanceSecrets, revocations: Revocations, sessions: Sessions,
-        throttle: Throttle,
-        configuration: AuthConfiguration
+        throttle: Throttle, factors: Factors, configuration: AuthConfiguration
     ) throws {
         self.storage = storage
         self.revocations = revocations
         self.sessions = sessions
         self.throttle = throttle
+        self.factors = factors
         policy = configuration.passwordPolicy
         breached = Mutex(configuration.breachedPasswords)
         cost = configuration.passwordCost
@@ -116,12 +117,13 @@ public final class Passwords: Sendable {
 
     /// Changes the password of a signed-in user, and ends every session.
     ///
-    /// Checked: the present password, the new one against the policy, and that no other change came
-    /// between. A user who came with a token is given new ones, of a session that begins in the
-    /// transaction that ends the others; so whoever has a copy of the earlier tokens is signed out.
-    /// If the password is all that the user can prove, the new session counts as signed in now.
-    /// Otherwise it keeps the methods and the time of the earlier session, so that no factor is
-    /// bypassed.
+    /// Checked: a second factor given lately, of a user who has one
+    /// (``Factors/requireRecent(_:)``); the present password; the new one against the policy; and
+    /// that no other change came between. A user who came with a token is given new ones, of a
+    /// session that begins in the transaction that ends the others; so whoever has a copy of the
+    /// earlier tokens is signed out. If the password is all that the user can prove, the new
+    /// session counts as signed in now. Otherwise it keeps the methods and the time of the earlier
+    /// session, so that no factor is bypassed.
     /// - Parameters:
     ///   - present: the password that the user has.
     ///   - new: the password that the user is to have.
@@ -130,14 +132,15 @@ public final class Passwords: Sendable {
     ///     and from no other.
     /// - Returns: the tokens in place of the one that `identity` came with, with a refresh token if
     ///   its session had one; `nil` for a user who came with the password, and has no session.
-    /// - Throws: `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
-    ///   `overloaded`; `invalid_token` when the session has ended meanwhile; `mfa_required` for a
-    ///   token of a Flask server whose user has another factor.
+    /// - Throws: `insufficient_user_authentication`, `mfa_enrollment_required`,
+    ///   `current_password_invalid`, `rate_limited`, `validation_failed`, `weak_password`,
+    ///   `overloaded`; `invalid_token` when the session has ended meanwhile.
     @discardableResult
     public func change(
         from present: String, to new: String, for identity: UserIdentity, by caller: Caller = .application
     ) async throws -> ReplacementTokens? {
         let network = caller.network
+        try await factors.requireRecent(identity)
         let stored = try await confirmed(present, of: identity, by: caller)
         let field = "new_password"
         let hash = try await hash(

@@ -14,6 +14,10 @@ public final class SecretRotation: Sendable {
         public let signingKeys: Int
         /// Number of signing keys that are not encrypted under the present secret.
         public let signingKeysToReseal: Int
+        /// Number of secrets of authenticator apps and keys of recovery codes.
+        public let factors: Int
+        /// Number of them that are encrypted under the previous secret.
+        public let factorsToReseal: Int
         /// Number of clients.
         public let clients: Int
         /// Ids of the clients that have not signed in since the rotation; only then can a new
@@ -29,25 +33,26 @@ public final class SecretRotation: Sendable {
 
         /// Whether anything becomes unusable without the previous secret.
         public var needsPrevious: Bool {
-            signingKeysToReseal > 0 || !clientsOfPrevious.isEmpty || sessionsOfPrevious > 0
+            signingKeysToReseal > 0 || factorsToReseal > 0 || !clientsOfPrevious.isEmpty || sessionsOfPrevious > 0
         }
     }
 
     let storage: any Storage
     let secrets: InstanceSecrets
     let keys: SigningKeys
+    let factors: Factors
     let sealer: AuditSealer
     let revocations: Revocations
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, sealer: AuditSealer,
-        revocations: Revocations,
-        now: @escaping @Sendable () -> Date
+        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, factors: Factors, sealer: AuditSealer,
+        revocations: Revocations, now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.secrets = secrets
         self.keys = keys
+        self.factors = factors
         self.sealer = sealer
         self.revocations = revocations
         self.now = now
@@ -59,34 +64,37 @@ public final class SecretRotation: Sendable {
         let known = secrets.known
         let mark = known.maker.mark
         let hasPrevious = known.previous != nil
+        let factors = try await factors.countSecrets()
         let sessions = try await storage.renewableSessions(notMarked: mark, at: now())
         return Status(
             present: known.present.id, next: known.next?.id, previous: known.previous?.id,
             signingKeys: keys.list().count, signingKeysToReseal: keys.countToReseal,
+            factors: factors.all, factorsToReseal: factors.ofPrevious,
             clients: try await storage.clients().count,
             clientsOfPrevious: hasPrevious ? try await storage.clients(notMarked: mark) : [],
             sessions: sessions.count, sessionsOfPrevious: hasPrevious ? sessions.unmarkedCount : 0,
             lastSessionOfPreviousExpiresAt: hasPrevious ? sessions.lastUnmarkedExpiry : nil)
     }
 
-    /// Encrypts the signing keys under the present secret, where they are not, and seals the end of
-    /// the audit trail with it, which vouches for all events before. Can be interrupted and
-    /// repeated.
-    /// - Returns: the number of newly encrypted keys; 0 without a previous secret.
+    /// Encrypts the signing keys and the secrets of factors under the present secret, where they
+    /// are not, and seals the end of the audit trail with it, which vouches for all events before.
+    /// Can be interrupted and repeated.
+    /// - Returns: the numbers of newly encrypted ones; 0 without a previous secret.
     @discardableResult
-    public func reseal() async throws -> Int {
-        let count = try await keys.reseal()
+    public func reseal() async throws -> (signingKeys: Int, factors: Int) {
+        let counts = (signingKeys: try await keys.reseal(), factors: try await factors.reseal())
         do {
             try await sealer.seal()
         } catch let error as AuthError where error.code == .auditTrailBroken {
             // A broken audit trail is no reason to keep a secret that may have leaked.
             Logger.current.warning("events could not be sealed", metadata: ["error": "\(error)"])
         }
-        return count
+        return counts
     }
 
     /// Ends the sessions and removes the clients that need the previous secret, because their
-    /// owners cannot be told from whoever got hold of it. Signing keys are encrypted anew.
+    /// owners cannot be told from whoever got hold of it. Signing keys and the secrets of factors
+    /// are encrypted anew.
     /// - Returns: the number of ended sessions, and the ids of the removed clients.
     @discardableResult
     public func endWhatNeedsPrevious(

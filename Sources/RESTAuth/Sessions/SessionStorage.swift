@@ -78,6 +78,22 @@ public protocol SessionStorage: Sendable {
     /// - Returns: the session and its user as they are now; `nil` when there is no such session.
     func prolongSession(id: Session.ID, until expiresAt: Date, at now: Date) async throws -> StoredSession?
 
+    /// Raises a live session: replaces what its user has proven, and records that, in one
+    /// transaction. The time never goes back. Nothing is raised when the user is disabled.
+    /// - Parameters:
+    ///   - id: the id of the session.
+    ///   - user: the user that the session must belong to.
+    ///   - authentication: what is proven now, of which new tokens tell.
+    ///   - expiresAt: the latest expiry of the token that is given with it. The session keeps its
+    ///     own, and so does its refresh token.
+    ///   - now: the time at which the session must be live.
+    ///   - event: recorded when it was raised.
+    /// - Returns: the session and its user as they are now; `nil` when nothing was raised.
+    func raiseSession(
+        id: Session.ID, of user: User.ID, to authentication: Authentication, until expiresAt: Date, at now: Date,
+        recording event: AuthEvent
+    ) async throws -> StoredSession?
+
     /// Exchanges a refresh token for a successor, or ends the session when an earlier token comes
     /// back.
     ///

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// Starts, renews, lists and ends sessions.
 ///
@@ -41,18 +41,20 @@ public final class Sessions: Sendable {
     /// keyed digest of the refresh token. A user's oldest sessions beyond the configured number are
     /// ended.
     /// - Throws: `insufficient_user_authentication` when `identity` was proven by a token;
-    ///   `rate_limited` when too many sessions were started; `invalid_credentials` when the user
-    ///   was deleted or disabled, or the password was changed, in the meantime.
+    ///   `mfa_enrollment_required`; `rate_limited` when too many sessions were started;
+    ///   `invalid_credentials` when the user was deleted or disabled, or the password was changed,
+    ///   in the meantime.
     public func start(for identity: UserIdentity, by caller: Caller = .application) async throws -> SessionTokens {
         guard identity.presented == .password else {
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
+        let dueAt = try await factors.requireEnrollment(of: identity.userID)
         let (session, refresh) = renewable(for: identity, from: caller.origin)
         try await insert(session, of: identity, by: caller, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(
             access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
-            refresh: refresh)
+            refresh: refresh, secondFactorDueAt: dueAt)
     }
 
     /// Makes a session with a refresh token, and that token; stores nothing.
@@ -70,12 +72,13 @@ public final class Sessions: Sendable {
     /// starts a session that ends with the token; a live token prolongs its own session where the
     /// renewal policy allows it. A token of a Flask server starts its session the first time,
     /// unless the user has a factor besides the password, which the token does not prove.
-    /// - Throws: `insufficient_user_authentication` when a password is needed; `mfa_required`;
-    ///   `rate_limited` when too many sessions were started; `invalid_credentials`,
-    ///   `invalid_token`.
+    /// - Throws: `insufficient_user_authentication` when a password is needed; `mfa_required`,
+    ///   `mfa_enrollment_required`; `rate_limited` when too many sessions were started;
+    ///   `invalid_credentials`, `invalid_token`.
     public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
+        _ = try await factors.requireEnrollment(of: identity.userID)
         let expiresAt = now.addingTimeInterval(TimeInterval(duration))
         if let id = identity.sessionID {
             var stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
@@ -87,7 +90,7 @@ public final class Sessions: Sendable {
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             }
             guard let stored, !stored.user.isDisabled else { throw AuthError.invalidToken }
-            return try accessToken(for: stored.user, in: stored.session, duration: duration)
+            return try accessTokens.issue(for: stored.user, in: stored.session, duration: duration)
         }
         let session = plain(for: identity, duration: duration, from: caller.origin)
         try await insert(session, of: identity, by: caller, refreshDigest: nil)
@@ -129,7 +132,7 @@ public final class Sessions: Sendable {
     private func insertOnce(
         _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]? = nil
     ) async throws -> Bool {
-        let event = AuthEvent.sessionStarted(userID: session.userID, session.id)
+        let event = AuthEvent.sessionStarted(session)
             .by(caller.nowKnown(as: identity), at: session.lastUsedAt)
         guard
             let ended = try await storage.insertSession(
@@ -160,7 +163,8 @@ public final class Sessions: Sendable {
     ///   - stored: the user who has given the password.
     ///   - caller: the caller that starts the new session.
     /// - Throws: `invalid_token` when the replaced session has ended already; `mfa_required` for a
-    ///   token of a Flask server whose user has another factor; `rate_limited`.
+    ///   token of a Flask server whose user has another factor; `mfa_enrollment_required`,
+    ///   `rate_limited`.
     func replacement(
         of identity: UserIdentity, for stored: StoredCredentials, by caller: Caller
     ) async throws -> Replacement {
@@ -170,6 +174,7 @@ public final class Sessions: Sendable {
             guard replaced != nil || identity.flaskTokenExpiresAt != nil else { throw AuthError.invalidToken }
         }
         let owner = try await owner(stored, replacing: replaced)
+        _ = try await factors.requireEnrollment(of: stored.user)
         try throttle.countSession(of: owner.userID, by: caller)
         guard replaced?.isRenewable ?? false else {
             let duration = try accessTokens.permittedDuration(for: owner)
@@ -221,9 +226,10 @@ public final class Sessions: Sendable {
     /// same successor within a minute, later another. When it is presented after that, or when a
     /// second one of its successors is, the session is ended: two parties hold tokens that one
     /// should have (RFC 9700 section 4.14.2).
-    /// - Throws: `refresh_token_reused`, `session_expired`, `storage_unavailable` when the session
-    ///   was renewed with a secret that is not known here, `invalid_grant` for every other token
-    ///   that is refused.
+    /// - Throws: `refresh_token_reused`, `session_expired`; `mfa_enrollment_required`, after which
+    ///   the same token can be presented again; `storage_unavailable` when the session was renewed
+    ///   with a secret that is not known here; `invalid_grant` for every other token that is
+    ///   refused.
     public func refresh(_ presented: String, by caller: Caller = .application) async throws -> SessionTokens {
         guard let token = try await refreshToken(presented) else { throw AuthError.invalidGrant }
         // One secret for the whole rotation, even if another becomes the present one meanwhile.
@@ -236,14 +242,17 @@ public final class Sessions: Sendable {
         }
         switch try await storage.rotate(rotation) {
         case .renewed(let session, let user, let digest):
+            let dueAt = try await factors.requireEnrollment(of: user)
             return SessionTokens(
-                access: try accessToken(for: user, in: session, duration: accessTokens.duration),
-                refresh: digest == firstDigest ? first : try await successor(of: token, index: 0, digest: digest))
+                access: try accessTokens.issue(for: user, in: session, duration: accessTokens.duration),
+                refresh: digest == firstDigest ? first : try await successor(of: token, index: 0, digest: digest),
+                secondFactorDueAt: dueAt)
         case .repeated(let session, let user, let index, let digest):
             rotation.event(.refreshTokenRepeated, of: user.id).record()
+            let dueAt = try await factors.requireEnrollment(of: user)
             return SessionTokens(
-                access: try accessToken(for: user, in: session, duration: accessTokens.duration),
-                refresh: try await successor(of: token, index: index, digest: digest))
+                access: try accessTokens.issue(for: user, in: session, duration: accessTokens.duration),
+                refresh: try await successor(of: token, index: index, digest: digest), secondFactorDueAt: dueAt)
         case .exhausted(let user):
             rotation.event(.refreshTokenExhausted, of: user).record()
             throw AuthError.invalidGrant
@@ -257,11 +266,6 @@ public final class Sessions: Sendable {
         case .expired: throw AuthError(.sessionExpired, "the session has expired: sign in again")
         case .refused: throw AuthError.invalidGrant
         }
-    }
-
-    /// Issues an access token with the roles that the user has now.
-    private func accessToken(for user: User, in session: Session, duration: Int) throws -> AccessToken {
-        try accessTokens.issue(for: UserIdentity(user, in: session), in: session, duration: duration)
     }
 
     /// Verifies a refresh token. When it was made with a secret that this process does not know
@@ -377,6 +381,13 @@ public final class Sessions: Sendable {
     }
 }
 
+extension AccessTokens {
+    /// Issues an access token with the roles that the user has now.
+    func issue(for user: User, in session: Session, duration: Int) throws -> AccessToken {
+        try issue(for: UserIdentity(user, in: session), in: session, duration: duration)
+    }
+}
+
 extension Session {
     /// Makes a session that begins now.
     fileprivate init(
@@ -397,6 +408,9 @@ public struct SessionTokens: Sendable {
     public let access: AccessToken
     /// The refresh token, which can be used once; its `value` is for the client only.
     public let refresh: RefreshToken
+    /// The time by which the user has to add a second factor; `nil` for a user who has one, or need
+    /// not.
+    public let secondFactorDueAt: Date?
 }
 
 /// The tokens that replace those which a password change ended.

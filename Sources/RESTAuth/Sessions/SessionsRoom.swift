@@ -20,8 +20,8 @@ package enum SessionsRoom: Room {
     ]
 
     package static let events: [AuthEvent.Name] = [
-        .refreshTokenExhausted, .refreshTokenRepeated, .refreshTokenReused, .sessionEnded, .sessionStarted,
-        .sessionThrottled,
+        .refreshTokenExhausted, .refreshTokenRepeated, .refreshTokenReused, .sessionEnded, .sessionRaised,
+        .sessionStarted, .sessionThrottled,
     ]
 
     package static func sweep(_ auth: Auth) async throws {
@@ -41,7 +41,9 @@ extension AuthEvent.Name {
     public static let refreshTokenReused = Self("refresh_token.reused", level: .warning, shownToOwner: .yes())
     /// A session was ended before its expiry.
     public static let sessionEnded = Self("session.ended", shownToOwner: .yes(details: ["cause"]))
-    public static let sessionStarted = Self("session.started", shownToOwner: .yes())
+    /// The user of a live session has given a factor, or the password, once more.
+    public static let sessionRaised = Self("session.raised", shownToOwner: .yes(details: ["amr"]))
+    public static let sessionStarted = Self("session.started", shownToOwner: .yes(details: ["amr"]))
     /// A correct password started no session, because the user, or the users of that network, have
     /// started too many.
     public static let sessionThrottled = Self("session.throttled", level: .notice, isDurable: false)

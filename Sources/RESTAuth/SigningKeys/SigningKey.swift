@@ -92,16 +92,10 @@ extension SigningKey {
 
     /// Encrypts the private key. The result begins with the mark of `maker`.
     func sealed(by maker: SecretMaker) throws -> [UInt8] {
-        let box = try AES.GCM.seal(
-            privateBytes, using: maker.secret.key(for: Self.purpose), authenticating: Data(publicKey.id.utf8))
-        guard let sealed = box.combined else { throw CryptoKitError.incorrectParameterSize }
-        return maker.mark + Array(sealed)
+        try maker.seal(Array(privateBytes), for: Self.purpose, boundTo: Array(publicKey.id.utf8))
     }
 
     /// The key, and the id of the secret that it was encrypted under.
-    ///
-    /// The length does not tell whether the bytes begin with a mark, so both readings are tried:
-    /// decryption authenticates them.
     /// - Throws: `misconfigured` when none of `secrets` decrypts the key, or its algorithm is
     ///   unknown.
     static func opened(_ stored: StoredSigningKey, by secrets: KnownSecrets) throws -> (SigningKey, SecretID) {
@@ -109,15 +103,10 @@ extension SigningKey {
             throw AuthError(
                 .misconfigured, "the signing key \(stored.id) has the unknown algorithm \(stored.algorithm)")
         }
-        for isMarked in [true, false] {
-            for maker in secrets.makers(of: stored.sealed, isMarked: isMarked) {
-                guard let box = try? AES.GCM.SealedBox(combined: stored.sealed.dropFirst(maker.mark.count)),
-                    let raw = try? AES.GCM.open(
-                        box, using: maker.secret.key(for: purpose), authenticating: Data(stored.id.utf8)),
-                    let material = try? material(algorithm, raw)
-                else { continue }
-                return (try SigningKey(algorithm, material), maker.secret.id)
-            }
+        if let (raw, id) = secrets.open(stored.sealed, for: purpose, boundTo: Array(stored.id.utf8)),
+            let material = try? material(algorithm, Data(raw))
+        {
+            return (try SigningKey(algorithm, material), id)
         }
         throw AuthError(
             .misconfigured,

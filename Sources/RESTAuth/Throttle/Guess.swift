@@ -1,15 +1,26 @@
 import Crypto
 import Foundation
 
-/// A user name and the network from which a password for it comes, before the password is compared.
+/// A user name and the network from which a password or a code for it comes, before that is
+/// compared.
 package struct Guess: Sendable {
     /// The user name; `nil` when the text can be no user name.
     let name: Username?
     let caller: Caller
+    /// The counter of the factor that a code is for; `nil` for a password, and for a text of which
+    /// no factor has the form.
+    let factor: ThrottleSubject?
+    /// The counter of the trusted devices from one of which a password comes. It alone counts the
+    /// guess.
+    let device: ThrottleSubject?
 
-    package init(name: Username?, by caller: Caller) {
+    package init(
+        name: Username?, by caller: Caller, at factor: ThrottleSubject? = nil, on device: ThrottleSubject? = nil
+    ) {
         self.name = name
         self.caller = caller
+        self.factor = factor
+        self.device = device
     }
 
     /// The network; `nil` when the address is not known.
@@ -17,12 +28,13 @@ package struct Guess: Sendable {
 
     /// The subjects whose counters can refuse the guess.
     var subjects: [ThrottleSubject] {
-        [name.map { .account($0) }, name.flatMap { name in network.map { .account(name, from: $0) } }]
+        if let device { return [device] }
+        return [name.map { .account($0) }, name.flatMap { name in network.map { .account(name, from: $0) } }, factor]
             .compactMap { $0 } + (network?.blocks.map { .network($0) } ?? [])
     }
 }
 
-/// A guess whose password may be compared.
+/// A guess whose password or code may be compared.
 package struct AdmittedGuess: Sendable {
     let guess: Guess
     /// The time of the last sign-in of the user from that network, to within a day; `nil` for
@@ -36,11 +48,16 @@ package struct AdmittedGuess: Sendable {
 
     var isFromKnownOrigin: Bool { knownSince != nil }
 
+    /// Whether guesses from elsewhere never hold it up: from a network where the user has signed in
+    /// before, and on a trusted device wherever it is.
+    var isFavoured: Bool { isFromKnownOrigin || guess.device != nil }
+
     /// The limits that count the guess when it is wrong, in the order in which they are counted:
-    /// the account, then the network and the larger blocks. The order is fixed, so that no two
-    /// guesses wait for each other, and a guess that is refused in a small network is not counted
-    /// in the larger ones.
+    /// the account, the factor, then the network and the larger blocks. The order is fixed, so that
+    /// no two guesses wait for each other, and a guess that is refused in a small network is not
+    /// counted in the larger ones.
     func sortedLimits(_ configuration: ThrottleConfiguration) -> [(ThrottleSubject, ThrottleLimit)] {
+        if let device = guess.device { return [(device, configuration.account)] }
         var limits: [(ThrottleSubject, ThrottleLimit)] = []
         if let name = guess.name {
             if isFromKnownOrigin, let network = guess.network {
@@ -49,6 +66,7 @@ package struct AdmittedGuess: Sendable {
                 limits.append((.account(name), configuration.account))
             }
         }
+        if let factor = guess.factor { limits.append((factor, configuration.factor)) }
         for block in guess.network?.blocks ?? [] {
             limits.append((.network(block), configuration.network.times(block.allowanceFactor)))
         }
@@ -66,11 +84,13 @@ package struct AdmittedGuess: Sendable {
 
     /// Whether the failures of a subject can refuse this guess. A guess from a network where the
     /// user has signed in before is refused only because of guesses at the same user from that
-    /// network, whatever others have done.
+    /// network, and one on a trusted device only because of those on the user's trusted devices,
+    /// whatever others have done.
     func isHeldUp(by subject: ThrottleSubject) -> Bool {
         switch subject {
+        case .device: true
         case .known: isFromKnownOrigin
-        case .account, .confirmation, .hashing, .network, .registrations: !isFromKnownOrigin
+        case .account, .confirmation, .hashing, .network, .oneTimeCode, .recoveryCode, .registrations: !isFavoured
         }
     }
 
@@ -81,16 +101,18 @@ package struct AdmittedGuess: Sendable {
             case .account: guess.network?.description
             // Among all customers of a provider there are always wrong passwords for many accounts.
             case .network(let network): network.isProvider ? nil : guess.name?.canonical
-            case .confirmation, .hashing, .known, .registrations: nil
+            case .confirmation, .device, .hashing, .known, .oneTimeCode, .recoveryCode, .registrations: nil
             }
         return other.map { SHA256.hash(data: Data($0.utf8)).prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
     }
 
-    /// Whether a right password resets a counter. A sign-in from a known network does not reset the
-    /// counter of guesses from elsewhere, or attackers would start over each time; it does when
+    /// Whether a complete sign-in resets a counter. The counter of the factor that was given is, as
+    /// no wrong code is in a row with a right one. A sign-in from a known network does not reset
+    /// the counter of guesses from elsewhere, or attackers would start over each time; it does when
     /// that counter would block for good.
     func isForgotten(_ counter: ThrottleCounter, _ configuration: ThrottleConfiguration, at now: Date) -> Bool {
         switch counter.subject {
+        case .device, .oneTimeCode, .recoveryCode: true
         case .known: isFromKnownOrigin
         case .account: !isFromKnownOrigin || configuration.account.blockedUntil(counter, at: now) == .distantFuture
         case .confirmation, .hashing, .network, .registrations: false

@@ -63,7 +63,7 @@ public final class Throttle: Sendable {
             }
             entered.append(subject)
         }
-        if !admitted.isFromKnownOrigin, case let until = budget.blockedUntil, until > now() {
+        if !admitted.isFavoured, case let until = budget.blockedUntil, until > now() {
             throw await refused(guess, until: until, by: .hashing, quota: configuration.hashingBudget)
         }
         return try await attempt(admitted)
@@ -78,12 +78,12 @@ public final class Throttle: Sendable {
         }
     }
 
-    /// Counts a wrong password.
+    /// Counts a wrong password or code.
     /// - Throws: `rate_limited` when so many others were wrong meanwhile that this one should have
     ///   waited: then it is not told that it was wrong.
     package func fail(_ guess: AdmittedGuess, cost: Duration) async throws {
         guard configuration.isOn else { return }
-        if !guess.isFromKnownOrigin { budget.spend(cost) }
+        if !guess.isFavoured { budget.spend(cost) }
         let tallies = guess.tallies(configuration)
         try await settle(after: tallies)
         for (index, tally) in tallies.enumerated() {
@@ -114,17 +114,26 @@ public final class Throttle: Sendable {
     package func succeed(_ guess: AdmittedGuess, as identity: UserIdentity) async throws {
         guard configuration.isOn else { return }
         let counters = try await disclose(guess)
-        await unlessItFails {
-            for counter in counters where guess.isForgotten(counter, configuration, at: now()) {
-                try await storage.deleteThrottle(counter.subject, recording: nil)
-            }
-        }
+        await delete(counters.filter { guess.isForgotten($0, configuration, at: now()) })
         guard let network = guess.guess.network else { return }
         // To within a day, so that a user who signs in every second does not write every second.
         if let knownSince = guess.knownSince, now().timeIntervalSince(knownSince) < 86400 { return }
         let event = AuthEvent.networkRemembered(network, userID: identity.userID)
         await remember(
             network, of: identity.userID, recording: event.by(guess.guess.caller.nowKnown(as: identity), at: now()))
+    }
+
+    /// Ends the series of the factor whose code was right in a live session. It says nothing of the
+    /// password, so the series of the account goes on.
+    /// - Throws: what ``disclose(_:)`` throws.
+    func succeedInSession(_ guess: AdmittedGuess) async throws {
+        await delete(try await disclose(guess).filter { $0.subject == guess.guess.factor })
+    }
+
+    private func delete(_ counters: [ThrottleCounter]) async {
+        await unlessItFails {
+            for counter in counters { try await storage.deleteThrottle(counter.subject, recording: nil) }
+        }
     }
 
     private func refused(_ guess: Guess, until: Date, by subject: ThrottleSubject, quota: Int) async -> AuthError {
@@ -134,7 +143,9 @@ public final class Throttle: Sendable {
         AuthEvent.loginThrottled(
             username: isUser ? guess.name?.canonical : nil, network: subject.network, policy: policy
         ).record()
-        return Self.tooMany("too many wrong passwords", until: until, now: now(), policy: policy, quota: quota)
+        return Self.tooMany(
+            subject.isOfCodes ? "too many wrong codes" : "too many wrong passwords", until: until, now: now(),
+            policy: policy, quota: quota)
     }
 
     /// Whether a user has that name, so that it may be logged: any other text may be a password
@@ -262,7 +273,7 @@ public final class Throttle: Sendable {
             try await settle(after: [tally])
             if try await counter() != nil { try await storage.deleteThrottle(subject, recording: nil) }
             return value
-        } catch let error as AuthError where error.code == .currentPasswordInvalid {
+        } catch let error as AuthError where [.currentPasswordInvalid, .invalidCode].contains(error.code) {
             try await settle(after: [tally])
             if case .refused(let until) = try await count(tally, by: caller, orKeep: [tally]) { throw refuse(until) }
             throw error

@@ -39,6 +39,10 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     /// series is ended.
     public static let longestSeries = 100
 
+    /// Wrong codes of one user's authenticator apps, or recovery codes, before the next has to
+    /// wait: 30 seconds, then twice as long each time, up to an hour.
+    public static let factorFailures = 5
+
     package static let accountFailureCounts = 1...longestSeries
     /// Range of the failures of a network, of the numbers per hour, and of the hashing budget in
     /// milliseconds.
@@ -59,6 +63,11 @@ public struct ThrottleConfiguration: Sendable, Hashable {
             end: max(Self.longestSeries, accountFailures), memory: 7 * 86400)
     }
 
+    package var factor: ThrottleLimit {
+        ThrottleLimit(
+            allowance: Self.factorFailures, delay: .doubling(from: 30, to: 3600), forgiveness: nil, memory: 7 * 86400)
+    }
+
     package var network: ThrottleLimit {
         ThrottleLimit(allowance: networkFailures, delay: .doubling(from: 1, to: 3600), forgiveness: 600, memory: 86400)
     }
@@ -71,9 +80,10 @@ public struct ThrottleConfiguration: Sendable, Hashable {
     func limit(of subject: ThrottleSubject) -> ThrottleLimit? {
         let limit: ThrottleLimit? =
             switch subject {
-            case .account, .known, .confirmation: account
+            case .account, .known, .confirmation, .device: account
             case .hashing: hashing
             case .network: network
+            case .oneTimeCode, .recoveryCode: factor
             case .registrations: registrationsPerHour.map(registrations(perHour:))
             }
         return limit?.times(subject.network?.allowanceFactor ?? 1)

@@ -8,12 +8,19 @@ public enum ThrottleSubject: Sendable, Hashable {
     case account(canonicalUsername: String)
     /// Wrong answers of a user who is signed in and was asked for the present password.
     case confirmation(by: User.ID)
+    /// Wrong passwords that came with the token of one of the user's trusted devices.
+    case device(of: User.ID)
     /// Milliseconds of hashing for wrong passwords, of all callers together.
     case hashing
     /// Wrong passwords for a user name from one network where that user has signed in before.
     case known(canonicalUsername: String, from: ClientNetwork)
     /// Wrong passwords from a network, for any user name.
     case network(ClientNetwork)
+    /// Wrong codes of the authenticator apps of a user, all of them together: one code is compared
+    /// with each.
+    case oneTimeCode(of: User.ID)
+    /// Wrong recovery codes of a user.
+    case recoveryCode(of: User.ID)
     /// Registrations from a network.
     case registrations(from: ClientNetwork)
 
@@ -31,16 +38,22 @@ public enum ThrottleSubject: Sendable, Hashable {
 extension ThrottleSubject {
     /// The name of a case in rows, log lines and rate limit policies.
     public enum Kind: String, Sendable, CaseIterable {
-        case account, confirmation, hashing, known, network, registrations
+        case account, confirmation, device, hashing, known, network
+        case oneTimeCode = "one_time_code"
+        case recoveryCode = "recovery_code"
+        case registrations
     }
 
     public var kind: Kind {
         switch self {
         case .account: .account
         case .confirmation: .confirmation
+        case .device: .device
         case .hashing: .hashing
         case .known: .known
         case .network: .network
+        case .oneTimeCode: .oneTimeCode
+        case .recoveryCode: .recoveryCode
         case .registrations: .registrations
         }
     }
@@ -49,7 +62,7 @@ extension ThrottleSubject {
     public var username: String? {
         switch self {
         case .account(let name), .known(let name, _): name
-        case .confirmation, .hashing, .network, .registrations: nil
+        case .confirmation, .device, .hashing, .network, .oneTimeCode, .recoveryCode, .registrations: nil
         }
     }
 
@@ -57,23 +70,31 @@ extension ThrottleSubject {
     public var network: ClientNetwork? {
         switch self {
         case .known(_, let network), .network(let network), .registrations(let network): network
-        case .account, .confirmation, .hashing: nil
+        case .account, .confirmation, .device, .hashing, .oneTimeCode, .recoveryCode: nil
         }
     }
 
-    /// The user who is signed in, where the kind is counted by user and not by name.
+    /// The user, where the kind is counted by the id and not by the name.
     public var userID: User.ID? {
         switch self {
-        case .confirmation(let user): user
+        case .confirmation(let user), .device(let user), .oneTimeCode(let user), .recoveryCode(let user): user
         case .account, .hashing, .known, .network, .registrations: nil
         }
     }
 
-    /// Whether wrong passwords are counted.
+    /// Whether wrong passwords or codes are counted.
     var isOfGuesses: Bool {
         switch self {
-        case .account, .confirmation, .known, .network: true
+        case .account, .confirmation, .device, .known, .network, .oneTimeCode, .recoveryCode: true
         case .hashing, .registrations: false
+        }
+    }
+
+    /// Whether wrong codes are counted.
+    var isOfCodes: Bool {
+        switch self {
+        case .oneTimeCode, .recoveryCode: true
+        case .account, .confirmation, .device, .hashing, .known, .network, .registrations: false
         }
     }
 }
@@ -108,9 +129,12 @@ extension ThrottleSubject {
             switch Kind(rawValue: key.kind) {
             case .account: .account(canonicalUsername: key.username)
             case .confirmation: .confirmation(by: key.userID)
+            case .device: .device(of: key.userID)
             case .hashing: .hashing
             case .known: network.map { .known(canonicalUsername: key.username, from: $0) }
             case .network: network.map { .network($0) }
+            case .oneTimeCode: .oneTimeCode(of: key.userID)
+            case .recoveryCode: .recoveryCode(of: key.userID)
             case .registrations: network.map { .registrations(from: $0) }
             case nil: nil
             }

@@ -95,17 +95,19 @@ public final class Users: Sendable {
 
     /// Deletes the account of the signed-in user, as ``delete(_:by:)`` does.
     ///
-    /// An identity proven by a token has to confirm the password. One proven by the password need
-    /// not, but a password that is given again is checked.
+    /// A user who has a second factor must have given it lately (``Factors/requireRecent(_:)``). An
+    /// identity proven by a token has to confirm the password. One proven by the password need not,
+    /// but a password that is given again is checked.
     /// - Parameters:
     ///   - identity: the signed-in user.
     ///   - password: the present password, if it was given for confirmation.
     ///   - caller: the caller; the networks of callers take turns in having passwords hashed.
-    /// - Throws: `validation_failed` when the password is missing, `current_password_invalid`,
-    ///   `rate_limited`, `overloaded`, `user_not_found`.
+    /// - Throws: `insufficient_user_authentication`; `validation_failed` when the password is
+    ///   missing; `current_password_invalid`, `rate_limited`, `overloaded`, `user_not_found`.
     public func deleteAccount(
         of identity: UserIdentity, confirming password: String?, by caller: Caller = .application
     ) async throws {
+        try await passwords.factors.requireRecent(identity)
         if let password {
             try await passwords.confirm(password, for: identity, by: caller)
         } else if identity.presented != .password {

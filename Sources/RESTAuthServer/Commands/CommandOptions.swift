@@ -7,8 +7,9 @@ typealias AllOptions = SettingsOptions<
     AddressSettings, SocketSettings, MetricsSettings, TLSSettings, DatabaseSettings, PostgresSettings,
     ServerDatabaseSettings,
     SecretSettings, ClientSettings, TokenSettings, SigningKeySettings, SessionSettings, RegistrationSettings,
-    PasswordSettings, HashingSettings, HashingQueueSettings, ImportedUserSettings, GuessingSettings, AuditSettings,
-    RequestSettings, LogSettings
+    PasswordSettings, HashingSettings, HashingQueueSettings, ImportedUserSettings, FactorSettings, PasskeySettings,
+    GuessingSettings,
+    AuditSettings, RequestSettings, LogSettings
 >
 
 /// Flags of a command that uses the core.

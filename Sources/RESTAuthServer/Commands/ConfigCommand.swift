@@ -29,6 +29,7 @@ struct ConfigCommand: AsyncParsableCommand {
                 try Output.write("\(setting.name) = \(setting.shown(found.value))  (\(found.place))")
             }
             for remark in settings.remarks { try Output.write("note: \(remark)") }
+            if let obstacle = settings.passkeyObstacle { try Output.write("note: no passkeys: \(obstacle)") }
             try await settings.withLog { try await settings.rehearse() }
             for warning in settings.warnings + settings.exposedFiles.compactMap(\.advice) {
                 try Output.write("warning: \(warning)")

@@ -11,9 +11,9 @@ struct SecretCommand: AsyncParsableCommand {
               rest-auth secret rotate --revoke-keys
               rest-auth secret drop
 
-            Sessions, clients and signing keys go on. Until the previous secret is dropped, what was made with it is \
-            accepted; each session and each client changes over as it is used. No command prints a secret: ids stand \
-            for them.
+            Sessions, clients, signing keys and second factors go on. Until the previous secret is dropped, what was \
+            made with it is accepted; each session and each client changes over as it is used. No command prints a \
+            secret: ids stand for them.
             """,
         subcommands: [Status.self, Rotate.self, Drop.self])
 
@@ -81,7 +81,7 @@ extension SecretCommand {
                         """)
                     return
                 }
-                guard isChanged || resealed > 0 || revokeKeys else { throw Self.pending(after.present, previous) }
+                guard isChanged || resealed != (0, 0) || revokeKeys else { throw Self.pending(after.present, previous) }
                 if isChanged { Output.report("The secret is now \(after.present); \(previous) is accepted beside it.") }
                 if settings.isShared { Output.report("Copy \(file) to every node.") }
                 try await finish(auth, resealed, previous: previous)
@@ -98,12 +98,16 @@ extension SecretCommand {
         private func resealGiven(_ auth: Auth, _ status: SecretRotation.Status) async throws {
             guard let previous = status.previous else { throw Self.procedure(hasNext: status.next != nil) }
             let resealed = try await auth.secretRotation.reseal()
-            guard resealed > 0 || revokeKeys else { throw Self.pending(status.present, previous) }
+            guard resealed != (0, 0) || revokeKeys else { throw Self.pending(status.present, previous) }
             try await finish(auth, resealed, previous: previous)
         }
 
-        private func finish(_ auth: Auth, _ resealed: Int, previous: SecretID) async throws {
-            Output.report("Encrypted anew: \(resealed) \(resealed == 1 ? "signing key" : "signing keys").")
+        private func finish(
+            _ auth: Auth, _ resealed: (signingKeys: Int, factors: Int), previous: SecretID
+        ) async throws {
+            let keys = counted(resealed.signingKeys, "signing key")
+            let factors = resealed.factors > 0 ? " and \(counted(resealed.factors, "factor"))" : ""
+            Output.report("Encrypted anew: \(keys)\(factors).")
             if revokeKeys {
                 let key = try await auth.signingKeys.replaceAll(by: .commandLine)
                 Output.report("Revoked all signing keys; \(key.id) signs from now on.")
@@ -155,7 +159,7 @@ extension SecretCommand {
 
                 Refused as long as a session or a client needs it; rest-auth secret status says which. --force ends \
                 those sessions, whose users sign in again, and removes those clients, which are added again and given \
-                other secrets.
+                other secrets. Second factors go on.
                 """)
 
         @Flag(help: "End the sessions and remove the clients that need it.") var force = false
@@ -225,6 +229,9 @@ extension SecretRotation.Status {
         if signingKeysToReseal > 0 {
             needs.append("\(counted(signingKeysToReseal, "signing key")), until rest-auth secret rotate is repeated")
         }
+        if factorsToReseal > 0 {
+            needs.append("\(counted(factorsToReseal, "factor")), until rest-auth secret rotate is repeated")
+        }
         if sessionsOfPrevious > 0 {
             let end = lastSessionOfPreviousExpiresAt.map {
                 ", \($0.ISO8601Format()) at the latest if it is not renewed"
@@ -249,8 +256,8 @@ extension SecretRotation.Status {
         if let previous { lines.append("previous\t\(previous)") }
         lines.append(
             """
-            in all\t\(counted(signingKeys, "signing key")), \(counted(clients, "client")), \
-            \(counted(sessions, "session"))
+            in all\t\(counted(signingKeys, "signing key")), \(counted(factors, "factor")), \
+            \(counted(clients, "client")), \(counted(sessions, "session"))
             """
         )
         lines += needs.map { "needs \(previous?.description ?? "")\t\($0)" }
@@ -263,7 +270,7 @@ extension SecretRotation.Status {
             "The next secret is not in use. When every node has it: rest-auth secret rotate --nodes-ready"
         } else if previous == nil {
             "There is one secret. If it has leaked: rest-auth secret rotate"
-        } else if signingKeysToReseal > 0 {
+        } else if signingKeysToReseal + factorsToReseal > 0 {
             "The change was interrupted. Repeat it: rest-auth secret rotate"
         } else if needsPrevious {
             "The previous secret is needed still. Wait, or end what needs it: rest-auth secret drop --force"
@@ -277,6 +284,7 @@ extension SecretRotation.Status {
         let json: JSON = [
             "present": id(present), "next": id(next), "previous": id(previous),
             "signing_keys": ["count": .integer(signingKeys), "of_previous": .integer(signingKeysToReseal)],
+            "factors": ["count": .integer(factors), "of_previous": .integer(factorsToReseal)],
             "clients": ["count": .integer(clients), "of_previous": .array(clientsOfPrevious.map { .string($0) })],
             "sessions": [
                 "count": .integer(sessions), "of_previous": .integer(sessionsOfPrevious),

@@ -28,6 +28,9 @@ struct ThrottleCommand: AsyncParsableCommand {
                 known          wrong passwords for a name, from a network that is known
                 network        wrong passwords from IPv4 /24, IPv6 /56, /48 or /32
                 confirmation   wrong present passwords of a user who is signed in
+                one_time_code  wrong codes of the authenticator apps of a user
+                recovery_code  wrong recovery codes of a user
+                device         wrong passwords on the trusted devices of a user
                 registrations  registrations from a network
                 hashing        milliseconds of hashing that wrong passwords cost in all
                 """)
@@ -77,7 +80,7 @@ struct ThrottleCommand: AsyncParsableCommand {
             try await options.withAuth { auth in
                 var count = 0
                 if let user, let name {
-                    // A confirmation is counted by the user's id.
+                    // Confirmations, codes and devices are counted by the user's id.
                     count = try await auth.throttle.clear(name, user: auth.users.id(named: user), by: .commandLine)
                         .count
                 } else {

@@ -19,7 +19,7 @@ struct UsersCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self,
-            Revoke.self, Import.self,
+            Revoke.self, FactorsOfUser.self, Import.self,
             Export.self,
         ])
 }

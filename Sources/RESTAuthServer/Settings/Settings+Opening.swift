@@ -13,6 +13,8 @@ extension Settings {
     ///   - isServer: whether a server uses it, with many requests at once.
     func openAuth(createsMissing: Bool = false, isServer: Bool = false) async throws -> Auth {
         var configuration = auth
+        // A command makes no passkeys, and may have to delete those of another domain.
+        if !isServer { configuration.relyingParty = nil }
         try configuration.validate()
         if let secretFile { try requireSharedSecret(secretFile) }
         // Checked before any file is made.

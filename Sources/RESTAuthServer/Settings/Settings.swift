@@ -39,6 +39,7 @@ package struct Settings: Sendable {
     var trustedProxies: [Network] = []
     var forwardedFields = ForwardedFamily.xForwarded
     var corsOrigins: [String] = []
+    var passkeys = PasskeyNames()
     var headLimits = HeadLimits()
     /// Timeouts are in seconds.
     var requestTimeout = 30
@@ -59,6 +60,8 @@ package struct Settings: Sendable {
     // MARK: Derived values
 
     private(set) var tls: TLSFiles?
+    /// Reason why there are no passkeys, in words; `nil` where there are.
+    private(set) var passkeyObstacle: String?
     /// Messages about how the environment was interpreted where that may surprise, one a line.
     private(set) var remarks: [String] = []
     /// Messages about variables that may be meant for another program, one a line.
@@ -101,6 +104,7 @@ package struct Settings: Sendable {
         auth.secrets = try givenSecrets(source)
         if let secrets = auth.secrets { try auth.legacySecret?.refuse(in: secrets.known) }
         auth.issuer = routes.publicURL ?? auth.issuer
+        passkeyObstacle = try makeRelyingParty(source)
         routes.scheme = tls == nil ? "http" : "https"
         routes.believesForwardedFields = !trustedProxies.isEmpty
         routes.trustedOrigins = Set(corsOrigins)

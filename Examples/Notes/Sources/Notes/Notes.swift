@@ -23,6 +23,13 @@ struct Notes {
                     try await request.decode(as: String.self, context: context), for: context.identity.userID)
                 return .created
             }
+        // Burning the book takes a second factor of the last 15 minutes.
+        router.group("notes").add(middleware: auth.authenticator(requiring: [.secondFactor(within: 900)]))
+            .group(context: SignedInContext<BasicAuthRequestContext>.self)
+            .delete { _, context -> HTTPResponse.Status in
+                await book.burn(of: context.identity.userID)
+                return .noContent
+            }
         return Application(router: router, services: auth.services)
     }
 }
@@ -33,4 +40,6 @@ actor NoteBook {
     func notes(of user: User.ID) -> [String] { pages[user, default: []] }
 
     func add(_ note: String, for user: User.ID) { pages[user, default: []].append(note) }
+
+    func burn(of user: User.ID) { pages[user] = nil }
 }

@@ -38,6 +38,32 @@ import Testing
         }
     }
 
+    /// A user who has only a password adds an app first.
+    @Test func noNoteIsBurntWithoutASecondFactor() async throws {
+        let auth = try await Auth(storage: SQLiteStorage())
+        _ = try await auth.users.register("miguel", password: "python")
+        let tokens = try await auth.sessions.start(for: auth.login.identify("miguel", password: "python"))
+        try await Notes.application(auth).test(.live) { client in
+            let miguel: HTTPFields = [
+                .authorization: "Bearer \(tokens.access.value)", .contentType: "application/json",
+            ]
+            try await client.execute(
+                uri: "/notes", method: .post, headers: miguel, body: ByteBuffer(string: #""Buy milk""#)
+            ) {
+                #expect($0.status == .created)
+            }
+            try await client.execute(uri: "/notes", method: .delete, headers: miguel) {
+                #expect($0.status == .unauthorized)
+                #expect(String(buffer: $0.body).contains(#""code":"insufficient_user_authentication""#))
+                #expect($0.headers[.wwwAuthenticate]?.contains(#"acr_values="aal2""#) == true)
+                #expect($0.headers[.wwwAuthenticate]?.contains("max_age") == true)
+            }
+            try await client.execute(uri: "/notes", method: .get, headers: miguel) {
+                #expect(String(buffer: $0.body) == #"["Buy milk"]"#)
+            }
+        }
+    }
+
     private func basic(_ username: String) -> String {
         "Basic " + Data("\(username):python".utf8).base64EncodedString()
     }
