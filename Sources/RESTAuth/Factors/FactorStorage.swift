@@ -112,7 +112,9 @@ public protocol FactorStorage: Sendable {
     // MARK: Authenticator apps
 
     /// Stores an app that is not confirmed, in place of the one that the user has not confirmed.
-    /// - Parameter limit: number of confirmed apps with which the user may not begin another.
+    /// - Parameters:
+    ///   - factor: the app.
+    ///   - limit: number of confirmed apps with which the user may not begin another.
     /// - Returns: whether it was stored: not when there is no such user, or at the limit.
     func insertTOTP(_ factor: StoredTOTP, limit: Int) async throws -> Bool
 
@@ -122,6 +124,7 @@ public protocol FactorStorage: Sendable {
     ///   - id: the app.
     ///   - user: its user.
     ///   - step: the step of the code, which must be greater than that of any code before.
+    ///   - now: the time of the confirmation.
     ///   - start: the time since which it must have been added.
     ///   - limit: number of confirmed apps that the user may have, this one included.
     ///   - codes: new recovery codes.
@@ -142,14 +145,18 @@ public protocol FactorStorage: Sendable {
     /// Removes an app. The event is recorded when it was confirmed.
     ///
     /// Of several that remove the last ones at once, with `keepingLast`, one is refused.
-    /// - Parameter keepingLast: whether a confirmed app that is the user's last factor has to stay.
+    /// - Parameters:
+    ///   - id: the app.
+    ///   - user: its user.
+    ///   - keepingLast: whether a confirmed app that is the user's last factor has to stay.
+    ///   - event: is recorded with the removal.
     /// - Returns: whether there was one.
     /// - Throws: ``AuthError/Code/lastWayIn`` for one that has to stay.
     func removeTOTP(
         id: FactorDescription.ID, of user: User.ID, keepingLast: Bool, recording event: AuthEvent
     ) async throws -> Bool
 
-    /// Removes all factors of a user, the trusted devices, and the time that
+    /// Removes all factors of a user, passkeys included, the trusted devices, and the time that
     /// ``beginFactorGrace(of:until:)`` stored.
     /// - Returns: whether there was any of these.
     func removeFactors(of user: User.ID, recording event: AuthEvent) async throws -> Bool
@@ -166,7 +173,7 @@ public protocol FactorStorage: Sendable {
 
     // MARK: Recovery codes
 
-    /// Replaces the recovery codes of a user who has a confirmed app, and their key.
+    /// Replaces the recovery codes of a user who has a confirmed app or a passkey, and their key.
     /// - Returns: whether they were replaced.
     func replaceRecoveryCodes(
         with codes: StoredRecoveryCodes, of user: User.ID, at now: Date, recording event: AuthEvent
@@ -190,6 +197,7 @@ public protocol FactorStorage: Sendable {
     ///   - digest: the digest of its token.
     ///   - version: the password version that the user must have, with which the trust ends.
     ///   - limit: number of devices that the user may have, this one included.
+    ///   - event: is recorded with the device.
     /// - Returns: whether it was stored: not when the user is gone or disabled, or has another
     ///   password by now.
     func insertTrustedDevice(

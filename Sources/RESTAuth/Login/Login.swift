@@ -33,7 +33,7 @@ public final class Login: CredentialVerifier {
 
     /// Signs in by a user name and a password. A token is verified as by ``identify(_:by:)``, and
     /// starts no new sign-in.
-    /// - Throws: what ``attempt(_:password:by:)`` throws; `invalid_token`.
+    /// - Throws: what ``attempt(_:password:device:by:)`` throws; `invalid_token`.
     public func attempt(_ credentials: Credentials, by caller: Caller = .application) async throws -> SignIn {
         switch credentials {
         case .token(let token): .complete(try await accessTokens.verify(token))
@@ -213,7 +213,7 @@ public final class Login: CredentialVerifier {
     // MARK: Identifying
 
     /// Identifies a user by name and password, when no factor has to follow.
-    /// - Throws: `mfa_required` when one has to; what ``attempt(_:password:by:)`` throws.
+    /// - Throws: `mfa_required` when one has to; what ``attempt(_:password:device:by:)`` throws.
     public func identify(
         _ username: String, password: String, by caller: Caller = .application
     ) async throws -> UserIdentity {

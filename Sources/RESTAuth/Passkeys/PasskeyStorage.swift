@@ -105,7 +105,11 @@ public protocol PasskeyStorage: Sendable {
 
     /// Deletes a passkey, if its user has a password or another passkey that signs in by itself.
     /// With the last factor recovery codes and trusted devices go.
-    /// - Parameter keepingLast: whether a passkey that is the user's last factor has to stay.
+    /// - Parameters:
+    ///   - id: the passkey.
+    ///   - user: its user.
+    ///   - keepingLast: whether a passkey that is the user's last factor has to stay.
+    ///   - event: is recorded with the deletion.
     func deletePasskey(
         id: Passkey.ID, of user: User.ID, keepingLast: Bool, recording event: AuthEvent
     ) async throws -> PasskeyDeletion
