@@ -155,7 +155,14 @@ extension AuthError: CustomStringConvertible {
 
 extension AuthError {
     static let invalidCredentials = AuthError(.invalidCredentials, "Unauthorized Access")
-    package static let mfaRequired = AuthError(.mfaRequired, "the password is right, and another factor has to follow")
+    /// The refusal of a request that cannot continue with another factor.
+    package static let mfaRequired = AuthError(
+        .mfaRequired,
+        "another factor is needed: send its code in X-OTP beside the password, or sign in with POST /api/tokens")
+    /// The answer to a password that a ticket continues.
+    package static let mfaFollows = AuthError(
+        .mfaRequired,
+        "the password is right, and another factor has to follow: send the ticket with a code or a passkey")
     /// An answer to a factor that came with credentials, and is one of them.
     static let invalidCode = AuthError(.invalidCode, invalidCodeDetail, contextClass: "aal2")
     /// A wrong code in a field of who has signed in already.

@@ -92,12 +92,12 @@ struct FactorRoutes: Sendable {
 }
 
 extension FactorDescription {
-    /// As whoever has given the password sees it.
+    /// The factor for a client that has given the password.
     var json: JSON { ["id": .string(id), "type": .string(kind.rawValue), "name": .string(name)] }
 }
 
 extension StoredTOTP {
-    /// As its owner sees it.
+    /// The app for its owner.
     fileprivate var json: JSON {
         [
             "id": .string(id), "type": "totp", "name": .string(name), "active": .bool(confirmedAt != nil),
@@ -108,7 +108,7 @@ extension StoredTOTP {
 }
 
 extension TrustedDevice {
-    /// As its owner sees it.
+    /// The device for its owner.
     fileprivate var json: JSON {
         [
             "id": .string(id), "address": origin.address.map(JSON.string) ?? .null,

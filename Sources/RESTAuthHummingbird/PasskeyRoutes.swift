@@ -130,7 +130,7 @@ struct PasskeyRoutes: Sendable {
 }
 
 extension Passkey {
-    /// As its owner sees it.
+    /// The passkey for its owner.
     fileprivate var json: JSON {
         [
             "id": .string(id), "name": .string(name), "credential_id": .string(Base64.url.encode(credentialID)),

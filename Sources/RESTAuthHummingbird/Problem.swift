@@ -61,7 +61,7 @@ public struct Problem: Error, Sendable {
     /// The refusal of a password that another factor has to follow: with the ticket for that, and
     /// the factors that the user has.
     static func continued(_ ticket: SignInTicket, with factors: [FactorDescription], _ request: Request) -> Problem {
-        var problem = Problem(AuthError.mfaRequired, request: request)
+        var problem = Problem(AuthError.mfaFollows, request: request)
         problem.members += [
             ("ticket", .string(ticket.value)), ("expires_in", .integer(SignInTicket.duration)),
             ("factors", .array(factors.map(\.json))),

@@ -53,6 +53,7 @@ struct SessionRoutes: Sendable {
         if let credential = try fields.optionalObject("credential") {
             return try await auth.login.attempt(passkey: credential.text, by: request.caller)
         }
+        if fields.hasValue("code"), !fields.hasValue("username") { throw fields.missing("ticket") }
         let (username, password) = try (fields.requiredString("username"), fields.requiredString("password"))
         let device = try fields.optionalString("device_token") ?? deviceToken(inCookieOf: request.http)
         return try await auth.login.attempt(username, password: password, device: device, by: request.caller)

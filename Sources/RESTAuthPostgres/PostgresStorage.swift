@@ -73,7 +73,9 @@ public struct PostgresStorage: Storage {
     /// changing anything.
     /// - Returns: the stored signing keys, if the schema is of this version; otherwise none.
     /// - Throws: `misconfigured`, with what to do about it.
-    package static func checkUsable(_ configuration: PostgresConfiguration) async throws -> [StoredSigningKey] {
+    package static func checkUsable(
+        _ configuration: PostgresConfiguration
+    ) async throws -> (keys: [StoredSigningKey], boundRelyingParty: String?) {
         try configuration.validate()
         return try await onThread { try Schema.look(configuration) }
     }

@@ -41,13 +41,16 @@ enum Schema {
 
     /// Checks that the database can be reached, is not of a newer version and is not partly filled;
     /// returns its signing keys if the schema is of this version.
-    static func look(_ configuration: PostgresConfiguration) throws -> [StoredSigningKey] {
+    static func look(
+        _ configuration: PostgresConfiguration
+    ) throws -> (keys: [StoredSigningKey], boundRelyingParty: String?) {
         do {
             let connection = try connect(configuration)
             let version = try version(connection)
             if version > 0 { try refuseUnfinished(connection) }
-            guard try version == latest() else { return [] }
-            return try connection.query(Statement(StoredSigningKey.selection)).map(StoredSigningKey.init)
+            guard try version == latest() else { return ([], nil) }
+            let keys = try connection.query(Statement(StoredSigningKey.selection)).map(StoredSigningKey.init)
+            return (keys, try connection.query(Statement(PostgresStorage.boundRelyingParty)).first?["rp_id"])
         } catch let error as PostgresError {
             throw unusable(error)
         }

@@ -86,8 +86,10 @@ extension PostgresStorage {
     }
 
     public func boundRelyingParty() async throws -> String? {
-        try await read("SELECT rp_id FROM relying_party WHERE EXISTS (SELECT FROM passkeys)").first?["rp_id"]
+        try await read(Self.boundRelyingParty).first?["rp_id"]
     }
+
+    static let boundRelyingParty = "SELECT rp_id FROM relying_party WHERE EXISTS (SELECT FROM passkeys)"
 
     public func insertPasskey(
         _ passkey: Passkey, for relyingParty: String, limit: Int, spending challenge: SpentChallenge,
@@ -95,6 +97,12 @@ extension PostgresStorage {
     ) async throws -> PasskeyInsertion {
         let rows = try await spending(
             challenge, of: passkey.userID,
+            // Locks the row until the end, so that nobody binds the database anew meanwhile.
+            Statement(
+                """
+                INSERT INTO relying_party (rp_id) VALUES ($1)
+                ON CONFLICT (is_only) DO UPDATE SET rp_id = relying_party.rp_id
+                """, [relyingParty]),
             Statement(
                 "DELETE FROM relying_party WHERE rp_id <> $1 AND NOT EXISTS (SELECT FROM passkeys)", [relyingParty]),
             Statement("INSERT INTO relying_party (rp_id) VALUES ($1) ON CONFLICT DO NOTHING", [relyingParty]),
@@ -129,8 +137,8 @@ extension PostgresStorage {
                     (SELECT rp_id FROM relying_party WHERE rp_id <> $2) AS bound_to,
                     (SELECT count(*) FROM passkeys WHERE user_id = $3) >= $4 AS is_full
                 """, [passkey.credentialID, relyingParty, passkey.userID, limit]))
-        if rows[4].count == 1 { return .inserted(hasNewCodes: rows[5].count > 0) }
-        guard let reasons = rows[6].first else { return .noUser }
+        if rows[5].count == 1 { return .inserted(hasNewCodes: rows[6].count > 0) }
+        guard let reasons = rows[7].first else { return .noUser }
         if try reasons["is_taken"] { return .isTaken }
         if let other: String = try reasons["bound_to"] { return .boundTo(other) }
         return try reasons["is_full"] ? .limitReached : .noUser

@@ -93,10 +93,12 @@ public struct SQLiteStorage: Storage {
     /// anything.
     /// - Returns: the stored signing keys, if the schema is of this version; otherwise none.
     /// - Throws: `misconfigured`, as the initialiser would.
-    package static func checkUsable(path: String) throws -> [StoredSigningKey] {
+    package static func checkUsable(
+        path: String
+    ) throws -> (keys: [StoredSigningKey], boundRelyingParty: String?) {
         guard access(path, F_OK) == 0 else {
             if let problem = SQLiteFile(path).directoryProblem { throw cannotBeMade(path, problem) }
-            return []
+            return ([], nil)
         }
         try checkWritable(path)
         do {
@@ -104,7 +106,8 @@ public struct SQLiteStorage: Storage {
             return try SQLiteFile(path).look { database in
                 try Migrations.refuseNewer(database, path: path)
                 try Migrations.refuseUnfinished(database, path: path)
-                return try Migrations.migrator.hasCompletedMigrations(database) ? database.signingKeys() : []
+                guard try Migrations.migrator.hasCompletedMigrations(database) else { return ([], nil) }
+                return try (database.signingKeys(), database.boundRelyingParty())
             }
         } catch {
             throw unusable(path, error)

@@ -66,16 +66,25 @@ extension FactorsRoom: SQLiteRoom {
 
 extension SQLiteStorage {
     public func factors(of user: User.ID) async throws -> StoredFactors {
-        try read { database in
-            let totp = try database.rows(
-                "SELECT \(StoredTOTP.columns) FROM totp_factors WHERE user_id = ? ORDER BY created_at, id", [user]
-            ) { try StoredTOTP($0) }
-            return StoredFactors(
-                totp: totp, recoveryCodes: try database.countRecoveryCodes(of: user),
-                passkeys: try database.row("SELECT count(*) AS count FROM passkeys WHERE user_id = ?", [user]) {
-                    try $0["count"]
-                } ?? 0)
+        // One statement, so that all are of one moment: a row for each app, and one without an app
+        // where there is none.
+        let rows = try read { database in
+            try database.rows(
+                """
+                SELECT \(StoredTOTP.columns), codes, passkeys
+                FROM (
+                    SELECT (SELECT count(*) FROM recovery_codes WHERE user_id = ?1) AS codes,
+                        (SELECT count(*) FROM passkeys WHERE user_id = ?1) AS passkeys
+                ) AS counted
+                LEFT JOIN totp_factors ON user_id = ?1 ORDER BY created_at, id
+                """, [user]
+            ) { row in
+                let app = try (row["id"] as String?) == nil ? nil : StoredTOTP(row)
+                return (app: app, codes: try row["codes"] as Int, passkeys: try row["passkeys"] as Int)
+            }
         }
+        return StoredFactors(
+            totp: rows.compactMap(\.app), recoveryCodes: rows.first?.codes ?? 0, passkeys: rows.first?.passkeys ?? 0)
     }
 
     // MARK: Authenticator apps

@@ -69,19 +69,17 @@ extension SQLiteStorage {
             let passkey = try database.row("SELECT * FROM passkeys WHERE credential_id = ?", [Data(credentialID)]) {
                 try Passkey($0)
             }
-            guard let passkey, let handle = try database.userHandle(of: passkey.userID),
-                let owner = try database.credentials("id = ?", passkey.userID)
-            else { return nil }
+            // Read whether there is one or not: both take as long. No user has the id 0.
+            let user = passkey?.userID ?? 0
+            let handle = try database.userHandle(of: user)
+            let owner = try database.credentials("id = ?", user)
+            guard let passkey, let handle, let owner else { return nil }
             return OwnedPasskey(passkey: passkey, userHandle: handle, owner: owner)
         }
     }
 
     public func boundRelyingParty() async throws -> String? {
-        try read { database in
-            try database.row("SELECT rp_id FROM relying_party WHERE EXISTS (SELECT 1 FROM passkeys)", []) {
-                try $0["rp_id"]
-            }
-        }
+        try read { try $0.boundRelyingParty() }
     }
 
     public func insertPasskey(
@@ -205,6 +203,10 @@ extension Database {
 
     fileprivate func userHandle(of user: User.ID) throws -> [UInt8]? {
         try row("SELECT handle FROM user_handles WHERE user_id = ?", [user]) { try $0["handle"] }
+    }
+
+    func boundRelyingParty() throws -> String? {
+        try row("SELECT rp_id FROM relying_party WHERE EXISTS (SELECT 1 FROM passkeys)", []) { try $0["rp_id"] }
     }
 
     /// The reason why a passkey was not stored.

@@ -255,6 +255,30 @@ extension StorageContract {
             #expect(try await insert(other, for: "example.com", storage) == .inserted(hasNewCodes: true))
             #expect(try await storage.boundRelyingParty() == "example.com")
         },
+        Promise("of two relying parties that come at once the database is bound to one") { storage async throws in
+            let users = [try await newOwner("a", storage), try await newOwner("b", storage)]
+            let parties = [party, "example.com"]
+            for _ in 0..<20 {
+                // Bound to the first one, as long as it has a passkey.
+                #expect(try await insert(passkey("x", of: users[0]), storage) != .boundTo(party))
+                #expect(try await delete("x", of: users[0], storage) == .deleted)
+                let outcomes = try await withThrowingTaskGroup(of: PasskeyInsertion.self) { group in
+                    for (user, party) in zip(users, parties) {
+                        let passkey = passkey(party, of: user, credential: [UInt8(user)])
+                        group.addTask { try await insert(passkey, for: party, storage) }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                let bound = try #require(try await storage.boundRelyingParty())
+                #expect(outcomes.filter { $0 == .boundTo(bound) }.count == 1)
+                for user in users {
+                    for passkey in try await storage.passkeys(of: user).passkeys {
+                        #expect(passkey.id == bound)
+                        #expect(try await delete(passkey.id, of: user, storage) == .deleted)
+                    }
+                }
+            }
+        },
     ]
 
     // MARK: - Samples

@@ -14,7 +14,7 @@ package enum CBORBytes {
     package static func text(_ value: String) -> [UInt8] { head(3, value.utf8.count) + value.utf8 }
     package static func array(_ items: [[UInt8]]) -> [UInt8] { head(4, items.count) + items.flatMap(\.self) }
 
-    /// In the order given.
+    /// A map with its entries in the order given.
     package static func map(_ entries: [([UInt8], [UInt8])]) -> [UInt8] {
         head(5, entries.count) + entries.flatMap { $0.0 + $0.1 }
     }

@@ -21,7 +21,7 @@ package struct SoftAuthenticator: Sendable {
             }
         }
 
-        /// As CTAP2 encodes it.
+        /// Entries of the map of the public key, as CTAP2 encodes them.
         package var entries: [(label: Int, value: [UInt8])] {
             get throws {
                 switch self {
@@ -66,7 +66,7 @@ package struct SoftAuthenticator: Sendable {
     package var signCount: UInt32 = 7
     /// After the credential, with their flag; `nil` for none.
     package var extensions: [UInt8]?
-    /// What is in the place of the public key; `nil` for the key itself.
+    /// Bytes in the place of the public key; `nil` for the key itself.
     package var publicKey: [UInt8]?
     /// Members of the client data, in their order, each with its JSON.
     package var clientData: [(name: String, json: String)]
@@ -75,10 +75,10 @@ package struct SoftAuthenticator: Sendable {
     package var format = "none"
     /// The attestation statement; `nil` for the one that belongs to the format.
     package var statement: [UInt8]?
-    /// What is signed and sent is altered by these after everything else.
+    /// Alterations of what is signed and sent, after everything else.
     package var alterAuthenticatorData: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     package var alterObject: @Sendable ([UInt8]) -> [UInt8] = { $0 }
-    /// What is sent is altered by these after it was signed.
+    /// Alterations of what is sent, after it was signed.
     package var alterSentAuthenticatorData: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     package var alterSentClientData: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     package var alterSignature: @Sendable ([UInt8]) -> [UInt8] = { $0 }

@@ -250,6 +250,20 @@ import Testing
         #expect(try await auth.accessTokens.verify(Array(token.utf8)).authentication.methods == [.password])
     }
 
+    @Test func aCodeNeedsItsTicket() async throws {
+        let answer = try await send(.post, "/api/tokens", #"{"code":"\#(codes[0])"}"#)
+        #expect(answer.status == .badRequest && answer["detail"] == "missing argument: ticket")
+    }
+
+    @Test func aRefusalSaysWhereTheFactorGoes() async throws {
+        let alone = try await send(.get, "/api/resource", as: basic("miguel", "python"))
+        #expect(alone["detail"]?.contains("X-OTP") == true && alone["ticket"] == nil)
+        let first = try await send(.post, "/api/tokens", as: basic("miguel", "python"))
+        #expect(first["detail"]?.contains("send the ticket") == true && first["ticket"] != nil)
+        let change = try await send(.post, "/api/me/recovery-codes", as: bearer(token))
+        #expect(change["detail"]?.contains("/api/tokens/step-up") == true)
+    }
+
     @Test func onlyASessionIsRaised() async throws {
         let body = #"{"code":"\#(codes[0])"}"#
         let nobody = try await send(.post, "/api/tokens/step-up", body)

@@ -89,7 +89,10 @@ import Testing
         while try await refusal() == .invalidCode, count < 100 { count += 1 }
         #expect((1..<100).contains(count))
         // Also the right one.
-        await test.expect(.rateLimited) { try await factors.confirm(app.id, code: code(app), of: miguel, by: home) }
+        let error = await #expect(throws: AuthError.self) {
+            try await factors.confirm(app.id, code: code(app), of: miguel, by: home)
+        }
+        #expect(error?.code == .rateLimited && error?.detail.contains("too many wrong codes") == true)
     }
 
     @Test func anAppIsConfirmedByItsUserInAnHour() async throws {

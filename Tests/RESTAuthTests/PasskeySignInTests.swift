@@ -23,6 +23,16 @@ import Testing
         key = try await test.newPasskey(of: miguel).authenticator
     }
 
+    /// A user whose app took the place of the passkey between two looks has a factor all along.
+    @Test func passkeysThatAreGoneMeanwhileAreNoReasonToAskForNothing() async throws {
+        let passkeys = try await passkeys.list(of: miguel.userID)
+        let factors = StoredFactors(totp: [], recoveryCodes: 0, passkeys: 1)
+        #expect(try factors.descriptions(with: passkeys).map(\.kind) == [.passkey])
+        let error = #expect(throws: AuthError.self) { try factors.descriptions(with: []) }
+        #expect(error?.code == .storageUnavailable && error?.retryAfter == 1)
+        #expect(try StoredFactors(totp: [], recoveryCodes: 0).descriptions(with: []).isEmpty)
+    }
+
     /// An answer to options for signing in.
     private func answer(
         named name: String? = nil, _ authenticator: SoftAuthenticator? = nil,
@@ -130,6 +140,28 @@ import Testing
         let unused = try await passkeys.list(of: miguel.userID).first
         #expect(unused?.lastUsedAt == nil)
         _ = try await signIn(answer())
+    }
+
+    /// Whoever sends what no options asked for is not told by the time whether the passkey is
+    /// known: the signature comes first in each case.
+    @Test func aSignatureIsVerifiedWhateverTheChallenge() async throws {
+        let stranger = try await test.newAuthenticator(for: susan)
+        let challenge = #""\#(Base64.url.encode(Random.bytes(32)))""#
+        func reasons(_ authenticator: SoftAuthenticator, _ alter: @Sendable @escaping ([UInt8]) -> [UInt8]) async throws
+            -> [String]
+        {
+            let answer = try await answer(named: nil, authenticator) {
+                $0.set("challenge", challenge)
+                $0.alterSignature = alter
+            }
+            let lines = LogLines(level: .debug)
+            await lines.take { await test.expect(.invalidCredentials) { try await signIn(answer) } }
+            return lines.reasons
+        }
+        let broken: @Sendable ([UInt8]) -> [UInt8] = { $0.dropLast() + [($0.last ?? 0) ^ 1] }
+        #expect(try await reasons(key, broken) == ["signature"])
+        #expect(try await reasons(stranger, broken) == ["unknown_credential"])
+        #expect(try await reasons(key) { $0 } == ["challenge"])
     }
 
     @Test func anAnswerIsGoodOnceAndForFiveMinutes() async throws {

@@ -62,6 +62,20 @@ import Testing
         _ = try await answer(next, app.recoveryCodes[(index + 1) % 10])
     }
 
+    @Test func whoUsesARecoveryCodeIsTheUser() async throws {
+        _ = try await answer(ticket(), app.recoveryCodes[0]).completed()
+        let identity = try await test.auth.login.identify(
+            .password(username: "miguel", password: "python", code: app.recoveryCodes[1]), by: home)
+        let session = try await test.auth.sessions.start(for: #require(identity.user), by: home)
+        let user = try await test.verify(session.access)
+        _ = try await test.auth.login.raise(.code(app.recoveryCodes[2]), of: user, by: home)
+        await test.expect(.invalidCode) { try await answer(ticket(), app.recoveryCodes[0]) }
+        let uses = try await test.storage.events(after: 0, limit: 1000).map(\.fields)
+            .filter { $0.name == AuthEvent.Name.recoveryCodeUsed.rawValue }
+        #expect(uses.map(\.actorKind) == ["user", "user", "user"])
+        #expect(uses.map(\.actorID) == ["1", "1", "1"])
+    }
+
     @Test func aCodeBesideThePasswordIsBothSteps() async throws {
         let login = test.auth.login
         func identify(_ code: String?) async throws -> UserIdentity? {

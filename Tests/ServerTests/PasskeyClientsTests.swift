@@ -81,6 +81,22 @@ import Testing
 
     // MARK: -
 
+    @Test func anOperatorListsAndRemovesAPasskey() async throws {
+        let (miguel, browser) = (try await server.newAccount(), try Client.fakeClient.start(at: Self.origin))
+        let id = try #require(try await add(browser, miguel.basic).json["id"] as? String)
+        let list = ["users", "factors", "list", miguel.name]
+        let lines = try await server.run(list).output.split(separator: "\n")
+        #expect(lines.count == 2 && lines[0].hasPrefix("\(id)\tpasskey\tmy key\t") && lines[0].hasSuffix("\tnot used"))
+        #expect(lines.last == "recovery codes\t10 left")
+        let json = try await server.run(list + ["--json"]).output.split(separator: "\n")
+        #expect(json.first?.hasPrefix(#"{"type":"passkey","id":"\#(id)","name":"my key","#) == true)
+        let remove = ["users", "factors", "remove", miguel.name]
+        #expect(try await server.run(remove).status == 0)
+        #expect(try await server.run(list).output.isEmpty)
+        let again = try await server.run(remove)
+        #expect(again.status == 1 && again.error.contains("no second factor and no trusted device"))
+    }
+
     @Test(arguments: Client.allCases) func aPasskeySignsInWithoutAPassword(client: Client) async throws {
         let (miguel, browser) = (try await server.newAccount(), try client.start(at: Self.origin))
         let added = try await add(browser, miguel.basic)
@@ -90,6 +106,9 @@ import Testing
             let done = try await post("/api/tokens", ["credential": use(browser, request)])
             try expectTokens(done, of: miguel, ["hwk", "user", "mfa"])
         }
+        let id = try #require(added.json["id"] as? String)
+        let listed = try await server.command("users", "factors", "list", miguel.name).output
+        #expect(listed.contains("\(id)\tpasskey\tmy key\t"), "\(listed)")
     }
 
     @Test(arguments: Client.allCases) func aPasskeyIsASecondFactor(client: Client) async throws {

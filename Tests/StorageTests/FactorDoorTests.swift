@@ -2,6 +2,7 @@ import Foundation
 import RESTAuth
 import RESTAuthTesting
 import Support
+import Synchronization
 import Testing
 
 /// Authenticator apps and recovery codes through their doors, on both backends: time, several at
@@ -119,6 +120,46 @@ import Testing
         #expect(try await user.take(user.recoveryCodes[0]))
         clock.advance(by: 90)
         #expect(try await user.take(user.code(), at: 1))
+    }
+
+    private final class Writing: Sendable {
+        let isDone = Atomic(false)
+    }
+
+    @Test(arguments: TransferBackend.all)
+    func aLookIsOfOneMoment(backend: TransferBackend) async throws {
+        let place = try await backend.place(directory, "source")
+        let (writer, reader) = try await (place.open(), place.open())
+        let user = try await writer.insertUser(Username("miguel"), passwordHash: "h", at: clock.now).id
+        let (now, codes) = (clock.now, StoredRecoveryCodes(sealedKey: [1], digests: [[1], [2]]))
+        @Sendable func event(_ name: AuthEvent.Name) -> AuthEvent { Samples.event(name, user: user, at: now) }
+        let writing = Writing()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !writing.isDone.load(ordering: .relaxed) {
+                    // The codes come with the app, and go with it.
+                    let factors = try await reader.factors(of: user)
+                    try #require(factors.confirmed.isEmpty == (factors.recoveryCodes == 0))
+                    // A read of SQLite does not wait: without this the writer would never run.
+                    await Task.yield()
+                }
+            }
+            group.addTask {
+                defer { writing.isDone.store(true, ordering: .relaxed) }
+                for number in 0..<200 {
+                    let app = StoredTOTP(id: "\(number)", userID: user, name: "app", sealed: [1], createdAt: now)
+                    #expect(try await writer.insertTOTP(app, limit: 5))
+                    let result = try await writer.confirmTOTP(
+                        id: app.id, of: user, step: 1, at: now, addedAfter: now, limit: 5, recoveryCodes: codes,
+                        recording: event(.factorAdded), and: event(.recoveryCodesMade))
+                    #expect(result.hasNewCodes)
+                    let isRemoved = try await writer.removeTOTP(
+                        id: app.id, of: user, keepingLast: false, recording: event(.factorRemoved))
+                    #expect(isRemoved)
+                }
+            }
+            try await group.waitForAll()
+        }
     }
 
     // MARK: Moving

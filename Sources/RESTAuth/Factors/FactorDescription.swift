@@ -46,3 +46,17 @@ public struct FactorDescription: Sendable, Hashable, Identifiable {
     /// Whether that is the id. Compared byte by byte, because `text` came in a request.
     func hasID(_ text: String) -> Bool { id.utf8.elementsEqual(text.utf8) }
 }
+
+extension StoredFactors {
+    /// The factors that a sign-in asks for.
+    /// - Parameter stored: the passkeys of the user, which were read after these factors.
+    /// - Throws: `storage_unavailable` when there are no passkeys any more: an app may have taken
+    ///   their place meanwhile, and the password alone must not sign in then.
+    package func descriptions(with stored: [Passkey]) throws(AuthError) -> [FactorDescription] {
+        guard passkeys == 0 || !stored.isEmpty else {
+            throw AuthError(.storageUnavailable, "the factors were changed meanwhile", retryAfter: 1)
+        }
+        return confirmed.map { FactorDescription($0) } + stored.map { FactorDescription($0) }
+            + (recoveryCodes > 0 ? [.recoveryCodes] : [])
+    }
+}

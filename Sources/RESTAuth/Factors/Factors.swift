@@ -82,7 +82,7 @@ public final class Factors: Sendable {
             FactorDescription($0).hasID(id) && $0.confirmedAt == nil && $0.createdAt >= start
         }
         guard let factor else { throw Self.notFound }
-        return try await throttle.confirming(user.userID, by: caller) {
+        return try await throttle.confirming(user.userID, by: caller, naming: "codes") {
             guard let code = OneTimeCode(code), let secret = try await secret(of: factor),
                 case let now = now(), let step = secret.step(matching: code, at: now, after: factor.lastStep)
             else { throw AuthError.invalidCode(inField: "code") }
@@ -128,7 +128,9 @@ public final class Factors: Sendable {
         let event = AuthEvent.recoveryCodesMade(of: user.userID).by(caller, at: now())
         let isReplaced = try await storage.replaceRecoveryCodes(
             with: stored, of: user.userID, at: event.at, recording: event)
-        guard isReplaced else { throw Self.notFound }
+        guard isReplaced else {
+            throw AuthError(.factorNotFound, "there is no factor yet: add an authenticator app or a passkey first")
+        }
         event.record()
         return codes
     }
@@ -148,18 +150,20 @@ public final class Factors: Sendable {
     /// - Throws: `factor_not_found` for a user without any.
     public func removeAll(of user: User.ID, by caller: Caller = .application) async throws {
         let event = AuthEvent.factorsRemoved(of: user).by(caller, at: now())
-        guard try await storage.removeFactors(of: user, recording: event) else { throw Self.notFound }
+        guard try await storage.removeFactors(of: user, recording: event) else {
+            throw AuthError(.factorNotFound, "the user has no second factor and no trusted device")
+        }
         event.record()
     }
 
     // MARK: Signing in
 
     /// The factors that a sign-in asks for; none for a user without a confirmed one.
+    /// - Throws: `storage_unavailable` while they are being changed.
     package func descriptions(of user: User.ID) async throws -> [FactorDescription] {
         let factors = try await storage.factors(of: user)
         let passkeys = factors.passkeys > 0 ? try await storage.passkeys(of: user).passkeys : []
-        return factors.confirmed.map { FactorDescription($0) } + passkeys.map { FactorDescription($0) }
-            + (factors.recoveryCodes > 0 ? [FactorDescription.recoveryCodes] : [])
+        return try factors.descriptions(with: passkeys)
     }
 
     /// Whether the password alone does not complete a sign-in of the user.

@@ -63,8 +63,9 @@ public struct Requirement: Sendable, Hashable {
                 seconds.map({ age <= TimeInterval($0) }) ?? true
             else {
                 throw AuthError(
-                    .insufficientUserAuthentication, "Unauthorized Access: a second factor is needed", maxAge: seconds,
-                    contextClass: "aal2")
+                    .insufficientUserAuthentication,
+                    "Unauthorized Access: a second factor is needed, give one at POST /api/tokens/step-up",
+                    maxAge: seconds, contextClass: "aal2")
             }
         case .anyRole(let roles):
             guard !identity.roles.isDisjoint(with: roles) else { throw Self.forbidden }

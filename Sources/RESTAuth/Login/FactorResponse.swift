@@ -1,9 +1,9 @@
-/// What a user answers when a factor is asked for.
+/// The answer of a user who is asked for a factor.
 public enum FactorResponse: Sendable {
     /// The code of an authenticator app, or a recovery code: the form tells which.
     case code(String)
-    /// The answer of a passkey: the text of AuthenticationResponseJSON (WebAuthn Level 3,
-    /// section 5.1.8).
+    /// The answer of a passkey: the text of `AuthenticationResponseJSON` (WebAuthn Level 3
+    /// section 5.1).
     case credential(String)
 }
 

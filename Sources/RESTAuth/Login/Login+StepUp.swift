@@ -29,7 +29,7 @@ extension Login {
             name: try? Username(whoever: stored.user.username), by: caller,
             at: response.counter(of: stored.user.id))
         return try await throttle.admitting(guess) { guess in
-            let factor = try await take(response, of: stored.user, as: guess)
+            let factor = try await take(response, of: stored.user, as: guess, by: caller.nowKnown(as: identity))
             try await throttle.succeedInSession(guess)
             let methods = stored.session.authentication.methods.adding(factor.method)
             return try await raise(stored, to: methods, by: caller.nowKnown(as: identity))
@@ -46,7 +46,8 @@ extension Login {
         let stored = try await session(of: identity)
         guard try await !factors.belong(to: stored.user.id) else {
             throw AuthError(
-                .insufficientUserAuthentication, "Unauthorized Access: a second factor is needed",
+                .insufficientUserAuthentication,
+                "Unauthorized Access: a second factor is needed, give a code or a passkey in place of the password",
                 contextClass: "aal2")
         }
         _ = try await factors.requireEnrollment(of: stored.user)

@@ -172,7 +172,9 @@ public final class Login: CredentialVerifier {
             guard try await storage.spendOne(of: ticket.tries, until: ticket.expiresAt) else {
                 throw AuthError.ticketExpired
             }
-            let factor = try await take(response, of: stored.user, as: guess)
+            // Whoever knows the password and the code is the user.
+            let identity = UserIdentity(stored, authenticatedAt: now())
+            let factor = try await take(response, of: stored.user, as: guess, by: caller.nowKnown(as: identity))
             guard try await storage.spendOne(of: [ticket.use], until: ticket.expiresAt) else {
                 throw AuthError.ticketExpired
             }
@@ -181,9 +183,16 @@ public final class Login: CredentialVerifier {
     }
 
     /// Takes an answer to a factor, and counts a wrong one.
+    /// - Parameters:
+    ///   - response: the answer.
+    ///   - user: the user whose factor it is.
+    ///   - guess: what a wrong one is counted by.
+    ///   - caller: the actor of a right one.
     /// - Throws: `invalid_code`, `rate_limited`.
-    func take(_ response: FactorResponse, of user: User, as guess: AdmittedGuess) async throws -> FactorDescription {
-        if let factor = try await factors.take(response, of: user.id, by: guess.guess.caller) { return factor }
+    func take(
+        _ response: FactorResponse, of user: User, as guess: AdmittedGuess, by caller: Caller
+    ) async throws -> FactorDescription {
+        if let factor = try await factors.take(response, of: user.id, by: caller) { return factor }
         try await throttle.fail(guess, cost: .zero)
         AuthEvent.loginFailed(username: guess.guess.name?.canonical).record()
         throw AuthError.invalidCode

@@ -4,7 +4,7 @@ package struct AttestationObject: Sendable {
     package let statement: CBOR
     package let authenticatorData: ArraySlice<UInt8>
 
-    /// In bytes.
+    /// Longest attestation object in bytes.
     package static let maximumLength = 8_192
 
     package init?(_ bytes: [UInt8]) {

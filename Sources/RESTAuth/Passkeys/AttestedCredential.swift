@@ -7,7 +7,7 @@ package struct AttestedCredential: Sendable {
     package let publicKey: ArraySlice<UInt8>
     package let publicKeyItem: CBOR
 
-    /// Of an id, in bytes (section 7.1 step 25).
+    /// Lengths of an id in bytes (section 7.1 step 25).
     package static let idLengths = 1...1_023
 
     /// Reads the credential that these begin with.

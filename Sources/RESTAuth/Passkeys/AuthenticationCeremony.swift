@@ -1,7 +1,7 @@
 import Crypto
 import PasswordHashing
 
-/// Checks what a browser brings when a passkey was used (WebAuthn Level 3 section 7.2).
+/// Checks the answer of a browser when a passkey was used (WebAuthn Level 3 section 7.2).
 package struct AuthenticationCeremony: Sendable {
     private let expectation: PasskeyExpectation
 
@@ -9,9 +9,9 @@ package struct AuthenticationCeremony: Sendable {
 
     /// Takes the steps 5 to 23.
     ///
-    /// What depends on who the user is comes last, and a passkey that is not known is checked as
-    /// one that is, against a key that nobody has: to whoever asks, an unknown passkey, one of
-    /// another user and a wrong signature are the same.
+    /// Checks that depend on the user come last, and an unknown passkey is checked as a known one
+    /// is, against a key that nobody has. So an unknown passkey, one of another user and a wrong
+    /// signature cost the same work.
     /// - Parameter stored: the passkey of the answer's id; `nil` when there is none.
     package func verify(
         _ answer: PasskeyAuthenticationAnswer, by stored: StoredPasskey?
@@ -39,7 +39,7 @@ package struct AuthenticationCeremony: Sendable {
             spent: spent)
     }
 
-    /// Checks whose it is (step 6).
+    /// Checks the user of the passkey (step 6).
     private func verify(_ given: [UInt8]?, of stored: StoredPasskey) throws(PasskeyRefusal) {
         if let expected = expectation.userHandle {
             guard stored.userHandle == expected, given == nil || given == expected else { throw .userHandle }
@@ -48,8 +48,7 @@ package struct AuthenticationCeremony: Sendable {
         }
     }
 
-    /// A public key in the place of one that there is not: made at the start, its private half
-    /// forgotten.
+    /// A public key for passkeys that are not known: made at the start, its private half forgotten.
     private static let decoy: [UInt8] = {
         let point = Array(P256.Signing.PrivateKey().publicKey.rawRepresentation)
         return [0xA5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20] + point.prefix(32)
@@ -95,7 +94,7 @@ package struct PasskeyUse: Sendable {
     package let spent: SpentChallenge
 }
 
-/// What the signature counter says (sections 6.1.1 and 7.2 step 22).
+/// The verdict on a signature counter (sections 6.1.1 and 7.2 step 22).
 package enum SignCounter: Sendable, Equatable {
     /// It went on.
     case advanced

@@ -1,4 +1,5 @@
-/// What an authenticator says of itself and of a ceremony (WebAuthn Level 3 section 6.1).
+/// The authenticator data of an answer: what an authenticator says of itself and of a ceremony
+/// (WebAuthn Level 3 section 6.1).
 package struct AuthenticatorData: Sendable {
     /// Bits that are reserved are passed over: two that were so in Level 2 have a meaning today.
     package struct Flags: OptionSet, Sendable {
@@ -18,7 +19,8 @@ package struct AuthenticatorData: Sendable {
     package let signCount: UInt32
     package let credential: AttestedCredential?
 
-    /// In bytes; a credential with the longest id and the largest key has less than half.
+    /// Longest authenticator data in bytes; a credential with the longest id and the largest key
+    /// has less than half.
     package static let maximumLength = 4_096
 
     /// Reads the whole of `bytes`; extensions are read and not kept, for none are asked for.

@@ -1,4 +1,4 @@
-/// What a passkey signs with, by its number (IANA, COSE algorithms).
+/// The algorithm of a passkey, by its number (IANA, COSE algorithms).
 package enum PasskeyAlgorithm: Int, Sendable, CaseIterable {
     // In the order in which they are asked for.
     case edDSA = -8
@@ -9,7 +9,7 @@ package enum PasskeyAlgorithm: Int, Sendable, CaseIterable {
 /// The numbers of a public key (RFC 9052 section 7) of one of our algorithms, whose parameters
 /// WebAuthn fixes (Level 3 section 5.8.5): those that are needed and no others.
 ///
-/// Whether they are a key, ``PasskeyPublicKey`` knows.
+/// ``PasskeyPublicKey`` checks whether they are a key.
 package enum COSEKey: Sendable, Equatable {
     /// A point of P-256, not compressed.
     case es256(x: ArraySlice<UInt8>, y: ArraySlice<UInt8>)

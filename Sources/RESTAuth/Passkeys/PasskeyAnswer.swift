@@ -1,9 +1,8 @@
-/// What is common to the answers of both ceremonies, as browsers write them in JSON
+/// The members that the answers of both ceremonies have, as browsers write them in JSON
 /// (`PublicKeyCredential.toJSON()`, WebAuthn Level 3 section 5.1).
 ///
-/// Read are the members that the ceremonies speak of; all others, copies of them among these
-/// (`publicKey`, `authenticatorData` of a registration), may come along and are passed over. A
-/// member that is `null` is one that is missing.
+/// All other members are ignored, also copies of what the server decodes itself (`publicKey`,
+/// `authenticatorData` of a registration). A member that is `null` counts as missing.
 struct PasskeyAnswer: Sendable {
     let credentialID: [UInt8]
     let response: JSON

@@ -1,17 +1,17 @@
-/// What a browser brings when a passkey was used (`AuthenticationResponseJSON`, WebAuthn Level 3
+/// The answer of a browser when a passkey was used (`AuthenticationResponseJSON`, WebAuthn Level 3
 /// section 5.1).
 package struct PasskeyAuthenticationAnswer: Sendable {
-    /// By which the passkey is looked for.
+    /// Id of the passkey, as the authenticator knows it.
     package let credentialID: [UInt8]
     package let clientDataJSON: [UInt8]
     package let authenticatorData: [UInt8]
     package let signature: [UInt8]
-    /// Whose passkey it is, where the authenticator says so.
+    /// User handle of the passkey, where the authenticator says it.
     package let userHandle: [UInt8]?
 
-    /// Of a user handle, in bytes (section 5.4.3).
+    /// Lengths of a user handle in bytes (section 5.4.3).
     package static let userHandleLengths = 1...64
-    /// Of a signature, in bytes: an RSA key of 4096 bits makes 512.
+    /// Lengths of a signature in bytes: an RSA key of 4096 bits makes 512.
     package static let signatureLengths = 1...512
 
     /// - Throws: `malformed`, `different_ids`.

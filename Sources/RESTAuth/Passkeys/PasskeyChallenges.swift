@@ -2,14 +2,14 @@ import Crypto
 package import Foundation
 import PasswordHashing
 
-/// Makes challenges and knows them again, on every node that has the secret, without keeping any.
+/// Makes challenges and recognises them, on every node that has the secret, without storing any.
 ///
 /// 32 bytes: the second of the end, 96 random bits, then the first 128 bits of a keyed tag over
-/// them, the relying party and the purpose. What makes a challenge good for one answer is the
-/// digest that its answer spends.
+/// them, the relying party and the purpose. A challenge is good for one answer, which spends its
+/// digest.
 package struct PasskeyChallenges: Sendable {
     package static let length = 32
-    /// In seconds.
+    /// Lifetime in seconds.
     package static let duration = 300
     private static let bodyLength = 4 + 12
     private static let tagLength = 16
@@ -28,7 +28,8 @@ package struct PasskeyChallenges: Sendable {
         return body + tag(of: body, for: purpose, by: secrets.known.present)
     }
 
-    /// What an answer to it uses up, when we made it for that purpose and it has not expired.
+    /// Finds what an answer to a challenge uses up; `nil` unless this instance made it for that
+    /// purpose and it has not expired.
     package func spent(_ challenge: [UInt8], for purpose: PasskeyPurpose, at now: Date) -> SpentChallenge? {
         guard challenge.count == Self.length else { return nil }
         let body = Array(challenge.prefix(Self.bodyLength))

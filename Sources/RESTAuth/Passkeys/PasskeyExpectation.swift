@@ -1,12 +1,12 @@
 package import Foundation
 
-/// What a relying party expects of an answer, and the checks that both ceremonies share.
+/// The expectation of a relying party of an answer, and the checks that both ceremonies share.
 package struct PasskeyExpectation: Sendable {
     let relyingParty: RelyingParty
     let requiresUserVerification: Bool
-    /// The user handle of whose passkey it has to be; `nil` where it tells itself.
+    /// User handle of the user whose passkey it has to be; `nil` for any user.
     let userHandle: [UInt8]?
-    /// What an answer to that challenge uses up; `nil` for a challenge that is not expected.
+    /// Finds what an answer to a challenge uses up; `nil` for a challenge that is not expected.
     let spent: @Sendable (_ challenge: [UInt8]) -> SpentChallenge?
 
     package init(
@@ -19,7 +19,7 @@ package struct PasskeyExpectation: Sendable {
         self.spent = spent
     }
 
-    /// Of an answer for that purpose, to a challenge that was made for it.
+    /// Expects an answer for a purpose, to a challenge that was made for it.
     package init(
         _ relyingParty: RelyingParty, for purpose: PasskeyPurpose, challenges: PasskeyChallenges, at now: Date
     ) {

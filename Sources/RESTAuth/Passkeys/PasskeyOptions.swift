@@ -1,4 +1,4 @@
-/// What a browser is told when a passkey is to be made or used, as
+/// The options that a browser takes when a passkey is to be made or used, as
 /// `PublicKeyCredential.parseCreationOptionsFromJSON()` and `parseRequestOptionsFromJSON()` read it
 /// (WebAuthn Level 3 sections 5.1.8 and 5.1.9).
 public struct PasskeyOptions: Sendable {
@@ -54,7 +54,7 @@ public struct PasskeyOptions: Sendable {
         ])
     }
 
-    /// In milliseconds.
+    /// Time that the user has, in milliseconds.
     private static let timeout = PasskeyChallenges.duration * 1_000
 }
 

@@ -13,7 +13,7 @@ package struct PasskeyPublicKey: Sendable {
     private let material: Material
     package let algorithm: PasskeyAlgorithm
 
-    /// From its numbers; `nil` when they are no key, as a point that is not on the curve.
+    /// Makes the key of its numbers; `nil` when they are none, as a point that is not on the curve.
     package init?(_ key: COSEKey) {
         algorithm = key.algorithm
         let material: Material? =
@@ -29,7 +29,7 @@ package struct PasskeyPublicKey: Sendable {
         self.material = material
     }
 
-    /// As it is stored: the bytes that the authenticator gave.
+    /// Reads a stored key: the bytes that the authenticator gave.
     package init?(stored bytes: [UInt8]) {
         guard let item = CBOR(bytes[...]), let key = COSEKey(item) else { return nil }
         self.init(key)

@@ -1,4 +1,4 @@
-/// What an answer of an authenticator is wanted for. A challenge is good for its purpose alone.
+/// The purpose of an answer of an authenticator. A challenge is good for its purpose alone.
 package enum PasskeyPurpose: Sendable {
     /// Adding a passkey to a user, by the user handle: one for a second factor, or one that signs
     /// in by itself, as a user without a password needs.
@@ -22,7 +22,7 @@ package enum PasskeyPurpose: Sendable {
         }
     }
 
-    /// Whose passkey it has to be; `nil` where it tells itself.
+    /// User handle of the user whose passkey it has to be; `nil` for any user.
     package var userHandle: [UInt8]? {
         switch self {
         case .signIn: nil

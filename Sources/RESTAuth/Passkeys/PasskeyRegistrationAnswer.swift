@@ -1,10 +1,10 @@
-/// What a browser brings when a passkey was made (`RegistrationResponseJSON`, WebAuthn Level 3
+/// The answer of a browser when a passkey was made (`RegistrationResponseJSON`, WebAuthn Level 3
 /// section 5.1).
 package struct PasskeyRegistrationAnswer: Sendable {
     package let credentialID: [UInt8]
     package let clientDataJSON: [UInt8]
     package let attestationObject: [UInt8]
-    /// How the authenticator can be reached, to be handed back when it is asked again.
+    /// Ways to reach the authenticator, which options for using the passkey hand back.
     package let transports: [String]
     /// Whether the passkey can be used without a name, where the browser says so (`credProps`,
     /// section 10.1.3).
@@ -24,7 +24,7 @@ package struct PasskeyRegistrationAnswer: Sendable {
         }
     }
 
-    /// Those that have a name today (section 5.8.4), and those that will have one.
+    /// Reads transports: those of section 5.8.4, and any other name that has their form.
     private static func transports(_ json: JSON?) throws(PasskeyRefusal) -> [String] {
         guard let json = PasskeyAnswer.present(json) else { return [] }
         guard case .array(let elements) = json, elements.count <= 8 else { throw .malformed }

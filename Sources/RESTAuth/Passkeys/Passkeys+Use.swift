@@ -2,7 +2,7 @@ import Foundation
 
 /// Options for using a passkey, and the check of what an authenticator answers to them.
 extension Passkeys {
-    /// What the use of a passkey proves beside something else that was proven.
+    /// A use of a passkey beside something else that was proven.
     package enum Occasion: Sendable {
         /// The second step of a sign-in, by the digest of its ticket.
         case secondFactor(ticket: [UInt8])
@@ -124,30 +124,21 @@ extension Passkeys {
             let found = try await storage.passkey(credentialID: answer.credentialID)
             let own = found.flatMap { user == nil || $0.passkey.userID == user ? $0 : nil }
             let challenge = ClientData(answer.clientDataJSON)?.challenge ?? []
-            let expectation = expectation(
-                of: party, for: purpose(own?.userHandle ?? Self.newUserHandle(), challenge), isKnown: own != nil,
-                at: now)
+            let purpose = purpose(own?.userHandle ?? Self.newUserHandle(), challenge)
+            let spent = challenges(of: party).spent(challenge, for: purpose, at: now)
+            // Nobody can tell of an unknown passkey whether a challenge for a name was made for its
+            // user. So that a signature is verified in every case, any challenge will do until
+            // then.
+            let expectation = PasskeyExpectation(
+                party, requiresUserVerification: purpose.requiresUserVerification, userHandle: purpose.userHandle
+            ) { spent ?? SpentChallenge(digest: $0, expiresAt: now) }
             let use = try AuthenticationCeremony(expectation).verify(answer, by: own.map { StoredPasskey($0) })
             guard let own, !own.owner.user.isDisabled else { throw PasskeyRefusal.unknownCredential }
+            guard spent != nil else { throw PasskeyRefusal.challenge }
             return try await spend(use, of: own, at: now, by: caller) ? own : nil
         } catch let refusal as PasskeyRefusal {
             refusal.log()
             return nil
-        }
-    }
-
-    /// Nobody can tell of an unknown passkey whether a challenge for a name was made for its user.
-    /// So that a signature is verified for it, too, every challenge will do; the answer is refused
-    /// in any case.
-    private func expectation(
-        of party: RelyingParty, for purpose: PasskeyPurpose, isKnown: Bool, at now: Date
-    ) -> PasskeyExpectation {
-        let challenges = challenges(of: party)
-        return PasskeyExpectation(
-            party, requiresUserVerification: purpose.requiresUserVerification, userHandle: purpose.userHandle
-        ) { challenge in
-            challenges.spent(challenge, for: purpose, at: now)
-                ?? (isKnown ? nil : SpentChallenge(digest: challenge, expiresAt: now))
         }
     }
 

@@ -5,8 +5,8 @@ import PasswordHashing
 /// Adds, lists, renames and deletes passkeys (WebAuthn Level 3), and makes the options that a page
 /// hands to its browser.
 ///
-/// ``Login/attempt(passkey:by:)`` signs in with one. Callers make sure that whoever adds or deletes
-/// one has proven enough lately.
+/// ``Login/attempt(passkey:by:)`` signs in with one. Adding and deleting one require what
+/// ``Factors/requireRecent(_:)`` says.
 public final class Passkeys: Sendable {
     /// Number of passkeys that a user may have.
     public static let limit = 20
@@ -21,7 +21,7 @@ public final class Passkeys: Sendable {
     let storage: any Storage
     let secrets: InstanceSecrets
     let factors: Factors
-    /// Whom passkeys are made for; `nil` where there are none.
+    /// The relying party of the configuration; `nil` where there are no passkeys.
     let configured: RelyingParty?
     let now: @Sendable () -> Date
 
@@ -36,12 +36,14 @@ public final class Passkeys: Sendable {
         self.now = now
     }
 
-    /// Whom passkeys are made for.
+    /// The relying party that passkeys are made for.
     /// - Throws: `passkeys_disabled` where none is configured.
     package var relyingParty: RelyingParty {
         get throws(AuthError) {
             guard let configured else {
-                throw AuthError(.passkeysDisabled, "passkeys need a domain, and none is configured here")
+                throw AuthError(
+                    .passkeysDisabled,
+                    "passkeys need a domain, and none is configured here: the operator has to set public_url")
             }
             return configured
         }
@@ -50,8 +52,16 @@ public final class Passkeys: Sendable {
     /// Checks that the passkeys of this database can be used by the configured relying party.
     /// - Throws: `misconfigured`, with what to do about it.
     func checkBinding() async throws {
-        guard let configured, let bound = try await storage.boundRelyingParty() else { return }
-        guard bound.utf8.elementsEqual(configured.id.utf8) else { throw Self.bound(to: bound, not: configured) }
+        guard let configured else { return }
+        try Self.check(configured, boundTo: await storage.boundRelyingParty())
+    }
+
+    /// Checks that a relying party can use the passkeys of a database.
+    /// - Parameter bound: what they are bound to; `nil` for a database without passkeys.
+    /// - Throws: `misconfigured`, with what to do about it.
+    package static func check(_ relyingParty: RelyingParty, boundTo bound: String?) throws(AuthError) {
+        guard let bound, !bound.utf8.elementsEqual(relyingParty.id.utf8) else { return }
+        throw Self.bound(to: bound, not: relyingParty)
     }
 
     private static func bound(to id: String, not other: RelyingParty) -> AuthError {
@@ -192,6 +202,7 @@ public final class Passkeys: Sendable {
         case .deleted: event.record()
         case .notFound: throw Self.notFound
         case .lastWayIn:
+            if keepsLast { throw AuthError.lastWayIn }
             throw AuthError(.lastWayIn, "you could not sign in any more without this passkey: add another one first")
         }
     }
@@ -210,7 +221,7 @@ extension PasskeyRefusal {
     /// Logs the reason, which no client is told.
     func log() { Logger.current.debug("a passkey was refused", metadata: ["reason": "\(rawValue)"]) }
 
-    /// What a user hears whose new passkey was refused.
+    /// The answer to a user whose new passkey was refused.
     fileprivate var ofRegistration: AuthError {
         log()
         return switch self {
@@ -227,7 +238,8 @@ extension PasskeyRefusal {
     private static let challengeInvalid = AuthError(
         .challengeInvalid, "these options are not good, or not any more: ask for new ones", field: "credential")
 
-    /// Runs `insert`, and says of a challenge that was spent before what it is here.
+    /// Runs `insert`; a challenge that was spent before is refused as one that is not good any
+    /// more.
     fileprivate static func explaining<Value>(_ insert: () async throws -> Value) async throws -> Value {
         do {
             return try await insert()

@@ -1,6 +1,6 @@
 import Crypto
 
-/// Checks what a browser brings when a passkey was made (WebAuthn Level 3 section 7.1).
+/// Checks the answer of a browser when a passkey was made (WebAuthn Level 3 section 7.1).
 package struct RegistrationCeremony: Sendable {
     private let expectation: PasskeyExpectation
 
@@ -34,10 +34,10 @@ package struct RegistrationCeremony: Sendable {
 /// it (section 7.1 step 27).
 package struct NewPasskey: Sendable {
     package let credentialID: [UInt8]
-    /// As the authenticator encoded it.
+    /// Public key as the authenticator encoded it (COSE).
     package let publicKey: [UInt8]
     package let algorithm: PasskeyAlgorithm
-    /// 16 bytes. Nobody vouches for them.
+    /// Model of the authenticator in 16 bytes, for which nobody vouches.
     package let aaguid: [UInt8]
     package let signCount: UInt32
     /// Whether the authenticator has verified its user (`uvInitialized`).

@@ -1,25 +1,25 @@
 import Crypto
 
-/// Whom passkeys are made for: a domain, and the pages and apps that may use its passkeys.
+/// The relying party of passkeys: a domain, and the pages and apps that may use its passkeys.
 public struct RelyingParty: Sendable {
     /// The domain that passkeys are bound to for ever.
     public let id: String
     /// Shown by authenticators.
     public let name: String
-    /// As client data names them: pages, and apps of Android and iOS.
+    /// Pages, and apps of Android and iOS, as client data names them.
     public let origins: [String]
-    /// Pages that may have one of ours in a frame, where a passkey is used.
+    /// Pages that may have one of ``origins`` in a frame, where a passkey is used.
     public let topOrigins: [String]
     let idHash: [UInt8]
 
     /// - Parameters:
     ///   - id: the domain; by default the host of `publicURL`.
     ///   - name: by default the domain.
-    ///   - publicURL: where we are found.
+    ///   - publicURL: the URL of the server.
     ///   - origins: `https://example.org`, `android:apk-key-hash:` with the digest of an app's
     ///     certificate in base64url, `ios:bundle-id:` with an app's name; by default the origin of
     ///     `publicURL`. An app of iOS that uses associated domains says `https://` and the domain.
-    ///   - topOrigins: pages that may have ours in a frame; by default none.
+    ///   - topOrigins: pages that may have those of `origins` in a frame; by default none.
     /// - Throws: `misconfigured`.
     public init(
         id: String? = nil, name: String? = nil, publicURL: String, origins: [String]? = nil, topOrigins: [String] = []
@@ -39,7 +39,12 @@ public struct RelyingParty: Sendable {
         try Self.checkOrigins(origins)
         try Self.checkTopOrigins(topOrigins)
         guard origins.contains(where: { WebOrigin($0)?.isWithin(id) ?? false }) else {
-            throw AuthError(.misconfigured, "none of the origins of passkeys is at \(id) or below it")
+            throw AuthError(
+                .misconfigured,
+                """
+                none of the origins of passkeys (\(origins.joined(separator: ", "))) is at \(id) or below it: set \
+                webauthn_origins to a page there
+                """)
         }
         self.id = id
         self.name = name ?? id
@@ -52,7 +57,9 @@ public struct RelyingParty: Sendable {
         guard DomainName.isValid(WireText(id)),
             DomainName.isLocal(WireText(id)) || id.utf8.contains(UInt8(ascii: "."))
         else {
-            throw AuthError(.misconfigured, "passkeys cannot be bound to \(id), which is no domain in small letters")
+            throw AuthError(
+                .misconfigured, "passkeys cannot be bound to \(id): give a domain in small letters, as auth.example.com"
+            )
         }
     }
 
@@ -86,8 +93,8 @@ public struct RelyingParty: Sendable {
             }
     }
 
-    /// What browsers read at `/.well-known/webauthn` of the domain (Level 3 section 5.11): the
-    /// pages elsewhere. `nil` when there are none.
+    /// The document that browsers read at `/.well-known/webauthn` of the domain (Level 3 section
+    /// 5.11): the pages elsewhere. `nil` when there are none.
     package var relatedOrigins: JSON? {
         let related = origins.filter { WebOrigin($0)?.isWithin(id) == false }
         return related.isEmpty ? nil : ["origins": .array(related.map(JSON.string))]
@@ -96,7 +103,8 @@ public struct RelyingParty: Sendable {
     /// Checks where an answer was made (sections 7.1 steps 9 to 11, 7.2 steps 12 to 14), byte by
     /// byte.
     ///
-    /// In a frame of another origin only where the client says of which, and that is one of ours.
+    /// A page in a frame of another origin is accepted only where the client names that origin, and
+    /// it is one of ``topOrigins``.
     func accepts(_ data: ClientData) throws(PasskeyRefusal) {
         guard Self.contains(origins, data.origin) else { throw .origin }
         switch (data.isCrossOrigin, data.topOrigin) {

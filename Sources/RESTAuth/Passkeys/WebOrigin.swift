@@ -5,7 +5,7 @@
 /// well.
 package struct WebOrigin: Sendable {
     package let text: String
-    /// In small letters.
+    /// Host in small letters.
     package let host: String
 
     /// Takes an origin that is spelled as browsers spell it: small letters, no path, no port where

@@ -241,19 +241,24 @@ public final class Throttle: Sendable {
 
     // MARK: Signed-in users
 
-    /// Runs `confirm`, which checks the present password of a user who is signed in, and counts a
-    /// wrong one.
+    /// Runs `confirm`, which checks the present password of a user who is signed in, or the first
+    /// code of an app, and counts a wrong one.
+    /// - Parameters:
+    ///   - user: the user.
+    ///   - caller: the origin of the password or code.
+    ///   - kind: what a refusal calls those that were wrong.
+    ///   - confirm: the check.
     /// - Throws: `rate_limited`, `overloaded`, `storage_unavailable` where it could not be counted;
     ///   what `confirm` throws.
     func confirming<Value>(
-        _ user: User.ID, by caller: Caller, _ confirm: () async throws -> Value
+        _ user: User.ID, by caller: Caller, naming kind: String = "passwords", _ confirm: () async throws -> Value
     ) async throws -> Value {
         guard configuration.isOn else { return try await confirm() }
         let (subject, limit) = (ThrottleSubject.confirmation(by: user), configuration.account)
         func refuse(_ until: Date) -> AuthError {
             AuthEvent.loginThrottled(username: nil, network: nil, policy: subject.kind.rawValue).record()
             return Self.tooMany(
-                "too many wrong passwords", until: until, now: now(), policy: subject.kind.rawValue,
+                "too many wrong \(kind)", until: until, now: now(), policy: subject.kind.rawValue,
                 quota: limit.allowance)
         }
         func check(_ counters: [ThrottleCounter]) throws {

@@ -6,7 +6,7 @@ extension UsersCommand {
     struct FactorsOfUser: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "factors",
-            abstract: "List a user's second factors, or remove them for who has lost them all.",
+            abstract: "List a user's second factors, or remove them for a user who has lost them all.",
             discussion: """
                   rest-auth users factors list susan
                   rest-auth users factors remove susan
@@ -18,7 +18,7 @@ extension UsersCommand {
     struct ListFactors: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "list",
-            abstract: "List a user's authenticator apps, recovery codes and trusted devices.",
+            abstract: "List a user's authenticator apps, passkeys, recovery codes and trusted devices.",
             discussion: """
                   rest-auth users factors list susan
                   rest-auth users factors list --id 42 --json
@@ -33,6 +33,8 @@ extension UsersCommand {
                 let user = try await reference.find(in: auth.users)
                 let factors = try await auth.factors.list(of: user.id)
                 try Output.write(lines: factors.totp.map { json ? $0.jsonLine : $0.textLine })
+                let passkeys = try await auth.passkeys.list(of: user.id)
+                try Output.write(lines: passkeys.map { json ? $0.jsonLine : $0.textLine })
                 if factors.recoveryCodes > 0 {
                     let json: JSON = ["type": "recovery_codes", "left": .integer(factors.recoveryCodes)]
                     try Output.write(self.json ? json.text : "recovery codes\t\(factors.recoveryCodes) left")
@@ -80,6 +82,22 @@ extension StoredTOTP {
     fileprivate var jsonLine: String {
         let json: JSON = [
             "type": "totp", "id": .string(id), "name": .string(name), "active": .bool(confirmedAt != nil),
+            "created_at": .string(createdAt.ISO8601Format()),
+            "last_used_at": lastUsedAt.map { .string($0.ISO8601Format()) } ?? .null,
+        ]
+        return json.text
+    }
+}
+
+extension Passkey {
+    fileprivate var textLine: String {
+        let state = lastUsedAt.map { "used \($0.ISO8601Format())" } ?? "not used"
+        return "\(id)\tpasskey\t\(name)\t\(createdAt.ISO8601Format())\t\(state)"
+    }
+
+    fileprivate var jsonLine: String {
+        let json: JSON = [
+            "type": "passkey", "id": .string(id), "name": .string(name),
             "created_at": .string(createdAt.ISO8601Format()),
             "last_used_at": lastUsedAt.map { .string($0.ISO8601Format()) } ?? .null,
         ]

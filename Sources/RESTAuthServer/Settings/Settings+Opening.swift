@@ -28,6 +28,7 @@ extension Settings {
                 configuration.secrets = try await InstanceSecrets(
                     file: file, makesMissing: storage.signingKeys().isEmpty)
             }
+            if isServer { try checkPasskeys(boundTo: await storage.boundRelyingParty()) }
             return try await Auth(storage: storage, configuration: configuration)
         } catch {
             (storage as? any FileStorage)?.abandon(configuration.secrets)
@@ -116,7 +117,8 @@ extension Settings {
     private func rehearseOpening() async throws {
         switch database {
         case .sqlite(let path):
-            let keys = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
+            let (keys, bound) = try await explainingPath(path) { try SQLiteStorage.checkUsable(path: path) }
+            try checkPasskeys(boundTo: bound)
             let file = secretFile ?? SQLiteFile(path).secretFile
             guard let known = try auth.secrets?.known ?? checkedSecrets(in: file) else {
                 // The server makes a secret when none exists.
@@ -128,9 +130,24 @@ extension Settings {
             try requireSecretForPostgres()
             if let secretFile { try requireSharedSecret(secretFile) }
             let known = try auth.secrets?.known ?? secretFile.flatMap { try checkedSecrets(in: $0) }
-            let keys = try await PostgresStorage.checkUsable(postgresConfiguration(url))
+            let (keys, bound) = try await PostgresStorage.checkUsable(postgresConfiguration(url))
+            try checkPasskeys(boundTo: bound)
             if let known { try check(keys, known) }
         }
+    }
+
+    /// Checks that a server can use the passkeys of its database.
+    /// - Parameter bound: the domain that they are bound to; `nil` for a database without passkeys.
+    private func checkPasskeys(boundTo bound: String?) throws(AuthError) {
+        if let party = auth.relyingParty { return try Passkeys.check(party, boundTo: bound) }
+        guard let bound, let passkeyObstacle else { return }
+        throw AuthError(
+            .misconfigured,
+            """
+            the passkeys in this database are bound to \(bound), and here nobody could use them, because \
+            \(passkeyObstacle): make public_url one of \(bound), or remove all passkeys first
+            """
+        )
     }
 
     /// The secrets in the file; `nil` when the server makes the file at its start.

@@ -21,10 +21,10 @@ package enum CBOR: Sendable, Equatable {
         package let value: CBOR
     }
 
-    /// Maps and arrays within each other (CTAP 2.2 section 8).
+    /// Deepest nesting of maps and arrays (CTAP 2.2 section 8).
     package static let maximumDepth = 4
 
-    /// In bytes, as a whole.
+    /// Longest encoding in bytes, as a whole.
     package static let maximumLength = 16_384
 
     /// Reads one item, and nothing after it.
@@ -58,7 +58,7 @@ package enum CBOR: Sendable, Equatable {
         return entries.first { $0.key == key }?.value
     }
 
-    /// How many entries this has, when it is a map.
+    /// Number of entries, when this is a map.
     package var entryCount: Int? {
         if case .map(let entries) = self { entries.count } else { nil }
     }
