@@ -21,6 +21,12 @@ import Testing
         #expect(restarted.auth.signingKeys.jwks == test.auth.signingKeys.jwks)
     }
 
+    /// Of random ids one in 64 does.
+    @Test func noIdBeginsWithAHyphen() throws {
+        let ids = try (0..<500).map { _ in try SigningKey(.edDSA).publicKey.id }
+        #expect(ids.allSatisfy { !$0.hasPrefix("-") })
+    }
+
     @Test(arguments: SigningAlgorithm.allCases)
     func thePublishedKeyVerifiesAndHoldsNothingPrivate(algorithm: SigningAlgorithm) async throws {
         let test = try await TestAuth { $0.signingAlgorithm = algorithm }

@@ -126,6 +126,13 @@ import Testing
         try await wait(for: "its tokens to be refused") { try await status(first) == 401 }
     }
 
+    @Test func anIdThatBeginsWithAHyphenIsToldFromOptions() async throws {
+        let taken = try await run("keys", "revoke", "-abc")
+        #expect(taken.status != 0)
+        #expect(taken.error.contains("goes last, after a word of two: -- -name\n"))
+        #expect(try await !run("keys", "revoke").error.contains("hyphen"))
+    }
+
     @Test func impossibleSettingsAreRefusedAtStart() async throws {
         let directory = try TemporaryDirectory()
         for flags in [

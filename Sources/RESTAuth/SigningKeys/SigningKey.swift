@@ -3,7 +3,7 @@ import CryptoExtras
 import Foundation
 
 /// A key pair, with the private half in the clear.
-struct SigningKey: Sendable {
+package struct SigningKey: Sendable {
     private enum Material: Sendable {
         case p256(P256.Signing.PrivateKey)
         case ed25519(Curve25519.Signing.PrivateKey)
@@ -11,18 +11,25 @@ struct SigningKey: Sendable {
     }
 
     let algorithm: SigningAlgorithm
-    let publicKey: VerificationKey
+    package let publicKey: VerificationKey
     private let material: Material
 
-    /// Makes a new key pair.
-    init(_ algorithm: SigningAlgorithm) throws {
-        let material: Material =
-            switch algorithm {
-            case .es256: .p256(.init())
-            case .edDSA: .ed25519(.init())
-            case .rs256: .rsa(try .init(keySize: .bits3072))
-            }
-        try self.init(algorithm, material)
+    /// Makes a new key pair, whose id does not begin with a hyphen: on a command line that would be
+    /// an option.
+    package init(_ algorithm: SigningAlgorithm) throws {
+        var key: Self
+        repeat {
+            key = try Self(algorithm, Self.newMaterial(algorithm))
+        } while key.publicKey.id.utf8.first == UInt8(ascii: "-")
+        self = key
+    }
+
+    private static func newMaterial(_ algorithm: SigningAlgorithm) throws -> Material {
+        switch algorithm {
+        case .es256: .p256(.init())
+        case .edDSA: .ed25519(.init())
+        case .rs256: .rsa(try .init(keySize: .bits3072))
+        }
     }
 
     private init(_ algorithm: SigningAlgorithm, _ material: Material) throws {

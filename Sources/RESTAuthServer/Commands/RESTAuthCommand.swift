@@ -69,13 +69,23 @@ package struct RESTAuthCommand: AsyncParsableCommand {
         }
     }
 
+    /// The way to name what begins with a hyphen, for a command line in which such a word may have
+    /// been taken for options.
+    private static func hintAboutHyphens(in arguments: some Sequence<String>) -> String {
+        let isTaken = arguments.prefix { $0 != "--" }.contains { word in
+            let bytes = word.utf8
+            return bytes.count > 2 && bytes.starts(with: "-".utf8) && !bytes.starts(with: "--".utf8)
+        }
+        return isTaken ? "  A name or an id that begins with a hyphen goes last, after a word of two: -- -name\n" : ""
+    }
+
     /// Ends the program as ArgumentParser would: its message is the output that was asked for
     /// (`--help`), or says what is wrong with the command line.
     private static func exit(saying error: any Error) -> Never {
         let (text, status) = (fullMessage(for: error), exitCode(for: error))
         guard !text.isEmpty else { Foundation.exit(status.rawValue) }
         guard status == .success else {
-            Output.note(text + "\n")
+            Output.note(text + "\n" + hintAboutHyphens(in: CommandLine.arguments.dropFirst()))
             Foundation.exit(status.rawValue)
         }
         do throws(AuthError) {
