@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "RESTAuth",
             dependencies: [
-                "PasswordHashing",
+                "PasswordHashing", "CZlib",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),

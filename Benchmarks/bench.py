@@ -9,11 +9,12 @@ import argparse
 import signal
 import sys
 
-from harness import (audit_chapters, chapters, chart, import_chapters, machine, postgres_chapters, report,
-                     storm_chapters, timing_chapter)
+from harness import (audit_chapters, chapters, chart, import_chapters, machine, operator_chapters,
+                     postgres_chapters, report, storm_chapters, timing_chapter)
 from harness.chapters import Effort
 
-ROOMS = [chapters, audit_chapters, storm_chapters, timing_chapter, import_chapters, postgres_chapters]
+ROOMS = [chapters, audit_chapters, storm_chapters, timing_chapter, import_chapters, postgres_chapters,
+         operator_chapters]
 CHAPTERS = {chapter.__name__.replace("_", "-"): chapter for room in ROOMS for chapter in room.CHAPTERS}
 
 # The picture shows what other programs do beside ours; the table has everything.

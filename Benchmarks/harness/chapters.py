@@ -68,6 +68,19 @@ def per_second(server, path, authorization, effort, cores):
     return wrk(server, path, seconds=effort.seconds, **load)["per_second"]
 
 
+def program_tokens(effort):
+    """`GET /api/resource` by a personal token seen before, against an access token."""
+    with servers.rest_auth(cores=SERVER_CORE) as server:
+        client.register(server.port)
+        personal = client.personal_token_authorization(server.port)
+        measured = interleaved(effort.rounds, {
+            "rest-auth": lambda: greetings_per_second(server, personal, effort),
+            "an access token": lambda: greetings_by_token(server, effort),
+        })
+    return compare("Token route by a personal token seen before, one core", "requests/s", measured, targets={
+        "an access token": ratio_at_least(0.98)})
+
+
 def revocations(effort):
     """What the token route costs when many sessions have been ended whose tokens could still be
     live."""
@@ -292,5 +305,5 @@ def register(server, seconds, connections):
 
 
 CHAPTERS = [
-    token_route, revocations, verify, passwords, refreshes, memory, first_answer, database_size,
+    token_route, program_tokens, revocations, verify, passwords, refreshes, memory, first_answer, database_size,
 ]

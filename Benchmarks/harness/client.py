@@ -45,6 +45,13 @@ def token_authorization(port):
     return basic(token, "x")
 
 
+def personal_token_authorization(port):
+    """The header value of a personal token, in the same scheme."""
+    document = {"name": "bench", "scopes": ["profile"]}
+    token = expect(201, *ask(port, "/api/me/tokens", "POST", authorization=LOGIN, document=document))["token"]
+    return basic(token, "x")
+
+
 def sign_in(port):
     """The tokens of a session just started."""
     return expect(200, *ask(port, "/api/tokens", "POST", authorization=LOGIN))

@@ -15,6 +15,8 @@ public struct Auth: Sendable {
     /// Adds, finds, lists, disables and deletes users, and gives them roles, without checking who
     /// asks.
     public let users: Users
+    /// Shows and changes profiles, and gives users other names.
+    public let profiles: Profiles
     /// Registers users of the public, as over HTTP: openly, by invitation, with a challenge, or not
     /// at all.
     public let registration: Registration
@@ -27,6 +29,12 @@ public struct Auth: Sendable {
     public let factors: Factors
     /// Adds, lists, renames and deletes passkeys, which sign in by themselves or follow a password.
     public let passkeys: Passkeys
+    /// Makes, lists, rotates and deletes the tokens that users give to their programs.
+    public let personalTokens: PersonalTokens
+    /// Adds, lists and removes accounts of programs, and their tokens.
+    public let serviceAccounts: ServiceAccounts
+    /// Verifies tokens for programs.
+    package let programTokens: ProgramTokens
     /// Lists and forgets devices on which no second factor is asked for.
     public let trustedDevices: TrustedDevices
     /// Verifies access tokens, with or without a query to the storage. ``sessions`` issues them.
@@ -66,8 +74,11 @@ public struct Auth: Sendable {
         let revocations = Revocations(bound: .seconds(configuration.revocationBound))
         signingKeys = try await SigningKeys(storage: storage, secrets: secrets, configuration: configuration)
         throttle = Throttle(storage: storage, configuration: configuration.throttle, now: now)
+        programTokens = ProgramTokens(
+            storage: storage, secrets: secrets, keys: signingKeys, revocations: revocations, now: now)
         accessTokens = AccessTokens(
-            storage: storage, keys: signingKeys, revocations: revocations, configuration: configuration)
+            storage: storage, keys: signingKeys, revocations: revocations, programTokens: programTokens,
+            configuration: configuration)
         factors = Factors(
             storage: storage, secrets: secrets, keys: signingKeys, throttle: throttle,
             policy: configuration.secondFactor, issuer: configuration.nameInApps, now: now)
@@ -81,22 +92,31 @@ public struct Auth: Sendable {
             storage: storage, secrets: secrets, revocations: revocations, sessions: sessions, throttle: throttle,
             factors: factors, configuration: configuration)
         try await passwords.decoys.update()
-        users = Users(storage: storage, passwords: passwords, revocations: revocations, now: now)
+        users = Users(
+            storage: storage, passwords: passwords, revocations: revocations, secrets: secrets,
+            names: NewNames(refusingAddresses: configuration.signInByEmail), now: now)
+        profiles = Profiles(
+            storage: storage, factors: factors, revocations: revocations, configuration: configuration)
         registration = Registration(
             storage: storage, passwords: passwords, throttle: throttle, secrets: secrets, configuration: configuration)
         trustedDevices = TrustedDevices(
             storage: storage, lifetime: configuration.trustedDeviceLifetime, now: now)
         login = Login(
             storage: storage, passwords: passwords, accessTokens: accessTokens, throttle: throttle, secrets: secrets,
-            factors: factors, passkeys: passkeys, trustedDevices: trustedDevices, now: now)
+            factors: factors, passkeys: passkeys, trustedDevices: trustedDevices,
+            acceptsAddresses: configuration.signInByEmail, now: now)
         clients = Clients(storage: storage, secrets: secrets, keys: signingKeys, now: now)
         auditTrail = AuditTrail(
             storage: storage, secrets: secrets, retention: TimeInterval(configuration.auditRetention), now: now
         ) { [signingKeys] in try await signingKeys.followSecretsNow() }
         sealer = AuditSealer(trail: auditTrail)
+        personalTokens = PersonalTokens(
+            tokens: programTokens, factors: factors, throttle: throttle, configuration: configuration)
+        serviceAccounts = ServiceAccounts(
+            storage: storage, tokens: programTokens, revocations: revocations, now: now)
         secretRotation = SecretRotation(
-            storage: storage, secrets: secrets, keys: signingKeys, factors: factors, sealer: sealer,
-            revocations: revocations, now: now)
+            storage: storage, secrets: secrets, keys: signingKeys, factors: factors, tokens: programTokens,
+            sealer: sealer, revocations: revocations, now: now)
         self.configuration = configuration
         self.storage = storage
         self.secrets = secrets

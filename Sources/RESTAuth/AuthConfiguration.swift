@@ -59,6 +59,16 @@ public struct AuthConfiguration: Sendable {
     /// there are no passkeys.
     public var relyingParty: RelyingParty?
 
+    /// Seconds that a personal token lives unless another lifetime is asked for. If that is more
+    /// than ``personalTokenMaximumLifetime``, the maximum counts.
+    public var personalTokenLifetime = 90 * 86400
+
+    /// Seconds that a personal token lives at most; `nil` also allows tokens that never expire.
+    public var personalTokenMaximumLifetime: Int? = 365 * 86400
+
+    /// Range of both: a minute to ten years, in seconds.
+    package static let personalTokenLifetimes = ProgramToken.lifetimes
+
     /// Rule for exchanging a live token for a fresh one.
     public var tokenRenewal = TokenRenewal.always
 
@@ -74,6 +84,20 @@ public struct AuthConfiguration: Sendable {
     public var sessionLimit = 10_000
 
     package static let sessionLimits = 1...1_000_000
+
+    /// Names of members of ``Profile/appMetadata`` that tokens carry as claims, at most 1 KiB
+    /// together. Each token that is given costs one more query then.
+    public var tokenClaims: [String] = []
+
+    /// Whether users may sign in with a verified mail address in the place of the name. New names
+    /// may have no `@` then.
+    public var signInByEmail = false
+
+    /// Seconds for which a name that a user gave up is kept for that user.
+    public var usernameReservation = 90 * 86400
+
+    /// Range of the reservation: none to ten years, in seconds.
+    package static let usernameReservations = 0...3650 * 86400
 
     /// Algorithm of new signing keys. `nil` keeps that of the newest key; the first key is ES256.
     /// If it differs from the newest key's, the next key is made at once.
@@ -118,6 +142,10 @@ public struct AuthConfiguration: Sendable {
     /// Passwords known from breaches, which ``PasswordPolicy/nist`` refuses in addition to the
     /// common ones. ``PasswordPolicy/open`` ignores them.
     public var breachedPasswords: BreachedPasswords?
+
+    /// Page on which a user sets the password of a link (``PasswordLink/url``); `nil` where links
+    /// are tokens alone.
+    public var passwordLinkURL: String?
 
     /// Cost of a new hash. The default is the least that is safe, so that a small machine can sign
     /// in many users.
@@ -176,10 +204,18 @@ public struct AuthConfiguration: Sendable {
         try Self.require(hashingThreads, in: Self.hashingThreadCounts, "hashing threads")
         try Self.require(hashingQueue, in: Self.hashingQueues, "hashing queue")
         try Self.require(hashingPatience, in: Self.hashingPatiences, "hashing patience")
+        try Self.require(personalTokenLifetime, in: Self.personalTokenLifetimes, "personal token lifetime")
+        if let personalTokenMaximumLifetime {
+            try Self.require(
+                personalTokenMaximumLifetime, in: Self.personalTokenLifetimes, "personal token maximum lifetime")
+        }
         try throttle.validate()
         try validateFactors()
+        if let passwordLinkURL { try Self.checkPasswordLinkURL(passwordLinkURL) }
         guard !issuer.isEmpty else { throw AuthError(.misconfigured, "the issuer is empty") }
         try Self.checkAudience(tokenAudience)
+        try TokenClaims.check(tokenClaims)
+        try Self.require(usernameReservation, in: Self.usernameReservations, "username reservation")
     }
 
     /// Checks an audience.

@@ -16,8 +16,17 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let weakPassword = Code(.weakPassword)
         /// Another user has that name already, whatever its case.
         public static let userAlreadyExists = Code(.userAlreadyExists)
+        /// Another user had that name until lately.
+        public static let nameReserved = Code(.nameReserved)
+        /// Another user has verified that mail address.
+        public static let emailTaken = Code(.emailTaken)
         /// No user has that id or name.
         public static let userNotFound = Code(.userNotFound)
+        /// Without this user nobody could use the operator's API any more.
+        public static let lastOperator = Code(.lastOperator)
+        /// The link for a password is forged, of another instance, expired or used, or its user has
+        /// another password by now or is disabled: one answer for all.
+        public static let linkInvalid = Code(.linkInvalid)
         /// No credentials were presented.
         public static let credentialsRequired = Code(.credentialsRequired)
         /// Wrong password, unknown or disabled user: one answer for all three.
@@ -63,6 +72,8 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let sessionNotFound = Code(.sessionNotFound)
         /// The caller is signed in, but does not have a required role.
         public static let forbidden = Code(.forbidden)
+        /// The scope of the token does not allow it, whatever its user may (RFC 6750 section 3.1).
+        public static let insufficientScope = Code(.insufficientScope)
         /// The given present password is wrong.
         public static let currentPasswordInvalid = Code(.currentPasswordInvalid)
         /// The client's id or secret is wrong (RFC 6749 section 5.2).
@@ -84,6 +95,16 @@ public struct AuthError: Error, Sendable, Hashable {
         public static let clientAlreadyExists = Code(.clientAlreadyExists)
         /// No client has that id.
         public static let clientNotFound = Code(.clientNotFound)
+        /// The user, or the service account, has no token of that id.
+        public static let tokenNotFound = Code(.tokenNotFound)
+        /// The token has expired, and cannot be rotated.
+        public static let tokenExpired = Code(.tokenExpired)
+        /// The user, or the service account, has as many tokens as one may have.
+        public static let tooManyTokens = Code(.tooManyTokens)
+        /// A service account has that id already.
+        public static let serviceAccountExists = Code(.serviceAccountExists)
+        /// No service account has that id.
+        public static let serviceAccountNotFound = Code(.serviceAccountNotFound)
         /// A new signing key has been made already and does not sign yet.
         public static let keyPending = Code(.keyPending)
         /// The instance's secret has been changed already, and the previous one is still accepted.
@@ -119,12 +140,14 @@ public struct AuthError: Error, Sendable, Hashable {
     public let maxAge: Int?
     /// The `acr` that is required (RFC 9470); `nil` where any is enough.
     public let contextClass: String?
+    /// The scope that is needed (RFC 6750 section 3); `nil` where none would do.
+    public let scope: String?
     /// The exceeded limit of a `rate_limited` error.
     public let policy: RateLimitPolicy?
 
     public init(
         _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil, maxAge: Int? = nil,
-        contextClass: String? = nil, policy: RateLimitPolicy? = nil
+        contextClass: String? = nil, scope: String? = nil, policy: RateLimitPolicy? = nil
     ) {
         self.code = code
         self.detail = detail
@@ -132,6 +155,7 @@ public struct AuthError: Error, Sendable, Hashable {
         self.retryAfter = retryAfter
         self.maxAge = maxAge
         self.contextClass = contextClass
+        self.scope = scope
         self.policy = policy
     }
 }
@@ -176,12 +200,28 @@ extension AuthError {
     /// Thrown by backends too, as the storage decides last.
     package static let lastWayIn = AuthError(
         .lastWayIn, "this is your last second factor, and one is required of you: add another first")
-    static let ticketExpired = AuthError(.ticketExpired, "this sign-in cannot go on: begin with the password")
+    /// Thrown by backends too, as the storage decides last.
+    package static let ticketExpired = AuthError(.ticketExpired, "this sign-in cannot go on: begin with the password")
     package static let invalidToken = AuthError(.invalidToken, "Unauthorized Access")
     package static let credentialsRequired = AuthError(.credentialsRequired, "Unauthorized Access")
+    /// The refusal of a token for programs where its scope does not have the word, or where no
+    /// scope would do.
+    package static func insufficientScope(_ word: String?) -> AuthError {
+        let reason =
+            word.map { "it needs the scope \($0)" } ?? "it is for a user who signs in, not for programs"
+        return AuthError(
+            .insufficientScope, "this token does not allow this: \(reason)",
+            scope: word.flatMap { Scope.isWord($0) ? $0 : nil })
+    }
+    package static let usersOnly = AuthError(.forbidden, "this is for users, not for service accounts")
     static let invalidGrant = AuthError(
         .invalidGrant, "this refresh token is unknown, expired, or of a session that has ended: sign in again")
     static let userNotFound = AuthError(.userNotFound, "user not found")
+    /// Thrown by backends too, as the storage decides last.
+    package static let lastOperator = AuthError(
+        .lastOperator, "this is the last operator who is not disabled: make another one first")
+    static let linkInvalid = AuthError(
+        .linkInvalid, "this link is not good, or not any more: ask for another", field: "token")
     /// Thrown by backends too, as the storage decides last.
     package static let invitationInvalid = AuthError(
         .invitationInvalid, "this invitation is not good, or not any more", field: "invitation")

@@ -3,6 +3,7 @@ package enum Rooms {
     /// All rooms; one with tables that others refer to comes before those.
     package static let all: [any Room.Type] = [
         UsersRoom.self,
+        ProfilesRoom.self,
         ClientsRoom.self,
         SigningKeysRoom.self,
         SessionsRoom.self,
@@ -12,6 +13,8 @@ package enum Rooms {
         ImportRoom.self,
         FactorsRoom.self,
         PasskeysRoom.self,
+        ServiceAccountsRoom.self,
+        PersonalTokensRoom.self,
         EventsRoom.self,
         AuditRoom.self,
         OutboxRoom.self,
@@ -39,6 +42,7 @@ package enum Rooms {
 /// database cannot answer. `RESTAuthTesting` tests all of this.
 public protocol Storage:
     UserStorage,
+    ProfileStorage,
     ClientStorage,
     SigningKeyStorage,
     SessionStorage,
@@ -48,6 +52,8 @@ public protocol Storage:
     ImportStorage,
     FactorStorage,
     PasskeyStorage,
+    ServiceAccountStorage,
+    ProgramTokenStorage,
     SignInStorage,
     EventStorage,
     AuditStorage,

@@ -65,25 +65,47 @@ extension Access where Proof == Void {
 
 extension Access where Proof == UserIdentity {
     /// Admits a user who meets all `requirements`.
-    /// - Parameter admittingEnrollment: whether a user is admitted by the password who has to add a
-    ///   second factor before anything else: on routes for that alone.
+    /// - Parameters:
+    ///   - auth: the core.
+    ///   - scope: the scope by which a personal token is admitted; `nil` admits none.
+    ///   - requirements: the requirements, of which one at least is about users.
+    ///   - admitsEnrollment: whether a user is admitted by the password who has to add a second
+    ///     factor before anything else: on routes for that alone.
     static func user(
-        _ auth: Auth, requiring requirements: [Requirement] = [.signedIn], admittingEnrollment: Bool = false
+        _ auth: Auth, scope: String? = nil, requiring requirements: [Requirement] = [.signedIn],
+        admittingEnrollment admitsEnrollment: Bool = false
     ) -> Access {
-        user(
-            auth, verifier: admittingEnrollment ? auth.login.admittingEnrollment : auth.login, readsQuery: false
+        let requirements = requirements + (scope.map { [.scope($0)] } ?? [])
+        return identified(
+            auth, by: admitsEnrollment ? auth.login.admittingEnrollment : auth.login, as: \.user
         ) { _ in requirements }
+    }
+}
+
+extension Access where Proof == Identity {
+    /// Admits whoever has signed in, service accounts among them, and tokens for programs whatever
+    /// their scope.
+    static func anyProgram(_ auth: Auth) -> Access {
+        identified(auth, by: auth.login, as: \.self, admittingPrograms: true) { _ in [] }
+    }
+
+    /// Admits a user, or a service account by requirements that admit programs.
+    static func program(_ auth: Auth, requiring requirements: [Requirement]) -> Access {
+        identified(auth, by: auth.login, as: \.self) { _ in requirements }
     }
 
     /// The same, with requirements that depend on the request's path or query.
-    static func user(
+    static func program(
         _ auth: Auth, requiring requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
     ) -> Access {
-        user(auth, verifier: auth.login, readsQuery: true, requirements)
+        identified(auth, by: auth.login, as: \.self, readsQuery: true, requirements)
     }
+}
 
-    private static func user(
-        _ auth: Auth, verifier: any CredentialVerifier, readsQuery: Bool,
+extension Access {
+    private static func identified(
+        _ auth: Auth, by verifier: any CredentialVerifier, as proof: @escaping @Sendable (Identity) -> Proof?,
+        admittingPrograms admitsPrograms: Bool = false, readsQuery: Bool = false,
         _ requirements: @escaping @Sendable (HTTPRequest) throws -> [Requirement]
     ) -> Access {
         let (accessTokens, now) = (auth.accessTokens, auth.configuration.now)
@@ -91,16 +113,17 @@ extension Access where Proof == UserIdentity {
             audience: .user,
             admit: { request in
                 let identity = try await verifier.admit(
-                    request.http.headers, requiring: requirements(request.http.head), at: now, by: request.caller)
-                guard let user = identity?.user else { throw AuthError.credentialsRequired }
-                return Admission(proof: user, identity: identity)
+                    request.http.headers, requiring: requirements(request.http.head),
+                    admittingPrograms: admitsPrograms, at: now, by: request.caller)
+                guard let identity, let proof = proof(identity) else { throw AuthError.credentialsRequired }
+                return Admission(proof: proof, identity: identity)
             },
             remember: { head in
                 guard case .token(let token)? = try? AuthorizationHeader.credentials(in: head.headerFields),
-                    let user = accessTokens.remembered(token),
-                    (try? requirements(head).check(user, at: now)) != nil
+                    let identity = accessTokens.rememberedIdentity(of: token),
+                    (try? requirements(head).check(identity, admittingPrograms: admitsPrograms, at: now())) != nil
                 else { return nil }
-                return user
+                return proof(identity)
             }, readsQuery: readsQuery)
     }
 }

@@ -27,4 +27,6 @@ public struct AuthRoutes: OptionSet, Sendable {
     /// `/.well-known`: the keys, the metadata, and the sites that may use passkeys. Without it no
     /// other service can verify tokens.
     public static let wellKnown = AuthRoutes(rawValue: 1 << 9)
+    /// `/api/operator` and below, and `PUT /api/tokens/reset`, where links of operators are used.
+    public static let `operator` = AuthRoutes(rawValue: 1 << 10)
 }

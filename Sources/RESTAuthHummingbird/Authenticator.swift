@@ -10,7 +10,7 @@ public struct AcceptedCredentials: OptionSet, Sendable {
 
     /// A user name and password by HTTP Basic.
     public static let password = AcceptedCredentials(rawValue: 1)
-    /// An access token, as Bearer or as the user name of HTTP Basic.
+    /// An access token or a token for programs, as Bearer or as the user name of HTTP Basic.
     public static let token = AcceptedCredentials(rawValue: 2)
     /// Both kinds.
     public static let any: AcceptedCredentials = [.password, .token]
@@ -121,16 +121,22 @@ extension Auth {
     /// - Parameters:
     ///   - request: with or without an `Authorization` field.
     ///   - accepted: the kinds of credentials that are taken.
+    ///   - scope: the word by which a token for programs is admitted; `nil` admits none, and no
+    ///     service account.
     ///   - caller: the origin of the request; wrong passwords are counted by its network.
     /// - Returns: the identity; `nil` when the request carries no credentials.
     /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required`
-    ///   when the credentials are of a kind that is not accepted here, `mfa_required`,
-    ///   `rate_limited`, `overloaded`.
+    ///   when the credentials are of a kind that is not accepted here, `insufficient_scope`,
+    ///   `forbidden`, `mfa_required`, `rate_limited`, `overloaded`.
     public func authenticate(
-        _ request: Request, accepting accepted: AcceptedCredentials = .any, by caller: Caller = .application
+        _ request: Request, accepting accepted: AcceptedCredentials = .any, scope: String? = nil,
+        by caller: Caller = .application
     ) async throws -> Identity? {
-        try await login.admit(
-            request.headers, accepting: accepted, requiring: [.optional], at: configuration.now, by: caller)
+        let identity = try await login.admit(
+            request.headers, accepting: accepted, requiring: [.optional], admittingPrograms: scope != nil,
+            at: configuration.now, by: caller)
+        if let scope, let identity { try Requirement.scope(scope).check(identity, at: configuration.now()) }
+        return identity
     }
 }
 

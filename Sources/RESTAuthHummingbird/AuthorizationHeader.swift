@@ -89,13 +89,14 @@ enum AuthorizationHeader {
     /// by themselves, and a 401 needs a challenge (RFC 9110 section 15.5.2). A client that came
     /// with Bearer is challenged with Bearer alone (RFC 6750 section 3). All others are challenged
     /// with Basic, and so is in any case an OAuth client that came with Basic (RFC 6749 section
-    /// 5.2).
+    /// 5.2). A scope that is missing is named in a challenge for Bearer, however the token came.
     static func challenge(for error: AuthError, request: Request) -> HTTPField? {
         let schemes = presentedSchemes(request)
-        if schemes.contains(.bearer), error.code != .invalidClient {
+        if schemes.contains(.bearer) && error.code != .invalidClient || error.code == .insufficientScope {
             let level = error.contextClass.map { #", acr_values="\#($0)""# } ?? ""
             let maxAge = error.maxAge.map { #", max_age="\#($0)""# } ?? ""
-            let description = #", error="\#(bearerError(error.code))"\#(level)\#(maxAge)"#
+            let scope = error.scope.map { #", scope="\#($0)""# } ?? ""
+            let description = #", error="\#(bearerError(error.code))"\#(level)\#(maxAge)\#(scope)"#
             return HTTPField(name: .wwwAuthenticate, value: bearerChallenge + description)
         }
         guard error.code != .invalidRequest, error.code != .forbidden else { return nil }
@@ -133,7 +134,7 @@ enum AuthorizationHeader {
     private static func bearerError(_ code: AuthError.Code) -> String {
         switch code {
         case .invalidRequest: "invalid_request"
-        case .forbidden: "insufficient_scope"
+        case .forbidden, .insufficientScope: "insufficient_scope"
         case .insufficientUserAuthentication, .invalidCode: "insufficient_user_authentication"
         default: "invalid_token"
         }

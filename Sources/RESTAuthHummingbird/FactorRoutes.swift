@@ -97,8 +97,8 @@ extension FactorDescription {
 }
 
 extension StoredTOTP {
-    /// The app for its owner.
-    fileprivate var json: JSON {
+    /// The app for its owner, and for operators.
+    var json: JSON {
         [
             "id": .string(id), "type": "totp", "name": .string(name), "active": .bool(confirmedAt != nil),
             "created_at": .string(createdAt.ISO8601Format()),
@@ -108,8 +108,8 @@ extension StoredTOTP {
 }
 
 extension TrustedDevice {
-    /// The device for its owner.
-    fileprivate var json: JSON {
+    /// The device for its owner, and for operators.
+    var json: JSON {
         [
             "id": .string(id), "address": origin.address.map(JSON.string) ?? .null,
             "user_agent": origin.userAgent.map(JSON.string) ?? .null,

@@ -14,7 +14,7 @@ struct MeEventRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/api/me/events", .user(auth), "listEvents") { user, request in
+            Route(.get, "/api/me/events", .user(auth, scope: Scope.profile), "listEvents") { user, request in
                 try await list(of: user, request)
             }
         ]

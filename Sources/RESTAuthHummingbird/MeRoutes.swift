@@ -12,18 +12,19 @@ struct MeRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/api/me", .user(auth), "showMe") { user, _ in try await show(user) },
+            Route(.get, "/api/me", .user(auth, scope: Scope.profile), "showMe") { user, _ in try await show(user) },
             Route(.delete, "/api/me", .user(auth), "deleteMe") { user, request in try await delete(user, request) },
             Route(.put, "/api/me/password", .user(auth), "changePassword") { user, request in
                 try await changePassword(of: user, request)
             },
-            Route(.get, "/api/me/sessions", .user(auth), "listSessions") { user, request in
+            Route(.get, "/api/me/sessions", .user(auth, scope: Scope.sessions), "listSessions") { user, request in
                 try await listSessions(of: user, request)
             },
-            Route(.delete, "/api/me/sessions", .user(auth), "endSessions") { user, request in
+            Route(.delete, "/api/me/sessions", .user(auth, scope: Scope.sessions), "endSessions") { user, request in
                 try await endSessions(of: user, request)
             },
-            Route(.delete, "/api/me/sessions/{id}", .user(auth), "endOneSession") { user, request in
+            Route(.delete, "/api/me/sessions/{id}", .user(auth, scope: Scope.sessions), "endOneSession") {
+                user, request in
                 try await endSession(request.segment("id"), of: user, by: request.caller)
             },
         ]
@@ -32,12 +33,7 @@ struct MeRoutes: Sendable {
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
     private func show(_ identity: UserIdentity) async throws -> Response {
-        let user = try await auth.users.find(identity.userID)
-        return .json([
-            "id": .integer(Int(user.id)), "username": .string(user.username),
-            "roles": .array(user.roles.sorted().map(JSON.string)),
-            "created_at": .string(user.createdAt.ISO8601Format()),
-        ])
+        .json(try await auth.profiles.stored(identity.userID).ownJSON)
     }
 
     private func delete(_ identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
@@ -105,8 +101,8 @@ struct MeRoutes: Sendable {
 }
 
 extension Session {
-    /// The session as its owner sees it.
-    fileprivate func json(isCurrent: Bool) -> JSON {
+    /// The session as its owner, and operators, see it.
+    func json(isCurrent: Bool) -> JSON {
         [
             "id": .string(id.description), "created_at": .string(createdAt.ISO8601Format()),
             "last_used_at": .string(lastUsedAt.ISO8601Format()), "expires_at": .string(expiresAt.ISO8601Format()),

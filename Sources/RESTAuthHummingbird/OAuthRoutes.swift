@@ -5,7 +5,10 @@ import RESTAuth
 
 extension ClientsRoom: RoutedRoom {
     static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
-        [RouteGroup(.oauth, OAuthRoutes(auth: auth, configuration: configuration).routes)]
+        [
+            RouteGroup(.oauth, OAuthRoutes(auth: auth, configuration: configuration).routes),
+            RouteGroup(.operator, OperatorClientRoutes(auth: auth, configuration: configuration).routes),
+        ]
     }
 }
 
@@ -28,15 +31,24 @@ struct OAuthRoutes: Sendable {
     /// Describes a live token. Every other token is `"active": false`, and nothing more is said of
     /// it.
     private func introspect(_ token: String) async throws -> Response {
-        var description = try await accessToken(token)
-        if description == nil { description = try await refreshToken(token) }
+        var description: JSON?
+        if ProgramToken.hasOutline(token.utf8) {
+            description = try await programToken(token)
+        } else {
+            description = try await accessToken(token)
+            if description == nil { description = try await refreshToken(token) }
+        }
         return Response.json(description ?? ["active": false]).notStored()
     }
 
-    /// Ends the token's session, and with it all tokens of the session. A token that is unknown or
-    /// no longer live is no error.
+    /// Ends the token's session, and with it all tokens of the session, or deletes the token for
+    /// programs. A token that is unknown or no longer live is no error.
     private func revoke(_ token: String, by caller: Caller) async throws -> Response {
-        try await auth.sessions.end(presenting: token, by: caller)
+        if ProgramToken.hasOutline(token.utf8) {
+            try await auth.accessTokens.deleteProgramToken(Array(token.utf8), by: caller)
+        } else {
+            try await auth.sessions.end(presenting: token, by: caller)
+        }
         return .empty(.ok).notStored()
     }
 
@@ -51,7 +63,16 @@ struct OAuthRoutes: Sendable {
                 "jti": .string(claims.tokenID), "iat": .integer(claims.issuedAt), "exp": .integer(claims.expiresAt),
                 "auth_time": .integer(claims.authenticatedAt),
             ]
-            return description.adding(claims.methods.members)
+            return description.adding(claims.methods.members + claims.customMembers)
+        } catch let error as AuthError where error.code == .invalidToken {
+            return nil
+        }
+    }
+
+    private func programToken(_ token: String) async throws -> JSON? {
+        do {
+            return try await auth.accessTokens.verifyProgramToken(Array(token.utf8))
+                .introspection(issuer: auth.configuration.issuer)
         } catch let error as AuthError where error.code == .invalidToken {
             return nil
         }

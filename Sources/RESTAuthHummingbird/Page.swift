@@ -36,10 +36,48 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
     /// Answers with the entries and where the next page begins: `after` is the key of the last
     /// entry, `null` at the end of the list.
     func answer(_ entries: [JSON], last: Key?) -> Response {
-        let next: JSON = entries.count < limit ? .null : last.map { .string($0.description) } ?? .null
-        return .json([
+        answer(entries, next: entries.count < limit ? nil : last)
+    }
+
+    /// Answers with the entries of a list whose pages need not be full.
+    /// - Parameter next: the key after which the next page begins; `nil` at the end of the list.
+    func answer(_ entries: [JSON], next: Key?) -> Response {
+        .json([
             "data": .array(entries),
-            "pagination": ["limit": .integer(limit), "count": .integer(entries.count), "after": next],
+            "pagination": [
+                "limit": .integer(limit), "count": .integer(entries.count),
+                "after": next.map { .string($0.description) } ?? .null,
+            ],
         ])
+    }
+}
+
+extension Page<String> {
+    /// Reads the query of a list that takes nothing but a page.
+    /// - Throws: `validation_failed`, also for any other parameter.
+    init(ofShortList request: Request) throws(AuthError) {
+        _ = try Query(request, known: ["after", "limit"])
+        try self.init(request) { $0 }
+    }
+
+    /// Answers with this page of a list that is short enough to be read whole.
+    /// - Parameters:
+    ///   - all: the whole list.
+    ///   - key: the key of an entry.
+    ///   - json: the entry as an object.
+    /// - Throws: `validation_failed` when ``after`` is in the list no more.
+    func answer<Entry>(
+        _ all: [Entry], key: (Entry) -> String, _ json: (Entry) -> JSON
+    ) throws(AuthError) -> Response {
+        var rest = all[...]
+        if let after {
+            guard let place = all.firstIndex(where: { key($0).utf8.elementsEqual(after.utf8) }) else {
+                throw AuthError(.validationFailed, "after is no id of this list", field: "after")
+            }
+            rest = all[(place + 1)...]
+        }
+        let page = rest[rest.startIndex..<min(rest.endIndex, rest.startIndex + limit)]
+        let next = page.count < rest.count ? page.last.map(key) : nil
+        return answer(page.map(json), next: next).notStored()
     }
 }

@@ -130,8 +130,8 @@ struct PasskeyRoutes: Sendable {
 }
 
 extension Passkey {
-    /// The passkey for its owner.
-    fileprivate var json: JSON {
+    /// The passkey for its owner, and for operators.
+    var json: JSON {
         [
             "id": .string(id), "name": .string(name), "credential_id": .string(Base64.url.encode(credentialID)),
             "aaguid": .string(model), "transports": .array(transports.map(JSON.string)),

@@ -169,7 +169,11 @@ extension AuthError.Kind {
         case .validationFailed: .answer(.badRequest, "The input is not acceptable")
         case .weakPassword: .answer(.badRequest, "The password is too weak")
         case .userAlreadyExists: .answer(.badRequest, "The user name is taken")
+        case .nameReserved: .answer(.conflict, "The user name is reserved")
+        case .emailTaken: .answer(.conflict, "The mail address is taken")
         case .userNotFound: .answer(.badRequest, "There is no such user")
+        case .lastOperator: .answer(.conflict, "This is the last operator")
+        case .linkInvalid: .answer(.badRequest, "The link is not good")
         case .invalidRequest: .answer(.badRequest, nil, oauthError: "invalid_request", hasChallenge: true)
         case .invalidGrant, .refreshTokenReused, .sessionExpired:
             .answer(.badRequest, "The session cannot be renewed", oauthError: "invalid_grant")
@@ -188,17 +192,27 @@ extension AuthError.Kind {
         case .tooManyFactors: .answer(.conflict, "There are as many factors as there may be")
         case .invalidClient: .unauthorized("The client is not known", oauthError: "invalid_client")
         case .forbidden: .answer(.forbidden, "Not allowed", hasChallenge: true)
+        case .insufficientScope: .answer(.forbidden, "The token does not allow this", hasChallenge: true)
         case .currentPasswordInvalid: .answer(.forbidden, "The present password is wrong")
         case .signupDisabled: .answer(.forbidden, "Registration is closed")
         case .invitationRequired, .invitationInvalid: .answer(.forbidden, "Registration takes an invitation")
         case .challengeRequired: .answer(.forbidden, "Registration takes a solved challenge")
         case .challengeInvalid: .answer(.forbidden, "The challenge is not good")
         case .sessionNotFound: .answer(.notFound, "There is no such session")
+        case .tokenNotFound: .answer(.notFound, "There is no such token")
+        case .serviceAccountNotFound: .answer(.notFound, "There is no such service account")
+        case .tokenExpired: .answer(.conflict, "The token has expired")
+        case .tooManyTokens: .answer(.conflict, "There are as many tokens as there may be")
+        case .serviceAccountExists: .answer(.conflict, "The service account is there already")
         case .rateLimited: .answer(.tooManyRequests, "Too many attempts")
         case .overloaded, .storageUnavailable: .answer(.serviceUnavailable, "Try again later")
-        case .invitationNotFound, .clientAlreadyExists, .clientNotFound, .keyPending, .secretPending, .keyNotFound,
-            .auditTrailBroken, .misconfigured:
-            .commandsOnly
+        case .invitationNotFound: .answer(.notFound, "There is no such invitation")
+        case .clientNotFound: .answer(.notFound, "There is no such client")
+        case .clientAlreadyExists: .answer(.conflict, "The client is there already")
+        case .keyNotFound: .answer(.notFound, "There is no such key")
+        case .keyPending: .answer(.conflict, "The next key is there already")
+        case .auditTrailBroken: .answer(.conflict, "The audit trail is broken")
+        case .secretPending, .misconfigured: .commandsOnly
         }
     }
 }

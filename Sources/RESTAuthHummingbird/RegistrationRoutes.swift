@@ -4,7 +4,10 @@ import RESTAuth
 
 extension RegistrationRoom: RoutedRoom {
     static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
-        [RouteGroup(.registration, RegistrationRoutes(auth: auth, configuration: configuration).routes)]
+        [
+            RouteGroup(.registration, RegistrationRoutes(auth: auth, configuration: configuration).routes),
+            RouteGroup(.operator, OperatorInvitationRoutes(auth: auth, configuration: configuration).routes),
+        ]
     }
 }
 

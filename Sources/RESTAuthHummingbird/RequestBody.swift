@@ -17,6 +17,13 @@ struct RequestBody: Sendable {
         return RequestFields(try parse(await collect(request)), known: known)
     }
 
+    /// A body that is one JSON object, whose members are all read.
+    /// - Throws: what ``fields(_:known:)`` throws.
+    func object(_ request: Request) async throws -> JSON {
+        try checkType(request)
+        return try parse(await collect(request))
+    }
+
     /// The same for a body that may be left out: then there are no fields.
     ///
     /// Only reading tells whether there is a body: HTTP/2 has no field that must announce one.

@@ -78,6 +78,45 @@ struct RequestFields: Sendable {
 }
 
 extension RequestFields {
+    /// The value of a field that is a whole number; `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type.
+    func optionalInteger(_ name: String) throws(AuthError) -> Int? {
+        switch object[name] {
+        case .integer(let value): return value
+        case nil, .null: return nil
+        default: throw AuthError(.validationFailed, "\(name) must be a whole number", field: name)
+        }
+    }
+
+    /// The value of a field that is a list of strings; `nil` for anything else.
+    func strings(_ name: String) -> [String]? {
+        guard case .array(let elements) = object[name] else { return nil }
+        let strings = elements.compactMap(\.string)
+        return strings.count == elements.count ? strings : nil
+    }
+
+    /// Whether the value of a field is that text.
+    func isWord(_ name: String, _ word: StaticString) -> Bool {
+        object[name]?.string.map { WireText($0).equals(word) } ?? false
+    }
+
+    /// The values of a field that is a list; `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type.
+    func optionalArray(_ name: String) throws(AuthError) -> [JSON]? {
+        switch object[name] {
+        case .array(let values): return values
+        case nil, .null: return nil
+        default: throw AuthError(.validationFailed, "\(name) must be a list", field: name)
+        }
+    }
+
+    /// Refuses fields that would be another way to prove the same: only one could be checked.
+    /// - Throws: `validation_failed`, naming the first of `others` that is there.
+    func refuse(_ others: [String], beside chosen: String) throws(AuthError) {
+        guard let other = others.first(where: hasValue) else { return }
+        throw AuthError(.validationFailed, "\(other) does not go with \(chosen): send one of them", field: other)
+    }
+
     /// The value of a field that is true or false; `nil` when it is missing or `null`.
     /// - Throws: `validation_failed` when it is of another type.
     func optionalBool(_ name: String) throws(AuthError) -> Bool? {
@@ -88,10 +127,26 @@ extension RequestFields {
         }
     }
 
+    /// The value of a field that is a whole number; `nil` when it is missing or `null`.
+    /// - Throws: `validation_failed` when it is of another type, or not in the range.
+    func optionalInteger(_ name: String, in range: ClosedRange<Int>) throws(AuthError) -> Int? {
+        switch object[name] {
+        case .integer(let value) where range.contains(value): return value
+        case nil, .null: return nil
+        default:
+            throw AuthError(
+                .validationFailed, "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)",
+                field: name)
+        }
+    }
+
     /// The answer to a factor: `credential` if it is there, else `code`.
-    /// - Throws: `validation_failed` when neither is, or one is of another type.
+    /// - Throws: `validation_failed` when neither is, or both are, or one is of another type.
     func factorResponse() throws(AuthError) -> FactorResponse {
-        if let credential = try optionalObject("credential") { return .credential(credential.text) }
+        if let credential = try optionalObject("credential") {
+            try refuse(["code"], beside: "credential")
+            return .credential(credential.text)
+        }
         return .code(try requiredString("code"))
     }
 }

@@ -14,6 +14,9 @@ package struct Route: Sendable {
     /// The `operationId` in `openapi.yaml`.
     package let operationID: String
     let readsQuery: Bool
+    /// Whether the body may be larger, and take longer to come, than those of other routes
+    /// (``LongBody``).
+    package private(set) var takesLongBody = false
     let respond: @Sendable (RoutedRequest) async throws -> Response
     /// Answers without waiting. `nil` for a route that has to wait; it returns `nil` for a request
     /// that has to.
@@ -49,5 +52,13 @@ package struct Route: Sendable {
         readsQuery = access.readsQuery
         respond = { request in try await handler(access.admit(request).proof).response }
         respondAtOnce = { head in access.remember(head).map(handler) }
+    }
+
+    /// The same route for a body that may be larger, and take longer to come, than those of others.
+    /// Its handler says when it begins to read it, by ``LongBody/admit()``.
+    func takingLongBody() -> Route {
+        var route = self
+        route.takesLongBody = true
+        return route
     }
 }

@@ -5,7 +5,10 @@ import RESTAuth
 
 extension SessionsRoom: RoutedRoom {
     static func routes(of auth: Auth, _ configuration: AuthRoutesConfiguration) -> [RouteGroup] {
-        [RouteGroup(.sessions, SessionRoutes(auth: auth, configuration: configuration).routes)]
+        [
+            RouteGroup(.sessions, SessionRoutes(auth: auth, configuration: configuration).routes),
+            RouteGroup(.operator, OperatorSessionRoutes(auth: auth).routes),
+        ]
     }
 }
 
@@ -41,6 +44,7 @@ struct SessionRoutes: Sendable {
             guard let ticket = try fields.optionalString("ticket") else {
                 return try await start(after: signIn(fields, request), request)
             }
+            try fields.refuse(["username", "password"], beside: "ticket")
             let (response, isTrusted) = try (fields.factorResponse(), fields.optionalBool("trust_device") ?? false)
             let signIn = try await auth.login.answer(response, of: ticket, by: request.caller)
             return try await start(after: signIn, trustingDevice: isTrusted, request)
@@ -51,6 +55,7 @@ struct SessionRoutes: Sendable {
     /// there is one.
     private func signIn(_ fields: RequestFields, _ request: RoutedRequest) async throws -> SignIn {
         if let credential = try fields.optionalObject("credential") {
+            try fields.refuse(["username", "password", "code"], beside: "credential")
             return try await auth.login.attempt(passkey: credential.text, by: request.caller)
         }
         if fields.hasValue("code"), !fields.hasValue("username") { throw fields.missing("ticket") }
@@ -106,6 +111,8 @@ struct SessionRoutes: Sendable {
         try refuseOtherSites(request.http)
         let tokens: [String]
         switch try AuthorizationHeader.credentials(in: request.http.headers) {
+        // A program that is done with its token has it deleted by its owner, or by a client.
+        case .token(let token)? where ProgramToken.hasOutline(token): throw AuthError.insufficientScope(nil)
         case .token(let token)?: tokens = [String(decoding: token, as: UTF8.self)]
         case .password?: throw AuthError.credentialsRequired
         case nil: tokens = []
@@ -180,6 +187,8 @@ struct SessionRoutes: Sendable {
     private func raise(_ user: UserIdentity, _ request: RoutedRequest) async throws -> Response {
         let fields = try await body.fields(request.http, known: ["code", "credential", "password"])
         return try await fields.named(in: request.http) {
+            if fields.hasValue("code") { try fields.refuse(["password"], beside: "code") }
+            if fields.hasValue("credential") { try fields.refuse(["password"], beside: "credential") }
             let token =
                 if !fields.hasValue("code"), !fields.hasValue("credential"),
                     let password = try fields.optionalString("password")

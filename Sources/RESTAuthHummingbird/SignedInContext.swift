@@ -30,7 +30,7 @@ public struct BasicAuthRequestContext: AuthRequestContext, PeerAddressContext {
 /// The context of routes that only a signed-in user can reach: there always is an identity.
 ///
 /// Making one without an identity throws, so a route that lacks an ``Authenticator`` answers 401
-/// instead of serving nobody.
+/// instead of serving nobody. A service account is answered 403: it is no user.
 public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
     /// Hummingbird's own storage.
     public var coreContext: CoreRequestContextStorage
@@ -40,7 +40,9 @@ public struct SignedInContext<Parent: AuthRequestContext>: ChildRequestContext {
     public let parent: Parent
 
     public init(context: Parent) throws {
-        guard let identity = context.identity?.user else { throw AuthError.credentialsRequired }
+        guard let identity = context.identity?.user else {
+            throw context.identity?.service == nil ? AuthError.credentialsRequired : AuthError.usersOnly
+        }
         coreContext = context.coreContext
         self.identity = identity
         parent = context

@@ -9,6 +9,9 @@ extension UsersRoom: RoutedRoom {
             RouteGroup(.users, UserRoutes(auth: auth, configuration: configuration).routes),
             RouteGroup(
                 .account, MeRoutes(auth: auth, sessionRoutes: sessionRoutes, configuration: configuration).routes),
+            RouteGroup(.operator, OperatorUserRoutes(auth: auth, configuration: configuration).routes),
+            RouteGroup(.operator, OperatorAccountRoutes(auth: auth, configuration: configuration).routes),
+            RouteGroup(.operator, PasswordResetRoutes(auth: auth, configuration: configuration).routes),
         ]
     }
 }
@@ -20,13 +23,16 @@ struct UserRoutes: Sendable {
     let configuration: AuthRoutesConfiguration
 
     var routes: [Route] {
-        let readers: Access<Void> = configuration.publicUsers ? .anyone : Access.user(auth).unnamed
+        let readers: Access<Void> =
+            configuration.publicUsers ? .anyone : Access.user(auth, scope: Scope.profile).unnamed
         // An id that is not a number is answered 404, whoever asks.
         let shown = readers.after { request in
             guard try WireText(request.segment("id")).isDigits else { throw Problem.notFound }
         }
         return [
-            Route(.get, "/api/users", .user(auth), "listUsers") { _, request in try await list(request) },
+            Route(.get, "/api/users", .user(auth, scope: Scope.profile), "listUsers") { _, request in
+                try await list(request)
+            },
             Route(.get, "/api/users/{id}", shown, "showUser") { _, request in try await show(request) },
             Route(.get, "/api/user/{id}", shown, "showUserByOtherPath") { _, request in try await show(request) },
         ]

@@ -164,10 +164,16 @@ extension PostgresStorage {
                 SELECT user_id FROM totp_factors WHERE user_id = $1 UNION ALL
                 SELECT user_id FROM passkeys WHERE user_id = $1 UNION ALL
                 SELECT user_id FROM recovery_keys WHERE user_id = $1 UNION ALL
-                SELECT user_id FROM trusted_devices WHERE user_id = $1 UNION ALL
-                SELECT user_id FROM factor_grace WHERE user_id = $1
+                SELECT user_id FROM trusted_devices WHERE user_id = $1
                 """, [user], recording: event),
-            Statement("DELETE FROM factor_grace WHERE user_id = $1", [user]),
+            Statement(
+                """
+                DELETE FROM factor_grace WHERE user_id = $1 AND (
+                    EXISTS (SELECT 1 FROM totp_factors WHERE user_id = $1)
+                    OR EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1)
+                    OR EXISTS (SELECT 1 FROM recovery_keys WHERE user_id = $1)
+                    OR EXISTS (SELECT 1 FROM trusted_devices WHERE user_id = $1))
+                """, [user]),
             Statement("DELETE FROM totp_factors WHERE user_id = $1", [user]),
             Statement("DELETE FROM passkeys WHERE user_id = $1", [user]),
             Statement("DELETE FROM recovery_keys WHERE user_id = $1", [user]),
@@ -231,13 +237,26 @@ extension PostgresStorage {
         try await read("SELECT sealed FROM recovery_keys WHERE user_id = $1", [user]).first.map { try $0["sealed"] }
     }
 
-    public func useRecoveryCode(digest: [UInt8], of user: User.ID, recording event: AuthEvent) async throws -> Int? {
-        let rows = try await write(
-            Statement(
-                "DELETE FROM recovery_codes WHERE user_id = $1 AND digest = $2 RETURNING user_id",
-                [user, digest], recording: event),
-            Statement("SELECT count(*) AS count FROM recovery_codes WHERE user_id = $1", [user]))
-        return rows[0].count > 0 ? try rows[1].first?["count"] : nil
+    public func useRecoveryCode(
+        digest: [UInt8], of user: User.ID, spending signIn: SpentChallenge?, recording event: AuthEvent
+    ) async throws -> Int? {
+        do {
+            let rows = try await write(
+                // The lock makes those who bring the same code wait, and find it gone.
+                Statement(
+                    """
+                    INSERT INTO spent_challenges (digest, expires_at)
+                    SELECT $3::bytea, $4::timestamptz FROM recovery_codes
+                    WHERE user_id = $1 AND digest = $2 AND $3::bytea IS NOT NULL FOR UPDATE
+                    """, [user, digest, signIn?.digest, signIn?.expiresAt]),
+                Statement(
+                    "DELETE FROM recovery_codes WHERE user_id = $1 AND digest = $2 RETURNING user_id",
+                    [user, digest], recording: event),
+                Statement("SELECT count(*) AS count FROM recovery_codes WHERE user_id = $1", [user]))
+            return rows[1].count > 0 ? try rows[2].first?["count"] : nil
+        } catch let error as PostgresError where error.state == .uniqueViolation {
+            throw AuthError.ticketExpired
+        }
     }
 
     // MARK: Trusted devices

@@ -33,7 +33,8 @@ extension PostgresStorage {
     public func importUsers(
         _ users: [ImportableUser], above last: User.ID, isTrial: Bool, recording event: AuthEvent
     ) async throws -> [ImportOutcome] {
-        let parameters = Self.parameters(users) + [last]
+        let emailKeys = PostgresArray(users.map(\.profile.verifiedEmailKey))
+        let parameters = Self.parameters(users) + [last, emailKeys, event.at]
         guard !isTrial else {
             return try await read(
                 "\(Self.judgedUsers) SELECT obstacle, coalesce(present_id, 0) AS id FROM judged ORDER BY place",
@@ -41,14 +42,15 @@ extension PostgresStorage {
             )
             .map { try ImportOutcome($0) }
         }
-        let stored = parameters + Self.roleParameters(users)
+        let stored = parameters + Self.roleParameters(users) + Self.profileParameters(users)
         let recorded = Statement.recorded([(event, .countingUsers)], after: stored.count)
         return try await write(
             Self.withoutRegistrations,
             // This comes first, so that no id given here is given elsewhere afterwards.
             Self.raisedSequence(of: "users", to: users.compactMap(\.id).max() ?? 0),
+            Statement("DELETE FROM reserved_usernames WHERE until <= $1", [event.at]),
             Statement(Self.storedUsers(recorded.sql), stored + recorded.parameters)
-        )[2].map { try ImportOutcome($0) }
+        )[3].map { try ImportOutcome($0) }
     }
 
     public func credentials(legacyID: Int64) async throws -> StoredCredentials? {
@@ -62,22 +64,25 @@ extension PostgresStorage {
     public func exportUsers(after id: User.ID, limit: Int) async throws -> [ExportedUser] {
         try await read(
             """
-            SELECT \(User.columns), \(StoredCredentials.columns), legacy_id FROM users
-            WHERE id > $1 ORDER BY id LIMIT $2
+            SELECT \(User.columns), \(StoredCredentials.columns), legacy_id, \(Profile.columns)
+            FROM users LEFT JOIN profiles ON user_id = users.id
+            WHERE users.id > $1 ORDER BY users.id LIMIT $2
             """, [id, limit]
         ).map { row in
             try ExportedUser(
                 credentials: StoredCredentials(
                     user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"]),
-                legacyID: row["legacy_id"])
+                legacyID: row["legacy_id"], profile: Profile(row))
         }
     }
 
     // MARK: Statements
 
-    /// Locks the table against registrations: when the lock is granted, every id given before is
-    /// visible. It is in a block because LOCK TABLE is refused where no BEGIN was sent.
-    private static let withoutRegistrations = Statement("DO 'BEGIN LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE; END'")
+    /// Locks the tables against registrations, other names and verified addresses: when the lock is
+    /// granted, every id given before is visible. It is in a block because LOCK TABLE is refused
+    /// where no BEGIN was sent.
+    private static let withoutRegistrations = Statement(
+        "DO 'BEGIN LOCK TABLE users, profiles IN SHARE ROW EXCLUSIVE MODE; END'")
 
     /// Raises the sequence, so that the next id of that table is greater than `last`.
     static func raisedSequence(of table: String, to last: Int64) -> Statement {
@@ -91,14 +96,20 @@ extension PostgresStorage {
     /// The incoming users, each with the obstacle to its import.
     private static let judgedUsers = """
         WITH incoming AS (
-            SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
-                AS incoming (id, legacy_id, username, canonical_username, password_hash, created_at, disabled_at, place)
+            SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $9) WITH ORDINALITY
+                AS incoming (id, legacy_id, username, canonical_username, password_hash, created_at, disabled_at,
+                    verified_email_key, place)
         ), judged AS (
             SELECT incoming.*, present.id AS present_id, CASE
                 WHEN incoming.id <> present.id
                     AND (incoming.legacy_id IS NULL OR present.legacy_id IS DISTINCT FROM incoming.legacy_id)
                     THEN 'name of another id'
                 WHEN present.id IS NOT NULL THEN 'name'
+                WHEN EXISTS (SELECT FROM reserved_usernames AS kept
+                    WHERE kept.canonical_username = incoming.canonical_username COLLATE "C" AND kept.until > $10)
+                    THEN 'reserved'
+                WHEN EXISTS (SELECT FROM profiles WHERE email_key = incoming.verified_email_key COLLATE "C"
+                    AND email_verified_at IS NOT NULL) THEN 'email'
                 WHEN EXISTS (SELECT FROM users WHERE users.legacy_id = incoming.legacy_id) THEN 'legacy id'
                 WHEN EXISTS (SELECT FROM users WHERE users.id = incoming.id) THEN 'id'
                 WHEN incoming.id <= $8 AND NOT EXISTS (SELECT FROM reserved_user_ids AS kept
@@ -124,8 +135,17 @@ extension PostgresStorage {
             RETURNING id, canonical_username
         ), granted AS (
             INSERT INTO user_roles (user_id, role)
-            SELECT changed.id, given.role FROM changed JOIN unnest($9, $10) AS given (canonical_username, role)
+            SELECT changed.id, given.role FROM changed JOIN unnest($11, $12) AS given (canonical_username, role)
                 ON changed.canonical_username = given.canonical_username COLLATE "C"
+        ), described AS (
+            INSERT INTO profiles (
+                user_id, version, name, email, email_key, email_verified_at, locale, zoneinfo, picture, metadata,
+                app_metadata)
+            SELECT changed.id, given.version, given.name, given.email, given.email_key, given.email_verified_at,
+                given.locale, given.zoneinfo, given.picture, given.metadata, given.app_metadata
+            FROM changed JOIN unnest($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) AS given (
+                canonical_username, version, name, email, email_key, email_verified_at, locale, zoneinfo, picture,
+                metadata, app_metadata) ON changed.canonical_username = given.canonical_username COLLATE "C"
         ), used AS (
             DELETE FROM reserved_user_ids USING changed WHERE reserved_user_ids.id = changed.id
         ), forgotten AS (
@@ -145,6 +165,19 @@ extension PostgresStorage {
         ]
     }
 
+    private static func profileParameters(_ users: [ImportableUser]) -> [any PostgresParameter] {
+        let users = users.filter { !$0.profile.isEmpty }
+        let profiles = users.map(\.profile)
+        return [
+            PostgresArray(users.map(\.name.canonical)), PostgresArray(users.map { _ in StoredProfile.newVersion() }),
+            PostgresArray(profiles.map(\.name)), PostgresArray(profiles.map(\.email)),
+            PostgresArray(profiles.map(\.emailKey)), PostgresArray(profiles.map(\.emailVerifiedAt)),
+            PostgresArray(profiles.map(\.locale)), PostgresArray(profiles.map(\.zoneinfo)),
+            PostgresArray(profiles.map(\.picture)), PostgresArray(profiles.map(\.metadata)),
+            PostgresArray(profiles.map(\.appMetadata)),
+        ]
+    }
+
     private static func roleParameters(_ users: [ImportableUser]) -> [any PostgresParameter] {
         let grants = users.flatMap { user in user.roles.map { (user.name.canonical, $0) } }
         return [PostgresArray(grants.map(\.0)), PostgresArray(grants.map(\.1))]
@@ -158,6 +191,8 @@ extension ImportOutcome {
             case nil: .imported(try row["id"])
             case "name": .nameTaken
             case "name of another id": .nameOfAnotherID(try row["id"])
+            case "reserved": .nameReserved
+            case "email": .emailTaken
             case "legacy id": .legacyIDTaken
             default: .idTaken
             }

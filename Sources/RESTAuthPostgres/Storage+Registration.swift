@@ -15,31 +15,35 @@ extension PostgresStorage {
         let recorded = Statement.recorded([(event, .forEachUser)], after: 7)
         let rows: Written
         do {
-            rows = try await write(
-                isRepeatable: true,
-                // Another registration with the same invitation waits here until the invitation is
-                // used up, or free again.
-                Statement(
-                    "SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE", [permit.invitation, now]),
-                Statement(
-                    """
-                    WITH changed AS (
-                        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
-                        SELECT $1, $2, $3, $4, $4
-                        WHERE $5 IS NULL OR EXISTS (SELECT FROM invitations WHERE id = $5 AND expires_at > $4)
-                        ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
-                    ),
-                    used AS (DELETE FROM invitations WHERE id = $5 AND EXISTS (SELECT FROM changed)),
-                    spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM changed
-                        WHERE $6 IS NOT NULL)
-                    \(recorded.sql)
-                    SELECT user_id AS registered_id FROM changed
-                    """,
-                    [
-                        name.text, name.canonical, passwordHash, now, permit.invitation, permit.challenge?.digest,
-                        permit.challenge?.expiresAt,
-                    ] + recorded.parameters),
-                welcome.forgetting, welcome.remembering)
+            rows = try await freeing(name, at: now) {
+                try await write(
+                    isRepeatable: true,
+                    // Another registration with the same invitation waits here until the invitation
+                    // is used up, or free again.
+                    Statement(
+                        "SELECT FROM invitations WHERE id = $1 AND expires_at > $2 FOR UPDATE",
+                        [permit.invitation, now]),
+                    Statement(
+                        """
+                        WITH changed AS (
+                            INSERT INTO users (
+                                username, canonical_username, password_hash, created_at, password_changed_at)
+                            SELECT $1, $2, $3, $4, $4
+                            WHERE $5 IS NULL OR EXISTS (SELECT FROM invitations WHERE id = $5 AND expires_at > $4)
+                            ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
+                        ),
+                        used AS (DELETE FROM invitations WHERE id = $5 AND EXISTS (SELECT FROM changed)),
+                        spent AS (INSERT INTO spent_challenges (digest, expires_at) SELECT $6, $7 FROM changed
+                            WHERE $6 IS NOT NULL)
+                        \(recorded.sql)
+                        SELECT user_id AS registered_id FROM changed
+                        """,
+                        [
+                            name.text, name.canonical, passwordHash, now, permit.invitation, permit.challenge?.digest,
+                            permit.challenge?.expiresAt,
+                        ] + recorded.parameters),
+                    welcome.forgetting, welcome.remembering)
+            }
         } catch {
             // Only the constraint of the challenge can fail the statement, and with it the
             // transaction.

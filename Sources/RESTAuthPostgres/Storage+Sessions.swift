@@ -88,13 +88,17 @@ extension PostgresStorage {
             Statement(
                 """
                 UPDATE sessions
-                SET authenticated_at = greatest(coalesce(authenticated_at, sessions.created_at), $3), amr = $4,
-                    last_used_at = $5, tokens_expire_at = greatest(tokens_expire_at, least(expires_at, $6))
+                SET authenticated_at = least(greatest(coalesce(authenticated_at, sessions.created_at), $3), $7),
+                    amr = $4, last_used_at = $5, tokens_expire_at = greatest(tokens_expire_at, least(expires_at, $6))
                 FROM users
                 WHERE users.id = user_id AND disabled_at IS NULL AND sessions.id = $1 AND user_id = $2
                     AND expires_at > $5
                 RETURNING \(StoredSession.columns)
-                """, [id, user, authentication.at, authentication.methods.text, now, expiresAt], recording: event)
+                """,
+                [
+                    id, user, authentication.at, authentication.methods.text, now, expiresAt,
+                    authentication.at.addingTimeInterval(TimeInterval(AccessTokenClaims.clockSlack)),
+                ], recording: event)
         )[0].first.map(StoredSession.init)
     }
 

@@ -21,17 +21,17 @@ extension PostgresStorage {
     /// name and store `network` as one that the user is known in. They do nothing if another
     /// registration inserted the row, and running them twice has the same result.
     static func welcoming(
-        _ name: Username, passwordHash: String, from network: ClientNetwork?, at now: Date
+        _ name: Username, passwordHash: String?, from network: ClientNetwork?, at now: Date
     ) -> (forgetting: Statement, remembering: Statement) {
-        // The salted hash tells who inserted the row.
-        let isNew = "canonical_username = $1 AND password_hash = $2"
+        // The salted hash and the time tell who inserted the row.
+        let isNew = "canonical_username = $1 AND password_hash IS NOT DISTINCT FROM $2 AND created_at = $3"
         return (
-            deletingThrottles(ofUsers: isNew, [name.canonical, passwordHash]),
+            deletingThrottles(ofUsers: isNew, [name.canonical, passwordHash, now]),
             Statement(
                 """
                 INSERT INTO known_origins (user_id, network, seen_at)
-                SELECT id, $3, $4 FROM users WHERE \(isNew) AND $3 IS NOT NULL ON CONFLICT DO NOTHING
-                """, [name.canonical, passwordHash, network?.description, now])
+                SELECT id, $4, $3 FROM users WHERE \(isNew) AND $4 IS NOT NULL ON CONFLICT DO NOTHING
+                """, [name.canonical, passwordHash, now, network?.description])
         )
     }
 }

@@ -3,33 +3,38 @@ public import RESTAuth
 
 extension PostgresStorage {
     public func insertUser(
-        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
     ) async throws -> User {
         try await insertUser(name, passwordHash: passwordHash, at: now, from: nil, recording: event)
     }
 
     func insertUser(
-        _ name: Username, passwordHash: String, at now: Date, from network: ClientNetwork?, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, at now: Date, from network: ClientNetwork?, recording event: AuthEvent
     ) async throws -> User {
         let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
         let recorded = Statement.recorded([(event, .forEachUser)], after: 4)
-        let rows = try await write(
-            isRepeatable: true,
-            Statement(
-                """
-                WITH changed AS (
-                    INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
-                    VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
-                )\(recorded.sql)
-                SELECT user_id AS registered_id FROM changed
-                """, [name.text, name.canonical, passwordHash, now] + recorded.parameters),
-            welcome.forgetting, welcome.remembering)
+        let rows = try await freeing(name, at: now) {
+            try await write(
+                isRepeatable: true,
+                Statement(
+                    """
+                    WITH changed AS (
+                        INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
+                        VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
+                    )\(recorded.sql)
+                    SELECT user_id AS registered_id FROM changed
+                    """, [name.text, name.canonical, passwordHash, now] + recorded.parameters),
+                welcome.forgetting, welcome.remembering)
+        }
         if let row = rows[0].first {
             return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil)
         }
         // A transaction that was sent again because its answer was lost finds its own row, which it
-        // recognises by the salted hash.
-        guard let stored = try await credentials(canonicalUsername: name.canonical), stored.passwordHash == passwordHash
+        // recognises by the salted hash; without a password by the time, of which the database
+        // keeps microseconds.
+        guard let stored = try await credentials(canonicalUsername: name.canonical),
+            stored.passwordHash == passwordHash,
+            passwordHash != nil || abs(stored.user.createdAt.timeIntervalSince(now)) < 0.00001
         else {
             throw AuthError(.userAlreadyExists, "existing user", field: "username")
         }
@@ -65,11 +70,12 @@ extension PostgresStorage {
     }
 
     public func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
-        recording event: AuthEvent
+        _ hash: String, user id: User.ID, replacing present: String?, version: Int?, beginning: NewSession?,
+        at now: Date, recording event: AuthEvent
     ) async throws -> [Revocation]? {
         let isPresent =
             "id = $2 AND ($3 IS NULL OR nullif(password_hash, '!') = $3)"
+            + (version.map { " AND password_version = \($0)" } ?? "")
             + (beginning == nil ? "" : " AND disabled_at IS NULL")
         var statements = [
             // Once the user is locked, no session can start with the old password.
@@ -155,39 +161,45 @@ extension PostgresStorage {
     }
 
     public func revokeRole(
-        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+        _ role: String, user id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        let kept = KeptOperator(keepingOperator && role == Role.operator, user: id)
         let rows = try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [id]),
+            kept.locking,
             Statement(
-                "DELETE FROM user_roles WHERE user_id = $1 AND role = $2 RETURNING user_id", [id, role],
-                recording: event),
+                """
+                DELETE FROM user_roles WHERE user_id = $1 AND role = $2 AND \(kept.condition) RETURNING user_id
+                """, [id, role], recording: event),
             loggingRevocations(
                 of: "user_id, role", at: "$3",
                 """
                 SELECT id AS user_id, $2 AS role, \(Self.expiry(at: "$3", tokensUntil: nil)) AS expires_at
-                FROM users WHERE id = $1
-                """, [id, role, now]))
-        guard let revocation = try rows[2].first.map(Revocation.init) else { return nil }
-        return (revocation, try await isNew(rows, 1, recording: event))
+                FROM users WHERE id = $1 AND \(kept.condition)
+                """, [id, role, now]),
+            kept.refusal)
+        guard rows[4].count == 0 else { throw AuthError.lastOperator }
+        guard let revocation = try rows[3].first.map(Revocation.init) else { return nil }
+        return (revocation, try await isNew(rows, 2, recording: event))
     }
 
     public func disableUser(
-        id: User.ID, at now: Date, recording event: AuthEvent
+        id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
-        try await setting(
-            id, when: "disabled_at IS NULL", recording: event,
+        let kept = KeptOperator(keepingOperator, user: id)
+        return try await setting(
+            id, when: "disabled_at IS NULL", keeping: kept, recording: event,
             revoking(
                 id, at: now, expiry: Self.expiry(at: "$2", tokensUntil: nil),
-                "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1"))
+                "UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1 AND \(kept.condition)"))
     }
 
     public func enableUser(
         id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
         try await setting(
-            id, when: "disabled_at IS NOT NULL", recording: event,
+            id, when: "disabled_at IS NOT NULL", keeping: KeptOperator(false, user: id), recording: event,
             revoking(
                 id, isRefused: false, at: now,
                 expiry: Self.expiry(at: "$2", lifting: "user_id = $1 AND role IS NULL"),
@@ -196,30 +208,41 @@ extension PostgresStorage {
 
     /// Runs `change` of a user's row, and records the event if the row met `condition` before.
     private func setting(
-        _ id: User.ID, when condition: String, recording event: AuthEvent, _ change: Statement
+        _ id: User.ID, when condition: String, keeping kept: KeptOperator, recording event: AuthEvent,
+        _ change: Statement
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
         let rows = try await write(
             isRepeatable: true,
             Statement(Self.lockUser, [id]),
-            Statement("SELECT id FROM users WHERE id = $1 AND \(condition)", [id], recording: event),
-            change)
-        guard let revocation = try rows[2].first.map(Revocation.init) else { return nil }
-        return (revocation, try await isNew(rows, 1, recording: event))
+            kept.locking,
+            Statement(
+                "SELECT id FROM users WHERE id = $1 AND \(condition) AND \(kept.condition)", [id], recording: event),
+            change,
+            kept.refusal)
+        guard rows[4].count == 0 else { throw AuthError.lastOperator }
+        guard let revocation = try rows[3].first.map(Revocation.init) else { return nil }
+        return (revocation, try await isNew(rows, 2, recording: event))
     }
 
-    public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
-        try await write(
+    public func deleteUser(
+        id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
+    ) async throws -> Revocation? {
+        let kept = KeptOperator(keepingOperator, user: id)
+        let rows = try await write(
             Statement("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]),
+            kept.locking,
             // Sessions are locked before the counter, as everywhere: the cascade would lock them
             // after it. From then on no further token can be given for them.
             Statement("SELECT FROM sessions WHERE user_id = $1 FOR UPDATE", [id]),
-            Self.deletingThrottles(ofUsers: "id = $1", [id]),
+            Self.deletingThrottles(ofUsers: "id = $1 AND \(kept.condition)", [id]),
             revoking(
                 id, at: now, recording: [(event, .once)],
                 expiry: Self.expiry(
                     at: "$2", tokensUntil: "(SELECT max(tokens_expire_at) FROM sessions WHERE user_id = $1)"),
-                "DELETE FROM users WHERE id = $1")
-        )[3].first.map(Revocation.init)
+                "DELETE FROM users WHERE id = $1 AND \(kept.condition)"),
+            kept.refusal)
+        guard rows[5].count == 0 else { throw AuthError.lastOperator }
+        return try rows[4].first.map(Revocation.init)
     }
 
     /// Makes a statement that runs `sql` and, if it changed the user's row, writes the revocation

@@ -167,11 +167,12 @@ extension SQLiteStorage {
     public func removeFactors(of user: User.ID, recording event: AuthEvent) async throws -> Bool {
         try await write { database in
             var count = 0
-            for table in ["totp_factors", "passkeys", "recovery_keys", "trusted_devices", "factor_grace"] {
+            for table in ["totp_factors", "passkeys", "recovery_keys", "trusted_devices"] {
                 try database.run("DELETE FROM \(table) WHERE user_id = ?", [user])
                 count += database.changesCount
             }
             guard count > 0 else { return false }
+            try database.run("DELETE FROM factor_grace WHERE user_id = ?", [user])
             try database.append(event)
             return true
         }
@@ -214,10 +215,19 @@ extension SQLiteStorage {
         }
     }
 
-    public func useRecoveryCode(digest: [UInt8], of user: User.ID, recording event: AuthEvent) async throws -> Int? {
+    public func useRecoveryCode(
+        digest: [UInt8], of user: User.ID, spending signIn: SpentChallenge?, recording event: AuthEvent
+    ) async throws -> Int? {
         try await write { database in
             try database.run("DELETE FROM recovery_codes WHERE user_id = ? AND digest = ?", [user, Data(digest)])
-            return try database.recordChange(event) ? try database.countRecoveryCodes(of: user) : nil
+            guard try database.recordChange(event) else { return nil }
+            if let signIn {
+                try database.run(
+                    "INSERT INTO spent_challenges (digest, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    [Data(signIn.digest), signIn.expiresAt.timeIntervalSince1970])
+                guard database.changesCount == 1 else { throw AuthError.ticketExpired }
+            }
+            return try database.countRecoveryCodes(of: user)
         }
     }
 

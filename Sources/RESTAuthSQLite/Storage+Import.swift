@@ -23,12 +23,12 @@ extension SQLiteStorage {
     ) async throws -> [ImportOutcome] {
         guard !isTrial else {
             return try read { database in
-                let insertion = try UserInsertion(database, above: last)
+                let insertion = try UserInsertion(database, above: last, at: event.at)
                 return try users.map { try insertion.obstacle(to: $0) ?? .imported($0.id ?? 0) }
             }
         }
         return try await writeMany { database in
-            let outcomes = try UserInsertion(database, above: last).run(users)
+            let outcomes = try UserInsertion(database, above: last, at: event.at).run(users)
             if outcomes.importedCount > 0 { try database.append(event.counting(users: outcomes.importedCount)) }
             return outcomes
         }
@@ -46,14 +46,15 @@ extension SQLiteStorage {
         try read { database in
             try database.rows(
                 """
-                SELECT \(User.columns), \(StoredCredentials.columns), legacy_id FROM users
-                WHERE id > ? ORDER BY id LIMIT ?
+                SELECT \(User.columns), \(StoredCredentials.columns), legacy_id, \(Profile.columns)
+                FROM users LEFT JOIN profiles ON user_id = users.id
+                WHERE users.id > ? ORDER BY users.id LIMIT ?
                 """, [id, limit]
             ) { row in
                 try ExportedUser(
                     credentials: StoredCredentials(
                         user: User(row), passwordHash: row["password_hash"], passwordVersion: row["password_version"]),
-                    legacyID: row["legacy_id"])
+                    legacyID: row["legacy_id"], profile: Profile(row))
             }
         }
     }
@@ -91,9 +92,11 @@ extension Database {
 private struct UserInsertion {
     private let database: Database
     private let last: User.ID
+    private let now: Date
     private let isAnythingReserved: Bool
 
-    init(_ database: Database, above last: User.ID) throws {
+    init(_ database: Database, above last: User.ID, at now: Date) throws {
+        self.now = now
         self.database = database
         self.last = last
         isAnythingReserved = try database.row("SELECT 1 FROM reserved_user_ids LIMIT 1", []) { _ in true } ?? false
@@ -114,6 +117,10 @@ private struct UserInsertion {
         let isAnythingCounted = try database.row("SELECT 1 FROM throttles LIMIT 1", []) { _ in true } ?? false
         return try users.map { user in
             guard try isFree(user.id) else { return try obstacle(to: user) ?? .idTaken }
+            try database.deleteExpiredReservation(of: user.name.canonical, at: now)
+            if let key = user.profile.verifiedEmailKey, try database.isVerified(email: key) {
+                return try obstacle(to: user) ?? .emailTaken
+            }
             do {
                 try bind(user, to: insertion)
                 try insertion.execute()
@@ -129,6 +136,7 @@ private struct UserInsertion {
             for role in user.roles {
                 try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role])
             }
+            if !user.profile.isEmpty { try database.insert(user.profile, of: id) }
             return .imported(id)
         }
     }
@@ -173,6 +181,12 @@ private struct UserInsertion {
             let isSame = user.id.map { $0 == id } ?? true
             return isSame || legacyID.map { $0 == user.legacyID } ?? false ? .nameTaken : .nameOfAnotherID(id)
         }
+        let isReserved = try database.row(
+            "SELECT 1 FROM reserved_usernames WHERE canonical_username = ? AND until > ?",
+            [user.name.canonical, now.timeIntervalSince1970]
+        ) { _ in true }
+        if isReserved == true { return .nameReserved }
+        if let key = user.profile.verifiedEmailKey, try database.isVerified(email: key) { return .emailTaken }
         if let legacyID = user.legacyID, try isThere("legacy_id", legacyID) { return .legacyIDTaken }
         if let id = user.id, try isThere("id", id) { return .idTaken }
         return try isFree(user.id) ? nil : .idTaken

@@ -110,14 +110,15 @@ extension SQLiteStorage {
             try database.run(
                 """
                 UPDATE sessions
-                SET authenticated_at = max(ifnull(authenticated_at, created_at), ?3), amr = ?4, last_used_at = ?5,
+                SET authenticated_at = min(max(ifnull(authenticated_at, created_at), ?3), ?3 + ?7), amr = ?4,
+                    last_used_at = ?5,
                     tokens_expire_at = max(tokens_expire_at, min(expires_at, ?6))
                 WHERE id = ?1 AND user_id = ?2 AND expires_at > ?5
                     AND EXISTS (SELECT 1 FROM users WHERE users.id = ?2 AND disabled_at IS NULL)
                 """,
                 [
                     id.description, user, authentication.at.timeIntervalSince1970, authentication.methods.text,
-                    now.timeIntervalSince1970, expiresAt.timeIntervalSince1970,
+                    now.timeIntervalSince1970, expiresAt.timeIntervalSince1970, AccessTokenClaims.clockSlack,
                 ])
             guard database.changesCount == 1 else { return nil }
             try database.append(event)

@@ -4,7 +4,7 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func insertUser(
-        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
     ) async throws -> User {
         let id = try await write { try $0.insertUser(name, passwordHash: passwordHash, at: now, recording: event) }
         return User(id: id, username: name.text, createdAt: now, disabledAt: nil)
@@ -35,16 +35,16 @@ extension SQLiteStorage {
     }
 
     public func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
-        recording event: AuthEvent
+        _ hash: String, user id: User.ID, replacing present: String?, version: Int?, beginning: NewSession?,
+        at now: Date, recording event: AuthEvent
     ) async throws -> [Revocation]? {
         try await write { database in
             try database.run(
                 """
                 UPDATE users SET password_hash = ?1, password_changed_at = ?2, password_version = password_version + 1
                 WHERE id = ?3 AND (?4 IS NULL OR nullif(password_hash, '!') = ?4)
-                    AND (disabled_at IS NULL OR NOT ?5)
-                """, [hash, now.timeIntervalSince1970, id, present, beginning != nil])
+                    AND (disabled_at IS NULL OR NOT ?5) AND (?6 IS NULL OR password_version = ?6)
+                """, [hash, now.timeIntervalSince1970, id, present, beginning != nil, version])
             guard database.changesCount == 1 else { return nil }
             try database.run("DELETE FROM known_origins WHERE user_id = ?", [id])
             try database.deleteThrottles(ofUser: id)
@@ -98,17 +98,19 @@ extension SQLiteStorage {
     }
 
     public func revokeRole(
-        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+        _ role: String, user id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
         try await changing(id, recording: event, about: .role(role, of: id), isRefused: true, at: now) { database in
+            if keepingOperator, role == Role.operator { try database.refuseLastOperator(id) }
             try database.run("DELETE FROM user_roles WHERE user_id = ? AND role = ?", [id, role])
         }
     }
 
     public func disableUser(
-        id: User.ID, at now: Date, recording event: AuthEvent
+        id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)? {
         try await changing(id, recording: event, about: .user(id), isRefused: true, at: now) { database in
+            if keepingOperator { try database.refuseLastOperator(id) }
             try database.run(
                 "UPDATE users SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL",
                 [now.timeIntervalSince1970, id])
@@ -123,8 +125,11 @@ extension SQLiteStorage {
         }
     }
 
-    public func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
+    public func deleteUser(
+        id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
+    ) async throws -> Revocation? {
         try await write { database in
+            if keepingOperator { try database.refuseLastOperator(id) }
             try database.deleteThrottles(ofUser: id)
             // No further token can be given meanwhile: that needs a session, and they are deleted
             // too.
@@ -174,25 +179,24 @@ extension Database {
     }
 
     /// Stores a user, records the event and deletes the counters of the name.
-    /// - Throws: `user_already_exists`.
+    /// - Throws: `user_already_exists`, `name_reserved`.
     func insertUser(
-        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
     ) throws -> User.ID {
-        do {
+        try deleteExpiredReservation(of: name.canonical, at: now)
+        // An error rolls back everything: ON CONFLICT DO NOTHING would use up an id.
+        try refusingTakenNames {
             try run(
                 """
                 INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                 VALUES (?, ?, ?, ?, ?)
                 """,
                 [name.text, name.canonical, passwordHash, now.timeIntervalSince1970, now.timeIntervalSince1970])
-            let id = lastInsertedRowID
-            try append(event.of(id))
-            try deleteThrottles(ofUser: name.canonical, id: id)
-            return id
-        } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
-            // Thrown to roll back everything: ON CONFLICT DO NOTHING would use up an id.
-            throw AuthError(.userAlreadyExists, "existing user", field: "username")
         }
+        let id = lastInsertedRowID
+        try append(event.of(id))
+        try deleteThrottles(ofUser: name.canonical, id: id)
+        return id
     }
 
     /// Deletes the counters of a user; does nothing if the user does not exist.

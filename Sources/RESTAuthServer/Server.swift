@@ -53,8 +53,10 @@ struct Server {
         for missing in try await auth.missingPeppers() { logger.warning("\(missing.text)") }
         let isNameTaken = (try? await auth.users.find(named: Banner.username)) != nil
 
-        let routes = ServerRoutes(auth, configuration: settings.routes)
+        let routes = ServerRoutes(
+            auth, configuration: settings.routes, settings: Setting.all.map { $0.json(in: settings, from: source) })
         let immediate = ImmediateRoutes(routes.all)
+        let longRequests = LongRequests(routes.all)
         let router = router(routes)
         // Files of the database, files opened for a moment, and the files of the metrics port.
         let reservedFiles = settings.postgres.connections + 16 + (registry == nil ? 0 : MetricsService.files)
@@ -65,9 +67,9 @@ struct Server {
             isSecure: certificate != nil,
             metrics: registry.map { requestMetrics($0, routes, immediate, connections) })
         let service = HTTPService(
-            makeChannel: channelMaker(certificate, immediate: immediate, completion),
-            sockets: sockets, connections: connections, router: router.buildResponder(), completion: completion,
-            logger: logger,
+            makeChannel: channelMaker(certificate, immediate: immediate, longRequests, completion),
+            sockets: sockets, connections: connections, router: router.buildResponder(),
+            longRequests: longRequests, completion: completion, logger: logger,
             onServerRunning: {
                 Banner(
                     settings: settings, addresses: sockets.addresses,
@@ -116,14 +118,17 @@ struct Server {
     // MARK: Listening
 
     private func channelMaker(
-        _ certificate: CertificateInUse?, immediate: ImmediateRoutes, _ completion: Completion
+        _ certificate: CertificateInUse?, immediate: ImmediateRoutes, _ longRequests: LongRequests,
+        _ completion: Completion
     ) -> HTTPService.ChannelMaker {
         let limits = connectionLimits
         let (headLimits, bodyLimit) = (settings.headLimits, settings.routes.bodyLimit)
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
-                ConnectionGuard(requestTimeout: limits.request, headLimits: headLimits, bodyLimit: bodyLimit),
-                RequestTurns(),
+                ConnectionGuard(
+                    requestTimeout: limits.request, headLimits: headLimits, bodyLimit: bodyLimit,
+                    longRequests: longRequests),
+                RequestTurns(longRequests: longRequests),
                 ImmediateAnswers(routes: immediate, completion: completion),
             ],
             httpDecoderConfiguration: .init(

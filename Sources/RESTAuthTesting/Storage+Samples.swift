@@ -19,11 +19,12 @@ extension Storage {
     }
 
     package func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date
+        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
+        recording event: AuthEvent? = nil
     ) async throws -> [Revocation]? {
         try await setPasswordHash(
-            hash, user: id, replacing: present, beginning: beginning, at: now,
-            recording: Samples.event(.passwordChanged, at: now))
+            hash, user: id, replacing: present, version: nil, beginning: beginning, at: now,
+            recording: event ?? Samples.event(.passwordChanged, at: now))
     }
 
     @discardableResult
@@ -40,12 +41,31 @@ extension Storage {
         try await grantRole(role, user: id, at: now, recording: Samples.event(.roleGranted, at: now))
     }
 
+    package func revokeRole(
+        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await revokeRole(role, user: id, keepingOperator: false, at: now, recording: event)
+    }
+
+    package func disableUser(
+        id: User.ID, at now: Date, recording event: AuthEvent
+    ) async throws -> (revocation: Revocation, isNew: Bool)? {
+        try await disableUser(id: id, keepingOperator: false, at: now, recording: event)
+    }
+
+    package func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation? {
+        try await deleteUser(id: id, keepingOperator: false, at: now, recording: event)
+    }
+
     package func revokeRole(_ role: String, user id: User.ID, at now: Date) async throws -> Revocation? {
-        try await revokeRole(role, user: id, at: now, recording: Samples.event(.roleRevoked, at: now))?.revocation
+        try await revokeRole(
+            role, user: id, keepingOperator: false, at: now, recording: Samples.event(.roleRevoked, at: now))?
+            .revocation
     }
 
     package func disableUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await disableUser(id: id, at: now, recording: Samples.event(.userDisabled, at: now))?.revocation
+        try await disableUser(
+            id: id, keepingOperator: false, at: now, recording: Samples.event(.userDisabled, at: now))?.revocation
     }
 
     package func enableUser(id: User.ID, at now: Date) async throws -> Revocation? {
@@ -53,7 +73,8 @@ extension Storage {
     }
 
     package func deleteUser(id: User.ID, at now: Date) async throws -> Revocation? {
-        try await deleteUser(id: id, at: now, recording: Samples.event(.userDeleted, at: now))
+        try await deleteUser(
+            id: id, keepingOperator: false, at: now, recording: Samples.event(.userDeleted, at: now))
     }
 
     package func importUsers(

@@ -225,6 +225,42 @@ extension StorageContract {
 
 extension StorageContract {
     fileprivate static let recoveryCodes = [
+        Promise("a recovery code is not spent for a sign-in that was spent before") { storage async throws in
+            let user = try await userWithFactor("a", storage)
+            func use(_ digest: [UInt8], for signIn: [UInt8]) async throws -> Int? {
+                try await storage.useRecoveryCode(
+                    digest: digest, of: user, spending: SpentChallenge(digest: signIn, expiresAt: now + 600),
+                    recording: Samples.event(.recoveryCodeUsed, user: user, at: now))
+            }
+            // A wrong code spends nothing.
+            #expect(try await use([99], for: [1]) == nil)
+            #expect(try await use(digests[0], for: [1]) == 9)
+            #expect(try await storage.isChallengeSpent(digest: [1]))
+            let error = await #expect(throws: AuthError.self) { try await use(digests[1], for: [1]) }
+            #expect(error?.code == .ticketExpired)
+            #expect(try await storage.factors(of: user).recoveryCodes == 9)
+            #expect(try await use(digests[1], for: [2]) == 8)
+            // Of many with codes of their own for one sign-in, one takes its code.
+            let codes = Array(digests[2...6])
+            let taken = await withTaskGroup(of: Bool.self) { group in
+                for code in codes { group.addTask { (try? await use(code, for: [3])) ?? nil != nil } }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(taken == 1)
+            #expect(try await storage.factors(of: user).recoveryCodes == 7)
+            // Of many with one code, each for a sign-in of its own, one takes it, and the other
+            // sign-ins stay.
+            let others: [UInt8] = [11, 12, 13, 14]
+            let winners = await withTaskGroup(of: Bool.self) { group in
+                for other in others { group.addTask { (try? await use(digests[9], for: [other])) ?? nil != nil } }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            var spent = 0
+            for other in others where try await storage.isChallengeSpent(digest: [other]) { spent += 1 }
+            #expect(winners == 1 && spent == 1)
+            #expect(try await storage.factors(of: user).recoveryCodes == 6)
+            #expect(try await count("recovery_code.used", storage) == 4)
+        },
         Promise("recovery codes come with the first app, and again when none is left") { storage async throws in
             let user = try await newUser("a", storage)
             #expect(try await storage.insertTOTP(app("x", of: user), limit: 5))
@@ -484,7 +520,7 @@ extension StorageContract {
 
     fileprivate static func use(_ digest: [UInt8], of user: User.ID, _ storage: any Storage) async throws -> Int? {
         try await storage.useRecoveryCode(
-            digest: digest, of: user, recording: Samples.event(.recoveryCodeUsed, user: user, at: now))
+            digest: digest, of: user, spending: nil, recording: Samples.event(.recoveryCodeUsed, user: user, at: now))
     }
 
     fileprivate static func device(_ id: String, of user: User.ID, at date: Date? = nil) -> TrustedDevice {

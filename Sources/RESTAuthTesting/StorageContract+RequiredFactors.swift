@@ -42,7 +42,11 @@ extension StorageContract {
             let (user, other) = try await (newUser("a", storage), newUser("b", storage))
             for owner in [user, other] { _ = try await storage.beginFactorGrace(of: owner, until: now) }
             let event = Samples.event(.factorsRemoved, user: user, at: now)
-            // Also of a user who has none.
+            // Where there is nothing to remove, nothing changes.
+            #expect(try await !storage.removeFactors(of: user, recording: event))
+            #expect(try await removals("factors.removed", storage) == 0)
+            #expect(try await storage.beginFactorGrace(of: user, until: now + 5) == now)
+            #expect(try await storage.insertTOTP(app("u", of: user), limit: 5))
             #expect(try await storage.removeFactors(of: user, recording: event))
             #expect(try await !storage.removeFactors(of: user, recording: event))
             #expect(try await removals("factors.removed", storage) == 1)

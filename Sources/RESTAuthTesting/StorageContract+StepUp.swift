@@ -67,6 +67,15 @@ extension StorageContract {
             let earlier = try await raise(session.id, of: user, in: storage, at: now.addingTimeInterval(-60))
             #expect(earlier?.session.authentication == Authentication(proven, at: now))
         },
+        Promise("a proof from the future is no later than clocks differ once the session is raised") {
+            storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
+            let session = try await begun(of: user, in: storage, at: now)
+            let before = now.addingTimeInterval(-3600)
+            let raised = try await raise(session.id, of: user, in: storage, at: before)
+            #expect(raised?.session.authentication == Authentication(proven, at: before.addingTimeInterval(60)))
+        },
         Promise("nothing is raised of others, of who is disabled, or of a session that has ended or expired") {
             storage async throws in
             let now = TestClock().now

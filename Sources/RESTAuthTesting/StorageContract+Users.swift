@@ -3,7 +3,9 @@ import RESTAuth
 import Testing
 
 extension UsersRoom: PromisedRoom {
-    static let chapters: [StorageContract.Chapter] = [.users, .passwordUpgrades]
+    static let chapters: [StorageContract.Chapter] = [
+        .users, .passwordUpgrades, .userLists, .operators,
+    ]
 }
 
 extension StorageContract.Chapter {

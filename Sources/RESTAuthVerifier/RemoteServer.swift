@@ -60,11 +60,25 @@ final class RemoteServer: Sendable {
         return Page(lines: lines, last: Int64(last), isMore: isMore && !lines.isEmpty)
     }
 
+    /// The server's description of a token (RFC 7662).
+    func introspection(of token: [UInt8]) async throws -> JSON {
+        var request = HTTPClientRequest(url: url + "/oauth/introspect")
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+        // A token for programs has no character that the encoding of forms would change.
+        request.body = .bytes(ByteBuffer(bytes: Array("token=".utf8) + token))
+        return try await answer(to: request)
+    }
+
     private func get(_ path: String) async throws -> JSON {
+        try await answer(to: HTTPClientRequest(url: url + path))
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws -> JSON {
         let response: HTTPClientResponse
         let body: ByteBuffer
         do {
-            var request = HTTPClientRequest(url: url + path)
+            var request = request
             if let authorization { request.headers.add(name: "Authorization", value: authorization) }
             response = try await HTTPClient.shared.execute(request, timeout: Self.patience)
             body = try await response.body.collect(upTo: Self.bodyLimit)

@@ -3,8 +3,8 @@ public import RESTAuth
 public import ServiceLifecycle
 import Synchronization
 
-/// Verifies the access tokens of a rest-auth server in another service, without a database and
-/// without a request for each token.
+/// Verifies the tokens of a rest-auth server in another service, without a database, and access
+/// tokens without a request for each.
 ///
 ///     let verifier = try Verifier(at: "https://auth.example.com")
 ///     router.group("notes").add(middleware: verifier.authenticator())
@@ -13,10 +13,16 @@ import Synchronization
 /// It keeps the server's public keys and its list of revocations. Run it as a service: until it has
 /// both, and whenever the list is older than ``VerifierConfiguration/bound``, every token is
 /// refused.
+///
+/// Where it has the id and secret of a client, it takes tokens for programs too: it asks the server
+/// about each, and remembers the answer for no longer than that bound. What a token's scope allows
+/// is checked by `Requirement.scope(_:)`.
 public final class Verifier: CredentialVerifier, Service {
     private let server: RemoteServer
     private let tokens: TokenVerifier
+    private let programTokens: ProgramTokenMemory
     private let configuration: VerifierConfiguration
+    private let issuer: String
     private let progress = Mutex(Progress())
 
     private struct Progress {
@@ -43,12 +49,16 @@ public final class Verifier: CredentialVerifier, Service {
     public init(at url: String, configuration: VerifierConfiguration = .init()) throws {
         server = try RemoteServer(
             url, client: configuration.client, allowsPlaintext: configuration.allowsPlaintext)
+        issuer = configuration.issuer ?? server.url
         tokens = TokenVerifier(
             keys: VerificationKeys(bound: configuration.keyInterval + configuration.bound),
             revocations: Revocations(bound: configuration.bound),
-            issuer: configuration.issuer ?? server.url,
-            audiences: configuration.audiences ?? [configuration.issuer ?? server.url],
+            issuer: issuer, audiences: configuration.audiences ?? [issuer],
             capacity: configuration.verifiedTokenCapacity, hidesRoles: true, now: { Date() })
+        programTokens = ProgramTokenMemory(
+            capacity: configuration.verifiedTokenCapacity,
+            duration: min(configuration.bound / .seconds(1), ProgramTokens.memory),
+            revocations: tokens.revocations, now: { Date() })
         self.configuration = configuration
     }
 
@@ -66,8 +76,8 @@ public final class Verifier: CredentialVerifier, Service {
 
     // MARK: Verifying
 
-    /// Verifies a token as `AccessTokens.verify` on the server does, with the revocations that were
-    /// fetched last.
+    /// Verifies an access token as `AccessTokens.verify` on the server does, with the revocations
+    /// that were fetched last.
     /// - Throws: `invalid_token`; `storage_unavailable` while the list or the keys are too old.
     public func verify(_ token: [UInt8]) async throws -> UserIdentity {
         guard let token = PresentedToken(token) else { throw AuthError.invalidToken }
@@ -85,13 +95,30 @@ public final class Verifier: CredentialVerifier, Service {
         }.identity
     }
 
-    /// Verifies credentials. A password is refused: only the server can check one.
+    /// Verifies credentials: an access token or a token for programs. A password is refused: only
+    /// the server can check one.
     /// - Throws: what ``verify(_:)`` throws; `credentials_required` for a password.
     public func identify(
         _ credentials: Credentials, by caller: @autoclosure () -> Caller = .application
     ) async throws -> Identity {
         guard case .token(let token) = credentials else { throw AuthError.credentialsRequired }
-        return .user(try await verify(token))
+        guard ProgramToken.hasOutline(token) else { return .user(try await verify(token)) }
+        return try await verify(programToken: token)
+    }
+
+    /// Verifies a token for programs, from memory or by the server's word.
+    private func verify(programToken bytes: [UInt8]) async throws -> Identity {
+        guard configuration.client != nil, ProgramToken.Form(bytes) != nil, let token = PresentedToken(bytes) else {
+            throw AuthError.invalidToken
+        }
+        return try await programTokens.verify(token) { [server, issuer] bytes in
+            let now = Date()
+            let description = try await server.introspection(of: bytes)
+            guard let token = VerifiedProgramToken(introspection: description, issuer: issuer, at: now) else {
+                throw AuthError.invalidToken
+            }
+            return token
+        }.identity
     }
 
     // MARK: Updating

@@ -9,8 +9,9 @@ public struct VerifierConfiguration: Sendable {
     /// setting changes there, name both.
     public var audiences: [String]?
 
-    /// The id and secret of a client of the server, where it shows its list of revocations to
-    /// clients only.
+    /// The id and secret of a client of the server: where it shows its list of revocations to
+    /// clients only, and to take tokens for programs, which only the server can verify. `nil`
+    /// refuses those.
     public var client: (id: String, secret: String)?
 
     /// The interval between two requests for new revocations.

@@ -313,6 +313,10 @@ import Testing
         (.revocations, [(.get, "/api/revocations")]),
         (.oauth, [(.post, "/oauth/introspect"), (.post, "/oauth/revoke")]),
         (.wellKnown, [(.get, "/.well-known/jwks.json"), (.get, "/.well-known/oauth-authorization-server")]),
+        (
+            .operator,
+            [(.get, "/api/operator/users"), (.get, "/api/operator/service-accounts"), (.put, "/api/tokens/reset")]
+        ),
     ]
 
     @Test(arguments: paths.indices)

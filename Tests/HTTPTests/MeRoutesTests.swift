@@ -25,7 +25,10 @@ import Testing
         for authorization in [lowercased, bearer(try await server.signIn(miguel).access)] {
             let answer = try await send("GET", "/api/me", authorization)
             #expect(answer.status == 200)
-            #expect(Set(answer.json.keys) == ["id", "username", "roles", "created_at"])
+            let profile = [
+                "name", "email", "email_verified", "locale", "zoneinfo", "picture", "metadata", "app_metadata",
+            ]
+            #expect(Set(answer.json.keys) == Set(["id", "username", "roles", "created_at"] + profile))
             #expect(answer.json["id"] as? Int == miguel.id)
             #expect(answer.json["username"] as? String == miguel.name)
             #expect(answer.json["roles"] as? [String] == [])

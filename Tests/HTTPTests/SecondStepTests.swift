@@ -237,7 +237,7 @@ import Testing
         (#"{"credential":"x"}"#, .badRequest, "validation_failed"), ("[]", .badRequest, "invalid_json"),
         (#"{"code":"000000"}"#, .unauthorized, "invalid_code"), (#"{"code":""}"#, .unauthorized, "invalid_code"),
         (#"{"credential":{}}"#, .notFound, "passkeys_disabled"),
-        (#"{"code":"000000","password":"python"}"#, .unauthorized, "invalid_code"),
+        (#"{"code":"000000","password":"python"}"#, .badRequest, "validation_failed"),
         (#"{"password":"python"}"#, .unauthorized, "insufficient_user_authentication"),
         (#"{"password":"x"}"#, .unauthorized, "insufficient_user_authentication"),
     ])
@@ -329,5 +329,38 @@ import Testing
             ) { $0.headers[.accessControlAllowHeaders] }
         }
         #expect(allowed == "Authorization, Content-Type, X-OTP")
+    }
+
+    @Test(arguments: [
+        (["credential": "{}", "username": "miguel"], "username"),
+        (["credential": "{}", "password": "python"], "password"), (["credential": "{}", "code": "123456"], "code"),
+        (["ticket": "x", "code": "123456", "username": "miguel"], "username"),
+        (["ticket": "x", "code": "123456", "password": "python"], "password"),
+        (["ticket": "x", "code": "123456", "credential": "{}"], "code"),
+    ])
+    func fieldsOfTwoWaysToSignInAreRefused(members: [String: String], field: String) async throws {
+        let body = Self.body(members)
+        let answer = try await send(.post, "/api/tokens", body)
+        #expect(answer.status == .badRequest && answer["code"] == "validation_failed", "\(body)")
+        #expect(answer.json?["errors"]?.text.contains("/\(field)") == true)
+    }
+
+    @Test(arguments: [
+        (["code": "123456", "credential": "{}"], "code"), (["code": "123456", "password": "python"], "password"),
+        (["credential": "{}", "password": "python"], "password"),
+    ])
+    func fieldsOfTwoProofsAreRefused(members: [String: String], field: String) async throws {
+        let body = Self.body(members)
+        let answer = try await send(.post, "/api/tokens/step-up", body, as: "Bearer \(token)")
+        #expect(answer.status == .badRequest && answer["code"] == "validation_failed", "\(body)")
+        #expect(answer.json?["errors"]?.text.contains("/\(field)") == true)
+        #expect(try await auth.factors.list(of: 1).recoveryCodes == 10)
+    }
+
+    /// The members as a JSON object; a credential is an object, any other value a text.
+    private static func body(_ members: [String: String]) -> String {
+        JSON.object(
+            members.map { JSON.Member(name: $0.key, value: $0.key == "credential" ? [:] : .string($0.value)) }
+        ).text
     }
 }

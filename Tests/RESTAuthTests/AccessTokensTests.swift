@@ -218,7 +218,7 @@ import Testing
     private func token(_ text: String) throws -> PresentedToken { try #require(PresentedToken(Array(text.utf8))) }
 
     @Test func itNeverHoldsMoreThanItsCapacityAndKeepsWhatIsUsed() throws {
-        let cache = VerifiedTokenCache(capacity: 100)
+        let cache = VerifiedTokenCache<VerifiedToken>(capacity: 100)
         let used = try token("used")
         cache.remember(.sample, as: used)
         for number in 1...10_000 {
@@ -231,7 +231,7 @@ import Testing
 
     @Test(arguments: ["other, same ending", "", "e ending", "ame ending", "one, same endinG"])
     func aTokenWithTheEndingOfAnotherIsNotTakenForIt(other: String) throws {
-        let cache = VerifiedTokenCache(capacity: 100)
+        let cache = VerifiedTokenCache<VerifiedToken>(capacity: 100)
         let one = try token("one, same ending")
         cache.remember(.sample, as: one)
         #expect(cache.token(try token(other), at: 0) == nil)
@@ -241,7 +241,7 @@ import Testing
     }
 
     @Test func withoutCapacityItHoldsNothing() throws {
-        let cache = VerifiedTokenCache(capacity: 0)
+        let cache = VerifiedTokenCache<VerifiedToken>(capacity: 0)
         cache.remember(.sample, as: try token("1"))
         #expect(cache.token(try token("1"), at: 0) == nil)
     }

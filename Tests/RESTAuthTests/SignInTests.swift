@@ -47,6 +47,17 @@ import Testing
         }
     }
 
+    @Test func ofTwoRecoveryCodesForOneTicketOneStays() async throws {
+        let ticket = try await ticket()
+        let codes = app.recoveryCodes.prefix(4)
+        let signedIn = await withTaskGroup(of: Bool.self) { group in
+            for code in codes { group.addTask { (try? await answer(ticket, code).completed()) != nil } }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(signedIn == 1)
+        #expect(try await test.auth.factors.list(of: miguel.userID).recoveryCodes == 9)
+    }
+
     @Test func whoHasNoFactorIsDoneWithThePassword() async throws {
         let identity = try await test.auth.login.attempt("susan", password: "python", by: home).completed()
         #expect(identity.authentication.methods == [.password])

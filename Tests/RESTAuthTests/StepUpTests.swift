@@ -52,6 +52,33 @@ import Testing
         #expect(event.details == #"{"amr":"pwd otp mfa"}"#)
     }
 
+    @Test func aClockThatWasSetBackMakesNoTokenRecentForEver() async throws {
+        _ = try await raise()
+        test.clock.advance(by: -86400)
+        // The session says that it was raised tomorrow.
+        let identity = try await test.verify(test.auth.sessions.refresh(first.refresh.value).access)
+        for requirement in [Requirement.signedIn(within: 900), .secondFactor(within: 900)] {
+            await test.expect(.insufficientUserAuthentication) { try requirement.check(identity, at: test.clock.now) }
+        }
+        try Requirement.secondFactor.check(identity, at: test.clock.now)
+        let raised = try await test.verify(raise(app.recoveryCodes[0], identity))
+        try Requirement.secondFactor(within: 900).check(raised, at: test.clock.now)
+    }
+
+    @Test(arguments: [-61, -3600, -86400 * 365])
+    func aProofFromTheFutureIsNotRecent(ago: Double) throws {
+        let identity = test.auth.login.vouch(
+            for: User(id: 1, username: "miguel", createdAt: test.clock.now, disabledAt: nil),
+            provenBy: [.password, .oneTimePassword, .multipleFactors], at: test.clock.now.addingTimeInterval(-ago))
+        for requirement in [Requirement.signedIn(within: 900), .secondFactor(within: 900)] {
+            #expect(throws: AuthError.self) { try requirement.check(identity, at: test.clock.now) }
+        }
+        let near = test.auth.login.vouch(
+            for: User(id: 1, username: "miguel", createdAt: test.clock.now, disabledAt: nil),
+            at: test.clock.now.addingTimeInterval(60))
+        try Requirement.signedIn(within: 900).check(near, at: test.clock.now)
+    }
+
     @Test func itIsRaisedAgainWithTheNextCode() async throws {
         _ = try await raise()
         test.clock.advance(by: 1000)

@@ -117,15 +117,28 @@ import Testing
         let device = try await newDevice()
         for _ in 0..<10 { await test.expect(.invalidCredentials) { try await attempt(device, password: "x") } }
         #expect(try await test.storage.throttles(after: nil, limit: 10).map(\.subject) == [.device(of: 1)])
-        for password in ["x", "python"] {
-            let refusal = await #expect(throws: AuthError.self) { try await attempt(device, password: password) }
-            #expect(refusal?.code == .rateLimited && refusal?.retryAfter == 30)
-            #expect(refusal?.policy == RateLimitPolicy(name: "device", quota: 10))
-        }
         #expect(try await isAskedForMore(nil))
         test.clock.advance(by: 30)
         #expect(try await attempt(device).completed().userID == 1)
         #expect(try await test.storage.throttles(after: nil, limit: 10).isEmpty)
+    }
+
+    @Test func aDeviceThatWasGuessedOnTooOftenIsAsGoodAsNone() async throws {
+        let device = try await newDevice()
+        _ = try await test.storage.countFailure(
+            100, of: .device(of: 1), other: nil, limit: ThrottleConfiguration().account, at: test.clock.now)
+        // The owner goes on as without it, with a second factor.
+        #expect(try await isAskedForMore(device))
+        // Whoever has the token is counted as anybody else, and held up there.
+        for _ in 0..<10 { await test.expect(.invalidCredentials) { try await attempt(device, password: "x") } }
+        let refusal = await #expect(throws: AuthError.self) { try await attempt(device) }
+        #expect(refusal?.code == .rateLimited && refusal?.policy?.name == "account")
+        #expect(try await test.auth.login.attempt("miguel", password: "python", device: device, by: home).isContinued)
+        // Years later it is still not trusted, until an operator lifts it.
+        test.clock.advance(by: 20 * 86400)
+        #expect(try await isAskedForMore(device))
+        try await test.auth.throttle.clear(.device(of: 1))
+        #expect(try await attempt(device).completed().authentication.methods == [.password, .risk])
     }
 
     @Test func aNameThatNobodyHasCostsAsManyQueriesAsOneThatSomebodyHas() async throws {
@@ -148,4 +161,8 @@ import Testing
         #expect(events.map(\.fields.userID) == [1])
         #expect(events.map(\.fields.actorID) == ["1"])
     }
+}
+
+extension SignIn {
+    fileprivate var isContinued: Bool { if case .continues = self { true } else { false } }
 }

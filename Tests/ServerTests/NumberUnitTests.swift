@@ -1,4 +1,4 @@
-import RESTAuthServer
+import RESTAuth
 import Testing
 
 @Suite struct NumberUnitTests {

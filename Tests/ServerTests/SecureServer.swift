@@ -41,6 +41,9 @@ final class SecureServer: Sendable {
     var url: String { "https://localhost:\(server.port)" }
     var log: String { server.log }
 
+    /// Adds a client and returns its secret.
+    func addClient(_ id: String) async throws -> String { try await server.addClient(id) }
+
     func stop() async throws -> Int32 { try await server.stop() }
     func send(signal: Int32) { server.send(signal: signal) }
 

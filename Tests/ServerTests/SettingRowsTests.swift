@@ -28,6 +28,8 @@ import Testing
         case "trusted_proxies": return ("192.0.2.1", [:])
         case "cors_origins": return ("https://app.example.com", [:])
         case "token_audience": return ("api", [:])
+        case "password_link_url": return ("https://example.com/password", [:])
+        case "token_claims": return ("plan,tenant", [:])
         case "second_factor_roles": return ("admin,auditor", [:])
         case "totp_issuer": return ("Example", [:])
         case "webauthn_rp_id": return ("localhost", [:])

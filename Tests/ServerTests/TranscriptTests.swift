@@ -29,11 +29,46 @@ import Testing
         try await expectAnswers(as: Document(page: "Passkeys"), under: ["### With curl"], atLeast: 5)
     }
 
-    private func expectAnswers(as document: Document, under sections: [String], atLeast count: Int) async throws {
+    @Test func theServerAnswersAsThePageOfTokensForProgramsSays() async throws {
+        let sections = ["### Make a token", "### Use a token", "### See and delete tokens", "### Rotate a token"]
+        try await expectAnswers(as: Document(page: "Program-tokens"), under: sections, atLeast: 15)
+    }
+
+    @Test func theServerAnswersAsThePageOfProfilesSays() async throws {
+        let sections = ["### Your profile", "### Another user name"]
+        try await expectAnswers(as: Document(page: "User-profiles"), under: sections, atLeast: 7)
+    }
+
+    @Test func theServerAnswersAsThePageOfOperatorsSays() async throws {
+        let sections = ["### The first operator", "### Find users", "### Add a user by a link", "### Change a user"]
+        try await expectAnswers(as: Document(page: "Operator"), under: sections, atLeast: 12)
+    }
+
+    @Test func theServerAnswersAsThePageOfItsOperatorsSays() async throws {
+        let sections = [
+            "### Events", "### Keys, clients and invitations", "### Who has to wait", "### All users at once",
+        ]
+        try await expectAnswers(as: Document(page: "Operator-server"), under: sections, atLeast: 16) { server in
+            try await server.register("miguel", "python")
+            try await server.command("users", "grant", "miguel", "rest-auth:operator")
+        }
+    }
+
+    private func expectAnswers(
+        as document: Document, under sections: [String], atLeast count: Int,
+        after prepare: (RunningServer) async throws -> Void = { _ in }
+    ) async throws {
         let server = try await RunningServer()
+        try await prepare(server)
         let url = "http://127.0.0.1:\(server.port)"
+        let database = try await server.directory.database()
         let lines = sections.flatMap { document.blocks("", under: $0) }
-            .flatMap { $0.replacing("http://127.0.0.1:5000", with: url).components(separatedBy: "\n") }
+            .flatMap { block in
+                block.replacing("http://127.0.0.1:5000", with: url)
+                    .replacing("| rest-auth users", with: "| \(ExternalProcess.restAuth.path) users")
+                    .replacing("--password-stdin", with: "--password-stdin --database \(database.url)")
+                    .components(separatedBy: "\n")
+            }
         var steps: [Step] = []
         for line in lines {
             if line.hasPrefix("$ ") {
@@ -46,7 +81,8 @@ import Testing
         let separator = "-- next --"
         let script = steps.map { "\($0.command)\necho; echo '\(separator)'\n" }.joined()
         let shell = try ExternalProcess(
-            URL(fileURLWithPath: "/bin/sh"), [], directory: server.directory, input: .text(script))
+            URL(fileURLWithPath: "/bin/sh"), [], environment: database.environment, directory: server.directory,
+            input: .text(script))
         _ = try await shell.exitStatus()
         let outputs = shell.outputText.replacing("\r\n", with: "\n").components(separatedBy: separator)
         try #require(outputs.count == steps.count + 1)

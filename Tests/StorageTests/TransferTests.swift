@@ -239,6 +239,7 @@ import Testing
         "known_origins": 2, "totp_factors": 2, "recovery_keys": 2, "recovery_codes": 5, "trusted_devices": 2,
         "factor_grace": 2, "invitations": 2, "spent_challenges": 4, "reserved_user_ids": 2, "audit_chain": 1,
         "outbox": 2, "outbox_reader": 1, "relying_party": 1, "user_handles": 2, "passkeys": 2,
+        "profiles": 2, "reserved_usernames": 2, "service_accounts": 2, "program_tokens": 2,
     ]
 
     private func expectFilled(_ counts: [Int], of source: any Storage) async throws {
@@ -265,6 +266,46 @@ import Testing
                 recoveryCodes: StoredRecoveryCodes(sealedKey: [1], digests: []),
                 recording: Samples.event(.passkeyAdded, user: 1, at: now),
                 and: Samples.event(.recoveryCodesMade, user: 1, at: now))
+        }
+    }
+
+    /// An account and a token with everything, and some with nothing.
+    private func fillProgramTokens(_ storage: any Storage, at now: Date) async throws {
+        for isFull in [true, false] {
+            let account = ServiceAccount(
+                id: isFull ? "ci" : "A.b", ownerID: isFull ? 1 : nil, note: isFull ? "日本 'x'" : nil, createdAt: now)
+            try await storage.insertServiceAccount(account, recording: Samples.event(.serviceAccountAdded, at: now))
+            let token = StoredProgramToken(
+                id: Samples.session(isFull ? 100 : 200, at: now).id, holder: isFull ? .user(1) : .service("A.b"),
+                name: isFull ? "日本 'x'" : "k", scopes: isFull ? ["b", "a"] : ["x"], lastFour: "aB0z",
+                createdAt: now, lifetime: isFull ? 90 : nil, expiresAt: isFull ? now.addingTimeInterval(90) : nil)
+            let digest: [UInt8] = isFull ? [0, 255] : [1]
+            let insertion = try await storage.insertProgramToken(
+                token, digest: digest, limit: 9, recording: Samples.event(.tokenCreated, at: now))
+            #expect(insertion == .inserted)
+            guard isFull else { continue }
+            _ = try await storage.useProgramToken(
+                id: token.id, at: now, unlessUsedAfter: now, replacing: digest, with: digest)
+        }
+    }
+
+    /// A profile with everything and one with nothing but a name, and two names that a user had for
+    /// a while.
+    private func fillProfiles(_ storage: any Storage, at now: Date) async throws {
+        let full = Profile(
+            name: "日本 'x'", email: "Miguel@EXAMPLE.com", emailVerifiedAt: now, locale: "zh-Hant",
+            zoneinfo: "Asia/Tokyo", picture: "https://example.com/ü", metadata: #"{"a":"\u0000"}"#,
+            appMetadata: #"{"b":[1.5e300]}"#)
+        for (user, profile) in [(1, full), (3, Profile(name: "k"))] as [(Int64, Profile)] {
+            _ = try await storage.setProfile(
+                profile, of: user, replacing: 0, endingSessions: false, at: now,
+                recording: [Samples.event(.profileChanged, user: user, at: now)])
+        }
+        for (present, name) in [("miguel", "a"), ("a", "b"), ("b", "miguel")] {
+            let change = try await storage.renameUser(
+                1, from: Username(present), to: Username(name), reservingUntil: now.addingTimeInterval(90.000_000_3),
+                limit: 9, at: now, recording: Samples.event(.usernameChanged, user: 1, at: now))
+            #expect(change == .changed)
         }
     }
 
@@ -312,6 +353,8 @@ import Testing
         _ = try await storage.disableUser(id: 2, at: clock.now)
         for id in [5, 6] as [Int64] { _ = try await storage.deleteUser(id: id, at: clock.now) }
         try await fillPasskeys(storage, at: clock.now)
+        try await fillProgramTokens(storage, at: clock.now)
+        try await fillProfiles(storage, at: clock.now)
         let limit = ThrottleLimit(
             allowance: 2, delay: .doubling(from: 1.5, to: 9), forgiveness: nil, end: 4, memory: 3600)
         let home = try #require(ClientNetwork("192.0.2.1"))
@@ -376,7 +419,8 @@ import Testing
             _ = try await storage.beginFactorGrace(of: user, until: now.addingTimeInterval(0.000_000_9))
         }
         _ = try await storage.useRecoveryCode(
-            digest: [1, 0, 255], of: 1, recording: Samples.event(.recoveryCodeUsed, user: 1, at: now))
+            digest: [1, 0, 255], of: 1, spending: nil,
+            recording: Samples.event(.recoveryCodeUsed, user: 1, at: now))
     }
 
     /// Stops a move, a row at a time, after the first row of that table.

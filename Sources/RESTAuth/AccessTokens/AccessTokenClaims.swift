@@ -30,6 +30,8 @@ package struct AccessTokenClaims: Sendable, Hashable {
     /// `amr`: the methods by which the user did; empty where they are not known. `acr` follows from
     /// it.
     package let methods: [Authentication.Method]
+    /// Claims of the adopter, as the compact JSON of an object; `nil` for none.
+    package let custom: String?
 
     /// Seconds by which another node's clock may be ahead.
     package static let clockSlack = 60
@@ -38,7 +40,7 @@ package struct AccessTokenClaims: Sendable, Hashable {
         issuer: String, audience: [String] = [], subject: User.ID, username: String, sessionID: Session.ID,
         roles: [String],
         roleKey: RoleKey? = nil, tokenID: String, issuedAt: Int, expiresAt: Int, authenticatedAt: Int,
-        methods: [Authentication.Method] = .passwordAlone
+        methods: [Authentication.Method] = .passwordAlone, custom: String? = nil
     ) {
         self.issuer = issuer
         self.audience = audience
@@ -52,6 +54,7 @@ package struct AccessTokenClaims: Sendable, Hashable {
         self.expiresAt = expiresAt
         self.authenticatedAt = authenticatedAt
         self.methods = methods
+        self.custom = custom
     }
 
     static func freshID() -> String { Base64.url.encode(Random.bytes(16)) }
@@ -73,8 +76,14 @@ extension AccessTokenClaims {
                 ("jti", .string(tokenID)),
                 ("iat", .integer(issuedAt)), ("exp", .integer(expiresAt)), ("auth_time", .integer(authenticatedAt)),
             ] + methods.members + (roles.isEmpty ? [] : [("roles", .array(roles.map(JSON.string)))])
-            + (roleKey.map { [("roles_key", .string($0.text))] } ?? [])
+            + (roleKey.map { [("roles_key", .string($0.text))] } ?? []) + customMembers
         return .object(members.map(JSON.Member.init))
+    }
+
+    /// The members of ``custom``.
+    package var customMembers: [(String, JSON)] {
+        guard let custom, case .object(let members)? = JSON(custom.utf8) else { return [] }
+        return members.map { ($0.name, $0.value) }
     }
 
     /// `aud`: a string for one audience, a list for several (RFC 7519 section 4.1.3).
@@ -110,7 +119,8 @@ extension AccessTokenClaims {
             issuer: issuer, audience: audience, subject: id, username: username, sessionID: sessionID, roles: roles,
             roleKey: roleKey,
             tokenID: tokenID, issuedAt: issuedAt,
-            expiresAt: expiresAt, authenticatedAt: authenticatedAt, methods: methods)
+            expiresAt: expiresAt, authenticatedAt: authenticatedAt, methods: methods,
+            custom: TokenClaims.text(fromPayload: payload))
     }
 
     /// The audience; `nil` for a list that could be a string, or names one twice, as none that was

@@ -10,9 +10,15 @@ public final class AccessTokens: Sendable {
     let duration: Int
     let renewal: TokenRenewal
     let legacyTokens: LegacyTokens?
+    let programTokens: ProgramTokens
+    private let readProgramTokens: ProgramTokenMemory
+    private let claimNames: TokenClaims
     let now: @Sendable () -> Date
 
-    init(storage: any Storage, keys: SigningKeys, revocations: Revocations, configuration: AuthConfiguration) {
+    init(
+        storage: any Storage, keys: SigningKeys, revocations: Revocations, programTokens: ProgramTokens,
+        configuration: AuthConfiguration
+    ) {
         self.storage = storage
         self.keys = keys
         verifier = TokenVerifier(
@@ -23,22 +29,67 @@ public final class AccessTokens: Sendable {
         duration = configuration.tokenDuration
         renewal = configuration.tokenRenewal
         now = configuration.now
+        claimNames = TokenClaims(configuration.tokenClaims)
         legacyTokens = LegacyTokens(configuration: configuration, storage: storage)
+        self.programTokens = programTokens
+        readProgramTokens = ProgramTokenMemory(
+            capacity: configuration.verifiedTokenCapacity, duration: ProgramTokens.memory, revocations: revocations,
+            now: configuration.now)
     }
 
     /// The longest token that is read, in bytes.
     public static let maximumBytes = TokenVerifier.maximumBytes
 
+    // MARK: Identifying
+
+    /// Identifies the holder of a token: an access token, a personal token of a user, or a token of
+    /// a service account.
+    ///
+    /// A token for programs costs a query of the database; one that was verified within the last
+    /// minute costs a digest and look-ups in memory. Its user has the roles of now, or of a minute
+    /// ago where one was given since. What its scope allows is not checked here: see
+    /// ``Requirement/scope(_:)`` and ``Identity/scope``.
+    /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
+    public func identify(_ token: [UInt8]) async throws -> Identity {
+        guard ProgramToken.hasOutline(token) else { return .user(try await verify(token)) }
+        return try await verifyProgramToken(token).identity
+    }
+
+    /// The identity that `token` stands for, of whichever kind, when that can be told without
+    /// waiting. `nil` says nothing about the token: ``identify(_:)`` has to decide.
+    public func rememberedIdentity(of token: [UInt8]) -> Identity? {
+        guard ProgramToken.hasOutline(token) else { return remembered(token).map(Identity.user) }
+        return PresentedToken(token).flatMap { readProgramTokens.remembered($0) }?.identity
+    }
+
+    /// Verifies a token for programs.
+    /// - Throws: `invalid_token`, also for a token of another kind.
+    package func verifyProgramToken(_ token: [UInt8]) async throws -> VerifiedProgramToken {
+        guard ProgramToken.hasOutline(token) else { throw AuthError.invalidToken }
+        return try await readProgramTokens.verify(presented(token), reading: programTokens.verify)
+    }
+
+    /// Deletes a token for programs that was presented. One that is unknown changes nothing and is
+    /// no error.
+    package func deleteProgramToken(_ token: [UInt8], by caller: Caller) async throws {
+        do {
+            try await programTokens.delete(presented: token, by: caller)
+        } catch let error as AuthError where error.code == .tokenNotFound {
+            return
+        }
+    }
+
     // MARK: Verifying
 
-    /// Verifies a token and returns the user that it stands for.
+    /// Verifies an access token and returns the user that it stands for.
     ///
     /// Checked, in this order: outline and length, the header (algorithm pinned to the key, RFC
     /// 8725 section 3.1), the signature, the claims, with any audience, and that neither session,
     /// user nor role has been taken away. A token seen before costs a digest and look-ups in
     /// memory: no signature check, no database. A token of a Flask server, where its secret is
     /// configured, costs a signature check and a query of the database each time.
-    /// - Throws: `invalid_token`; what the storage throws, when only it can tell.
+    /// - Throws: `invalid_token`, also for a token for programs, whose scope has to be checked
+    ///   (``identify(_:)``); what the storage throws, when only it can tell.
     public func verify(_ token: [UInt8]) async throws -> UserIdentity {
         let token = try presented(token)
         if let known = verifier.remembered(token) { return known.identity }
@@ -109,19 +160,24 @@ public final class AccessTokens: Sendable {
     ///   sooner.
     /// - Throws: `invalid_token` for a session on behalf of a client, which a later version has
     ///   stored: a token of this version has no scope, and would allow everything; `misconfigured`
-    ///   for a token longer than ``maximumBytes``.
-    func issue(for identity: UserIdentity, in session: Session, duration permitted: Int) throws -> AccessToken {
+    ///   for a token longer than ``maximumBytes``, and for claims of the adopter that are too long.
+    func issue(
+        for identity: UserIdentity, in session: Session, duration permitted: Int
+    ) async throws -> AccessToken {
         guard session.clientID == nil, session.scope == nil else { throw AuthError.invalidToken }
         let issuedAt = Int(now().timeIntervalSince1970)
         // A clock that was set back since the sign-in must not make a token issued before it.
-        let authenticatedAt = min(Int(session.authentication.at.timeIntervalSince1970), issuedAt)
+        // One that is far in the future must not make every token a recent one until then.
+        let provenAt = Int(session.authentication.at.timeIntervalSince1970)
+        let authenticatedAt = provenAt - issuedAt > AccessTokenClaims.clockSlack ? 0 : min(provenAt, issuedAt)
         let duration = max(1, min(permitted, Int(session.expiresAt.timeIntervalSince1970) - issuedAt))
         let claims = AccessTokenClaims(
             issuer: issuer, audience: audience, subject: identity.userID, username: identity.username,
             sessionID: session.id,
             roles: identity.roles.sorted(), roleKey: identity.roles.isEmpty ? nil : roleKeys(of: identity.userID).first,
             tokenID: AccessTokenClaims.freshID(), issuedAt: issuedAt, expiresAt: issuedAt + duration,
-            authenticatedAt: authenticatedAt, methods: session.authentication.methods)
+            authenticatedAt: authenticatedAt, methods: session.authentication.methods,
+            custom: try await customClaims(of: identity.userID))
         let token = AccessToken(value: try keys.sign(claims), duration: duration)
         guard token.value.utf8.count <= Self.maximumBytes else {
             throw AuthError(
@@ -130,6 +186,18 @@ public final class AccessTokens: Sendable {
         }
         AuthEvent.tokenIssued(userID: identity.userID).record()
         return token
+    }
+
+    /// The claims that the setting names, as they are now; read only if it names any. Without one
+    /// of them a service might allow what it should not, so none is left out.
+    /// - Throws: `forbidden` for claims that are too long, which were stored under another setting.
+    func customClaims(of user: User.ID) async throws -> String? {
+        guard !claimNames.names.isEmpty, let data = try await storage.appMetadata(of: user) else { return nil }
+        do throws(AuthError) {
+            return try claimNames.text(from: data)
+        } catch {
+            throw AuthError(.forbidden, "no token can be given to this user: an operator has to shorten app_metadata")
+        }
     }
 
     /// The keys that hide the names of a user's roles in the list of revocations: the key that new

@@ -8,7 +8,7 @@ package final class TokenVerifier: Sendable {
 
     package let keys: VerificationKeys
     package let revocations: Revocations
-    private let cache: VerifiedTokenCache
+    private let cache: VerifiedTokenCache<VerifiedToken>
     private let issuer: String
     /// The audiences of which a token must name one; `nil` for the server that signed it, which
     /// accepts any.

@@ -28,7 +28,7 @@ package struct VerifiedToken: Sendable {
     }
 }
 
-/// The tokens whose signature was found valid, so that it is checked once.
+/// Tokens that were verified, so that each is once.
 ///
 /// They are found by their ending, and told apart by their digest: a token that is new here is
 /// digested only when it is remembered. Of two tokens with the same ending, the later is kept.
@@ -36,10 +36,10 @@ package struct VerifiedToken: Sendable {
 /// Bounded by generations: new and used entries are kept in the young half; when that is full it
 /// becomes the old half, and entries of the old half that were not used since are forgotten.
 /// Nothing is ever searched.
-package final class VerifiedTokenCache: Sendable {
+package final class VerifiedTokenCache<Verified: Sendable>: Sendable {
     private struct Entry {
         let digest: TokenDigest
-        let token: VerifiedToken
+        let token: Verified
     }
 
     private struct State {
@@ -58,7 +58,7 @@ package final class VerifiedTokenCache: Sendable {
 
     /// The remembered token with the same digest.
     /// - Parameter now: seconds since 1970.
-    package func token(_ presented: PresentedToken, at now: Double) -> VerifiedToken? {
+    package func token(_ presented: PresentedToken, at now: Double) -> Verified? {
         let ending = presented.ending
         let (entry, isYoung) = state.withLock { state in
             Self.observe(now, in: &state)
@@ -90,7 +90,7 @@ package final class VerifiedTokenCache: Sendable {
         }
     }
 
-    package func remember(_ token: VerifiedToken, as presented: PresentedToken) {
+    package func remember(_ token: Verified, as presented: PresentedToken) {
         let entry = Entry(digest: presented.digest, token: token)
         state.withLock { insert(entry, endingIn: presented.ending, into: &$0) }
     }

@@ -78,8 +78,9 @@ public final class Clients: Sendable {
         event.record()
     }
 
-    private static func isID(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
+    /// Whether it can be the id of a client, or of a service account.
+    static func isID(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count) && !Role.isSegment(text)
             && text.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -85,7 +85,7 @@ public struct AuthEvent: Sendable, Hashable {
         /// A caller that has not authenticated.
         case anonymous
         case user(User.ID)
-        /// A client, by its `client_id`.
+        /// A client, by its `client_id`, or a service account, by ``ServiceIdentity/subject``.
         case client(String)
         /// An operator, by the account of the operating system.
         case `operator`(String)
@@ -97,6 +97,7 @@ public struct AuthEvent: Sendable, Hashable {
                 switch caller.identity {
                 case .user(let user): .user(user.userID)
                 case .client(let client): .client(client.id)
+                case .service(let service): .client(service.subject)
                 case .operator(let account): .operator(account.account)
                 case nil: caller == .application ? .application : .anonymous
                 }

@@ -158,7 +158,7 @@ public protocol FactorStorage: Sendable {
 
     /// Removes all factors of a user, passkeys included, the trusted devices, and the time that
     /// ``beginFactorGrace(of:until:)`` stored.
-    /// - Returns: whether there was any of these.
+    /// - Returns: whether there was a factor or a device. Without any, that time stays as it is.
     func removeFactors(of user: User.ID, recording event: AuthEvent) async throws -> Bool
 
     /// Stores the time until which a user can sign in without a factor, if none is stored.
@@ -183,11 +183,22 @@ public protocol FactorStorage: Sendable {
     /// factors were removed.
     func sealedRecoveryKey(of user: User.ID) async throws -> [UInt8]?
 
-    /// Takes a recovery code: deletes the row that has this digest.
+    /// Takes a recovery code: deletes the row that has this digest, and spends the sign-in that the
+    /// code completes, in one transaction.
     ///
     /// Of several that bring the same code at once, one is told a number.
-    /// - Returns: how many codes are left; `nil` when there is no such code.
-    func useRecoveryCode(digest: [UInt8], of user: User.ID, recording event: AuthEvent) async throws -> Int?
+    /// - Parameters:
+    ///   - digest: the digest of the code.
+    ///   - user: the user whose code it is.
+    ///   - signIn: the use of the ticket, which ``SignInStorage/spendOne(of:until:)`` spends for
+    ///     other factors; `nil` where there is no ticket.
+    ///   - event: recorded when the code is taken.
+    /// - Returns: how many codes are left; `nil` when there is no such code, and then nothing is
+    ///   spent.
+    /// - Throws: `ticket_expired` when the sign-in was spent before; then the code stays.
+    func useRecoveryCode(
+        digest: [UInt8], of user: User.ID, spending signIn: SpentChallenge?, recording event: AuthEvent
+    ) async throws -> Int?
 
     // MARK: Trusted devices
 

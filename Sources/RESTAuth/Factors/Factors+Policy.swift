@@ -40,8 +40,9 @@ extension Factors {
     /// second factor within ``recently`` seconds, for a user who has one.
     ///
     /// Call it before such changes of your own, for instance of an e-mail address.
-    /// - Throws: `insufficient_user_authentication`.
+    /// - Throws: `insufficient_user_authentication`; `insufficient_scope` for a personal token.
     public func requireRecent(_ user: UserIdentity) async throws {
+        try user.requirePerson()
         guard try await belong(to: user.userID) else { return }
         try Requirement.secondFactor(within: Self.recently).check(user, at: now())
     }
@@ -51,9 +52,18 @@ extension Factors {
     /// - Throws: `insufficient_user_authentication`; `forbidden` where no factor can be added.
     package func requireRecent(_ user: UserIdentity, adding: Bool) async throws {
         guard adding else { return try await requireRecent(user) }
+        try user.requirePerson()
         guard policy.mode != .off else {
             throw AuthError(.forbidden, "second factors are turned off here: none can be added")
         }
+        try await requireRecentSignIn(user)
+    }
+
+    /// Checks that the user has given a second factor within ``recently`` seconds or, without one,
+    /// has signed in within them.
+    /// - Throws: `insufficient_user_authentication`.
+    package func requireRecentSignIn(_ user: UserIdentity) async throws {
+        try user.requirePerson()
         let hasFactor = try await belong(to: user.userID)
         let requirement: Requirement =
             hasFactor ? .secondFactor(within: Self.recently) : .signedIn(within: Self.recently)

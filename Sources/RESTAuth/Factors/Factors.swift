@@ -107,14 +107,16 @@ public final class Factors: Sendable {
         _ id: FactorDescription.ID, of user: UserIdentity, by caller: Caller = .application
     ) async throws {
         try await requireRecent(user)
+        try await remove(id, of: user.userID, keepingLast: mustKeepLast(of: user.userID), by: caller)
+    }
+
+    func remove(_ id: FactorDescription.ID, of user: User.ID, keepingLast: Bool, by caller: Caller) async throws {
         guard
-            let factor = try await storage.factors(of: user.userID).totp.first(where: {
-                FactorDescription($0).hasID(id)
-            })
+            let factor = try await storage.factors(of: user).totp.first(where: { FactorDescription($0).hasID(id) })
         else { throw Self.notFound }
-        let event = AuthEvent.factorRemoved(FactorDescription(factor), of: user.userID).by(caller, at: now())
+        let event = AuthEvent.factorRemoved(FactorDescription(factor), of: user).by(caller, at: now())
         let isRemoved = try await storage.removeTOTP(
-            id: factor.id, of: user.userID, keepingLast: mustKeepLast(of: user.userID), recording: event)
+            id: factor.id, of: user, keepingLast: keepingLast, recording: event)
         guard isRemoved else { throw Self.notFound }
         if factor.confirmedAt != nil { event.record() }
     }
@@ -147,8 +149,10 @@ public final class Factors: Sendable {
 
     /// Removes all factors and trusted devices of a user. If the user must have a factor, the time
     /// to add one begins anew.
-    /// - Throws: `factor_not_found` for a user without any.
+    /// - Throws: `factor_not_found` for a user without any; `forbidden` for an operator whom the
+    ///   caller may not change.
     public func removeAll(of user: User.ID, by caller: Caller = .application) async throws {
+        try await OperatorRules(storage: storage).checkChange(of: user, by: caller)
         let event = AuthEvent.factorsRemoved(of: user).by(caller, at: now())
         guard try await storage.removeFactors(of: user, recording: event) else {
             throw AuthError(.factorNotFound, "the user has no second factor and no trusted device")
@@ -170,14 +174,23 @@ public final class Factors: Sendable {
     func belong(to user: User.ID) async throws -> Bool { try await storage.factors(of: user).areAskedFor }
 
     /// Takes a code of one of the user's factors, whichever it is of. No code is taken twice.
+    /// - Parameters:
+    ///   - answer: the code.
+    ///   - user: the user whose factor it is.
+    ///   - signIn: the sign-in that a recovery code spends together with itself; for another factor
+    ///     the caller spends it.
+    ///   - caller: the actor.
     /// - Returns: the factor; `nil` for a wrong code, or one that was taken before.
+    /// - Throws: `ticket_expired` for a recovery code when the sign-in was spent before; then the
+    ///   code stays.
     package func take(
-        _ answer: FactorResponse, of user: User.ID, by caller: Caller
+        _ answer: FactorResponse, of user: User.ID, spending signIn: SpentChallenge? = nil, by caller: Caller
     ) async throws -> FactorDescription? {
         guard case .code(let text) = answer else { return nil }
         return switch FactorAnswer(text) {
         case .oneTimeCode(let code): try await take(code, of: user)
-        case .recoveryCode(let code): try await take(code, of: user, by: caller) ? .recoveryCodes : nil
+        case .recoveryCode(let code):
+            try await take(code, of: user, spending: signIn, by: caller) ? .recoveryCodes : nil
         case nil: nil
         }
     }
@@ -194,10 +207,14 @@ public final class Factors: Sendable {
         return nil
     }
 
-    private func take(_ code: RecoveryCode, of user: User.ID, by caller: Caller) async throws -> Bool {
+    private func take(
+        _ code: RecoveryCode, of user: User.ID, spending signIn: SpentChallenge?, by caller: Caller
+    ) async throws -> Bool {
         guard let key = try await recoveryKey(of: user) else { return false }
         let event = AuthEvent.recoveryCodeUsed(of: user).by(caller, at: now())
-        let isRight = try await storage.useRecoveryCode(digest: key.digest(of: code), of: user, recording: event) != nil
+        let isRight =
+            try await storage.useRecoveryCode(
+                digest: key.digest(of: code), of: user, spending: signIn, recording: event) != nil
         if isRight { event.record() }
         return isRight
     }

@@ -60,8 +60,12 @@ public final class TrustedDevices: Sendable {
     public func forget(
         _ id: TrustedDevice.ID? = nil, of user: UserIdentity, by caller: Caller = .application
     ) async throws {
-        let event = AuthEvent.deviceForgotten(id, of: user.userID).by(caller, at: now())
-        if try await storage.removeTrustedDevices(id: id, of: user.userID, recording: event) {
+        try await forget(id, of: user.userID, by: caller)
+    }
+
+    func forget(_ id: TrustedDevice.ID?, of user: User.ID, by caller: Caller) async throws {
+        let event = AuthEvent.deviceForgotten(id, of: user).by(caller, at: now())
+        if try await storage.removeTrustedDevices(id: id, of: user, recording: event) {
             event.record()
         } else if id != nil {
             throw AuthError(.deviceNotFound, "there is no such device")

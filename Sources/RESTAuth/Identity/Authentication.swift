@@ -53,6 +53,15 @@ public struct Authentication: Sendable, Hashable {
     public var contextClass: String? { methods.contextClass }
 }
 
+extension Authentication {
+    /// Whether it was no longer ago than that many seconds. A time in the future, further than
+    /// clocks may differ, is not recent: it would stay so until that time has come.
+    package func isRecent(within seconds: Int, at now: Date) -> Bool {
+        let age = now.timeIntervalSince(at)
+        return age <= TimeInterval(seconds) && age >= -TimeInterval(AccessTokenClaims.clockSlack)
+    }
+}
+
 extension [Authentication.Method] {
     /// A password and nothing else.
     package static var passwordAlone: Self { Authentication.passwordAlone }

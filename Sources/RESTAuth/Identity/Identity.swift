@@ -2,6 +2,8 @@
 public enum Identity: Sendable, Hashable {
     /// A user, identified by ``Login/identify(_:by:)``.
     case user(UserIdentity)
+    /// A service account of a program, which has shown one of its tokens.
+    case service(ServiceIdentity)
     /// Another service, which has shown its secret to ``Clients/authenticate(_:secret:)``.
     case client(ClientIdentity)
     /// An operator who runs a command on the machine, and may therefore open the database.
@@ -9,6 +11,8 @@ public enum Identity: Sendable, Hashable {
 
     /// The user; `nil` for anything else.
     public var user: UserIdentity? { if case .user(let user) = self { user } else { nil } }
+    /// The service account; `nil` for anything else.
+    public var service: ServiceIdentity? { if case .service(let service) = self { service } else { nil } }
     /// The client; `nil` for anything else.
     public var client: ClientIdentity? { if case .client(let client) = self { client } else { nil } }
 }

@@ -14,6 +14,8 @@ public struct UserIdentity: Sendable, Hashable {
         /// A token of the original Flask server, with its expiry and the session that it has once
         /// it is traded.
         case flaskToken(Session.ID, expiresAt: Date)
+        /// A personal token, with which a program acts for the user.
+        case personalToken(ProgramToken.ID)
     }
 
     /// The user's id, for rows of your own to refer to. It never changes, and is never given to
@@ -30,7 +32,8 @@ public struct UserIdentity: Sendable, Hashable {
     /// The client that acts for the user, as an application that the user allowed to: `azp`; `nil`
     /// for the user alone.
     public let clientID: String?
-    /// The scope of the client (RFC 6749 section 3.3); `nil` for everything.
+    /// The scope of the client or of the personal token (RFC 6749 section 3.3); `nil` for
+    /// everything.
     public let scope: Set<String>?
 
     /// The number of the user's password, counted from 1; `nil` for an access token of this server,
@@ -41,10 +44,13 @@ public struct UserIdentity: Sendable, Hashable {
     /// where another server's list hides the names (``RoleKey``).
     package let rolesInLog: Set<String>
 
+    /// Claims of the adopter in the token, as the compact JSON of an object; `nil` for none.
+    package let customClaims: String?
+
     package init(
         userID: User.ID, username: String, roles: Set<String>, authentication: Authentication, presented: Presented,
         clientID: String? = nil, scope: Set<String>? = nil, passwordVersion: Int? = nil,
-        rolesInLog: Set<String>? = nil
+        rolesInLog: Set<String>? = nil, customClaims: String? = nil
     ) {
         self.userID = userID
         self.username = username
@@ -55,12 +61,13 @@ public struct UserIdentity: Sendable, Hashable {
         self.scope = scope
         self.passwordVersion = passwordVersion
         self.rolesInLog = rolesInLog ?? roles
+        self.customClaims = customClaims
     }
 
-    /// The session of the token; `nil` for a user who came with a password.
+    /// The session of the token; `nil` for a user who came with a password or a personal token.
     public var sessionID: Session.ID? {
         switch presented {
-        case .password: nil
+        case .password, .personalToken: nil
         case .accessToken(let session), .flaskToken(let session, _): session
         }
     }
@@ -87,7 +94,8 @@ extension UserIdentity {
             authentication: Authentication(
                 claims.methods, at: Date(timeIntervalSince1970: TimeInterval(claims.authenticatedAt))),
             presented: .accessToken(claims.sessionID),
-            rolesInLog: key.map { key in Set(claims.roles.map { key.digest(of: $0) }) })
+            rolesInLog: key.map { key in Set(claims.roles.map { key.digest(of: $0) }) },
+            customClaims: claims.custom)
     }
 
     /// The user who gave that password, and proved what else `methods` say.
@@ -109,6 +117,15 @@ extension UserIdentity {
             authentication: Authentication([], at: Date(timeIntervalSince1970: 0)),
             presented: .flaskToken(flaskSession, expiresAt: tokenExpiresAt),
             passwordVersion: stored.passwordVersion)
+    }
+
+    /// The owner of a personal token, with the roles of now and the scope of the token. No sign-in
+    /// is behind it: it is never recent, and never a second factor.
+    init(_ owner: User, by token: StoredProgramToken) {
+        self.init(
+            userID: owner.id, username: owner.username, roles: owner.roles,
+            authentication: Authentication([], at: Date(timeIntervalSince1970: 0)),
+            presented: .personalToken(token.id), scope: token.scopes)
     }
 
     /// The user who holds a token of that session.

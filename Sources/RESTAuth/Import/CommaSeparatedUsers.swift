@@ -139,7 +139,9 @@ public actor CommaSeparatedUsers: UserSource {
         case .id: fields.id = try ForeignValue.id(value, column)
         case .createdAt: fields.createdAt = try ForeignValue.time(value, column)
         case .disabled: fields.isDisabled = try ForeignValue.isTrue(value, column)
-        case .legacyID, .disabledAt, .roles: throw .unknown(column.rawValue)
+        case .legacyID, .disabledAt, .roles, .name, .email, .emailVerified, .emailVerifiedAt, .locale, .zoneinfo,
+            .picture, .metadata, .appMetadata:
+            throw .unknown(column.rawValue)
         }
     }
 }

@@ -17,11 +17,14 @@ public struct ForeignUser: Sendable {
     /// `nil` for the time of the import, where the user is disabled.
     public var disabledAt: Date?
     public var roles: Set<String>
+    /// A profile that keeps the rules for profiles.
+    public var profile: Profile
 
     public init(
         place: ImportPlace, id: User.ID? = nil, legacyID: Int64? = nil, username: String, passwordHash: String,
         createdAt: Date? = nil,
-        isDisabled: Bool = false, disabledAt: Date? = nil, roles: Set<String> = []
+        isDisabled: Bool = false, disabledAt: Date? = nil, roles: Set<String> = [],
+        profile: Profile = Profile()
     ) {
         self.place = place
         self.id = id
@@ -32,6 +35,7 @@ public struct ForeignUser: Sendable {
         self.isDisabled = isDisabled || disabledAt != nil
         self.disabledAt = disabledAt
         self.roles = roles
+        self.profile = profile
     }
 }
 

@@ -40,6 +40,7 @@ public struct ImportRefusal: Error, Hashable {
         case costlyHash = "hash too costly"
         case roles = "roles not acceptable"
         case legacyID = "id of the Flask server twice"
+        case email = "verified address twice"
     }
 
     public let kind: Kind
@@ -63,6 +64,8 @@ public struct ImportProgress: Sendable {
 
 /// The number of users with each outcome.
 public struct ImportCounts: Sendable, Hashable {
+    package init() {}
+
     /// Whether users were stored; otherwise the counts say what would have happened.
     public internal(set) var isWritten = false
     public internal(set) var imported = 0
@@ -78,7 +81,7 @@ public struct ImportCounts: Sendable, Hashable {
 
     public var refusals: Int { refused.values.reduce(0, +) }
 
-    mutating func add(_ note: ImportNote) {
+    package mutating func add(_ note: ImportNote) {
         switch note.outcome {
         case .imported(_, let former):
             imported += 1

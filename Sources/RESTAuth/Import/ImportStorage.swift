@@ -11,6 +11,7 @@ public struct ImportableUser: Sendable {
     public let createdAt: Date
     public let disabledAt: Date?
     public let roles: Set<String>
+    public let profile: Profile
 
     /// The version of an imported password.
     static let passwordVersion = 1
@@ -18,7 +19,7 @@ public struct ImportableUser: Sendable {
     public init(
         id: User.ID?, legacyID: Int64? = nil, name: Username, passwordHash: String?, createdAt: Date,
         disabledAt: Date? = nil,
-        roles: Set<String> = []
+        roles: Set<String> = [], profile: Profile = Profile()
     ) {
         self.id = id
         self.legacyID = legacyID
@@ -27,6 +28,7 @@ public struct ImportableUser: Sendable {
         self.createdAt = createdAt
         self.disabledAt = disabledAt
         self.roles = roles
+        self.profile = profile
     }
 }
 
@@ -45,6 +47,10 @@ public enum ImportOutcome: Sendable, Hashable {
     /// A user has that name and the given id, which is not the id to keep, and does not have the
     /// legacy id of the import.
     case nameOfAnotherID(User.ID)
+    /// Another user had that name until lately.
+    case nameReserved
+    /// Another user has verified the same mail address.
+    case emailTaken
     /// Another user has that ``ImportableUser/legacyID``.
     case legacyIDTaken
     /// The id was used before.
@@ -55,10 +61,12 @@ public enum ImportOutcome: Sendable, Hashable {
 public struct ExportedUser: Sendable {
     public let credentials: StoredCredentials
     public let legacyID: Int64?
+    public let profile: Profile
 
-    public init(credentials: StoredCredentials, legacyID: Int64?) {
+    public init(credentials: StoredCredentials, legacyID: Int64?, profile: Profile = Profile()) {
         self.credentials = credentials
         self.legacyID = legacyID
+        self.profile = profile
     }
 }
 
@@ -80,7 +88,7 @@ public protocol ImportStorage: Sendable {
     /// assigned later are greater than all of them. If there are several obstacles, the first in
     /// the order of ``ImportOutcome`` is returned, and nothing of that user is stored.
     /// - Parameters:
-    ///   - users: users, no two with the same name, id or legacy id.
+    ///   - users: users, no two with the same name, id, legacy id or verified address.
     ///   - last: the result of ``lastUserID()`` when the import began.
     ///   - isTrial: whether to return the outcomes without storing anything.
     ///   - event: the event of the import, without the number of users.

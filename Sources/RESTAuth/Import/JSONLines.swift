@@ -4,8 +4,9 @@ import Foundation
 /// `users` of one object, as other systems export them.
 ///
 /// An object has `username` and `password_hash`, and optionally `id`, `legacy_id`, `created_at`,
-/// `disabled_at`, `disabled` and `roles`, as ``UserExport`` writes them. Exports of Auth0, Cognito,
-/// Firebase, GoTrue (Supabase) and Keycloak are recognised by members that only they have.
+/// `disabled_at`, `disabled`, `roles` and the members of a ``Profile``, as ``UserExport`` writes
+/// them. Exports of Auth0, Cognito, Firebase, GoTrue (Supabase) and Keycloak are recognised by
+/// members that only they have.
 public actor JSONLines: UserSource {
     private enum Form {
         case lines(LineReader)
@@ -59,13 +60,8 @@ public actor JSONLines: UserSource {
     private func next(_ limit: Int, of lines: LineReader) throws -> ImportBatch {
         var entries: [ImportBatch.Entry] = []
         while entries.count < limit, let line = try lines.next() {
-            guard !line.isTooLong else {
-                entries.append(
-                    .unreadable(.line(line.number), reason: "the line is longer than \(LineReader.longestLine) bytes"))
-                continue
-            }
-            if line.bytes.allSatisfy(Self.isBlank) { continue }
-            entries.append(entry(line.bytes, .line(line.number)))
+            let entry = Self.entry(line.bytes, ofLine: line.number, isTooLong: line.isTooLong, firebase: firebase)
+            if let entry { entries.append(entry) }
         }
         return ImportBatch(entries: entries, done: lines.done, total: lines.total)
     }
@@ -73,12 +69,28 @@ public actor JSONLines: UserSource {
     private func next(_ limit: Int, of bytes: [UInt8], _ places: [Range<Int>]) -> ImportBatch {
         let entries = places[number..<min(places.count, number + limit)].map { place in
             number += 1
-            return entry(bytes[place], .number(number))
+            return Self.entry(bytes[place], .number(number), firebase: firebase)
         }
         return ImportBatch(entries: entries, done: number, total: places.count)
     }
 
-    private func entry(_ text: ArraySlice<UInt8>, _ place: ImportPlace) -> ImportBatch.Entry {
+    /// The user in a line of a stream; `nil` for a blank line.
+    static func entry(_ line: LineSplitter.Line) -> ImportBatch.Entry? {
+        entry(line.bytes[...], ofLine: line.number, isTooLong: line.isTooLong, firebase: nil)
+    }
+
+    private static func entry(
+        _ text: ArraySlice<UInt8>, ofLine number: Int, isTooLong: Bool, firebase: FirebaseParameters?
+    ) -> ImportBatch.Entry? {
+        guard !isTooLong else {
+            return .unreadable(.line(number), reason: "the line is longer than \(LineReader.longestLine) bytes")
+        }
+        return text.allSatisfy(isBlank) ? nil : entry(text, .line(number), firebase: firebase)
+    }
+
+    private static func entry(
+        _ text: ArraySlice<UInt8>, _ place: ImportPlace, firebase: FirebaseParameters?
+    ) -> ImportBatch.Entry {
         guard let object = JSON(text), case .object(let members) = object else {
             let what = if case .line = place { "the line" } else { "it" }
             return .unreadable(place, reason: "\(what) is no JSON object in UTF-8 that has each of its members once")

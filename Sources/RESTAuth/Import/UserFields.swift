@@ -11,6 +11,11 @@ struct UserFields {
         case disabledAt = "disabled_at"
         case disabled
         case roles
+        case name, email
+        case emailVerified = "email_verified"
+        case emailVerifiedAt = "email_verified_at"
+        case locale, zoneinfo, picture, metadata
+        case appMetadata = "app_metadata"
     }
 
     let place: ImportPlace
@@ -23,6 +28,9 @@ struct UserFields {
     var disabledAt: Date?
     var isDisabled: Bool?
     var roles: Set<String> = []
+    var emailVerifiedAt: Date?
+    /// The members of the profile, which are checked together.
+    private var profile: [JSON.Member] = []
 
     init(place: ImportPlace) { self.place = place }
 
@@ -43,6 +51,10 @@ struct UserFields {
             guard roles.count == elements.count else { throw .wrong(field) }
             self.roles = Set(roles)
         case (.roles, _): throw .wrong(field)
+        case (.emailVerifiedAt, let value): emailVerifiedAt = try ForeignValue.time(value, field)
+        case (.name, _), (.email, _), (.emailVerified, _), (.locale, _), (.zoneinfo, _), (.picture, _), (.metadata, _),
+            (.appMetadata, _):
+            profile.append(member)
         }
     }
 
@@ -54,7 +66,28 @@ struct UserFields {
         return ForeignUser(
             place: place, id: id, legacyID: legacyID, username: username, passwordHash: passwordHash ?? "",
             createdAt: createdAt,
-            isDisabled: isDisabled ?? false, disabledAt: disabledAt, roles: roles)
+            isDisabled: isDisabled ?? false, disabledAt: disabledAt, roles: roles,
+            profile: try checkedProfile())
+    }
+
+    /// The profile, by the rules for one that an operator changes.
+    private func checkedProfile() throws(UnreadableUser) -> Profile {
+        let isVerified = profile.first { $0.name == Name.emailVerified.rawValue }?.value
+        guard emailVerifiedAt == nil || isVerified != false else {
+            throw UnreadableUser(reason: "email_verified and email_verified_at contradict each other")
+        }
+        let verified: [JSON.Member] =
+            emailVerifiedAt == nil || isVerified != nil
+            ? [] : [JSON.Member(name: Name.emailVerified.rawValue, value: true)]
+        guard !(profile + verified).isEmpty else { return Profile() }
+        do {
+            var checked = try ProfilePatch(.object(profile + verified), byOperator: true)
+                .applied(to: Profile(), at: Date())
+            if checked.isEmailVerified { checked.emailVerifiedAt = emailVerifiedAt ?? checked.emailVerifiedAt }
+            return checked
+        } catch {
+            throw UnreadableUser(reason: error.detail)
+        }
     }
 }
 
@@ -75,13 +108,14 @@ struct UnreadableUser: Error {
     static func wrong(_ field: UserFields.Name) -> UnreadableUser {
         let rule =
             switch field {
-            case .username, .passwordHash: "no text"
+            case .username, .passwordHash, .name, .email, .locale, .zoneinfo, .picture: "no text"
             case .id:
                 "no whole number from 1 to \(UserImport.ids.upperBound); leave it out, and the user gets a new one"
             case .legacyID: "no whole number from 1 to \(UserImport.ids.upperBound)"
-            case .createdAt, .disabledAt: "no time such as 2026-01-02T03:04:05Z"
-            case .disabled: "neither true nor false"
+            case .createdAt, .disabledAt, .emailVerifiedAt: "no time such as 2026-01-02T03:04:05Z"
+            case .disabled, .emailVerified: "neither true nor false"
             case .roles: "no list of texts"
+            case .metadata, .appMetadata: "no object"
             }
         return UnreadableUser(reason: "\(field.rawValue) is \(rule)")
     }

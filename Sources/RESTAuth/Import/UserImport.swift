@@ -25,6 +25,7 @@ public struct UserImport: Sendable {
 
     private let storage: any ImportStorage
     private let hashes: HashIntake
+    private let claims: TokenClaims
     private let caller: Caller
     private let now: @Sendable () -> Date
 
@@ -48,8 +49,17 @@ public struct UserImport: Sendable {
         into storage: any ImportStorage, hashes: HashIntake, by caller: Caller = .application,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
+        self.init(into: storage, hashes: hashes, claims: TokenClaims([]), by: caller, now: now)
+    }
+
+    /// - Parameter claims: the claims of tokens, which must not be too long.
+    package init(
+        into storage: any ImportStorage, hashes: HashIntake, claims: TokenClaims, by caller: Caller,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.storage = storage
         self.hashes = hashes
+        self.claims = claims
         self.caller = caller
         self.now = now
     }
@@ -139,15 +149,21 @@ public struct UserImport: Sendable {
     private func candidate(
         _ user: ForeignUser, _ concessions: Concessions, _ now: Date
     ) throws(ImportRefusal) -> Candidate {
-        guard [user.createdAt, user.disabledAt].allSatisfy({ $0.map(Timestamp.possible.contains) ?? true }) else {
+        let times = [user.createdAt, user.disabledAt, user.profile.emailVerifiedAt]
+        guard times.allSatisfy({ $0.map(Timestamp.possible.contains) ?? true }) else {
             throw ImportRefusal(
                 kind: .unreadable, reason: "a time is not between the years 1 and 9999, as infinity in PostgreSQL")
+        }
+        do throws(AuthError) {
+            _ = try claims.text(from: user.profile.appMetadata)
+        } catch {
+            throw ImportRefusal(kind: .unreadable, reason: error.detail)
         }
         let (id, legacyID) = try ids(of: user, concessions)
         let checked = ImportableUser(
             id: id, legacyID: legacyID, name: try name(of: user), passwordHash: nil,
             createdAt: user.createdAt ?? now, disabledAt: user.isDisabled ? user.disabledAt ?? now : nil,
-            roles: try roles(of: user))
+            roles: try roles(of: user), profile: user.profile)
         return Candidate(
             place: user.place, user: checked, formerID: id == nil ? user.id : nil, hash: try hash(of: user, concessions)
         )
@@ -194,6 +210,7 @@ public struct UserImport: Sendable {
         do {
             for role in user.roles { try Role.check(role) }
             try Role.check(totalLength: user.roles.reduce(0) { $0 + $1.utf8.count })
+            try Role.check(user.roles, givenBy: caller)
         } catch {
             throw ImportRefusal(kind: .roles, reason: error.detail)
         }
@@ -218,7 +235,9 @@ public struct UserImport: Sendable {
                     arrivals.settled.append(candidate.note(.nameTaken, isTrial: true))
                 case .nameTaken, .nameOfAnotherID:
                     arrivals.settled.append(candidate.note(outcome, isTrial: true))
-                case .legacyIDTaken: arrivals.refuseLegacyID(of: candidate)
+                case .legacyIDTaken: arrivals.refuse(candidate, candidate.legacyIDTaken)
+                case .emailTaken: arrivals.refuse(candidate, candidate.emailTaken)
+                case .nameReserved: arrivals.refuse(candidate, candidate.nameReserved)
                 }
             }
         }
@@ -283,6 +302,7 @@ private struct Arrivals {
     private var names: [String: ImportPlace] = [:]
     private var ids: [User.ID: ImportPlace] = [:]
     private var legacyIDs: Set<Int64> = []
+    private var emails: Set<String> = []
 
     init(concessions: UserImport.Concessions) { self.concessions = concessions }
 
@@ -296,7 +316,10 @@ private struct Arrivals {
                     .duplicate, "when case is put aside, the name is that of \(first), which came first"))
         }
         if let legacyID = user.legacyID, !legacyIDs.insert(legacyID).inserted {
-            return refuseLegacyID(of: candidate)
+            return refuse(candidate, candidate.legacyIDTaken)
+        }
+        if let key = user.profile.verifiedEmailKey, !emails.insert(key).inserted {
+            return refuse(candidate, candidate.emailTaken)
         }
         names[user.name.canonical] = candidate.place
         guard let id = user.id else { return admitted.append(candidate) }
@@ -312,8 +335,8 @@ private struct Arrivals {
         leaveOut(id, place)
     }
 
-    mutating func refuseLegacyID(of candidate: UserImport.Candidate) {
-        settled.append(candidate.legacyIDTaken)
+    mutating func refuse(_ candidate: UserImport.Candidate, _ note: ImportNote) {
+        settled.append(note)
         leaveOut(candidate.user.id, candidate.place)
     }
 
@@ -343,6 +366,8 @@ extension UserImport.Candidate {
         case .nameOfAnotherID(let present):
             refused(.id, "the name is there already, with the id \(present) and not \(user.id ?? 0)")
         case .legacyIDTaken: legacyIDTaken
+        case .emailTaken: emailTaken
+        case .nameReserved: nameReserved
         // A user without an id to keep cannot get this outcome.
         case .idTaken: refused(.id, "the id could not be given")
         }
@@ -350,6 +375,12 @@ extension UserImport.Candidate {
 
     var legacyIDTaken: ImportNote {
         refused(.legacyID, "another user came with the id \(user.legacyID ?? 0) of a Flask server")
+    }
+
+    var emailTaken: ImportNote { refused(.email, "another user has verified the same mail address") }
+
+    var nameReserved: ImportNote {
+        refused(.name, "another user had the name until lately, and it is kept for that user")
     }
 
     func refused(_ kind: ImportRefusal.Kind, _ reason: String) -> ImportNote {
@@ -366,6 +397,6 @@ extension ImportableUser {
     fileprivate func with(id: User.ID?, passwordHash: String?) -> ImportableUser {
         ImportableUser(
             id: id, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
-            disabledAt: disabledAt, roles: roles)
+            disabledAt: disabledAt, roles: roles, profile: profile)
     }
 }

@@ -60,6 +60,7 @@ extension Login {
         switch identity.presented {
         case .password: throw AuthError.credentialsRequired
         case .flaskToken: throw Self.unknownBeginning
+        case .personalToken: throw AuthError.insufficientScope(nil)
         case .accessToken(let id):
             guard let stored = try await storage.session(id: id), stored.user.id == identity.userID,
                 !stored.user.isDisabled, stored.session.expiresAt > now()
@@ -82,7 +83,7 @@ extension Login {
             until: now.addingTimeInterval(TimeInterval(accessTokens.duration)), at: now, recording: event)
         guard let raised else { throw AuthError.invalidToken }
         event.record()
-        return try accessTokens.issue(for: raised.user, in: raised.session, duration: accessTokens.duration)
+        return try await accessTokens.issue(for: raised.user, in: raised.session, duration: accessTokens.duration)
     }
 }
 

@@ -10,18 +10,21 @@ public final class Login: CredentialVerifier {
     let factors: Factors
     let passkeys: Passkeys
     private let trustedDevices: TrustedDevices
+    /// Whether a verified mail address stands for the name of its user.
+    let acceptsAddresses: Bool
     private let tickets: SignInTickets
     let now: @Sendable () -> Date
 
     init(
         storage: any Storage, passwords: Passwords, accessTokens: AccessTokens, throttle: Throttle,
         secrets: InstanceSecrets, factors: Factors, passkeys: Passkeys, trustedDevices: TrustedDevices,
-        now: @escaping @Sendable () -> Date
+        acceptsAddresses: Bool, now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.factors = factors
         self.passkeys = passkeys
         self.trustedDevices = trustedDevices
+        self.acceptsAddresses = acceptsAddresses
         tickets = SignInTickets(secrets: secrets)
         self.passwords = passwords
         self.accessTokens = accessTokens
@@ -31,15 +34,22 @@ public final class Login: CredentialVerifier {
 
     // MARK: Signing in
 
-    /// Signs in by a user name and a password. A token is verified as by ``identify(_:by:)``, and
-    /// starts no new sign-in.
-    /// - Throws: what ``attempt(_:password:device:by:)`` throws; `invalid_token`.
+    /// Signs in by a user name and a password. An access token is verified as by
+    /// ``identify(_:by:)``, and starts no new sign-in.
+    /// - Throws: what ``attempt(_:password:device:by:)`` throws; `invalid_token`;
+    ///   `insufficient_scope` for a personal token, `forbidden` for one of a service account.
     public func attempt(_ credentials: Credentials, by caller: Caller = .application) async throws -> SignIn {
         switch credentials {
-        case .token(let token): .complete(try await accessTokens.verify(token))
+        case .token(let token): .complete(try await person(with: token))
         case .password(let username, let password, let code):
             try await attempt(username, password: password, code: code, admitsEnrollment: false, by: caller)
         }
+    }
+
+    private func person(with token: [UInt8]) async throws -> UserIdentity {
+        guard let user = try await accessTokens.identify(token).user else { throw AuthError.usersOnly }
+        try user.requirePerson()
+        return user
     }
 
     /// Checks a user name and a password, and then the code of a second factor, if it is asked for
@@ -63,10 +73,12 @@ public final class Login: CredentialVerifier {
     /// On a device that the user trusts no factor has to follow, and guesses from elsewhere do not
     /// hold the sign-in up.
     /// - Parameters:
-    ///   - username: the name, in upper or lower case.
+    ///   - username: the name, in upper or lower case; or a verified mail address, where
+    ///     ``AuthConfiguration/signInByEmail`` says so.
     ///   - password: the password as typed.
     ///   - device: the token of a trusted device. One that is not good, or not any more, or of
-    ///     another user, is as good as none.
+    ///     another user, is as good as none; so is every one of a user after too many wrong
+    ///     passwords with them.
     ///   - caller: the origin of the guess; without an address guesses are counted by account only.
     /// - Throws: `invalid_credentials`, `rate_limited`, `overloaded`; `mfa_enrollment_required` for
     ///   a user who has to add a factor before anything else.
@@ -80,7 +92,7 @@ public final class Login: CredentialVerifier {
     private func attempt(
         _ username: String, password: String, device: String? = nil, admitsEnrollment: Bool, by caller: Caller
     ) async throws -> SignIn {
-        let name = try? Username(whoever: username)
+        let name = try await account(typed: username)
         let truster = try await user(named: name, trusting: device)
         let (stored, isOutdated, signIn) = try await throttle.admitting(
             Guess(name: name, by: caller, on: truster.map { .device(of: $0) })
@@ -117,13 +129,17 @@ public final class Login: CredentialVerifier {
 
     /// The user of that name, if the token is of a device that this user trusts.
     ///
+    /// After too many wrong passwords with tokens of the user's devices none of them stands for
+    /// anything: the user signs in as without one, and whoever has stolen one gains nothing.
+    ///
     /// A name that nobody has, or that a disabled user has, costs the same queries as any other.
     private func user(named name: Username?, trusting device: String?) async throws -> User.ID? {
         guard let name, let device else { return nil }
         let user = try await storage.credentials(canonicalUsername: name.canonical)?.user
         // No user has the id 0.
         let found = try await trustedDevices.find(device, of: user?.id ?? 0)
-        return user?.isDisabled == false ? found?.userID : nil
+        guard user?.isDisabled == false, let owner = found?.userID else { return nil }
+        return try await throttle.isBlocked(.device(of: owner)) ? nil : owner
     }
 
     /// Continues a sign-in: checks the answer to one of the user's factors. The form of a code
@@ -174,9 +190,15 @@ public final class Login: CredentialVerifier {
             }
             // Whoever knows the password and the code is the user.
             let identity = UserIdentity(stored, authenticatedAt: now())
-            let factor = try await take(response, of: stored.user, as: guess, by: caller.nowKnown(as: identity))
-            guard try await storage.spendOne(of: [ticket.use], until: ticket.expiresAt) else {
-                throw AuthError.ticketExpired
+            let factor = try await take(
+                response, of: stored.user, as: guess,
+                spending: SpentChallenge(digest: ticket.use, expiresAt: ticket.expiresAt),
+                by: caller.nowKnown(as: identity))
+            // A recovery code has spent the ticket already.
+            if factor.kind != .recoveryCodes {
+                guard try await storage.spendOne(of: [ticket.use], until: ticket.expiresAt) else {
+                    throw AuthError.ticketExpired
+                }
             }
             return try await complete(stored, [.password, factor.method, .multipleFactors], guess)
         }
@@ -187,12 +209,15 @@ public final class Login: CredentialVerifier {
     ///   - response: the answer.
     ///   - user: the user whose factor it is.
     ///   - guess: what a wrong one is counted by.
+    ///   - signIn: the sign-in that a recovery code spends together with itself.
     ///   - caller: the actor of a right one.
-    /// - Throws: `invalid_code`, `rate_limited`.
+    /// - Throws: `invalid_code`, `rate_limited`; `ticket_expired` when the sign-in was spent
+    ///   before.
     func take(
-        _ response: FactorResponse, of user: User, as guess: AdmittedGuess, by caller: Caller
+        _ response: FactorResponse, of user: User, as guess: AdmittedGuess, spending signIn: SpentChallenge? = nil,
+        by caller: Caller
     ) async throws -> FactorDescription {
-        if let factor = try await factors.take(response, of: user.id, by: caller) { return factor }
+        if let factor = try await factors.take(response, of: user.id, spending: signIn, by: caller) { return factor }
         try await throttle.fail(guess, cost: .zero)
         AuthEvent.loginFailed(username: guess.guess.name?.canonical).record()
         throw AuthError.invalidCode
@@ -230,7 +255,8 @@ public final class Login: CredentialVerifier {
     }
 
     /// Identifies the holder of the credentials in an HTTP `Authorization` field: a token, or a
-    /// user name and a password.
+    /// user name and a password. A token for programs has a scope, which the caller has to check
+    /// (``Identity/scope``).
     /// - Throws: `invalid_credentials`, `invalid_token`, `mfa_required`, `mfa_enrollment_required`,
     ///   `rate_limited`, `overloaded`.
     public func identify(
@@ -244,7 +270,7 @@ public final class Login: CredentialVerifier {
         _ credentials: Credentials, admitsEnrollment: Bool, by caller: @autoclosure () -> Caller
     ) async throws -> Identity {
         switch credentials {
-        case .token(let token): .user(try await accessTokens.verify(token))
+        case .token(let token): try await accessTokens.identify(token)
         case .password(let username, let password, let code):
             .user(
                 try await attempt(

@@ -193,11 +193,14 @@ public final class Passkeys: Sendable {
         _ id: Passkey.ID, of user: UserIdentity, by caller: Caller = .application
     ) async throws {
         try await factors.requireRecent(user)
-        let passkey = try await passkey(id, of: user.userID)
+        try await delete(id, of: user.userID, keepsLast: factors.mustKeepLast(of: user.userID), by: caller)
+    }
+
+    func delete(_ id: Passkey.ID, of user: User.ID, keepsLast: Bool, by caller: Caller) async throws {
+        let passkey = try await passkey(id, of: user)
         let event = AuthEvent.passkeyRemoved(passkey).by(caller, at: now())
-        let keepsLast = try await factors.mustKeepLast(of: user.userID)
         let deletion = try await storage.deletePasskey(
-            id: passkey.id, of: user.userID, keepingLast: keepsLast, recording: event)
+            id: passkey.id, of: user, keepingLast: keepsLast, recording: event)
         switch deletion {
         case .deleted: event.record()
         case .notFound: throw Self.notFound

@@ -16,6 +16,7 @@ public final class Passwords: Sendable {
     let sessions: Sessions
     let throttle: Throttle
     let factors: Factors
+    let links: PasswordLinks
     let now: @Sendable () -> Date
 
     init(
@@ -27,6 +28,8 @@ public final class Passwords: Sendable {
         self.sessions = sessions
         self.throttle = throttle
         self.factors = factors
+        links = PasswordLinks(
+            secrets: secrets, issuer: configuration.issuer, url: configuration.passwordLinkURL)
         policy = configuration.passwordPolicy
         breached = Mutex(configuration.breachedPasswords)
         cost = configuration.passwordCost
@@ -107,8 +110,10 @@ public final class Passwords: Sendable {
 
     /// Sets the password of a user without asking for the present one, and ends all sessions: for
     /// an operator.
-    /// - Throws: `user_not_found`, `validation_failed`, `weak_password`, `overloaded`.
+    /// - Throws: `user_not_found`, `validation_failed`, `weak_password`, `overloaded`; `forbidden`
+    ///   for an operator whom the caller may not change.
     public func set(_ password: String, for user: User, by caller: Caller = .application) async throws {
+        try await OperatorRules(storage: storage).checkChange(of: user.id, by: caller)
         let hash = try await hash(Password(password), for: Username(whoever: user.username))
         guard try await replace(with: hash, of: user, replacing: nil, beginning: nil, by: caller) else {
             throw AuthError.userNotFound
@@ -155,7 +160,8 @@ public final class Passwords: Sendable {
             throw Self.currentPasswordInvalid
         }
         if let network { await throttle.remember(network, of: stored.user.id) }
-        return try replacement.map(sessions.tokens)
+        guard let replacement else { return nil }
+        return try await sessions.tokens(of: replacement)
     }
 
     /// Replaces the password that was confirmed, even when a sign-in has hashed it anew meanwhile.
@@ -208,14 +214,18 @@ public final class Passwords: Sendable {
     private static let currentPasswordInvalid = AuthError(
         .currentPasswordInvalid, "the present password is not this one")
 
-    private func replace(
-        with hash: String, of user: User, replacing present: String?, beginning: NewSession?, by caller: Caller
+    /// Stores a new hash, if the present one, or its number, is still the given one.
+    /// - Parameter happened: the event that is recorded.
+    func replace(
+        with hash: String, of user: User, replacing present: String?, version: Int? = nil, beginning: NewSession?,
+        by caller: Caller, as happened: AuthEvent? = nil
     ) async throws -> Bool {
         let now = now()
-        let event = AuthEvent.passwordSet(userID: user.id).by(caller, at: now)
+        let event = (happened ?? .passwordSet(userID: user.id)).by(caller, at: now)
         guard
             let ended = try await storage.setPasswordHash(
-                hash, user: user.id, replacing: present, beginning: beginning, at: now, recording: event)
+                hash, user: user.id, replacing: present, version: version, beginning: beginning, at: now,
+                recording: event)
         else { return false }
         revocations.applyEnded(ended, of: user.id, by: event)
         event.record()

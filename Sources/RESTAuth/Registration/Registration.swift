@@ -11,6 +11,7 @@ public final class Registration: Sendable {
     let passwords: Passwords
     let throttle: Throttle
     let now: @Sendable () -> Date
+    private let names: NewNames
     /// The challenges that a registration has to solve; `nil` when none is required.
     private let challenges: RegistrationChallenges?
 
@@ -23,6 +24,7 @@ public final class Registration: Sendable {
         self.throttle = throttle
         mode = configuration.registration
         now = configuration.now
+        names = NewNames(refusingAddresses: configuration.signInByEmail)
         // No challenges where nobody may register.
         challenges =
             mode == .closed
@@ -40,12 +42,12 @@ public final class Registration: Sendable {
     /// in. A registration that is refused for any reason uses up neither.
     /// - Throws: `signup_disabled`, `validation_failed`, `weak_password`, `invitation_required`,
     ///   `invitation_invalid`, `challenge_required`, `challenge_invalid`, `rate_limited`,
-    ///   `user_already_exists`, `overloaded`.
+    ///   `user_already_exists`, `name_reserved`, `overloaded`.
     public func register(
         _ username: String, password: String, proof: RegistrationProof = .init(), by caller: Caller = .application
     ) async throws -> User {
         try refuseWhenClosed()
-        let name = try Username(username)
+        let name = try names.username(username)
         let password = try Password(password)
         // Checked again when it is hashed; checked here too, so that a refused password is reported
         // before the caller solves a challenge.
@@ -139,7 +141,7 @@ public final class Registration: Sendable {
             !note.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
         else {
             throw AuthError(
-                .validationFailed, "a note has at most \(Self.longestNote) characters, and none that control",
+                .validationFailed, "a note has at most \(Self.longestNote) characters, and no control characters",
                 field: "note")
         }
         guard (1...Self.longestInvitation).contains(duration) else {

@@ -62,6 +62,23 @@ public final class Revocations: Sendable {
         }
     }
 
+    /// Whether a token for programs is refused, by its id or its user. For a role that was taken
+    /// away the standing is unknown: the token goes on without it.
+    package func standing(ofProgram identity: Identity, at now: ContinuousClock.Instant = .now) -> Standing {
+        state.withLock { state in
+            if !state.entries.isEmpty {
+                if let id = identity.programTokenID, state.refuses(.session(id)) { return .refused }
+                if let user = identity.user {
+                    if state.refuses(.user(user.userID)) { return .refused }
+                    if user.rolesInLog.contains(where: { state.refuses(.role($0, of: user.userID)) }) {
+                        return .unknown
+                    }
+                }
+            }
+            return state.isConfirmed(at: now, within: bound) ? .admitted : .unknown
+        }
+    }
+
     /// Applies entries in any order: for each subject the entry with the highest sequence number
     /// counts.
     package func apply(_ lines: [Revocation]) {

@@ -23,6 +23,11 @@ public final class SecretRotation: Sendable {
         /// Ids of the clients that have not signed in since the rotation; only then can a new
         /// digest of their secret be made.
         public let clientsOfPrevious: [String]
+        /// Number of live tokens for programs.
+        public let tokens: Int
+        /// Number of them that have not been used since the rotation; only then can a new digest be
+        /// made.
+        public let tokensOfPrevious: Int
         /// Number of live sessions with refresh tokens.
         public let sessions: Int
         /// Number of them that have not been renewed twice since the rotation: the previous token
@@ -33,7 +38,8 @@ public final class SecretRotation: Sendable {
 
         /// Whether anything becomes unusable without the previous secret.
         public var needsPrevious: Bool {
-            signingKeysToReseal > 0 || factorsToReseal > 0 || !clientsOfPrevious.isEmpty || sessionsOfPrevious > 0
+            signingKeysToReseal > 0 || factorsToReseal > 0 || !clientsOfPrevious.isEmpty || tokensOfPrevious > 0
+                || sessionsOfPrevious > 0
         }
     }
 
@@ -41,18 +47,20 @@ public final class SecretRotation: Sendable {
     let secrets: InstanceSecrets
     let keys: SigningKeys
     let factors: Factors
+    let tokens: ProgramTokens
     let sealer: AuditSealer
     let revocations: Revocations
     let now: @Sendable () -> Date
 
     init(
-        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, factors: Factors, sealer: AuditSealer,
-        revocations: Revocations, now: @escaping @Sendable () -> Date
+        storage: any Storage, secrets: InstanceSecrets, keys: SigningKeys, factors: Factors, tokens: ProgramTokens,
+        sealer: AuditSealer, revocations: Revocations, now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.secrets = secrets
         self.keys = keys
         self.factors = factors
+        self.tokens = tokens
         self.sealer = sealer
         self.revocations = revocations
         self.now = now
@@ -65,6 +73,7 @@ public final class SecretRotation: Sendable {
         let mark = known.maker.mark
         let hasPrevious = known.previous != nil
         let factors = try await factors.countSecrets()
+        let tokens = try await tokens.countDigests()
         let sessions = try await storage.renewableSessions(notMarked: mark, at: now())
         return Status(
             present: known.present.id, next: known.next?.id, previous: known.previous?.id,
@@ -72,6 +81,7 @@ public final class SecretRotation: Sendable {
             factors: factors.all, factorsToReseal: factors.ofPrevious,
             clients: try await storage.clients().count,
             clientsOfPrevious: hasPrevious ? try await storage.clients(notMarked: mark) : [],
+            tokens: tokens.all, tokensOfPrevious: tokens.ofPrevious,
             sessions: sessions.count, sessionsOfPrevious: hasPrevious ? sessions.unmarkedCount : 0,
             lastSessionOfPreviousExpiresAt: hasPrevious ? sessions.lastUnmarkedExpiry : nil)
     }
@@ -92,17 +102,18 @@ public final class SecretRotation: Sendable {
         return counts
     }
 
-    /// Ends the sessions and removes the clients that need the previous secret, because their
-    /// owners cannot be told from whoever got hold of it. Signing keys and the secrets of factors
-    /// are encrypted anew.
-    /// - Returns: the number of ended sessions, and the ids of the removed clients.
+    /// Ends the sessions, deletes the tokens for programs and removes the clients that need the
+    /// previous secret, because their owners cannot be told from whoever got hold of it. Signing
+    /// keys and the secrets of factors are encrypted anew.
+    /// - Returns: the number of ended sessions, the ids of the removed clients, and the number of
+    ///   deleted tokens.
     @discardableResult
     public func endWhatNeedsPrevious(
         by caller: Caller = .application
-    ) async throws -> (sessions: Int, clients: [String]) {
+    ) async throws -> (sessions: Int, clients: [String], tokens: Int) {
         try await reseal()
         let known = secrets.known
-        guard let previous = known.previous else { return (0, []) }
+        guard let previous = known.previous else { return (0, [], 0) }
         let mark = known.maker.mark
         let cause = AuthEvent.secretDropped(previous.id).by(caller, at: now())
         var sessions = 0
@@ -119,7 +130,7 @@ public final class SecretRotation: Sendable {
             event.record()
             clients.append(id)
         }
-        return (sessions, clients)
+        return (sessions, clients, try await tokens.deleteWhatNeedsPrevious(by: caller))
     }
 
     /// Records a change of the file of secrets whose command was killed before it recorded the

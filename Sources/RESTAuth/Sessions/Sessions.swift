@@ -40,20 +40,24 @@ public final class Sessions: Sendable {
     /// network, have started (``ThrottleConfiguration/sessionsPerHour``). Stored: the session and a
     /// keyed digest of the refresh token. A user's oldest sessions beyond the configured number are
     /// ended.
-    /// - Throws: `insufficient_user_authentication` when `identity` was proven by a token;
+    /// - Throws: `insufficient_user_authentication` when `identity` was proven by a token, and
+    ///   `insufficient_scope` by a personal one;
     ///   `mfa_enrollment_required`; `rate_limited` when too many sessions were started;
     ///   `invalid_credentials` when the user was deleted or disabled, or the password was changed,
     ///   in the meantime.
     public func start(for identity: UserIdentity, by caller: Caller = .application) async throws -> SessionTokens {
+        try identity.requirePerson()
         guard identity.presented == .password else {
             throw AuthError(
                 .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
         let dueAt = try await factors.requireEnrollment(of: identity.userID)
+        // Whoever can be given no token starts no session.
+        _ = try await accessTokens.customClaims(of: identity.userID)
         let (session, refresh) = renewable(for: identity, from: caller.origin)
         try await insert(session, of: identity, by: caller, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(
-            access: try accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
+            access: try await accessTokens.issue(for: identity, in: session, duration: accessTokens.duration),
             refresh: refresh, secondFactorDueAt: dueAt)
     }
 
@@ -74,8 +78,9 @@ public final class Sessions: Sendable {
     /// unless the user has a factor besides the password, which the token does not prove.
     /// - Throws: `insufficient_user_authentication` when a password is needed; `mfa_required`,
     ///   `mfa_enrollment_required`; `rate_limited` when too many sessions were started;
-    ///   `invalid_credentials`, `invalid_token`.
+    ///   `insufficient_scope` for a personal token; `invalid_credentials`, `invalid_token`.
     public func token(for identity: UserIdentity, by caller: Caller = .application) async throws -> AccessToken {
+        try identity.requirePerson()
         let now = now()
         let duration = try accessTokens.permittedDuration(for: identity)
         _ = try await factors.requireEnrollment(of: identity.userID)
@@ -90,11 +95,11 @@ public final class Sessions: Sendable {
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
             }
             guard let stored, !stored.user.isDisabled else { throw AuthError.invalidToken }
-            return try accessTokens.issue(for: stored.user, in: stored.session, duration: duration)
+            return try await accessTokens.issue(for: stored.user, in: stored.session, duration: duration)
         }
         let session = plain(for: identity, duration: duration, from: caller.origin)
         try await insert(session, of: identity, by: caller, refreshDigest: nil)
-        return try accessTokens.issue(for: identity, in: session, duration: duration)
+        return try await accessTokens.issue(for: identity, in: session, duration: duration)
     }
 
     /// Makes a session that ends with an access token of `duration` seconds; stores nothing.
@@ -211,9 +216,9 @@ public final class Sessions: Sendable {
     }
 
     /// Issues the tokens of a replacement that has been stored.
-    func tokens(of replacement: Replacement) throws -> ReplacementTokens {
+    func tokens(of replacement: Replacement) async throws -> ReplacementTokens {
         ReplacementTokens(
-            access: try accessTokens.issue(
+            access: try await accessTokens.issue(
                 for: replacement.owner, in: replacement.new.session, duration: replacement.duration),
             refresh: replacement.refresh)
     }
@@ -244,14 +249,14 @@ public final class Sessions: Sendable {
         case .renewed(let session, let user, let digest):
             let dueAt = try await factors.requireEnrollment(of: user)
             return SessionTokens(
-                access: try accessTokens.issue(for: user, in: session, duration: accessTokens.duration),
+                access: try await accessTokens.issue(for: user, in: session, duration: accessTokens.duration),
                 refresh: digest == firstDigest ? first : try await successor(of: token, index: 0, digest: digest),
                 secondFactorDueAt: dueAt)
         case .repeated(let session, let user, let index, let digest):
             rotation.event(.refreshTokenRepeated, of: user.id).record()
             let dueAt = try await factors.requireEnrollment(of: user)
             return SessionTokens(
-                access: try accessTokens.issue(for: user, in: session, duration: accessTokens.duration),
+                access: try await accessTokens.issue(for: user, in: session, duration: accessTokens.duration),
                 refresh: try await successor(of: token, index: index, digest: digest), secondFactorDueAt: dueAt)
         case .exhausted(let user):
             rotation.event(.refreshTokenExhausted, of: user).record()
@@ -357,6 +362,15 @@ public final class Sessions: Sendable {
         }
     }
 
+    /// The user of a live session.
+    /// - Throws: `session_not_found`.
+    package func owner(of id: Session.ID) async throws -> User.ID {
+        guard let stored = try await storage.session(id: id) else {
+            throw AuthError(.sessionNotFound, "there is no such session")
+        }
+        return stored.user.id
+    }
+
     /// Ends all sessions of a user except `kept`.
     /// - Returns: the number of ended sessions.
     @discardableResult
@@ -383,8 +397,8 @@ public final class Sessions: Sendable {
 
 extension AccessTokens {
     /// Issues an access token with the roles that the user has now.
-    func issue(for user: User, in session: Session, duration: Int) throws -> AccessToken {
-        try issue(for: UserIdentity(user, in: session), in: session, duration: duration)
+    func issue(for user: User, in session: Session, duration: Int) async throws -> AccessToken {
+        try await issue(for: UserIdentity(user, in: session), in: session, duration: duration)
     }
 }
 

@@ -208,8 +208,10 @@ public final class SigningKeys: Sendable {
         }
         try await load()
         guard let next = list().first(where: { $0.id == id }) else {
+            let start = list().last?.signsFrom ?? newest.signsFrom
             throw AuthError(
-                .keyPending, "there is a new key already that has not begun to sign; see: rest-auth keys list")
+                .keyPending,
+                "there is a new key already that has not begun to sign; it signs from \(start.ISO8601Format())")
         }
         return next
     }

@@ -69,6 +69,12 @@ public final class Throttle: Sendable {
         return try await attempt(admitted)
     }
 
+    /// Whether guesses that are counted by this subject have to wait now.
+    func isBlocked(_ subject: ThrottleSubject) async throws -> Bool {
+        guard configuration.isOn else { return false }
+        return try await counters(of: [subject]).contains { blockedUntil($0) != nil }
+    }
+
     private func check(_ counters: [ThrottleCounter], of guess: AdmittedGuess) async throws(AuthError) {
         for counter in counters {
             guard guess.isHeldUp(by: counter.subject), let limit = guess.limits(configuration)[counter.subject],

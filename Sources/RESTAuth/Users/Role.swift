@@ -5,7 +5,7 @@ public enum Role {
     /// - Throws: `validation_failed`.
     public static func check(_ name: String) throws(AuthError) {
         let isValid =
-            (1...64).contains(name.utf8.count)
+            (1...64).contains(name.utf8.count) && !isSegment(name)
             && name.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -19,6 +19,10 @@ public enum Role {
             throw AuthError(.validationFailed, "a role is 1 to 64 letters, digits and . _ : - of ASCII", field: "role")
         }
     }
+
+    /// Whether a text means another place in a path (RFC 3986 section 3.3), so that programs change
+    /// the path that it stands in.
+    static func isSegment(_ text: String) -> Bool { WireText(text).equals(".") || WireText(text).equals("..") }
 
     /// Longest total of all roles of a user, in characters: with more, no token could carry them.
     public static let maximumTotalLength = 512

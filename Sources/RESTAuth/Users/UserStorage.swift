@@ -23,9 +23,14 @@ public protocol UserStorage: Sendable {
     /// in one transaction. Of concurrent registrations of one canonical name, exactly one returns:
     /// a unique constraint decides. The event is recorded as one of the new user
     /// (``AuthEvent/of(_:)``).
-    /// - Throws: ``AuthError/Code/userAlreadyExists``.
+    /// - Parameters:
+    ///   - name: the name.
+    ///   - passwordHash: `nil` for a user without a password.
+    ///   - now: the time of the registration.
+    ///   - event: is recorded with the user.
+    /// - Throws: ``AuthError/Code/userAlreadyExists``, ``AuthError/Code/nameReserved``.
     func insertUser(
-        _ name: Username, passwordHash: String, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
     ) async throws -> User
 
     func user(id: User.ID) async throws -> User?
@@ -35,6 +40,16 @@ public protocol UserStorage: Sendable {
     /// Lists at most `limit` users with an id greater than `id`, in ascending order of id.
     func users(after id: User.ID, limit: Int) async throws -> [User]
 
+    /// Lists users that match, at most `limit`, in the order of the query.
+    ///
+    /// At most `window` entries of one index are examined: a page that does not find enough users
+    /// among them ends there, and has a ``UserPage/next``. So it costs the same however many users
+    /// there are. Page after page, every user who matches all the time is listed once.
+    func users(matching query: UserQuery, limit: Int, window: Int) async throws -> UserPage
+
+    /// The user with what an operator is shown of the account; `nil` when there is no such user.
+    func account(of id: User.ID, at now: Date) async throws -> UserAccount?
+
     /// Replaces the password in one transaction: ends all of the user's sessions, deletes the
     /// counted failed sign-ins and the networks that the user is known in, and stores the session
     /// `beginning`, if any.
@@ -43,16 +58,17 @@ public protocol UserStorage: Sendable {
     ///   - id: the id of the user.
     ///   - present: the hash that must still be the stored one; `nil` for an operator, who replaces
     ///     any, and may give a password to a user without one.
+    ///   - version: the number that the present password must still have; `nil` for any.
     ///   - beginning: a new session of the user, who must not be disabled then; `nil` for none.
     ///   - now: the time of the change and of the revocation log entries.
     ///   - event: is recorded with the change, and with it the start of the new session
     ///     (``AuthEvent/starting(_:)``) and the end of each other one
     ///     (``AuthEvent/ending(_:of:)``).
     /// - Returns: the revocation log entries of the ended sessions; `nil` when nothing was changed,
-    ///   because there is no such user or another hash is stored by now.
+    ///   because there is no such user or another password by now.
     func setPasswordHash(
-        _ hash: String, user id: User.ID, replacing present: String?, beginning: NewSession?, at now: Date,
-        recording event: AuthEvent
+        _ hash: String, user id: User.ID, replacing present: String?, version: Int?, beginning: NewSession?,
+        at now: Date, recording event: AuthEvent
     ) async throws -> [Revocation]?
 
     func credentials(user id: User.ID) async throws -> StoredCredentials?
@@ -87,16 +103,21 @@ public protocol UserStorage: Sendable {
     /// the role.
     /// - Returns: the revocation log entry, and whether the user had the role; `nil` when there is
     ///   no such user.
+    /// - Throws: ``AuthError/Code/lastOperator`` for the role ``Role/operator`` of the only enabled
+    ///   user who has it, with `keepingOperator`. Of several that take it from each other at once,
+    ///   one is refused.
     func revokeRole(
-        _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
+        _ role: String, user id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)?
 
     /// Disables the user and writes the revocation log entry, in one transaction. A user who is
     /// disabled already keeps the earlier time, and no event is recorded.
     /// - Returns: the revocation log entry, and whether the user was not disabled before; `nil`
     ///   when there is no such user.
+    /// - Throws: ``AuthError/Code/lastOperator`` for the only enabled user with the role
+    ///   ``Role/operator``, with `keepingOperator`.
     func disableUser(
-        id: User.ID, at now: Date, recording event: AuthEvent
+        id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
     ) async throws -> (revocation: Revocation, isNew: Bool)?
 
     /// Enables the user and writes the revocation log entry that lifts the refusal, in one
@@ -111,5 +132,9 @@ public protocol UserStorage: Sendable {
     /// revocation log entry, in one transaction. The id is never reused, and the next user of the
     /// name starts without failed sign-ins.
     /// - Returns: the revocation log entry, or `nil` when there is no such user.
-    func deleteUser(id: User.ID, at now: Date, recording event: AuthEvent) async throws -> Revocation?
+    /// - Throws: ``AuthError/Code/lastOperator`` as
+    ///   ``disableUser(id:keepingOperator:at:recording:)``.
+    func deleteUser(
+        id: User.ID, keepingOperator: Bool, at now: Date, recording event: AuthEvent
+    ) async throws -> Revocation?
 }

@@ -108,7 +108,7 @@ public struct Username: Sendable, Hashable {
         return looksLikeToken(form.utf8) ? nil : form
     }
 
-    private static func canonicalForm(of text: String) -> String? {
+    static func canonicalForm(of text: String) -> String? {
         var form = text
         // A second round settles every known case; a name that still changes after four has no form
         // (RFC 8264 section 7).
@@ -223,9 +223,10 @@ public struct Username: Sendable, Hashable {
     }
 
     /// Whether `text` has the form of a compact JWS or JWE: base64url of `{"` and at least two
-    /// dots. The case of the `J` does not matter, because names are compared without case.
+    /// dots; or begins as a token for programs does. The case of the `J`, and of a token for
+    /// programs, does not matter, because names are compared without case.
     package static func looksLikeToken(_ text: some Collection<UInt8>) -> Bool {
         (text.starts(with: "eyJ".utf8) || text.starts(with: "eyj".utf8))
-            && text.count(where: { $0 == UInt8(ascii: ".") }) >= 2
+            && text.count(where: { $0 == UInt8(ascii: ".") }) >= 2 || ProgramToken.hasPrefixInAnyCase(text)
     }
 }

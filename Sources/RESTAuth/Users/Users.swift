@@ -6,12 +6,19 @@ public final class Users: Sendable {
     let storage: any Storage
     let passwords: Passwords
     let revocations: Revocations
+    let names: NewNames
+    let cursors: UserCursors
     let now: @Sendable () -> Date
 
-    init(storage: any Storage, passwords: Passwords, revocations: Revocations, now: @escaping @Sendable () -> Date) {
+    init(
+        storage: any Storage, passwords: Passwords, revocations: Revocations, secrets: InstanceSecrets, names: NewNames,
+        now: @escaping @Sendable () -> Date
+    ) {
         self.storage = storage
+        cursors = UserCursors(secrets: secrets)
         self.passwords = passwords
         self.revocations = revocations
+        self.names = names
         self.now = now
     }
 
@@ -21,18 +28,12 @@ public final class Users: Sendable {
     /// Checked, cheapest first: the name (``Username``), the password against the policy. Stored:
     /// the name as typed, its canonical form, and the Argon2id hash. Failed sign-ins counted for
     /// the name are deleted, as the name had no user then. The user is on disk when this returns.
-    /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`.
+    /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `name_reserved`,
+    ///   `overloaded`.
     public func register(
         _ username: String, password: String, by caller: Caller = .application
     ) async throws -> User {
-        let name = try Username(username)
-        let hash = try await passwords.hash(Password(password), for: name)
-        let now = now()
-        let event = AuthEvent.registered().by(caller, at: now)
-        let user = try await storage.insertUser(name, passwordHash: hash, at: now, recording: event)
-        event.of(user.id).record()
-        passwords.throttle.forgetUncounted(of: name, id: user.id)
-        return user
+        try await add(username, password: password, by: caller)
     }
 
     /// Finds a user by id.
@@ -69,16 +70,21 @@ public final class Users: Sendable {
     ///
     /// This process refuses the next request; other processes that share the storage do so within
     /// ``AuthConfiguration/revocationBound``.
-    /// - Throws: `user_not_found`.
+    /// - Throws: `user_not_found`; `last_operator`, and `forbidden` for an operator whom the caller
+    ///   may not change, unless the caller is a command or your own code.
     public func disable(_ id: User.ID, by caller: Caller = .application) async throws {
+        try await rules.checkChange(of: id, by: caller)
         let now = now()
         let event = AuthEvent.userDisabled(userID: id).by(caller, at: now)
-        try apply(await storage.disableUser(id: id, at: now, recording: event), event)
+        try apply(
+            await storage.disableUser(
+                id: id, keepingOperator: caller.isBoundByOperatorRules, at: now, recording: event), event)
     }
 
     /// Lets a disabled user sign in again. Tokens that have not expired are accepted again too.
-    /// - Throws: `user_not_found`.
+    /// - Throws: `user_not_found`, `forbidden`.
     public func enable(_ id: User.ID, by caller: Caller = .application) async throws {
+        try await rules.checkChange(of: id, by: caller)
         let now = now()
         let event = AuthEvent.userEnabled(userID: id).by(caller, at: now)
         try apply(await storage.enableUser(id: id, at: now, recording: event), event)
@@ -86,11 +92,14 @@ public final class Users: Sendable {
 
     /// Deletes the user for good, with the counted failed sign-ins, and refuses the live tokens as
     /// ``disable(_:by:)`` does.
-    /// - Throws: `user_not_found`.
+    /// - Throws: as ``disable(_:by:)``.
     public func delete(_ id: User.ID, by caller: Caller = .application) async throws {
+        try await rules.checkChange(of: id, by: caller)
         let now = now()
         let event = AuthEvent.userDeleted(userID: id).by(caller, at: now)
-        try apply(await storage.deleteUser(id: id, at: now, recording: event).map { ($0, true) }, event)
+        let revocation = try await storage.deleteUser(
+            id: id, keepingOperator: caller.isBoundByOperatorRules, at: now, recording: event)
+        try apply(revocation.map { ($0, true) }, event)
     }
 
     /// Deletes the account of the signed-in user, as ``delete(_:by:)`` does.
@@ -103,7 +112,8 @@ public final class Users: Sendable {
     ///   - password: the present password, if it was given for confirmation.
     ///   - caller: the caller; the networks of callers take turns in having passwords hashed.
     /// - Throws: `insufficient_user_authentication`; `validation_failed` when the password is
-    ///   missing; `current_password_invalid`, `rate_limited`, `overloaded`, `user_not_found`.
+    ///   missing; `current_password_invalid`, `rate_limited`, `overloaded`, `user_not_found`,
+    ///   `last_operator`.
     public func deleteAccount(
         of identity: UserIdentity, confirming password: String?, by caller: Caller = .application
     ) async throws {
@@ -120,9 +130,12 @@ public final class Users: Sendable {
 
     /// Gives the user a role, which tokens issued from then on carry.
     /// - Throws: `validation_failed` for an invalid ``Role`` and for too many of them,
-    ///   `user_not_found`.
+    ///   `user_not_found`; `forbidden` for a role of the server's own that the caller does not
+    ///   have, and for an operator whom the caller may not change.
     public func grant(_ role: String, to id: User.ID, by caller: Caller = .application) async throws {
         try Role.check(role)
+        try await rules.check(role: role, by: caller)
+        try await rules.checkChange(of: id, by: caller)
         let now = now()
         let event = AuthEvent.roleGranted(role, userID: id).by(caller, at: now)
         let outcome = try await storage.grantRole(role, user: id, at: now, recording: event)
@@ -133,12 +146,17 @@ public final class Users: Sendable {
 
     /// Takes a role away. Tokens that carry it are refused, as those of a disabled user are; the
     /// session's next token does not have it.
-    /// - Throws: `validation_failed` for an invalid ``Role``, `user_not_found`.
+    /// - Throws: `validation_failed` for an invalid ``Role``, `user_not_found`; `last_operator`,
+    ///   `forbidden`.
     public func revoke(_ role: String, from id: User.ID, by caller: Caller = .application) async throws {
         try Role.check(role)
+        try await rules.check(role: role, by: caller)
+        try await rules.checkChange(of: id, by: caller)
         let now = now()
         let event = AuthEvent.roleRevoked(role, userID: id).by(caller, at: now)
-        try apply(await storage.revokeRole(role, user: id, at: now, recording: event), event)
+        try apply(
+            await storage.revokeRole(
+                role, user: id, keepingOperator: caller.isBoundByOperatorRules, at: now, recording: event), event)
     }
 
     private func apply(_ outcome: (revocation: Revocation, isNew: Bool)?, _ event: AuthEvent) throws(AuthError) {

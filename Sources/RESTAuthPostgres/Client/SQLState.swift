@@ -4,6 +4,9 @@ struct SQLState: RawRepresentable, Sendable, Hashable {
 
     static let characterNotInRepertoire = SQLState(rawValue: "22021")
     static let uniqueViolation = SQLState(rawValue: "23505")
+    /// Raised by a trigger on `users`: another user had the name until lately. Of the class of
+    /// violated constraints.
+    static let nameReserved = SQLState(rawValue: "23R01")
     static let serializationFailure = SQLState(rawValue: "40001")
     static let deadlockDetected = SQLState(rawValue: "40P01")
     static let insufficientPrivilege = SQLState(rawValue: "42501")

@@ -156,14 +156,8 @@ struct AuditSelection: ParsableArguments {
     /// Parses a span before now with its units, as `90s`, `1d12h` or `7d`, or a day or a time of
     /// RFC 3339, in UTC unless it has an offset.
     private static func time(_ text: String, _ option: String) throws -> Date {
-        if let span = DurationArgument(argument: text), !span.isBare {
-            return Date.now.addingTimeInterval(-Double(span.seconds))
-        }
-        let bytes = Array(text.utf8)
-        guard let date = Timestamp.date(bytes) ?? Timestamp.date(bytes + Array("T00:00:00Z".utf8)) else {
-            throw AuthError(
-                .misconfigured,
-                "\(option) is \(QuotedText(text)) and must be like 7d, 1d12h, 2026-11-28 or 2026-11-28T10:18:26Z")
+        guard let date = EventQuery.time(text, at: .now) else {
+            throw AuthError(.misconfigured, "\(option) is \(QuotedText(text)) and \(EventQuery.timeRule)")
         }
         return date
     }
@@ -191,18 +185,5 @@ extension StoredEvent {
         }.joined(separator: " ")
     }
 
-    fileprivate var jsonLine: String {
-        func text(_ text: String?) -> JSON { text.map(JSON.string) ?? .null }
-        let json: JSON = [
-            "id": .integer(Int(id)), "number": number.map { .integer(Int($0)) } ?? .null,
-            "at": .string(Timestamp.text(fields.at)), "name": .string(fields.name),
-            "user_id": fields.userID.map { .integer(Int($0)) } ?? .null,
-            "session_id": text(fields.sessionID?.description),
-            "actor": ["kind": .string(fields.actorKind), "id": text(fields.actorID)],
-            "request_id": text(fields.requestID), "address": text(fields.address),
-            "user_agent": text(fields.userAgent), "details": JSON(fields.details.utf8) ?? .string(fields.details),
-            "seal": text(seal?.hexadecimal),
-        ]
-        return String(decoding: json.bytes, as: UTF8.self)
-    }
+    fileprivate var jsonLine: String { json.text }
 }

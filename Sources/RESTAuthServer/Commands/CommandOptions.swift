@@ -7,9 +7,10 @@ typealias AllOptions = SettingsOptions<
     AddressSettings, SocketSettings, MetricsSettings, TLSSettings, DatabaseSettings, PostgresSettings,
     ServerDatabaseSettings,
     SecretSettings, ClientSettings, TokenSettings, SigningKeySettings, SessionSettings, RegistrationSettings,
+    ProfileSettings,
     PasswordSettings, HashingSettings, HashingQueueSettings, ImportedUserSettings, FactorSettings, PasskeySettings,
     GuessingSettings,
-    AuditSettings, RequestSettings, LogSettings
+    OperatorSettings, AuditSettings, RequestSettings, LogSettings
 >
 
 /// Flags of a command that uses the core.

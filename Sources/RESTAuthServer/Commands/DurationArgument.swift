@@ -1,4 +1,5 @@
 import ArgumentParser
+import RESTAuth
 
 /// A duration on the command line: `90s`, `30m`, `1d12h`, `7d`.
 struct DurationArgument: ExpressibleByArgument {

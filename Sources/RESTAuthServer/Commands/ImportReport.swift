@@ -50,7 +50,7 @@ final class ImportReport {
     func add(_ notes: [ImportNote]) throws {
         var lines: [UInt8] = []
         for note in notes {
-            if file != nil, let json = note.json { lines += json.bytes + [0x0A] }
+            if file != nil, !note.isOrdinary { lines += note.json.bytes + [0x0A] }
             if let cause = note.cause(in: source) { count(note, cause.key, cause.title, cause.remedy) }
         }
         if !lines.isEmpty { try file?.write(contentsOf: Data(lines)) }
@@ -140,31 +140,9 @@ extension ImportNote {
 
     private var who: String { "\(place)\(username.map { ", \(QuotedText($0))" } ?? "")" }
 
-    fileprivate var json: JSON? {
-        var members: [(String, JSON)] = []
-        switch place {
-        case .line(let number): members.append(("line", .integer(number)))
-        case .id(let id): members.append(("id", .integer(Int(id))))
-        case .number(let number): members.append(("number", .integer(number)))
-        case .row(let number): members.append(("row", .integer(number)))
-        }
-        if let username { members.append(("username", .string(username))) }
-        switch outcome {
-        case .imported(_, nil) where !lacksPassword: return nil
-        case .imported(let id, nil):
-            members += [("outcome", "without password"), ("id", id.map { .integer(Int($0)) } ?? .null)]
-        case .imported(let id, let former?):
-            members += [
-                ("outcome", "renumbered"), ("from", .integer(Int(former))),
-                ("to", id.map { .integer(Int($0)) } ?? .null),
-            ]
-        case .skipped: members.append(("outcome", "skipped"))
-        case .refused(let refusal):
-            members += [
-                ("outcome", "refused"), ("kind", .string(refusal.kind.rawValue)), ("reason", .string(refusal.reason)),
-            ]
-        }
-        return .object(members.map(JSON.Member.init))
+    /// Whether the user came in as they were in the source.
+    fileprivate var isOrdinary: Bool {
+        if case .imported(_, nil) = outcome { !lacksPassword } else { false }
     }
 }
 
@@ -180,6 +158,7 @@ extension ImportRefusal.Kind {
     /// The advice for users that were refused for this reason.
     fileprivate func remedy(in source: ImportSourceOptions) -> String {
         switch self {
+        case .email: "One address is verified by one user: take email_verified from the other in the list."
         case .unreadable:
             source.isApplication ? "Mend them in a copy of the database, and import that." : "Mend them in the list."
         case .name: "Change the name in a copy of the source, and tell its owner."

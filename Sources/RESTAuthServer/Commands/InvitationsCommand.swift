@@ -84,7 +84,7 @@ struct InvitationsCommand: AsyncParsableCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 for invitation in try await auth.registration.invitations() {
-                    try Output.write(json ? invitation.jsonLine : invitation.textLine)
+                    try Output.write(json ? invitation.json.text : invitation.textLine)
                 }
             }
         }
@@ -112,13 +112,5 @@ struct InvitationsCommand: AsyncParsableCommand {
 extension Invitation {
     fileprivate var textLine: String {
         [id, "since \(createdAt.ISO8601Format())", "until \(expiresAt.ISO8601Format())", note].joined(separator: "\t")
-    }
-
-    fileprivate var jsonLine: String {
-        let json: JSON = [
-            "id": .string(id), "note": .string(note), "created_at": .string(createdAt.ISO8601Format()),
-            "expires_at": .string(expiresAt.ISO8601Format()),
-        ]
-        return json.text
     }
 }

@@ -29,7 +29,7 @@ struct KeysCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                try Output.write(lines: auth.signingKeys.list().map { json ? $0.jsonLine : $0.textLine })
+                try Output.write(lines: auth.signingKeys.list().map { json ? $0.json.text : $0.textLine })
             }
         }
     }
@@ -86,13 +86,5 @@ extension KeysCommand {
 extension SigningKeys.Description {
     fileprivate var textLine: String {
         [id, algorithm, state.rawValue, "signs from \(signsFrom.ISO8601Format())"].joined(separator: "\t")
-    }
-
-    fileprivate var jsonLine: String {
-        let json: JSON = [
-            "kid": .string(id), "alg": .string(algorithm), "state": .string(state.rawValue),
-            "created_at": .string(createdAt.ISO8601Format()), "signs_from": .string(signsFrom.ISO8601Format()),
-        ]
-        return json.text
     }
 }

@@ -28,7 +28,7 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             ServeCommand.self, HealthCommand.self, UsersCommand.self, InvitationsCommand.self, PasswordsCommand.self,
             SessionsCommand.self,
             KeysCommand.self, SecretCommand.self,
-            ClientsCommand.self, ThrottleCommand.self, AuditCommand.self,
+            ClientsCommand.self, ServicesCommand.self, TokensCommand.self, ThrottleCommand.self, AuditCommand.self,
             MigrateCommand.self,
             BackupCommand.self, RestoreCommand.self, SchemaCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])

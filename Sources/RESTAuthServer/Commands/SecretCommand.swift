@@ -157,12 +157,12 @@ extension SecretCommand {
                   rest-auth secret drop
                   rest-auth secret drop --force
 
-                Refused as long as a session or a client needs it; rest-auth secret status says which. --force ends \
-                those sessions, whose users sign in again, and removes those clients, which are added again and given \
-                other secrets. Second factors go on.
+                Refused as long as a session, a client or a token for programs needs it; rest-auth secret status says \
+                which. --force ends those sessions, whose users sign in again, and removes those clients and tokens, \
+                in whose place others are made. Second factors go on.
                 """)
 
-        @Flag(help: "End the sessions and remove the clients that need it.") var force = false
+        @Flag(help: "End the sessions and remove the clients and tokens that need it.") var force = false
         @OptionGroup var options: CoreOptions
 
         /// Seconds that running servers have to read a changed file.
@@ -182,6 +182,10 @@ extension SecretCommand {
                     let ended = try await auth.secretRotation.endWhatNeedsPrevious(by: .commandLine)
                     Output.report("Ended \(counted(ended.sessions, "session")).")
                     for client in ended.clients { Output.report("Removed the client \(client).") }
+                    if ended.tokens > 0 {
+                        let tokens = counted(ended.tokens, "token for programs", "tokens for programs")
+                        Output.report("Deleted \(tokens).")
+                    }
                 } else {
                     try await refuseWhileNeeded(auth, previous, file: file)
                 }
@@ -220,7 +224,11 @@ extension Settings {
     }
 }
 
-private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+private func counted(_ count: Int, _ noun: String) -> String { counted(count, noun, noun + "s") }
+
+private func counted(_ count: Int, _ noun: String, _ plural: String) -> String {
+    "\(count) \(count == 1 ? noun : plural)"
+}
 
 extension SecretRotation.Status {
     /// The items that need the previous secret, and until when.
@@ -247,6 +255,10 @@ extension SecretRotation.Status {
                 """
             )
         }
+        if tokensOfPrevious > 0 {
+            needs.append(
+                "\(counted(tokensOfPrevious, "token for programs", "tokens for programs")), each until it is used")
+        }
         return needs
     }
 
@@ -257,7 +269,8 @@ extension SecretRotation.Status {
         lines.append(
             """
             in all\t\(counted(signingKeys, "signing key")), \(counted(factors, "factor")), \
-            \(counted(clients, "client")), \(counted(sessions, "session"))
+            \(counted(clients, "client")), \(counted(sessions, "session")), \
+            \(counted(tokens, "token for programs", "tokens for programs"))
             """
         )
         lines += needs.map { "needs \(previous?.description ?? "")\t\($0)" }
@@ -286,6 +299,7 @@ extension SecretRotation.Status {
             "signing_keys": ["count": .integer(signingKeys), "of_previous": .integer(signingKeysToReseal)],
             "factors": ["count": .integer(factors), "of_previous": .integer(factorsToReseal)],
             "clients": ["count": .integer(clients), "of_previous": .array(clientsOfPrevious.map { .string($0) })],
+            "tokens": ["count": .integer(tokens), "of_previous": .integer(tokensOfPrevious)],
             "sessions": [
                 "count": .integer(sessions), "of_previous": .integer(sessionsOfPrevious),
                 "last_of_previous_expires_at": lastSessionOfPreviousExpiresAt.map { .string($0.ISO8601Format()) }

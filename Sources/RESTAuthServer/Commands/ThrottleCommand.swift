@@ -44,7 +44,7 @@ struct ThrottleCommand: AsyncParsableCommand {
                 try await auth.throttle.forEach { counter in
                     let until = auth.throttle.blockedUntil(counter)
                     guard until != nil || !blocked else { return }
-                    try Output.write(json ? counter.jsonLine(until) : counter.textLine(until))
+                    try Output.write(json ? counter.json(blockedUntil: until).text : counter.textLine(until))
                 }
             }
         }
@@ -75,46 +75,18 @@ struct ThrottleCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let name = try user.map { try Username(whoever: $0) }
-            let blocks = address.flatMap(ClientNetwork.init)?.blocks ?? []
+            let blocks = address.flatMap(ClientNetwork.init)?.blocks
             try await options.withAuth { auth in
-                var count = 0
-                if let user, let name {
-                    // Confirmations, codes and devices are counted by the user's id.
-                    count = try await auth.throttle.clear(name, user: auth.users.id(named: user), by: .commandLine)
-                        .count
-                } else {
-                    try await auth.throttle.forEach { counter in
-                        let isMeant = all || counter.subject.network.map(blocks.contains) ?? false
-                        if isMeant, try await auth.throttle.clear(counter.subject, by: .commandLine) { count += 1 }
+                let count =
+                    if let user {
+                        try await auth.throttle.clear(username: user, in: auth.users, by: .commandLine)
+                    } else {
+                        try await auth.throttle.clear(from: blocks, by: .commandLine)
                     }
-                }
                 Output.report(
                     count == 0
                         ? "Nothing was counted." : count == 1 ? "Cleared 1 counter." : "Cleared \(count) counters.")
             }
-        }
-    }
-}
-
-extension Users {
-    /// `nil` for a name that no user has: its password may have been guessed at nevertheless.
-    fileprivate func id(named username: String) async throws -> User.ID? {
-        do {
-            return try await find(named: username).id
-        } catch {
-            guard (error as? AuthError)?.code == .userNotFound else { throw error }
-            return nil
-        }
-    }
-}
-
-extension Throttle {
-    fileprivate func forEach(_ body: (ThrottleCounter) async throws -> Void) async throws {
-        var last: ThrottleSubject?
-        while case let page = try await list(after: last, limit: 1000), let end = page.last {
-            for counter in page { try await body(counter) }
-            last = end.subject
         }
     }
 }
@@ -131,17 +103,5 @@ extension ThrottleCounter {
             "\(failures) counted", "last \(failedAt.ISO8601Format())",
             "others \(others)", wait ?? "-",
         ].joined(separator: "\t")
-    }
-
-    fileprivate func jsonLine(_ until: Date?) -> String {
-        let json: JSON = [
-            "kind": .string(subject.kind.rawValue), "username": subject.username.map(JSON.string) ?? .null,
-            "user_id": subject.userID.map { .integer(Int($0)) } ?? .null,
-            "network": subject.network.map { .string($0.description) } ?? .null,
-            "count": .integer(failures), "last_at": .string(failedAt.ISO8601Format()), "others": .integer(others.count),
-            "is_blocked": .bool(until != nil),
-            "blocked_until": until.map { $0 == .distantFuture ? .null : .string($0.ISO8601Format()) } ?? .null,
-        ]
-        return json.text
     }
 }

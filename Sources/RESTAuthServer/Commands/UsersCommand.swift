@@ -19,7 +19,7 @@ struct UsersCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self,
-            Revoke.self, FactorsOfUser.self, Import.self,
+            Revoke.self, Rename.self, SetProfile.self, FactorsOfUser.self, Import.self,
             Export.self,
         ])
 }
@@ -33,9 +33,11 @@ extension UsersCommand {
             discussion: """
                   rest-auth users add susan
                   echo "$PASSWORD" | rest-auth users add susan --password-stdin
+                  rest-auth users add susan --operator
                 """)
 
         @Argument(help: "The user name.") var username: String
+        @Flag(help: "Give the role rest-auth:operator, for the operator's API.") var `operator` = false
         @OptionGroup var password: PasswordOptions
         @OptionGroup var options: NewPasswordOptions
 
@@ -43,8 +45,10 @@ extension UsersCommand {
             // Asked before the database is opened, because the operator may cancel the prompt.
             let password = try password.read()
             try await options.withAuth(createsMissing: true) { auth in
-                let user = try await auth.users.register(username, password: password, by: .commandLine)
-                Output.report("Added \(user.username) with id \(user.id).")
+                let user = try await auth.users.add(
+                    username, password: password, roles: `operator` ? [Role.operator] : [], by: .commandLine)
+                Output.report(
+                    "Added \(user.username) with id \(user.id)\(`operator` ? ", an operator" : "").")
             }
         }
     }
@@ -86,7 +90,8 @@ extension UsersCommand {
         func run() async throws {
             try await options.withAuth { auth in
                 let user = try await reference.find(in: auth.users)
-                try Output.write(json ? user.jsonLine : user.textLine)
+                let profile = try await auth.profiles.profile(of: user.id)
+                try Output.write(json ? user.json.adding(profile.members).text : user.textLine + profile.textColumns)
             }
         }
     }
@@ -176,12 +181,13 @@ extension User {
             + (roles.isEmpty ? "" : "\troles \(roles.sorted().joined(separator: ","))")
     }
 
-    fileprivate var jsonLine: String {
-        let json: JSON = [
+    fileprivate var jsonLine: String { json.text }
+
+    fileprivate var json: JSON {
+        [
             "id": .integer(Int(id)), "username": .string(username), "created_at": .string(createdAt.ISO8601Format()),
             "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
             "roles": .array(roles.sorted().map(JSON.string)),
         ]
-        return json.text
     }
 }

@@ -5,6 +5,7 @@ import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOSSL
 import RESTAuth
+import RESTAuthHummingbird
 
 /// Guards one connection, or one stream of HTTP/2, in front of all other HTTP handlers: timeouts,
 /// the end of the connection, and input that is not HTTP.
@@ -17,6 +18,9 @@ import RESTAuth
 ///   a while, so that the client can read the answer. HTTP/2 has no such field; there the stream
 ///   ends by itself.
 /// - `Expect: 100-continue` is answered when the body would be read.
+/// - The body of a request of ``LongRequests`` has no limit, of size or of time, once its route has
+///   admitted it. Until then ``RequestTurns`` reads nothing of it. After that the client must not
+///   let the server wait for longer than `requestTimeout`.
 /// - When the client has closed its sending side, or the whole connection, work that is queued on
 ///   its behalf is told (``ClientWatch``).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
@@ -33,6 +37,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let requestTimeout: TimeAmount
     private let headLimits: HeadLimits
     private let bodyLimit: Int
+    private let longRequests: LongRequests
     private var isHTTP1 = false
     private var budget: RequestBudget?
 
@@ -48,6 +53,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReceiving = false
     /// The number of bytes of the body that have arrived.
     private var bodySize = 0
+    /// Whether the request that arrives is one of ``LongRequests``.
+    private var isLong = false
+    /// The body of that request, once its route has admitted it.
+    private var longBody: LongBody?
     /// Whether the head of a response has been written and its end has not.
     private var isResponding = false
     /// The number of responses still to write before closing; `nil` until one side asks to close.
@@ -68,10 +77,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private static let lingerTime = TimeAmount.seconds(2)
 
-    init(requestTimeout: TimeAmount, headLimits: HeadLimits, bodyLimit: Int) {
+    init(
+        requestTimeout: TimeAmount, headLimits: HeadLimits, bodyLimit: Int, longRequests: LongRequests = .none
+    ) {
         self.requestTimeout = requestTimeout
         self.headLimits = headLimits
         self.bodyLimit = bodyLimit
+        self.longRequests = longRequests
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -114,12 +126,33 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        if let admission = event as? LongBodyAdmission {
+            promise?.succeed()
+            return admit(admission.body, context)
+        }
         guard let watch = event as? ClientWatch else {
             context.triggerUserOutboundEvent(event, promise: promise)
             return
         }
         promise?.succeed()
         if hasClientLeft { watch.gone() } else { departure = watch.gone }
+    }
+
+    // MARK: Long bodies
+
+    private func admit(_ body: LongBody, _ context: ChannelHandlerContext) {
+        guard isLong else { return }
+        longBody = body
+        guard isReceiving else { return body.end() }
+        deadline = .now() + requestTimeout
+        invite(context)
+    }
+
+    /// The server waits for more of the body from now on. While it does not read, because it is not
+    /// done with what came, the client has all the time.
+    func read(context: ChannelHandlerContext) {
+        if longBody != nil, isReceiving { deadline = .now() + requestTimeout }
+        context.read()
     }
 
     private func clientLeft() {
@@ -150,18 +183,23 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
             // On HTTP/1, HeadCheck has already checked the head.
             guard isHTTP1 || headLimits.admit(head) else { return refuse(context, HeadLimits.Exceeded()) }
-            guard announcedSize(head) <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
+            (isLong, longBody) = (longRequests.contains(head), nil)
+            guard isLong || announcedSize(head) <= bodyLimit else {
+                return refuse(context, BodyTooLarge(limit: bodyLimit))
+            }
             let expectation = head.headerFields[.expect].map { WireText($0) }
             isInvited = expectation?.isWord("100-continue") != true
-            invite(context)
+            if isLong { budget?.lift() } else { invite(context) }
             count?.requestBegan()
         case .body(let bytes):
             isInvited = true
-            bodySize += bytes.readableBytes
+            if longBody != nil { deadline = nil }
+            if !isLong { bodySize += bytes.readableBytes }
             guard bodySize <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
         case .end:
             isReceiving = false
             deadline = nil
+            longBody?.end()
         }
         context.fireChannelRead(data)
     }
@@ -180,6 +218,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         } else if isResponding, openRequests == 1, isReceiving {
             // The unparsable bytes are the rest of the request that is being answered.
             responsesUntilClose = 1
+            if isLong { context.fireErrorCaught(error) }
         } else if openRequests == 0, isReceiving, !isLingering {
             // The unparsable bytes are the rest of a request that has been answered already.
             linger(context)
@@ -196,7 +235,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Says that a body is welcome (RFC 9110 section 10.1.1), once all earlier answers have been
     /// written.
     private func invite(_ context: ChannelHandlerContext) {
-        guard !isInvited, isReceiving, canAnswer else { return }
+        guard !isInvited, isReceiving, canAnswer, !isLong || longBody != nil else { return }
         isInvited = true
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
@@ -233,7 +272,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         _ head: HTTPResponse, as data: NIOAny, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
     ) {
         let saysSo = Self.closes(head.headerFields)
-        if isHTTP1, saysSo || count?.isStopping == true { responsesUntilClose = 1 }
+        // The body of a long request that was not admitted is not read.
+        let isRefusal = isLong && longBody == nil && isReceiving
+        if isHTTP1, saysSo || isRefusal || count?.isStopping == true { responsesUntilClose = 1 }
         // A client that asked to close is told that the connection will close (RFC 9112 section
         // 9.6).
         let willClose = isHTTP1 && responsesUntilClose == 1
@@ -254,6 +295,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         count?.requestEnded()
         if let refusal, canAnswer {
             answer(context, refusal)
+        } else if isLong, isReceiving {
+            // Answered before its end: nobody reads the rest.
+            linger(context)
         } else if let count = responsesUntilClose {
             responsesUntilClose = count - 1
             if count == 1 { linger(context) } else { invite(context) }

@@ -23,6 +23,7 @@ struct HTTPService: Service {
     let sockets: ListeningSockets
     let connections: ConnectionCount
     let router: RouterResponder<ServerContext>
+    let longRequests: LongRequests
     let completion: Completion
     let logger: Logger
     let onServerRunning: @Sendable () async -> Void
@@ -103,13 +104,9 @@ struct HTTPService: Service {
         let believed = proxies.areNamed ? proxies.believe(request, from: context.peerAddress) : request
         let response = try await RequestMark.$current.withValue(mark) { [context] in
             try await Departure.$current.withValue(Departure(of: channel)) {
-                do {
-                    return try await router.respond(to: believed, context: context)
-                } catch let error as HTTPParserError {
-                    // The connection has already been answered and closed.
-                    throw error
-                } catch {
-                    return Problem.response(to: error, request: request, context: context)
+                guard longRequests.contains(request.head) else { return try await respond(to: believed, context) }
+                return try await LongBody.$current.withValue(LongBody(of: channel)) {
+                    try await respond(to: believed, context)
                 }
             }
         }
@@ -123,6 +120,17 @@ struct HTTPService: Service {
         } catch is HTTPParserError {
             // Not the same error again: it would be answered a second time.
             throw ChannelError.ioOnClosedChannel
+        }
+    }
+
+    private func respond(to request: Request, _ context: ServerContext) async throws -> Response {
+        do {
+            return try await router.respond(to: request, context: context)
+        } catch let error as HTTPParserError {
+            // The connection has already been answered and closed.
+            throw error
+        } catch {
+            return Problem.response(to: error, request: request, context: context)
         }
     }
 }

@@ -12,13 +12,15 @@ final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
 
     private let limit: Int
     private var count = 0
+    /// Whether the bytes that come now do not count.
+    private var isLifted = false
 
     init(limit: Int) {
         self.limit = limit
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        count += unwrapInboundIn(data).readableBytes
+        if !isLifted { count += unwrapInboundIn(data).readableBytes }
         if count > limit {
             context.fireErrorCaught(Exceeded())
         } else {
@@ -29,5 +31,9 @@ final class RequestBudget: ChannelInboundHandler, RemovableChannelHandler {
     /// Starts a new budget for the next request, once a request has been answered.
     func renew() {
         count = 0
+        isLifted = false
     }
+
+    /// Counts nothing more until the next request: for a body of any length.
+    func lift() { isLifted = true }
 }

@@ -7,9 +7,14 @@ package import RESTAuthHummingbird
 package struct ServerRoutes: Sendable {
     package let tables: [RouteTable]
 
-    package init(_ auth: Auth, configuration: AuthRoutesConfiguration) {
+    /// - Parameters:
+    ///   - auth: the core.
+    ///   - configuration: the configuration of the routes.
+    ///   - settings: an object for each setting in force.
+    package init(_ auth: Auth, configuration: AuthRoutesConfiguration, settings: [JSON] = []) {
         tables = [
             auth.routeTable(configuration: configuration), auth.healthRouteTable,
+            RouteTable(SettingsRoutes(auth: auth, settings: settings).routes, refusingOtherSites: configuration),
             RouteTable(RootRoutes(publicURL: configuration.publicURL).routes + DescriptionRoutes().routes),
         ]
     }

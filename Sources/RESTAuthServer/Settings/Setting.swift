@@ -27,6 +27,8 @@ package struct Setting: Sendable {
     let placeholder: String
     /// The default, as shown in help texts.
     package let standard: String
+    /// The kind of the value for programs that read it.
+    let form: SettingForm
     private let flagName: String?
     private let shownText: @Sendable (String) -> String
     private let fieldText: @Sendable (Settings) -> String
@@ -70,7 +72,7 @@ extension Setting {
         self.init(
             name: name, platformName: platformName, isSecret: isSecret,
             isAlsoReadFromFile: isAlsoReadFromFile ?? isSecret, meaning: meaning, details: details, range: type.range,
-            placeholder: type.placeholder, standard: standard ?? text(.standard), flagName: flag,
+            placeholder: type.placeholder, standard: standard ?? text(.standard), form: type.form, flagName: flag,
             shownText: type.shown, fieldText: text
         ) { found, settings throws(AuthError) in
             settings[keyPath: field] = try type.read(found)

@@ -11,11 +11,27 @@ struct SettingType<Value: Sendable>: Sendable {
     let text: @Sendable (Value) -> String
     /// Hides secret parts of the written value.
     var shown: @Sendable (String) -> String = { $0 }
+    /// The kind of the value for programs that read it.
+    var form = SettingForm.text
     /// - Throws: `misconfigured`, with the place the value came from and what is accepted.
     let read: @Sendable (SettingsSource.Found) throws(AuthError) -> Value
 }
 
+/// The kind of a setting's value for programs: a text, a whole number, a quantity in a unit, or yes
+/// and no.
+enum SettingForm: Sendable {
+    case text, count, flag
+    case quantity(NumberUnit)
+}
+
 extension SettingType {
+    /// The same type, of another form.
+    fileprivate func of(_ form: SettingForm) -> Self {
+        var type = self
+        type.form = form
+        return type
+    }
+
     /// - Parameters:
     ///   - hint: text after the range in the message about a refused value.
     ///   - parse: returns `nil` for a value that is not in the range.
@@ -34,7 +50,7 @@ extension SettingType {
     var optional: SettingType<Value?> {
         let (text, read) = (text, read)
         return SettingType<Value?>(
-            placeholder: placeholder, range: range, text: { $0.map(text) ?? "none" }, shown: shown
+            placeholder: placeholder, range: range, text: { $0.map(text) ?? "none" }, shown: shown, form: form
         ) { found throws(AuthError) in try read(found) }
     }
 
@@ -43,7 +59,7 @@ extension SettingType {
         let (text, read) = (text, read)
         let rule = "\(range), or \(word)"
         return SettingType<Value?>(
-            placeholder: "\(placeholder)|\(word)", range: rule, text: { $0.map(text) ?? word }, shown: shown
+            placeholder: "\(placeholder)|\(word)", range: rule, text: { $0.map(text) ?? word }, shown: shown, form: form
         ) { found throws(AuthError) in
             guard ![[word], synonyms].joined().contains(found.value.lowercased()) else { return nil }
             do throws(AuthError) {
@@ -82,7 +98,7 @@ extension SettingType<Int> {
             placeholder, "a whole number from \(range.lowerBound) to \(range.upperBound)", text: { "\($0)" }
         ) { text in
             Int(text).flatMap { range.contains($0) ? $0 : nil }
-        }
+        }.of(.count)
     }
 
     static func duration(in range: ClosedRange<Int>, _ unit: NumberUnit = .seconds) -> Self {
@@ -99,7 +115,7 @@ extension SettingType<Int> {
         let hint = ", and the units are \(unit.symbols.joined(separator: ", "))"
         return SettingType(noun, words, hint: hint, text: unit.text) { text in
             unit.number(text).flatMap { range.contains($0) ? $0 : nil }
-        }
+        }.of(.quantity(unit))
     }
 }
 
@@ -112,7 +128,7 @@ extension SettingType<Bool> {
         case "no", "false", "off", "0": false
         default: nil
         }
-    }
+    }.of(.flag)
 }
 
 extension SettingType where Value: RawRepresentable<String> & CaseIterable {

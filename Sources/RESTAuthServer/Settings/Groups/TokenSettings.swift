@@ -30,6 +30,16 @@ struct TokenSettings: SettingGroup {
         "token_cache", \.auth.verifiedTokenCapacity, .count(in: AuthConfiguration.verifiedTokenCapacities),
         "How many verified tokens are remembered.",
         details: "With `0`, each token is verified every time.")
+    let personalLifetime = Setting(
+        "personal_token_lifetime", \.auth.personalTokenLifetime,
+        .duration(in: AuthConfiguration.personalTokenLifetimes),
+        "How long a personal token lives unless its user asks for another time.",
+        details: "If that is longer than `personal_token_maximum_lifetime`, the maximum counts.")
+    let personalMaximumLifetime = Setting(
+        "personal_token_maximum_lifetime", \.auth.personalTokenMaximumLifetime,
+        SettingType.duration(in: AuthConfiguration.personalTokenLifetimes).or("none"),
+        "How long a personal token may live; none allows tokens that never expire.",
+        details: "A change applies to new tokens.")
     let revocationBound = Setting(
         "revocation_bound", \.auth.revocationBound, .duration(in: AuthConfiguration.revocationBounds),
         "How long it may take until every node refuses a revoked token.",

@@ -19,7 +19,7 @@ package struct NumberUnit: Sendable {
         name: "KiB", units: [("GiB", 1 << 20), ("MiB", 1 << 10), ("KiB", 1)], parts: [("B", 1024)])
 
     /// The symbols that a value may be written with, without those of smaller units.
-    var symbols: [String] { units.map(\.symbol) }
+    package var symbols: [String] { units.map(\.symbol) }
 
     /// Reads a bare number, or numbers with units, each unit smaller than the one before and with
     /// nothing between.

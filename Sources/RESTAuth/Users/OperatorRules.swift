@@ -1,0 +1,41 @@
+/// Rules for who may change the accounts of operators, and give roles of the server's own.
+///
+/// They bind everyone but commands and the application's own code. The roles of the caller are read
+/// anew, so a role that was taken away a moment ago is good for nothing.
+struct OperatorRules: Sendable {
+    let storage: any Storage
+
+    /// Checks that the caller may change this user. An operator is changed by the user alone, and
+    /// by other operators.
+    /// - Throws: `forbidden`.
+    func checkChange(of id: User.ID, by caller: Caller) async throws {
+        guard caller.isBoundByOperatorRules, caller.identity?.user?.userID != id,
+            let user = try await storage.user(id: id), user.roles.contains(Role.operator)
+        else { return }
+        try await require(Role.operator, of: caller.identity?.user?.userID)
+    }
+
+    /// Checks that the caller may give a role, or take it away.
+    /// - Throws: `forbidden`.
+    func check(role: String, by caller: Caller) async throws {
+        guard caller.isBoundByOperatorRules, Role.isOwn(role) else { return }
+        try await require(role, of: caller.identity?.user?.userID)
+    }
+
+    /// Checks that a user has the role now, and is not disabled.
+    /// - Throws: `forbidden`, also when there is no user.
+    func require(_ role: String, of id: User.ID?) async throws {
+        guard let id, let user = try await storage.user(id: id), !user.isDisabled,
+            user.roles.contains(role)
+        else { throw AuthError(.forbidden, "this needs the role \(role), which you do not have") }
+    }
+}
+
+extension Caller {
+    /// Whether the rules about operators hold for the caller: for all but commands and the
+    /// application's own code.
+    var isBoundByOperatorRules: Bool {
+        if case .operator = identity { return false }
+        return self != .application
+    }
+}
