@@ -218,7 +218,7 @@ let package = Package(
             name: "HTTPTests",
             dependencies: [
                 "Authenticators", "RESTAuth", "RESTAuthHummingbird", "RESTAuthPostgres", "RESTAuthServer",
-                "RESTAuthSQLite", "RESTAuthVerifier", "Support",
+                "RESTAuthSQLite", "RESTAuthTesting", "RESTAuthVerifier", "Support",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
