@@ -132,6 +132,7 @@ extension ArraySlice<UInt8> {
     /// bits that are not zero.
     private func base64Bytes(_ variant: Int32) -> [UInt8]? {
         var isValid = false
+        // Never empty, so that it has an address.
         let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 3) { bytes, length in
             isValid =
                 withUnsafeBytes { text in

@@ -105,6 +105,8 @@ struct PBKDF2Hash: SettingHash {
             default: .sha512
             }
         do {
+            // "Unchecked" is that the rounds may be fewer than the library recommends for a new
+            // hash: those of an imported one are what they are.
             let key = try KDF.Insecure.PBKDF2.deriveKey(
                 from: password, salt: salt, using: hash, outputByteCount: length, unsafeUncheckedRounds: iterations)
             return [key.withUnsafeBytes(Array.init)]

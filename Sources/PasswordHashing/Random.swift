@@ -18,6 +18,8 @@ package enum Random {
             while drawn < count {
                 let piece = min(count - drawn, largestDraw)
                 let isDrawn = getentropy(buffer.baseAddress.map { $0 + drawn }, piece) == 0
+                // `getentropy` fails for a bad address or for more than 256 bytes, neither of which
+                // it is given here, or where the system has no generator.
                 guard isDrawn else { fatalError("the system gives no random bytes") }
                 drawn += piece
             }

@@ -59,8 +59,8 @@ public struct AuthConfiguration: Sendable {
     /// there are no passkeys.
     public var relyingParty: RelyingParty?
 
-    /// Seconds that a personal token lives unless another lifetime is asked for. If that is more
-    /// than ``personalTokenMaximumLifetime``, the maximum counts.
+    /// Seconds that a personal token lives unless another lifetime is asked for, at most
+    /// ``personalTokenMaximumLifetime``.
     public var personalTokenLifetime = 90 * 86400
 
     /// Seconds that a personal token lives at most; `nil` also allows tokens that never expire.
@@ -208,6 +208,14 @@ public struct AuthConfiguration: Sendable {
         if let personalTokenMaximumLifetime {
             try Self.require(
                 personalTokenMaximumLifetime, in: Self.personalTokenLifetimes, "personal token maximum lifetime")
+            guard personalTokenLifetime <= personalTokenMaximumLifetime else {
+                throw AuthError(
+                    .misconfigured,
+                    """
+                    personal token lifetime is \(personalTokenLifetime) and must be at most the personal token maximum \
+                    lifetime, which is \(personalTokenMaximumLifetime)
+                    """)
+            }
         }
         try throttle.validate()
         try validateFactors()

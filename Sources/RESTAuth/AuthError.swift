@@ -47,7 +47,7 @@ public struct AuthError: Error, Sendable, Hashable {
         /// The user has no passkey of that id.
         public static let passkeyNotFound = Code(.passkeyNotFound)
         /// The passkey was added before, by this user or another.
-        public static let passkeyExists = Code(.passkeyExists)
+        public static let passkeyAlreadyExists = Code(.passkeyAlreadyExists)
         /// There are no passkeys here, because no domain is configured for them.
         public static let passkeysDisabled = Code(.passkeysDisabled)
         /// The user could not sign in without it any more, or has to have a factor.
@@ -102,7 +102,7 @@ public struct AuthError: Error, Sendable, Hashable {
         /// The user, or the service account, has as many tokens as one may have.
         public static let tooManyTokens = Code(.tooManyTokens)
         /// A service account has that id already.
-        public static let serviceAccountExists = Code(.serviceAccountExists)
+        public static let serviceAccountAlreadyExists = Code(.serviceAccountAlreadyExists)
         /// No service account has that id.
         public static let serviceAccountNotFound = Code(.serviceAccountNotFound)
         /// A new signing key has been made already and does not sign yet.

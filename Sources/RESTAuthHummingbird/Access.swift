@@ -27,7 +27,8 @@ package struct Access<Proof: Sendable>: Sendable {
     /// Makes the same check without waiting, from what the process has in memory. `nil` is no
     /// refusal: ``admit`` has to decide.
     var remember: @Sendable (HTTPRequest) -> Proof? = { _ in nil }
-    /// Whether the query decides what is required.
+    /// Whether the query decides what is required. A token in it is refused elsewhere: here it may
+    /// be another application's.
     var readsQuery = false
 
     /// The same access for a handler that does not need the identity.
@@ -44,7 +45,9 @@ package struct Access<Proof: Sendable>: Sendable {
     func after(_ check: @escaping @Sendable (RoutedRequest) throws -> Void) -> Access {
         Access(
             audience: audience,
-            admit: { request in
+            admit: { [audience, readsQuery] request in
+                // Before the check, to which every parameter may be unknown.
+                if audience == .user, !readsQuery { try request.http.head.refuseTokenInQuery() }
                 try check(request)
                 return try await admit(request)
             }, readsQuery: readsQuery)
@@ -113,13 +116,14 @@ extension Access {
             audience: .user,
             admit: { request in
                 let identity = try await verifier.admit(
-                    request.http.headers, requiring: requirements(request.http.head),
-                    admittingPrograms: admitsPrograms, at: now, by: request.caller)
+                    request.http.head, requiring: requirements(request.http.head),
+                    admittingPrograms: admitsPrograms, ignoringQuery: readsQuery, at: now, by: request.caller)
                 guard let identity, let proof = proof(identity) else { throw AuthError.credentialsRequired }
                 return Admission(proof: proof, identity: identity)
             },
             remember: { head in
-                guard case .token(let token)? = try? AuthorizationHeader.credentials(in: head.headerFields),
+                guard readsQuery || !head.hasTokenInQuery,
+                    case .token(let token)? = try? AuthorizationHeader.credentials(in: head.headerFields),
                     let identity = accessTokens.rememberedIdentity(of: token),
                     (try? requirements(head).check(identity, admittingPrograms: admitsPrograms, at: now())) != nil
                 else { return nil }

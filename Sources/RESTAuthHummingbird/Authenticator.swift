@@ -19,6 +19,9 @@ public struct AcceptedCredentials: OptionSet, Sendable {
 /// Protects the routes after it: reads the `Authorization` field, checks the credentials, and puts
 /// the identity into the context.
 ///
+/// A request with a parameter `access_token` in its query is refused with 400 `invalid_request`,
+/// whether or not it has that field, since a token does not belong into a URL (RFC 6750 section 2).
+///
 ///     router.group("notes")
 ///         .add(middleware: auth.authenticator())
 ///         .group(context: SignedInContext<AppContext>.self)
@@ -51,7 +54,7 @@ public struct Authenticator<Context: AuthRequestContext>: RouterMiddleware {
         var context = context
         do {
             context.identity = try await verifier.admit(
-                request.headers, accepting: accepted, requiring: requirements, at: now, by: context.caller(request))
+                request.head, accepting: accepted, requiring: requirements, at: now, by: context.caller(request))
         } catch let error as AuthError {
             return try await refuse(error, request, context)
         }
@@ -125,15 +128,16 @@ extension Auth {
     ///     service account.
     ///   - caller: the origin of the request; wrong passwords are counted by its network.
     /// - Returns: the identity; `nil` when the request carries no credentials.
-    /// - Throws: `invalid_request`, `invalid_credentials`, `invalid_token`, `credentials_required`
-    ///   when the credentials are of a kind that is not accepted here, `insufficient_scope`,
-    ///   `forbidden`, `mfa_required`, `rate_limited`, `overloaded`.
+    /// - Throws: `invalid_request`, also for a parameter `access_token` in the query;
+    ///   `invalid_credentials`, `invalid_token`, `credentials_required` when the credentials are of
+    ///   a kind that is not accepted here, `insufficient_scope`, `forbidden`, `mfa_required`,
+    ///   `rate_limited`, `overloaded`.
     public func authenticate(
         _ request: Request, accepting accepted: AcceptedCredentials = .any, scope: String? = nil,
         by caller: Caller = .application
     ) async throws -> Identity? {
         let identity = try await login.admit(
-            request.headers, accepting: accepted, requiring: [.optional], admittingPrograms: scope != nil,
+            request.head, accepting: accepted, requiring: [.optional], admittingPrograms: scope != nil,
             at: configuration.now, by: caller)
         if let scope, let identity { try Requirement.scope(scope).check(identity, at: configuration.now()) }
         return identity

@@ -23,12 +23,14 @@ struct FormBody: Sendable {
     }
 
     /// Decodes one name or value; `nil` for a broken escape or text that is not UTF-8.
-    static func decode(_ bytes: ArraySlice<UInt8>) -> String? {
+    /// - Parameter blank: the byte that stands for a blank; `nil` for none, as in queries, where a
+    ///   plus sign is itself (RFC 3986 section 3.4).
+    static func decode(_ bytes: ArraySlice<UInt8>, blank: UInt8? = UInt8(ascii: "+")) -> String? {
         var decoded: [UInt8] = []
         var rest = bytes
         while let byte = rest.popFirst() {
             switch byte {
-            case UInt8(ascii: "+"): decoded.append(UInt8(ascii: " "))
+            case blank: decoded.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
                 guard let high = rest.popFirst().flatMap(WireText.value(ofHexDigit:)),
                     let low = rest.popFirst().flatMap(WireText.value(ofHexDigit:))

@@ -45,11 +45,17 @@ struct ImportAnswer: Sendable {
         do {
             for try await piece in request.body {
                 count += Int64(piece.readableBytes)
-                guard await queue.put(splitter.take(piece.readableBytesView)) else { return }
+                let ended = splitter.take(piece.readableBytesView)
+                let lines = ended.filter { !$0.isBlank }
+                if lines.isEmpty, !ended.isEmpty {
+                    // Blank lines are no work, and would keep the import going for nobody.
+                    do { try await check() } catch { return queue.finish(error) }
+                }
+                guard await queue.put(lines) else { return }
             }
             let announced = request.headers[.contentLength].map { WireText($0).decimalNumber ?? .max } ?? 0
             guard body?.hasEnded ?? true, count >= announced else { return queue.finish(Self.incomplete) }
-            if let last = splitter.end() { _ = await queue.put([last]) }
+            if let last = splitter.end(), !last.isBlank { _ = await queue.put([last]) }
             queue.finish()
         } catch {
             queue.finish(Self.incomplete)
@@ -57,7 +63,7 @@ struct ImportAnswer: Sendable {
     }
 
     private static let incomplete = Problem(
-        .badRequest, code: "bad_request", detail: "The body broke off before its end.")
+        .badRequest, code: "bad_request", detail: "The body broke off before its end, or its next line took too long.")
 
     private static func lastLine(_ counts: ImportCounts, because problem: Problem? = nil) -> ByteBuffer {
         let error = problem.map { problem in

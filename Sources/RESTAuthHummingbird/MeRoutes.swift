@@ -33,7 +33,7 @@ struct MeRoutes: Sendable {
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
     private func show(_ identity: UserIdentity) async throws -> Response {
-        .json(try await auth.profiles.stored(identity.userID).ownJSON)
+        .json(try await auth.profiles.stored(identity).ownJSON)
     }
 
     private func delete(_ identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
@@ -84,12 +84,9 @@ struct MeRoutes: Sendable {
     /// Ends all sessions; `scope=others` spares the one that asks. Any other parameter or value is
     /// refused, so that a misspelt `scope` ends nothing.
     private func endSessions(of identity: UserIdentity, _ request: RoutedRequest) async throws -> Response {
-        let query = request.http.uri.queryParameters
-        guard query.allSatisfy({ WireText($0.key).equals("scope") }) else {
-            throw AuthError(.validationFailed, "unknown parameter; this path takes only scope", field: "scope")
-        }
+        let query = try Query(request.http, known: ["scope"])
         let kept: Session.ID?
-        switch query.get("scope").map({ WireText($0) }) {
+        switch try query.value("scope").map({ WireText($0) }) {
         case nil: kept = nil
         case let scope? where scope.equals("global"): kept = nil
         case let scope? where scope.equals("others"): kept = identity.sessionID

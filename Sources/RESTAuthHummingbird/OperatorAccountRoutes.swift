@@ -74,7 +74,7 @@ struct OperatorAccountRoutes: Sendable {
         handler: @escaping @Sendable (User, RoutedRequest) async throws -> Response
     ) -> Route {
         Route(.get, "/api/operator/users/{id}\(path)", .operator(auth, changing: false), operationID) { _, request in
-            _ = try Query(request.http, known: isPaged ? ["after", "limit"] : [])
+            if !isPaged { _ = try Query(request.http, known: []) }
             return try await handler(auth.users.find(request.userID), request).notStored()
         }
     }
@@ -85,15 +85,12 @@ struct OperatorAccountRoutes: Sendable {
     ) -> Route {
         Route(.delete, "/api/operator/users/{id}\(path)", .operator(auth, changing: true), operationID) { _, request in
             _ = try Query(request.http, known: [])
-            let user = try await auth.users.find(request.userID)
-            try await auth.users.requireMayChange(user.id, by: request.caller)
-            try await handler(user, request)
+            try await handler(auth.users.find(request.userID), request)
             return .empty()
         }
     }
 
     private func events(of user: User.ID, _ request: RoutedRequest) async throws -> Response {
-        _ = try Query(request.http, known: ["after", "limit"])
         let page = try Page(request.http) { WireText($0).decimalNumber }
         var query = EventQuery()
         query.userID = user

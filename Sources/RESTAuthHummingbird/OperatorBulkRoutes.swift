@@ -59,8 +59,7 @@ struct OperatorBulkRoutes: Sendable {
             limit: configuration.passwordHashLimit, acceptsWeak: try query.flag("accept_weak_hashes"),
             cost: configuration.passwordCost)
         let users = UserImport(
-            into: auth.storage, hashes: intake, claims: TokenClaims(configuration.tokenClaims), by: request.caller,
-            now: configuration.now)
+            into: auth.storage, hashes: intake, configuration: configuration, by: request.caller)
         let importing = StreamedImport(users, allowing: concessions, isTrial: try query.flag("dry_run"))
         try Self.checkType(of: request.http)
         guard let turn = gate.enter() else {

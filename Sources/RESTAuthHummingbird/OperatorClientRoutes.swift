@@ -12,12 +12,16 @@ struct OperatorClientRoutes: Sendable {
         let changer = Access.operator(auth, changing: true)
         return [
             Route(.get, "/api/operator/clients", .operator(auth, changing: false), "listClients") { _, request in
-                let page = try Page<String>(ofShortList: request.http)
+                let page = try Page(request.http) { $0 }
                 return try page.answer(try await auth.clients.list(), key: \.id, \.json)
             },
             Route(.post, "/api/operator/clients", changer, "addClient") { _, request in try await add(request) },
-            Route(.delete, "/api/operator/clients/{id}", changer, "removeClient") { _, request in
-                try await auth.clients.remove(request.segment("id"), by: request.caller)
+            Route(.get, "/api/operator/clients/{id}", .operator(auth, changing: false), "showClient") { _, request in
+                _ = try Query(request.http, known: [])
+                return .json(try await auth.clients.find(request.segment("id")).json).notStored()
+            },
+            Route(.delete, "/api/operator/clients/{id}", changer, "deleteClient") { _, request in
+                try await auth.clients.delete(request.segment("id"), by: request.caller)
                 return .empty()
             },
         ]

@@ -23,7 +23,7 @@ struct OperatorEventRoutes: Sendable {
 
     private func list(_ request: RoutedRequest) async throws -> Response {
         let given = try Query(request.http, known: ["user", "id", "event", "since", "until", "after", "limit"])
-        let page = try Page(request.http) { WireText($0).decimalNumber }
+        let page = try Page(given) { WireText($0).decimalNumber }
         var query = EventQuery()
         query.order = .newestFirst(before: page.after)
         query.userID = try await user(given)

@@ -12,10 +12,14 @@ struct OperatorInvitationRoutes: Sendable {
         let (path, changer) = ("/api/operator/invitations", Access.operator(auth, changing: true))
         return [
             Route(.get, path, .operator(auth, changing: false), "listInvitations") { _, request in
-                let page = try Page<String>(ofShortList: request.http)
+                let page = try Page(request.http) { $0 }
                 return try page.answer(try await auth.registration.invitations(), key: \.id, \.json)
             },
             Route(.post, path, changer, "createInvitation") { _, request in try await create(request) },
+            Route(.get, "\(path)/{id}", .operator(auth, changing: false), "showInvitation") { _, request in
+                _ = try Query(request.http, known: [])
+                return .json(try await auth.registration.invitation(request.segment("id")).json).notStored()
+            },
             Route(.delete, "\(path)/{id}", changer, "deleteInvitation") { _, request in
                 try await auth.registration.deleteInvitation(request.segment("id"), by: request.caller)
                 return .empty()

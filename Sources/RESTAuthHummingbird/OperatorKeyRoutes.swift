@@ -16,7 +16,7 @@ struct OperatorKeyRoutes: Sendable {
         let changer = Access.operator(auth, changing: true)
         return [
             Route(.get, "/api/operator/keys", .operator(auth, changing: false), "listKeys") { _, request in
-                let page = try Page<String>(ofShortList: request.http)
+                let page = try Page(request.http) { $0 }
                 return try page.answer(auth.signingKeys.list(), key: \.id, \.json)
             },
             Route(.post, "/api/operator/keys/rotate", changer, "rotateKeys") { _, request in

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Logging
 import RESTAuth
 
 /// `/api/operator/users`: list, add, show, change and delete users.
@@ -76,7 +77,7 @@ struct OperatorUserRoutes: Sendable {
 
     private func list(_ request: RoutedRequest) async throws -> Response {
         let query = try Query(request.http, known: Self.parameters)
-        let page = try Page(request.http) { $0 }
+        let page = try Page(query) { $0 }
         var selection = try selection(query.value("q"), sort: query.value("sort"))
         selection.role = try query.value("role")
         selection.isDisabled = try query.value("disabled") == nil ? nil : query.flag("disabled")
@@ -123,12 +124,23 @@ struct OperatorUserRoutes: Sendable {
                     .validationFailed, "give a password, or ask for a link, not both", field: "password_link")
             }
             let user = try await auth.users.add(name, password: password, roles: Set(roles), by: request.caller)
-            let link = isLinked ? try await auth.passwords.makeLink(for: user.id, by: request.caller) : nil
+            let link = isLinked ? await makeLink(for: user.id, by: request.caller) : nil
             var response = Response.json(
                 user.json.adding([("password_link", link?.json ?? .null)]), status: .created
             ).notStored()
             response.headers[.location] = location.url(of: "\(request.http.uri.path.trimmingSlashes)/\(user.id)")
             return response
+        }
+    }
+
+    /// The link of a new user, who is stored whatever becomes of it: without one the operator asks
+    /// for another.
+    private func makeLink(for id: User.ID, by caller: Caller) async -> PasswordLink? {
+        do {
+            return try await auth.passwords.makeLink(for: id, by: caller)
+        } catch {
+            Logger.current.error("a new user got no link", metadata: ["user_id": "\(id)", "error": "\(error)"])
+            return nil
         }
     }
 
@@ -151,9 +163,9 @@ struct OperatorUserRoutes: Sendable {
     }
 
     private func setPassword(of id: User.ID, _ request: RoutedRequest) async throws -> Response {
-        let fields = try await body.fields(request.http, known: ["password"])
+        let fields = try await body.fields(request.http, known: ["new_password"])
         return try await fields.named(in: request.http) {
-            let password = try fields.requiredString("password")
+            let password = try fields.requiredString("new_password")
             try await auth.passwords.set(password, for: auth.users.find(id), by: request.caller)
             return .empty()
         }
@@ -191,16 +203,6 @@ extension User {
             "id": .integer(Int(id)), "username": .string(username), "roles": .array(roles.sorted().map(JSON.string)),
             "created_at": .string(createdAt.ISO8601Format()),
             "disabled_at": disabledAt.map { .string($0.ISO8601Format()) } ?? .null,
-        ]
-    }
-}
-
-extension PasswordLink {
-    /// The link for whoever hands it to the user.
-    fileprivate var json: JSON {
-        [
-            "token": .string(token), "expires_at": .string(expiresAt.ISO8601Format()),
-            "url": url.map(JSON.string) ?? .null,
         ]
     }
 }

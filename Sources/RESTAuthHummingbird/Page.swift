@@ -12,17 +12,22 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
 
     private static var limits: ClosedRange<Int> { 1...100 }
 
-    /// Reads `after` and `limit` from the query; `limit` is 25 unless given, and 100 at most.
-    /// - Throws: `validation_failed`.
+    /// Reads the query of a list that takes nothing but a page.
+    /// - Throws: `validation_failed`, also for any other parameter.
     init(_ request: Request, key: (String) -> Key?) throws(AuthError) {
-        let query = request.uri.queryParameters
+        try self.init(Query(request, known: ["after", "limit"]), key: key)
+    }
+
+    /// Reads `after` and `limit` from a query; `limit` is 25 unless given, and 100 at most.
+    /// - Throws: `validation_failed`.
+    init(_ query: Query, key: (String) -> Key?) throws(AuthError) {
         limit =
-            try Self.value(query.get("limit"), "limit", "must be a number from 1 to 100") { text in
+            try Self.value(query.value("limit"), "limit", "must be a number from 1 to 100") { text in
                 WireText(text).decimalNumber.flatMap { Int(exactly: $0) }.flatMap {
                     Self.limits.contains($0) ? $0 : nil
                 }
             } ?? 25
-        after = try Self.value(query.get("after"), "after", "is no id of this list", key)
+        after = try Self.value(query.value("after"), "after", "is no id of this list", key)
     }
 
     private static func value<Value>(
@@ -53,13 +58,6 @@ struct Page<Key: LosslessStringConvertible & Sendable>: Sendable {
 }
 
 extension Page<String> {
-    /// Reads the query of a list that takes nothing but a page.
-    /// - Throws: `validation_failed`, also for any other parameter.
-    init(ofShortList request: Request) throws(AuthError) {
-        _ = try Query(request, known: ["after", "limit"])
-        try self.init(request) { $0 }
-    }
-
     /// Answers with this page of a list that is short enough to be read whole.
     /// - Parameters:
     ///   - all: the whole list.

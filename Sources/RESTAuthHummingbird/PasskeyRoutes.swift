@@ -112,7 +112,7 @@ struct PasskeyRoutes: Sendable {
     /// access token, options for raising its session.
     private func signInOptions(_ request: RoutedRequest) async throws -> Response {
         let user = try await auth.login.admit(
-            request.http.headers, accepting: .token, requiring: [.optional], at: auth.configuration.now,
+            request.http.head, accepting: .token, requiring: [.optional], at: auth.configuration.now,
             by: request.caller)?.user
         let fields = try await body.fieldsIfPresent(request.http, known: ["username", "ticket"])
         return try await fields.named(in: request.http) {

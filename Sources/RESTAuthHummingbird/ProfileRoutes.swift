@@ -25,7 +25,7 @@ struct ProfileRoutes: Sendable {
             Route(.put, "/api/me/username", .user(auth), "changeUsername") { user, request in
                 try await rename(request) { name in
                     _ = try await auth.profiles.rename(user, to: name, by: request.caller)
-                    return try await auth.profiles.stored(user.userID).ownJSON
+                    return try await auth.profiles.stored(user).ownJSON
                 }
             },
         ]

@@ -12,7 +12,7 @@ struct ProgramTokenAnswers: Sendable {
 
     func list(_ tokens: [StoredProgramToken]) -> Response {
         let now = auth.configuration.now()
-        return Response.json(["tokens": .array(tokens.map { .object($0.members(at: now)) })]).notStored()
+        return Response.json(["tokens": .array(tokens.map { $0.json(at: now) })]).notStored()
     }
 
     /// Answers with the token of that id.
@@ -21,7 +21,7 @@ struct ProgramTokenAnswers: Sendable {
         guard let token = tokens.first(where: { $0.id == id }) else {
             throw AuthError(.tokenNotFound, "there is no such token")
         }
-        return Response.json(.object(token.members(at: auth.configuration.now()))).notStored()
+        return Response.json(token.json(at: auth.configuration.now())).notStored()
     }
 
     /// Reads what a new token is to be, makes it, and answers with it.
@@ -74,19 +74,6 @@ extension RoutedRequest {
             throw AuthError(.tokenNotFound, "there is no such token")
         }
         return id
-    }
-}
-
-extension StoredProgramToken {
-    fileprivate func members(at now: Date) -> [JSON.Member] {
-        let scopes = scopes.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        return [
-            ("id", .string(id.description)), ("name", .string(name)), ("scopes", .array(scopes.map(JSON.string))),
-            ("last_four", .string(lastFour)), ("created_at", .string(createdAt.ISO8601Format())),
-            ("expires_at", expiresAt.map { .string($0.ISO8601Format()) } ?? .null),
-            ("last_used_at", lastUsedAt.map { .string($0.ISO8601Format()) } ?? .null),
-            ("expired", .bool(isExpired(at: now))),
-        ].map(JSON.Member.init)
     }
 }
 

@@ -6,14 +6,29 @@ import RESTAuth
 struct Query: Sendable {
     private let parameters: [(name: WireText, value: String)]
 
-    /// - Parameter known: the names that the route understands.
-    /// - Throws: `validation_failed` for any other name.
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - known: the names that the route understands.
+    /// - Throws: `validation_failed` for any other name, and for a value that has a broken escape,
+    ///   is no UTF-8, or has a NUL in it.
     init(_ request: Request, known: [StaticString]) throws(AuthError) {
-        parameters = request.uri.queryParameters.map { (WireText(String($0.key)), String($0.value)) }
-        guard parameters.allSatisfy({ given in known.contains { given.name.equals($0) } }) else {
-            let names = known.map { "\($0)" }.joined(separator: ", ")
-            throw AuthError(.validationFailed, "unknown parameter; this path takes \(names.isEmpty ? "none" : names)")
+        var parameters: [(name: WireText, value: String)] = []
+        for part in WireText(request.uri.query ?? "").bytes.split(separator: UInt8(ascii: "&")) {
+            let sign = part.firstIndex(of: UInt8(ascii: "="))
+            let name = WireText(Substring(part[..<(sign ?? part.endIndex)]))
+            guard let found = known.first(where: { name.equals($0) }) else { throw Self.unknown(besides: known) }
+            let bytes = sign.map { Array(part[part.index(after: $0)...]) } ?? []
+            guard let value = FormBody.decode(bytes[...], blank: nil), !value.utf8.contains(0) else {
+                throw AuthError(.validationFailed, "\(found) is no text in UTF-8", field: "\(found)")
+            }
+            parameters.append((name, value))
         }
+        self.parameters = parameters
+    }
+
+    private static func unknown(besides known: [StaticString]) -> AuthError {
+        let names = known.map { "\($0)" }.joined(separator: ", ")
+        return AuthError(.validationFailed, "unknown parameter; this path takes \(names.isEmpty ? "none" : names)")
     }
 
     /// The values of a parameter that may come more than once.

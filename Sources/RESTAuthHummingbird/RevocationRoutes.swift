@@ -29,7 +29,7 @@ struct RevocationRoutes: Sendable {
     }
 
     private func list(_ revocations: RevocationList, _ request: Request) async throws -> Response {
-        let since = request.uri.queryParameters.get("since") ?? "0"
+        let since = try Query(request, known: ["since"]).value("since") ?? "0"
         guard let number = WireText(since).decimalNumber else {
             throw AuthError(.validationFailed, "since must be a number from 0 on", field: "since")
         }

@@ -74,7 +74,7 @@ package struct RouteTable: Sendable {
             }
         }
         if let get = responders[.get], responders[.head] == nil {
-            responders[.head] = { request in try await get(request).createHeadResponse() }
+            responders[.head] = { request in try await get(request).withoutBody() }
         }
         let allowed = Self.allowed(Set(responders.keys))
         if responders[.options] == nil {
@@ -89,6 +89,18 @@ package struct RouteTable: Sendable {
             }
         }
         return responders
+    }
+}
+
+extension Response {
+    /// The answer to `HEAD`. That of a stream, whose length nobody knows, stays without a known
+    /// length, so that a server can leave out `Content-Length`. Hummingbird by itself would end a
+    /// body in chunks then, which the client takes for the next answer; so the field is there.
+    fileprivate func withoutBody() -> Response {
+        guard body.contentLength == nil else { return createHeadResponse() }
+        var headers = headers
+        headers[.contentLength] = "0"
+        return Response(status: status, headers: headers, body: ResponseBody { writer in try await writer.finish(nil) })
     }
 }
 

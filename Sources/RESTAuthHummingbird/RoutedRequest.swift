@@ -28,7 +28,12 @@ package struct RoutedRequest: Sendable {
     }
 
     /// The segment of the path in the place of `{name}`.
-    func segment(_ name: String) throws -> String { try parameters.require(name) }
+    func segment(_ name: String) throws -> String {
+        let text = try parameters.require(name)
+        // No name has a NUL, which a database cannot compare.
+        guard !text.utf8.contains(0) else { throw Problem.notFound }
+        return text
+    }
 }
 
 /// A caller that is made once, when it is first needed: checking a token needs none.

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import RESTAuth
@@ -31,8 +30,8 @@ struct ServiceAccountRoutes: Sendable {
             Route(.get, "\(Self.path)/{id}", reading, "showServiceAccount") { _, request in
                 try await .json(auth.serviceAccounts.find(request.segment("id")).json).notStored()
             },
-            Route(.delete, "\(Self.path)/{id}", changing, "removeServiceAccount") { _, request in
-                try await auth.serviceAccounts.remove(request.segment("id"), by: request.caller)
+            Route(.delete, "\(Self.path)/{id}", changing, "deleteServiceAccount") { _, request in
+                try await auth.serviceAccounts.delete(request.segment("id"), by: request.caller)
                 return .empty()
             },
         ]
@@ -54,8 +53,8 @@ struct ServiceAccountRoutes: Sendable {
                 let id = try request.tokenID("token")
                 return try await answers.show(id, among: auth.serviceAccounts.listTokens(of: request.segment("id")))
             },
-            Route(.delete, "\(Self.path)/{id}/tokens/{token}", changing, "removeServiceToken") { _, request in
-                try await auth.serviceAccounts.removeToken(
+            Route(.delete, "\(Self.path)/{id}/tokens/{token}", changing, "deleteServiceToken") { _, request in
+                try await auth.serviceAccounts.deleteToken(
                     request.tokenID("token"), of: request.segment("id"), by: request.caller)
                 return .empty()
             },
@@ -69,7 +68,6 @@ struct ServiceAccountRoutes: Sendable {
     }
 
     private func list(_ request: RoutedRequest) async throws -> Response {
-        _ = try Query(request.http, known: ["after", "limit"])
         let page = try Page(request.http) { $0 }
         let accounts = try await auth.serviceAccounts.list(after: page.after, limit: page.limit)
         return page.answer(accounts.map(\.json), last: accounts.last?.id).notStored()
@@ -78,23 +76,14 @@ struct ServiceAccountRoutes: Sendable {
     private func add(_ request: RoutedRequest) async throws -> Response {
         let location = try RequestOrigin(request.http, configuration: configuration)
         let body = RequestBody(limit: configuration.bodyLimit)
-        let fields = try await body.fields(request.http, known: ["id", "note", "owner"])
+        let fields = try await body.fields(request.http, known: ["id", "note", "owner_id"])
         return try await fields.named(in: request.http) {
             let account = try await auth.serviceAccounts.add(
-                fields.requiredString("id"), owner: fields.optionalInteger("owner").map(User.ID.init),
+                fields.requiredString("id"), owner: fields.optionalInteger("owner_id").map(User.ID.init),
                 note: fields.optionalString("note"), by: request.caller)
             var response = Response.json(account.json, status: .created).notStored()
             response.headers[.location] = location.url(of: "\(request.http.uri.path.trimmingSlashes)/\(account.id)")
             return response
         }
-    }
-}
-
-extension ServiceAccount {
-    fileprivate var json: JSON {
-        [
-            "id": .string(id), "note": note.map(JSON.string) ?? .null,
-            "owner": ownerID.map { .integer(Int($0)) } ?? .null, "created_at": .string(createdAt.ISO8601Format()),
-        ]
     }
 }

@@ -33,7 +33,7 @@ struct SessionRoutes: Sendable {
     private var body: RequestBody { RequestBody(limit: configuration.bodyLimit) }
 
     private func start(_ request: RoutedRequest) async throws -> Response {
-        try refuseOtherSites(request.http)
+        try refuse(request.http)
         if let credentials = try AuthorizationHeader.credentials(in: request.http.headers) {
             return try await start(after: auth.login.attempt(credentials, by: request.caller), request)
         }
@@ -81,7 +81,7 @@ struct SessionRoutes: Sendable {
     }
 
     private func renew(_ request: RoutedRequest) async throws -> Response {
-        try refuseOtherSites(request.http)
+        try refuse(request.http)
         let fields = try await body.fieldsIfPresent(request.http, known: ["refresh_token"])
         return try await fields.named(in: request.http) { try await renew(request.http, fields, by: request.caller) }
     }
@@ -108,12 +108,12 @@ struct SessionRoutes: Sendable {
     }
 
     private func end(_ request: RoutedRequest) async throws -> Response {
-        try refuseOtherSites(request.http)
+        try refuse(request.http)
         let tokens: [String]
         switch try AuthorizationHeader.credentials(in: request.http.headers) {
-        // A program that is done with its token has it deleted by its owner, or by a client.
-        case .token(let token)? where ProgramToken.hasOutline(token): throw AuthError.insufficientScope(nil)
-        case .token(let token)?: tokens = [String(decoding: token, as: UTF8.self)]
+        case .token(let token)?:
+            try await refuseProgram(token)
+            tokens = [String(decoding: token, as: UTF8.self)]
         case .password?: throw AuthError.credentialsRequired
         case nil: tokens = []
         }
@@ -121,6 +121,20 @@ struct SessionRoutes: Sendable {
         return try await fields.named(in: request.http) {
             try await end(request.http, tokens, fields, by: request.caller)
         }
+    }
+
+    /// Refuses a live token for programs, which has no session: a program that is done with its
+    /// token has it deleted by its owner, or by a client. One that is not live is as any other
+    /// unknown token, of which there is nothing to end (RFC 7009 section 2.2).
+    /// - Throws: `insufficient_scope`.
+    private func refuseProgram(_ token: [UInt8]) async throws {
+        guard ProgramToken.hasOutline(token) else { return }
+        do {
+            _ = try await auth.accessTokens.verifyProgramToken(token)
+        } catch let error as AuthError where error.code == .invalidToken {
+            return
+        }
+        throw AuthError.insufficientScope(nil)
     }
 
     /// - Parameter presented: the token in the header, if there is one.
@@ -252,6 +266,11 @@ struct SessionRoutes: Sendable {
         guard !isPassedOn else { return true }
         let origin = try? RequestOrigin(request, configuration: configuration)
         return origin?.isLoopbackInTheClear != true
+    }
+
+    private func refuse(_ request: Request) throws {
+        try request.head.refuseTokenInQuery()
+        try refuseOtherSites(request)
     }
 
     /// Refuses a page that may call but not use the cookie, which the browser sends whether or not

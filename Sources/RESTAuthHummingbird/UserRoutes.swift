@@ -48,7 +48,14 @@ struct UserRoutes: Sendable {
     private func show(_ request: RoutedRequest) async throws -> Response {
         // A number too large for an id becomes 0, which is no user's.
         let id = try WireText(request.segment("id")).decimalNumber ?? 0
-        let user = try await auth.users.lookUp(id, by: request.caller)
-        return .json(["username": .string(user.username)])
+        do {
+            return .json(["username": .string(try await auth.users.lookUp(id, by: request.caller).username)])
+        } catch let error as AuthError where error.code == .userNotFound {
+            // 400 is the contract of the server that this one replaces, for these two paths (see
+            // Moving-from-Flask). Every other one answers 404.
+            throw Problem(
+                .badRequest, code: error.code.rawValue, title: AuthError.Kind.userNotFound.answer?.title,
+                detail: error.detail)
+        }
     }
 }

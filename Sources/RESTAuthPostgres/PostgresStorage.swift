@@ -49,7 +49,7 @@ public struct PostgresStorage: Storage {
                 "a pooler stands between, so nothing is prepared or set up on a connection (database_pooler is auto)")
         }
         let canListen = database.announces && !database.isThroughPooler && !isFilled
-        pool = ConnectionPool(configuration, channel: canListen ? Self.revocationChannel : nil)
+        pool = try ConnectionPool(configuration, channel: canListen ? Self.revocationChannel : nil)
     }
 
     /// Brings the schema up to date as its owner, so that nodes do not need the right to.

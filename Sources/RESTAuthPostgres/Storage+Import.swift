@@ -17,10 +17,14 @@ extension PostgresStorage {
         return try row?["last_id"] ?? 0
     }
 
-    public func reserveUserIDs(_ ids: [User.ID]) async throws {
-        guard let greatest = ids.max() else { return }
-        _ = try await write(
+    public func reserveUserIDs(_ ids: [User.ID]) async throws -> User.ID {
+        guard let greatest = ids.max() else { return try await lastUserID() }
+        let answers = try await write(
             Self.withoutRegistrations,
+            Statement(
+                """
+                SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0) AS last_id
+                """, []),
             Statement(
                 """
                 INSERT INTO reserved_user_ids (id) SELECT given.id FROM unnest($1) AS given (id)
@@ -28,6 +32,7 @@ extension PostgresStorage {
                 ON CONFLICT DO NOTHING
                 """, [PostgresArray(ids)]),
             Self.raisedSequence(of: "users", to: greatest))
+        return try answers[1].first?["last_id"] ?? 0
     }
 
     public func importUsers(

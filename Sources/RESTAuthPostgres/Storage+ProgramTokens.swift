@@ -263,6 +263,6 @@ extension StoredProgramToken {
             id: try row["id"], holder: user.map { .user($0) } ?? .service(service ?? ""), name: try row["name"],
             scopes: Session.scope(try row["scopes"]) ?? [], lastFour: try row["last_four"],
             createdAt: try row["created_at"], lifetime: try row["lifetime"], expiresAt: try row["expires_at"],
-            lastUsedAt: try row["last_used_at"])
+            lastUsedAt: try row["last_used_at"], rotatedAt: try row["rotated_at"])
     }
 }

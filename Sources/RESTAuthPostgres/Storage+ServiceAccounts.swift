@@ -13,7 +13,7 @@ extension PostgresStorage {
                 """, [account.id, account.ownerID, account.note, account.createdAt], recording: event),
             Statement("SELECT FROM service_accounts WHERE id = $1", [account.id]))
         guard rows[1].count == 0 else { return }
-        throw rows[2].count == 1 ? AuthError.serviceAccountExists(account.id) : .ownerNotFound
+        throw rows[2].count == 1 ? AuthError.serviceAccountAlreadyExists(account.id) : .ownerNotFound
     }
 
     public func serviceAccount(id: ServiceAccount.ID) async throws -> ServiceAccount? {

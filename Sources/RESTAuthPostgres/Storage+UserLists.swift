@@ -8,7 +8,15 @@ extension UsersRoom: PostgresRoom {
             """
             CREATE INDEX users_by_creation ON users (created_at, id);
             CREATE INDEX user_roles_by_role ON user_roles (role, user_id);
-            """)
+            """),
+        SchemaChange(
+            20, "lists of disabled users",
+            """
+            -- Few users are disabled: one index for each order of their list.
+            CREATE INDEX disabled_users ON users (id) WHERE disabled_at IS NOT NULL;
+            CREATE INDEX disabled_users_by_name ON users (canonical_username) WHERE disabled_at IS NOT NULL;
+            CREATE INDEX disabled_users_by_creation ON users (created_at, id) WHERE disabled_at IS NOT NULL;
+            """),
     ]
 }
 

@@ -3,16 +3,32 @@ public import RESTAuth
 
 extension PostgresStorage {
     public func insertUser(
-        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, roles: Set<String>, at now: Date, recording event: AuthEvent
     ) async throws -> User {
-        try await insertUser(name, passwordHash: passwordHash, at: now, from: nil, recording: event)
+        try await insertUser(name, passwordHash: passwordHash, roles: roles, at: now, from: nil, recording: event)
     }
 
     func insertUser(
-        _ name: Username, passwordHash: String?, at now: Date, from network: ClientNetwork?, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, roles: Set<String> = [], at now: Date, from network: ClientNetwork?,
+        recording event: AuthEvent
     ) async throws -> User {
+        try Role.check(totalLength: roles.reduce(0) { $0 + $1.utf8.count })
         let welcome = Self.welcoming(name, passwordHash: passwordHash, from: network, at: now)
-        let recorded = Statement.recorded([(event, .forEachUser)], after: 4)
+        let sorted = roles.sorted()
+        let places = sorted.indices.map { "($\($0 + 5)::text)" }.joined(separator: ", ")
+        let granting =
+            sorted.isEmpty
+            ? ""
+            : """
+            , granted AS (
+                INSERT INTO user_roles (user_id, role)
+                SELECT user_id, role FROM changed, (VALUES \(places)) AS given (role)
+            )
+            """
+        // PostgreSQL runs parts that nothing refers to from the last to the first, so the ids of
+        // the events are in their order.
+        let events = sorted.reversed().map(event.granting) + [event]
+        let recorded = Statement.recorded(events.map { ($0, .forEachUser) }, after: 4 + sorted.count)
         let rows = try await freeing(name, at: now) {
             try await write(
                 isRepeatable: true,
@@ -21,13 +37,16 @@ extension PostgresStorage {
                     WITH changed AS (
                         INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at)
                         VALUES ($1, $2, $3, $4, $4) ON CONFLICT (canonical_username) DO NOTHING RETURNING id AS user_id
-                    )\(recorded.sql)
+                    )\(granting)\(recorded.sql)
                     SELECT user_id AS registered_id FROM changed
-                    """, [name.text, name.canonical, passwordHash, now] + recorded.parameters),
+                    """,
+                    [name.text, name.canonical, passwordHash, now] + (sorted as [any PostgresParameter])
+                        + recorded.parameters),
                 welcome.forgetting, welcome.remembering)
         }
         if let row = rows[0].first {
-            return User(id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil)
+            return User(
+                id: try row["registered_id"], username: name.text, createdAt: now, disabledAt: nil, roles: roles)
         }
         // A transaction that was sent again because its answer was lost finds its own row, which it
         // recognises by the salted hash; without a password by the time, of which the database

@@ -60,7 +60,7 @@ package struct SQLiteFile: Sendable {
 
     /// Makes a checked copy of this database, on disk and without side files, to be moved to
     /// `place`.
-    fileprivate func checkedCopy(for place: String, report: @escaping Report) throws -> NewFile {
+    func checkedCopy(for place: String, report: @escaping Report) throws -> NewFile {
         let copy = try Self.emptyFile(for: place)
         try Self.keepOwner(of: place, on: copy.descriptor)
         let hadLog = hasLog
@@ -233,127 +233,6 @@ extension SQLiteFile {
     }
 }
 
-// MARK: - Putting another in its place
-
-extension SQLiteFile {
-    /// Replaces this database by a copy of `file`, and keeps the old one under another name.
-    ///
-    /// The path is a whole database at every moment. No process may have it open, as it would go on
-    /// with the old one.
-    /// - Parameter event: the event to record in the copy, unless its version has no events.
-    /// - Returns: the name under which the old database is kept; `nil` when there was none.
-    /// - Throws: `misconfigured` when `file` is damaged, of another program or of a newer version,
-    ///   or when the existing database is not to be replaced, is of another program or is open in
-    ///   another process. Nothing has changed then.
-    package func restore(
-        from file: String, isReplacing: Bool, recording event: AuthEvent? = nil,
-        report: @escaping Report = { _, _ in }
-    ) throws -> String? {
-        guard try Self.isThere(file) else { throw AuthError(.misconfigured, "there is no file \(file)") }
-        // The target of a link is replaced, so that the database stays on its disk.
-        if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil {
-            let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-            return try SQLiteFile(target).restore(
-                from: file, isReplacing: isReplacing, recording: event, report: report)
-        }
-        guard !Self.isSame(path, file) else { throw AuthError(.misconfigured, "\(file) is the database itself") }
-        // Checked before the copy, which may take long, and again below, when nobody can open it
-        // any more.
-        try refuse(isReplacing: isReplacing)
-        let copy = try SQLiteFile(file).checkedCopy(for: path, report: report)
-        if let event { _ = try SQLiteFile(copy.path).record(event) }
-        let lock = DirectoryLock(of: path)
-        defer { lock.release() }
-        try refuse(isReplacing: isReplacing)
-        let kept = try setAside()
-        do {
-            try Self.put(copy, at: path, isReplacing: isReplacing)
-        } catch {
-            if let kept { putBack(kept) }
-            throw error
-        }
-        return kept
-    }
-
-    /// Undoes ``setAside()``, as long as no new file has the path.
-    private func putBack(_ kept: String) {
-        for suffix in ["-wal", "-journal"] where Self.exists(kept + suffix) { rename(kept + suffix, path + suffix) }
-        if Self.isSame(path, kept) { unlink(kept) }
-    }
-
-    private func refuse(isReplacing: Bool) throws {
-        guard exists else { return }
-        guard isReplacing else { throw Self.taken(path) }
-        try Self.requireOwner(of: path)
-        if let process = occupant {
-            throw AuthError(.misconfigured, "the database \(path) is open in process \(process); stop it first")
-        }
-        do {
-            try SQLiteStorage.checkIdentity(of: path)
-        } catch is DatabaseError {
-            // A damaged database is a reason to restore a backup.
-        }
-    }
-
-    /// Id of a process that has the database open; `nil` when there is none.
-    ///
-    /// With a write-ahead log, every connection holds a shared lock on these bytes of the file from
-    /// its first query until it is closed. The system reports the lock in whatever state the file
-    /// is, and even if the process hangs; a killed process has none.
-    var occupant: pid_t? {
-        let descriptor = open(path, O_RDWR | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var lock = flock()
-        lock.l_type = Int16(F_WRLCK)
-        lock.l_whence = Int16(SEEK_SET)
-        lock.l_start = 0x4000_0000
-        lock.l_len = 512
-        guard fcntl(descriptor, F_GETLK, &lock) == 0, lock.l_type != Int16(F_UNLCK) else { return nil }
-        return lock.l_pid
-    }
-
-    /// Gives the existing database a second name; the new file then takes over the first one.
-    private func setAside() throws -> String? {
-        if exists { try foldLog() }
-        let sideFiles = ["-wal", "-journal"].filter { Self.exists(path + $0) }
-        guard exists || !sideFiles.isEmpty else { return nil }
-        let kept = freeName()
-        if exists, link(path, kept) != 0 { throw Self.failed("\(path) cannot be kept as \(kept)") }
-        // SQLite would apply these files to the new database.
-        for suffix in sideFiles where rename(path + suffix, kept + suffix) != 0 {
-            let error = Self.failed("\(path + suffix) cannot be kept")
-            putBack(kept)
-            throw error
-        }
-        unlink(path + "-shm")
-        return kept
-    }
-
-    /// Merges the write-ahead log into the file, which then is the whole database.
-    private func foldLog() throws {
-        do {
-            let queue = try DatabaseQueue(path: path, configuration: SQLiteStorage.configuration)
-            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
-            try queue.close()
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-            throw AuthError(.misconfigured, "the database \(path) is open in another process; stop it first")
-        } catch is DatabaseError {
-            // The file is too damaged for that; it is kept with its log beside it.
-        }
-    }
-
-    private func freeName() -> String {
-        var name = path + ".before-restore"
-        var number = 1
-        while ["", "-wal", "-journal"].contains(where: { Self.exists(name + $0) }) {
-            number += 1
-            name = "\(path).before-restore-\(number)"
-        }
-        return name
-    }
-}
-
 // MARK: - Names
 
 extension SQLiteFile {
@@ -361,7 +240,7 @@ extension SQLiteFile {
 
     /// Whether there is a readable file.
     /// - Throws: `misconfigured` for a file that this process may not read or look up.
-    private static func isThere(_ path: String) throws -> Bool {
+    static func isThere(_ path: String) throws -> Bool {
         guard access(path, R_OK) != 0 else { return true }
         guard errno != ENOENT, let problem = FileAccess.problem(path, mode: R_OK, remedy: .otherUser) else {
             return false
@@ -369,14 +248,14 @@ extension SQLiteFile {
         throw AuthError(.misconfigured, "\(path) cannot be read: \(problem)")
     }
 
-    private static func isSame(_ path: String, _ other: String) -> Bool {
+    static func isSame(_ path: String, _ other: String) -> Bool {
         var (one, two) = (stat(), stat())
         return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
     }
 
     /// Checks that a new file could have the owner of the one it replaces.
     /// - Throws: `misconfigured` when it could not.
-    private static func requireOwner(of path: String) throws {
+    static func requireOwner(of path: String) throws {
         let process = FileOwner.process
         guard let owner = FileOwner(of: path), owner.user != process.user, process.user != 0 else { return }
         throw AuthError(
@@ -416,7 +295,7 @@ extension SQLiteFile {
         }
     }
 
-    private static func put(_ copy: NewFile, at name: String, isReplacing: Bool) throws {
+    static func put(_ copy: NewFile, at name: String, isReplacing: Bool) throws {
         do throws(SystemError) {
             try copy.put(isReplacing: isReplacing)
         } catch {
@@ -425,11 +304,11 @@ extension SQLiteFile {
         }
     }
 
-    private static func taken(_ name: String) -> AuthError {
+    static func taken(_ name: String) -> AuthError {
         AuthError(.misconfigured, "\(name) exists already and was left untouched; --force replaces it")
     }
 
-    private static func failed(_ what: String, _ error: SystemError = SystemError()) -> AuthError {
+    static func failed(_ what: String, _ error: SystemError = SystemError()) -> AuthError {
         AuthError(.misconfigured, "\(what): \(error.reason)")
     }
 }

@@ -7,14 +7,15 @@ extension SQLiteStorage {
         try read { try $0.lastUserID() }
     }
 
-    public func reserveUserIDs(_ ids: [User.ID]) async throws {
-        guard let greatest = ids.max() else { return }
-        try await writeMany { database in
+    public func reserveUserIDs(_ ids: [User.ID]) async throws -> User.ID {
+        guard let greatest = ids.max() else { return try await lastUserID() }
+        return try await writeMany { database in
             let last = try database.lastUserID()
             for id in ids.sorted() where id > last {
                 try database.run("INSERT OR IGNORE INTO reserved_user_ids (id) VALUES (?)", [id])
             }
             try database.raiseSequence(of: "users", to: greatest)
+            return last
         }
     }
 

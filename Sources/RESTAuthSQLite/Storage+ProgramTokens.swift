@@ -105,10 +105,10 @@ extension SQLiteStorage {
             let now = successor.createdAt
             let found = try database.row(
                 "SELECT * FROM program_tokens WHERE id = ? AND \(holder.condition)", [id.description] + holder.arguments
-            ) { (try StoredProgramToken($0), isRotated: try ($0["rotated_at"] as Date?) != nil) }
-            guard let (before, isRotated) = found, try database.isActive(holder) else { return .notFound }
+            ) { try StoredProgramToken($0) }
+            guard let before = found, try database.isActive(holder) else { return .notFound }
             guard !before.isExpired(at: now) else { return .expired }
-            guard !isRotated else { return .rotatedBefore }
+            guard before.rotatedAt == nil else { return .rotatedBefore }
             guard try database.countLiveTokens(of: holder, at: now) < limit else { return .limitReached }
             let token = before.succeeded(by: successor)
             try database.insert(token, digest: successor.digest)
@@ -238,6 +238,7 @@ extension StoredProgramToken {
         try self.init(
             id: row["id"], holder: user.map { .user($0) } ?? .service(service ?? ""), name: row["name"],
             scopes: Session.scope(row["scopes"]) ?? [], lastFour: row["last_four"], createdAt: row["created_at"],
-            lifetime: row["lifetime"], expiresAt: row["expires_at"], lastUsedAt: row["last_used_at"])
+            lifetime: row["lifetime"], expiresAt: row["expires_at"], lastUsedAt: row["last_used_at"],
+            rotatedAt: row["rotated_at"])
     }
 }

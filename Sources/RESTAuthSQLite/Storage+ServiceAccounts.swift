@@ -13,7 +13,7 @@ extension SQLiteStorage {
                 """, [account.id, account.ownerID, account.note, account.createdAt.timeIntervalSince1970])
             guard try !database.recordChange(event) else { return }
             let isTaken = try database.row("SELECT 1 FROM service_accounts WHERE id = ?", [account.id]) { _ in true }
-            throw isTaken == true ? AuthError.serviceAccountExists(account.id) : .ownerNotFound
+            throw isTaken == true ? AuthError.serviceAccountAlreadyExists(account.id) : .ownerNotFound
         }
     }
 

@@ -4,10 +4,18 @@ public import RESTAuth
 
 extension SQLiteStorage {
     public func insertUser(
-        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, roles: Set<String>, at now: Date, recording event: AuthEvent
     ) async throws -> User {
-        let id = try await write { try $0.insertUser(name, passwordHash: passwordHash, at: now, recording: event) }
-        return User(id: id, username: name.text, createdAt: now, disabledAt: nil)
+        try Role.check(totalLength: roles.reduce(0) { $0 + $1.utf8.count })
+        let id = try await write { database in
+            let id = try database.insertUser(name, passwordHash: passwordHash, at: now, recording: event)
+            for role in roles.sorted() {
+                try database.run("INSERT INTO user_roles (user_id, role) VALUES (?, ?)", [id, role])
+                try database.append(event.of(id).granting(role))
+            }
+            return id
+        }
+        return User(id: id, username: name.text, createdAt: now, disabledAt: nil, roles: roles)
     }
 
     public func user(id: User.ID) async throws -> User? {

@@ -4,9 +4,12 @@ package import RESTAuth
 /// Methods that record a sample event, for tests about something else.
 extension Storage {
     @discardableResult
-    package func insertUser(_ name: Username, passwordHash: String, at now: Date) async throws -> User {
+    package func insertUser(
+        _ name: Username, passwordHash: String?, roles: Set<String> = [], at now: Date
+    ) async throws -> User {
         try await insertUser(
-            name, passwordHash: passwordHash, at: now, recording: Samples.event(.userRegistered, at: now))
+            name, passwordHash: passwordHash, roles: roles, at: now,
+            recording: Samples.event(.userRegistered, at: now))
     }
 
     package func insertUser(
@@ -127,7 +130,7 @@ extension Storage {
     }
 
     package func deleteClient(id: String) async throws -> Bool {
-        try await deleteClient(id: id, recording: Samples.event(.clientRemoved))
+        try await deleteClient(id: id, recording: Samples.event(.clientDeleted))
     }
 
     package func insertInvitation(_ invitation: Invitation, codeDigest: [UInt8]) async throws {

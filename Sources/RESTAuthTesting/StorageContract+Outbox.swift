@@ -80,7 +80,7 @@ extension StorageContract {
             await #expect(throws: AuthError.self) {
                 try await storage.insertClient(client, secretDigest: [2], recording: event)
             }
-            #expect(try await !storage.deleteClient(id: "other", recording: Samples.event(.clientRemoved, at: now)))
+            #expect(try await !storage.deleteClient(id: "other", recording: Samples.event(.clientDeleted, at: now)))
             let taken = try await storage.takeFromOutbox(limit: 9, until: now, at: now)
             #expect(taken.map(\.fields.name) == ["client.added"])
         },

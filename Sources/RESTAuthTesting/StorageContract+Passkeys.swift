@@ -183,7 +183,7 @@ extension StorageContract {
             #expect(try await storage.factors(of: user) == StoredFactors(totp: [], recoveryCodes: 0))
             #expect(try await storage.trustedDevices(of: user, at: now).isEmpty)
             #expect(try await !replaceCodes(of: user, storage))
-            #expect(try await count("passkey.removed", storage) == 2)
+            #expect(try await count("passkey.deleted", storage) == 2)
             #expect(try await storage.passkeys(of: user).userHandle == handle(UInt8(user)))
         },
         Promise("a user without a password keeps a passkey that signs in by itself, and has no recovery codes") {
@@ -203,7 +203,7 @@ extension StorageContract {
             #expect(outcomes.filter { $0 == .deleted }.count == 1)
             #expect(outcomes.filter { $0 == .lastWayIn }.count == 1)
             #expect(try await storage.passkeys(of: user).passkeys.count == 1)
-            #expect(try await count("passkey.removed", storage) == 1)
+            #expect(try await count("passkey.deleted", storage) == 1)
         },
         Promise("a last factor that has to stay does, whether it is a passkey or an app") { storage async throws in
             let user = try await newOwner("a", storage)
@@ -341,7 +341,7 @@ extension StorageContract {
         _ id: Passkey.ID, of user: User.ID, keepingLast: Bool = false, _ storage: any Storage
     ) async throws -> PasskeyDeletion {
         try await storage.deletePasskey(
-            id: id, of: user, keepingLast: keepingLast, recording: Samples.event(.passkeyRemoved, user: user, at: now))
+            id: id, of: user, keepingLast: keepingLast, recording: Samples.event(.passkeyDeleted, user: user, at: now))
     }
 
     private static func addApp(_ id: FactorDescription.ID, of user: User.ID, _ storage: any Storage) async throws {

@@ -154,6 +154,7 @@ extension StorageContract {
             let tokens = try await storage.programTokens(of: .user(user))
             #expect(tokens.first { $0.id == id(1) }?.expiresAt == now + 150)
             #expect(tokens.first { $0.id == id(1) }?.lifetime == 1000)
+            #expect(tokens.map(\.rotatedAt) == [now + 100, nil, nil])
             let again = try await rotate(1, to: 4, of: .user(user), at: now + 110, overlap: 500, storage)
             #expect(again == .rotatedBefore)
             #expect(try await storage.programTokens(of: .user(user)).first { $0.id == id(1) }?.expiresAt == now + 150)

@@ -46,7 +46,7 @@ extension StorageContract {
             #expect(try await !storage.removeFactors(of: user, recording: event))
             #expect(try await removals("factors.removed", storage) == 0)
             #expect(try await storage.beginFactorGrace(of: user, until: now + 5) == now)
-            #expect(try await storage.insertTOTP(app("u", of: user), limit: 5))
+            #expect(try await storage.insertTOTP(FactorPromises.app("u", of: user), limit: 5))
             #expect(try await storage.removeFactors(of: user, recording: event))
             #expect(try await !storage.removeFactors(of: user, recording: event))
             #expect(try await removals("factors.removed", storage) == 1)
@@ -58,7 +58,7 @@ extension StorageContract {
             try await newApp("x", of: user, storage)
             try await newApp("o", of: other, storage)
             // What is not confirmed is no factor, and goes.
-            #expect(try await storage.insertTOTP(app("u", of: user), limit: 5))
+            #expect(try await storage.insertTOTP(FactorPromises.app("u", of: user), limit: 5))
             await expectLast { try await remove("x", of: user, storage) }
             #expect(try await remove("u", of: user, storage))
             await expectLast { try await remove("x", of: user, storage) }
@@ -94,7 +94,7 @@ extension StorageContract {
 
     /// Stores a confirmed app, with a recovery code if it is the first.
     private static func newApp(_ id: String, of user: User.ID, _ storage: any Storage) async throws {
-        #expect(try await storage.insertTOTP(app(id, of: user), limit: 5))
+        #expect(try await storage.insertTOTP(FactorPromises.app(id, of: user), limit: 5))
         let result = try await storage.confirmTOTP(
             id: id, of: user, step: 1, at: now, addedAfter: now, limit: 5,
             recoveryCodes: StoredRecoveryCodes(sealedKey: [1], digests: [[UInt8](repeating: 0, count: 32)]),

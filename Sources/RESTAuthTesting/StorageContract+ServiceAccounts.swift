@@ -28,21 +28,21 @@ extension StorageContract {
             #expect(try await storage.serviceAccount(id: "ci") == nil)
             let names = try await storage.events(after: 0, limit: 100).map(\.fields.name)
             #expect(names.count { $0 == "service_account.added" } == 1)
-            #expect(names.count { $0 == "service_account.removed" } == 1)
+            #expect(names.count { $0 == "service_account.deleted" } == 1)
         },
         Promise("an id is taken, and the first account keeps it") { storage async throws in
             let first = ServiceAccount(id: "ci", ownerID: nil, note: "first", createdAt: now)
             try await insert(first, storage)
             let second = ServiceAccount(id: "ci", ownerID: nil, note: "second", createdAt: now)
             let error = await #expect(throws: AuthError.self) { try await insert(second, storage) }
-            #expect(error?.code == .serviceAccountExists)
+            #expect(error?.code == .serviceAccountAlreadyExists)
             #expect(try await storage.serviceAccounts(after: nil, limit: 10) == [first])
         },
         Promise("an owner is a user, and its deletion leaves the account without one") { storage async throws in
             let error = await #expect(throws: AuthError.self) {
                 try await insert(ServiceAccount(id: "ci", ownerID: 7, note: nil, createdAt: now), storage)
             }
-            #expect(error?.code == .userNotFound)
+            #expect(error?.code == .validationFailed && error?.field == "owner_id")
             #expect(try await storage.serviceAccount(id: "ci") == nil)
             let owner = try await storage.insertUser(Username("a"), passwordHash: "h", at: now).id
             try await insert(ServiceAccount(id: "ci", ownerID: owner, note: nil, createdAt: now), storage)
@@ -102,7 +102,7 @@ extension StorageContract {
         },
     ]
 
-    private static let removed = Samples.event(.serviceAccountRemoved, at: now)
+    private static let removed = Samples.event(.serviceAccountDeleted, at: now)
 
     private static func insert(_ account: ServiceAccount, _ storage: any Storage) async throws {
         try await storage.insertServiceAccount(account, recording: Samples.event(.serviceAccountAdded, at: now))

@@ -6,7 +6,7 @@ extension StorageContract.Chapter {
     /// Lists of users for operators.
     public static let userLists = Self("lists of users", StorageContract.userLists)
     /// The last operator, and passwords by a link.
-    public static let operators = Self("operators", StorageContract.operators)
+    public static let operators = Self("operators", StorageContract.usersWithRoles + StorageContract.operators)
 }
 
 extension StorageContract {
@@ -94,17 +94,31 @@ extension StorageContract {
         Promise("a page of a list examines no more than its window") { storage async throws in
             try await fill(storage)
             var query = UserQuery()
-            query.isDisabled = true
+            query.isDisabled = false
             query.createdAfter = TestClock().now.addingTimeInterval(3600)
             let page = try await storage.users(matching: query, limit: 10, window: 5)
             #expect(page == UserPage(users: [], next: .id(5)))
+        },
+        Promise("of many users the few who are disabled are found at once, in every order") {
+            storage async throws in
+            let now = TestClock().now
+            for number in 10..<40 {
+                let user = try await storage.insertUser(
+                    Username("user\(number)"), passwordHash: "h", roles: ["admin"],
+                    at: now.addingTimeInterval(TimeInterval(number)))
+                if [12, 38].contains(number) { _ = try await storage.disableUser(id: user.id, at: now) }
+            }
+            for var query in UserQuery.Order.allCases.map({ UserQuery(order: $0) }) + [try UserQuery(prefix: "user")] {
+                query.isDisabled = true
+                let page = try await storage.users(matching: query, limit: 5, window: 2)
+                #expect(Set(page.users.map(\.username)) == ["user12", "user38"] && page.next == nil, "\(query)")
+            }
         },
         Promise("an operator is shown of an account whether it has a password, and how many sessions") {
             storage async throws in
             let now = TestClock().now
             #expect(try await storage.account(of: 1, at: now) == nil)
-            let bare = try await storage.insertUser(
-                Username("bare"), passwordHash: nil, at: now, recording: Samples.event(.userRegistered, at: now))
+            let bare = try await storage.insertUser(Username("bare"), passwordHash: nil, at: now)
             #expect(
                 try await storage.account(of: bare.id, at: now)
                     == UserAccount(user: bare, hasPassword: false, passwordChangedAt: now, sessions: 0))
@@ -119,6 +133,38 @@ extension StorageContract {
     ]
 
     // MARK: Operators
+
+    static let usersWithRoles = [
+        Promise("a user is stored with all roles, and their events, or not at all") { storage async throws in
+            let now = TestClock().now
+            let user = try await storage.insertUser(
+                Username("boss"), passwordHash: nil, roles: [Role.operator, "a", "b"], at: now)
+            #expect(user.roles == [Role.operator, "a", "b"])
+            #expect(try await storage.user(id: user.id) == user)
+            let events = try await storage.events(after: 0, limit: 100).map(\.fields)
+            #expect(events.first?.name == "user.registered")
+            #expect(events.allSatisfy { $0.userID == user.id && $0.at == events.first?.at })
+            #expect(
+                Set(events.map { $0.name + $0.details }) == [
+                    "user.registered{}", #"role.granted{"role":"a"}"#, #"role.granted{"role":"b"}"#,
+                    #"role.granted{"role":"rest-auth:operator"}"#,
+                ])
+            #expect(events.count == 4)
+            // A name that is taken, and roles that no token can carry.
+            let long = Set((0..<9).map { "\($0)" + String(repeating: "x", count: 62) })
+            let refused: [(String, Set<String>, AuthError.Code)] = [
+                ("BOSS", ["c"], .userAlreadyExists), ("eve", long, .validationFailed),
+            ]
+            for (name, roles, code) in refused {
+                let error = await #expect(throws: AuthError.self) {
+                    try await storage.insertUser(Username(name), passwordHash: nil, roles: roles, at: now + 1)
+                }
+                #expect(error?.code == code)
+            }
+            #expect(try await storage.users(after: 0, limit: 10) == [user])
+            #expect(try await storage.events(after: 0, limit: 100).count == 4)
+        }
+    ]
 
     /// Adds operators, and returns their ids.
     private static func addOperators(_ count: Int, to storage: any Storage) async throws -> [User.ID] {
@@ -190,8 +236,7 @@ extension StorageContract {
         Promise("an operator who cannot sign in does not count") { storage async throws in
             let now = TestClock().now
             let boss = try await storage.insertUser(Username("boss"), passwordHash: "h", at: now)
-            let bare = try await storage.insertUser(
-                Username("bare"), passwordHash: nil, at: now, recording: Samples.event(.userRegistered, at: now))
+            let bare = try await storage.insertUser(Username("bare"), passwordHash: nil, at: now)
             for id in [boss.id, bare.id] { _ = try await storage.grantRole(Role.operator, user: id, at: now) }
             let error = await #expect(throws: AuthError.self) {
                 try await storage.deleteUser(
@@ -234,8 +279,7 @@ extension StorageContract {
         },
         Promise("of several that set a password by its number, one does") { storage async throws in
             let now = TestClock().now
-            let user = try await storage.insertUser(
-                Username("bare"), passwordHash: nil, at: now, recording: Samples.event(.userRegistered, at: now))
+            let user = try await storage.insertUser(Username("bare"), passwordHash: nil, at: now)
             #expect(try await storage.credentials(user: user.id)?.passwordHash == nil)
             let set: @Sendable (String, Int) async throws -> Bool = { hash, version in
                 try await storage.setPasswordHash(
@@ -260,9 +304,7 @@ extension StorageContract {
                     1, of: subject, other: nil, limit: ThrottleConfiguration().account, at: now)
             }
             let insert = { (date: Date) in
-                try await storage.insertUser(
-                    Username("bare"), passwordHash: nil, at: date,
-                    recording: Samples.event(.userRegistered, at: date))
+                try await storage.insertUser(Username("bare"), passwordHash: nil, at: date)
             }
             try await count()
             _ = try await insert(now)

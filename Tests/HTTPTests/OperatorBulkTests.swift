@@ -233,6 +233,27 @@ import Testing
         #expect(try await !isThere(two, other))
     }
 
+    /// Of a service account, whose token was rotated because somebody else has it, and who sends no
+    /// users any more.
+    @Test(arguments: [false, true]) func whoHasAnotherTokenImportsNoMore(isBlank: Bool) async throws {
+        let boss = try await server.newOperator()
+        let (service, credential) = try await server.serviceToken(scopes: ["operator"])
+        let connection = try await server.connect()
+        let head = head(boss, [Self.type, "Transfer-Encoding: chunked"])
+            .replacing(boss.basic, with: bearer(credential.token))
+        try await connection.write(head + Self.chunk(Self.line(RunningServer.newName())))
+        #expect(try await connection.readAnswer().status == 200)
+        _ = try await connection.read(until: "}\n")
+        let path = "/api/operator/service-accounts/\(service)/tokens/\(credential.id)/rotate"
+        #expect(try await server.send("POST", path, as: boss, json: ["overlap": 0]).status == 201)
+        let name = RunningServer.newName()
+        try await connection.write(Self.chunk(isBlank ? "\n" : Self.line(name)))
+        let end = try await connection.read(until: "}\n")
+        #expect(end.contains("\"done\":false,\"imported\":1,") && end.contains("\"code\":\"invalid_token\""), "\(end)")
+        #expect(await connection.isEnded())
+        #expect(try await !isThere(name, boss))
+    }
+
     // MARK: What is refused before the body
 
     @Test func whoIsNoOperatorSendsNoLongBody() async throws {

@@ -98,7 +98,7 @@ import Testing
     @Test func aUserWhoIsNotThereHasNoEvents() async throws {
         let boss = try await server.newOperator()
         let answer = try await server.send("GET", "/api/operator/events?user=\(RunningServer.newName())", as: boss)
-        #expect(answer.code == "user_not_found")
+        #expect(answer.status == 404 && answer.code == "user_not_found")
         #expect(try await server.send("GET", "/api/operator/events?id=4611686018427387904", as: boss).entries.isEmpty)
     }
 
@@ -123,6 +123,13 @@ import Testing
         #expect(added.status == 201 && added["Location"]?.hasSuffix("/api/operator/clients/\(id)") == true)
         #expect(added["Cache-Control"] == "no-store")
         let secret = try #require(added.json["client_secret"] as? String)
+        let shown = try await server.send("GET", "/api/operator/clients/\(id)", as: boss)
+        #expect(shown.status == 200 && Set(shown.json.keys) == ["client_id", "created_at"], "\(shown.body)")
+        #expect(shown.json["client_id"] as? String == id)
+        for other in ["\(id)x", "a%20b", id.uppercased()] {
+            let answer = try await server.send("GET", "/api/operator/clients/\(other)", as: boss)
+            #expect(answer.status == 404 && answer.code == "client_not_found", "\(other)")
+        }
         func introspects() async throws -> Int {
             try await server.send(
                 "POST", "/oauth/introspect",
@@ -146,9 +153,9 @@ import Testing
         let lost = try await server.send("GET", "/api/operator/clients?after=\(id)", as: boss)
         #expect(lost.code == "validation_failed" && lost.pointer == "/after")
         let events = try await server.send(
-            "GET", "/api/operator/events?event=client.added&event=client.removed&limit=100", as: boss)
+            "GET", "/api/operator/events?event=client.added&event=client.deleted&limit=100", as: boss)
         let own = events.entries.filter { ($0["details"] as? [String: Any])?["client_id"] as? String == id }
-        #expect(own.map { $0["name"] as? String } == ["client.removed", "client.added"])
+        #expect(own.map { $0["name"] as? String } == ["client.deleted", "client.added"])
         #expect(own.allSatisfy { ($0["actor"] as? [String: Any])?["id"] as? String == "\(boss.id)" })
     }
 
@@ -174,6 +181,12 @@ import Testing
             #require(made.json["id"] as? String), #require(made.json["code"] as? String)
         )
         #expect(made["Location"]?.hasSuffix("/api/operator/invitations/\(id)") == true)
+        let shown = try await server.send("GET", "/api/operator/invitations/\(id)", as: boss)
+        #expect(shown.status == 200 && Set(shown.json.keys) == ["id", "note", "created_at", "expires_at"])
+        for other in ["\(id)x", "a%20b"] {
+            let answer = try await server.send("GET", "/api/operator/invitations/\(other)", as: boss)
+            #expect(answer.status == 404 && answer.code == "invitation_not_found", "\(other)")
+        }
         let list = try await server.send("GET", "/api/operator/invitations?limit=100", as: boss)
         #expect(list.entries.contains { $0["id"] as? String == id && $0["note"] as? String == "Susan" })
         #expect(!list.body.contains(code))
@@ -220,7 +233,10 @@ import Testing
         #expect(answer.status == 400 && answer.code == "validation_failed")
     }
 
-    @Test(arguments: ["after=x", "after=W10", "after=WyJhIiwiIiwiIiwwXQ", "blocked=1", "limit=x", "user=a"])
+    @Test(arguments: [
+        "after=x", "after=W10", "after=WyJhIl0", "after=WyJhIiwiIiwiIiwwXQ", "after=WyJhIiwiIiwiIiwwLDFd", "after=e30",
+        "blocked=1", "limit=x", "user=a",
+    ])
     func whatIsNoPageOfCountersIsRefused(query: String) async throws {
         let boss = try await server.newOperator()
         #expect(try await server.send("GET", "/api/operator/throttle?\(query)", as: boss).code == "validation_failed")

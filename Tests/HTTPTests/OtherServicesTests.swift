@@ -108,7 +108,7 @@ import Testing
             #expect(answer["WWW-Authenticate"]?.hasPrefix("Basic realm=") == true)
         }
         #expect(try await server.send("GET", "/api/resource", headers: [bearer(token)]).status == 200)
-        try await server.command("clients", "remove", client.id)
+        try await server.command("clients", "delete", client.id)
         #expect(try await client.post(path, "token=\(token)").status == 401)
     }
 

@@ -144,7 +144,7 @@ import Testing
         var same = key
         same.credentialID = other.credentialID
         let taken = try await add(same)
-        #expect(taken.status == .conflict && taken["code"] == "passkey_exists")
+        #expect(taken.status == .conflict && taken["code"] == "passkey_already_exists")
         #expect(try await send(.get, "/api/me/passkeys", as: "miguel").list("passkeys").isEmpty)
         // The refusal says nothing of its reason, which a log has.
         var elsewhere = try await newAuthenticator()

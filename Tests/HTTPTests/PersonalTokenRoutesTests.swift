@@ -73,7 +73,9 @@ import Testing
         (#"{"name":"a","scopes":"a"}"#, "scopes"), (#"{"name":"a","scopes":{}}"#, "scopes"),
         (#"{"name":"a","scopes":[]}"#, "scopes"), (#"{"name":"a","scopes":[1]}"#, "scopes"),
         (#"{"name":"a","scopes":["a",null]}"#, "scopes"), (#"{"name":"a","scopes":["a b"]}"#, "scopes"),
-        (#"{"name":"a","scopes":["\"a\""]}"#, "scopes"), (#"{"name":"a","scopes":["a","a"]}"#, "scopes"),
+        (#"{"name":"a","scopes":["\"a\""]}"#, "scopes"), (#"{"name":"a","scopes":["a\"b"]}"#, "scopes"),
+        (#"{"name":"a","scopes":["a\\b"]}"#, "scopes"), (#"{"name":"a","scopes":[""]}"#, "scopes"),
+        (#"{"name":"a","scopes":["a  b"]}"#, "scopes"), (#"{"name":"a","scopes":["a","a"]}"#, "scopes"),
         (#"{"name":"a","scopes":["a\\"]}"#, "scopes"), (#"{"name":"a","scopes":["m\u00fcsli"]}"#, "scopes"),
         (#"{"name":"a","scopes":["a"],"expires_in":"1"}"#, "expires_in"),
         (#"{"name":"a","scopes":["a"],"expires_in":"Never"}"#, "expires_in"),
@@ -186,7 +188,7 @@ import Testing
 
     @Test(arguments: [
         #"{"overlap":-1}"#, #"{"overlap":604801}"#, #"{"overlap":"1"}"#, #"{"overlap":1.5}"#, #"{"overlap":[]}"#,
-        #"{"overlap":9223372036854775807}"#, #"{"overlap":59}"#,
+        #"{"overlap":9223372036854775807}"#, #"{"overlap":119}"#,
     ])
     func anOverlapHasItsBounds(body: String) async throws {
         let id = try #require(try await create().json["id"] as? String)

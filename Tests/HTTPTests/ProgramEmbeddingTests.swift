@@ -31,7 +31,7 @@ import Testing
     /// The status, the code of a refusal, and the name that the route was given.
     private func get(
         _ requirements: [Requirement], accepting accepted: AcceptedCredentials = .any, _ authorization: String?,
-        isForUsers: Bool = false
+        isForUsers: Bool = false, query: String = ""
     ) async throws -> (status: Int, text: String) {
         let router = Router(context: BasicAuthRequestContext.self)
         router.add(middleware: ProblemResponses())
@@ -49,7 +49,7 @@ import Testing
         if let authorization { headers[.authorization] = authorization.replacing("Authorization: ", with: "") }
         let fields = headers
         return try await Application(router: router).test(.router) { client in
-            try await client.execute(uri: "/notes", method: .get, headers: fields) { response in
+            try await client.execute(uri: "/notes\(query)", method: .get, headers: fields) { response in
                 let text = String(buffer: response.body)
                 return (response.status.code, JSON(text.utf8)?["code"]?.string ?? text)
             }
@@ -70,6 +70,25 @@ import Testing
             #expect(try await get(requirements, header) == (403, "forbidden"))
         }
         #expect(try await get(requirements, basic("miguel", "python")) == (200, "miguel"))
+    }
+
+    /// RFC 6750 section 2: there is one way for a token.
+    @Test func aTokenInTheQueryIsRefused() async throws {
+        let personal = try await personal(["a"])
+        for header in [bearer(personal), basic("miguel", "python"), nil] {
+            for query in ["?access_token=\(personal)", "?x=y&access%5Ftoken"] {
+                for requirements in [[.scope("a")], [.optional]] as [[Requirement]] {
+                    #expect(try await get(requirements, header, query: query) == (400, "invalid_request"))
+                }
+            }
+        }
+        #expect(try await get([.scope("a")], bearer(personal), query: "?token=x") == (200, "miguel"))
+        let request = Request(
+            head: HTTPRequest(
+                method: .get, scheme: nil, authority: nil, path: "/?access_token=\(personal)",
+                headerFields: [.authorization: "Bearer \(personal)"]), body: RequestBody(buffer: ByteBuffer()))
+        let error = await #expect(throws: AuthError.self) { try await auth.authenticate(request, scope: "a") }
+        #expect(error?.code == .invalidRequest)
     }
 
     @Test func aScopeAdmitsWhoeverHasIt() async throws {

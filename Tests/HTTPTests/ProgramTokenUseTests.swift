@@ -70,28 +70,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        "access_token", "token", "bearer_token", "Authorization", "api_key",
-    ])
-    func inAQueryItIsRefusedAndNotLogged(name: String) async throws {
-        let server = try await RunningServer(["--log-level", "debug"])
-        let token = try await server.personalToken(of: server.newAccount()).token
-        for path in ["/api/resource", "/api/me", "/api/users", "/api/verify/x"] {
-            let answer = try await server.send("GET", "\(path)?\(name)=\(token)")
-            #expect(answer.status == 401, "\(path)")
-            #expect(!answer.body.contains(token))
-        }
-        let answer = try await server.send("GET", "/api/verify?\(name)=\(token)")
-        #expect(answer.status == 400)
-        #expect(!answer.body.contains(token))
-        _ = try await server.send("GET", "/\(token)")
-        _ = try await server.send("POST", "/api/tokens?\(name)=\(token)", headers: [bearer(token)])
-        _ = try await server.send("GET", "/api/token", headers: [basic("\(token)x", "x")])
-        #expect(try await server.stop() == 0)
-        #expect(!server.log.contains(token))
-        #expect(!server.log.contains(token.dropFirst(7).dropLast(6)))
-    }
-
     @Test func whatItsScopeDoesNotAllowIsNamedInTheChallenge() async throws {
         let miguel = try await server.newAccount()
         let token = try await server.personalToken(of: miguel, scopes: ["notes:read"]).token
@@ -105,6 +83,32 @@ import Testing
             #expect(never.code == "insufficient_scope")
             #expect(never.all("WWW-Authenticate") == [challenge])
         }
+    }
+
+    /// It has no session that could end. One that is not live is as any other unknown token.
+    @Test func signingOutWithItEndsNothing() async throws {
+        let miguel = try await server.newAccount()
+        let (token, gone) = (try await server.personalToken(of: miguel), try await server.personalToken(of: miguel))
+        let service = try await server.serviceToken().credential
+        try await server.delete(gone, of: miguel)
+        for live in [token.bearer, basic(token.token, ""), service.bearer] {
+            let answer = try await server.send("DELETE", "/api/tokens", headers: [live])
+            #expect(answer.status == 403 && answer.code == "insufficient_scope")
+        }
+        let last = token.token.last == "0" ? "1" : "0"
+        let session = try await server.signIn(miguel)
+        let type = "Content-Type: application/json"
+        for unknown in [gone.token, "\(token.token.dropLast())\(last)"] {
+            #expect(try await server.send("DELETE", "/api/tokens", headers: [bearer(unknown)]).status == 204)
+            #expect(try await server.send("DELETE", "/api/tokens", headers: [basic(unknown, "")]).status == 204)
+        }
+        #expect(try await server.send("GET", "/api/me", headers: [token.bearer]).status == 200)
+        #expect(try await server.send("GET", "/api/resource", headers: [service.bearer]).status == 200)
+        // The refresh token beside it ends its own session.
+        let answer = try await server.send(
+            "DELETE", "/api/tokens", headers: [gone.bearer, type], body: json(["refresh_token": session.refresh]))
+        #expect(answer.status == 204)
+        #expect(try await server.refresh(session.refresh).status == 400)
     }
 
     /// None of them makes a session of a token for a program, or another way in.
@@ -160,7 +164,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "scope", "scope=", "scope=%22", "scope=a\\b", "scope=+", "scope=a++b", "scope=a+a", "scope=%ff", "scope=%zz",
+        "scope", "scope=", "scope=%22", "scope=a%22b", "scope=a\\b", "scope=a%5Cb", "scope=a%20%20b", "scope=+",
+        "scope=a++b", "scope=a+a", "scope=%ff", "scope=%zz",
         "scope=%C3%A9", "scope=a%00", "scope=a%0Ab", "scopes=a", "Scope=a", "scope=a&x=y", "scope=a#b",
     ])
     func whatCannotBeAScopeLetsNobodyThrough(query: String) async throws {
@@ -223,7 +228,7 @@ import Testing
         for _ in 0..<2 {
             #expect(try await server.send("GET", "/api/resource", headers: [token.bearer]).status == 200)
         }
-        try await server.command("services", "remove", service)
+        try await server.command("services", "delete", service)
         try await server.waitForRefusal(of: token.token)
     }
 
@@ -266,6 +271,18 @@ import Testing
         #expect(description["username"] as? String == "service:\(service)")
         #expect(description["roles"] as? [String] == [])
         #expect(description["scope"] as? String == "notes:read")
+    }
+
+    @Test func twentyScopesOfTheGreatestLengthAreDescribed() async throws {
+        let (miguel, introspect) = (try await server.newAccount(), try await client())
+        let scopes = (0..<20).map { String(repeating: "x", count: 62) + "\($0 + 10)" }
+        let personal = try await server.personalToken(of: miguel, scopes: scopes).token
+        let service = try await server.serviceToken(scopes: scopes).credential.token
+        for token in [personal, personal, service, service] {
+            #expect(try await introspect(token)["scope"] as? String == scopes.joined(separator: " "))
+            let path = "/api/verify?scope=\(scopes.joined(separator: "+"))"
+            #expect(try await server.send("GET", path, headers: [bearer(token)]).status == 200)
+        }
     }
 
     @Test func ofNoOtherTokenAnythingIsSaid() async throws {
@@ -312,5 +329,24 @@ import Testing
         let tokens = try await server.send("GET", "/api/me/tokens", headers: [miguel.basic])
         #expect(!tokens.body.contains(token.id))
         #expect(tokens.body.contains(other.id))
+    }
+
+    /// A token that leaked is taken away also while nobody can use it.
+    @Test func theTokenOfADisabledUserIsDeletedAllTheSame() async throws {
+        let miguel = try await server.newAccount()
+        let id = RunningServer.newName("gateway")
+        let headers = [
+            basic(id, try await server.addClient(id)), "Content-Type: application/x-www-form-urlencoded",
+        ]
+        let (token, other) = (try await server.personalToken(of: miguel), try await server.personalToken(of: miguel))
+        try await server.command("users", "disable", miguel.name)
+        let answer = try await server.send("POST", "/oauth/revoke", headers: headers, body: "token=\(token.token)")
+        #expect(answer.status == 200)
+        try await server.command("users", "enable", miguel.name)
+        try await wait(for: "the other token again") {
+            try await server.send("GET", "/api/resource", headers: [other.bearer]).status == 200
+        }
+        #expect(try await server.send("GET", "/api/resource", headers: [token.bearer]).status == 401)
+        #expect(try await !server.send("GET", "/api/me/tokens", headers: [miguel.basic]).body.contains(token.id))
     }
 }

@@ -132,7 +132,7 @@ import Testing
                 #expect((refusal == nil) == isExpected, "\(route.operationID) with \(scope): \(refusal ?? "")")
                 if !isExpected, !isOperators(route) { #expect(refusal == "forbidden", "\(route.operationID)") }
             }
-            try await auth.serviceAccounts.removeToken(token.token.id, of: "backup")
+            try await auth.serviceAccounts.deleteToken(token.token.id, of: "backup")
         }
     }
 

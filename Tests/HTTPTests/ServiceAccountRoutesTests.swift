@@ -37,19 +37,19 @@ import Testing
         // Other tests add accounts meanwhile; none of them comes between these two ids.
         let before = id
         let id = "\(id).a"
-        let body = #"{"id":"\#(id)","note":"m\u00fcsli","owner":\#(miguel.id)}"#
+        let body = #"{"id":"\#(id)","note":"m\u00fcsli","owner_id":\#(miguel.id)}"#
         let added = try await send("POST", "", body)
         #expect(added.status == 201 && added["Cache-Control"] == "no-store")
         #expect(added["Location"]?.hasSuffix("/api/operator/service-accounts/\(id)") == true)
         let shown = try await send("GET", "/\(id)")
-        #expect(shown.status == 200 && Set(shown.json.keys) == ["id", "note", "owner", "created_at"])
-        #expect(shown.json["note"] as? String == "müsli" && shown.json["owner"] as? Int == miguel.id)
+        #expect(shown.status == 200 && Set(shown.json.keys) == ["id", "note", "owner_id", "created_at"])
+        #expect(shown.json["note"] as? String == "müsli" && shown.json["owner_id"] as? Int == miguel.id)
         let page = try await send("GET", "?limit=1&after=\(before)")
         let listed = try #require(page.json["data"] as? [[String: Any]])
         #expect(listed.map { $0["id"] as? String } == [id])
         #expect((page.json["pagination"] as? [String: Any])?["after"] as? String == id)
         let again = try await send("POST", "", body)
-        #expect(again.status == 409 && again.code == "service_account_exists")
+        #expect(again.status == 409 && again.code == "service_account_already_exists")
         #expect(try await send("DELETE", "/\(id)").status == 204)
         let gone = try await send("DELETE", "/\(id)")
         #expect(gone.status == 404 && gone.code == "service_account_not_found")
@@ -81,8 +81,8 @@ import Testing
         (#"{"id":"m\u00fcsli"}"#, "id"), (#"{"id":"a\u0000"}"#, "id"), (#"{"id":"a/b"}"#, "id"),
         (#"{"id":"ID","note":1}"#, "note"), (#"{"id":"ID","note":""}"#, "note"),
         (#"{"id":"ID","note":"\u200b"}"#, "note"), (#"{"id":"ID","note":"a\nb"}"#, "note"),
-        (#"{"id":"ID","owner":"1"}"#, "owner"), (#"{"id":"ID","owner":1.5}"#, "owner"),
-        (#"{"id":"ID","owner":0}"#, "owner"), (#"{"id":"ID","owner":9223372036854775807}"#, "owner"),
+        (#"{"id":"ID","owner_id":"1"}"#, "owner_id"), (#"{"id":"ID","owner_id":1.5}"#, "owner_id"),
+        (#"{"id":"ID","owner_id":0}"#, "owner_id"), (#"{"id":"ID","owner_id":9223372036854775807}"#, "owner_id"),
     ])
     func whatIsNoAccountIsRefused(body: String, field: String) async throws {
         let answer = try await send("POST", "", body.replacing("ID", with: id))
@@ -125,6 +125,8 @@ import Testing
 
     @Test(arguments: [
         #"{"name":"a"}"#, #"{"scopes":["a"]}"#, #"{"name":"a","scopes":["a","a"]}"#, #"{"name":"a","scopes":["\""]}"#,
+        #"{"name":"a","scopes":["a\"b"]}"#, #"{"name":"a","scopes":["a\\b"]}"#, #"{"name":"a","scopes":[""]}"#,
+        #"{"name":"a","scopes":["a  b"]}"#,
         #"{"name":"a","scopes":["a"],"expires_in":59}"#, #"{"name":"a","scopes":["a"],"expires_in":315360001}"#,
         #"{"name":"\u2800","scopes":["a"]}"#,
     ])
@@ -156,18 +158,20 @@ import Testing
         #expect(rotated.status == 0 && rotated.output.contains("ra_svc_") && !rotated.output.contains(token))
         let list = try await services("tokens", "list", id).output
         #expect(list.contains("\(tokenID)\tfirst key\ta operator\t…\(token.suffix(4))") && !list.contains(token))
-        #expect(try await services("tokens", "remove", id, tokenID).output == "Removed \(tokenID).\n")
+        #expect(try await services("tokens", "delete", id, tokenID).output == "Deleted \(tokenID).\n")
         for arguments in [
             ["add", "a b"], ["add", id + "x", "--owner", RunningServer.newName("nobody")], ["show", "nobody"],
-            ["remove", "nobody"], ["tokens", "add", id, "x"], ["tokens", "add", id, "x", "--scope", "a b"],
+            ["delete", "nobody"], ["tokens", "add", id, "x"], ["tokens", "add", id, "x", "--scope", "a b"],
+            ["tokens", "add", id, "x", "--scope", "a  b"], ["tokens", "add", id, "x", "--scope", "a\"b"],
+            ["tokens", "add", id, "x", "--scope", "a\\b"], ["tokens", "add", id, "x", "--scope", ""],
             ["tokens", "add", id, "", "--scope", "a"], ["tokens", "add", "nobody", "x", "--scope", "a"],
             ["tokens", "add", id, "x", "--scope", "a", "--expires-in", "1s"],
             ["tokens", "add", id, "x", "--scope", "a", "--expires-in", "x"], ["tokens", "list", "nobody"],
-            ["tokens", "rotate", id, tokenID], ["tokens", "rotate", id, "x"], ["tokens", "remove", id, tokenID],
+            ["tokens", "rotate", id, tokenID], ["tokens", "rotate", id, "x"], ["tokens", "delete", id, tokenID],
         ] {
             #expect(try await server.run(["services"] + arguments).status != 0, "\(arguments)")
         }
-        #expect(try await services("remove", id).output == "Removed \(id).\n")
+        #expect(try await services("delete", id).output == "Deleted \(id).\n")
         #expect(try await send("GET", "/\(id)").status == 404)
     }
 }

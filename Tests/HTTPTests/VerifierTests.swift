@@ -167,11 +167,15 @@ import Testing
         try await verifier.updated()
         let old = try await server.token(server.newAccount())
         try await server.command("keys", "rotate", "--now")
+        let keys = try await server.command("keys", "list", "--json").output.split(separator: "\n")
+        let next = try JSONSerialization.jsonObject(with: Data((keys.last ?? "").utf8)) as? [String: Any]
+        let text = try #require(next?["signs_from"] as? String)
+        let signsFrom = try Date(text, strategy: .iso8601)
+        // Seconds pass until then; the text has no fractions of one.
+        try await wait(for: "the time of the new key") { Date.now > signsFrom + 1 }
         var new = old
         try await wait(for: "the new key to sign") {
-            // Seconds pass until then. A token is traded for the next one, which costs no hash, but
-            // a write.
-            try await Task.sleep(for: .milliseconds(100))
+            // A token is traded for the next one, which costs no hash, but a write.
             new = try await server.token(new, "")
             return new.prefix { $0 != "." } != old.prefix { $0 != "." }
         }

@@ -14,6 +14,15 @@ extension SQLiteStorage {
         try await database.write { try $0.execute(sql: "ALTER TABLE \(from) RENAME TO \(to)") }
     }
 
+    /// Makes the database refuse to note the use of a token for programs, or take it again.
+    func refuseUses(_ areRefused: Bool) async throws {
+        let sql =
+            areRefused
+            ? "CREATE TRIGGER full BEFORE UPDATE ON program_tokens BEGIN SELECT RAISE(ABORT, 'full'); END"
+            : "DROP TRIGGER full"
+        try await database.write { try $0.execute(sql: sql) }
+    }
+
     /// Deletes the newest entries, as restoring a backup does.
     func takeBackRevocations(after number: Int64) async throws {
         try await database.write { database in

@@ -54,7 +54,7 @@ import Testing
         try await auth.users.disable(1, by: operation)
         try await auth.users.enable(1, by: operation)
         try await auth.passwords.set("another one", for: user, by: operation)
-        try await auth.clients.remove("c", by: operation.adding("c", to: auth.clients))
+        try await auth.clients.delete("c", by: operation.adding("c", to: auth.clients))
         let invitation = try await auth.registration.invite(by: operation).invitation
         try await auth.registration.deleteInvitation(invitation.id, by: operation)
         let key = try await auth.signingKeys.rotate(by: operation)
@@ -65,7 +65,7 @@ import Testing
         #expect(
             events.map(\.name) == [
                 "role.granted", "role.revoked", "user.disabled", "user.enabled", "password.changed", "session.ended",
-                "client.added", "client.removed", "invitation.created", "invitation.deleted", "signing_key.made",
+                "client.added", "client.deleted", "invitation.created", "invitation.deleted", "signing_key.made",
                 "signing_key.hastened", "signing_key.revoked", "user.deleted",
             ])
         #expect(events.allSatisfy { $0.actorKind == "operator" && $0.actorID == "root" })
@@ -91,7 +91,7 @@ import Testing
         await test.expect(.userNotFound) { try await auth.users.delete(2, by: operation) }
         await test.expect(.userNotFound) { try await auth.users.grant("admin", to: 2, by: operation) }
         await test.expect(.sessionNotFound) { try await auth.sessions.end(Session.ID(at: .now), by: operation) }
-        await test.expect(.clientNotFound) { try await auth.clients.remove("c", by: operation) }
+        await test.expect(.clientNotFound) { try await auth.clients.delete("c", by: operation) }
         await test.expect(.keyNotFound) { try await auth.signingKeys.revoke("k", by: operation) }
         await test.expect(.invitationNotFound) { try await auth.registration.deleteInvitation("i", by: operation) }
         await test.expect(.invitationRequired) {
@@ -351,7 +351,7 @@ import Testing
             ]))
         #expect(
             names.isDisjoint(with: [
-                .backupMade, .backupRestored, .clientAdded, .clientRemoved, .databaseMigrated, .invitationCreated,
+                .backupMade, .backupRestored, .clientAdded, .clientDeleted, .databaseMigrated, .invitationCreated,
                 .invitationDeleted, .passwordRehashed, .schemaApplied, .secretDropped, .secretRotated, .signingKeyMade,
                 .signingKeyHastened, .signingKeyRevoked, .userDeleted, .usersExported, .usersImported,
             ]))

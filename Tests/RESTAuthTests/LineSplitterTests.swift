@@ -23,6 +23,12 @@ import Testing
         #expect(lines(["a\n"]) == ["a"])
     }
 
+    @Test(arguments: [("", true), (" \t\r", true), (" {", false), ("\u{A0}", false), ("           ", false)])
+    func aLineOfBlanksIsBlank(text: String, isBlank: Bool) {
+        var splitter = LineSplitter(longestLine: 10)
+        #expect(splitter.take("\(text)\n".utf8).map(\.isBlank) == [isBlank])
+    }
+
     @Test func aLineThatIsTooLongIsNotKept() {
         #expect(lines(["0123456789\n01234567890\nx"]) == ["0123456789", nil, "x"])
         #expect(lines(["01234", "56789", "0", "1", "\n", "x\n"]) == [nil, "x"])

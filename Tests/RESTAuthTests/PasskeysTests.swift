@@ -124,10 +124,10 @@ import Testing
         let (first, _) = try await test.newPasskey(of: miguel)
         var same = try await test.newAuthenticator(for: susan)
         same.credentialID = first.credentialID
-        await test.expect(.passkeyExists) { try await add(same, for: susan) }
+        await test.expect(.passkeyAlreadyExists) { try await add(same, for: susan) }
         var again = try await test.newAuthenticator(for: miguel)
         again.credentialID = first.credentialID
-        await test.expect(.passkeyExists) { try await add(again) }
+        await test.expect(.passkeyAlreadyExists) { try await add(again) }
         #expect(try await passkeys.list(of: susan.userID).isEmpty)
     }
 
@@ -144,7 +144,7 @@ import Testing
     @Test func aDisabledUserAddsNone() async throws {
         let authenticator = try await test.newAuthenticator(for: miguel)
         try await test.auth.users.disable(miguel.userID)
-        await test.expect(.userNotFound) { try await add(authenticator) }
+        await test.expect(.invalidToken) { try await add(authenticator) }
     }
 
     @Test func aUserWithoutAPasswordNeedsOneThatVerifies() async throws {
@@ -185,7 +185,7 @@ import Testing
         try await passkeys.delete(second.id, of: miguel, by: home)
         #expect(try await test.auth.factors.descriptions(of: miguel.userID).isEmpty)
         _ = try await test.auth.login.identify("miguel", password: "python", by: home)
-        #expect(try await test.recorded(.passkeyRemoved) == 2)
+        #expect(try await test.recorded(.passkeyDeleted) == 2)
     }
 
     @Test func theLastWayInStays() async throws {

@@ -84,6 +84,18 @@ import Testing
         await test.expect(.userNotFound) { try await test.auth.passwords.makeLink(for: user.id) }
     }
 
+    /// Who handed it out could not have changed an operator, nor may who was one keep a way in.
+    @Test func aLinkIsVoidOnceItsUserIsAnOperatorOrIsOneNoMore() async throws {
+        let before = try await test.auth.passwords.makeLink(for: user.id)
+        try await test.auth.users.grant(Role.operator, to: user.id)
+        await test.expect(.linkInvalid) { try await reset(before.token) }
+        let meanwhile = try await test.auth.passwords.makeLink(for: user.id)
+        try await test.auth.users.revoke(Role.operator, from: user.id)
+        await test.expect(.linkInvalid) { try await reset(meanwhile.token) }
+        try await test.auth.users.grant("admin", to: user.id)
+        try await reset(before.token)
+    }
+
     @Test func aLinkOfAnotherInstanceIsNone() async throws {
         let foreign = try await TestAuth()
         _ = try await foreign.auth.users.add("miguel", password: nil)

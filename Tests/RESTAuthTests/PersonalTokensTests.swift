@@ -186,7 +186,7 @@ import Testing
     }
 
     @Test(arguments: [
-        [], [""], ["a b"], ["\"a\""], ["a\\b"], ["a", "a"], ["ü"], ["a\n"], ["a\0"],
+        [], [""], ["a b"], ["a  b"], ["\"a\""], ["a\"b"], ["a\\b"], ["a", "a"], ["ü"], ["a\n"], ["a\0"],
         [String(repeating: "x", count: 65)],
         (0...20).map { "w\($0)" }, ["a", ""], ["a\u{7F}"],
     ])
@@ -229,15 +229,73 @@ import Testing
         }
         free.clock.advance(by: 3650 * 86400)
         _ = try await free.auth.programTokens.verify(Array(new.value.utf8))
-        // A short maximum shortens what is not asked for.
-        let strict = try await TestAuth { $0.personalTokenMaximumLifetime = 3600 }
-        _ = try await strict.auth.users.register("miguel", password: "python")
-        let other = try await strict.auth.login.identify("miguel", password: "python")
-        #expect(try await strict.auth.personalTokens.create("ci", scopes: ["a"], for: other).token.lifetime == 3600)
         for seconds in [59, 3650 * 86400 + 1] {
             await #expect(throws: AuthError.self) { try await TestAuth { $0.personalTokenLifetime = seconds } }
             await #expect(throws: AuthError.self) { try await TestAuth { $0.personalTokenMaximumLifetime = seconds } }
         }
+    }
+
+    @Test func aLifetimeBeyondTheMaximumIsRefusedAtTheStart() async throws {
+        for (lifetime, maximum) in [(nil, 3600), (3601, 3600), (365 * 86400 + 1, nil)] as [(Int?, Int?)] {
+            let error = await #expect(throws: AuthError.self) {
+                try await TestAuth {
+                    if let lifetime { $0.personalTokenLifetime = lifetime }
+                    if let maximum { $0.personalTokenMaximumLifetime = maximum }
+                }
+            }
+            #expect(error?.code == .misconfigured)
+            #expect(error?.detail.contains("personal token lifetime") == true)
+            #expect(error?.detail.contains("personal token maximum lifetime") == true)
+        }
+        for maximum in [3600, nil] {
+            _ = try await TestAuth { ($0.personalTokenLifetime, $0.personalTokenMaximumLifetime) = (3600, maximum) }
+        }
+    }
+
+    /// What is refused costs the owner, who signs in by the same allowance, nothing.
+    @Test func aRefusedRotationIsNotCounted() async throws {
+        let test = try await TestAuth { $0.throttle.sessionsPerHour = 3 }
+        _ = try await test.auth.users.register("miguel", password: "python")
+        let user = try await test.auth.login.identify("miguel", password: "python")
+        let tokens = test.auth.personalTokens
+        let old = try await tokens.create("ci", scopes: ["tokens"], lifetime: .seconds(600), for: user)
+        let thief = try #require(try await test.auth.programTokens.verify(Array(old.value.utf8)).identity.user)
+        let new = try await tokens.rotate(old.token.id, overlap: 300, of: thief).new
+        for _ in 0..<5 {
+            await test.expect(.validationFailed) { try await tokens.rotate(new.token.id, overlap: 1, of: user) }
+            await test.expect(.tokenExpired) { try await tokens.rotate(old.token.id, of: thief) }
+            await test.expect(.tokenNotFound) { try await tokens.rotate(ProgramToken.ID(at: test.clock.now), of: user) }
+        }
+        _ = try await test.auth.sessions.start(for: user)
+        await test.expect(.rateLimited) { try await test.auth.sessions.start(for: user) }
+    }
+
+    @Test func whoIsGoneMakesNoToken() async throws {
+        _ = try await test.storage.deleteUser(id: user.userID, at: test.clock.now)
+        await test.expect(.invalidToken) { try await create() }
+    }
+
+    /// The longest time that a token may live was made shorter since the token was made.
+    @Test func aRotationKeepsToAMaximumThatWasLowered() async throws {
+        let (storage, secret) = (try await SQLiteStorage(), InstanceSecret())
+        let free = try await TestAuth(over: storage, secret: secret, clock: test.clock) {
+            $0.personalTokenMaximumLifetime = nil
+        }
+        let strict = try await TestAuth(over: storage, secret: secret, clock: test.clock) {
+            ($0.personalTokenLifetime, $0.personalTokenMaximumLifetime) = (3600, 7200)
+        }
+        _ = try await free.auth.users.register("miguel", password: "python")
+        let user = try await free.auth.login.identify("miguel", password: "python")
+        for lifetime in [ProgramToken.Lifetime.unlimited, .seconds(7201), .seconds(3650 * 86400)] {
+            let old = try await free.auth.personalTokens.create("ci", scopes: ["a"], lifetime: lifetime, for: user)
+            let rotated = try await strict.auth.personalTokens.rotate(old.token.id, of: user)
+            #expect(rotated.new.token.lifetime == 7200)
+            #expect(rotated.new.token.expiresAt == test.clock.now + 7200)
+            let again = try await free.auth.personalTokens.rotate(rotated.new.token.id, of: user)
+            #expect(again.new.token.lifetime == 7200)
+        }
+        let short = try await free.auth.personalTokens.create("ci", scopes: ["a"], lifetime: .seconds(60), for: user)
+        #expect(try await strict.auth.personalTokens.rotate(short.token.id, of: user).new.token.lifetime == 60)
     }
 
     @Test func fiftyAreEnough() async throws {
@@ -246,8 +304,8 @@ import Testing
         let tokens = try await tokens.list(of: user.userID)
         #expect(Set(tokens.map(\.id)).count == 50)
         // Who has as many can rotate nevertheless, and an expired one makes room.
-        _ = try await self.tokens.rotate(#require(tokens.last).id, overlap: 60, of: user)
-        test.clock.advance(by: 60)
+        _ = try await self.tokens.rotate(#require(tokens.last).id, overlap: 120, of: user)
+        test.clock.advance(by: 120)
         _ = try await create("51")
         await test.expect(.tooManyTokens) { try await create("52") }
     }
@@ -281,7 +339,7 @@ import Testing
 
     @Test func aRotationHasItsBounds() async throws {
         let new = try await create()
-        for overlap in [-1, 1, 59, 7 * 86400 + 1, .max, .min] {
+        for overlap in [-1, 1, 119, 7 * 86400 + 1, .max, .min] {
             let error = await #expect(throws: AuthError.self) {
                 try await tokens.rotate(new.token.id, overlap: overlap, of: user)
             }
@@ -289,6 +347,11 @@ import Testing
         }
         let late = try await signedIn(901)
         await test.expect(.insufficientUserAuthentication) { try await tokens.rotate(new.token.id, of: late) }
+        for overlap in [120, 7 * 86400] {
+            let other = try await create()
+            let end = try await tokens.rotate(other.token.id, overlap: overlap, of: user).previousExpiresAt
+            #expect(end == test.clock.now + TimeInterval(overlap))
+        }
         let rotated = try await tokens.rotate(new.token.id, overlap: 0, of: user)
         await test.expect(.invalidToken) { try await verify(new) }
         await test.expect(.tokenExpired) { try await tokens.rotate(new.token.id, of: user) }

@@ -49,7 +49,10 @@ import Testing
 
     @Test(arguments: [
         "", "d", "-", "de-", "-de", "de_AT", "de--AT", "12", "de-a", "x", "x-", "de-1", "toolonglanguage", "en-x",
-        "de-1901-1901", "en-a-bb-a-cc", "de AT", "dé", "de-\u{0}", "i-klingon", "a-de", "en-US-US",
+        "de-1901-1901", "en-a-bb-a-cc", "de AT", "dé", "de-\u{0}", "i-klingon", "a-de", "en-US-US", "ｄｅ", "de-AT\n",
+        "DE-1901-Latn",
+        "de-aaa-bbb-ccc-ddd", "de-latn-cyrl", "en-u-x-a", "en-123456789", String(repeating: "x-", count: 10_000) + "a",
+        "x-" + String(repeating: "abcdefgh-", count: 7),
     ])
     func whatIsNoLanguageTagIsRefused(text: String) { expectRefused("locale", .string(text)) }
 
@@ -58,20 +61,41 @@ import Testing
 
     @Test(arguments: [
         "", "/", "Europe/", "/Vienna", "../etc/passwd", "Europe//Vienna", "a/b/c/d", "+01:00", "-5",
-        "Europe/Wien Mitte",
-        "Europe/Zürich", "Europe\\Vienna",
+        "Europe/Wien Mitte", "Europe/Zürich", "Europe\\Vienna", "Europe/Vienna\u{0}", "Europe/Vienna\n", " UTC",
+        "Etc/+1",
+        "Europe/-Vienna", "Europe/Vienna/..", ".", String(repeating: "a", count: 65), "Ｕ",
+        String(repeating: "a/", count: 10_000),
     ])
     func whatIsNoTimeZoneIsRefused(text: String) { expectRefused("zoneinfo", .string(text)) }
 
-    @Test(arguments: ["https://example.com/a.png", "HTTPS://example.com", "https://[::1]:8443/a?b=c", "https://a/%20"])
+    @Test(arguments: [
+        "https://example.com/a.png", "HTTPS://example.com", "https://[::1]:8443/a?b=c", "https://a/%20",
+        "https://h:/", "https://h:0/", "https://h:65535", "https://h:00443/", "https://example.com.",
+        "https://a_b.c-d/",
+        "https://xn--exmple-cua.com/a", "https://192.0.2.1/", "https://192.0.2.1.:443/", "https://1.example/",
+        "https://[2001:db8::192.0.2.1]/", "https://h?q=/?", "https://h#a/?", "https://h/a@b:c/..;!$&'()*+,=~",
+        "https://h/%C3%A4?a=%00", "https://EXAMPLE.com/", "https://0x1g.example.0xg/",
+    ])
     func aPictureIsTaken(text: String) throws { #expect(try patch("picture", .string(text)).picture == text) }
 
     @Test(arguments: [
         "", "a.png", "//example.com/a", "http://example.com/a.png", "https:", "https://", "https:///a",
         "https://user@example.com/", "https://user:pw@example.com/", "javascript:alert(1)", "data:image/png;base64,AA",
         "https://example.com/a b", "https://example.com/\"onerror=x", "https://example.com/<x>",
-        "https://ex\nample.com",
-        "https://exämple.com/",
+        "https://ex\nample.com", "https://exämple.com/", "https://h:99999999/", "https://h:65536/", "https://h:-1/",
+        "https://h:4x/", "https://h:+443/", "https://h:99999999999999999999/", "https://:443/", "https://a..b/",
+        "https://.a/", "https://./", "https://a../", "https://@h/", "https://a@/", "https://h:443@evil.example/",
+        "https://h\\@evil.example/", "https:\\\\h/", "https:/h/", "https:h/", "https:////h/", " https://h/",
+        "https://h/ ",
+        "https://h/\t", "https://[::1/", "https://[::1]x/", "https://[]/", "https://[192.0.2.1]/",
+        "https://[fe80::1%25a]/",
+        "https://[v1.a]/", "https://::1/", "https://h/[a]", "https://h/%", "https://h/%4", "https://h/%zz",
+        "https://h/a#b#c",
+        "https://h/^", "https://h/\u{0}", "https://h/\u{7F}", "https://%68/", "https://h%2Fa/", "https://a,b/",
+        "https://*/",
+        "https://256.0.0.1/", "https://1.2.3/", "https://1/", "https://0x7f000001/", "https://a.0x1/",
+        "https://1.2.3.4.5/",
+        "https://010.0.0.1/", "https://a.b.0X/", "https://ｅxample.com/", "https：//h/", "ſ://h/", "httpſ://h/",
     ])
     func whatIsNoPictureIsRefused(text: String) { expectRefused("picture", .string(text)) }
 
@@ -83,6 +107,19 @@ import Testing
         "\u{FEFF}\u{200D}", "\u{AD}", "\u{3164}", "\u{2800}", "\u{301}", "a\u{2028}b", "a\u{E000}", "a\u{FFFF}",
     ])
     func aNameThatCannotBeSeenOrDoesHarmIsRefused(text: String) { expectRefused("name", .string(text)) }
+
+    @Test func aPictureHasItsLength() throws {
+        let most = "https://h/" + String(repeating: "a", count: 2038)
+        #expect(try patch("picture", .string(most)).picture == most)
+        let label = String(repeating: "a", count: 63)
+        let host = [label, label, label, String(repeating: "a", count: 61)].joined(separator: ".")
+        #expect(throws: Never.self) { try patch("picture", .string("https://\(host)/")) }
+        for text in [
+            most + "a", "https://\(host)a/", "https://\(label)a/", String(repeating: "https://", count: 10_000),
+        ] {
+            expectRefused("picture", .string(text))
+        }
+    }
 
     @Test func aNameHasItsLength() throws {
         #expect(throws: Never.self) { try patch("name", .string(String(repeating: "日", count: 128))) }

@@ -82,6 +82,88 @@ import Testing
         #expect(try await patch(#"{"metadata":\#(most)}"#).metadata == most)
     }
 
+    /// Members that mean something to JavaScript, or to this server elsewhere, are data here.
+    @Test(arguments: [
+        #"{"__proto__":{"roles":["admin"]}}"#, #"{"constructor":{"prototype":1}}"#, #"{"roles":["admin"],"id":2}"#,
+        #"{"":0,"toString":"x"}"#, #"{"n":-9223372036854775808,"m":9223372036854775807}"#,
+    ])
+    func theUsersDataIsDataOnly(text: String) async throws {
+        #expect(try await patch(#"{"metadata":\#(text)}"#).metadata == text)
+        let user = try await test.auth.users.find(1)
+        #expect(user.roles.isEmpty && user.username == "miguel")
+    }
+
+    @Test(arguments: [
+        "1e400", "-1e400", "1e999999999999", "01", "+1", "NaN", ".5", "1.", "0x1", "\"\\ud800\"", "\"\u{1}\"",
+        #"{"a":1,"a":2}"#, #"{"a":{"b":1,"\u0062":2}}"#, #"{"a":1,"\u0061":null}"#, "{a:1}", "[1,]",
+    ])
+    func whatTwoReadersCouldReadDifferentlyIsRefused(value: String) async throws {
+        await test.expect(.validationFailed) { try await patch(#"{"metadata":{"x":\#(value)}}"#) }
+        #expect(try await test.auth.profiles.profile(of: 1) == Profile())
+    }
+
+    /// What is not there is not removed, and nothing has happened.
+    @Test func aNullOfWhatIsNotThereIsNoChange() async throws {
+        let patches = [
+            #"{"name":null,"email":null,"locale":null,"zoneinfo":null,"picture":null,"metadata":null}"#,
+            #"{"metadata":{"a":null}}"#, #"{"metadata":{}}"#,
+        ]
+        for text in patches { #expect(try await patch(text) == Profile()) }
+        #expect(try await operate(#"{"email_verified":null,"app_metadata":null,"revoke_sessions":null}"#) == Profile())
+        #expect(try await events("profile.changed").isEmpty)
+        // In what is new it leaves the object around it.
+        #expect(try await patch(#"{"metadata":{"a":{"b":null}}}"#).metadata == #"{"a":{}}"#)
+    }
+
+    @Test func theLengthIsThatOfTheResult() async throws {
+        let half = String(repeating: "x", count: 2000)
+        _ = try await patch(#"{"metadata":{"a":"\#(half)","b":"\#(half)"}}"#)
+        await test.expect(.validationFailed) { try await patch(#"{"metadata":{"c":"\#(half)"}}"#) }
+        // A patch that is longer than what it leaves.
+        let nulls = (0..<1000).map { #""n\#($0)":null"# }.joined(separator: ",")
+        let left = try await patch(#"{"metadata":{"a":null,\#(nulls),"c":"\#(half)"}}"#)
+        #expect(left.metadata == #"{"b":"\#(half)","c":"\#(half)"}"#)
+    }
+
+    /// Depth adds up by patches no more than in one.
+    @Test func patchesOneAfterAnotherNestNoDeeper() async throws {
+        func nested(_ depth: Int, _ inner: String) -> String {
+            String(repeating: #"{"a":"#, count: depth) + inner + String(repeating: "}", count: depth)
+        }
+        _ = try await patch(#"{"metadata":\#(nested(30, "1"))}"#)
+        for inner in [#"{"b":1}"#, "[1]", "[]"] {
+            await test.expect(.validationFailed) { try await patch(#"{"metadata":\#(nested(31, inner))}"#) }
+        }
+        #expect(try await test.auth.profiles.profile(of: 1).metadata == nested(30, "1"))
+    }
+
+    @Test func ofTwoNewNamesAtOnceBothAreKeptForTheUser() async throws {
+        let names = (0..<6).map { "name\($0)" }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for name in names { group.addTask { _ = try await test.auth.profiles.rename(1, to: name) } }
+            try await group.waitForAll()
+        }
+        let name = try await test.auth.users.find(1).username
+        #expect(names.contains(name))
+        for other in names + ["miguel"] where other != name {
+            await test.expect(.nameReserved) { try await test.auth.users.register(other, password: "python") }
+        }
+        let changes = try await events("username.changed").map(\.fields.details)
+        #expect(changes.count == names.count && Set(changes).count == names.count)
+    }
+
+    /// Another node, which knows the token, hears of it within the revocation bound.
+    @Test func whoIsDeletedMeanwhileHasNoProofAnyMore() async throws {
+        _ = try await test.storage.deleteUser(id: miguel.userID, at: test.clock.now)
+        let auth = test.auth
+        await test.expect(.invalidToken) { try await auth.profiles.stored(miguel) }
+        await test.expect(.invalidToken) { try await patch(#"{"name":"Miguel"}"#) }
+        await test.expect(.userNotFound) { try await operate(#"{"name":"Miguel"}"#) }
+        await test.expect(.invalidToken) { try await auth.profiles.rename(miguel, to: "susan") }
+        await test.expect(.userNotFound) { try await auth.profiles.rename(miguel.userID, to: "susan") }
+        await test.expect(.invalidToken) { try await auth.users.deleteAccount(of: miguel, confirming: nil) }
+    }
+
     @Test func nobodyHasNoProfile() async throws {
         await test.expect(.userNotFound) { try await test.auth.profiles.profile(of: 99) }
         await test.expect(.userNotFound) {
@@ -179,6 +261,20 @@ import Testing
         test.clock.advance(by: 1)
         #expect(try await test.auth.users.register("miguel", password: "python").id == 2)
         await test.expect(.userAlreadyExists) { try await test.auth.profiles.rename(1, to: "miguel") }
+    }
+
+    /// Whoever reads a token by the name in it, or is told of one, must not take another for its
+    /// user.
+    @Test func aNameIsKeptAsLongAsATokenWithItMayLive() async throws {
+        for (duration, kept) in [(600, 600), (1, 119)] as [(Int, TimeInterval)] {
+            let test = try await TestAuth { ($0.usernameReservation, $0.tokenDuration) = (0, duration) }
+            let tokens = try await test.session()
+            _ = try await test.auth.profiles.rename(test.verify(tokens.access), to: "susan")
+            test.clock.advance(by: kept)
+            await test.expect(.nameReserved) { try await test.auth.users.register("miguel", password: "python") }
+            test.clock.advance(by: 200)
+            #expect(try await test.auth.users.register("miguel", password: "python").id == 2)
+        }
     }
 
     @Test func nobodyHasNamesForTheOthersToLack() async throws {

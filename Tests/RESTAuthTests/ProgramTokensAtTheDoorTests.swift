@@ -58,6 +58,30 @@ import Testing
         #expect(count == 0)
     }
 
+    /// Anybody can compute a checksum: the forgery costs one look-up, is not written down, and
+    /// nobody has to wait for it.
+    @Test func aForgeryWithARightChecksumCostsOneRead() async throws {
+        let test = try await TestAuth()
+        _ = try await test.auth.users.register("miguel", password: "python")
+        let user = try await test.auth.login.identify("miguel", password: "python")
+        let token = Array(try await test.auth.personalTokens.create("test", scopes: ["a"], for: user).value.utf8)
+        _ = try await test.auth.programTokens.verify(token)
+        // Read anew each time, and not used within the minute.
+        let cost = try await test.storage.countingStatements {
+            for _ in 0..<100 { _ = try await test.auth.programTokens.verify(token) }
+        }
+        for kind in ProgramToken.Form.Kind.allCases {
+            let forged = (0..<100).map { _ in ProgramToken.Form(kind).bytes }
+            let count = try await test.storage.countingStatements {
+                for token in forged {
+                    await test.expect(.invalidToken) { try await test.auth.accessTokens.identify(token) }
+                }
+            }
+            #expect(count == cost)
+        }
+        #expect(try await test.auth.throttle.list().isEmpty)
+    }
+
     @Test func itIsNoAccessToken() async throws {
         let token = try await personal(["profile", "sessions"]).bytes
         _ = try await test.auth.accessTokens.identify(token)
@@ -88,7 +112,7 @@ import Testing
         #expect(identity.service?.subject == "service:backup")
         await test.expect(.invalidToken) { try await test.auth.accessTokens.verify(token) }
         await test.expect(.forbidden) { try await test.auth.login.attempt(.token(token)) }
-        try await test.auth.serviceAccounts.remove("backup")
+        try await test.auth.serviceAccounts.delete("backup")
         await test.expect(.invalidToken) { try await test.auth.accessTokens.identify(token) }
     }
 

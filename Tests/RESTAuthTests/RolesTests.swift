@@ -102,9 +102,9 @@ import Testing
         }
         let stored = try #require(await test.storage.clientSecretDigest(id: "gateway"))
         #expect(stored.firstRange(of: Array(secret.value.utf8)) == nil)
-        try await test.auth.clients.remove("gateway")
+        try await test.auth.clients.delete("gateway")
         await test.expect(.invalidClient) { try await test.auth.clients.authenticate("gateway", secret: secret.value) }
-        await test.expect(.clientNotFound) { try await test.auth.clients.remove("gateway") }
+        await test.expect(.clientNotFound) { try await test.auth.clients.delete("gateway") }
     }
 
     @Test(arguments: ["", "a b", "a:b", "ä", String(repeating: "a", count: 65), "a/b", "a\n"])

@@ -35,13 +35,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "a b", "ü", "a:b", "a/b", "a\0", String(repeating: "x", count: 65), "a\n", "service:ci", "\u{200B}",
+        "", "a b", "ü", "a:b", "a/b", "a\0", String(repeating: "x", count: 65), "a\n", "service:ci", "\u{200B}", ".",
+        "..",
     ])
     func anIDOfAnotherFormIsRefused(_ id: String) async throws {
         let error = await #expect(throws: AuthError.self) { try await services.add(id) }
         #expect(error?.code == .validationFailed && error?.field == "id")
         await test.expect(.serviceAccountNotFound) { try await services.find(id) }
-        await test.expect(.serviceAccountNotFound) { try await services.remove(id) }
+        await test.expect(.serviceAccountNotFound) { try await services.delete(id) }
         await test.expect(.serviceAccountNotFound) { try await services.listTokens(of: id) }
         await test.expect(.serviceAccountNotFound) { try await services.createToken("x", scopes: ["a"], of: id) }
     }
@@ -54,10 +55,10 @@ import Testing
 
     @Test func anIDIsTakenAndAnOwnerIsAUser() async throws {
         try await services.add("ci")
-        await test.expect(.serviceAccountExists) { try await services.add("ci") }
-        await test.expect(.userNotFound) { try await services.add("other", owner: 7) }
+        await test.expect(.serviceAccountAlreadyExists) { try await services.add("ci") }
+        await test.expect(.validationFailed) { try await services.add("other", owner: 7) }
         for wrong in [Int64.max, .min, 0, -1] {
-            await test.expect(.userNotFound) { try await services.add("other", owner: wrong) }
+            await test.expect(.validationFailed) { try await services.add("other", owner: wrong) }
         }
         let owner = try await test.auth.users.register("miguel", password: "python").id
         #expect(try await services.add("other", owner: owner).ownerID == owner)
@@ -81,13 +82,13 @@ import Testing
             try await services.createToken("one", scopes: ["a"], of: "ci"),
             try await services.createToken("two", scopes: ["a"], of: "ci"),
         ]
-        try await services.removeToken(tokens[0].token.id, of: "ci")
+        try await services.deleteToken(tokens[0].token.id, of: "ci")
         await test.expect(.invalidToken) { try await identity(tokens[0]) }
-        await test.expect(.tokenNotFound) { try await services.removeToken(tokens[0].token.id, of: "ci") }
+        await test.expect(.tokenNotFound) { try await services.deleteToken(tokens[0].token.id, of: "ci") }
         _ = try await identity(tokens[1])
-        try await services.remove("ci")
+        try await services.delete("ci")
         await test.expect(.invalidToken) { try await identity(tokens[1]) }
-        await test.expect(.serviceAccountNotFound) { try await services.remove("ci") }
+        await test.expect(.serviceAccountNotFound) { try await services.delete("ci") }
         // A new account of the same name has none of them.
         try await services.add("ci")
         #expect(try await services.listTokens(of: "ci").isEmpty)
@@ -97,9 +98,9 @@ import Testing
     @Test func aTokenIsOneAccounts() async throws {
         for id in ["ci", "other"] { try await services.add(id) }
         let new = try await services.createToken("one", scopes: ["a"], of: "ci")
-        await test.expect(.tokenNotFound) { try await services.removeToken(new.token.id, of: "other") }
+        await test.expect(.tokenNotFound) { try await services.deleteToken(new.token.id, of: "other") }
         await test.expect(.tokenNotFound) { try await services.rotateToken(new.token.id, of: "other") }
-        await test.expect(.serviceAccountNotFound) { try await services.removeToken(new.token.id, of: "third") }
+        await test.expect(.serviceAccountNotFound) { try await services.deleteToken(new.token.id, of: "third") }
         _ = try await test.auth.users.register("miguel", password: "python")
         await test.expect(.tokenNotFound) { try await test.auth.personalTokens.delete(new.token.id, of: 1) }
         _ = try await identity(new)
@@ -149,7 +150,7 @@ import Testing
                 continue
             }
             let harmless = try await services.createToken("x", scopes: ["notes"], of: "ci", by: caller)
-            try await services.removeToken(harmless.token.id, of: "ci")
+            try await services.deleteToken(harmless.token.id, of: "ci")
         }
         let wide = try await services.createToken("wide", scopes: ["operator"], of: "ci")
         for (caller, words) in without where words.contains("operator") {
@@ -173,7 +174,7 @@ import Testing
             let new = try await services.createToken("x", scopes: words, of: "ci", by: caller)
             let rotated = try await services.rotateToken(new.token.id, overlap: 0, of: "ci", by: caller)
             #expect(try await identity(rotated.new).service?.scope == Set(words))
-            try await services.removeToken(rotated.new.token.id, of: "ci", by: caller)
+            try await services.deleteToken(rotated.new.token.id, of: "ci", by: caller)
         }
     }
 
@@ -183,6 +184,8 @@ import Testing
         let event = try #require(
             try await test.storage.events(after: 0, limit: 10).last { $0.fields.name == "service_account.added" })
         #expect(event.fields.actorKind == "client" && event.fields.actorID == "service:w")
-        #expect(event.fields.details == #"{"service_id":"ci"}"#)
+        #expect(event.fields.actor.kind == "service" && event.fields.actor.id == "w")
+        #expect(event.json["actor"]?["kind"]?.string == "service" && event.json["actor"]?["id"]?.string == "w")
+        #expect(event.fields.details == #"{"by_token":"\#(writing.tokenID)","service_id":"ci"}"#)
     }
 }

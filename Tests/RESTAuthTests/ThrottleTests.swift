@@ -1,16 +1,15 @@
 import Foundation
-import GRDB
 import RESTAuth
 import RESTAuthSQLite
 import RESTAuthTesting
 import Testing
 
 @Suite struct ThrottleTests {
-    private let home = "192.0.2.1"
-    private let elsewhere = "198.51.100.1"
+    let home = "192.0.2.1"
+    let elsewhere = "198.51.100.1"
 
     /// A user who has signed in from home.
-    private func testWithMiguel(
+    func testWithMiguel(
         secret: InstanceSecret = InstanceSecret(), _ configure: (inout AuthConfiguration) -> Void = { _ in }
     ) async throws -> TestAuth {
         let test = try await TestAuth(over: SQLiteStorage(), secret: secret, configure)
@@ -30,7 +29,7 @@ import Testing
         "pbkdf2:sha256:1$x$3774501cabe9eed97eeffcaacdcc56e792db70350007c405342df77478210e70"
 
     /// The codes of `count` wrong guesses, one after the other.
-    private func guess(
+    func guess(
         _ test: TestAuth, _ count: Int, at username: String = "miguel", from address: String?
     ) async -> [AuthError.Code] {
         var codes: [AuthError.Code] = []
@@ -38,7 +37,7 @@ import Testing
         return codes
     }
 
-    private func code(
+    func code(
         _ test: TestAuth, _ username: String, _ password: String, from address: String?
     ) async -> AuthError.Code {
         do {
@@ -49,7 +48,7 @@ import Testing
         }
     }
 
-    private func error(
+    func error(
         _ test: TestAuth, _ username: String, _ password: String, from address: String?
     ) async -> AuthError? {
         await #expect(throws: AuthError.self) {
@@ -57,7 +56,7 @@ import Testing
         }
     }
 
-    private func network(_ address: String) throws -> ClientNetwork { try #require(ClientNetwork(address)) }
+    func network(_ address: String) throws -> ClientNetwork { try #require(ClientNetwork(address)) }
 
     @Test func theEleventhGuessHasToWait() async throws {
         let test = try await testWithMiguel()
@@ -245,150 +244,6 @@ import Testing
         #expect(await guess(test, 1, at: name, from: home) == [.invalidCredentials])
     }
 
-    // MARK: The blocks of IPv6
-
-    /// An address in the network of that number within a /48, which has the number `site` within a
-    /// /32.
-    private func address(site: Int = 0, _ number: Int) -> String {
-        "2001:db8:\(String(site, radix: 16)):\(String(number << 8, radix: 16))::1"
-    }
-
-    @Test func aBlockMayFourTimesWhatItsNetworksMay() async throws {
-        let test = try await testWithMiguel { $0.throttle.networkFailures = 3 }
-        var codes: [AuthError.Code] = []
-        for number in 0..<20 { codes += await guess(test, 1, at: "user\(number)", from: address(number)) }
-        #expect(codes == Array(repeating: .invalidCredentials, count: 12) + Array(repeating: .rateLimited, count: 8))
-        let refusal = await error(test, "miguel", "python", from: address(99))
-        #expect(refusal?.policy == RateLimitPolicy(name: "network", quota: 12))
-        #expect(refusal?.retryAfter == 1)
-        // Another site has a counter of its own.
-        #expect(await code(test, "miguel", "python", from: address(site: 1, 0)).rawValue == "signed_in")
-        test.clock.advance(by: 1)
-        #expect(await code(test, "miguel", "python", from: address(99)).rawValue == "signed_in")
-        // One is forgiven four times as fast.
-        test.clock.advance(by: 149)
-        #expect(await guess(test, 1, at: "susan", from: address(100)) == [.invalidCredentials])
-    }
-
-    @Test func aProvidersBlockMaySixteenTimes() async throws {
-        let test = try await testWithMiguel { $0.throttle.networkFailures = 1 }
-        var codes: [AuthError.Code] = []
-        for number in 0..<20 { codes += await guess(test, 1, at: "user\(number)", from: address(site: number, 0)) }
-        #expect(codes == Array(repeating: .invalidCredentials, count: 16) + Array(repeating: .rateLimited, count: 4))
-        #expect(
-            await error(test, "miguel", "python", from: address(site: 99, 0))?.policy
-                == RateLimitPolicy(name: "network", quota: 16))
-        #expect(await guess(test, 1, at: "susan", from: "2001:db9::1") == [.invalidCredentials])
-    }
-
-    @Test func whoHasUsedUpANetworkTakesNothingOfItsBlock() async throws {
-        let test = try await testWithMiguel { $0.throttle.networkFailures = 3 }
-        #expect(await guess(test, 40, at: "susan", from: address(0)).count { $0 == .invalidCredentials } == 3)
-        #expect(await guess(test, 3, at: "david", from: address(1)).count { $0 == .invalidCredentials } == 3)
-    }
-
-    @Test func whoIsKnownInANetworkIsNotHeldUpByItsBlocks() async throws {
-        let test = try await testWithMiguel { $0.throttle.networkFailures = 1 }
-        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: address(0)))
-        for number in 1..<20 { _ = await guess(test, 1, at: "user\(number)", from: address(number)) }
-        #expect(await code(test, "miguel", "python", from: address(0)).rawValue == "signed_in")
-        // Only the customer's network is known, not the whole site or provider.
-        #expect(await code(test, "miguel", "python", from: address(1)) == .rateLimited)
-    }
-
-    @Test(arguments: ["::ffff:198.51.100.7", "64:ff9b::c633:6407", "2002:c633:6407::1"])
-    func anAddressOfIPv4InIPv6IsThatOfIPv4(address: String) async throws {
-        let test = try await testWithMiguel { $0.throttle.networkFailures = 3 }
-        for number in 0..<3 { _ = await guess(test, 1, at: "user\(number)", from: elsewhere) }
-        #expect(await guess(test, 1, at: "susan", from: address) == [.rateLimited])
-    }
-
-    @Test func whatCouldBeNoNameIsCountedForItsNetwork() async throws {
-        let test = try await testWithMiguel { $0.throttle.networkFailures = 9 }
-        #expect(await guess(test, 10, at: "", from: elsewhere).count { $0 == .invalidCredentials } == 9)
-        #expect(await guess(test, 1, at: "susan", from: elsewhere) == [.rateLimited])
-    }
-
-    @Test func turnedOffItCountsNothing() async throws {
-        let test = try await testWithMiguel { $0.throttle.isOn = false }
-        #expect(await guess(test, 40, from: elsewhere) == Array(repeating: .invalidCredentials, count: 40))
-        #expect(try await test.auth.throttle.list().isEmpty)
-    }
-
-    @Test func whileNothingIsWrongNothingIsWritten() async throws {
-        let test = try await testWithMiguel()
-        // The first sign-in replaces the hash.
-        _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
-        let changes = try await test.storage.database.read { $0.totalChangesCount }
-        for _ in 0..<5 {
-            _ = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
-        }
-        #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
-    }
-
-    // MARK: The budget
-
-    @Test func whatWrongPasswordsCostIsBounded() async throws {
-        // A budget so large that the hashing of this test does not matter.
-        let test = try await testWithMiguel { $0.throttle.hashingBudget = 1000 }
-        let budget = test.auth.throttle.budget
-        budget.spend(.milliseconds(59_999))
-        try await budget.settle()
-        #expect(await guess(test, 1, at: "susan", from: elsewhere) == [.invalidCredentials])
-        budget.spend(.milliseconds(2))
-        try await budget.settle()
-        let refusal = await error(test, "miguel", "python", from: elsewhere)
-        #expect(refusal?.code == .rateLimited)
-        #expect(refusal?.policy?.name == "hashing")
-        #expect(await code(test, "miguel", "python", from: home) == AuthError.Code(rawValue: "signed_in"))
-        test.clock.advance(by: 60)
-        try await budget.settle()
-        #expect(await code(test, "miguel", "python", from: elsewhere) == AuthError.Code(rawValue: "signed_in"))
-    }
-
-    @Test func whatWasSpentBeyondIsOwed() async throws {
-        let test = try await testWithMiguel { $0.throttle.hashingBudget = 10 }
-        let budget = test.auth.throttle.budget
-        for _ in 0..<3 {
-            budget.spend(.milliseconds(600))
-            try await budget.settle()
-        }
-        test.clock.advance(by: 119)
-        try await budget.settle()
-        await test.expect(.rateLimited) {
-            try await test.auth.login.identify("susan", password: "x", by: Caller(address: elsewhere))
-        }
-        test.clock.advance(by: 2)
-        try await budget.settle()
-        await test.expect(.invalidCredentials) {
-            try await test.auth.login.identify("susan", password: "x", by: Caller(address: elsewhere))
-        }
-    }
-
-    @Test func allProcessesSpendOneBudget() async throws {
-        let (storage, secret, clock) = (try await SQLiteStorage(), InstanceSecret(), TestClock())
-        let nodes = [
-            try await TestAuth(over: storage, secret: secret, clock: clock) { $0.throttle.hashingBudget = 10 },
-            try await TestAuth(over: storage, secret: secret, clock: clock) { $0.throttle.hashingBudget = 10 },
-        ]
-        for node in nodes {
-            node.auth.throttle.budget.spend(.milliseconds(350))
-            try await node.auth.throttle.budget.settle()
-        }
-        // 700 of 600 milliseconds are spent, and ten a second are forgiven; both nodes know it.
-        for node in nodes {
-            try await node.auth.throttle.budget.settle()
-            #expect(abs(node.auth.throttle.budget.blockedUntil.timeIntervalSince(clock.now + 10.1)) < 0.01)
-        }
-    }
-
-    @Test func aBudgetThatIsNotSpentIsNotWritten() async throws {
-        let test = try await testWithMiguel()
-        let changes = try await test.storage.database.read { $0.totalChangesCount }
-        try await test.auth.throttle.budget.settle()
-        #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
-    }
-
     // MARK: Signed-in users
 
     @Test func thePresentPasswordCannotBeGuessedWithAToken() async throws {
@@ -448,125 +303,6 @@ import Testing
         _ = await guess(test, 10, from: home)
         _ = await guess(test, 10, at: "nobody", from: home)
         #expect(await error(test, "miguel", "wrong", from: home) == error(test, "nobody", "wrong", from: home))
-    }
-
-    // MARK: Registrations
-
-    @Test func registrationsOfANetworkAreCounted() async throws {
-        let test = try await TestAuth { $0.throttle.registrationsPerHour = 3 }
-        for _ in 0..<3 { try await test.auth.throttle.countRegistration(by: Caller(address: home)) }
-        let error = await #expect(throws: AuthError.self) {
-            try await test.auth.throttle.countRegistration(by: Caller(address: "192.0.2.200"))
-        }
-        #expect(error?.code == .rateLimited)
-        #expect(error?.retryAfter == 1200)
-        try await test.auth.throttle.countRegistration(by: Caller(address: elsewhere))
-        try await test.auth.throttle.countRegistration(by: Caller(address: nil))
-        test.clock.advance(by: 1200)
-        try await test.auth.throttle.countRegistration(by: Caller(address: home))
-        await test.expect(.rateLimited) { try await test.auth.throttle.countRegistration(by: Caller(address: home)) }
-    }
-
-    @Test func registrationsOfABlockAreCounted() async throws {
-        let test = try await TestAuth { $0.throttle.registrationsPerHour = 2 }
-        var refused = 0
-        for number in 0..<12 {
-            do {
-                try await test.auth.throttle.countRegistration(by: Caller(address: address(number)))
-            } catch {
-                refused += 1
-                #expect((error as? AuthError)?.policy == RateLimitPolicy(name: "registrations", quota: 8))
-                #expect((error as? AuthError)?.retryAfter == 450)
-            }
-        }
-        #expect(refused == 4)
-        // A refused request in one network does not count for the block that contains it.
-        for _ in 0..<40 { try? await test.auth.throttle.countRegistration(by: Caller(address: address(site: 1, 0))) }
-        for number in 1..<7 {
-            try await test.auth.throttle.countRegistration(by: Caller(address: address(site: 1, number)))
-        }
-    }
-
-    // MARK: Sessions
-
-    private func started(_ test: TestAuth, _ username: String, from address: String?, _ count: Int) async throws -> Int
-    {
-        let identity = try await test.auth.login.identify(username, password: "python", by: Caller(address: address))
-        var started = 0
-        for number in 0..<count {
-            do {
-                // The two ways to start a session.
-                if number.isMultiple(of: 2) {
-                    _ = try await test.auth.sessions.start(for: identity, by: Caller(address: address))
-                } else {
-                    _ = try await test.auth.sessions.token(for: identity, by: Caller(address: address))
-                }
-                started += 1
-            } catch {
-                #expect((error as? AuthError)?.code == .rateLimited)
-                #expect((error as? AuthError)?.policy?.name == "sessions")
-                #expect(((error as? AuthError)?.retryAfter ?? 0) > 0)
-            }
-        }
-        return started
-    }
-
-    @Test func aUserStartsSoManySessionsFromWherever() async throws {
-        let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 5 }
-        #expect(try await started(test, "miguel", from: home, 4) == 4)
-        #expect(try await started(test, "miguel", from: elsewhere, 4) == 1)
-        #expect(try await started(test, "miguel", from: nil, 2) == 0)
-        #expect(try await test.auth.sessions.list(of: 1).count == 5)
-        // Another user has a counter of its own.
-        _ = try await test.auth.users.register("susan", password: "python")
-        #expect(try await started(test, "susan", from: home, 5) == 5)
-    }
-
-    @Test func whatIsThereIsRenewedAllTheSame() async throws {
-        let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 1 }
-        let identity = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
-        var tokens = try await test.auth.sessions.start(for: identity)
-        await test.expect(.rateLimited) { try await test.auth.sessions.start(for: identity) }
-        for _ in 0..<5 { tokens = try await test.auth.sessions.refresh(tokens.refresh.value) }
-        let byToken = try await test.verify(tokens.access)
-        for _ in 0..<5 { _ = try await test.auth.sessions.token(for: byToken) }
-    }
-
-    @Test func nothingIsStoredOfASessionThatIsRefused() async throws {
-        let test = try await testWithMiguel { $0.throttle.sessionsPerHour = 1 }
-        let identity = try await test.auth.login.identify("miguel", password: "python", by: Caller(address: home))
-        _ = try await test.auth.sessions.start(for: identity)
-        let changes = try await test.storage.database.read { $0.totalChangesCount }
-        for _ in 0..<5 { await test.expect(.rateLimited) { try await test.auth.sessions.start(for: identity) } }
-        #expect(try await test.storage.database.read { $0.totalChangesCount } == changes)
-        #expect(try await test.auth.throttle.list().isEmpty)
-    }
-
-    @Test func aNetworkStartsTwentyTimesAsManyAndABlockFourTimesThat() async throws {
-        let test = try await TestAuth { $0.throttle.sessionsPerHour = 2 }
-        func start(_ user: User.ID, _ address: String) throws {
-            try test.auth.throttle.countSession(of: user, by: Caller(address: address))
-        }
-        for user in 0..<40 as Range<User.ID> { try start(user, address(0)) }
-        let refusal = #expect(throws: AuthError.self) { try start(100, address(0)) }
-        #expect(refusal?.policy == RateLimitPolicy(name: "sessions", quota: 40))
-        // The refused session has not counted for the user or the other networks.
-        try start(100, address(1))
-        try start(100, address(1))
-        #expect(throws: AuthError.self) { try start(100, address(1)) }
-        for user in 200..<318 as Range<User.ID> { try start(user, address(2 + Int(user) % 10)) }
-        let ofBlock = #expect(throws: AuthError.self) { try start(400, address(50)) }
-        #expect(ofBlock?.policy == RateLimitPolicy(name: "sessions", quota: 160))
-        try start(400, address(site: 1, 0))
-    }
-
-    @Test(arguments: [true, false])
-    func asManySessionsAsComeWhereNothingIsCounted(isOn: Bool) async throws {
-        let test = try await testWithMiguel {
-            $0.throttle.isOn = isOn
-            $0.throttle.sessionsPerHour = isOn ? nil : 1
-        }
-        #expect(try await started(test, "miguel", from: home, 10) == 10)
     }
 
     // MARK: Operator

@@ -39,6 +39,19 @@ import Testing
         #expect(!text.lowercased().contains("strict-transport-security"))
     }
 
+    @Test(arguments: ["access_token=x", "a=b&access%5Ftoken="]) func aTokenInTheQueryIsRefused(query: String)
+        async throws
+    {
+        let server = try await Self.shared.value
+        let miguel = try await server.newAccount()
+        let options = ["--http2-prior-knowledge", "-u", "\(miguel.name):\(miguel.password)"]
+        for (path, status) in [("/api/resource", "HTTP/2 200"), ("/api/resource?\(query)", "HTTP/2 400")] {
+            let text = try await Self.curl(path, at: server, options)
+            #expect(text.hasPrefix(status), "\(text)")
+            #expect(text.contains("invalid_request") == (path != "/api/resource"))
+        }
+    }
+
     /// Uses a server of its own, without the setting.
     @Test func itIsNotSpokenUnlessAsked() async throws {
         let server = try await RunningServer()
@@ -198,16 +211,8 @@ import Testing
         private func isEnded(after lines: String, dripping line: String? = nil) async throws -> Bool {
             let connection = try await Self.shared.value.connect()
             try await connection.write(lines)
-            nonisolated(unsafe) let writer = connection
-            let dripping = Task {
-                while let line, !Task.isCancelled {
-                    try await writer.write(line)
-                    // The pause is the attack: a client that is never silent for long enough.
-                    try await Task.sleep(for: .milliseconds(20))
-                }
-            }
-            defer { dripping.cancel() }
-            return await connection.isEnded()
+            guard let line else { return await connection.isEnded() }
+            return try await connection.dripping(line) { await $0.isEnded() }
         }
 
         @Test(arguments: ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", HTTP2Line.opening + "\n"])

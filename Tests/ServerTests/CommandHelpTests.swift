@@ -1,5 +1,6 @@
 import ArgumentParser
 import RESTAuthServer
+import Support
 import Testing
 
 /// The help of each command has an example of it, and every example is a command that exists.
@@ -39,6 +40,24 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func theUsageOfNoCommandIsWiderThanATerminal() throws {
+        for command in Self.leaves(of: RESTAuthCommand.self) {
+            let help = RESTAuthCommand.helpMessage(for: command)
+            let broken = UsageLine.broken(in: help)
+            let usage = try #require(broken.split(separator: "\n").firstIndex { $0.hasPrefix("USAGE: ") })
+            let lines = broken.split(separator: "\n")[usage...].prefix { !$0.hasSuffix(":") }
+            #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines)")
+            // Nothing but white space is another, and no part is torn apart.
+            #expect(broken.split(whereSeparator: \.isWhitespace) == help.split(whereSeparator: \.isWhitespace))
+            #expect(lines.allSatisfy { $0.count { $0 == "[" } == $0.count { $0 == "]" } }, "\(lines)")
+        }
+    }
+
+    @Test func theProgramPrintsItSo() async throws {
+        let outcome = try await runCommand(["users", "add", "--help"], directory: TemporaryDirectory())
+        #expect(outcome.output.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(outcome.output)")
     }
 
     /// The arguments of each `rest-auth` in the indented lines before the usage.

@@ -26,16 +26,7 @@ import Testing
         func whoDripsTheHandshakeIsCutOff(bytes: String) async throws {
             let connection = try await Self.shared.value.connect()
             try await connection.write(bytes)
-            nonisolated(unsafe) let writer = connection
-            let dripping = Task {
-                while !Task.isCancelled {
-                    try await writer.write("\0")
-                    // The pause is the attack: a client that is never silent for long enough.
-                    try await Task.sleep(for: .milliseconds(20))
-                }
-            }
-            defer { dripping.cancel() }
-            #expect(await connection.isEnded())
+            try await connection.dripping("\0") { #expect(await $0.isEnded()) }
         }
 
         @Test(arguments: ["h2", "http/1.1"])

@@ -44,6 +44,19 @@ import Testing
         #expect(directory.contents.isEmpty)
     }
 
+    @Test func everyUnknownSettingIsNamedAndTheOthersAreLookedAt() async throws {
+        let file = directory.path + "/process-settings.yaml"
+        try Data("prot: 5000\ntoken_duraton: 60\nthrottle: no\n".utf8).write(to: URL(fileURLWithPath: file))
+        let (status, findings) = try await findings(
+            ["--config", file], environment: ["REST_AUTH_HOSTNAM": "0.0.0.0"])
+        #expect(status == 1)
+        for name in ["prot", "token_duraton", "REST_AUTH_HOSTNAM"] {
+            #expect(
+                findings.contains { $0.kind == "wrong" && $0.text.contains("unknown setting \(name);") }, "\(findings)")
+        }
+        #expect(findings.contains { $0.kind == "dangerous" && $0.subject == "throttle" }, "\(findings)")
+    }
+
     @Test(arguments: [
         (["--hostname", "0.0.0.0"], "password_policy"), (["--hostname", "0.0.0.0"], "tls_certificate"),
         (["--throttle", "no"], "throttle"), (["--trusted-proxies", "10.0.0.1,0.0.0.0/0"], "trusted_proxies"),

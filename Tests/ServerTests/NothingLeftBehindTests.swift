@@ -129,7 +129,7 @@ import Testing
         for (command, environment) in [
             (["serve", "--port", "0"], ["SECRET_KEY": Self.secret]), (["users", "list"], ["SECRET_KEY": Self.secret]),
             (["users", "show", "susan"], [:]), (["users", "add", "miguel", "--password-stdin"], [:]),
-            (["users", "add", "susan"], [:]), (["clients", "remove", "gateway"], [:]), (["users", "list"], [:]),
+            (["users", "add", "susan"], [:]), (["clients", "delete", "gateway"], [:]), (["users", "list"], [:]),
             (["serve", "--port", "0", "--secret-key-file", "other.secret"], [:]), (["config", "check"], [:]),
             (["sessions", "list", "susan"], [:]), (["backup", "nowhere/copy.sqlite"], [:]),
             (["restore", "rest-auth.secret", "--force"], [:]), (["keys", "revoke", "nonsense"], [:]),

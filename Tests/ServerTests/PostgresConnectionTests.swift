@@ -188,7 +188,7 @@ import Testing
         }
         for command in [
             ["users", "grant", "susan", "admin"], ["users", "revoke", "susan", "admin"], ["users", "disable", "susan"],
-            ["users", "enable", "susan"], ["sessions", "revoke", "--user", "susan"], ["clients", "remove", "gateway"],
+            ["users", "enable", "susan"], ["sessions", "revoke", "--user", "susan"], ["clients", "delete", "gateway"],
             ["keys", "rotate"], ["keys", "rotate", "--now"], ["users", "delete", "susan"], ["users", "list"],
         ] {
             let outcome = try await node.run(command)

@@ -94,6 +94,26 @@ import Testing
         #expect(try await desk.names() == ["susan", "miguel"])
     }
 
+    @Test func anImportKeepsTheRulesOfTheSettings() async throws {
+        let members = #""password_hash":"\#(PythonHash.argon2)""#
+        let claim = String(repeating: "x", count: 1024)
+        let lines = [
+            #"{"username":"david@example.com",\#(members)}"#,
+            #"{"username":"david",\#(members),"app_metadata":{"plan":"\#(claim)"}}"#,
+        ]
+        let file = try desk.write(Data((lines.joined(separator: "\n") + "\n").utf8), to: "users.jsonl")
+        let settings = ["REST_AUTH_SIGN_IN_BY_EMAIL": "yes", "REST_AUTH_TOKEN_CLAIMS": "plan"]
+        let outcome = try await runCommand(
+            ["users", "import", "--json", file, "--database", desk.database.url],
+            environment: desk.database.environment.merging(settings) { $1 }, directory: desk.directory)
+        #expect(outcome.status == 1)
+        for text in ["name not acceptable 1", "not readable 1"] { #expect(outcome.output.contains(text)) }
+        #expect(outcome.error.contains("sign_in_by_email") && outcome.error.contains("1024 bytes"))
+        #expect(try await desk.names() == ["susan", "miguel"])
+        #expect(try await desk.users("import", "--json", file).status == 0)
+        #expect(try await desk.names() == ["susan", "miguel", "david@example.com", "david"])
+    }
+
     @Test func anAddressThatIsVerifiedTwiceLeavesOneOut() async throws {
         _ = try await desk.users("set", "susan", "--email", "a@b", "--email-verified")
         let lines = ["c@d", "C@d", "c@D", "a@B"].enumerated().map { number, email in

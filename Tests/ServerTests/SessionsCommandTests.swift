@@ -46,7 +46,7 @@ import Testing
             ["sessions", "revoke", "--user", "nobody"], ["users", "grant", miguel.name],
             ["users", "grant", miguel.name, "a b"], ["users", "grant", "nobody", "admin"],
             ["users", "revoke", "--id", "\(miguel.id)"], ["clients", "add"], ["clients", "add", "a b"],
-            ["clients", "remove", "nobody"], ["keys", "nothing"], ["keys", "rotate", "x"], ["keys", "revoke"],
+            ["clients", "delete", "nobody"], ["keys", "nothing"], ["keys", "rotate", "x"], ["keys", "revoke"],
             ["keys", "revoke", "x"],
         ] {
             let outcome = try await server.run(arguments)
@@ -92,7 +92,7 @@ import Testing
         #expect(again.status == 1)
         #expect(again.error == "rest-auth: there is a client \(gateway) already\n")
         #expect(try await listed().count == 1)
-        #expect(try await run("clients", "remove", gateway).status == 0)
+        #expect(try await run("clients", "delete", gateway).status == 0)
         #expect(try await listed().isEmpty)
     }
 

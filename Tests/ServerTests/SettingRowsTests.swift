@@ -28,6 +28,7 @@ import Testing
         case "trusted_proxies": return ("192.0.2.1", [:])
         case "cors_origins": return ("https://app.example.com", [:])
         case "token_audience": return ("api", [:])
+        case "personal_token_lifetime": return ("3650d", ["personal_token_maximum_lifetime": "none"])
         case "password_link_url": return ("https://example.com/password", [:])
         case "token_claims": return ("plan,tenant", [:])
         case "second_factor_roles": return ("admin,auditor", [:])
@@ -212,6 +213,7 @@ import Testing
         let imports = Self.hashing + ["--password-hash-memory-limit", "--password-hash-time-limit"]
         let expected: [String: [String]] = [
             "users add": Self.core + new + Self.log, "users set-password": Self.core + new + Self.log,
+            "users link": Self.core + ["--password-link-url"] + Self.log,
             "users import": Self.core + imports + Self.log, "users list": Self.core + Self.log,
             "users export": Self.core + Self.log, "invitations create": Self.core + Self.log,
             "sessions list": Self.core + Self.log, "clients add": Self.core + Self.log,

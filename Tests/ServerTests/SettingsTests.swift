@@ -211,6 +211,21 @@ import Testing
         #expect(try await check(file: "").status == 0)
     }
 
+    /// The first three go beyond the maximum, one of them by the default of 90 days.
+    @Test(arguments: [
+        ("personal_token_maximum_lifetime: 30d", "90d"), ("personal_token_lifetime: 366d", "366d"),
+        ("personal_token_lifetime: 61s\npersonal_token_maximum_lifetime: 1m", "1m1s"),
+        ("personal_token_lifetime: 1m\npersonal_token_maximum_lifetime: 1m", nil),
+        ("personal_token_lifetime: 366d\npersonal_token_maximum_lifetime: none", nil),
+    ])
+    func theLifetimeOfPersonalTokensKeepsToTheirMaximum(file: String, refused: String?) async throws {
+        let outcome = try await check(file: file)
+        #expect(outcome.status == (refused == nil ? 0 : 1), "\(outcome.error)")
+        guard let refused else { return }
+        #expect(outcome.error.contains("personal_token_lifetime is \(refused), and personal_token_maximum_lifetime"))
+        #expect(outcome.error.split(separator: "\n").count == 1, "\(outcome.error)")
+    }
+
     @Test(arguments: [
         ("token_duraton: 600", "token_duration"), ("Port: 1", "port"), ("databse_url: x", "database_url"),
         ("cors_origin: x", "cors_origins"),

@@ -35,6 +35,32 @@ import Testing
         #expect(try await server.send("GET", "/api/resource", headers: [basic(name, "python")]).status == 200)
     }
 
+    @Test func aLinkIsMadeByWhichTheUserSetsAPassword() async throws {
+        let account = try await server.newAccount()
+        func reset(_ token: String, _ password: String) async throws -> HTTPAnswer {
+            try await server.send(
+                "PUT", "/api/tokens/reset", headers: ["Content-Type: application/json"],
+                body: json(["token": token, "new_password": password]))
+        }
+        let outcome = try await users("link", account.name)
+        #expect(outcome.status == 0 && outcome.output.hasSuffix("\n"), "\(outcome.error)")
+        let token = String(outcome.output.dropLast())
+        #expect(try await reset(token, "monty").status == 204)
+        #expect(try await server.send("GET", "/api/token", headers: [basic(account.name, "monty")]).status == 200)
+        #expect(try await reset(token, "again").code == "link_invalid")
+        let page = "https://example.com/password"
+        let line = try await users("link", "--id", "\(account.id)", "--json", "--password-link-url", page).output
+        let link = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(Set(link.keys) == ["token", "expires_at", "url"] && link["expires_at"] is String)
+        let second = try #require(link["token"] as? String)
+        #expect(link["url"] as? String == "\(page)#\(second)")
+        let plain = try await users("link", account.name, "--password-link-url", page).output
+        #expect(plain.hasPrefix("\(page)#") && plain.hasSuffix("\n"))
+        #expect(try await reset(second, "python").status == 204)
+        let nobody = try await users("link", RunningServer.newName())
+        #expect(nobody.status == 1 && nobody.error.contains("there is no user") && nobody.output.isEmpty)
+    }
+
     /// When SQLite closes a database, it leaves only the one file.
     @Test func aCommandLeavesNothingBesideTheDatabase() async throws {
         let directory = try TemporaryDirectory()

@@ -49,6 +49,35 @@ import Testing
         }
     }
 
+    /// Among many users a list of the disabled is read from an index that has nobody else.
+    @Test func aListOfDisabledUsersReadsNobodyElse() async throws {
+        let server = try await PostgresServer.shared()
+        let url = try await directory.makePostgresDatabase()
+        _ = try await PostgresStorage(PostgresConfiguration(url: url))
+        _ = try await server.execute(
+            """
+            ALTER TABLE users SET (autovacuum_enabled = off);
+            INSERT INTO users (username, canonical_username, password_hash, created_at, password_changed_at,
+                disabled_at)
+            SELECT 'u' || n, 'u' || n, 'h', to_timestamp(n), now(), CASE WHEN n % 5000 = 0 THEN now() END
+            FROM generate_series(1, 20000) AS n
+            """, at: url)
+        _ = try await server.execute("ANALYZE users", at: url)
+        for order in UserQuery.Order.allCases {
+            var query = UserQuery(order: order)
+            query.isDisabled = true
+            let sql = query.statement(columns: "id", limit: 25, window: 1000) { value in
+                switch value {
+                case .text(let text): "'\(text)'"
+                case .integer(let number): "\(number)"
+                case .time(let date): "to_timestamp(\(date.timeIntervalSince1970))"
+                }
+            }
+            let plan = try await server.execute("EXPLAIN \(sql)", at: url)
+            #expect(plan.contains(" disabled_users"), "\(order): \(plan)")
+        }
+    }
+
     /// The race for an invitation, stopped at the decisive moment: another transaction has taken it
     /// and has not committed.
     @Test func whoComesWhileAnInvitationIsBeingUsedWaitsAndIsRefused() async throws {

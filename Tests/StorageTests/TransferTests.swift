@@ -1,11 +1,8 @@
 import Foundation
-import GRDB
 import RESTAuth
-import RESTAuthPostgres
 import RESTAuthSQLite
 import RESTAuthTesting
 import Support
-import Synchronization
 import Testing
 
 /// Everything is moved from each backend into each, or the target cannot be opened.
@@ -85,156 +82,10 @@ import Testing
         #expect(ended?.count == 1)
     }
 
-    // MARK: Interruptions
-
-    @Test(arguments: TransferPair.all, filled.keys.sorted() + ["audit_events"])
-    func anInterruptedMoveGoesOnWhereItStopped(pair: TransferPair, table: String) async throws {
-        let (source, target) = try await (
-            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
-        )
-        try await fillAwkwardly(source)
-        try await interrupt(from: source, to: target, at: table)
-        let copied = Mutex<[String]>([])
-        let counts = try await Transfer(from: source, to: target.openToFill(), batchSize: 1) { progress in
-            if progress.step == .copying { copied.withLock { $0.append(progress.table) } }
-        }.run()
-        try await expectFilled(counts, of: source)
-        let names = Rooms.tables.map(\.name)
-        let finished = names.prefix { $0 != table }
-        #expect(copied.withLock { Set($0).isDisjoint(with: finished) })
-        #expect(copied.withLock { $0.count } < counts.reduce(0, +))
-        try await expectEqual(source, target.open())
-    }
-
-    @Test(arguments: TransferPair.all)
-    func nobodyOpensAHalfFilledDatabase(pair: TransferPair) async throws {
-        let (source, target) = try await (
-            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
-        )
-        try await fillAwkwardly(source)
-        try await interrupt(from: source, to: target, at: "users")
-        let error = await #expect(throws: AuthError.self) { try await target.open() }
-        #expect(error?.code == .misconfigured)
-        #expect(error?.detail.contains("rest-auth migrate") == true)
-        _ = try await Transfer(from: source, to: target.openToFill()).run()
-        _ = try await target.open()
-    }
-
-    @Test(arguments: TransferPair.all)
-    func onlyTheSourceOfAnInterruptedMoveMayGoOnWithIt(pair: TransferPair) async throws {
-        let (source, target) = try await (
-            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
-        )
-        let other = try await pair.source.place(directory, "other").open()
-        try await fillAwkwardly(source)
-        try await interrupt(from: source, to: target, at: "clients")
-        let error = await #expect(throws: AuthError.self) {
-            try await Transfer(from: other, to: target.openToFill()).run()
-        }
-        #expect(error?.detail.contains("partly filled from \(source.transferName)") == true)
-        _ = try await Transfer(from: source, to: target.openToFill()).run()
-        try await expectEqual(source, target.open())
-    }
-
-    @Test(arguments: TransferPair.all, SourceChange.allCases)
-    func aSourceThatWasWrittenToInTheMeantimeIsFoundAndCopiedAnew(
-        pair: TransferPair, change: SourceChange
-    ) async throws {
-        let (source, target) = try await (
-            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
-        )
-        try await fillAwkwardly(source)
-        try await interrupt(from: source, to: target, at: "sessions")
-        try await change.make(source)
-        let error = await #expect(throws: AuthError.self) {
-            try await Transfer(from: source, to: target.openToFill()).run()
-        }
-        #expect(error?.detail.contains("was written to while it was copied") == true)
-        await #expect(throws: AuthError.self) { try await target.open() }
-        let half = try await target.openToFill()
-        for table in Rooms.tables { #expect(try await half.count(of: table) == 0) }
-        _ = try await Transfer(from: source, to: half).run()
-        try await expectEqual(source, target.open())
-    }
-
-    @Test func nobodyWritesToTheSourceWhileItIsCompared() async throws {
-        let path = directory.path + "/source.sqlite"
-        let source = try await SQLiteStorage(path: path)
-        try await fillAwkwardly(source)
-        let refusals = Mutex<[Step: Int]>([:])
-        let target = try await SQLiteStorage(filling: directory.path + "/target.sqlite")
-        _ = try await Transfer(from: source, to: target) { progress in
-            var configuration = Configuration()
-            configuration.busyMode = .immediateError
-            do {
-                try DatabaseQueue(path: path, configuration: configuration).write {
-                    try $0.execute(sql: "DELETE FROM users WHERE id = 0")
-                }
-            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-                refusals.withLock { $0[progress.step, default: 0] += 1 }
-            } catch {
-                Issue.record(error)
-            }
-        }.run()
-        #expect(refusals.withLock { $0 } == [.checking: 2 * Rooms.tables.count])
-        _ = try await source.disableUser(id: 1, at: .now)
-    }
-
-    private typealias Step = TransferProgress.Step
-
-    // MARK: Refusals
-
-    /// The event says only that an earlier version made the database.
-    @Test(arguments: TransferPair.all)
-    func aTargetWithNothingButTheEventOfAnUpgradeIsEmpty(pair: TransferPair) async throws {
-        let (source, target) = try await (
-            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
-        )
-        try await fillAwkwardly(source)
-        let upgrade = Samples.event(.schemaApplied)
-        try await source.append(upgrade)
-        try await target.open().append(upgrade)
-        let counts = try await Transfer(from: source, to: target.openToFill()).run()
-        var filled = Dictionary(uniqueKeysWithValues: zip(Rooms.tables.map(\.name), counts))
-        #expect(filled.removeValue(forKey: "users") == 4)
-        try await expectEqual(source, target.open())
-    }
-
-    @Test(arguments: TransferPair.all, Resident.allCases)
-    func aTargetThatIsNotEmptyIsLeftUntouched(pair: TransferPair, resident: Resident) async throws {
-        let (source, target) = try await (
-            pair.source.place(directory, "source").open(), pair.target.place(directory, "target")
-        )
-        try await fillAwkwardly(source)
-        try await resident.moveIn(target.open())
-        let error = await #expect(throws: AuthError.self) {
-            try await Transfer(from: source, to: target.openToFill()).run()
-        }
-        #expect(error?.code == .misconfigured)
-        #expect(error?.detail.contains("is not empty") == true)
-        let after = try await target.open()
-        var rows = 0
-        for table in Rooms.tables { rows += try await after.count(of: table) }
-        // The event of its creation is included.
-        #expect(rows == 2)
-    }
-
-    @Test(arguments: TransferBackend.all)
-    func nothingMovesIntoItself(backend: TransferBackend) async throws {
-        let place = try await backend.place(directory, "source")
-        let storage = try await place.open()
-        try await fillAwkwardly(storage)
-        let error = await #expect(throws: AuthError.self) {
-            try await Transfer(from: storage, to: place.openToFill()).run()
-        }
-        #expect(error?.detail.contains("into itself") == true)
-        #expect(try await place.open().users(after: 0, limit: 10).count == 4)
-    }
-
     // MARK: -
 
     /// The number of rows that `fillAwkwardly` leaves in each table, without those of events.
-    private static let filled = [
+    static let filled = [
         "users": 4, "user_roles": 3, "clients": 3, "signing_keys": 2, "sessions": 3, "revocations": 6, "throttles": 12,
         "known_origins": 2, "totp_factors": 2, "recovery_keys": 2, "recovery_codes": 5, "trusted_devices": 2,
         "factor_grace": 2, "invitations": 2, "spent_challenges": 4, "reserved_user_ids": 2, "audit_chain": 1,
@@ -242,7 +93,7 @@ import Testing
         "profiles": 2, "reserved_usernames": 2, "service_accounts": 2, "program_tokens": 2,
     ]
 
-    private func expectFilled(_ counts: [Int], of source: any Storage) async throws {
+    func expectFilled(_ counts: [Int], of source: any Storage) async throws {
         var moved = Dictionary(uniqueKeysWithValues: zip(Rooms.tables.map(\.name), counts).filter { $0.1 > 0 })
         #expect(try await moved.removeValue(forKey: "audit_events") == source.events(after: 0, limit: 1000).count)
         #expect(moved == Self.filled)
@@ -311,7 +162,7 @@ import Testing
 
     /// Stores four of six users, of whom the last two were deleted, and in every other table rows
     /// that are hard to transfer.
-    private func fillAwkwardly(_ storage: any Storage) async throws {
+    func fillAwkwardly(_ storage: any Storage) async throws {
         let clock = TestClock(Date(timeIntervalSince1970: 1_800_000_000.123_456_7))
         for name in ["miguel", "Søren", "李雷", "Zoë", "last", "very-last"] {
             let challenge = SpentChallenge(
@@ -424,8 +275,7 @@ import Testing
     }
 
     /// Stops a move, a row at a time, after the first row of that table.
-    private func interrupt(from source: any TransferableStorage, to place: TransferPlace, at table: String) async throws
-    {
+    func interrupt(from source: any TransferableStorage, to place: TransferPlace, at table: String) async throws {
         let target = try await place.openToFill()
         let move = Task {
             try await Transfer(from: source, to: target, batchSize: 1) { progress in
@@ -435,7 +285,7 @@ import Testing
         await #expect(throws: CancellationError.self) { try await move.value }
     }
 
-    private func expectEqual(_ source: any TransferableStorage, _ target: any TransferableStorage) async throws {
+    func expectEqual(_ source: any TransferableStorage, _ target: any TransferableStorage) async throws {
         for table in Rooms.tables {
             let rows = try await source.rows(of: table, after: nil, limit: 1000)
             var copied = try await target.rows(of: table, after: nil, limit: 1000)
@@ -484,47 +334,5 @@ enum SourceChange: CaseIterable {
             _ = try await storage.insertUser(Username("Zoë"), passwordHash: "h", at: .now)
         case .signOut: _ = try await storage.endSession(id: Samples.session(1, at: .now).id, of: nil, at: .now)
         }
-    }
-}
-
-// MARK: - Backends
-
-/// A backend to move from or into.
-struct TransferBackend: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    /// Makes an empty database.
-    let place: @Sendable (_ directory: TemporaryDirectory, _ name: String) async throws -> TransferPlace
-
-    static let all = [sqlite, postgres]
-
-    static let sqlite = TransferBackend(testDescription: "SQLite") { directory, name in
-        let path = "\(directory.path)/\(name).sqlite"
-        return TransferPlace(
-            open: { try await SQLiteStorage(path: path) },
-            openToFill: { try await SQLiteStorage(filling: path) })
-    }
-
-    static let postgres = TransferBackend(testDescription: "PostgreSQL") { directory, _ in
-        let configuration = PostgresConfiguration(url: try await directory.makePostgresDatabase())
-        return TransferPlace(
-            open: { try await PostgresStorage(configuration) },
-            openToFill: { try await PostgresStorage(filling: configuration) })
-    }
-}
-
-/// A database, opened as often as a test needs.
-struct TransferPlace: Sendable {
-    let open: @Sendable () async throws -> any Storage & TransferableStorage
-    let openToFill: @Sendable () async throws -> any TransferableStorage
-}
-
-struct TransferPair: Sendable, CustomTestStringConvertible {
-    let source: TransferBackend
-    let target: TransferBackend
-
-    var testDescription: String { "\(source.testDescription) to \(target.testDescription)" }
-
-    static let all = TransferBackend.all.flatMap { source in
-        TransferBackend.all.map { TransferPair(source: source, target: $0) }
     }
 }

@@ -68,14 +68,27 @@ public final class Clients: Sendable {
         try await storage.clients()
     }
 
+    /// Finds a client.
+    /// - Throws: `client_not_found`.
+    public func find(_ id: String) async throws -> Client {
+        guard let client = try await list().first(where: { $0.id.utf8.elementsEqual(id.utf8) }) else {
+            throw Self.notFound(id)
+        }
+        return client
+    }
+
     /// Deletes a client, which is refused from the next request on.
     /// - Throws: `client_not_found`.
-    public func remove(_ id: String, by caller: Caller = .application) async throws {
-        let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())
+    public func delete(_ id: String, by caller: Caller = .application) async throws {
+        let event = AuthEvent.clientDeleted(id: id).by(caller, at: now())
         guard try await storage.deleteClient(id: id, recording: event) else {
-            throw AuthError(.clientNotFound, "there is no client \(id)")
+            throw Self.notFound(id)
         }
         event.record()
+    }
+
+    private static func notFound(_ id: String) -> AuthError {
+        AuthError(.clientNotFound, "there is no client \(id)")
     }
 
     /// Whether it can be the id of a client, or of a service account.

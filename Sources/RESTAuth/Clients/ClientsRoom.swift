@@ -6,12 +6,12 @@ package enum ClientsRoom: Room {
         StoredTable("clients", [Column("id", .text), Column("secret_digest", .bytes), Column("created_at", .time)])
     ]
 
-    package static let events: [AuthEvent.Name] = [.clientAdded, .clientRefused, .clientRemoved]
+    package static let events: [AuthEvent.Name] = [.clientAdded, .clientRefused, .clientDeleted]
 }
 
 extension AuthEvent.Name {
     public static let clientAdded = Self("client.added")
     /// The id or secret of a client was wrong.
     public static let clientRefused = Self("client.refused", level: .notice, isDurable: false)
-    public static let clientRemoved = Self("client.removed")
+    public static let clientDeleted = Self("client.deleted")
 }

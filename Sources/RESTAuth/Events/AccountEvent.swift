@@ -8,7 +8,7 @@ public struct AccountEvent: Sendable, Hashable, Identifiable {
     public let name: AuthEvent.Name
     public let at: Date
     /// The kind of actor: `user` for the owner, `other_user` for another user, `client`,
-    /// `operator`, `application` or `anonymous`.
+    /// `service`, `operator`, `application` or `anonymous`.
     public let actor: String
     /// Address and user agent, if the actor is the owner or anonymous; empty for any other actor,
     /// and for guesses, which may come from another user.
@@ -22,14 +22,15 @@ public struct AccountEvent: Sendable, Hashable, Identifiable {
         guard let name = AuthEvent.Name(rawValue: row.fields.name),
             case .yes(let shown, let hasOrigin) = name.shownToOwner
         else { return nil }
-        let isUser = row.fields.actorKind == AuthEvent.Actor.user(owner).kind
-        let isOwner = isUser && row.fields.actorID == AuthEvent.Actor.user(owner).id
+        let (kind, actorID) = row.fields.actor
+        let isUser = kind == AuthEvent.Actor.user(owner).kind
+        let isOwner = isUser && actorID == AuthEvent.Actor.user(owner).id
         id = row.id
         self.name = name
         at = row.fields.at
-        actor = isUser && !isOwner ? "other_user" : row.fields.actorKind
+        actor = isUser && !isOwner ? "other_user" : kind
         origin =
-            hasOrigin && (isOwner || row.fields.actorKind == AuthEvent.Actor.anonymous.kind)
+            hasOrigin && (isOwner || kind == AuthEvent.Actor.anonymous.kind)
             ? SessionOrigin(address: row.fields.address, userAgent: row.fields.userAgent) : SessionOrigin()
         sessionID = row.fields.sessionID
         let given = JSON(row.fields.details.utf8)

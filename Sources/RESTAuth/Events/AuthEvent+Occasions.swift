@@ -102,7 +102,7 @@ extension AuthEvent {
 
     static func clientAdded(id: String) -> Self { Self(.clientAdded, ["client_id": id]) }
 
-    static func clientRemoved(id: String) -> Self { Self(.clientRemoved, ["client_id": id]) }
+    static func clientDeleted(id: String) -> Self { Self(.clientDeleted, ["client_id": id]) }
 
     /// - Parameter id: the id of a client; `nil` when no client has the id that was sent, because
     ///   it may be a secret in the wrong field.

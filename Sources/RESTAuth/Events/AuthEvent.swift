@@ -35,6 +35,7 @@ public struct AuthEvent: Sendable, Hashable {
     public func by(_ caller: Caller, at date: Date) -> AuthEvent {
         var event = self
         event.actor = Actor(caller)
+        event.details[Self.byToken] = caller.identity?.programToken?.description
         event.requestID = caller.requestID
         event.origin = caller.origin
         event.at = Date(timeIntervalSince1970: (date.timeIntervalSince1970 * 1e6).rounded() / 1e6)
@@ -61,6 +62,7 @@ public struct AuthEvent: Sendable, Hashable {
     ) -> AuthEvent {
         var event = AuthEvent(name, user: user, session: session, details)
         (event.actor, event.requestID, event.origin, event.at) = (actor, requestID, origin, at)
+        event.details[Self.byToken] = self.details[Self.byToken]
         return event
     }
 
@@ -80,13 +82,22 @@ public struct AuthEvent: Sendable, Hashable {
         alongside(.sessionEnded, user: user, session: session, name == .sessionEnded ? [:] : ["cause": name.rawValue])
     }
 
+    /// The event of a role that the user of this one begins with.
+    public func granting(_ role: String) -> AuthEvent {
+        alongside(.roleGranted, user: userID, session: nil, ["role": role])
+    }
+
+    /// The detail with the id of the token for programs by which the actor came.
+    private static let byToken = "by_token"
+
     /// The actor of an event.
     public enum Actor: Sendable, Hashable {
         /// A caller that has not authenticated.
         case anonymous
         case user(User.ID)
-        /// A client, by its `client_id`, or a service account, by ``ServiceIdentity/subject``.
+        /// A client, by its `client_id`.
         case client(String)
+        case service(ServiceAccount.ID)
         /// An operator, by the account of the operating system.
         case `operator`(String)
         /// The instance itself, or the code that embeds it.
@@ -97,7 +108,7 @@ public struct AuthEvent: Sendable, Hashable {
                 switch caller.identity {
                 case .user(let user): .user(user.userID)
                 case .client(let client): .client(client.id)
-                case .service(let service): .client(service.subject)
+                case .service(let service): .service(service.id)
                 case .operator(let account): .operator(account.account)
                 case nil: caller == .application ? .application : .anonymous
                 }

@@ -42,9 +42,11 @@ public struct EventFields: Sendable, Hashable {
     public let name: String
     public let userID: User.ID?
     public let sessionID: Session.ID?
-    /// `anonymous`, `user`, `client`, `operator` or `application`.
+    /// `anonymous`, `user`, `client`, `operator` or `application`, as the table allows; see
+    /// ``actor``.
     public let actorKind: String
-    /// A user's id, a `client_id`, or an account of the operating system.
+    /// A user's id, a `client_id`, `service:` and the id of a service account, or an account of the
+    /// operating system.
     public let actorID: String?
     public let requestID: String?
     public let address: String?
@@ -71,11 +73,30 @@ public struct EventFields: Sendable, Hashable {
 
 extension EventFields {
     public init(_ event: AuthEvent) {
+        let (kind, id): (String, String?) =
+            if case .service(let id) = event.actor {
+                (AuthEvent.Actor.client("").kind, Self.servicePrefix + id)
+            } else { (event.actor.kind, event.actor.id) }
         self.init(
             at: event.at, name: event.name.rawValue, userID: event.userID, sessionID: event.sessionID,
-            actorKind: event.actor.kind, actorID: event.actor.id, requestID: event.requestID,
-            address: event.origin.address, userAgent: event.origin.userAgent, details: Self.text(event.details))
+            actorKind: kind, actorID: id, requestID: event.requestID, address: event.origin.address,
+            userAgent: event.origin.userAgent, details: Self.text(event.details))
     }
+
+    /// The kind of the actor, `service` for a service account, and its id.
+    ///
+    /// The table's rows are sealed as they are, and a constraint allows five kinds, so a service
+    /// account is stored as a client whose id begins with `service:`. No client has such an id:
+    /// there is no colon in one.
+    public var actor: (kind: String, id: String?) {
+        guard WireText(actorKind).equals("client"), let actorID, WireText(actorID).begins(with: "service:") else {
+            return (actorKind, actorID)
+        }
+        let id = String(decoding: actorID.utf8.dropFirst(Self.servicePrefix.utf8.count), as: UTF8.self)
+        return (AuthEvent.Actor.service(id).kind, id)
+    }
+
+    private static let servicePrefix = "service:"
 
     private static func text(_ details: [String: String]) -> String {
         let members = details.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
@@ -85,23 +106,24 @@ extension EventFields {
 }
 
 extension AuthEvent.Actor {
-    /// The value of ``EventFields/actorKind``.
+    /// The kind in ``EventFields/actor``.
     public var kind: String {
         switch self {
         case .anonymous: "anonymous"
         case .user: "user"
         case .client: "client"
+        case .service: "service"
         case .operator: "operator"
         case .application: "application"
         }
     }
 
-    /// The value of ``EventFields/actorID``.
+    /// The id in ``EventFields/actor``.
     public var id: String? {
         switch self {
         case .anonymous, .application: nil
         case .user(let id): String(id)
-        case .client(let id), .operator(let id): id
+        case .client(let id), .service(let id), .operator(let id): id
         }
     }
 }

@@ -23,7 +23,8 @@ extension Passkeys {
 
 extension TrustedDevices {
     /// Forgets a device of a user, or all of them when no id is given, for an operator.
-    /// - Throws: `device_not_found` for one that is not there.
+    /// - Throws: `device_not_found` for one that is not there; `forbidden` for an operator whom the
+    ///   caller may not change.
     public func forget(
         _ id: TrustedDevice.ID?, ofUser user: User.ID, by caller: Caller = .application
     ) async throws {

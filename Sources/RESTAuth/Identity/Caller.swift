@@ -3,6 +3,9 @@
 ///
 ///     let caller = Caller(address: "192.0.2.7", userAgent: "curl/8.5.0", requestID: id)
 ///     let tokens = try await auth.sessions.start(for: identity, by: caller)
+///
+/// What a door does for a signed-in user is done by `caller.identified(as: .user(identity))`. A
+/// caller without an identity may change no user who is an operator (`forbidden`).
 public struct Caller: Sendable, Hashable {
     /// The identity; `nil` where none is proven.
     public private(set) var identity: Identity?

@@ -13,6 +13,14 @@ public enum Identity: Sendable, Hashable {
     public var user: UserIdentity? { if case .user(let user) = self { user } else { nil } }
     /// The service account; `nil` for anything else.
     public var service: ServiceIdentity? { if case .service(let service) = self { service } else { nil } }
+    /// The id of the token for programs that was shown; `nil` where there was none.
+    var programToken: ProgramToken.ID? {
+        switch self {
+        case .user(let user): if case .personalToken(let id) = user.presented { id } else { nil }
+        case .service(let service): service.tokenID
+        case .client, .operator: nil
+        }
+    }
     /// The client; `nil` for anything else.
     public var client: ClientIdentity? { if case .client(let client) = self { client } else { nil } }
 }

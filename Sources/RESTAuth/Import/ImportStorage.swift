@@ -78,7 +78,9 @@ public protocol ImportStorage: Sendable {
 
     /// Reserves ids for users who are imported later. No other user gets them, and users who
     /// register from then on get greater ones. Ids that were given before are skipped.
-    func reserveUserIDs(_ ids: [User.ID]) async throws
+    /// - Returns: what ``lastUserID()`` was before, in the same transaction.
+    @discardableResult
+    func reserveUserIDs(_ ids: [User.ID]) async throws -> User.ID
 
     /// Stores users who do not exist yet, deletes the counters of wrong passwords for their names,
     /// and records the event with the number of stored users (``AuthEvent/counting(users:)``), in
@@ -89,7 +91,8 @@ public protocol ImportStorage: Sendable {
     /// the order of ``ImportOutcome`` is returned, and nothing of that user is stored.
     /// - Parameters:
     ///   - users: users, no two with the same name, id, legacy id or verified address.
-    ///   - last: the result of ``lastUserID()`` when the import began.
+    ///   - last: the result of ``lastUserID()`` when the import began, or of
+    ///     ``reserveUserIDs(_:)``; less for ids of which the caller knows that nobody had them.
     ///   - isTrial: whether to return the outcomes without storing anything.
     ///   - event: the event of the import, without the number of users.
     /// - Returns: the outcomes, in the order of the users.

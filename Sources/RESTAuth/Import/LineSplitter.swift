@@ -6,6 +6,9 @@ package struct LineSplitter {
         /// The line without its end; empty when it is too long.
         package let bytes: [UInt8]
         package let isTooLong: Bool
+
+        /// Whether there is nothing in it but blanks, tabs and a carriage return.
+        package var isBlank: Bool { !isTooLong && bytes.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D } }
     }
 
     private let longestLine: Int

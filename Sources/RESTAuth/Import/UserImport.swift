@@ -25,6 +25,7 @@ public struct UserImport: Sendable {
 
     private let storage: any ImportStorage
     private let hashes: HashIntake
+    private let names: NewNames
     private let claims: TokenClaims
     private let caller: Caller
     private let now: @Sendable () -> Date
@@ -49,16 +50,27 @@ public struct UserImport: Sendable {
         into storage: any ImportStorage, hashes: HashIntake, by caller: Caller = .application,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
-        self.init(into: storage, hashes: hashes, claims: TokenClaims([]), by: caller, now: now)
+        self.init(
+            into: storage, hashes: hashes, names: NewNames(refusingAddresses: false), claims: TokenClaims([]),
+            by: caller, now: now)
     }
 
-    /// - Parameter claims: the claims of tokens, which must not be too long.
+    /// Makes an import that keeps the rules of a server's settings.
     package init(
-        into storage: any ImportStorage, hashes: HashIntake, claims: TokenClaims, by caller: Caller,
-        now: @escaping @Sendable () -> Date = { Date() }
+        into storage: any ImportStorage, hashes: HashIntake, configuration: AuthConfiguration, by caller: Caller
+    ) {
+        self.init(
+            into: storage, hashes: hashes, names: NewNames(refusingAddresses: configuration.signInByEmail),
+            claims: TokenClaims(configuration.tokenClaims), by: caller, now: configuration.now)
+    }
+
+    private init(
+        into storage: any ImportStorage, hashes: HashIntake, names: NewNames, claims: TokenClaims, by caller: Caller,
+        now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
         self.hashes = hashes
+        self.names = names
         self.claims = claims
         self.caller = caller
         self.now = now
@@ -82,13 +94,23 @@ public struct UserImport: Sendable {
         _ source: some UserSource, allowing concessions: Concessions = [], isTrial: Bool = false,
         report: ([ImportNote], ImportProgress) throws -> Void = { _, _ in }
     ) async throws -> ImportCounts {
+        var passed = PassedIDs()
+        return try await run(source, allowing: concessions, isTrial: isTrial, passed: &passed, report: report)
+    }
+
+    /// Imports users as one of several parts of an import.
+    /// - Parameter passed: the ids that the parts before passed by, which are free for this one.
+    func run(
+        _ source: some UserSource, allowing concessions: Concessions, isTrial: Bool, passed: inout PassedIDs,
+        report: ([ImportNote], ImportProgress) throws -> Void
+    ) async throws -> ImportCounts {
         let last = try await storage.lastUserID()
-        var arrivals = Arrivals(concessions: concessions)
+        var arrivals = ImportArrivals(concessions: concessions)
         while case let batch = try await source.next(Self.batchSize), !batch.entries.isEmpty {
             check(batch.entries, &arrivals)
             try report([], ImportProgress(step: .checking, done: batch.done, total: batch.total))
         }
-        try await judge(&arrivals, above: last)
+        try await judge(&arrivals, above: last, passed)
         var counts = ImportCounts()
         for note in arrivals.settled { counts.add(note) }
         counts.unknownIDs = arrivals.haveIDs ? arrivals.withoutReadableID : 0
@@ -103,13 +125,27 @@ public struct UserImport: Sendable {
             try settle((arrivals.admitted + arrivals.displaced).map { $0.note(.imported(0), isTrial: true) }, step)
             return counts
         }
-        try await write(arrivals, above: last, settle)
+        try await write(arrivals, &passed, settle)
         return counts
     }
 
-    /// Imports one batch and records its event.
+    /// Imports one batch: those whose ids this import passed by, and the others.
     private func importUsers(
-        _ users: [ImportableUser], above last: User.ID, isTrial: Bool = false
+        _ users: [ImportableUser], above last: User.ID, _ passed: PassedIDs, isTrial: Bool = false
+    ) async throws -> [ImportOutcome] {
+        let isPassed = users.map { $0.id.map(passed.contains) ?? true }
+        var outcomes = [ImportOutcome](repeating: .idTaken, count: users.count)
+        for (part, last) in [(true, 0), (false, last)] where isPassed.contains(part) {
+            let places = users.indices.filter { isPassed[$0] == part }
+            let found = try await importUsers(places.map { users[$0] }, above: last, isTrial: isTrial)
+            for (place, outcome) in zip(places, found) { outcomes[place] = outcome }
+        }
+        return outcomes
+    }
+
+    /// Imports users in one transaction and records its event.
+    private func importUsers(
+        _ users: [ImportableUser], above last: User.ID, isTrial: Bool
     ) async throws -> [ImportOutcome] {
         let event = AuthEvent.usersImported.by(caller, at: now())
         let outcomes = try await storage.importUsers(users, above: last, isTrial: isTrial, recording: event)
@@ -119,7 +155,8 @@ public struct UserImport: Sendable {
 
     // MARK: Checking
 
-    fileprivate struct Candidate: Sendable {
+    /// A user who has been read and checked, with the hash apart.
+    struct Candidate: Sendable {
         let place: ImportPlace
         /// The user, without a password hash.
         let user: ImportableUser
@@ -129,7 +166,7 @@ public struct UserImport: Sendable {
         let hash: ForeignHash?
     }
 
-    private func check(_ entries: [ImportBatch.Entry], _ arrivals: inout Arrivals) {
+    private func check(_ entries: [ImportBatch.Entry], _ arrivals: inout ImportArrivals) {
         let now = now()
         for entry in entries {
             switch entry {
@@ -219,22 +256,31 @@ public struct UserImport: Sendable {
 
     // MARK: Judging and writing
 
-    /// Asks the storage, in a trial, which users cannot be stored.
-    private func judge(_ arrivals: inout Arrivals, above last: User.ID) async throws {
+    /// Asks the storage, in a trial, which users cannot be stored. A name that is there already is
+    /// skipped, whatever it looks like.
+    private func judge(
+        _ arrivals: inout ImportArrivals, above last: User.ID, _ passed: PassedIDs
+    ) async throws {
         let candidates = arrivals.admitted
         arrivals.admitted = []
         arrivals.admitted.reserveCapacity(candidates.count)
+        // Their ids came twice: they are stored last, and were never asked for.
+        for candidate in arrivals.takeDisplaced(where: { names.takesForAddress($0.user.name) }) {
+            arrivals.refuse(candidate, candidate.nameOfAddress)
+        }
         for start in stride(from: 0, to: candidates.count, by: Self.batchSize) {
             let batch = candidates[start...].prefix(Self.batchSize)
-            let outcomes = try await importUsers(batch.map(\.user), above: last, isTrial: true)
+            let outcomes = try await importUsers(batch.map(\.user), above: last, passed, isTrial: true)
             for (candidate, outcome) in zip(batch, outcomes) {
                 switch outcome {
-                case .imported: arrivals.admitted.append(candidate)
-                case .idTaken: arrivals.displace(candidate, "another user has it, or had it")
                 case .nameOfAnotherID where arrivals.concessions.contains(.renumbering):
                     arrivals.settled.append(candidate.note(.nameTaken, isTrial: true))
                 case .nameTaken, .nameOfAnotherID:
                     arrivals.settled.append(candidate.note(outcome, isTrial: true))
+                case _ where names.takesForAddress(candidate.user.name):
+                    arrivals.refuse(candidate, candidate.nameOfAddress)
+                case .imported: arrivals.admitted.append(candidate)
+                case .idTaken: arrivals.displace(candidate, "another user has it, or had it")
                 case .legacyIDTaken: arrivals.refuse(candidate, candidate.legacyIDTaken)
                 case .emailTaken: arrivals.refuse(candidate, candidate.emailTaken)
                 case .nameReserved: arrivals.refuse(candidate, candidate.nameReserved)
@@ -244,9 +290,14 @@ public struct UserImport: Sendable {
     }
 
     private func write(
-        _ arrivals: Arrivals, above last: User.ID, _ settle: ([ImportNote], ImportProgress) throws -> Void
+        _ arrivals: ImportArrivals, _ passed: inout PassedIDs,
+        _ settle: ([ImportNote], ImportProgress) throws -> Void
     ) async throws {
-        try await storage.reserveUserIDs(arrivals.admitted.compactMap(\.user.id) + arrivals.leftOutIDs)
+        let ids = arrivals.admitted.compactMap(\.user.id) + arrivals.leftOutIDs
+        // What was given between the check and this is not free, even if its user is gone.
+        let last = try await storage.reserveUserIDs(ids)
+        passed.add(after: last, through: ids.max() ?? 0)
+        defer { passed.remove(ids) }
         let total = arrivals.admitted.count + arrivals.displaced.count
         var done = 0
         func store(_ candidates: [Candidate], _ note: (Candidate, ImportOutcome) -> ImportNote?) async throws {
@@ -254,13 +305,13 @@ public struct UserImport: Sendable {
             let size = candidates.contains { $0.hash?.isWrapped == true } ? Self.batchSize / 20 : Self.batchSize
             for start in stride(from: 0, to: candidates.count, by: size) {
                 let batch = candidates[start..<min(start + size, candidates.count)]
-                let outcomes = try await importUsers(stored(batch), above: last)
+                let outcomes = try await importUsers(stored(batch), above: last, passed)
                 done += batch.count
                 try settle(
                     zip(batch, outcomes).compactMap(note), ImportProgress(step: .writing, done: done, total: total))
             }
         }
-        var late = Arrivals(concessions: arrivals.concessions)
+        var late = ImportArrivals(concessions: arrivals.concessions)
         try await store(arrivals.admitted) { candidate, outcome in
             guard outcome == .idTaken else { return candidate.note(outcome, isTrial: false) }
             late.displace(candidate, "somebody who registered meanwhile has it")
@@ -279,124 +330,5 @@ extension UserImport {
             guard candidate.hash != nil, let text = stored.next() else { return candidate.user }
             return candidate.user.with(id: candidate.user.id, passwordHash: text)
         }
-    }
-}
-
-// MARK: - Arrivals
-
-/// The users that have been read, grouped by what is known of their outcome.
-private struct Arrivals {
-    let concessions: UserImport.Concessions
-    var admitted: [UserImport.Candidate] = []
-    /// Users who get another id, stored after all others.
-    var displaced: [UserImport.Candidate] = []
-    /// The outcomes that are certain.
-    var settled: [ImportNote] = []
-    /// The ids of refused users, to be reserved.
-    var leftOutIDs: [User.ID] = []
-    /// The number of entries whose id could not be read.
-    var withoutReadableID = 0
-    /// Whether any user has an id.
-    var haveIDs = false
-
-    private var names: [String: ImportPlace] = [:]
-    private var ids: [User.ID: ImportPlace] = [:]
-    private var legacyIDs: Set<Int64> = []
-    private var emails: Set<String> = []
-
-    init(concessions: UserImport.Concessions) { self.concessions = concessions }
-
-    mutating func take(_ candidate: UserImport.Candidate) {
-        let user = candidate.user
-        haveIDs = haveIDs || user.id != nil
-        if let first = names[user.name.canonical] {
-            leaveOut(user.id, candidate.place)
-            return settled.append(
-                candidate.refused(
-                    .duplicate, "when case is put aside, the name is that of \(first), which came first"))
-        }
-        if let legacyID = user.legacyID, !legacyIDs.insert(legacyID).inserted {
-            return refuse(candidate, candidate.legacyIDTaken)
-        }
-        if let key = user.profile.verifiedEmailKey, !emails.insert(key).inserted {
-            return refuse(candidate, candidate.emailTaken)
-        }
-        names[user.name.canonical] = candidate.place
-        guard let id = user.id else { return admitted.append(candidate) }
-        if let first = ids[id] { return displace(candidate, "it is that of \(first), which came first") }
-        ids[id] = candidate.place
-        admitted.append(candidate)
-    }
-
-    mutating func refuse(
-        _ place: ImportPlace, _ id: User.ID?, named username: String? = nil, _ refusal: ImportRefusal
-    ) {
-        settled.append(ImportNote(place: place, username: username, outcome: .refused(refusal)))
-        leaveOut(id, place)
-    }
-
-    mutating func refuse(_ candidate: UserImport.Candidate, _ note: ImportNote) {
-        settled.append(note)
-        leaveOut(candidate.user.id, candidate.place)
-    }
-
-    private mutating func leaveOut(_ id: User.ID?, _ place: ImportPlace) {
-        haveIDs = haveIDs || id != nil
-        if let id, UserImport.ids.contains(id), ids[id] ?? place == place { leftOutIDs.append(id) }
-    }
-
-    /// Adds a user whose id is not free.
-    mutating func displace(_ candidate: UserImport.Candidate, _ reason: String) {
-        guard concessions.contains(.renumbering) else {
-            let id = candidate.user.id.map(String.init) ?? "-"
-            return settled.append(candidate.refused(.id, "the id \(id) is not free: \(reason)"))
-        }
-        displaced.append(candidate.withoutID())
-    }
-}
-
-extension UserImport.Candidate {
-    func note(_ outcome: ImportOutcome, isTrial: Bool) -> ImportNote {
-        switch outcome {
-        case .imported(let id):
-            ImportNote(
-                place: place, username: user.name.text, outcome: .imported(id: isTrial ? nil : id, former: formerID),
-                lacksPassword: hash == nil)
-        case .nameTaken: ImportNote(place: place, username: user.name.text, outcome: .skipped)
-        case .nameOfAnotherID(let present):
-            refused(.id, "the name is there already, with the id \(present) and not \(user.id ?? 0)")
-        case .legacyIDTaken: legacyIDTaken
-        case .emailTaken: emailTaken
-        case .nameReserved: nameReserved
-        // A user without an id to keep cannot get this outcome.
-        case .idTaken: refused(.id, "the id could not be given")
-        }
-    }
-
-    var legacyIDTaken: ImportNote {
-        refused(.legacyID, "another user came with the id \(user.legacyID ?? 0) of a Flask server")
-    }
-
-    var emailTaken: ImportNote { refused(.email, "another user has verified the same mail address") }
-
-    var nameReserved: ImportNote {
-        refused(.name, "another user had the name until lately, and it is kept for that user")
-    }
-
-    func refused(_ kind: ImportRefusal.Kind, _ reason: String) -> ImportNote {
-        ImportNote(place: place, username: user.name.text, outcome: .refused(ImportRefusal(kind: kind, reason: reason)))
-    }
-
-    func withoutID() -> UserImport.Candidate {
-        UserImport.Candidate(
-            place: place, user: user.with(id: nil, passwordHash: user.passwordHash), formerID: user.id, hash: hash)
-    }
-}
-
-extension ImportableUser {
-    fileprivate func with(id: User.ID?, passwordHash: String?) -> ImportableUser {
-        ImportableUser(
-            id: id, legacyID: legacyID, name: name, passwordHash: passwordHash, createdAt: createdAt,
-            disabledAt: disabledAt, roles: roles, profile: profile)
     }
 }

@@ -1,13 +1,13 @@
 extension Login {
     /// Checks that the proof of an identity still holds, for work that goes on long after its
     /// request was admitted: the user is enabled and has the role, the session has not ended, the
-    /// password is the same; a service account still has the token. That the token has expired
-    /// meanwhile, or the sign-in is no longer a recent one, is no reason to stop.
+    /// password is the same; the token for programs is neither deleted nor replaced by another.
+    /// That the token has come to the end of its lifetime meanwhile, or the sign-in is no longer a
+    /// recent one, is no reason to stop.
     /// - Throws: `invalid_token`, `forbidden`; what the storage throws.
     package func requireStanding(of identity: Identity, in role: String) async throws {
         if case .service(let service) = identity {
-            let tokens = try await storage.programTokens(of: .service(service.id))
-            guard tokens.contains(where: { $0.id == service.tokenID }) else { throw AuthError.invalidToken }
+            guard try await stands(service.tokenID, of: .service(service.id)) else { throw AuthError.invalidToken }
             return
         }
         guard let identity = identity.user, let user = try await presentUser(of: identity), !user.isDisabled else {
@@ -27,12 +27,17 @@ extension Login {
             return stored.user
         }
         if case .personalToken(let id) = identity.presented {
-            let tokens = try await storage.programTokens(of: .user(identity.userID))
-            guard tokens.contains(where: { $0.id == id }) else { return nil }
+            guard try await stands(id, of: .user(identity.userID)) else { return nil }
         }
         guard let stored = try await storage.credentials(user: identity.userID),
             identity.passwordVersion.map({ $0 == stored.passwordVersion }) ?? true
         else { return nil }
         return stored.user
+    }
+
+    /// Whether the token is there, and nobody has put an end to it by rotating it.
+    private func stands(_ id: ProgramToken.ID, of holder: ProgramToken.Holder) async throws -> Bool {
+        let token = try await storage.programTokens(of: holder).first { $0.id == id }
+        return token.map { $0.rotatedAt == nil || !$0.isExpired(at: now()) } ?? false
     }
 }

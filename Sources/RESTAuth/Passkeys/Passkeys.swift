@@ -79,8 +79,9 @@ public final class Passkeys: Sendable {
     /// Options for making a passkey: JSON for `parseCreationOptionsFromJSON()`.
     ///
     /// A passkey of a user without a password has to verify its user, and to work without a name.
-    /// - Throws: `passkeys_disabled`, `user_not_found`; `insufficient_user_authentication` for a
-    ///   user who has not proven enough lately; `forbidden` where no factor can be added.
+    /// - Throws: `passkeys_disabled`; `insufficient_user_authentication` for a user who has not
+    ///   proven enough lately; `forbidden` where no factor can be added; `invalid_token` where the
+    ///   user was deleted meanwhile.
     public func registrationOptions(for user: UserIdentity) async throws -> PasskeyOptions {
         try await factors.requireRecent(user, adding: true)
         let (party, purpose) = try await registration(of: user)
@@ -98,8 +99,10 @@ public final class Passkeys: Sendable {
     ///   - user: the user.
     ///   - caller: the origin of the request.
     /// - Throws: `validation_failed` for the name and for an answer that is not right,
-    ///   `challenge_invalid` for one to options that are not good any more, `passkey_exists`,
-    ///   `too_many_factors`, `passkeys_disabled`; `insufficient_user_authentication`, `forbidden`.
+    ///   `challenge_invalid` for one to options that are not good any more,
+    ///   `passkey_already_exists`, `too_many_factors`, `passkeys_disabled`;
+    ///   `insufficient_user_authentication`, `forbidden`; `invalid_token` where the user was
+    ///   deleted or disabled meanwhile.
     public func add(
         _ answer: String, named name: String, for user: UserIdentity, by caller: Caller = .application
     ) async throws -> Added {
@@ -130,11 +133,11 @@ public final class Passkeys: Sendable {
             if hasNewCodes { made.record() }
             return Added(passkey: passkey, recoveryCodes: hasNewCodes ? codes : nil)
         case .isTaken:
-            throw AuthError(.passkeyExists, "this passkey has been added before", field: "credential")
+            throw AuthError(.passkeyAlreadyExists, "this passkey has been added before", field: "credential")
         case .limitReached:
             throw AuthError(.tooManyFactors, "there are \(Self.limit) passkeys already: delete one first")
         case .boundTo(let id): throw Self.bound(to: id, not: party)
-        case .noUser: throw AuthError.userNotFound
+        case .noUser: throw AuthError.invalidToken
         }
     }
 
@@ -144,7 +147,7 @@ public final class Passkeys: Sendable {
         let party = try relyingParty
         guard let stored = try await storage.credentials(user: user.userID),
             let handle = try await storage.userHandle(of: user.userID, orInsert: Self.newUserHandle())
-        else { throw AuthError.userNotFound }
+        else { throw AuthError.invalidToken }
         return (party, .registration(userHandle: handle, isAlone: stored.passwordHash == nil))
     }
 
@@ -198,7 +201,7 @@ public final class Passkeys: Sendable {
 
     func delete(_ id: Passkey.ID, of user: User.ID, keepsLast: Bool, by caller: Caller) async throws {
         let passkey = try await passkey(id, of: user)
-        let event = AuthEvent.passkeyRemoved(passkey).by(caller, at: now())
+        let event = AuthEvent.passkeyDeleted(passkey).by(caller, at: now())
         let deletion = try await storage.deletePasskey(
             id: passkey.id, of: user, keepingLast: keepsLast, recording: event)
         switch deletion {

@@ -18,7 +18,7 @@ package enum PasskeysRoom: Room {
     ]
 
     package static let events: [AuthEvent.Name] = [
-        .passkeyAdded, .passkeyCounterWentBack, .passkeyRemoved, .passkeyRenamed,
+        .passkeyAdded, .passkeyCounterWentBack, .passkeyDeleted, .passkeyRenamed,
     ]
 }
 
@@ -28,8 +28,8 @@ extension AuthEvent.Name {
     /// of it.
     public static let passkeyCounterWentBack = Self(
         "passkey.counter_went_back", level: .warning, shownToOwner: .yes(details: ["passkey_id", "name"]))
-    public static let passkeyRemoved = Self(
-        "passkey.removed", level: .notice, shownToOwner: .yes(details: ["passkey_id", "name"]))
+    public static let passkeyDeleted = Self(
+        "passkey.deleted", level: .notice, shownToOwner: .yes(details: ["passkey_id", "name"]))
     public static let passkeyRenamed = Self("passkey.renamed", shownToOwner: .yes(details: ["passkey_id", "name"]))
 }
 
@@ -38,8 +38,8 @@ extension AuthEvent {
         Self(.passkeyAdded, user: passkey.userID, details(of: passkey))
     }
 
-    package static func passkeyRemoved(_ passkey: Passkey) -> Self {
-        Self(.passkeyRemoved, user: passkey.userID, details(of: passkey))
+    package static func passkeyDeleted(_ passkey: Passkey) -> Self {
+        Self(.passkeyDeleted, user: passkey.userID, details(of: passkey))
     }
 
     /// - Parameter name: the new name.

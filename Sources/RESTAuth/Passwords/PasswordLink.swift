@@ -16,6 +16,14 @@ public struct PasswordLink: Sendable, Redacted {
 
     /// The life of a link, in seconds.
     public static let duration = 86400
+
+    /// The link as an object, for whoever hands it to the user.
+    package var json: JSON {
+        [
+            "token": .string(token), "expires_at": .string(expiresAt.ISO8601Format()),
+            "url": url.map(JSON.string) ?? .null,
+        ]
+    }
 }
 
 /// Makes links and reads them, on every node that has the secret.

@@ -16,7 +16,7 @@ public final class PersonalTokens: Sendable {
         self.throttle = throttle
         self.factors = factors
         maximumLifetime = configuration.personalTokenMaximumLifetime
-        standardLifetime = min(configuration.personalTokenLifetime, maximumLifetime ?? .max)
+        standardLifetime = configuration.personalTokenLifetime
     }
 
     /// Makes a token.
@@ -30,7 +30,10 @@ public final class PersonalTokens: Sendable {
     ///   - caller: the origin of the request.
     /// - Returns: the new token, which is shown here and nowhere else: only a digest is stored.
     /// - Throws: `insufficient_user_authentication`; `forbidden` for a token that would make
-    ///   another and for scopes of operators; `validation_failed`, `too_many_tokens`.
+    ///   another and for scopes of operators; `validation_failed`, `too_many_tokens`;
+    ///   `rate_limited`, as tokens count with the sessions that a user starts
+    ///   (``ThrottleConfiguration/sessionsPerHour``); `invalid_token` where the user was deleted or
+    ///   disabled meanwhile.
     public func create(
         _ name: String, scopes: [String], lifetime: ProgramToken.Lifetime = .standard, for user: UserIdentity,
         by caller: Caller = .application
@@ -47,7 +50,7 @@ public final class PersonalTokens: Sendable {
         try throttle.countSession(of: user.userID, by: caller)
         return try await tokens.make(
             name, scopes: scopes, lifetime: seconds, for: .user(user.userID), limit: Self.limit, by: caller,
-            elseThrowing: .userNotFound)
+            elseThrowing: .invalidToken)
     }
 
     private func seconds(of lifetime: ProgramToken.Lifetime) throws(AuthError) -> Int? {
@@ -81,14 +84,16 @@ public final class PersonalTokens: Sendable {
     /// Makes a token in the place of another, with its name, its scopes and its lifetime anew.
     /// - Parameters:
     ///   - id: the token before.
-    ///   - overlap: seconds for which it lives on: 0, or a minute to 7 days; `nil` for a day.
+    ///   - overlap: seconds for which it lives on: 0, or one of ``ProgramToken/overlaps``; `nil`
+    ///     for a day.
     ///   - user: the user, who has signed in as for ``create(_:scopes:lifetime:for:by:)``, or came
     ///     with this very token. A token may not rotate another, which might have a wider scope.
     ///   - caller: the origin of the request.
     /// - Returns: the new token, which is shown here and nowhere else, and the expiry of the one
     ///   before.
     /// - Throws: `token_not_found`, `token_expired`, `too_many_tokens`, `validation_failed`;
-    ///   `insufficient_user_authentication`; `forbidden` for another token.
+    ///   `insufficient_user_authentication`; `forbidden` for another token; `rate_limited`, as for
+    ///   a new token.
     public func rotate(
         _ id: ProgramToken.ID, overlap: Int? = nil, of user: UserIdentity, by caller: Caller = .application
     ) async throws -> RotatedProgramToken {
@@ -100,8 +105,10 @@ public final class PersonalTokens: Sendable {
             guard user.scope == nil else { throw Self.needsSignIn }
             try await factors.requireRecentSignIn(user)
         }
-        try throttle.countSession(of: user.userID, by: caller)
         let token = try await tokens.find(id, of: .user(user.userID))
+        let overlap = try tokens.admissibleOverlap(overlap, of: token)
+        // Nothing that is refused is counted: who has stolen a token keeps nobody from signing in.
+        try throttle.countSession(of: user.userID, by: caller)
         // The maximum may have been lowered since it was made.
         let lifetime = [token.lifetime, maximumLifetime].compactMap(\.self).min()
         return try await tokens.rotate(token, lifetime: lifetime, overlap: overlap, limit: Self.limit, by: caller)
@@ -109,21 +116,24 @@ public final class PersonalTokens: Sendable {
 
     /// Deletes a token, which is refused from the next request on, and on every node within the
     /// revocation bound.
-    /// - Throws: `token_not_found`.
+    /// - Throws: `token_not_found`; `forbidden` for an operator whom the caller may not change.
     public func delete(
         _ id: ProgramToken.ID, of user: User.ID, by caller: Caller = .application
     ) async throws {
+        try await OperatorRules(storage: tokens.storage).checkChange(of: user, by: caller)
         try await tokens.delete(tokens.find(id, of: .user(user)), by: caller)
     }
 
     /// Deletes all tokens of a user, as ``delete(_:of:by:)`` does each.
     /// - Returns: how many there were.
+    /// - Throws: `forbidden` for an operator whom the caller may not change.
     @discardableResult
     public func deleteAll(of user: User.ID, by caller: Caller = .application) async throws -> Int {
+        try await OperatorRules(storage: tokens.storage).checkChange(of: user, by: caller)
         var count = 0
         for token in try await list(of: user) {
             do {
-                try await delete(token.id, of: user, by: caller)
+                try await tokens.delete(token, by: caller)
                 count += 1
             } catch let error as AuthError where error.code == .tokenNotFound {
                 // Somebody else has just deleted it.

@@ -1,4 +1,5 @@
 import Foundation
+package import ServiceLifecycle
 
 /// Tokens for programs, of users and of service accounts.
 package enum PersonalTokensRoom: Room {
@@ -18,6 +19,8 @@ package enum PersonalTokensRoom: Room {
     ]
 
     package static let events: [AuthEvent.Name] = [.tokenCreated, .tokenDeleted, .tokenRotated]
+
+    package static func services(of auth: Auth) -> [any Service] { [auth.programTokens.uses] }
 
     package static func sweep(_ auth: Auth) async throws {
         let date = auth.expiredBefore.addingTimeInterval(-ProgramToken.listedAfterExpiry)

@@ -25,12 +25,25 @@ public enum ProgramToken {
         case unlimited
     }
 
-    /// Range of the time for which a token lives on after its rotation, in seconds.
-    public static let overlaps = 0...7 * 86400
+    /// Range of the time for which a token lives on after its rotation, in seconds, where it is not
+    /// refused at once (0): two minutes to 7 days. A node believes for a minute what it has read,
+    /// and a verifier elsewhere for another what that node has told it, so that within two minutes
+    /// all know when the token expires.
+    public static let overlaps = 2 * Int(ProgramTokens.memory)...7 * 86400
     /// Time for which a token lives on after its rotation, unless another is asked for: a day.
     public static let standardOverlap = 86400
     /// Range of lifetimes: a minute to ten years, in seconds.
     package static let lifetimes = 60...3650 * 86400
+    /// Checks the time for which a token is to live on after its rotation.
+    /// - Throws: `validation_failed` for any that is neither 0 nor in ``overlaps``.
+    static func checkOverlap(_ seconds: Int) throws(AuthError) {
+        guard seconds == 0 || overlaps.contains(seconds) else {
+            throw AuthError(
+                .validationFailed,
+                "the overlap is 0, or from \(overlaps.lowerBound) to \(overlaps.upperBound) seconds", field: "overlap")
+        }
+    }
+
     /// Number of expired tokens that a holder keeps.
     package static let expiredLimit = 50
     /// Time for which an expired token is listed, in seconds.
@@ -57,10 +70,13 @@ public struct StoredProgramToken: Sendable, Hashable, Identifiable {
     public let expiresAt: Date?
     /// Time of its last use, to about a minute.
     public let lastUsedAt: Date?
+    /// Time when another took its place; `nil` for a token that was not rotated.
+    public let rotatedAt: Date?
 
     public init(
         id: ProgramToken.ID, holder: ProgramToken.Holder, name: String, scopes: Set<String>, lastFour: String,
-        createdAt: Date, lifetime: Int?, expiresAt: Date?, lastUsedAt: Date? = nil
+        createdAt: Date, lifetime: Int?, expiresAt: Date?, lastUsedAt: Date? = nil,
+        rotatedAt: Date? = nil
     ) {
         self.id = id
         self.holder = holder
@@ -71,6 +87,7 @@ public struct StoredProgramToken: Sendable, Hashable, Identifiable {
         self.lifetime = lifetime
         self.expiresAt = expiresAt
         self.lastUsedAt = lastUsedAt
+        self.rotatedAt = rotatedAt
     }
 
     /// Whether it is refused because of its age.
@@ -82,6 +99,13 @@ public struct StoredProgramToken: Sendable, Hashable, Identifiable {
 }
 
 extension StoredProgramToken {
+    /// The token with a use of which the storage does not know yet.
+    func used(at date: Date) -> StoredProgramToken {
+        StoredProgramToken(
+            id: id, holder: holder, name: name, scopes: scopes, lastFour: lastFour, createdAt: createdAt,
+            lifetime: lifetime, expiresAt: expiresAt, lastUsedAt: max(date, lastUsedAt ?? date), rotatedAt: rotatedAt)
+    }
+
     /// The token that takes the place of this one.
     package func succeeded(by successor: ProgramTokenSuccessor) -> StoredProgramToken {
         StoredProgramToken(

@@ -2,7 +2,7 @@ package import Foundation
 
 /// Verifies tokens for programs, of users and of service accounts. ``PersonalTokens`` and
 /// ``ServiceAccounts`` make them.
-public final class ProgramTokens: Sendable {
+package final class ProgramTokens: Sendable {
     /// Seconds for which a verified token is believed without a read.
     package static let memory: TimeInterval = 60
 
@@ -10,6 +10,8 @@ public final class ProgramTokens: Sendable {
     let secrets: InstanceSecrets
     let keys: SigningKeys
     let revocations: Revocations
+    /// Notes their uses; a service of its own.
+    package let uses: ProgramTokenUses
     let now: @Sendable () -> Date
 
     init(
@@ -17,6 +19,7 @@ public final class ProgramTokens: Sendable {
         now: @escaping @Sendable () -> Date
     ) {
         self.storage = storage
+        uses = ProgramTokenUses(storage: storage)
         self.secrets = secrets
         self.keys = keys
         self.revocations = revocations
@@ -25,10 +28,14 @@ public final class ProgramTokens: Sendable {
 
     // MARK: Verifying
 
-    /// Verifies a token by one query, and notes its use, at most once a minute.
+    /// Verifies a token by one query, and notes its use, at most once a minute, without waiting for
+    /// that (``ProgramTokenUses``).
     ///
-    /// A text of another form, or with a wrong checksum, costs no query. A use that cannot be noted
-    /// is no reason to refuse the token.
+    /// A text of another form, or with a wrong checksum, costs no query. Anybody can compute a
+    /// right checksum, and one look-up in a unique index is all that such a forgery costs.
+    /// Forgeries are not counted, as those of every other token are not: they cannot succeed, for
+    /// the 30 random characters have 178 bits, and to count one would be a write, which costs more
+    /// than the read.
     /// - Throws: `invalid_token` for one that is unknown or has expired, and where its user is
     ///   disabled; what the storage throws.
     package func verify(_ token: [UInt8]) async throws -> VerifiedProgramToken {
@@ -66,15 +73,21 @@ public final class ProgramTokens: Sendable {
         let needsPrevious = known.previous != nil && !isMade(found.digest, by: known.maker)
         let earlier = now.addingTimeInterval(-Self.memory)
         guard needsPrevious || found.token.lastUsedAt.map({ $0 <= earlier }) ?? true else { return }
-        _ = try? await storage.useProgramToken(
-            id: found.token.id, at: now, unlessUsedAfter: earlier, replacing: found.digest,
-            with: needsPrevious ? digest(of: form, by: known.maker) : found.digest)
+        await uses.note(
+            ProgramTokenUses.Use(
+                id: found.token.id, at: now, digest: found.digest,
+                replacement: needsPrevious ? digest(of: form, by: known.maker) : found.digest))
     }
 
     // MARK: Making
 
+    /// Lists the tokens of a holder, with the uses that are not written yet.
     func list(of holder: ProgramToken.Holder) async throws -> [StoredProgramToken] {
-        try await storage.programTokens(of: holder)
+        // Asked before the storage, which then has all that are written meanwhile.
+        let unwritten = uses.unwritten
+        return try await storage.programTokens(of: holder).map { token in
+            unwritten[token.id].map(token.used) ?? token
+        }
     }
 
     /// Makes a token.
@@ -107,12 +120,7 @@ public final class ProgramTokens: Sendable {
     func rotate(
         _ token: StoredProgramToken, lifetime: Int?, overlap: Int?, limit: Int, by caller: Caller
     ) async throws -> RotatedProgramToken {
-        let overlap = overlap ?? ProgramToken.standardOverlap
-        // A node that has just read the token believes it for so long.
-        guard overlap == 0 || overlap >= Int(Self.memory), ProgramToken.overlaps.contains(overlap) else {
-            throw AuthError(
-                .validationFailed, "the overlap is 0, or from 60 seconds to 7 days", field: "overlap")
-        }
+        let overlap = try admissibleOverlap(overlap, of: token)
         let (form, now) = (ProgramToken.Form(token.holder.kind), now())
         let successor = ProgramTokenSuccessor(
             id: ProgramToken.ID(at: now), digest: digest(of: form, by: secrets.known.maker),
@@ -128,12 +136,21 @@ public final class ProgramTokens: Sendable {
             return RotatedProgramToken(
                 new: NewProgramToken(value: form.text, token: new), previousExpiresAt: previousExpiresAt)
         case .notFound: throw Self.notFound
-        case .expired:
-            throw AuthError(.tokenExpired, "this token has expired and cannot be rotated: make a new one")
-        case .rotatedBefore:
-            throw AuthError(.tokenExpired, "this token was rotated before: use the new one, or make another")
+        case .expired: throw Self.expired
+        case .rotatedBefore: throw Self.rotatedBefore
         case .limitReached: throw Self.tooMany(2 * limit)
         }
+    }
+
+    /// The overlap of a rotation that is asked for, if it may be: the storage decides that once
+    /// more.
+    /// - Throws: `token_expired`, `validation_failed`.
+    func admissibleOverlap(_ overlap: Int?, of token: StoredProgramToken) throws(AuthError) -> Int {
+        let overlap = overlap ?? ProgramToken.standardOverlap
+        try ProgramToken.checkOverlap(overlap)
+        guard !token.isExpired(at: now()) else { throw Self.expired }
+        guard token.rotatedAt == nil else { throw Self.rotatedBefore }
+        return overlap
     }
 
     /// Deletes a token that was presented, live or not, and whether or not its owner is disabled.
@@ -161,6 +178,12 @@ public final class ProgramTokens: Sendable {
     }
 
     private static let notFound = AuthError(.tokenNotFound, "there is no such token")
+
+    private static let expired = AuthError(
+        .tokenExpired, "this token has expired and cannot be rotated: make a new one")
+
+    private static let rotatedBefore = AuthError(
+        .tokenExpired, "this token was rotated before: use the new one, or make another")
 
     private static func tooMany(_ limit: Int) -> AuthError {
         AuthError(.tooManyTokens, "there are \(limit) tokens already: delete one first")

@@ -1,18 +1,11 @@
-import Foundation
-
 /// Rules for the texts of a profile. Each function throws `validation_failed` for its field.
 enum ProfileText {
     /// Longest name in Unicode scalars.
     static let longestName = 128
-    private static let longestURL = 2048
     private static let longestZone = 64
 
     static func name(_ text: String) throws(AuthError) -> String {
-        let scalars = text.unicodeScalars
-        guard (1...longestName).contains(scalars.count), scalars.allSatisfy(isAllowed),
-            scalars.contains(where: isVisible), scalars.first?.properties.isWhitespace == false,
-            scalars.last?.properties.isWhitespace == false
-        else {
+        guard ShownText.isGood(text, longest: longestName) else {
             throw refused(
                 .name,
                 """
@@ -53,36 +46,12 @@ enum ProfileText {
         }
     }
 
-    /// Checks that a text is an absolute https URL without user information, of the characters that
-    /// RFC 3986 allows.
+    /// Checks that a text is an absolute https URL without user information (``PictureURL``).
     static func picture(_ text: String) throws(AuthError) -> String {
-        let refusal = refused(.picture, "must be an https URL of at most \(longestURL) characters")
-        guard text.utf8.count <= longestURL, text.utf8.allSatisfy(isURLCharacter),
-            let parts = URLComponents(string: text), parts.scheme.map({ WireText($0).isWord("https") }) == true,
-            parts.host?.isEmpty == false, parts.user == nil, parts.password == nil
-        else { throw refusal }
+        guard PictureURL.isValid(text) else {
+            throw refused(.picture, "must be an https URL of at most \(PictureURL.maximumBytes) characters")
+        }
         return text
-    }
-
-    private static func isURLCharacter(_ byte: UInt8) -> Bool {
-        byte > 0x20 && byte < 0x7F && !forbidden.contains(byte)
-    }
-
-    private static let forbidden = Set("\"<>\\^`{|}".utf8)
-
-    /// Whether a character can neither steer a terminal nor turn the text around.
-    private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: false
-        default: !scalar.properties.isBidiControl
-        }
-    }
-
-    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .format, .spaceSeparator, .nonspacingMark, .spacingMark, .enclosingMark: false
-        default: !scalar.properties.isDefaultIgnorableCodePoint && scalar != "\u{2800}"
-        }
     }
 
     static func refused(_ field: ProfileField, _ rule: String) -> AuthError {

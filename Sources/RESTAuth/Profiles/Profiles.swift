@@ -31,7 +31,9 @@ public final class Profiles: Sendable {
         claims = TokenClaims(configuration.tokenClaims)
         // Never shorter than a token with the earlier name lives, here and where a clock is behind.
         reservation = TimeInterval(
-            max(configuration.usernameReservation, configuration.tokenDuration + AccessTokenClaims.clockSlack))
+            max(
+                configuration.usernameReservation, configuration.tokenDuration + AccessTokenClaims.clockSlack,
+                ProgramToken.overlaps.lowerBound))
         now = configuration.now
     }
 
@@ -42,7 +44,17 @@ public final class Profiles: Sendable {
     /// A user with the profile.
     /// - Throws: `user_not_found`.
     package func stored(_ id: User.ID) async throws -> StoredProfile {
-        guard let stored = try await storage.profile(of: id) else { throw AuthError.userNotFound }
+        try await stored(id, elseThrowing: .userNotFound)
+    }
+
+    /// The signed-in user with the profile.
+    /// - Throws: `invalid_token` where the user was deleted meanwhile.
+    package func stored(_ user: UserIdentity) async throws -> StoredProfile {
+        try await stored(user.userID, elseThrowing: .invalidToken)
+    }
+
+    private func stored(_ id: User.ID, elseThrowing missing: AuthError) async throws -> StoredProfile {
+        guard let stored = try await storage.profile(of: id) else { throw missing }
         return stored
     }
 
@@ -59,9 +71,9 @@ public final class Profiles: Sendable {
     ///   - caller: the origin of the change.
     /// - Returns: the profile as it is now.
     /// - Throws: `validation_failed` for a patch that has anything else or a value that is not
-    ///   acceptable, and then nothing is changed; `email_taken`, `user_not_found`,
-    ///   `insufficient_user_authentication`; `forbidden` for a caller who is
-    ///   no operator, about a user who is one.
+    ///   acceptable, and then nothing is changed; `email_taken`,
+    ///   `insufficient_user_authentication`; `user_not_found`, of which an owner is told by
+    ///   `invalid_token`; `forbidden` for a caller who is no operator, about a user who is one.
     @discardableResult
     public func patch(
         _ patch: String, of id: User.ID, as editor: Editor, by caller: Caller = .application
@@ -78,10 +90,11 @@ public final class Profiles: Sendable {
         _ patch: JSON, of id: User.ID, as editor: Editor, by caller: Caller = .application
     ) async throws -> StoredProfile {
         let isOperator = if case .operator = editor { true } else { false }
+        let missing = isOperator ? AuthError.userNotFound : .invalidToken
         let patch = try ProfilePatch(patch, byOperator: isOperator)
         if isOperator { try await OperatorRules(storage: storage).checkChange(of: id, by: caller) }
         for _ in 0..<Self.attempts {
-            let present = try await stored(id)
+            let present = try await stored(id, elseThrowing: missing)
             let now = now()
             let new = try patch.applied(to: present.profile, at: now)
             let fields = new.changedFields(from: present.profile)
@@ -100,7 +113,7 @@ public final class Profiles: Sendable {
                 recording: events)
             switch change {
             case .changedMeanwhile: continue
-            case .noUser: throw AuthError.userNotFound
+            case .noUser: throw missing
             case .stored(let ended):
                 if let cause = events.first { revocations.applyEnded(ended, of: id, by: cause) }
                 for event in events { event.record() }
@@ -119,13 +132,14 @@ public final class Profiles: Sendable {
     /// when ``reservedNames`` others are reserved for the user already: nobody keeps names from
     /// others by having them all once.
     /// - Throws: `insufficient_user_authentication` for a user who has not signed in, or not given
-    ///   the second factor, within ``Factors/recently`` seconds; `rate_limited`; what the other
-    ///   function throws.
+    ///   the second factor, within ``Factors/recently`` seconds; `rate_limited`; `invalid_token`
+    ///   where the user was deleted meanwhile; what the other function throws besides.
     public func rename(
         _ user: UserIdentity, to username: String, by caller: Caller = .application
     ) async throws -> User {
         try await factors.requireRecentSignIn(user)
-        return try await rename(user.userID, to: username, limit: Self.reservedNames, by: caller)
+        return try await rename(
+            user.userID, to: username, limit: Self.reservedNames, by: caller, elseThrowing: .invalidToken)
     }
 
     /// Gives a user another name. The earlier one is reserved for the user for
@@ -140,13 +154,15 @@ public final class Profiles: Sendable {
         _ id: User.ID, to username: String, by caller: Caller = .application
     ) async throws -> User {
         try await OperatorRules(storage: storage).checkChange(of: id, by: caller)
-        return try await rename(id, to: username, limit: .max, by: caller)
+        return try await rename(id, to: username, limit: .max, by: caller, elseThrowing: .userNotFound)
     }
 
-    private func rename(_ id: User.ID, to username: String, limit: Int, by caller: Caller) async throws -> User {
+    private func rename(
+        _ id: User.ID, to username: String, limit: Int, by caller: Caller, elseThrowing missing: AuthError
+    ) async throws -> User {
         let name = try names.username(username)
         for _ in 0..<Self.attempts {
-            guard let user = try await storage.user(id: id) else { throw AuthError.userNotFound }
+            guard let user = try await storage.user(id: id) else { throw missing }
             guard !user.username.utf8.elementsEqual(name.text.utf8) else { return user }
             let now = now()
             let event = AuthEvent.usernameChanged(from: user.username, to: name.text, userID: id).by(caller, at: now)
@@ -168,21 +184,5 @@ public final class Profiles: Sendable {
             }
         }
         throw AuthError(.overloaded, "too many changes of this name came at once", retryAfter: 1)
-    }
-}
-
-/// The rule for names of new users, and new names of users.
-struct NewNames: Sendable {
-    let refusingAddresses: Bool
-
-    /// - Throws: `validation_failed` for what is no ``Username``, and for what looks like a mail
-    ///   address where users sign in with theirs.
-    func username(_ text: String) throws(AuthError) -> Username {
-        let name = try Username(text)
-        guard !refusingAddresses || !name.canonical.utf8.contains(UInt8(ascii: "@")) else {
-            throw AuthError(
-                .validationFailed, "username has an @, which only mail addresses have here", field: "username")
-        }
-        return name
     }
 }

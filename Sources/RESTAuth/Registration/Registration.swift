@@ -164,14 +164,27 @@ public final class Registration: Sendable {
         return try await storage.invitations().filter { $0.expiresAt > now }
     }
 
+    /// Finds a valid invitation.
+    /// - Throws: `invitation_not_found`, also for one that was used or has expired.
+    public func invitation(_ id: Invitation.ID) async throws -> Invitation {
+        guard let invitation = try await invitations().first(where: { $0.id.utf8.elementsEqual(id.utf8) }) else {
+            throw Self.invitationNotFound(id)
+        }
+        return invitation
+    }
+
     /// Deletes an invitation.
     /// - Throws: `invitation_not_found`, also for one that was used.
     public func deleteInvitation(_ id: Invitation.ID, by caller: Caller = .application) async throws {
         let event = AuthEvent.invitationDeleted(id: id).by(caller, at: now())
         guard try await storage.deleteInvitation(id: id, recording: event) else {
-            throw AuthError(.invitationNotFound, "there is no invitation \(id)")
+            throw Self.invitationNotFound(id)
         }
         event.record()
+    }
+
+    private static func invitationNotFound(_ id: Invitation.ID) -> AuthError {
+        AuthError(.invitationNotFound, "there is no invitation \(id)")
     }
 }
 

@@ -25,9 +25,9 @@ public struct RegistrationPermit: Sendable, Hashable {
 
 /// Storage of invitations and of spent challenges.
 public protocol RegistrationStorage: Sendable {
-    /// Stores a new user as ``UserStorage/insertUser(_:passwordHash:at:recording:)`` does, stores
-    /// `network`, if given, as one that the user is known in, and uses up the permit, all in one
-    /// transaction.
+    /// Stores a new user as ``UserStorage/insertUser(_:passwordHash:roles:at:recording:)`` does,
+    /// stores `network`, if given, as one that the user is known in, and uses up the permit, all in
+    /// one transaction.
     ///
     /// The invitation's row is deleted and the challenge's row inserted with the user's. Of
     /// concurrent registrations with the same permit, one returns.

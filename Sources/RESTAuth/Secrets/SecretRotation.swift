@@ -125,7 +125,7 @@ public final class SecretRotation: Sendable {
         }
         var clients: [String] = []
         for id in try await storage.clients(notMarked: mark) {
-            let event = AuthEvent.clientRemoved(id: id).by(caller, at: now())
+            let event = AuthEvent.clientDeleted(id: id).by(caller, at: now())
             guard try await storage.deleteClient(id: id, recording: event) else { continue }
             event.record()
             clients.append(id)

@@ -22,17 +22,18 @@ public struct ServiceAccount: Sendable, Hashable, Identifiable {
 
 extension AuthError {
     /// Thrown by backends, as the storage decides.
-    package static func serviceAccountExists(_ id: ServiceAccount.ID) -> AuthError {
-        AuthError(.serviceAccountExists, "there is a service account \(id) already", field: "id")
+    package static func serviceAccountAlreadyExists(_ id: ServiceAccount.ID) -> AuthError {
+        AuthError(.serviceAccountAlreadyExists, "there is a service account \(id) already", field: "id")
     }
 
-    package static let ownerNotFound = AuthError(.userNotFound, "there is no such user", field: "owner")
+    package static let ownerNotFound = AuthError(.validationFailed, "there is no such user", field: "owner_id")
 }
 
 /// Storage of service accounts.
 public protocol ServiceAccountStorage: Sendable {
     /// Stores a new account.
-    /// - Throws: `service_account_exists`; `user_not_found` for an owner who is not there.
+    /// - Throws: `service_account_already_exists`; `validation_failed` for an owner who is not
+    ///   there.
     func insertServiceAccount(_ account: ServiceAccount, recording event: AuthEvent) async throws
 
     func serviceAccount(id: ServiceAccount.ID) async throws -> ServiceAccount?

@@ -33,7 +33,8 @@ public final class ServiceAccounts: Sendable {
     ///   - owner: the user whom to ask about it.
     ///   - note: words about it, for operators.
     ///   - caller: the origin of the request.
-    /// - Throws: `validation_failed`, `service_account_exists`, `user_not_found`.
+    /// - Throws: `validation_failed`, also for an owner who is not there;
+    ///   `service_account_already_exists`.
     @discardableResult
     public func add(
         _ id: ServiceAccount.ID, owner: User.ID? = nil, note: String? = nil, by caller: Caller = .application
@@ -78,8 +79,8 @@ public final class ServiceAccounts: Sendable {
 
     /// Deletes an account with its tokens, which are refused from the next request on.
     /// - Throws: `service_account_not_found`.
-    public func remove(_ id: ServiceAccount.ID, by caller: Caller = .application) async throws {
-        let event = AuthEvent.serviceAccountRemoved(id: id).by(caller, at: now())
+    public func delete(_ id: ServiceAccount.ID, by caller: Caller = .application) async throws {
+        let event = AuthEvent.serviceAccountDeleted(id: id).by(caller, at: now())
         guard Clients.isID(id),
             let lines = try await storage.deleteServiceAccount(id: id, at: event.at, recording: event)
         else { throw Self.notFound }
@@ -135,7 +136,8 @@ public final class ServiceAccounts: Sendable {
     /// Makes a token in the place of another, with its name, its scopes and its lifetime anew.
     /// - Parameters:
     ///   - token: the token before.
-    ///   - overlap: seconds for which it lives on: 0, or a minute to 7 days; `nil` for a day.
+    ///   - overlap: seconds for which it lives on: 0, or one of ``ProgramToken/overlaps``; `nil`
+    ///     for a day.
     ///   - id: the account.
     ///   - caller: the origin of the request.
     /// - Returns: the new token, which is shown here and nowhere else, and the expiry of the one
@@ -154,7 +156,7 @@ public final class ServiceAccounts: Sendable {
 
     /// Deletes a token, which is refused from the next request on.
     /// - Throws: `token_not_found`, `service_account_not_found`.
-    public func removeToken(
+    public func deleteToken(
         _ token: ProgramToken.ID, of id: ServiceAccount.ID, by caller: Caller = .application
     ) async throws {
         try await tokens.delete(tokens.find(token, of: .service(find(id).id)), by: caller)

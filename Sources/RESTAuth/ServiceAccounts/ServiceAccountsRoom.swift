@@ -12,20 +12,20 @@ package enum ServiceAccountsRoom: Room {
             ])
     ]
 
-    package static let events: [AuthEvent.Name] = [.serviceAccountAdded, .serviceAccountRemoved]
+    package static let events: [AuthEvent.Name] = [.serviceAccountAdded, .serviceAccountDeleted]
 }
 
 extension AuthEvent.Name {
     /// A service account was added.
     public static let serviceAccountAdded = Self("service_account.added")
     /// A service account was deleted with all its tokens.
-    public static let serviceAccountRemoved = Self("service_account.removed")
+    public static let serviceAccountDeleted = Self("service_account.deleted")
 }
 
 extension AuthEvent {
     static func serviceAccountAdded(id: ServiceAccount.ID) -> Self { Self(.serviceAccountAdded, ["service_id": id]) }
 
-    static func serviceAccountRemoved(id: ServiceAccount.ID) -> Self {
-        Self(.serviceAccountRemoved, ["service_id": id])
+    static func serviceAccountDeleted(id: ServiceAccount.ID) -> Self {
+        Self(.serviceAccountDeleted, ["service_id": id])
     }
 }

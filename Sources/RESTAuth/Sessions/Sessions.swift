@@ -355,28 +355,26 @@ public final class Sessions: Sendable {
     }
 
     /// Ends one session; with `user`, only when it belongs to that user.
-    /// - Throws: `session_not_found`, also for another user's session.
+    /// - Throws: `session_not_found`, also for another user's session; `forbidden` for the session
+    ///   of an operator whom the caller may not change.
     public func end(_ id: Session.ID, of user: User.ID? = nil, by caller: Caller = .application) async throws {
-        guard try await endSession(id, of: user, by: caller) else {
-            throw AuthError(.sessionNotFound, "there is no such session")
+        let notFound = AuthError(.sessionNotFound, "there is no such session")
+        if caller.isBoundByOperatorRules {
+            let owner: User.ID? = if let user { user } else { try await storage.session(id: id)?.user.id }
+            guard let owner else { throw notFound }
+            try await OperatorRules(storage: storage).checkChange(of: owner, by: caller)
         }
-    }
-
-    /// The user of a live session.
-    /// - Throws: `session_not_found`.
-    package func owner(of id: Session.ID) async throws -> User.ID {
-        guard let stored = try await storage.session(id: id) else {
-            throw AuthError(.sessionNotFound, "there is no such session")
-        }
-        return stored.user.id
+        guard try await endSession(id, of: user, by: caller) else { throw notFound }
     }
 
     /// Ends all sessions of a user except `kept`.
     /// - Returns: the number of ended sessions.
+    /// - Throws: `forbidden` for an operator whom the caller may not change.
     @discardableResult
     public func endAll(
         of user: User.ID, except kept: Session.ID? = nil, by caller: Caller = .application
     ) async throws -> Int {
+        try await OperatorRules(storage: storage).checkChange(of: user, by: caller)
         let now = now()
         let event = AuthEvent.sessionEnded.by(caller, at: now)
         let entries = try await storage.endSessions(of: user, except: kept, at: now, recording: event)

@@ -15,11 +15,13 @@ extension Throttle {
     ///   - networks: the networks; `nil` deletes every counter.
     ///   - caller: the actor, for the events.
     /// - Returns: the number of counters that were deleted.
+    /// - Throws: `forbidden` unless the caller is an operator, a command or the application.
     package func clear(from networks: [ClientNetwork]?, by caller: Caller) async throws -> Int {
+        try await OperatorRules(storage: storage).checkForgettingOfMany(by: caller)
         var count = 0
         try await forEach { counter in
             let isMeant = networks.map { counter.subject.network.map($0.contains) ?? false } ?? true
-            if isMeant, try await clear(counter.subject, by: caller) { count += 1 }
+            if isMeant, try await delete(counter.subject, by: caller) { count += 1 }
         }
         return count
     }
@@ -27,7 +29,8 @@ extension Throttle {
     /// Deletes the counters of a user name, whether a user has it or not, and those that are
     /// counted by the user's id.
     /// - Returns: the number of counters that were deleted.
-    /// - Throws: `validation_failed` for a text that can be no user name.
+    /// - Throws: `validation_failed` for a text that can be no user name; `forbidden` for an
+    ///   operator whom the caller may not change.
     package func clear(username: String, in users: Users, by caller: Caller) async throws -> Int {
         let name = try Username(whoever: username)
         let id: User.ID?

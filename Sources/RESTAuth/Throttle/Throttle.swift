@@ -364,8 +364,23 @@ public final class Throttle: Sendable {
 
     /// Deletes the counter of a subject, so that the next guess is admitted at once.
     /// - Returns: whether there was a counter.
+    /// - Throws: `forbidden` for a counter of an operator whom the caller may not change, and for
+    ///   one that is of more than one user, unless the caller is an operator, a command or your own
+    ///   code.
     @discardableResult
     public func clear(_ subject: ThrottleSubject, by caller: Caller = .application) async throws -> Bool {
+        let rules = OperatorRules(storage: storage)
+        if let id = subject.userID {
+            try await rules.checkChange(of: id, by: caller)
+        } else if let name = subject.username {
+            try await rules.checkForgetting(ofName: name, by: caller)
+        } else {
+            try await rules.checkForgettingOfMany(by: caller)
+        }
+        return try await delete(subject, by: caller)
+    }
+
+    func delete(_ subject: ThrottleSubject, by caller: Caller) async throws -> Bool {
         uncounted.forget { $0 == subject }
         let event = AuthEvent.throttleCleared(subject).by(caller, at: now())
         let isCleared = try await storage.deleteThrottle(subject, recording: event)
@@ -379,10 +394,14 @@ public final class Throttle: Sendable {
     ///   - user: the user whose counter of wrong confirmations is deleted too; `nil` for none.
     ///   - caller: the actor, for the event.
     /// - Returns: the subjects whose counters were deleted.
+    /// - Throws: `forbidden` for an operator whom the caller may not change.
     @discardableResult
     public func clear(
         _ name: Username, user: User.ID? = nil, by caller: Caller = .application
     ) async throws -> [ThrottleSubject] {
+        let rules = OperatorRules(storage: storage)
+        try await rules.checkForgetting(ofName: name.canonical, by: caller)
+        if let user { try await rules.checkChange(of: user, by: caller) }
         uncounted.forget { $0.username == name.canonical || user != nil && $0.userID == user }
         let event = AuthEvent.throttleCleared(of: name, user: user).by(caller, at: now())
         let cleared = try await storage.deleteThrottles(

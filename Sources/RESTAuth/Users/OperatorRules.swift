@@ -15,6 +15,27 @@ struct OperatorRules: Sendable {
         try await require(Role.operator, of: caller.identity?.user?.userID)
     }
 
+    /// Checks that the caller may forget what is counted for a user name, whether a user has it or
+    /// not.
+    /// - Throws: `forbidden`, for the name of an operator.
+    func checkForgetting(ofName canonicalUsername: String, by caller: Caller) async throws {
+        guard caller.isBoundByOperatorRules,
+            let stored = try await storage.credentials(canonicalUsername: canonicalUsername)
+        else { return }
+        try await checkChange(of: stored.user.id, by: caller)
+    }
+
+    /// Checks that the caller may forget what is counted for more than one user. Otherwise a
+    /// program could guess at operators for ever.
+    /// - Throws: `forbidden` for a service account, and for a user who is no operator.
+    func checkForgettingOfMany(by caller: Caller) async throws {
+        guard caller.isBoundByOperatorRules else { return }
+        guard caller.identity?.service == nil else {
+            throw AuthError(.forbidden, "a service account forgets what is counted for one user only")
+        }
+        try await require(Role.operator, of: caller.identity?.user?.userID)
+    }
+
     /// Checks that the caller may give a role, or take it away.
     /// - Throws: `forbidden`.
     func check(role: String, by caller: Caller) async throws {

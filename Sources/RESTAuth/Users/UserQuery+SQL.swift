@@ -40,7 +40,11 @@ extension UserQuery {
     ///   - place: adds a parameter, and returns its place.
     package func statement(columns: String, limit: Int, window: Int, place: (Value) -> String) -> String {
         var conditions: [String] = []
-        if let isDisabled { conditions.append("disabled_at IS \(isDisabled ? "NOT NULL" : "NULL")") }
+        // The list of a role in the order of ids has an index of its own; for all other lists of
+        // disabled users there are indexes that have nobody else.
+        let isOfDisabled = isDisabled == true && !(role != nil && [.id, .newestID].contains(order))
+        if let isDisabled, !isOfDisabled { conditions.append("disabled_at IS \(isDisabled ? "NOT NULL" : "NULL")") }
+        let selection = isOfDisabled ? " AND disabled_at IS NOT NULL" : ""
         let rolePlace = role.map { place(.text($0)) }
         let source: String
         let size: Int
@@ -48,18 +52,19 @@ extension UserQuery {
         case .id, .newestID:
             if let createdAfter { conditions.append("created_at > \(place(.time(createdAfter)))") }
             size = conditions.isEmpty ? limit : window
-            source = idSource(ofRole: rolePlace, size: size, place: place)
+            source = idSource(ofRole: rolePlace, selection: selection, size: size, place: place)
         case .username:
             if let createdAfter { conditions.append("created_at > \(place(.time(createdAfter)))") }
             if let rolePlace { conditions.append(Self.hasRole(rolePlace)) }
             size = conditions.isEmpty ? limit : window
-            source = Self.source(where: nameRange(place: place), by: "canonical_username", size: size)
+            source = Self.source(
+                where: nameRange(place: place) + selection, by: "canonical_username", size: size)
         case .oldest, .newest:
             if let rolePlace { conditions.append(Self.hasRole(rolePlace)) }
             size = conditions.isEmpty ? limit : window
             source = Self.source(
-                where: timeRange(place: place), by: order == .oldest ? "created_at, id" : "created_at DESC, id DESC",
-                size: size)
+                where: timeRange(place: place) + selection,
+                by: order == .oldest ? "created_at, id" : "created_at DESC, id DESC", size: size)
         }
         let isMatch = conditions.isEmpty ? "TRUE" : "coalesce(\(conditions.joined(separator: " AND ")), FALSE)"
         return """
@@ -98,12 +103,14 @@ extension UserQuery {
     }
 
     /// The entries by id; with a role, those of the users that have it.
-    private func idSource(ofRole role: String?, size: Int, place: (Value) -> String) -> String {
+    private func idSource(
+        ofRole role: String?, selection: String, size: Int, place: (Value) -> String
+    ) -> String {
         let isUp = order == .id
         let start: User.ID = if case .id(let id)? = after { id } else { isUp ? 0 : .max }
         let (sign, direction, from) = (isUp ? ">" : "<", isUp ? "" : " DESC", place(.integer(start)))
         guard let role else {
-            return Self.source(where: "id \(sign) \(from)", by: "id\(direction)", size: size)
+            return Self.source(where: "id \(sign) \(from)\(selection)", by: "id\(direction)", size: size)
         }
         return """
             SELECT \(Self.entry), row_number() OVER (ORDER BY users.id\(direction)) AS place

@@ -20,17 +20,21 @@ extension StoredCredentials: Redacted {}
 /// Storage of users, their passwords and their roles.
 public protocol UserStorage: Sendable {
     /// Stores a new user and deletes the failed sign-ins counted for the name before it had a user,
-    /// in one transaction. Of concurrent registrations of one canonical name, exactly one returns:
-    /// a unique constraint decides. The event is recorded as one of the new user
-    /// (``AuthEvent/of(_:)``).
+    /// in one transaction, with the roles. Of concurrent registrations of one canonical name,
+    /// exactly one returns: a unique constraint decides. The events are recorded as those of the
+    /// new user (``AuthEvent/of(_:)``).
     /// - Parameters:
     ///   - name: the name.
     ///   - passwordHash: `nil` for a user without a password.
+    ///   - roles: the roles that the user begins with.
     ///   - now: the time of the registration.
-    ///   - event: is recorded with the user.
-    /// - Throws: ``AuthError/Code/userAlreadyExists``, ``AuthError/Code/nameReserved``.
+    ///   - event: is recorded with the user, and with it one of each role
+    ///     (``AuthEvent/granting(_:)``).
+    /// - Throws: ``AuthError/Code/userAlreadyExists``, ``AuthError/Code/nameReserved``;
+    ///   `validation_failed` when ``Role/check(totalLength:)`` refuses all roles together. Then
+    ///   nothing is stored.
     func insertUser(
-        _ name: Username, passwordHash: String?, at now: Date, recording event: AuthEvent
+        _ name: Username, passwordHash: String?, roles: Set<String>, at now: Date, recording event: AuthEvent
     ) async throws -> User
 
     func user(id: User.ID) async throws -> User?

@@ -39,8 +39,7 @@ extension Users {
     /// Adds a user with roles, for an operator; without a password, which a link can give
     /// (``Passwords/makeLink(for:by:)``).
     ///
-    /// Everything is checked first; then the user is stored, and after that each role. If the
-    /// process ends in between, the user has fewer roles.
+    /// Everything is checked first; then the user is stored with the roles, in one transaction.
     /// - Throws: `validation_failed`, `weak_password`, `user_already_exists`, `overloaded`;
     ///   `forbidden` for a role that the caller may not give.
     public func add(
@@ -58,12 +57,11 @@ extension Users {
             } else { nil }
         let now = now()
         let event = AuthEvent.registered().by(caller, at: now)
-        let user = try await storage.insertUser(name, passwordHash: hash, at: now, recording: event)
+        let user = try await storage.insertUser(name, passwordHash: hash, roles: roles, at: now, recording: event)
         event.of(user.id).record()
+        for role in roles.sorted() { event.of(user.id).granting(role).record() }
         passwords.throttle.forgetUncounted(of: name, id: user.id)
-        guard !roles.isEmpty else { return user }
-        for role in roles.sorted() { try await grant(role, to: user.id, by: caller) }
-        return try await find(user.id)
+        return user
     }
 
     /// Checks that a signed-in user may change something as an operator: has the role now, and has
@@ -72,12 +70,6 @@ extension Users {
     package func confirmOperator(_ user: UserIdentity) async throws {
         try await rules.require(Role.operator, of: user.userID)
         try await passwords.factors.requireRecent(user)
-    }
-
-    /// Checks that the caller may change the account of a user, or end what is going on there.
-    /// - Throws: `forbidden` for a caller who is no operator, about a user who is one.
-    package func requireMayChange(_ id: User.ID, by caller: Caller) async throws {
-        try await rules.checkChange(of: id, by: caller)
     }
 
     var rules: OperatorRules { OperatorRules(storage: storage) }

@@ -112,8 +112,8 @@ public final class Users: Sendable {
     ///   - password: the present password, if it was given for confirmation.
     ///   - caller: the caller; the networks of callers take turns in having passwords hashed.
     /// - Throws: `insufficient_user_authentication`; `validation_failed` when the password is
-    ///   missing; `current_password_invalid`, `rate_limited`, `overloaded`, `user_not_found`,
-    ///   `last_operator`.
+    ///   missing; `current_password_invalid`, `rate_limited`, `overloaded`, `last_operator`;
+    ///   `invalid_token` where the user was deleted meanwhile.
     public func deleteAccount(
         of identity: UserIdentity, confirming password: String?, by caller: Caller = .application
     ) async throws {
@@ -123,7 +123,11 @@ public final class Users: Sendable {
         } else if identity.presented != .password {
             throw AuthError(.validationFailed, "missing argument: password", field: "password")
         }
-        try await delete(identity.userID, by: caller)
+        do {
+            try await delete(identity.userID, by: caller)
+        } catch let error as AuthError where error.code == .userNotFound {
+            throw AuthError.invalidToken
+        }
     }
 
     // MARK: Roles

@@ -1,3 +1,5 @@
+import RESTAuth
+
 /// The rows that each statement of a committed transaction returned.
 struct Written: Sendable {
     fileprivate let rows: [Rows]
@@ -21,12 +23,17 @@ final class ConnectionPool: Sendable {
     /// Starts the connections.
     /// - Parameter channel: the channel on which the database announces revocation log entries;
     ///   `nil` when it cannot.
-    init(_ configuration: PostgresConfiguration, channel: String?) {
+    /// - Throws: `misconfigured` when the process may open no more files; no thread was started
+    ///   then.
+    init(_ configuration: PostgresConfiguration, channel: String?) throws(AuthError) {
         self.configuration = configuration
         let connector = Connector(configuration)
-        listener = channel.map { Listener(connector, channel: $0) }
-        reading = Lane(connector, connections: 1, depth: Self.readingDepth, name: "postgres-read")
-        writing = Lane(connector, connections: configuration.writers, depth: 1, name: "postgres-write")
+        let listening = try WakeUpCall()
+        let toRead = try WakeUpCall.several(1)
+        let toWrite = try WakeUpCall.several(configuration.writers)
+        listener = channel.map { Listener(connector, channel: $0, call: listening) }
+        reading = Lane(connector, calls: toRead, depth: Self.readingDepth, name: "postgres-read")
+        writing = Lane(connector, calls: toWrite, depth: 1, name: "postgres-write")
     }
 
     deinit {

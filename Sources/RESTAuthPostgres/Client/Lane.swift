@@ -41,18 +41,18 @@ final class Lane: Sendable {
 
     /// Starts the threads.
     /// - Parameters:
-    ///   - connections: the number of connections.
+    ///   - calls: a wake-up call for each connection.
     ///   - depth: the transactions that may be under way on one connection. For reads it may be
     ///     large, as they wait for no lock and no disk. For writes it is one: a transaction behind
     ///     another would wait for its commit, and the server commits together what comes on
     ///     different connections.
     ///   - name: the name of the threads.
-    init(_ connector: Connector, connections: Int, depth: Int, name: String) {
+    init(_ connector: Connector, calls: [WakeUpCall], depth: Int, name: String) {
         self.connector = connector
         self.depth = depth
-        for number in 1...connections {
-            let thread = Thread { [self] in run() }
-            thread.name = "\(name)-\(number)"
+        for (number, call) in calls.enumerated() {
+            let thread = Thread { [self] in run(call) }
+            thread.name = "\(name)-\(number + 1)"
             thread.start()
         }
     }
@@ -139,8 +139,7 @@ final class Lane: Sendable {
 
     // MARK: A connection's thread
 
-    private func run() {
-        let call = WakeUpCall()
+    private func run(_ call: WakeUpCall) {
         var pause: Duration = .zero
         var reported: String?
         while !isClosed {

@@ -16,11 +16,12 @@ final class Listener: Sendable {
     }
 
     private let state = Mutex(State())
-    private let call = WakeUpCall()
+    private let call: WakeUpCall
     private let connector: Connector
     private let channel: String
 
-    init(_ connector: Connector, channel: String) {
+    init(_ connector: Connector, channel: String, call: WakeUpCall) {
+        self.call = call
         self.connector = connector
         self.channel = channel
         let thread = Thread { [self] in run() }

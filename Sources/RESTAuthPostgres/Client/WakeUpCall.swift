@@ -1,4 +1,5 @@
 import Foundation
+import RESTAuth
 
 #if canImport(Glibc)
     import Glibc
@@ -12,11 +13,25 @@ import Foundation
 final class WakeUpCall: Sendable {
     private let (reading, writing): (Int32, Int32)
 
-    init() {
+    /// - Throws: `misconfigured` when the process may open no more files.
+    init() throws(AuthError) {
         var ends: [Int32] = [-1, -1]
-        precondition(pipe(&ends) == 0, "no file descriptors are left")
+        guard pipe(&ends) == 0 else {
+            throw AuthError(
+                .misconfigured,
+                """
+                no pipe can be made for a connection to the database: \(SystemError().reason); let the process have \
+                more files open (ulimit -n)
+                """)
+        }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) | fcntl(end, F_SETFL, O_NONBLOCK) }
         (reading, writing) = (ends[0], ends[1])
+    }
+
+    static func several(_ count: Int) throws(AuthError) -> [WakeUpCall] {
+        var calls: [WakeUpCall] = []
+        for _ in 0..<count { calls.append(try WakeUpCall()) }
+        return calls
     }
 
     deinit {

@@ -9,9 +9,9 @@ struct ClientsCommand: AsyncParsableCommand {
         discussion: """
               rest-auth clients add gateway
               curl -u gateway:SECRET -d token=TOKEN http://127.0.0.1:5000/oauth/introspect
-              rest-auth clients remove gateway
+              rest-auth clients delete gateway
             """,
-        subcommands: [Add.self, List.self, Remove.self])
+        subcommands: [Add.self, List.self, Delete.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -53,13 +53,13 @@ struct ClientsCommand: AsyncParsableCommand {
         /// client.
         private func takenBack(from auth: Auth, because error: AuthError) async -> AuthError {
             do {
-                try await auth.clients.remove(id, by: .commandLine)
+                try await auth.clients.delete(id, by: .commandLine)
                 return AuthError(error.code, "\(error.detail); the client \(id) was not added")
             } catch _ {
                 return AuthError(
                     .misconfigured,
                     """
-                    \(error.detail); the client \(id) was added and nobody has its secret: rest-auth clients remove \
+                    \(error.detail); the client \(id) was added and nobody has its secret: rest-auth clients delete \
                     \(id)
                     """
                 )
@@ -85,11 +85,11 @@ struct ClientsCommand: AsyncParsableCommand {
         }
     }
 
-    struct Remove: AsyncParsableCommand {
+    struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Refuse a client from now on.",
             discussion: """
-                  rest-auth clients remove gateway
+                  rest-auth clients delete gateway
                 """)
 
         @Argument(help: "The client's id.") var id: String
@@ -97,8 +97,8 @@ struct ClientsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.clients.remove(id, by: .commandLine)
-                Output.report("Removed \(id).")
+                try await auth.clients.delete(id, by: .commandLine)
+                Output.report("Deleted \(id).")
             }
         }
     }

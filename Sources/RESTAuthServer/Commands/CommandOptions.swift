@@ -21,6 +21,11 @@ typealias NewPasswordOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, PasswordSettings, HashingSettings, LogSettings
 >
 
+/// Flags of a command that makes a link for a password.
+typealias LinkOptions = SettingsOptions<
+    DatabaseSettings, PostgresSettings, SecretSettings, OperatorSettings, LogSettings
+>
+
 typealias ImportOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, HashingSettings, ImportedUserSettings, LogSettings
 >

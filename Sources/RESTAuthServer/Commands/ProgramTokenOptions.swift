@@ -89,14 +89,4 @@ extension StoredProgramToken {
             lastUsedAt.map { "used \($0.ISO8601Format())" } ?? "not used",
         ].joined(separator: "\t")
     }
-
-    fileprivate func json(at now: Date) -> JSON {
-        [
-            "id": .string(id.description), "name": .string(name), "scopes": .array(scopes.sorted().map(JSON.string)),
-            "last_four": .string(lastFour), "created_at": .string(createdAt.ISO8601Format()),
-            "expires_at": expiresAt.map { .string($0.ISO8601Format()) } ?? .null,
-            "last_used_at": lastUsedAt.map { .string($0.ISO8601Format()) } ?? .null,
-            "expired": .bool(isExpired(at: now)),
-        ]
-    }
 }

@@ -82,7 +82,7 @@ package struct RESTAuthCommand: AsyncParsableCommand {
     /// Ends the program as ArgumentParser would: its message is the output that was asked for
     /// (`--help`), or says what is wrong with the command line.
     private static func exit(saying error: any Error) -> Never {
-        let (text, status) = (fullMessage(for: error), exitCode(for: error))
+        let (text, status) = (UsageLine.broken(in: fullMessage(for: error)), exitCode(for: error))
         guard !text.isEmpty else { Foundation.exit(status.rawValue) }
         guard status == .success else {
             Output.note(text + "\n" + hintAboutHyphens(in: CommandLine.arguments.dropFirst()))

@@ -9,7 +9,7 @@ struct ServiceTokensCommand: AsyncParsableCommand {
               rest-auth services tokens add backup "first key" --scope operator:read
               rest-auth services tokens list backup
             """,
-        subcommands: [Add.self, List.self, Rotate.self, Remove.self])
+        subcommands: [Add.self, List.self, Rotate.self, Delete.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -35,7 +35,7 @@ struct ServiceTokensCommand: AsyncParsableCommand {
                 let new = try await auth.serviceAccounts.createToken(
                     name, scopes: scope, lifetime: lifetime?.lifetime ?? .standard, of: id, by: .commandLine)
                 try await Output.deliver(new, asJSON: json) {
-                    try await auth.serviceAccounts.removeToken(new.token.id, of: id, by: .commandLine)
+                    try await auth.serviceAccounts.deleteToken(new.token.id, of: id, by: .commandLine)
                 }
             }
         }
@@ -71,7 +71,7 @@ struct ServiceTokensCommand: AsyncParsableCommand {
 
         @Argument(help: "The account's id.") var id: String
         @OptionGroup var token: TokenArgument
-        @Option(help: "How long the token before lives on: 0, or 1m to 7d.")
+        @Option(help: "How long the token before lives on: 0, or 2m to 7d.")
         var overlap = DurationArgument(seconds: ProgramToken.standardOverlap)
         @Flag(help: "Print a JSON object.") var json = false
         @OptionGroup var options: CoreOptions
@@ -82,17 +82,17 @@ struct ServiceTokensCommand: AsyncParsableCommand {
                 let rotated = try await auth.serviceAccounts.rotateToken(
                     token, overlap: overlap.seconds, of: id, by: .commandLine)
                 try await Output.deliver(rotated.new, previousExpiresAt: rotated.previousExpiresAt, asJSON: json) {
-                    try await auth.serviceAccounts.removeToken(rotated.new.token.id, of: id, by: .commandLine)
+                    try await auth.serviceAccounts.deleteToken(rotated.new.token.id, of: id, by: .commandLine)
                 }
             }
         }
     }
 
-    struct Remove: AsyncParsableCommand {
+    struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Refuse a token from now on.",
             discussion: """
-                  rest-auth services tokens remove backup 0199d3a5-8a6e-7c1b-9f5e-2f1f6a0c7d11
+                  rest-auth services tokens delete backup 0199d3a5-8a6e-7c1b-9f5e-2f1f6a0c7d11
                 """)
 
         @Argument(help: "The account's id.") var id: String
@@ -102,8 +102,8 @@ struct ServiceTokensCommand: AsyncParsableCommand {
         func run() async throws {
             let token = try token.id
             try await options.withAuth { auth in
-                try await auth.serviceAccounts.removeToken(token, of: id, by: .commandLine)
-                Output.report("Removed \(token).")
+                try await auth.serviceAccounts.deleteToken(token, of: id, by: .commandLine)
+                Output.report("Deleted \(token).")
             }
         }
     }

@@ -10,9 +10,9 @@ struct ServicesCommand: AsyncParsableCommand {
               rest-auth services add backup --note "nightly backup" --owner susan
               rest-auth services tokens add backup "first key" --scope operator:read
               rest-auth services show backup
-              rest-auth services remove backup
+              rest-auth services delete backup
             """,
-        subcommands: [Add.self, List.self, Show.self, Remove.self, ServiceTokensCommand.self])
+        subcommands: [Add.self, List.self, Show.self, Delete.self, ServiceTokensCommand.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -80,11 +80,11 @@ struct ServicesCommand: AsyncParsableCommand {
         }
     }
 
-    struct Remove: AsyncParsableCommand {
+    struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete a service account with all its tokens.",
             discussion: """
-                  rest-auth services remove backup
+                  rest-auth services delete backup
                 """)
 
         @Argument(help: "The account's id.") var id: String
@@ -92,8 +92,8 @@ struct ServicesCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withAuth { auth in
-                try await auth.serviceAccounts.remove(id, by: .commandLine)
-                Output.report("Removed \(id).")
+                try await auth.serviceAccounts.delete(id, by: .commandLine)
+                Output.report("Deleted \(id).")
             }
         }
     }
@@ -102,12 +102,5 @@ struct ServicesCommand: AsyncParsableCommand {
 extension ServiceAccount {
     fileprivate var textLine: String {
         "\(id)\t\(createdAt.ISO8601Format())\t\(ownerID.map { "user \($0)" } ?? "-")\t\(note ?? "-")"
-    }
-
-    fileprivate var json: JSON {
-        [
-            "id": .string(id), "note": note.map(JSON.string) ?? .null,
-            "owner": ownerID.map { .integer(Int($0)) } ?? .null, "created_at": .string(createdAt.ISO8601Format()),
-        ]
     }
 }

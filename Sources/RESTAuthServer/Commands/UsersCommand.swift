@@ -18,7 +18,8 @@ struct UsersCommand: AsyncParsableCommand {
             second.
             """,
         subcommands: [
-            Add.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self, Grant.self,
+            Add.self, List.self, Show.self, SetPassword.self, Link.self, Disable.self, Enable.self, Delete.self,
+            Grant.self,
             Revoke.self, Rename.self, SetProfile.self, FactorsOfUser.self, Import.self,
             Export.self,
         ])

@@ -67,7 +67,7 @@ extension UsersCommand {
             let intake = try hashes.intake(settings)
             let storage = try await settings.openStorage(forImport: !dryRun)
             do {
-                try await run(source, into: storage, intake, TokenClaims(settings.auth.tokenClaims))
+                try await run(source, into: storage, intake, settings.auth)
             } catch {
                 (storage as? any FileStorage)?.abandon(nil)
                 throw error
@@ -75,10 +75,12 @@ extension UsersCommand {
         }
 
         private func run(
-            _ source: any UserSource, into storage: any Storage, _ intake: HashIntake, _ claims: TokenClaims
+            _ source: any UserSource, into storage: any Storage, _ intake: HashIntake,
+            _ configuration: AuthConfiguration
         ) async throws {
             if let pepper = intake.pepper { try await refuseAnother(than: pepper, in: storage) }
-            let users = UserImport(into: storage, hashes: intake, claims: claims, by: .commandLine)
+            let users = UserImport(
+                into: storage, hashes: intake, configuration: configuration, by: .commandLine)
             let report = try ImportReport(file: report, of: self.source)
             let counts = try await importing(users, source, report)
             guard counts.imported + counts.skipped + counts.refusals > 0 else {

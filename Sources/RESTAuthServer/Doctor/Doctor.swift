@@ -10,7 +10,7 @@ struct Doctor {
     /// The findings, sorted: what is wrong, then what is dangerous, then what is slow.
     func findings() async -> [Finding] {
         let (settings, wrong) = readable()
-        var findings = wrong
+        var findings = source.unknown.map { Finding.wrong("settings", $0.detail) } + wrong
         if let settings {
             findings += settings.findingsOnTheEnvironment + settings.advice(reachableAt: settings.openAddress)
             for rehearsal in settings.rehearsals {
@@ -42,7 +42,7 @@ struct Doctor {
 
     /// The settings that can be read, and a finding for each that cannot.
     private func readable() -> (Settings?, [Finding]) {
-        var (source, findings) = (source, [Finding]())
+        var (source, findings) = (source.withoutUnknown(), [Finding]())
         while true {
             do {
                 return (try Settings(source), findings)

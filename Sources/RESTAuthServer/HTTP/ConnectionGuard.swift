@@ -20,7 +20,8 @@ import RESTAuthHummingbird
 /// - `Expect: 100-continue` is answered when the body would be read.
 /// - The body of a request of ``LongRequests`` has no limit, of size or of time, once its route has
 ///   admitted it. Until then ``RequestTurns`` reads nothing of it. After that the client must not
-///   let the server wait for longer than `requestTimeout`.
+///   let the server wait for the end of a line for longer than `requestTimeout`, even if bytes keep
+///   trickling in. Else the body is cut short, and its route answers what came.
 /// - When the client has closed its sending side, or the whole connection, work that is queued on
 ///   its behalf is told (``ClientWatch``).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
@@ -40,6 +41,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let longRequests: LongRequests
     private var isHTTP1 = false
     private var budget: RequestBudget?
+    /// Set on a connection of HTTP/1.
+    private var headAnswers: HeadAnswers?
 
     /// Requests whose response has not been written to its end.
     private var openRequests = 0
@@ -57,6 +60,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isLong = false
     /// The body of that request, once its route has admitted it.
     private var longBody: LongBody?
+    private var patience: LinePatience
+    /// Whether the body was cut short, so that nothing more of the connection is read.
+    private var isCutShort = false
     /// Whether the head of a response has been written and its end has not.
     private var isResponding = false
     /// The number of responses still to write before closing; `nil` until one side asks to close.
@@ -81,6 +87,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         requestTimeout: TimeAmount, headLimits: HeadLimits, bodyLimit: Int, longRequests: LongRequests = .none
     ) {
         self.requestTimeout = requestTimeout
+        patience = LinePatience(requestTimeout)
         self.headLimits = headLimits
         self.bodyLimit = bodyLimit
         self.longRequests = longRequests
@@ -97,13 +104,17 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// are still as they were sent.
     private func watchHTTP1(_ pipeline: ChannelPipeline.SynchronousOperations) {
         guard let parser = try? pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self),
+            let encoder = try? pipeline.handler(type: HTTPResponseEncoder.self),
             let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
         else { return }
         // A body in chunks of a few bytes takes several times its size on the wire.
         let budget = RequestBudget(limit: headLimits.largest + 8 * bodyLimit)
         self.budget = budget
+        let headAnswers = HeadAnswers()
+        self.headAnswers = headAnswers
         isHTTP1 =
             (try? pipeline.addHandler(budget, position: .before(parser))) != nil
+            && (try? pipeline.addHandler(headAnswers, position: .before(encoder))) != nil
             && (try? pipeline.addHandler(HeadCheck(limits: headLimits), position: .before(codec))) != nil
     }
 
@@ -130,6 +141,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             promise?.succeed()
             return admit(admission.body, context)
         }
+        if event is AnswerWithoutLength {
+            promise?.succeed()
+            headAnswers?.answerBegins()
+            return
+        }
         guard let watch = event as? ClientWatch else {
             context.triggerUserOutboundEvent(event, promise: promise)
             return
@@ -144,15 +160,26 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         guard isLong else { return }
         longBody = body
         guard isReceiving else { return body.end() }
-        deadline = .now() + requestTimeout
+        patience.renew()
+        deadline = patience.deadline
         invite(context)
     }
 
     /// The server waits for more of the body from now on. While it does not read, because it is not
     /// done with what came, the client has all the time.
     func read(context: ChannelHandlerContext) {
-        if longBody != nil, isReceiving { deadline = .now() + requestTimeout }
+        if longBody != nil, isReceiving, deadline == nil { deadline = patience.deadline }
         context.read()
+    }
+
+    /// Ends a body whose next line takes too long. To its route that is a body that broke off.
+    private func cutShort(_ context: ChannelHandlerContext) {
+        isCutShort = true
+        longBody = nil
+        deadline = nil
+        schedule(context, at: .now() + requestTimeout)
+        context.fireChannelRead(wrapInboundOut(.end(nil)))
+        context.fireChannelReadComplete()
     }
 
     private func clientLeft() {
@@ -172,7 +199,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         // Discards the rest of a refused request, and everything after it.
-        guard refusal == nil else { return }
+        guard refusal == nil, !isCutShort else { return }
         switch part {
         case .head(let head):
             guard responsesUntilClose == nil else { return }
@@ -180,11 +207,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             isReceiving = true
             bodySize = 0
             deadline = .now() + requestTimeout
-            if isHTTP1, Self.closes(head.headerFields) { responsesUntilClose = openRequests }
+            if isHTTP1, head.headerFields.closeConnection { responsesUntilClose = openRequests }
             // On HTTP/1, HeadCheck has already checked the head.
             guard isHTTP1 || headLimits.admit(head) else { return refuse(context, HeadLimits.Exceeded()) }
             (isLong, longBody) = (longRequests.contains(head), nil)
-            guard isLong || announcedSize(head) <= bodyLimit else {
+            guard isLong || head.announcedSize <= bodyLimit else {
                 return refuse(context, BodyTooLarge(limit: bodyLimit))
             }
             let expectation = head.headerFields[.expect].map { WireText($0) }
@@ -193,7 +220,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             count?.requestBegan()
         case .body(let bytes):
             isInvited = true
-            if longBody != nil { deadline = nil }
+            if longBody != nil { patience.take(bytes, by: &deadline) }
             if !isLong { bodySize += bytes.readableBytes }
             guard bodySize <= bodyLimit else { return refuse(context, BodyTooLarge(limit: bodyLimit)) }
         case .end:
@@ -227,21 +254,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// The announced size of the body in bytes; 0 where the length is not known before the end.
-    private func announcedSize(_ head: HTTPRequest) -> Int64 {
-        head.headerFields[.contentLength].map { WireText($0).decimalNumber ?? .max } ?? 0
-    }
-
     /// Says that a body is welcome (RFC 9110 section 10.1.1), once all earlier answers have been
     /// written.
     private func invite(_ context: ChannelHandlerContext) {
         guard !isInvited, isReceiving, canAnswer, !isLong || longBody != nil else { return }
         isInvited = true
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
-    }
-
-    private static func closes(_ fields: HTTPFields) -> Bool {
-        fields[.connection].map { WireText($0).equals("close") } ?? false
     }
 
     // MARK: Out
@@ -264,6 +282,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             context.write(data, promise: promise)
         case .end:
             context.write(data, promise: promise)
+            headAnswers?.answerEnded()
             responseEnded(context)
         }
     }
@@ -271,7 +290,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func write(
         _ head: HTTPResponse, as data: NIOAny, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
     ) {
-        let saysSo = Self.closes(head.headerFields)
+        let saysSo = head.headerFields.closeConnection
         // The body of a long request that was not admitted is not read.
         let isRefusal = isLong && longBody == nil && isReceiving
         if isHTTP1, saysSo || isRefusal || count?.isStopping == true { responsesUntilClose = 1 }
@@ -369,6 +388,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             // The arriving request waits behind earlier ones, for the server.
             deadline = .now() + requestTimeout
             schedule(context, at: .now() + requestTimeout)
+        } else if longBody != nil, isReceiving, readingDeadline == nil {
+            cutShort(context)
         } else {
             context.close(promise: nil)
         }

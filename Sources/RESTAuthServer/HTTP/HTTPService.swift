@@ -111,6 +111,11 @@ struct HTTPService: Service {
             }
         }
         var head = response.head
+        if request.method == .head, response.body.contentLength == nil {
+            // Zero would be a wrong length of what `GET` answers (RFC 9110 section 8.6).
+            head.headerFields[.contentLength] = nil
+            channel.triggerUserOutboundEvent(AnswerWithoutLength(), promise: nil)
+        }
         let route = context.endpointPath
         completion.complete(
             &head, to: request.head, route: route ?? "-", completion.metrics?.series(request.method, route), mark,

@@ -27,6 +27,30 @@ struct LongBodyAdmission: Sendable {
     let body: LongBody
 }
 
+/// The time for which a client may let the server wait for the end of a line.
+struct LinePatience {
+    private let limit: TimeAmount
+    /// What is left of it for the line that is arriving.
+    private var left: TimeAmount
+
+    init(_ limit: TimeAmount) { (self.limit, left) = (limit, limit) }
+
+    /// The time to give up, if the server waits from now on.
+    var deadline: NIODeadline { .now() + left }
+
+    mutating func renew() { left = limit }
+
+    /// Takes a part of the body, for which the server would have waited until that time.
+    mutating func take(_ bytes: ByteBuffer, by deadline: inout NIODeadline?) {
+        if bytes.readableBytesView.contains(UInt8(ascii: "\n")) {
+            renew()
+        } else if let deadline {
+            left = max(.zero, deadline - .now())
+        }
+        deadline = nil
+    }
+}
+
 extension LongBody {
     /// The body of the request that a channel is receiving.
     convenience init(of channel: any Channel) {

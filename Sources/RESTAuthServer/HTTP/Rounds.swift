@@ -50,6 +50,12 @@ final class Rounds: ChannelInboundHandler {
     private func openPipe() {
         let pipe = Foundation.Pipe()
         let ends = [pipe.fileHandleForReading, pipe.fileHandleForWriting].map { dup($0.fileDescriptor) }
+        // NIO takes no other for a descriptor; there is none when the process has no more files.
+        guard ends.allSatisfy({ $0 >= 0 }) else {
+            for end in ends where end >= 0 { close(end) }
+            self.pipe = .missing
+            return
+        }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         NIOPipeBootstrap(group: eventLoop)
             .channelInitializer { channel in

@@ -81,6 +81,7 @@ package struct Settings: Sendable {
 
     /// - Throws: `misconfigured`, with the setting, where it came from and what it must be.
     package init(_ source: SettingsSource) throws {
+        try source.refuseUnknown()
         try source.refuseContradictions()
         for setting in Setting.all {
             if let found = source[setting] { try setting.write(found, &self) }
@@ -101,6 +102,7 @@ package struct Settings: Sendable {
         case (let certificate?, let key?): tls = TLSFiles(certificate: certificate, key: key)
         default: throw AuthError(.misconfigured, "tls_certificate and tls_key go together: set both or none")
         }
+        try checkPersonalTokenLifetimes()
         auth.secrets = try givenSecrets(source)
         if let secrets = auth.secrets { try auth.legacySecret?.refuse(in: secrets.known) }
         auth.issuer = routes.publicURL ?? auth.issuer

@@ -5,21 +5,19 @@ struct SettingsEnvironment {
     private let variables: [String: String]
     /// Names of variables of Kubernetes and Docker that look like settings and are not.
     let serviceLinks: [String]
+    /// The refusals of names with this server's prefix that are no settings.
+    let unknown: [AuthError]
 
-    /// - Throws: `misconfigured` for a name with this server's prefix that is not a setting,
-    ///   because a misspelt setting would have no effect.
-    init(_ environment: [String: String]) throws {
+    init(_ environment: [String: String]) {
         let links = ServiceLinks.names(in: environment)
         var variables: [String: String] = [:]
         for (name, value) in environment where !links.contains(name) { variables[Self.withoutMark(name)] = value }
         let known = Setting.all.flatMap {
             [$0.environmentName] + ($0.isAlsoReadFromFile ? [Self.file($0.environmentName)] : [])
         }
-        for name in variables.keys.sorted() where name.hasPrefix(Setting.environmentPrefix) {
-            guard known.contains(name) else {
-                throw SettingsSource.unknown(name, known: known, place: "the environment")
-            }
-        }
+        unknown = variables.keys.sorted().filter {
+            $0.hasPrefix(Setting.environmentPrefix) && !known.contains($0)
+        }.map { SettingsSource.unknown($0, known: known, place: "the environment") }
         serviceLinks = links
         self.variables = variables
     }

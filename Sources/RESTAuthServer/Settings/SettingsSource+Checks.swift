@@ -2,6 +2,11 @@ import RESTAuth
 
 /// Checks of settings before any is read: which others are set beside them, and where.
 extension SettingsSource {
+    /// - Throws: `misconfigured` for a name that is no setting.
+    func refuseUnknown() throws(AuthError) {
+        if let refusal = unknown.first { throw refusal }
+    }
+
     /// - Throws: `misconfigured` for secrets that contradict each other, or that may be another
     ///   application's.
     func refuseContradictions() throws(AuthError) {

@@ -47,12 +47,15 @@ package struct SettingsSource {
     let remarks: [String]
     /// Name of a variable that shows that this is the environment of another application.
     let applicationVariable: String?
+    /// The refusals of names that are no settings. A misspelt setting would have no effect, so
+    /// ``Settings`` takes none from a source with such a name.
+    private(set) var unknown: [AuthError]
 
-    /// - Throws: `misconfigured` for an unreadable file, and for an unknown name, because a
-    ///   misspelt setting would have no effect.
+    /// - Throws: `misconfigured` for a file or a variable that cannot be read.
     package init(flags: [Setting: String], environment: [String: String], file path: String?) throws {
-        let environment = try SettingsEnvironment(environment)
-        var given = try path.map(Self.settings(inFile:)) ?? [:]
+        let environment = SettingsEnvironment(environment)
+        var unknown = environment.unknown
+        var given = try path.map { try Self.settings(inFile: $0, unknown: &unknown) } ?? [:]
         for setting in Setting.all { given[setting] = try environment.given(setting) ?? given[setting] }
         for (setting, value) in flags { given[setting] = Given(setting, value, place: setting.flag) }
         var quoted: [String] = []
@@ -61,6 +64,7 @@ package struct SettingsSource {
             if wasQuoted, given.setting.isSecret { quoted.append(given.place) }
             return found
         }
+        self.unknown = unknown
         file = path
         valueFiles = given.values.filter(\.isPath).map(\.text).sorted()
         applicationVariable = environment.applicationVariable
@@ -136,10 +140,17 @@ package struct SettingsSource {
         return source
     }
 
+    /// A copy without the names that are no settings.
+    func withoutUnknown() -> SettingsSource {
+        var source = self
+        source.unknown = []
+        return source
+    }
+
     // MARK: The file
 
     /// Reads the settings file. A list may be written as a YAML list or with commas.
-    private static func settings(inFile path: String) throws -> [Setting: Given] {
+    private static func settings(inFile path: String, unknown: inout [AuthError]) throws -> [Setting: Given] {
         let text = try text(ofFile: path)
         let root: Yams.Node?
         do {
@@ -156,7 +167,10 @@ package struct SettingsSource {
             let name = key.string ?? "?"
             let values = value.sequence.map(Array.init) ?? [value]
             let texts = values.compactMap(\.scalar?.string)
-            let setting = try setting(named: name, in: path)
+            guard let setting = setting(named: name) else {
+                unknown.append(Self.unknown(name, known: Setting.all.map(\.name), place: path))
+                continue
+            }
             guard texts.count == values.count else {
                 throw AuthError(.misconfigured, "\(name) in \(path) must be one value or a list")
             }
@@ -170,11 +184,10 @@ package struct SettingsSource {
         return given
     }
 
-    private static func setting(named name: String, in path: String) throws -> Setting {
-        if let setting = Setting.all.first(where: { $0.name == name }) { return setting }
-        guard let setting = Setting.all.first(where: { $0.isAlsoReadFromFile && $0.name + "_file" == name })
-        else { throw unknown(name, known: Setting.all.map(\.name), place: path) }
-        return setting
+    /// The setting that is given by that name, or whose file is.
+    private static func setting(named name: String) -> Setting? {
+        Setting.all.first { $0.name == name }
+            ?? Setting.all.first { $0.isAlsoReadFromFile && $0.name + "_file" == name }
     }
 
     /// Checks a value from the settings file. The key of a Flask server may contain any character

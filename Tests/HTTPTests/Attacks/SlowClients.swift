@@ -165,25 +165,6 @@ import Testing
     }
 }
 
-extension HTTPConnection {
-    /// Sends `drop` repeatedly, with short pauses, while `body` runs.
-    fileprivate func dripping(_ drop: String, while body: (HTTPConnection) async throws -> Void) async throws {
-        // One task writes while the other reads, which a socket allows.
-        nonisolated(unsafe) let connection = self
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                while true {
-                    try await connection.write(drop)
-                    // The pause is the attack: a client that is never silent for long enough.
-                    try await Task.sleep(for: .milliseconds(20))
-                }
-            }
-            try await body(connection)
-            group.cancelAll()
-        }
-    }
-}
-
 extension RunningServer {
     /// The sockets that the process has open, by the system's numbers, which are not reused.
     fileprivate func sockets() throws -> Set<String> {

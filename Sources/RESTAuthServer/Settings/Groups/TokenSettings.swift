@@ -34,12 +34,15 @@ struct TokenSettings: SettingGroup {
         "personal_token_lifetime", \.auth.personalTokenLifetime,
         .duration(in: AuthConfiguration.personalTokenLifetimes),
         "How long a personal token lives unless its user asks for another time.",
-        details: "If that is longer than `personal_token_maximum_lifetime`, the maximum counts.")
+        details: "It cannot be longer than `personal_token_maximum_lifetime`.")
     let personalMaximumLifetime = Setting(
         "personal_token_maximum_lifetime", \.auth.personalTokenMaximumLifetime,
         SettingType.duration(in: AuthConfiguration.personalTokenLifetimes).or("none"),
         "How long a personal token may live; none allows tokens that never expire.",
-        details: "A change applies to new tokens.")
+        details: """
+            It cannot be shorter than `personal_token_lifetime`, so with less than its default of 90d set both. A \
+            change applies to new tokens, and to others when they are rotated.
+            """)
     let revocationBound = Setting(
         "revocation_bound", \.auth.revocationBound, .duration(in: AuthConfiguration.revocationBounds),
         "How long it may take until every node refuses a revoked token.",
@@ -94,6 +97,20 @@ extension Setting {
     static let tokens = TokenSettings()
     static let signingKeys = SigningKeySettings()
     static let sessions = SessionSettings()
+}
+
+extension Settings {
+    /// - Throws: `misconfigured` for a lifetime of personal tokens beyond their longest.
+    func checkPersonalTokenLifetimes() throws(AuthError) {
+        guard let longest = auth.personalTokenMaximumLifetime, auth.personalTokenLifetime > longest else { return }
+        let (lifetime, maximum) = (Setting.tokens.personalLifetime, Setting.tokens.personalMaximumLifetime)
+        throw AuthError(
+            .misconfigured,
+            """
+            \(lifetime.name) is \(lifetime.text(in: self)), and \(maximum.name) allows at most \
+            \(maximum.text(in: self)): set the former to that or less, or raise the latter
+            """)
+    }
 }
 
 extension SettingType<[String]> {

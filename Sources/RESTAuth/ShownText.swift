@@ -1,4 +1,4 @@
-/// A text for people to read in a list: a name or a note.
+/// A text for people to read, in a list or beside others: a name or a note.
 enum ShownText {
     /// Whether a text has 1 to `longest` Unicode scalars, one of them to be seen, no blank at
     /// either end, and none that could steer a terminal or turn the text around.
@@ -16,30 +16,12 @@ enum ShownText {
         }
     }
 
+    /// Whether the character leaves a mark of its own. Marks that only change another character do
+    /// not, nor does the empty cell of Braille, which is a symbol by its category.
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .format, .spaceSeparator, .nonspacingMark, .enclosingMark, .spacingMark: false
-        // The pattern without a dot is printed as nothing.
         default: !scalar.properties.isDefaultIgnorableCodePoint && scalar != "\u{2800}"
-        }
-    }
-}
-
-extension ProgramToken {
-    /// Longest name in Unicode scalars.
-    package static let longestName = 64
-
-    /// Checks the name of a token.
-    /// - Throws: `validation_failed`.
-    static func checkName(_ name: String) throws(AuthError) {
-        guard ShownText.isGood(name, longest: longestName) else {
-            throw AuthError(
-                .validationFailed,
-                """
-                a token's name has 1 to \(longestName) characters that can be seen, no blank at either end and no \
-                control characters
-                """,
-                field: "name")
         }
     }
 }
