@@ -29,6 +29,8 @@ checks anything.
 - *Flask* is the same contract in Flask, Flask-HTTPAuth and Flask-SQLAlchemy under gunicorn with a worker for each \
 core it was given. Its hash is Werkzeug's scrypt, so its logins say what replacing it changes, not which code is better.
 - *Argon2id loop* does nothing but verify such a hash, with one thread for each core.
+- *A personal token seen before* and *an access token* are both the user name of HTTP Basic, and both are answered \
+from memory.
 - *Sessions ended*: the revocation log has that many live lines, all loaded; *none ended* is the same server without.
 - *Behind nginx auth_request*: nginx asks `GET /api/verify` with the client's token, over connections that it keeps, \
 before it answers with a picture of 43 bytes. *nginx alone* answers without asking; *verify asked directly* is \
@@ -68,6 +70,8 @@ session was ended.
 - *Less the hash with PostgreSQL* adds the processor time of the database.
 - *Database's processor time* is that of all its processes, of an idle node that of its connections. *On disk* is with \
 the indexes, of 100,000 rows just filled in; a session has the address and the user agent of a browser.
+- *The operator's list with q* is a page of 25 users whose names begin with one letter. *Nobody matches*: the 1,000 \
+entries that a page may examine are examined, and nobody is shown.
 - Memory is that of the largest process; MB is 10⁶ bytes.
 
 ![Some of the figures as bars](results.svg)
