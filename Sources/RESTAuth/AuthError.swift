@@ -207,10 +207,10 @@ extension AuthError {
     /// The refusal of a token for programs where its scope does not have the word, or where no
     /// scope would do.
     package static func insufficientScope(_ word: String?) -> AuthError {
-        let reason =
-            word.map { "it needs the scope \($0)" } ?? "it is for a user who signs in, not for programs"
-        return AuthError(
-            .insufficientScope, "this token does not allow this: \(reason)",
+        AuthError(
+            .insufficientScope,
+            word.map { "this token does not allow this: it needs the scope \($0)" }
+                ?? "no token for programs is taken here: sign in",
             scope: word.flatMap { Scope.isWord($0) ? $0 : nil })
     }
     package static let usersOnly = AuthError(.forbidden, "this is for users, not for service accounts")

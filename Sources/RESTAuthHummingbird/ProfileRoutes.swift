@@ -60,7 +60,7 @@ struct ProfileRoutes: Sendable {
     private func patch(
         _ id: User.ID, as editor: Profiles.Editor, _ request: RoutedRequest
     ) async throws -> StoredProfile {
-        let patch = try await body.object(request.http)
+        let patch = try await body.mergePatch(request.http)
         return try await auth.profiles.patch(patch, of: id, as: editor, by: request.caller)
     }
 

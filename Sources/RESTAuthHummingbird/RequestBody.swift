@@ -17,9 +17,17 @@ struct RequestBody: Sendable {
         return RequestFields(try parse(await collect(request)), known: known)
     }
 
-    /// A body that is one JSON object, whose members are all read.
+    /// A body that is a JSON merge patch of an object (RFC 7396). It may say that it is JSON, but
+    /// no other kind of it: another kind of patch means something else.
     /// - Throws: what ``fields(_:known:)`` throws.
-    func object(_ request: Request) async throws -> JSON {
+    func mergePatch(_ request: Request) async throws -> JSON {
+        let type = request.headers[.contentType].map { Self.mediaType($0).lowercased }
+        guard type.map({ $0.equals("application/merge-patch+json") || $0.equals("application/json") }) ?? true else {
+            throw Problem(
+                .unsupportedMediaType, code: "unsupported_media_type",
+                detail: "Send the changes as application/merge-patch+json.",
+                headers: [.accept: "application/merge-patch+json, application/json"])
+        }
         try checkType(request)
         return try parse(await collect(request))
     }

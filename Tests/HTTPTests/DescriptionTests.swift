@@ -29,6 +29,19 @@ import Yams
         #expect(try answer.bodyBytes == Array(Data(contentsOf: Self.file)))
     }
 
+    @Test func everyReferenceLeadsSomewhere() throws {
+        let text = try String(contentsOf: Self.file, encoding: .utf8)
+        let document = try Yams.load(yaml: text)
+        let references = Set(text.matches(of: /\$ref: '#\/([\w\/-]+)'/).map { String($0.output.1) })
+        #expect(references.count > 100)
+        for reference in references {
+            let target = reference.split(separator: "/").reduce(document) { node, name in
+                (node as? [String: Any])?[String(name)]
+            }
+            #expect(target != nil, "\(reference)")
+        }
+    }
+
     @Test func everyDescribedPathAllowsWhatIsDescribed() async throws {
         let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         #expect(paths.count >= 8)

@@ -194,6 +194,15 @@ import Testing
             ["username": name, "password_link": "yes"], ["username": name, "password": "x", "password_link": true],
         ]
         for body in bodies { #expect(try await send("POST", "", body).status == 400, "\(body)") }
+        let roles = [["a b"], (0..<16).map { "role-\($0)-" + String(repeating: "x", count: 40) }]
+        for roles in roles {
+            let answer = try await send("POST", "", ["username": name, "roles": roles])
+            #expect(answer.pointer == "/roles", "\(answer.body)")
+        }
+        for password in ["", "a\u{7}b"] {
+            let answer = try await send("PUT", "/\(boss.id)/password", ["new_password": password])
+            #expect(answer.pointer == "/new_password", "\(answer.body)")
+        }
         #expect(try await send("POST", "", ["username": name, "roles": ["rest-auth:other"]]).code == "forbidden")
         #expect(try names(await send("GET", "?q=\(name)")).isEmpty)
     }

@@ -27,12 +27,16 @@ import Testing
             try await group.waitForAll()
         }
         let database = AuditedDatabase(server: try await .shared(), url: try await directory.database().url)
+        // What a node or a command has sent before it was killed, PostgreSQL still does.
+        #expect(try await steady.stop() == 0)
+        try await wait(for: "all connections to end") { try await database.clients().isEmpty }
         try await Self.expectEventsAndChanges(in: database, of: book.withLock { $0 })
 
+        let sealer = try await RunningServer(Self.arguments, directory: directory)
         try await wait(for: "all to be sealed") {
             try await database.lines("SELECT id FROM audit_events WHERE number IS NULL").isEmpty
         }
-        let verified = try await steady.run(["audit", "verify"])
+        let verified = try await sealer.run(["audit", "verify"])
         #expect(verified.status == 0, "\(verified.error)")
         let count = try await database.lines("SELECT id FROM audit_events").count
         #expect(verified.output.hasPrefix("\(count) events"))
@@ -194,6 +198,15 @@ private struct AuditedDatabase {
 
     func lines(_ sql: String) async throws -> [String] {
         try await server.execute(sql, at: url).split(separator: "\n").map(String.init)
+    }
+
+    /// The connections of others.
+    func clients() async throws -> [String] {
+        try await lines(
+            """
+            SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                AND backend_type = 'client backend'
+            """)
     }
 
     /// Ids of the users that events of this name are about.

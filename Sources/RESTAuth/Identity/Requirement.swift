@@ -95,7 +95,7 @@ public struct Requirement: Sendable, Hashable {
             guard user.authentication.isRecent(within: seconds, at: now()) else {
                 throw AuthError(
                     .insufficientUserAuthentication,
-                    "Unauthorized Access: give the password again, the last time was too long ago",
+                    "Unauthorized Access: give the password again, at POST /api/tokens/step-up; it was too long ago",
                     maxAge: seconds)
             }
         case .secondFactor(let seconds):
@@ -113,11 +113,11 @@ public struct Requirement: Sendable, Hashable {
         case .scope(let word):
             guard user.scope?.allows(word) ?? true else { throw .insufficientScope(word) }
         case .operates(let isChanging):
-            try Self.anyRole(Role.operator).check(user, at: now())
+            guard user.roles.contains(Role.operator) else { throw Self.operatorsOnly }
             let word = Self.operatorScope(changing: isChanging)
             guard user.scope?.allows(word) ?? true else { throw .insufficientScope(word) }
             if isChanging {
-                try user.requirePerson()
+                guard user.isPerson else { throw Self.readsOnly }
                 try Self.signedIn(within: Factors.recently).check(user, at: now())
             }
         }
@@ -137,6 +137,12 @@ public struct Requirement: Sendable, Hashable {
     private static func operatorScope(changing: Bool) -> String { changing ? Scope.operator : Scope.operatorRead }
 
     private static let forbidden = AuthError(.forbidden, "this needs a role that you do not have")
+
+    private static let operatorsOnly = AuthError(
+        .forbidden, "this needs the role \(Role.operator): a token has it if you had it when the token was issued")
+
+    private static let readsOnly = AuthError(
+        .insufficientScope, "a personal token only reads here: sign in, or use a service account")
 }
 
 extension [Requirement] {
@@ -167,6 +173,8 @@ extension UserIdentity {
     /// Checks that the user is here in person: not a program with one of the user's tokens.
     /// - Throws: `insufficient_scope`.
     package func requirePerson() throws(AuthError) {
-        if case .personalToken = presented { throw .insufficientScope(nil) }
+        guard isPerson else { throw .insufficientScope(nil) }
     }
+
+    var isPerson: Bool { if case .personalToken = presented { false } else { true } }
 }

@@ -24,7 +24,8 @@ public enum Scope {
     public static let maximumCount = 20
 
     /// Checks the words of a token: 1 to ``maximumCount`` of them, each once, each 1 to
-    /// ``maximumLength`` visible characters of ASCII other than `"` and `\`.
+    /// ``maximumLength`` visible characters of ASCII other than `"` and `\`, and none that only
+    /// looks like one of operators.
     /// - Throws: `validation_failed`, naming `field`.
     public static func check(_ words: [String], field: String = "scopes") throws(AuthError) {
         guard (1...maximumCount).contains(words.count) else {
@@ -34,6 +35,12 @@ public enum Scope {
             throw AuthError(
                 .validationFailed,
                 "a scope is 1 to \(maximumLength) visible characters of ASCII other than \" and \\", field: field)
+        }
+        if let unknown = words.first(where: { !isOfEveryone($0) && !own.contains($0) }) {
+            throw AuthError(
+                .validationFailed,
+                "there is no scope \(unknown); those of operators are \(Self.operator) and \(operatorRead)",
+                field: field)
         }
         guard Set(words).count == words.count else {
             throw AuthError(.validationFailed, "a scope is named twice", field: field)

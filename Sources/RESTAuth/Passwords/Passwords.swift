@@ -114,7 +114,9 @@ public final class Passwords: Sendable {
     ///   for an operator whom the caller may not change.
     public func set(_ password: String, for user: User, by caller: Caller = .application) async throws {
         try await OperatorRules(storage: storage).checkChange(of: user.id, by: caller)
-        let hash = try await hash(Password(password), for: Username(whoever: user.username))
+        let field = "new_password"
+        let hash = try await hash(
+            Password(password, field: field), for: Username(whoever: user.username), field: field)
         guard try await replace(with: hash, of: user, replacing: nil, beginning: nil, by: caller) else {
             throw AuthError.userNotFound
         }

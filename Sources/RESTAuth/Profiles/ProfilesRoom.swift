@@ -55,7 +55,8 @@ extension AuthError {
         .emailTaken, "another user has shown that this address is theirs", field: "email")
     /// Thrown by backends, as the storage decides.
     package static let nameReserved = AuthError(
-        .nameReserved, "somebody else had this name until lately, and it is kept for them", field: "username")
+        .nameReserved, "another user gave this name up lately, and it is kept for that user: choose another",
+        field: "username")
     /// Thrown by backends, as the storage decides.
     package static let nameTaken = AuthError(.userAlreadyExists, "existing user", field: "username")
 }

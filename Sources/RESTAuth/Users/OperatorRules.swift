@@ -12,7 +12,9 @@ struct OperatorRules: Sendable {
         guard caller.isBoundByOperatorRules, caller.identity?.user?.userID != id,
             let user = try await storage.user(id: id), user.roles.contains(Role.operator)
         else { return }
-        try await require(Role.operator, of: caller.identity?.user?.userID)
+        guard try await holds(Role.operator, caller.identity?.user?.userID) else {
+            throw AuthError(.forbidden, "only an operator who has signed in may change an operator")
+        }
     }
 
     /// Checks that the caller may forget what is counted for a user name, whether a user has it or
@@ -46,9 +48,14 @@ struct OperatorRules: Sendable {
     /// Checks that a user has the role now, and is not disabled.
     /// - Throws: `forbidden`, also when there is no user.
     func require(_ role: String, of id: User.ID?) async throws {
-        guard let id, let user = try await storage.user(id: id), !user.isDisabled,
-            user.roles.contains(role)
-        else { throw AuthError(.forbidden, "this needs the role \(role), which you do not have") }
+        guard try await holds(role, id) else {
+            throw AuthError(.forbidden, "this needs the role \(role), which you do not have")
+        }
+    }
+
+    private func holds(_ role: String, _ id: User.ID?) async throws -> Bool {
+        guard let id, let user = try await storage.user(id: id) else { return false }
+        return !user.isDisabled && user.roles.contains(role)
     }
 }
 

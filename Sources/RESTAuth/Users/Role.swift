@@ -3,7 +3,7 @@ public enum Role {
     /// Checks that a role is 1 to 64 ASCII letters, digits and marks `. _ : -`, so that a header, a
     /// claim and a list carry it unchanged.
     /// - Throws: `validation_failed`.
-    public static func check(_ name: String) throws(AuthError) {
+    public static func check(_ name: String, field: String = "role") throws(AuthError) {
         let isValid =
             (1...64).contains(name.utf8.count) && !isSegment(name)
             && name.utf8.allSatisfy { byte in
@@ -16,7 +16,7 @@ public enum Role {
                 }
             }
         guard isValid else {
-            throw AuthError(.validationFailed, "a role is 1 to 64 letters, digits and . _ : - of ASCII", field: "role")
+            throw AuthError(.validationFailed, "a role is 1 to 64 letters, digits and . _ : - of ASCII", field: field)
         }
     }
 
@@ -29,7 +29,7 @@ public enum Role {
 
     /// Checks the total length of a user's roles.
     /// - Throws: `validation_failed` for more than ``maximumTotalLength``.
-    public static func check(totalLength: Int) throws(AuthError) {
+    public static func check(totalLength: Int, field: String = "role") throws(AuthError) {
         guard totalLength <= maximumTotalLength else {
             throw AuthError(
                 .validationFailed,
@@ -37,7 +37,7 @@ public enum Role {
                 all roles of a user have \(maximumTotalLength) characters at most together, so that tokens can carry \
                 them
                 """,
-                field: "role")
+                field: field)
         }
     }
 }

@@ -47,10 +47,10 @@ extension Users {
     ) async throws -> User {
         let name = try names.username(username)
         for role in roles.sorted() {
-            try Role.check(role)
+            try Role.check(role, field: "roles")
             try await rules.check(role: role, by: caller)
         }
-        try Role.check(totalLength: roles.reduce(0) { $0 + $1.utf8.count })
+        try Role.check(totalLength: roles.reduce(0) { $0 + $1.utf8.count }, field: "roles")
         let hash: String? =
             if let password {
                 try await passwords.hash(Password(password), for: name, from: caller.network)

@@ -166,7 +166,7 @@ struct AuditSelection: ParsableArguments {
 extension StoredEvent {
     /// Columns for a terminal, without characters that a terminal would interpret.
     fileprivate var textLine: String {
-        let actor = [fields.actorKind, fields.actorID].compactMap { $0.map { QuotedText($0).description } }
+        let actor = [fields.actor.kind, fields.actor.id].compactMap { $0.map { QuotedText($0).description } }
         return [
             number.map(String.init) ?? "-", Timestamp.text(fields.at), QuotedText(fields.name).description,
             fields.userID.map { "user \($0)" } ?? "-", "by " + actor.joined(separator: " "),

@@ -16,6 +16,16 @@ typealias AllOptions = SettingsOptions<
 /// Flags of a command that uses the core.
 typealias CoreOptions = SettingsOptions<DatabaseSettings, PostgresSettings, SecretSettings, LogSettings>
 
+/// Flags of a command that adds a user.
+typealias NewUserOptions = SettingsOptions<
+    DatabaseSettings, PostgresSettings, SecretSettings, ProfileSettings, PasswordSettings, HashingSettings, LogSettings
+>
+
+/// Flags of a command that changes a profile or a name.
+typealias ProfileOptions = SettingsOptions<
+    DatabaseSettings, PostgresSettings, SecretSettings, ProfileSettings, LogSettings
+>
+
 /// Flags of a command that sets a new password.
 typealias NewPasswordOptions = SettingsOptions<
     DatabaseSettings, PostgresSettings, SecretSettings, PasswordSettings, HashingSettings, LogSettings
@@ -27,7 +37,8 @@ typealias LinkOptions = SettingsOptions<
 >
 
 typealias ImportOptions = SettingsOptions<
-    DatabaseSettings, PostgresSettings, SecretSettings, HashingSettings, ImportedUserSettings, LogSettings
+    DatabaseSettings, PostgresSettings, SecretSettings, ProfileSettings, HashingSettings, ImportedUserSettings,
+    LogSettings
 >
 
 /// Flags of a command that may make a signing key.

@@ -20,8 +20,8 @@ package struct RESTAuthCommand: AsyncParsableCommand {
             the file. A command has flags for the settings that concern it; serve has them all.
 
             Secrets have no flag, because other users can see a command line: \(names { $0.isSecret }). To read one of \
-            these from a file, add _FILE to the name of the variable and give the path; \
-            \(names { $0.isAlsoReadFromFile }) can also be read from a file in this way.
+            these, or \(names { $0.isAlsoReadFromFile && !$0.isSecret }), from a file, add _FILE to the name of the \
+            variable and give the path.
             """,
         version: "rest-auth \(version)",
         subcommands: [

@@ -40,7 +40,7 @@ extension UsersCommand {
         @Argument(help: "The user name.") var username: String
         @Flag(help: "Give the role rest-auth:operator, for the operator's API.") var `operator` = false
         @OptionGroup var password: PasswordOptions
-        @OptionGroup var options: NewPasswordOptions
+        @OptionGroup var options: NewUserOptions
 
         func run() async throws {
             // Asked before the database is opened, because the operator may cancel the prompt.

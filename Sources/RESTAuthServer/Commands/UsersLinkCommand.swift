@@ -12,7 +12,7 @@ extension UsersCommand {
 
                 It prints the page of password_link_url with the token behind #, or the token alone where no page is \
                 set. Whoever has it has the account, but for a second factor, so hand it to the user alone. A server \
-                takes it if its public_url is the one that the command found.
+                refuses it unless the command finds the same public_url, in --config or REST_AUTH_PUBLIC_URL.
                 """)
 
         @OptionGroup var reference: UserReference

@@ -13,10 +13,12 @@ extension UsersCommand {
         @Argument(help: ArgumentHelp("The user name, and the new one.", valueName: "username> <new"))
         var words: [String]
         @Option(help: "The user's id, in place of the name.") var id: User.ID?
-        @OptionGroup var options: CoreOptions
+        @OptionGroup var options: ProfileOptions
 
         func validate() throws {
-            guard words.count == (id == nil ? 2 : 1) else { throw ValidationError("Name one user, and the new name.") }
+            guard words.count == (id == nil ? 2 : 1) else {
+                throw ValidationError("Give the present name, or --id, and then the new name.")
+            }
         }
 
         func run() async throws {
@@ -51,7 +53,7 @@ extension UsersCommand {
         @Option(help: ArgumentHelp("A merge patch of the operator's data.", valueName: "json"))
         var appMetadata: String?
         @Flag(help: "End all sessions of the user with the change.") var revokeSessions = false
-        @OptionGroup var options: CoreOptions
+        @OptionGroup var options: ProfileOptions
 
         func validate() throws {
             let texts = [name, email, locale, zoneinfo, picture, metadata, appMetadata]
