@@ -204,12 +204,14 @@ struct SessionRoutes: Sendable {
             if fields.hasValue("code") { try fields.refuse(["password"], beside: "code") }
             if fields.hasValue("credential") { try fields.refuse(["password"], beside: "credential") }
             let token =
-                if !fields.hasValue("code"), !fields.hasValue("credential"),
-                    let password = try fields.optionalString("password")
-                {
+                if fields.hasValue("code") || fields.hasValue("credential") {
+                    try await auth.login.raise(fields.factorResponse(), of: user, by: request.caller)
+                } else if let password = try fields.optionalString("password") {
                     try await auth.login.raise(password: password, of: user, by: request.caller)
                 } else {
-                    try await auth.login.raise(fields.factorResponse(), of: user, by: request.caller)
+                    throw fields.naming(
+                        ignored: AuthError(
+                            .validationFailed, "missing argument: code, credential or password", field: "code"))
                 }
             return answer(token, nil, to: request.http, path: "")
         }

@@ -65,6 +65,22 @@ import Testing
         #expect(await connection.isEnded())
     }
 
+    /// Its route is at work already, so it answers, and the log has what the client got.
+    @Test(arguments: [(true, 200), (false, 401)])
+    func whatIsNoBodyIsLoggedAsItIsAnswered(isOperator: Bool, status: Int) async throws {
+        let server = try await RunningServer(["--throttle", "no"])
+        let boss = try await server.newOperator()
+        let connection = try await server.connect()
+        let head = head(boss, "Transfer-Encoding: chunked")
+            .replacing(boss.basic, with: isOperator ? boss.basic : basic(boss.name, "wrong"))
+        try await connection.write(head + "zz\r\n")
+        #expect(try await connection.readAnswer().status == status)
+        if isOperator { #expect(try await connection.read(until: "}\n").contains("\"done\":false,\"imported\":0,")) }
+        #expect(await connection.isEnded())
+        try await wait(for: "the line") { server.log.contains("route=\(Self.path) status=") }
+        #expect(server.log.contains("route=\(Self.path) status=\(status)"))
+    }
+
     // MARK: Size
 
     @Test func blankLinesCostNothingAndAreCounted() async throws {

@@ -285,6 +285,8 @@ import Testing
         let wrong = try await raise(#"{"password":"x"}"#, as: bearer(token))
         #expect(wrong.status == .forbidden && wrong["code"] == "current_password_invalid")
         #expect(try await raise(#"{"code":"000000"}"#, as: bearer(token))["code"] == "invalid_code")
+        let nothing = try await raise("{}", as: bearer(token))
+        #expect(nothing["detail"] == "missing argument: code, credential or password")
         let raised = try await raise(#"{"password":"python"}"#, as: bearer(token))
         #expect(try await methods(raised) == ["pwd"])
     }

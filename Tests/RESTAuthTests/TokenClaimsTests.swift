@@ -89,7 +89,7 @@ import Testing
 
     @Test func tooLongOnesAreRefusedWhereTheyAreSetAndWhereATokenIsGiven() async throws {
         let storage = try await TestAuth { $0.tokenClaims = ["plan"] }
-        _ = try await storage.session()
+        let session = try await storage.session()
         let long = String(repeating: "x", count: 1100)
         await storage.expect(.validationFailed) { try await patch(#"{"app_metadata":{"plan":"\#(long)"}}"#, storage) }
         try await patch(#"{"app_metadata":{"other":"\#(long)"}}"#, storage)
@@ -97,7 +97,17 @@ import Testing
             over: storage.storage, secret: #require(storage.auth.configuration.secret)
         ) { $0.tokenClaims = ["other"] }
         await other.expect(.forbidden) { try await other.signIn() }
+        let byPassword = try await other.auth.login.identify("miguel", password: "python")
+        await other.expect(.forbidden) { try await other.auth.sessions.token(for: byPassword) }
         #expect(try await other.auth.sessions.list(of: 1).count == 1)
+        // Nor is anything lost: the password is the same, and the session goes on.
+        let byToken = try await storage.verify(session.access)
+        await other.expect(.forbidden) {
+            try await other.auth.passwords.change(from: "python", to: "monty-2", for: byToken)
+        }
+        await other.expect(.forbidden) { try await other.auth.sessions.refresh(session.refresh.value) }
+        _ = try await storage.auth.login.identify("miguel", password: "python")
+        _ = try await storage.auth.sessions.refresh(session.refresh.value)
     }
 
     @Test func anImpossibleSettingIsRefusedAtTheStart() async {

@@ -58,7 +58,7 @@ extension Login {
     /// The live session of the token that identified the user.
     private func session(of identity: UserIdentity) async throws -> StoredSession {
         switch identity.presented {
-        case .password: throw AuthError.credentialsRequired
+        case .password: throw Self.takesSession
         case .flaskToken: throw Self.unknownBeginning
         case .personalToken: throw AuthError.insufficientScope(nil)
         case .accessToken(let id):
@@ -69,6 +69,9 @@ extension Login {
             return stored
         }
     }
+
+    private static let takesSession = AuthError(
+        .credentialsRequired, "Unauthorized Access: this takes the access token of a session, as Bearer")
 
     private static let unknownBeginning = AuthError(
         .insufficientUserAuthentication, "Unauthorized Access: sign in again, this session cannot be raised")

@@ -41,8 +41,8 @@ public final class Sessions: Sendable {
     /// keyed digest of the refresh token. A user's oldest sessions beyond the configured number are
     /// ended.
     /// - Throws: `insufficient_user_authentication` when `identity` was proven by a token, and
-    ///   `insufficient_scope` by a personal one;
-    ///   `mfa_enrollment_required`; `rate_limited` when too many sessions were started;
+    ///   `insufficient_scope` by a personal one; `mfa_enrollment_required`; `rate_limited` when too
+    ///   many sessions were started; `forbidden` for claims of the adopter that are too long;
     ///   `invalid_credentials` when the user was deleted or disabled, or the password was changed,
     ///   in the meantime.
     public func start(for identity: UserIdentity, by caller: Caller = .application) async throws -> SessionTokens {
@@ -52,8 +52,6 @@ public final class Sessions: Sendable {
                 .insufficientUserAuthentication, "Unauthorized Access: a session is started with a password only")
         }
         let dueAt = try await factors.requireEnrollment(of: identity.userID)
-        // Whoever can be given no token starts no session.
-        _ = try await accessTokens.customClaims(of: identity.userID)
         let (session, refresh) = renewable(for: identity, from: caller.origin)
         try await insert(session, of: identity, by: caller, refreshDigest: refreshTokens.digest(of: refresh))
         return SessionTokens(
@@ -90,6 +88,7 @@ public final class Sessions: Sendable {
             if stored == nil, let session = legacySession(of: identity, from: caller.origin, until: expiresAt, at: now)
             {
                 guard try await !factors.belong(to: session.userID) else { throw AuthError.mfaRequired }
+                try await checkClaims(of: session.userID)
                 try throttle.countSession(of: session.userID, by: caller)
                 try await insertOnce(session, of: identity, by: caller)
                 stored = try await storage.prolongSession(id: id, until: expiresAt, at: now)
@@ -125,11 +124,16 @@ public final class Sessions: Sendable {
     private func insert(
         _ session: Session, of identity: UserIdentity, by caller: Caller, refreshDigest: [UInt8]?
     ) async throws {
+        try await checkClaims(of: session.userID)
         try throttle.countSession(of: session.userID, by: caller)
         guard try await insertOnce(session, of: identity, by: caller, refreshDigest: refreshDigest) else {
             throw AuthError.invalidCredentials
         }
     }
+
+    /// Checks that the user can be given a token, before anything is stored for one.
+    /// - Throws: `forbidden` for claims that are too long.
+    private func checkClaims(of user: User.ID) async throws { _ = try await accessTokens.customClaims(of: user) }
 
     /// Stores a session, records the event, and refuses the tokens of sessions that ended for it.
     /// - Returns: whether the session was stored; `false` also when its id is or was in use.
@@ -180,6 +184,7 @@ public final class Sessions: Sendable {
         }
         let owner = try await owner(stored, replacing: replaced)
         _ = try await factors.requireEnrollment(of: stored.user)
+        try await checkClaims(of: owner.userID)
         try throttle.countSession(of: owner.userID, by: caller)
         guard replaced?.isRenewable ?? false else {
             let duration = try accessTokens.permittedDuration(for: owner)

@@ -60,6 +60,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isLong = false
     /// The body of that request, once its route has admitted it.
     private var longBody: LongBody?
+    /// The input that broke its body off.
+    private var fault: (any Error)?
     private var patience: LinePatience
     /// Whether the body was cut short, so that nothing more of the connection is read.
     private var isCutShort = false
@@ -158,6 +160,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func admit(_ body: LongBody, _ context: ChannelHandlerContext) {
         guard isLong else { return }
+        if let fault { return context.fireErrorCaught(fault) }
         longBody = body
         guard isReceiving else { return body.end() }
         patience.renew()
@@ -210,7 +213,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if isHTTP1, head.headerFields.closeConnection { responsesUntilClose = openRequests }
             // On HTTP/1, HeadCheck has already checked the head.
             guard isHTTP1 || headLimits.admit(head) else { return refuse(context, HeadLimits.Exceeded()) }
-            (isLong, longBody) = (longRequests.contains(head), nil)
+            (isLong, longBody, fault) = (longRequests.contains(head), nil, nil)
             guard isLong || head.announcedSize <= bodyLimit else {
                 return refuse(context, BodyTooLarge(limit: bodyLimit))
             }
@@ -240,12 +243,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             context.fireErrorCaught(error)
             return
         }
-        if canAnswer {
-            answer(context, refusal)
-        } else if isResponding, openRequests == 1, isReceiving {
-            // The unparsable bytes are the rest of the request that is being answered.
+        if isReceiving, openRequests == 1, !isLingering, isLong || isResponding {
+            // The unparsable bytes are the rest of a request whose route is at work already. That
+            // of a long one is told when it reads.
             responsesUntilClose = 1
-            if isLong { context.fireErrorCaught(error) }
+            if isLong { fault = error }
+            if longBody != nil { context.fireErrorCaught(error) }
+        } else if canAnswer {
+            answer(context, refusal)
         } else if openRequests == 0, isReceiving, !isLingering {
             // The unparsable bytes are the rest of a request that has been answered already.
             linger(context)
