@@ -191,15 +191,19 @@ package enum ListenAddress: Sendable, Hashable {
             case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
             default: continue
             }
-            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-            guard getnameinfo(address, socklen_t(length), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
-            else {
-                continue
-            }
-            addresses.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            if let text = numericHost(address, length) { addresses.append(text) }
         }
         return addresses
     }
+}
+
+/// The text of an IP address, with its zone behind a percent sign; `nil` for another address.
+private func numericHost(_ address: UnsafePointer<sockaddr>, _ length: Int) -> String? {
+    var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    guard getnameinfo(address, socklen_t(length), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else {
+        return nil
+    }
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
 extension SocketAddress {
@@ -213,24 +217,15 @@ extension SocketAddress {
     }
 
     /// Whether it is a multicast address (RFC 5771, RFC 4291 section 2.7) or broadcast.
-    var isForMany: Bool {
-        switch self {
-        case .v4(let address):
-            UInt32(bigEndian: address.address.sin_addr.s_addr) >> 28 == 0xE
-                || address.address.sin_addr.s_addr == UInt32.max
-        case .v6(let address): withUnsafeBytes(of: address.address.sin6_addr) { $0.first == 0xFF }
-        case .unixDomainSocket: false
-        }
-    }
+    var isForMany: Bool { isMulticast || ipAddress == "255.255.255.255" }
 
     /// The zone of a link-local address after the percent-encoded percent sign of a URL (RFC 6874);
     /// empty where there is none.
     private var zone: String {
-        guard case .v6(let address) = self, address.address.sin6_scope_id != 0 else { return "" }
-        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-        let number = address.address.sin6_scope_id
-        guard if_indextoname(number, &name) != nil else { return "%25\(number)" }
-        return "%25" + String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard case .v6 = self, let text = withSockAddr(numericHost),
+            let sign = text.utf8.firstIndex(of: UInt8(ascii: "%"))
+        else { return "" }
+        return "%25" + text[text.utf8.index(after: sign)...]
     }
 
     /// Host and port for a client on this machine, where the wildcard address is replaced by a
