@@ -53,7 +53,7 @@ import Testing
         let outcome = try await desk.users("rename", "susan", "Susan.Smith")
         #expect(outcome.output == "susan is Susan.Smith from now on.\n", "\(outcome.error)")
         #expect(try await desk.names() == ["Susan.Smith", "miguel"])
-        #expect(try await desk.users("rename", "miguel", "SUSAN").error.contains("kept for them"))
+        #expect(try await desk.users("rename", "miguel", "SUSAN").error.contains("kept for that user"))
         #expect(try await desk.users("add", "susan", "--password-stdin", input: "python\n").status == 1)
         #expect(try await desk.users("rename", "--id", "1", "susan").status == 0)
         for arguments in [

@@ -202,6 +202,7 @@ import Testing
     private static let core = database + postgres + ["--secret-key-file"]
     private static let log = ["--log-level", "--log-format"]
     private static let keys = ["--signing-algorithm", "--key-rotation"]
+    private static let profiles = ["--username-reservation", "--token-claims", "--sign-in-by-email"]
     private static let hashing = ["--password-memory", "--password-passes"]
     private static let guessing = [
         "--throttle", "--account-failures", "--network-failures", "--registrations-per-hour", "--sessions-per-hour",
@@ -210,9 +211,10 @@ import Testing
 
     @Test func aCommandHasFlagsForTheSettingsThatConcernItAndNoOthers() async throws {
         let new = ["--password-policy", "--breached-passwords"] + Self.hashing
-        let imports = Self.hashing + ["--password-hash-memory-limit", "--password-hash-time-limit"]
+        let imports = Self.profiles + Self.hashing + ["--password-hash-memory-limit", "--password-hash-time-limit"]
         let expected: [String: [String]] = [
-            "users add": Self.core + new + Self.log, "users set-password": Self.core + new + Self.log,
+            "users add": Self.core + Self.profiles + new + Self.log, "users set-password": Self.core + new + Self.log,
+            "users set": Self.core + Self.profiles + Self.log, "users rename": Self.core + Self.profiles + Self.log,
             "users link": Self.core + ["--password-link-url"] + Self.log,
             "users import": Self.core + imports + Self.log, "users list": Self.core + Self.log,
             "users export": Self.core + Self.log, "invitations create": Self.core + Self.log,

@@ -107,18 +107,29 @@ public final class ExternalProcess: Sendable {
     // MARK: Running
 
     public var id: Int32 { process.processIdentifier }
-    public var isRunning: Bool { process.isRunning }
+    public var isRunning: Bool { ending == nil }
     public var outputBytes: [UInt8] { Array((try? Data(contentsOf: URL(fileURLWithPath: outputFile))) ?? Data()) }
     public var outputText: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
     public var errorText: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
     /// The complete lines of its output.
     public var outputLines: [String] { Array(outputText.components(separatedBy: "\n").dropLast()) }
 
+    /// The code of its exit, or the number of the signal that ended it; `nil` while it runs.
+    ///
+    /// The kernel is asked as well. `Process` waits for the end of a socket, which programs that
+    /// are started at the same moment may hold open.
+    private var ending: Int32? {
+        guard process.isRunning else { return process.terminationStatus }
+        var info = siginfo_t()
+        let status = waitid(P_PID, id_t(process.processIdentifier), &info, WEXITED | WNOHANG | WNOWAIT)
+        return status == 0 && info.si_signo == SIGCHLD ? info._sifields._sigchld.si_status : nil
+    }
+
     private var name: String { process.executableURL?.lastPathComponent ?? "the process" }
 
-    public func send(_ signal: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, signal) } }
+    public func send(_ signal: Int32) { if isRunning { Foundation.kill(process.processIdentifier, signal) } }
     /// Kills it, and every process that it has started.
-    public func kill() { if process.isRunning { Foundation.kill(-process.processIdentifier, SIGKILL) } }
+    public func kill() { if isRunning { Foundation.kill(-process.processIdentifier, SIGKILL) } }
 
     /// Sends a signal and waits until the process has ended: for programs that have to end their
     /// own processes and remove files.
@@ -129,8 +140,12 @@ public final class ExternalProcess: Sendable {
 
     /// Waits until the process has ended.
     public func exitStatus() async throws -> Int32 {
-        try await wait(for: "\(name) to end") { !self.process.isRunning }
-        return process.terminationStatus
+        var status: Int32?
+        try await wait(for: "\(name) to end") {
+            status = self.ending
+            return status != nil
+        }
+        return status ?? 0
     }
 
     /// Waits until the process has ended, and returns its status and output.
