@@ -31,8 +31,8 @@ public protocol UserStorage: Sendable {
     ///   - event: is recorded with the user, and with it one of each role
     ///     (``AuthEvent/granting(_:)``).
     /// - Throws: ``AuthError/Code/userAlreadyExists``, ``AuthError/Code/nameReserved``;
-    ///   `validation_failed` when ``Role/check(totalLength:field:)`` refuses all roles together. Then
-    ///   nothing is stored.
+    ///   `validation_failed` when ``Role/check(totalLength:field:)`` refuses all roles together.
+    ///   Then nothing is stored.
     func insertUser(
         _ name: Username, passwordHash: String?, roles: Set<String>, at now: Date, recording event: AuthEvent
     ) async throws -> User
@@ -96,8 +96,8 @@ public protocol UserStorage: Sendable {
     /// have the role.
     /// - Returns: whether the user exists, whether the role is new to the user, and the entry that
     ///   lifts the refusal.
-    /// - Throws: `validation_failed` when ``Role/check(totalLength:field:)`` refuses all roles together;
-    ///   then nothing is stored.
+    /// - Throws: `validation_failed` when ``Role/check(totalLength:field:)`` refuses all roles
+    ///   together; then nothing is stored.
     func grantRole(
         _ role: String, user id: User.ID, at now: Date, recording event: AuthEvent
     ) async throws -> (exists: Bool, isNew: Bool, lifted: Revocation?)
